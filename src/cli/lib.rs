@@ -1,0 +1,6 @@
+//! Skeleton.
+
+/// Entry.
+pub fn main() -> std::process::ExitCode {
+    std::process::ExitCode::SUCCESS
+}

@@ -1,0 +1,47 @@
+//! The manual clock: a face that is read and a hand that is moved, joined by a watch channel.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::watch;
+
+/// Moves a manual clock. Dropping it stops the clock for good.
+#[derive(Debug)]
+pub struct Hand(watch::Sender<Duration>);
+
+impl Hand {
+    /// Moves time forward and wakes every wait that has become due.
+    pub fn advance(&self, by: Duration) {
+        self.0.send_modify(|elapsed| *elapsed += by);
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Face {
+    start: Timestamp,
+    elapsed: watch::Receiver<Duration>,
+}
+
+pub(crate) fn pair(start: Timestamp) -> (Face, Hand) {
+    let (sender, elapsed) = watch::channel(Duration::ZERO);
+    (Face { start, elapsed }, Hand(sender))
+}
+
+impl Face {
+    pub(crate) fn elapsed(&self) -> Duration {
+        *self.elapsed.borrow()
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.start.checked_add(self.elapsed()).unwrap_or(Timestamp::MAX)
+    }
+
+    pub(crate) async fn sleep(&self, duration: Duration) {
+        let due = self.elapsed().saturating_add(duration);
+        let mut elapsed = self.elapsed.clone();
+        if elapsed.wait_for(|now| *now >= due).await.is_err() {
+            // Nobody can move this clock any more, so the moment never comes.
+            std::future::pending::<()>().await;
+        }
+    }
+}

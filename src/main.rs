@@ -1,0 +1,5 @@
+//! `sluice`: parse, resolve, run, exit code.
+
+fn main() -> std::process::ExitCode {
+    cli::main()
+}
