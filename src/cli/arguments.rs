@@ -1,0 +1,282 @@
+//! What can be typed. These types hold words, not meaning; `settings` turns them into what a command works with.
+
+pub mod pods;
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// From nothing to a proven event-driven autoscaling setup, and back to nothing.
+///
+/// Exit codes: 0 done, 1 failed, 2 wrong usage, 3 changes pending (plan --detailed-exitcode), 4 verification failed,
+/// 5 leftovers found, 6 preflight failed.
+#[derive(Debug, Parser)]
+#[command(name = "sluice", version, max_term_width = 120)]
+pub struct Arguments {
+    /// Options that every command takes.
+    #[command(flatten)]
+    pub global: Global,
+    /// The command.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Where to work and how to speak.
+#[derive(Debug, Clone, Args)]
+pub struct Global {
+    /// The stack file; `stack.yaml` in this folder if it is there, otherwise all defaults
+    #[arg(long, short = 'f', global = true, env = "SLUICE_FILE", value_name = "FILE")]
+    pub file: Option<PathBuf>,
+    /// Where to work
+    #[arg(long, short = 't', global = true, env = "SLUICE_TARGET", value_enum, default_value_t = TargetName::Local)]
+    pub target: TargetName,
+    /// Text for a person, or one JSON object a line
+    #[arg(long, short = 'o', global = true, env = "SLUICE_OUTPUT", value_enum, default_value_t = Output::Human)]
+    pub output: Output,
+    /// The stack's name (also the cluster's)
+    #[arg(long, global = true, env = "SLUICE_CLUSTER", value_name = "NAME")]
+    pub cluster: Option<String>,
+    /// The AWS region
+    #[arg(long, global = true, env = "AWS_REGION", value_name = "REGION")]
+    pub region: Option<String>,
+    /// The folder for state, evidence and reports
+    #[arg(long, global = true, env = "SLUICE_DIRECTORY", value_name = "FOLDER", default_value = ".sluice")]
+    pub directory: PathBuf,
+    /// How many times faster time runs on the local target; 1 is real time
+    #[arg(long, global = true, value_name = "N", default_value_t = 30.0, value_parser = time_scale)]
+    pub time_scale: f64,
+    /// More log lines on stderr (twice: even more)
+    #[arg(long, short = 'v', global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+}
+
+fn time_scale(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(scale) if (0.1..=100.0).contains(&scale) => Ok(scale),
+        _ => Err("give a number from 0.1 to 100".to_owned()),
+    }
+}
+
+/// The targets of the same commands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum TargetName {
+    /// Sluice's own local cloud; needs nothing
+    Local,
+    /// AWS itself; costs money
+    Aws,
+}
+
+/// How a command speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// Text for a person
+    Human,
+    /// A versioned stream of JSON objects, one a line
+    Json,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Provision, deploy, send, prove 0 → 3 → 0, tear down, write a report
+    Demo(Verify),
+    /// Show what `up` would change
+    Plan(Plan),
+    /// Provision the cloud's resources and deploy the operator and the consumer
+    Up(Approve),
+    /// Destroy everything, then audit that nothing is left
+    Down(Approve),
+    /// Show what is up
+    Status,
+    /// Show the stack's outputs
+    Outputs,
+    /// Show where reality differs from the state
+    Drift,
+    /// Show the resource graph (Mermaid)
+    Graph,
+    /// List everything that exists of this stack, by tag and by name
+    Audit,
+    /// Run stories against what is up, or judge a recorded run again
+    Verify(Verify),
+    /// Put messages on the queue
+    Send(Send),
+    /// Watch queue, replicas and decisions
+    Watch(Watch),
+    /// Say why it scaled: the causal timeline
+    Explain(Explain),
+    /// The guided walkthrough
+    Workshop(Workshop),
+    /// Run the local cloud by itself, for aws, kubectl, boto3 and terraform
+    #[command(subcommand)]
+    Local(Local),
+    /// Print shell exports for aws, kubectl, boto3 and terraform
+    Env,
+    /// Print or write the kubeconfig
+    Kubeconfig(Kubeconfig),
+    /// Print an EKS token as an exec credential (called by kubectl)
+    Token(Token),
+    /// Run the operator (inside its pod)
+    Operator(pods::Operator),
+    /// Run the sample consumer (inside its pod)
+    Worker(pods::Worker),
+}
+
+/// `plan`.
+#[derive(Debug, Args)]
+pub struct Plan {
+    /// Exit with 3 if changes are pending
+    #[arg(long)]
+    pub detailed_exitcode: bool,
+    /// Show the plan of `down` instead
+    #[arg(long)]
+    pub destroy: bool,
+}
+
+/// `up` and `down`.
+#[derive(Debug, Args)]
+pub struct Approve {
+    /// Do not ask (on the local target nothing is asked)
+    #[arg(long, short = 'y')]
+    pub yes: bool,
+}
+
+/// `verify` and `demo`.
+#[derive(Debug, Args)]
+pub struct Verify {
+    /// The stories to run
+    #[arg(value_name = "STORY", default_value = "seed")]
+    pub stories: Vec<String>,
+    /// How many messages to send
+    #[arg(long, value_name = "N", default_value_t = 9, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub messages: u32,
+    /// Judge this recorded evidence again instead of running
+    #[arg(long, value_name = "FILE")]
+    pub evidence: Option<PathBuf>,
+    /// Do not ask before up and down (demo)
+    #[arg(long, short = 'y')]
+    pub yes: bool,
+}
+
+/// `send`.
+#[derive(Debug, Args)]
+pub struct Send {
+    /// How many messages
+    #[arg(value_name = "COUNT", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub count: u32,
+    /// Messages per second of system time; all at once if not given
+    #[arg(long, value_name = "N")]
+    pub rate: Option<f64>,
+    /// The body; `{n}` is replaced by the message's number
+    #[arg(long, value_name = "TEXT", default_value = "message {n}")]
+    pub body: String,
+}
+
+/// `watch`.
+#[derive(Debug, Args)]
+pub struct Watch {
+    /// End after this many seconds of real time; otherwise on Ctrl-C
+    #[arg(long, value_name = "SECONDS")]
+    pub seconds: Option<u64>,
+}
+
+/// `explain`.
+#[derive(Debug, Args)]
+pub struct Explain {
+    /// A recorded run's evidence; the newest of this stack if not given
+    #[arg(long, value_name = "FILE")]
+    pub evidence: Option<PathBuf>,
+}
+
+/// `workshop`.
+#[derive(Debug, Args)]
+pub struct Workshop {
+    /// The page's number; all pages are listed without one
+    #[arg(value_name = "PAGE")]
+    pub page: Option<u32>,
+    /// Execute the page's commands and check what they say
+    #[arg(long, requires = "page")]
+    pub run: bool,
+}
+
+/// `local`.
+#[derive(Debug, Subcommand)]
+pub enum Local {
+    /// Start it in the background
+    Start(LocalRun),
+    /// Run it in this process until it is told to stop
+    Run(LocalRun),
+    /// End it, with everything that runs in it
+    Stop,
+    /// Say whether it runs, and where
+    Status,
+    /// Become a container's program (called by the node agent)
+    #[command(hide = true)]
+    Exec(Exec),
+}
+
+/// How to run the local cloud.
+#[derive(Debug, Clone, Default, Args)]
+pub struct LocalRun {
+    /// The port of the AWS endpoint; 0 for a free one
+    #[arg(long, value_name = "PORT", default_value_t = 0)]
+    pub port: u16,
+    /// Run containers of image NAME as this program of this machine
+    #[arg(long = "image", value_name = "NAME=PROGRAM", value_parser = image)]
+    pub images: Vec<(String, PathBuf)>,
+}
+
+fn image(text: &str) -> Result<(String, PathBuf), String> {
+    match text.split_once('=') {
+        Some((name, program)) if !name.is_empty() && std::path::Path::new(program).is_file() => {
+            Ok((name.to_owned(), program.into()))
+        }
+        Some((_, program)) => Err(format!("there is no program {program:?}")),
+        None => Err("give NAME=PROGRAM".to_owned()),
+    }
+}
+
+/// `local exec`.
+#[derive(Debug, Args)]
+pub struct Exec {
+    /// The process whose end ends this one
+    #[arg(long)]
+    pub parent: i32,
+    /// Program and arguments
+    #[arg(last = true, required = true)]
+    pub command: Vec<std::ffi::OsString>,
+}
+
+/// `kubeconfig`.
+#[derive(Debug, Args)]
+pub struct Kubeconfig {
+    /// Write it here instead of printing it
+    #[arg(long, value_name = "FILE")]
+    pub write: Option<PathBuf>,
+}
+
+/// `token`.
+#[derive(Debug, Args)]
+pub struct Token {
+    /// The cluster; the stack's own if not given
+    #[arg(long, value_name = "NAME")]
+    pub cluster_name: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_declaration_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn a_time_scale_out_of_range_is_refused() {
+        for text in ["0", "-1", "1000", "fast"] {
+            assert!(Arguments::try_parse_from(["sluice", "status", "--time-scale", text]).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! What a person is told when something is wrong: the thing, the cause, the next step.
+
+use crate::exit::Exit;
+
+/// How bad it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Severity {
+    /// The command cannot do what it was asked for.
+    Error,
+    /// It can, but the person should know.
+    Warning,
+}
+
+/// One message to the person at the terminal, and to the program that reads `--output json`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Diagnostic {
+    /// How bad it is.
+    pub severity: Severity,
+    /// What is wrong, in one line.
+    pub summary: String,
+    /// The cause, one line each, outermost first.
+    pub detail: Vec<String>,
+    /// The next step.
+    pub help: Option<String>,
+    /// The exit code that it leads to.
+    pub exit: Exit,
+}
+
+impl Diagnostic {
+    /// An error with a summary of its own.
+    pub fn error(summary: impl Into<String>) -> Self {
+        Self { severity: Severity::Error, summary: summary.into(), detail: Vec::new(), help: None, exit: Exit::Failed }
+    }
+
+    /// A warning.
+    pub fn warning(summary: impl Into<String>) -> Self {
+        Self { severity: Severity::Warning, ..Self::error(summary) }
+    }
+
+    /// The same with a next step.
+    #[must_use]
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// The same with one more line of cause.
+    #[must_use]
+    pub fn because(mut self, cause: impl Into<String>) -> Self {
+        self.detail.push(cause.into());
+        self
+    }
+
+    /// The same with another exit code.
+    #[must_use]
+    pub fn exit(mut self, exit: Exit) -> Self {
+        self.exit = exit;
+        self
+    }
+}
+
+impl<E: std::error::Error> From<E> for Diagnostic {
+    /// The error's message as the summary and its sources as the causes, without repetition.
+    fn from(error: E) -> Self {
+        let mut diagnostic = Self::error(error.to_string());
+        let mut source = error.source();
+        while let Some(cause) = source {
+            let text = cause.to_string();
+            if !diagnostic.summary.contains(&text) && !diagnostic.detail.iter().any(|line| line.contains(&text)) {
+                diagnostic.detail.push(text);
+            }
+            source = cause.source();
+        }
+        diagnostic
+    }
+}
+
+/// A command's outcome: an exit code, or everything that is wrong.
+pub type Outcome<T = Exit> = Result<T, Vec<Diagnostic>>;
+
+/// One diagnostic as an outcome's list; lets `?` lift any error of a library.
+pub fn one<E: Into<Diagnostic>>(error: E) -> Vec<Diagnostic> {
+    vec![error.into()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("failed to read the queue: {0}")]
+    struct Outer(#[source] std::io::Error);
+
+    #[test]
+    fn a_cause_that_the_summary_names_is_not_told_twice() {
+        let diagnostic = Diagnostic::from(Outer(std::io::Error::other("connection refused")));
+        assert_eq!(diagnostic.summary, "failed to read the queue: connection refused");
+        assert!(diagnostic.detail.is_empty());
+    }
+}

@@ -1,0 +1,103 @@
+//! The local cloud's process: listens, writes its files, runs AWS and the control planes until it is told to stop.
+
+use std::collections::BTreeMap;
+use std::net::TcpListener;
+use std::path::PathBuf;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use clock::Clock;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::authority::Authority;
+use crate::files::{Folder, Record};
+use crate::planes::Planes;
+use crate::{Error, Result, process};
+
+/// Requests for control planes that may wait; there are few clusters and each change waits for its answer.
+const REQUESTS_WAITING_MAX: usize = 16;
+
+/// What [`run`] needs.
+#[derive(Debug)]
+pub struct Options {
+    /// Where its files lie.
+    pub folder: Folder,
+    /// The port of the AWS endpoint; 0 for a free one.
+    pub port: u16,
+    /// The region that it stands for.
+    pub region: String,
+    /// The account that it stands for, twelve digits.
+    pub account_id: String,
+    /// The time of all that runs in it.
+    pub clock: Clock,
+    /// Image name to program, beside `sluice` itself.
+    pub images: BTreeMap<String, PathBuf>,
+    /// The program that containers of the image `sluice` run, and that launches all others.
+    pub program: PathBuf,
+}
+
+/// Runs the local cloud until `stop`, then ends every container and removes the record.
+pub async fn run(options: Options, stop: CancellationToken) -> Result<()> {
+    let Options { folder, port, region, account_id, clock, images, program } = options;
+    if let Some(record) = folder.load_record()?
+        && process::is_alive(&record)
+    {
+        return Err(Error::Running { pid: record.pid, endpoint: record.aws_endpoint });
+    }
+    folder.create()?;
+    let listener = TcpListener::bind(("127.0.0.1", port)).map_err(|source| Error::Port { port, source })?;
+    let address = listener.local_addr().map_err(|source| Error::Port { port, source })?;
+    let aws_endpoint = format!("http://{address}");
+
+    let authority = Authority::new()?;
+    let administrator = access_key();
+    folder.write_ca(&authority.pem())?;
+    folder.write_access(&administrator, &region, &aws_endpoint)?;
+
+    let (control_planes, requests) = mpsc::channel(REQUESTS_WAITING_MAX);
+    let trust_roots_pem = authority.pem();
+    let planes = Planes {
+        authority,
+        sts_endpoint: aws_endpoint.clone(),
+        region: region.clone(),
+        clock: clock.clone(),
+        pods_dir: folder.pods(),
+        images,
+        program,
+    };
+    let aws = local_aws::serve(
+        local_aws::Options {
+            listener,
+            region: region.clone(),
+            account_id: account_id.clone(),
+            administrator,
+            clock: clock.clone(),
+            trust_roots_pem,
+            control_planes,
+        },
+        stop.clone(),
+    );
+    let pid = nix::unistd::getpid().as_raw();
+    folder.write_record(&Record { version: 1, pid, aws_endpoint, region, account_id, time_scale: clock.scale() })?;
+    tracing::info!(%address, pid, "the local cloud is up");
+    let (served, ()) = tokio::join!(
+        async {
+            let served = aws.await;
+            stop.cancel();
+            served
+        },
+        planes.run(requests, stop.clone())
+    );
+    let record = folder.record();
+    std::fs::remove_file(&record).map_err(|source| Error::File { action: "remove", path: record, source })?;
+    Ok(served?)
+}
+
+/// A fresh access key from the system's random source.
+fn access_key() -> local_aws::AccessKey {
+    let random = || uuid::Uuid::new_v4().into_bytes();
+    let id: String = hex::encode_upper(random()).chars().take(16).collect();
+    let secret: String = STANDARD.encode([random(), random()].concat()).chars().take(40).collect();
+    local_aws::AccessKey { id: format!("AKIA{id}"), secret }
+}

@@ -1,0 +1,131 @@
+//! The files of a local cloud: where they lie and what they hold.
+
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Error, Result};
+
+/// The folder of one local cloud, `.sluice/<stack>/`.
+#[derive(Debug, Clone)]
+pub struct Folder(PathBuf);
+
+/// What a running local cloud says about itself. Holds no secret.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// The format's version, 1.
+    pub version: u32,
+    /// The process id.
+    pub pid: i32,
+    /// The endpoint of all AWS services, `http://127.0.0.1:PORT`.
+    pub aws_endpoint: String,
+    /// The region that it stands for.
+    pub region: String,
+    /// The account that it stands for.
+    pub account_id: String,
+    /// System seconds per real second.
+    pub time_scale: f64,
+}
+
+impl Folder {
+    /// The folder at `path`; nothing is created.
+    pub fn at(path: impl Into<PathBuf>) -> Self {
+        Self(path.into())
+    }
+
+    /// The folder itself.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// `local.json`: the [`Record`] of the running process.
+    pub fn record(&self) -> PathBuf {
+        self.0.join("local.json")
+    }
+
+    /// `credentials`: the administrator's access key, as an AWS shared credentials file.
+    pub fn credentials(&self) -> PathBuf {
+        self.0.join("credentials")
+    }
+
+    /// `config`: region and endpoint, as an AWS config file.
+    pub fn config(&self) -> PathBuf {
+        self.0.join("config")
+    }
+
+    /// `ca.pem`: the certificate that the clusters are trusted by.
+    pub fn ca(&self) -> PathBuf {
+        self.0.join("ca.pem")
+    }
+
+    /// `local.log`: what the process says.
+    pub fn log(&self) -> PathBuf {
+        self.0.join("local.log")
+    }
+
+    /// `pods/`: a folder per pod, with its volumes and logs.
+    pub fn pods(&self) -> PathBuf {
+        self.0.join("pods")
+    }
+
+    /// The record, or `None` where no local cloud has left one.
+    pub fn load_record(&self) -> Result<Option<Record>> {
+        let path = self.record();
+        let text = match std::fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(source) if source.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(source) => return Err(Error::File { action: "read", path, source }),
+        };
+        serde_json::from_str(&text).map(Some).map_err(|error| Error::Record { path, reason: error.to_string() })
+    }
+
+    pub(crate) fn create(&self) -> Result<()> {
+        std::fs::create_dir_all(self.pods()).map_err(|source| Error::File { action: "create", path: self.pods(), source })
+    }
+
+    pub(crate) fn write_record(&self, record: &Record) -> Result<()> {
+        let text = serde_json::to_string_pretty(record).unwrap_or_default();
+        write(&self.record(), &text, 0o644)
+    }
+
+    /// The administrator's files in AWS's own formats, readable by their owner only.
+    pub(crate) fn write_access(&self, key: &local_aws::AccessKey, region: &str, endpoint: &str) -> Result<()> {
+        let credentials = format!("[default]\naws_access_key_id = {}\naws_secret_access_key = {}\n", key.id, key.secret);
+        write(&self.credentials(), &credentials, 0o600)?;
+        write(&self.config(), &format!("[default]\nregion = {region}\nendpoint_url = {endpoint}\n"), 0o644)
+    }
+
+    pub(crate) fn write_ca(&self, pem: &str) -> Result<()> {
+        write(&self.ca(), pem, 0o644)
+    }
+
+    /// Removes all that the process wrote, but nothing that others keep in the folder.
+    pub fn clear(&self) -> Result<()> {
+        for path in [self.record(), self.credentials(), self.config(), self.ca(), self.log()] {
+            gone(&path, std::fs::remove_file(&path))?;
+        }
+        gone(&self.pods(), std::fs::remove_dir_all(self.pods()))
+    }
+}
+
+fn gone(path: &Path, outcome: std::io::Result<()>) -> Result<()> {
+    match outcome {
+        Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+            Err(Error::File { action: "remove", path: path.to_owned(), source })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Writes beside the target and renames, so that a reader sees the old text or the new, never half of it.
+fn write(path: &Path, text: &str, mode: u32) -> Result<()> {
+    let failed = |source| Error::File { action: "write", path: path.to_owned(), source };
+    let beside = path.with_extension("new");
+    gone(&beside, std::fs::remove_file(&beside))?;
+    let mut file =
+        std::fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(&beside).map_err(failed)?;
+    file.write_all(text.as_bytes()).map_err(failed)?;
+    std::fs::rename(&beside, path).map_err(failed)
+}

@@ -1,0 +1,179 @@
+//! The control planes: an API server with its controllers and node agent per EKS cluster, started and ended on request.
+
+use std::collections::BTreeMap;
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clock::Clock;
+use local_aws::control_plane::{Endpoint, Request, Spec};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::authority::Authority;
+
+/// First octet pair of the first cluster's pod addresses is 127.16; each further cluster has the next second octet.
+const POD_NETWORK_FIRST: u8 = 16;
+
+pub(crate) struct Planes {
+    pub(crate) authority: Authority,
+    pub(crate) sts_endpoint: String,
+    pub(crate) region: String,
+    pub(crate) clock: Clock,
+    pub(crate) pods_dir: PathBuf,
+    pub(crate) images: BTreeMap<String, PathBuf>,
+    pub(crate) program: PathBuf,
+}
+
+/// One running control plane.
+struct Plane {
+    server: Arc<local_apiserver::ApiServer>,
+    profiles: watch::Sender<Vec<local_controllers::Profile>>,
+    stop: CancellationToken,
+    controllers: JoinHandle<()>,
+}
+
+impl Planes {
+    /// Serves requests until `stop`; ends every control plane before it returns.
+    pub(crate) async fn run(self, mut requests: mpsc::Receiver<Request>, stop: CancellationToken) {
+        let mut running: BTreeMap<String, Plane> = BTreeMap::new();
+        let mut started: u8 = 0;
+        loop {
+            let request = tokio::select! {
+                () = stop.cancelled() => break,
+                request = requests.recv() => request,
+            };
+            match request {
+                None => break,
+                Some(Request::Start { spec, reply }) => {
+                    let name = spec.name.clone();
+                    let outcome = self.start(&spec, POD_NETWORK_FIRST.wrapping_add(started)).await;
+                    started = (started + 1) % 128;
+                    let answer = outcome.map(|(plane, endpoint)| {
+                        running.insert(name, plane);
+                        endpoint
+                    });
+                    // The asker may have given up; then the cluster is deleted by a later request.
+                    let _ = reply.send(answer);
+                }
+                Some(Request::Update { spec }) => {
+                    if let Some(plane) = running.get(&spec.name) {
+                        plane.update(&spec);
+                    }
+                }
+                Some(Request::Stop { name, reply }) => {
+                    if let Some(plane) = running.remove(&name) {
+                        plane.stop().await;
+                    }
+                    let _ = reply.send(());
+                }
+            }
+        }
+        futures::future::join_all(running.into_values().map(Plane::stop)).await;
+    }
+
+    async fn start(&self, spec: &Spec, pod_network: u8) -> Result<(Plane, Endpoint), String> {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).map_err(|error| format!("no port for the API server: {error}"))?;
+        let address = listener.local_addr().map_err(|error| error.to_string())?;
+        let url = format!("https://{address}");
+        let issuer = format!("{url}/id/{}", uuid::Uuid::new_v4().simple().to_string().to_uppercase());
+        let serving = self.authority.serving().map_err(|error| error.to_string())?;
+        let server = local_apiserver::start(local_apiserver::Options {
+            listener,
+            certificate_pem: serving.certificate_pem,
+            key_pem: serving.key_pem,
+            ca_pem: self.authority.pem(),
+            issuer: issuer.clone(),
+            sts_endpoint: self.sts_endpoint.clone(),
+            cluster_name: spec.name.clone(),
+            region: self.region.clone(),
+            version: spec.version.clone(),
+            clock: self.clock.clone(),
+            pods_dir: self.pods_dir.clone(),
+        })
+        .await
+        .map_err(|error| error.to_string())?;
+        let server = Arc::new(server);
+        let (profiles, profiles_seen) = watch::channel(Vec::new());
+        let stop = CancellationToken::new();
+        let options = local_controllers::Options {
+            clock: self.clock.clone(),
+            pods_dir: self.pods_dir.clone(),
+            cluster_name: spec.name.clone(),
+            server_url: url.clone(),
+            ca_pem: self.authority.pem(),
+            images: self.images(),
+            launcher: self.launcher(),
+            pod_network,
+        };
+        let clients = server.clone();
+        let controllers = tokio::spawn(local_controllers::run(
+            options,
+            move |user| clients.client(user),
+            profiles_seen,
+            stop.clone(),
+        ));
+        let plane = Plane { server, profiles, stop, controllers };
+        plane.update(spec);
+        tracing::info!(cluster = spec.name, url, "control plane started");
+        Ok((plane, Endpoint { url, ca_pem: self.authority.pem(), issuer }))
+    }
+
+    fn images(&self) -> BTreeMap<String, PathBuf> {
+        let mut images = self.images.clone();
+        images.insert("sluice".to_owned(), self.program.clone());
+        images
+    }
+
+    /// `sluice local exec --parent PID --`, see `container`.
+    fn launcher(&self) -> Vec<String> {
+        let parent = nix::unistd::getpid().to_string();
+        let program = self.program.display().to_string();
+        vec![program, "local".into(), "exec".into(), "--parent".into(), parent, "--".into()]
+    }
+}
+
+impl Plane {
+    fn update(&self, spec: &Spec) {
+        self.server.set_access(spec.access.iter().map(access).collect());
+        let profiles = spec.profiles.iter().map(profile).collect();
+        self.profiles.send_replace(profiles);
+    }
+
+    async fn stop(self) {
+        self.stop.cancel();
+        if let Err(error) = self.controllers.await {
+            tracing::error!(%error, "the controllers did not end well");
+        }
+        self.server.stop().await;
+    }
+}
+
+fn access(entry: &local_aws::control_plane::Access) -> local_apiserver::Access {
+    local_apiserver::Access {
+        principal_arn: entry.principal_arn.clone(),
+        username: entry.username.clone(),
+        groups: entry.groups.clone(),
+        policies: entry
+            .policies
+            .iter()
+            .map(|policy| local_apiserver::Policy { arn: policy.arn.clone(), namespaces: policy.namespaces.clone() })
+            .collect(),
+    }
+}
+
+fn profile(profile: &local_aws::control_plane::Profile) -> local_controllers::Profile {
+    local_controllers::Profile {
+        name: profile.name.clone(),
+        selectors: profile
+            .selectors
+            .iter()
+            .map(|selector| local_controllers::Selector {
+                namespace: selector.namespace.clone(),
+                labels: selector.labels.clone(),
+            })
+            .collect(),
+        pod_execution_role_arn: profile.pod_execution_role_arn.clone(),
+    }
+}
