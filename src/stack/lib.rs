@@ -1,1 +1,87 @@
-//! Skeleton.
+//! WHAT is wanted: the stack file becomes a validated [`Stack`], its names and tags, and its rendered templates.
+//!
+//! Entry points: [`load`] (file and overrides to stack), [`Stack::names`], [`policies`] and [`manifests`] (templates to
+//! values), [`render`] (any embedded template).
+//!
+//! Invariants: everything here is a pure function of its arguments (today's date is one); all problems of a file are
+//! reported at once; a name never depends on anything but the stack. This is the only crate that knows the template
+//! engine; it must not know how anything is created, or which target it lands on.
+
+mod checks;
+mod file;
+pub mod manifests;
+pub mod model;
+pub mod names;
+pub mod policies;
+mod problem;
+mod reader;
+mod templates;
+mod tree;
+pub mod version;
+
+#[cfg(test)]
+mod tests;
+
+use jiff::civil::Date;
+
+pub use manifests::Manifest;
+pub use model::{Identity, Stack, Workload};
+pub use names::{Names, WorkloadNames};
+pub use problem::{Origin, Problem, Problems};
+pub use reader::Setting;
+pub use templates::{Error, render};
+pub use tree::Override;
+
+/// A stack, and what a person may want to know about how it came to be.
+#[derive(Debug, Clone)]
+pub struct Loaded {
+    /// The validated stack.
+    pub stack: Stack,
+    /// Every resolved key with its origin, in the order of reading.
+    pub settings: Vec<Setting>,
+    /// What is allowed but unwise.
+    pub warnings: Vec<Problem>,
+}
+
+/// The text of a stack file and its name in messages.
+#[derive(Debug, Clone, Copy)]
+pub struct File<'a> {
+    /// Name as the user knows it, usually `stack.yaml`.
+    pub name: &'a str,
+    /// Content.
+    pub text: &'a str,
+}
+
+/// Reads and validates a stack. `overrides` are laid over the file in order, so the strongest comes last.
+/// `today` decides about the support of Kubernetes versions.
+///
+/// # Errors
+/// All problems at once.
+pub fn load(
+    file: Option<File<'_>>,
+    overrides: &[Override],
+    today: Date,
+) -> Result<Loaded, Problems> {
+    let name = file.map(|file| file.name);
+    let mut root = tree::parse(name, file.map_or("", |file| file.text))
+        .map_err(|problem| Problems(vec![problem]))?;
+    let mut findings = reader::Findings {
+        file: name.map(str::to_owned),
+        ..Default::default()
+    };
+    for over in overrides {
+        if let Err(problem) = tree::lay_over(&mut root, over) {
+            findings.problems.push(problem);
+        }
+    }
+    let stack = file::read(&mut findings, root);
+    checks::check(&mut findings, &stack, today);
+    if !findings.problems.is_empty() {
+        return Err(Problems(findings.problems));
+    }
+    Ok(Loaded {
+        stack,
+        settings: findings.settings,
+        warnings: findings.warnings,
+    })
+}

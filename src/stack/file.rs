@@ -1,0 +1,250 @@
+//! From the tree to the stack: the keys, their types and their defaults.
+
+use crate::model::{
+    Cluster, Identity, LocalStack, Operator, Profile, Queue, Scaling, Selector, Stack, Worker,
+    Workload,
+};
+use crate::reader::{Findings, Item, Section};
+use crate::tree::Node;
+use crate::version;
+
+/// The consumer that `workloads` means if it names none.
+const WORKLOAD: &str = "myapp";
+
+/// Reads everything; problems of type and range are collected in `findings`.
+pub(crate) fn read(findings: &mut Findings, root: Node) -> Stack {
+    let mut root = Section::root(findings, root);
+    let name = root.text("name", "sluice-demo");
+    let region = root.text("region", "ap-northeast-1");
+    let profile = read_profile(&mut root);
+    let image = root.text("image", "sluice:latest");
+    let operator = read_operator(root.section("operator"), &image);
+    let mut cluster = read_cluster(root.section("cluster"), &name);
+    let read = |index: usize, _: &str, item: Item<'_>| {
+        read_workload(index, item.section(), &cluster.name, &image)
+    };
+    let mut workloads = root.items("workloads", read).unwrap_or_default();
+    if workloads.is_empty() {
+        let mut defaults = Findings::default();
+        let section = Section::root(&mut defaults, empty());
+        workloads.push(read_workload(0, section, &cluster.name, &image));
+        root.adopt("workloads[0]", defaults);
+    }
+    let localstack = read_localstack(root.section("localstack"));
+    root.finish();
+    let mut stack = Stack {
+        name,
+        region,
+        profile,
+        cluster: cluster.clone(),
+        operator,
+        workloads,
+        localstack,
+    };
+    if cluster.selectors.is_empty() {
+        cluster.selectors = default_selectors(&stack);
+        stack.cluster = cluster;
+    }
+    stack
+}
+
+fn empty() -> Node {
+    Node {
+        value: crate::tree::Value::Null,
+        origin: crate::problem::Origin::Default,
+    }
+}
+
+fn read_profile(root: &mut Section<'_>) -> Profile {
+    let profile = root.text("profile", "lean");
+    if profile == "seed" {
+        let cause = "the profile \"seed\" is not offered yet";
+        root.problem(
+            "profile",
+            cause,
+            "use \"lean\": everything that a Fargate-only cluster needs",
+        );
+    } else if profile != "lean" {
+        root.problem(
+            "profile",
+            format!("{profile:?} is not known"),
+            "use \"lean\"",
+        );
+    }
+    Profile::Lean
+}
+
+fn read_operator(mut section: Section<'_>, image: &str) -> Operator {
+    let operator = Operator {
+        namespace: section.text("namespace", "keda"),
+        service_account: section.text("serviceAccount", "keda-operator"),
+        image: section.text("image", image),
+        replicas: section.integer("replicas", 1, 1..=5) as u32,
+    };
+    section.finish();
+    operator
+}
+
+fn read_cluster(mut section: Section<'_>, stack: &str) -> Cluster {
+    let mut cluster = Cluster {
+        name: section.text("name", stack),
+        version: section.text("version", version::DEFAULT),
+        vpc: section.optional_text("vpc", None),
+        subnets: section.texts("subnets").unwrap_or_default(),
+        logs: section.texts("logs").unwrap_or_default(),
+        fargate_profile: String::new(),
+        selectors: Vec::new(),
+    };
+    let mut fargate = section.section("fargate");
+    cluster.fargate_profile = fargate.text("profile", "default");
+    cluster.selectors = fargate
+        .items("selectors", |_, _, item| read_selector(item))
+        .unwrap_or_default();
+    fargate.finish();
+    section.finish();
+    cluster
+}
+
+fn read_selector(mut item: Item<'_>) -> Selector {
+    if let Some(namespace) = item.as_text() {
+        return Selector {
+            namespace,
+            labels: std::collections::BTreeMap::default(),
+        };
+    }
+    let mut section = item.section();
+    let selector = Selector {
+        namespace: section.text("namespace", ""),
+        labels: section.text_map("labels"),
+    };
+    if selector.namespace.is_empty() {
+        section.problem(
+            "namespace",
+            "a selector needs a namespace",
+            "write the namespace, or `*` for all",
+        );
+    }
+    section.finish();
+    selector
+}
+
+/// The tutorial's four, plus one for every further namespace of a workload.
+fn default_selectors(stack: &Stack) -> Vec<Selector> {
+    let mut namespaces = vec!["default", "kube-system"];
+    for namespace in stack.namespaces() {
+        if !namespaces.contains(&namespace) {
+            namespaces.push(namespace);
+        }
+    }
+    let selector = |namespace: &str| Selector {
+        namespace: namespace.to_owned(),
+        labels: Default::default(),
+    };
+    namespaces.into_iter().map(selector).collect()
+}
+
+fn read_workload(index: usize, mut section: Section<'_>, cluster: &str, image: &str) -> Workload {
+    let name = section.text("name", if index == 0 { WORKLOAD } else { "" });
+    if name.is_empty() {
+        section.problem(
+            "name",
+            "the workload has no name",
+            "give each workload after the first a name",
+        );
+    }
+    let workload = Workload {
+        namespace: section.text("namespace", "myproject"),
+        image: section.text("image", image),
+        args: section.texts("args"),
+        queue: read_queue(section.section("queue"), &format!("{cluster}-{name}")),
+        identity: section.word(
+            "identity",
+            &[
+                ("role", Identity::Role),
+                ("operator", Identity::Operator),
+                ("workload", Identity::Workload),
+            ],
+        ),
+        scaling: read_scaling(section.section("scaling")),
+        worker: read_worker(section.section("worker")),
+        env: section.text_map("env"),
+        cpu: String::new(),
+        memory: String::new(),
+        name,
+    };
+    let mut resources = section.section("resources");
+    let (cpu, memory) = (
+        resources.quantity("cpu", "0.25"),
+        resources.quantity("memory", "256Mi"),
+    );
+    resources.finish();
+    section.finish();
+    Workload {
+        cpu,
+        memory,
+        ..workload
+    }
+}
+
+/// Limits: SQS's CreateQueue.
+fn read_queue(mut section: Section<'_>, name: &str) -> Queue {
+    let queue = Queue {
+        name: section.text("name", name),
+        visibility_timeout_seconds: section.integer("visibilityTimeout", 120, 0..=43_200) as u32,
+        retention_seconds: section.integer("messageRetention", 345_600, 60..=1_209_600) as u32,
+        delay_seconds: section.integer("delay", 0, 0..=900) as u32,
+    };
+    section.finish();
+    queue
+}
+
+/// Bounds: KEDA's CRD (polling and maximum at least 1) and its reconciler (minimum at most maximum).
+fn read_scaling(mut section: Section<'_>) -> Scaling {
+    let most = i64::from(i32::MAX);
+    let scaling = Scaling {
+        min_replicas: section.integer("minReplicaCount", 0, 0..=most) as u32,
+        max_replicas: section.integer("maxReplicaCount", 3, 1..=most) as u32,
+        queue_length: section.integer("queueLength", 3, 1..=most) as u32,
+        activation_queue_length: section.integer("activationQueueLength", 0, 0..=most) as u32,
+        polling_interval_seconds: section.integer("pollingInterval", 30, 1..=86_400) as u32,
+        cooldown_period_seconds: section.integer("cooldownPeriod", 300, 0..=86_400) as u32,
+        scale_down_window_seconds: section.integer("scaleDownWindow", 300, 0..=3600) as u32,
+    };
+    if scaling.min_replicas > scaling.max_replicas {
+        let cause = format!(
+            "{} is more than maxReplicaCount {}",
+            scaling.min_replicas, scaling.max_replicas
+        );
+        section.problem(
+            "minReplicaCount",
+            cause,
+            "lower it, or raise maxReplicaCount",
+        );
+    }
+    section.finish();
+    scaling
+}
+
+fn read_worker(mut section: Section<'_>) -> Worker {
+    let worker = Worker {
+        work_seconds: section.integer("workSeconds", 20, 0..=43_200) as u32,
+        // SQS's long poll lasts at most 20 s.
+        wait_seconds: section.integer("waitSeconds", 20, 0..=20) as u32,
+        parallelism: section.integer("parallelism", 1, 1..=100) as u32,
+        failure_rate: section.number("failureRate", 0.0, 0.0..=1.0),
+    };
+    section.finish();
+    worker
+}
+
+fn read_localstack(mut section: Section<'_>) -> LocalStack {
+    let localstack = LocalStack {
+        endpoint: section.optional_text("endpoint", None),
+        endpoint_for_pods: section.optional_text("endpointForPods", None),
+        image: section.optional_text("image", None),
+        kubeconfig: section.optional_text("kubeconfig", None),
+        context: section.optional_text("context", None),
+    };
+    section.finish();
+    localstack
+}

@@ -1,0 +1,255 @@
+//! The Kubernetes objects of a stack, each with its address and what must exist before it.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use crate::model::{Identity, Stack, Workload};
+use crate::templates::{Result, parse_yaml, render_yaml};
+
+/// Label that says to which stack an object belongs.
+pub const LABEL_STACK: &str = "sluice.dev/stack";
+/// Label that says who manages an object; its value is `sluice`.
+pub const LABEL_MANAGED_BY: &str = "app.kubernetes.io/managed-by";
+
+/// What is known only where the stack lands. Every text may be a reference of the caller's engine.
+#[derive(Debug, Clone, Default)]
+pub struct Site {
+    /// Account that owns the roles.
+    pub account_id: String,
+    /// Queue URL by workload name, as pods use it.
+    pub queue_urls: BTreeMap<String, String>,
+    /// AWS endpoint as pods see it; `None` for AWS itself, and where the cluster's webhook sets it.
+    pub endpoint_for_pods: Option<String>,
+    /// Whether pods must declare token and role themselves, since the cluster lacks EKS's pod identity webhook.
+    pub declare_identity: bool,
+}
+
+/// One object.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Manifest {
+    /// `kubernetes_deployment.myproject/myapp`; without a namespace for cluster-wide kinds.
+    pub address: String,
+    /// The object, with apiVersion, kind and our labels.
+    pub object: Value,
+    /// Fields that are set when it is created and left to others afterwards.
+    pub initial: Option<Value>,
+    /// Addresses (within the same set) of what must exist before it, and outlive it.
+    pub depends_on: Vec<String>,
+}
+
+/// All objects of the stack. `crds` is the text of the CRD documents, which another crate owns.
+pub fn all(stack: &Stack, site: &Site, crds: &str) -> Result<Vec<Manifest>> {
+    let mut manifests = operator(stack, site, crds)?;
+    for workload in &stack.workloads {
+        let data = data(stack, site, Some(workload));
+        for object in render_yaml("kubernetes/workload.yaml", &data)? {
+            let initial = (object["kind"] == "Deployment")
+                .then(|| json!({ "spec": { "replicas": workload.scaling.min_replicas } }));
+            manifests.push(Manifest {
+                initial,
+                ..own(stack, object)
+            });
+        }
+        for object in render_yaml("kubernetes/scaling.yaml", &data)? {
+            manifests.push(own(stack, object));
+        }
+    }
+    link(&mut manifests);
+    Ok(manifests)
+}
+
+/// The objects that the operator needs, and the namespaces: what `all` begins with.
+pub fn operator(stack: &Stack, site: &Site, crds: &str) -> Result<Vec<Manifest>> {
+    let data = data(stack, site, None);
+    let mut objects = render_yaml("kubernetes/namespaces.yaml", &data)?;
+    objects.extend(parse_yaml("kubernetes/crds.yaml", crds)?);
+    for name in [
+        "kubernetes/operator-rbac.yaml",
+        "kubernetes/operator.yaml",
+        "kubernetes/metrics.yaml",
+    ] {
+        objects.extend(render_yaml(name, &data)?);
+    }
+    let mut manifests: Vec<Manifest> = objects
+        .into_iter()
+        .map(|object| own(stack, object))
+        .collect();
+    link(&mut manifests);
+    Ok(manifests)
+}
+
+/// Marks the object as ours.
+fn own(stack: &Stack, mut object: Value) -> Manifest {
+    object["metadata"]["labels"][LABEL_MANAGED_BY] = "sluice".into();
+    object["metadata"]["labels"][LABEL_STACK] = stack.name.clone().into();
+    Manifest {
+        address: address(&object),
+        object,
+        initial: None,
+        depends_on: Vec::new(),
+    }
+}
+
+fn data(stack: &Stack, site: &Site, workload: Option<&Workload>) -> Value {
+    let names = stack.names();
+    let role_arn = |role: &str| names.role_arn(&site.account_id, role);
+    json!({
+        "region": stack.region,
+        "namespaces": stack.namespaces(),
+        "endpoint": site.endpoint_for_pods,
+        "declare_identity": site.declare_identity,
+        "scaler_role_arn": role_arn(&names.scaler_role),
+        "operator": {
+            "namespace": stack.operator.namespace,
+            "service_account": stack.operator.service_account,
+            "image": stack.operator.image,
+            "replicas": stack.operator.replicas,
+            "role_arn": role_arn(&names.operator_role),
+        },
+        "workload": workload.map(|workload| {
+            let role = names.workload(&workload.name).map_or_else(String::new, |names| role_arn(&names.role));
+            workload_data(workload, &role, site)
+        }),
+    })
+}
+
+fn workload_data(workload: &Workload, role_arn: &str, site: &Site) -> Value {
+    // A user's own `${…}` must reach the container as it is, not as a reference of the engine.
+    let escaped = |text: &str| text.replace("${", "$${");
+    let variable =
+        |(name, value): (&String, &String)| json!({ "name": name, "value": escaped(value) });
+    let args = workload
+        .args
+        .as_ref()
+        .map(|args| args.iter().map(|arg| escaped(arg)).collect::<Vec<_>>());
+    json!({
+        "name": workload.name,
+        "namespace": workload.namespace,
+        "image": workload.image,
+        "role_arn": role_arn,
+        "queue_url": site.queue_urls.get(&workload.name).map_or("", String::as_str),
+        "identity": match workload.identity {
+            Identity::Operator => "operator",
+            Identity::Workload => "workload",
+            Identity::Role => "role",
+        },
+        "scaling": workload.scaling,
+        "args": args.unwrap_or_else(|| worker_args(workload)),
+        // A message in work is finished or handed back before the kill.
+        "grace_period_seconds": 30.max(workload.worker.work_seconds + 10),
+        "env": workload.env.iter().map(variable).collect::<Vec<_>>(),
+        "cpu": workload.cpu,
+        "memory": workload.memory,
+    })
+}
+
+/// Sluice's own consumer; the queue's URL comes from the variable `QUEUE_URL`.
+fn worker_args(workload: &Workload) -> Vec<String> {
+    let worker = &workload.worker;
+    let flags = [
+        ("--work-seconds", worker.work_seconds.to_string()),
+        ("--wait-seconds", worker.wait_seconds.to_string()),
+        ("--parallelism", worker.parallelism.to_string()),
+        ("--failure-rate", worker.failure_rate.to_string()),
+    ];
+    let flags = flags
+        .into_iter()
+        .map(|(flag, value)| format!("{flag}={value}"));
+    std::iter::once("worker".to_owned()).chain(flags).collect()
+}
+
+fn text<'a>(object: &'a Value, pointer: &str) -> &'a str {
+    object
+        .pointer(pointer)
+        .and_then(Value::as_str)
+        .unwrap_or_default()
+}
+
+/// The object's address: kind in Terraform's spelling, then namespace and name.
+pub fn address(object: &Value) -> String {
+    let (namespace, name) = (
+        text(object, "/metadata/namespace"),
+        text(object, "/metadata/name"),
+    );
+    let separator = if namespace.is_empty() { "" } else { "/" };
+    format!(
+        "kubernetes_{}.{namespace}{separator}{name}",
+        snake(text(object, "/kind"))
+    )
+}
+
+/// `APIService` to `api_service`: a capital begins a word if a small letter stands beside it.
+fn snake(kind: &str) -> String {
+    let letters: Vec<char> = kind.chars().collect();
+    let mut word = String::new();
+    for (index, letter) in letters.iter().enumerate() {
+        let after_small = index > 0 && letters[index - 1].is_lowercase();
+        let before_small = index > 0
+            && letters
+                .get(index + 1)
+                .is_some_and(|next| next.is_lowercase());
+        if letter.is_uppercase() && (after_small || before_small) {
+            word.push('_');
+        }
+        word.extend(letter.to_lowercase());
+    }
+    word
+}
+
+/// Fills in what depends on what. Removal runs the other way, so a ScaledObject goes while the operator that must take
+/// off its finalizer still lives.
+fn link(manifests: &mut [Manifest]) {
+    let kinds: Vec<(String, String, String)> = manifests
+        .iter()
+        .map(|manifest| {
+            let object = &manifest.object;
+            (
+                text(object, "/kind").to_owned(),
+                text(object, "/metadata/namespace").to_owned(),
+                manifest.address.clone(),
+            )
+        })
+        .collect();
+    let operator = |address: &str| {
+        address.starts_with("kubernetes_deployment.") && address.ends_with("/keda-operator")
+    };
+    for manifest in manifests {
+        let object = &manifest.object;
+        let (kind, namespace) = (text(object, "/kind"), text(object, "/metadata/namespace"));
+        let custom = text(object, "/apiVersion").starts_with("keda.sh/");
+        let of_operator = operator(&manifest.address);
+        let needs = |(other, their_namespace, address): &&(String, String, String)| match other
+            .as_str()
+        {
+            "Namespace" => address.ends_with(&format!(".{namespace}")) && !namespace.is_empty(),
+            "CustomResourceDefinition" => custom || of_operator,
+            "ServiceAccount" | "Service" if kind == "Deployment" => their_namespace == namespace,
+            "ClusterRole" => kind == "ClusterRoleBinding",
+            "Role" => kind == "RoleBinding" && their_namespace == namespace,
+            "ClusterRoleBinding" | "RoleBinding" => of_operator,
+            "Deployment" => {
+                (custom || kind == "APIService") && operator(address) || follows(object, address)
+            }
+            "APIService" => kind == "ScaledObject",
+            "TriggerAuthentication" => kind == "ScaledObject" && their_namespace == namespace,
+            _ => false,
+        };
+        let own = manifest.address.clone();
+        let found = kinds
+            .iter()
+            .filter(needs)
+            .map(|(_, _, address)| address.clone());
+        manifest.depends_on = found.filter(|address| *address != own).collect();
+    }
+}
+
+/// Whether the object is the ScaledObject of the Deployment at `address`.
+fn follows(object: &Value, address: &str) -> bool {
+    let (namespace, target) = (
+        text(object, "/metadata/namespace"),
+        text(object, "/spec/scaleTargetRef/name"),
+    );
+    text(object, "/kind") == "ScaledObject"
+        && address == format!("kubernetes_deployment.{namespace}/{target}")
+}

@@ -1,0 +1,185 @@
+//! The validated stack: what is wanted, with nothing left to check.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+/// Everything that one stack is. Values of this type come only from [`crate::load`], which has checked them.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Stack {
+    /// The stack's own name; names the state folder and the tag `sluice:stack`.
+    pub name: String,
+    /// AWS region.
+    pub region: String,
+    /// Which set of resources is made.
+    pub profile: Profile,
+    /// The EKS cluster.
+    pub cluster: Cluster,
+    /// The autoscaling operator.
+    pub operator: Operator,
+    /// The services that are scaled. Never empty.
+    pub workloads: Vec<Workload>,
+    /// Settings of the target `localstack`.
+    pub localstack: LocalStack,
+}
+
+/// Which set of resources is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Profile {
+    /// What a Fargate-only cluster needs.
+    Lean,
+}
+
+/// The EKS cluster.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Cluster {
+    /// Name of the cluster and prefix of every other name.
+    pub name: String,
+    /// Kubernetes minor version.
+    pub version: String,
+    /// VPC, only for checks; EKS finds it by the subnets.
+    pub vpc: Option<String>,
+    /// Private subnets in at least two zones; may be empty on targets that have no network.
+    pub subnets: Vec<String>,
+    /// Control-plane log types.
+    pub logs: Vec<String>,
+    /// Name of the Fargate profile.
+    pub fargate_profile: String,
+    /// Which pods run on Fargate; one to five.
+    pub selectors: Vec<Selector>,
+}
+
+/// A selector of a Fargate profile.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Selector {
+    /// Namespace; `*` and `?` are wildcards.
+    pub namespace: String,
+    /// Labels that a pod must carry.
+    pub labels: BTreeMap<String, String>,
+}
+
+/// The operator's place in the cluster.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Operator {
+    /// Namespace of all its objects.
+    pub namespace: String,
+    /// Its ServiceAccount.
+    pub service_account: String,
+    /// Container image.
+    pub image: String,
+    /// Replicas; one leads, the others stand by.
+    pub replicas: u32,
+}
+
+/// Who reads the queue's depth.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Identity {
+    /// The operator's own role (`identityOwner: keda`).
+    Operator,
+    /// The role of the workload's ServiceAccount (`identityOwner: workload`).
+    Workload,
+    /// A role for scalers only (`roleArn`).
+    Role,
+}
+
+/// A service that is scaled by its queue.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Workload {
+    /// Name of Deployment, ServiceAccount, ScaledObject and TriggerAuthentication.
+    pub name: String,
+    /// Namespace of all of them.
+    pub namespace: String,
+    /// Container image.
+    pub image: String,
+    /// Arguments of the container; `None` means Sluice's own consumer with the settings of `worker`.
+    pub args: Option<Vec<String>>,
+    /// Its queue.
+    pub queue: Queue,
+    /// Who reads the queue's depth.
+    pub identity: Identity,
+    /// When to scale, and how far.
+    pub scaling: Scaling,
+    /// Settings of Sluice's own consumer.
+    pub worker: Worker,
+    /// Further environment of the container.
+    pub env: BTreeMap<String, String>,
+    /// CPU as a Kubernetes quantity; request and limit.
+    pub cpu: String,
+    /// Memory as a Kubernetes quantity; request and limit.
+    pub memory: String,
+}
+
+/// An SQS standard queue.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Queue {
+    /// Name.
+    pub name: String,
+    /// How long a received message stays hidden.
+    pub visibility_timeout_seconds: u32,
+    /// How long messages are kept.
+    pub retention_seconds: u32,
+    /// How long a new message stays hidden.
+    pub delay_seconds: u32,
+}
+
+/// The ScaledObject's numbers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Scaling {
+    /// Least replicas.
+    pub min_replicas: u32,
+    /// Most replicas.
+    pub max_replicas: u32,
+    /// Messages per replica.
+    pub queue_length: u32,
+    /// Above how many messages the workload wakes.
+    pub activation_queue_length: u32,
+    /// Seconds between two looks at the queue.
+    pub polling_interval_seconds: u32,
+    /// Seconds without work before the last replica goes.
+    pub cooldown_period_seconds: u32,
+    /// The HPA's scale-down stabilisation window.
+    pub scale_down_window_seconds: u32,
+}
+
+/// Settings of Sluice's own consumer.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Worker {
+    /// Seconds of work per message.
+    pub work_seconds: u32,
+    /// Seconds of one long poll.
+    pub wait_seconds: u32,
+    /// Messages worked on at the same time.
+    pub parallelism: u32,
+    /// Share of messages that fail, 0 to 1.
+    pub failure_rate: f64,
+}
+
+/// Settings of the target `localstack`; all optional.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct LocalStack {
+    /// Endpoint as this machine sees it; without it a container is started.
+    pub endpoint: Option<String>,
+    /// Endpoint as pods see it.
+    pub endpoint_for_pods: Option<String>,
+    /// LocalStack's image.
+    pub image: Option<String>,
+    /// Kubeconfig file.
+    pub kubeconfig: Option<String>,
+    /// Context in the kubeconfig.
+    pub context: Option<String>,
+}
+
+impl Stack {
+    /// Namespaces that the stack makes: the operator's and the workloads', each once.
+    pub fn namespaces(&self) -> Vec<&str> {
+        let mut namespaces = vec![self.operator.namespace.as_str()];
+        for workload in &self.workloads {
+            if !namespaces.contains(&workload.namespace.as_str()) {
+                namespaces.push(&workload.namespace);
+            }
+        }
+        namespaces
+    }
+}

@@ -1,0 +1,150 @@
+//! Deterministic names, ARNs and tags: what makes it possible to find everything again without a state file.
+
+use std::collections::BTreeMap;
+
+use crate::model::Stack;
+
+/// Tag that says to which stack a thing belongs.
+pub const TAG_STACK: &str = "sluice:stack";
+/// Tag that says which run made it.
+pub const TAG_RUN: &str = "sluice:run";
+/// Tag that says when it may be removed, RFC 3339.
+pub const TAG_EXPIRES_AT: &str = "sluice:expires-at";
+
+/// All names of a stack's AWS resources.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Names {
+    /// EKS cluster.
+    pub cluster: String,
+    /// Fargate profile.
+    pub fargate_profile: String,
+    /// Role of the control plane.
+    pub cluster_role: String,
+    /// Role that pulls images and starts pods on Fargate.
+    pub fargate_role: String,
+    /// Role of the operator's ServiceAccount.
+    pub operator_role: String,
+    /// Role that may only read queue attributes.
+    pub scaler_role: String,
+    /// Name of each of our managed policies or inline policies is the role's name.
+    pub workloads: Vec<WorkloadNames>,
+    /// The control plane's log group.
+    pub log_group: String,
+    region: String,
+}
+
+/// Names of one workload's AWS resources.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WorkloadNames {
+    /// The workload.
+    pub workload: String,
+    /// SQS queue.
+    pub queue: String,
+    /// Role of the ServiceAccount.
+    pub role: String,
+}
+
+impl Stack {
+    /// The stack's names.
+    pub fn names(&self) -> Names {
+        let cluster = &self.cluster.name;
+        let workload = |workload: &crate::model::Workload| WorkloadNames {
+            workload: workload.name.clone(),
+            queue: workload.queue.name.clone(),
+            role: format!("{cluster}-{}", workload.name),
+        };
+        Names {
+            cluster: cluster.clone(),
+            fargate_profile: self.cluster.fargate_profile.clone(),
+            cluster_role: format!("{cluster}-cluster"),
+            fargate_role: format!("{cluster}-fargate"),
+            operator_role: format!("{cluster}-keda-operator"),
+            scaler_role: format!("{cluster}-sqs-scaler"),
+            workloads: self.workloads.iter().map(workload).collect(),
+            log_group: format!("/aws/eks/{cluster}/cluster"),
+            region: self.region.clone(),
+        }
+    }
+
+    /// Tags that everything carries.
+    pub fn tags(&self, run: &str, expires_at: Option<&str>) -> BTreeMap<String, String> {
+        let mut tags = BTreeMap::from([
+            (TAG_STACK.to_owned(), self.name.clone()),
+            (TAG_RUN.to_owned(), run.to_owned()),
+        ]);
+        if let Some(expires_at) = expires_at {
+            tags.insert(TAG_EXPIRES_AT.to_owned(), expires_at.to_owned());
+        }
+        tags
+    }
+}
+
+impl Names {
+    /// The longest role name, which IAM's limit bites first.
+    pub fn longest_role(&self) -> Option<&str> {
+        let own = [
+            &self.cluster_role,
+            &self.fargate_role,
+            &self.operator_role,
+            &self.scaler_role,
+        ];
+        let all = own
+            .into_iter()
+            .chain(self.workloads.iter().map(|workload| &workload.role));
+        all.max_by_key(|role| role.len()).map(String::as_str)
+    }
+
+    /// The names of one workload.
+    pub fn workload(&self, name: &str) -> Option<&WorkloadNames> {
+        self.workloads
+            .iter()
+            .find(|workload| workload.workload == name)
+    }
+
+    /// The ARN partition of the region.
+    pub fn partition(&self) -> &'static str {
+        match &self.region {
+            region if region.starts_with("cn-") => "aws-cn",
+            region if region.starts_with("us-gov-") => "aws-us-gov",
+            _ => "aws",
+        }
+    }
+
+    /// ARN of a role.
+    pub fn role_arn(&self, account_id: &str, role: &str) -> String {
+        format!("arn:{}:iam::{account_id}:role/{role}", self.partition())
+    }
+
+    /// ARN of a policy that AWS manages.
+    pub fn managed_policy_arn(&self, policy: &str) -> String {
+        format!("arn:{}:iam::aws:policy/{policy}", self.partition())
+    }
+
+    /// ARN of a queue.
+    pub fn queue_arn(&self, account_id: &str, queue: &str) -> String {
+        format!(
+            "arn:{}:sqs:{}:{account_id}:{queue}",
+            self.partition(),
+            self.region
+        )
+    }
+
+    /// ARN of the cluster.
+    pub fn cluster_arn(&self, account_id: &str) -> String {
+        format!(
+            "arn:{}:eks:{}:{account_id}:cluster/{}",
+            self.partition(),
+            self.region,
+            self.cluster
+        )
+    }
+
+    /// ARN of the OIDC provider; `issuer` with or without `https://`, or a reference to it.
+    pub fn oidc_provider_arn(&self, account_id: &str, issuer: &str) -> String {
+        let issuer = issuer.strip_prefix("https://").unwrap_or(issuer);
+        format!(
+            "arn:{}:iam::{account_id}:oidc-provider/{issuer}",
+            self.partition()
+        )
+    }
+}
