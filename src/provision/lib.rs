@@ -1,8 +1,8 @@
 //! The Terraform-style engine: graph, refresh, plan, apply, destroy, state.
 //!
-//! Entry points: [`Graph::new`], [`refresh`](refresh::refresh), [`plan::up`], [`plan::down`], [`apply`](apply::apply).
+//! Entry points: `Graph::new`, `refresh`, `plan::up`, `plan::down`, `apply`.
 //!
-//! Invariants: the world is touched only through [`Resource`]; an apply does nothing that is not in its [`Plan`]; the
+//! Invariants: the world is touched only through [`Resource`]; an apply does nothing that is not in its plan; the
 //! state is written after every step and before what depends on it; a failed look is never "absent"; `graph`, `diff` and
 //! `plan` read no clock, socket, file or environment.
 //!
