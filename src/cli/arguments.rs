@@ -33,9 +33,12 @@ pub struct Global {
     /// Text for a person, or one JSON object a line
     #[arg(long, short = 'o', global = true, env = "SLUICE_OUTPUT", value_enum, default_value_t = Output::Human)]
     pub output: Output,
-    /// The stack's name (also the cluster's)
-    #[arg(long, global = true, env = "SLUICE_CLUSTER", value_name = "NAME")]
-    pub cluster: Option<String>,
+    /// The stack's name, and its cluster's
+    #[arg(long, global = true, env = "SLUICE_STACK", value_name = "NAME")]
+    pub stack: Option<String>,
+    /// Set a key of the stack file, such as `workloads[0].scaling.maxReplicaCount=5`; may be repeated
+    #[arg(long = "set", global = true, value_name = "KEY=VALUE", value_parser = assignment)]
+    pub set: Vec<(String, String)>,
     /// The AWS region
     #[arg(long, global = true, env = "AWS_REGION", value_name = "REGION")]
     pub region: Option<String>,
@@ -54,6 +57,13 @@ fn time_scale(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(scale) if (0.1..=100.0).contains(&scale) => Ok(scale),
         _ => Err("give a number from 0.1 to 100".to_owned()),
+    }
+}
+
+fn assignment(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        _ => Err("give KEY=VALUE".to_owned()),
     }
 }
 

@@ -1,6 +1,61 @@
-//! Skeleton.
+//! The command line: the only box that knows clap, prints, or decides exit codes.
+//!
+//! Entry point: [`main`]. The way of a command: `arguments` (what was typed) → `settings` (what it means) → one file in
+//! `commands` → an [`exit::Exit`] or diagnostics.
+//!
+//! Invariants: all output goes through `view`; a command never looks at clap's types beyond its own arguments; only
+//! `target` knows that there is more than one target.
 
-/// Entry.
-pub fn main() -> std::process::ExitCode {
-    std::process::ExitCode::SUCCESS
+pub mod arguments;
+mod commands;
+mod diagnostic;
+mod env;
+pub mod exit;
+mod logging;
+mod signals;
+mod view;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::arguments::{Arguments, Command, Local};
+use crate::diagnostic::Diagnostic;
+use crate::exit::Exit;
+use crate::view::View;
+
+/// Parses, runs, and says how it ended.
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let view = View::new(arguments.global.output, env::no_color());
+    // Becoming another program must happen before there are threads.
+    if let Command::Local(Local::Exec(exec)) = &arguments.command {
+        return finish(&view, Err(commands::local::exec(exec)));
+    }
+    // Two providers may be compiled in one day; then rustls would refuse to choose. An earlier choice is as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    logging::start(&arguments);
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return finish(&view, Err(diagnostic::one(error))),
+    };
+    let outcome = runtime.block_on(async {
+        let stop = signals::stop();
+        commands::run(arguments, &view, stop).await
+    });
+    // Blocking reads (a terminal) must not keep the process.
+    runtime.shutdown_background();
+    finish(&view, outcome)
+}
+
+fn finish(view: &View, outcome: Result<Exit, Vec<Diagnostic>>) -> ExitCode {
+    match outcome {
+        Ok(exit) => exit.into(),
+        Err(diagnostics) => {
+            for diagnostic in &diagnostics {
+                view.diagnostic(diagnostic);
+            }
+            diagnostics.first().map_or(Exit::Failed, |first| first.exit).into()
+        }
+    }
 }

@@ -4,6 +4,7 @@ use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+pub use local_aws::AccessKey;
 use serde::{Deserialize, Serialize};
 
 use crate::{Error, Result};
@@ -81,6 +82,21 @@ impl Folder {
         serde_json::from_str(&text).map(Some).map_err(|error| Error::Record { path, reason: error.to_string() })
     }
 
+    /// The administrator's access key, or `None` where no local cloud has written one.
+    pub fn load_access(&self) -> Result<Option<AccessKey>> {
+        let path = self.credentials();
+        let text = match std::fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(source) if source.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(source) => return Err(Error::File { action: "read", path, source }),
+        };
+        let value = |name: &str| {
+            let mut pairs = text.lines().filter_map(|line| line.split_once('='));
+            pairs.find(|(key, _)| key.trim() == name).map(|(_, value)| value.trim().to_owned())
+        };
+        Ok(value("aws_access_key_id").zip(value("aws_secret_access_key")).map(|(id, secret)| AccessKey { id, secret }))
+    }
+
     pub(crate) fn create(&self) -> Result<()> {
         std::fs::create_dir_all(self.pods()).map_err(|source| Error::File { action: "create", path: self.pods(), source })
     }
@@ -91,7 +107,7 @@ impl Folder {
     }
 
     /// The administrator's files in AWS's own formats, readable by their owner only.
-    pub(crate) fn write_access(&self, key: &local_aws::AccessKey, region: &str, endpoint: &str) -> Result<()> {
+    pub(crate) fn write_access(&self, key: &AccessKey, region: &str, endpoint: &str) -> Result<()> {
         let credentials = format!("[default]\naws_access_key_id = {}\naws_secret_access_key = {}\n", key.id, key.secret);
         write(&self.credentials(), &credentials, 0o600)?;
         write(&self.config(), &format!("[default]\nregion = {region}\nendpoint_url = {endpoint}\n"), 0o644)

@@ -1,0 +1,114 @@
+//! `sluice local`: the local cloud by itself.
+
+use std::path::PathBuf;
+
+use clock::Clock;
+use local::files::Folder;
+use local::{cloud, process};
+use serde_json::json;
+use tokio_util::sync::CancellationToken;
+
+use crate::arguments::{Exec, Global, Local, LocalRun};
+use crate::diagnostic::{Diagnostic, Outcome, one};
+use crate::exit::Exit;
+use crate::view::{Tone, View};
+
+/// The account that the local cloud stands for.
+const ACCOUNT_ID: &str = "111122223333";
+
+/// Where one stack's local cloud lives, and what it is told.
+#[derive(Debug, Clone)]
+pub(crate) struct Place {
+    pub(crate) folder: Folder,
+    pub(crate) region: String,
+    pub(crate) time_scale: f64,
+}
+
+pub(crate) async fn run(
+    command: Local,
+    place: &Place,
+    global: &Global,
+    view: &View,
+    stop: CancellationToken,
+) -> Outcome {
+    match command {
+        Local::Run(options) => here(options, place, stop).await,
+        Local::Start(options) => {
+            start(&options, place, global).await?;
+            status(place, view)
+        }
+        Local::Stop => {
+            let ended = process::stop(&place.folder).await.map_err(one)?;
+            let text = if ended { "The local cloud has ended." } else { "No local cloud was running." };
+            view.fact("local_stopped", json!({ "was_running": ended }), Tone::Plain, text);
+            Ok(Exit::Done)
+        }
+        Local::Status => status(place, view),
+        Local::Exec(exec) => Err(self::exec(&exec)),
+    }
+}
+
+/// The running local cloud, started if it was not.
+pub(crate) async fn start(options: &LocalRun, place: &Place, global: &Global) -> Outcome<local::files::Record> {
+    if let Some(record) = process::find(&place.folder).map_err(one)? {
+        return Ok(record);
+    }
+    let program = program()?;
+    let mut words = vec!["local".to_owned(), "run".to_owned()];
+    let folder = std::path::absolute(&global.directory).map_err(one)?;
+    let name = place.folder.path().file_name().unwrap_or_default().to_string_lossy().into_owned();
+    words.extend(["--directory".into(), folder.display().to_string(), "--stack".into(), name]);
+    words.extend(["--region".into(), place.region.clone()]);
+    words.extend(["--time-scale".into(), place.time_scale.to_string()]);
+    words.extend(["--port".into(), options.port.to_string()]);
+    for (image, program) in &options.images {
+        words.extend(["--image".into(), format!("{image}={}", program.display())]);
+    }
+    process::start(&place.folder, &program, &words).await.map_err(one)
+}
+
+async fn here(options: LocalRun, place: &Place, stop: CancellationToken) -> Outcome {
+    let path = std::path::absolute(place.folder.path()).map_err(one)?;
+    cloud::run(
+        cloud::Options {
+            folder: Folder::at(path),
+            port: options.port,
+            region: place.region.clone(),
+            account_id: ACCOUNT_ID.to_owned(),
+            clock: Clock::scaled(place.time_scale),
+            images: options.images.into_iter().collect(),
+            program: program()?,
+        },
+        stop,
+    )
+    .await
+    .map_err(one)?;
+    Ok(Exit::Done)
+}
+
+fn program() -> Outcome<PathBuf> {
+    std::env::current_exe().map_err(one)
+}
+
+fn status(place: &Place, view: &View) -> Outcome {
+    let Some(record) = process::find(&place.folder).map_err(one)? else {
+        view.fact("local_status", json!({ "running": false }), Tone::Plain, "No local cloud is running.");
+        return Ok(Exit::Failed);
+    };
+    let text = format!(
+        "The local cloud runs as process {}: AWS at {} (account {}, {}), time {}× as fast.\n\
+         For aws, kubectl, boto3 and terraform:  eval \"$(sluice env)\"",
+        record.pid, record.aws_endpoint, record.account_id, record.region, record.time_scale
+    );
+    view.fact("local_status", json!({ "running": true, "local": record }), Tone::Plain, text);
+    Ok(Exit::Done)
+}
+
+/// Becomes the program of a container; returns only what went wrong.
+pub(crate) fn exec(exec: &Exec) -> Vec<Diagnostic> {
+    let Some((program, arguments)) = exec.command.split_first() else {
+        return vec![Diagnostic::error("no program was given").exit(Exit::Usage)];
+    };
+    let error = local::container::exec(exec.parent, program, arguments);
+    vec![Diagnostic::error(format!("failed to run {}: {error}", program.display()))]
+}

@@ -1,0 +1,48 @@
+//! `sluice send`: messages onto the queue.
+
+use std::time::Duration;
+
+use aws::queue::Queue;
+use serde_json::json;
+use tokio_util::sync::CancellationToken;
+
+use crate::arguments::Send;
+use crate::diagnostic::{Diagnostic, Outcome, one};
+use crate::exit::Exit;
+use crate::target::Target;
+use crate::view::{Tone, View};
+
+/// Messages in one request to the queue.
+const BATCH: usize = 10;
+
+pub(crate) async fn run(send: Send, queue_url: &str, target: &Target, view: &View, stop: CancellationToken) -> Outcome {
+    let pause = pause(send.rate)?;
+    let queue = Queue::new(&target.session, queue_url);
+    let bodies: Vec<String> = (1..=send.count).map(|n| send.body.replace("{n}", &n.to_string())).collect();
+    let mut sent = 0;
+    for batch in bodies.chunks(if pause.is_zero() { BATCH } else { 1 }) {
+        if sent > 0 {
+            tokio::select! {
+                () = stop.cancelled() => break,
+                () = target.clock.sleep(pause) => {}
+            }
+        }
+        let ids = queue.send(batch).await.map_err(|error| {
+            vec![Diagnostic::from(error).because(format!("{sent} of {} messages were sent before", send.count))]
+        })?;
+        sent += ids.len();
+        view.event("sent", json!({ "message_ids": ids }));
+    }
+    let text = format!("Sent {sent} of {} messages to {queue_url}", send.count);
+    view.fact("send_summary", json!({ "sent": sent, "queue_url": queue_url }), Tone::Plain, text);
+    Ok(if sent == bodies.len() { Exit::Done } else { Exit::Failed })
+}
+
+fn pause(rate: Option<f64>) -> Outcome<Duration> {
+    let Some(rate) = rate else { return Ok(Duration::ZERO) };
+    let usage = || Diagnostic::error(format!("--rate {rate} is no rate")).help("give messages per second above 0").exit(Exit::Usage);
+    if rate.is_nan() || rate <= 0.0 {
+        return Err(vec![usage()]);
+    }
+    Duration::try_from_secs_f64(1.0 / rate).map_err(|_| one(usage()))
+}

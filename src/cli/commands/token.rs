@@ -1,0 +1,24 @@
+//! `sluice token`: an EKS bearer token as an exec credential, as `aws eks get-token` prints it.
+
+use serde_json::json;
+
+use crate::arguments::Token;
+use crate::diagnostic::{Outcome, one};
+use crate::exit::Exit;
+use crate::settings::Settings;
+use crate::target::Target;
+use crate::view::View;
+
+pub(crate) async fn run(token: Token, settings: &Settings, target: &Target, view: &View) -> Outcome {
+    let cluster = token.cluster_name.unwrap_or_else(|| settings.stack.cluster.name.clone());
+    let token = aws::eks_token::token(&target.session, &cluster).await.map_err(one)?;
+    let credential = json!({
+        "apiVersion": "client.authentication.k8s.io/v1beta1",
+        "kind": "ExecCredential",
+        "spec": {},
+        // kubectl takes whole seconds only.
+        "status": { "expirationTimestamp": token.expires_at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(), "token": token.value },
+    });
+    view.raw(&credential.to_string());
+    Ok(Exit::Done)
+}

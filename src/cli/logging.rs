@@ -1,0 +1,29 @@
+//! Logs go to stderr: short text for a person, JSON inside pods, where programs read them.
+
+use tracing_subscriber::EnvFilter;
+
+use crate::arguments::{Arguments, Command, Local};
+use crate::env;
+
+/// Starts logging as the command needs it; `SLUICE_LOG` overrides what `-v` asks for.
+pub(crate) fn start(arguments: &Arguments) {
+    let service = matches!(
+        arguments.command,
+        Command::Operator(_) | Command::Worker(_) | Command::Local(Local::Run(_))
+    );
+    let default = match (service, arguments.global.verbose) {
+        (true, 0) => "info",
+        (false, 0) => "error",
+        (false, 1) => "warn,sluice=info,cli=info,provision=info,cluster=info,aws=info,verify=info",
+        (_, 1 | 2) => "debug,hyper=info,hyper_util=info,rustls=info,tower=info,h2=info",
+        _ => "trace",
+    };
+    let filter = env::log().and_then(|text| EnvFilter::try_new(text).ok()).unwrap_or_else(|| EnvFilter::new(default));
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // Starting twice (in tests) keeps the first.
+    let _ = if matches!(arguments.command, Command::Operator(_) | Command::Worker(_)) {
+        builder.json().flatten_event(true).with_current_span(false).with_span_list(false).try_init()
+    } else {
+        builder.with_target(service).try_init()
+    };
+}

@@ -1,0 +1,99 @@
+//! What the typed words mean: the stack, resolved once, and the folder that belongs to it.
+
+use std::path::{Path, PathBuf};
+
+use clock::Clock;
+use stack::{Loaded, Origin, Override, Problem, Stack};
+
+use crate::arguments::{Global, TargetName};
+use crate::diagnostic::{Diagnostic, Outcome};
+use crate::exit::Exit;
+use crate::view::View;
+
+/// The stack file that is read if none is named.
+const FILE_DEFAULT: &str = "stack.yaml";
+
+/// What every command works with.
+#[derive(Debug, Clone)]
+pub(crate) struct Settings {
+    pub(crate) stack: Stack,
+    /// Every key of the stack with its value and origin.
+    pub(crate) keys: Vec<stack::Setting>,
+    pub(crate) target: TargetName,
+    pub(crate) time_scale: f64,
+    /// State, evidence, reports and the local cloud's own files, of this stack on this target.
+    pub(crate) folder: PathBuf,
+}
+
+impl Settings {
+    pub(crate) fn state(&self) -> PathBuf {
+        self.folder.join("state.json")
+    }
+
+    pub(crate) fn kubeconfig(&self) -> PathBuf {
+        self.folder.join("kubeconfig")
+    }
+
+    pub(crate) fn evidence(&self) -> PathBuf {
+        self.folder.join("evidence")
+    }
+
+    pub(crate) fn report(&self) -> PathBuf {
+        self.folder.join("report")
+    }
+}
+
+/// Reads the stack file and lays the flags over it. Warnings are shown at once; all problems come back together.
+pub(crate) fn resolve(global: &Global, view: &View) -> Outcome<Settings> {
+    let (name, text) = read(global.file.as_deref())?;
+    let file = text.as_deref().map(|text| stack::File { name: &name, text });
+    let today = Clock::real().now().to_zoned(jiff::tz::TimeZone::UTC).date();
+    let loaded = stack::load(file, &overrides(global), today);
+    let Loaded { stack, settings, warnings } =
+        loaded.map_err(|problems| problems.0.iter().map(|problem| told(problem, Diagnostic::error)).collect::<Vec<_>>())?;
+    for warning in &warnings {
+        view.diagnostic(&told(warning, Diagnostic::warning));
+    }
+    let folder = global.directory.join(folder_name(&stack.name, global.target));
+    Ok(Settings { stack, keys: settings, target: global.target, time_scale: global.time_scale, folder })
+}
+
+/// One folder a stack and target: a state of the local cloud must never be taken for one of AWS.
+fn folder_name(stack: &str, target: TargetName) -> String {
+    match target {
+        TargetName::Local => stack.to_owned(),
+        TargetName::Aws => format!("{stack}@aws"),
+    }
+}
+
+fn read(file: Option<&Path>) -> Outcome<(String, Option<String>)> {
+    let path = file.unwrap_or(Path::new(FILE_DEFAULT));
+    let name = path.display().to_string();
+    match std::fs::read_to_string(path) {
+        Ok(text) => Ok((name, Some(text))),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound && file.is_none() => Ok((name, None)),
+        Err(error) => Err(vec![
+            Diagnostic::error(format!("failed to read {name}: {error}"))
+                .help("name the stack file with --file, or leave it out for all defaults")
+                .exit(Exit::Usage),
+        ]),
+    }
+}
+
+fn overrides(global: &Global) -> Vec<Override> {
+    let flag = |name: &str, key: &str, value: &str| Override {
+        key: key.to_owned(),
+        value: value.to_owned(),
+        origin: Origin::Flag { name: name.to_owned() },
+    };
+    let stack = global.stack.iter().map(|value| flag("--stack", "name", value));
+    let region = global.region.iter().map(|value| flag("--region", "region", value));
+    let set = global.set.iter().map(|(key, value)| flag("--set", key, value));
+    stack.chain(region).chain(set).collect()
+}
+
+fn told(problem: &Problem, kind: fn(String) -> Diagnostic) -> Diagnostic {
+    let text = problem.to_string();
+    let summary = text.strip_suffix(&format!("; {}", problem.next_step)).unwrap_or(&text).to_owned();
+    kind(summary).help(problem.next_step.clone()).exit(Exit::Usage)
+}
