@@ -45,9 +45,7 @@ impl FromStr for Address {
 
     fn from_str(text: &str) -> Result<Self, BadAddress> {
         match text.split_once('.') {
-            Some((kind, name))
-                if is_identifier(kind) && !name.is_empty() && !name.contains(['{', '}', '$', ' ']) =>
-            {
+            Some((kind, name)) if is_identifier(kind) && !name.is_empty() && !name.contains(['{', '}', '$', ' ']) => {
                 Ok(Self::new(kind, name))
             }
             _ => Err(BadAddress(text.to_owned())),

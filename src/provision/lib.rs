@@ -1,19 +1,35 @@
 //! The Terraform-style engine: graph, refresh, plan, apply, destroy, state.
 //!
-//! Entry points: `Graph::new`, `refresh`, `plan::up`, `plan::down`, `apply`.
+//! The way through: [`Graph::new`] → [`Store::open`] → [`refresh()`] → [`plan::up`] or [`plan::down`] → [`apply()`].
 //!
-//! Invariants: the world is touched only through [`Resource`]; an apply does nothing that is not in its plan; the
+//! Invariants: the world is touched only through [`Resource`]; an apply does nothing that is not in its [`Plan`]; the
 //! state is written after every step and before what depends on it; a failed look is never "absent"; `graph`, `diff` and
 //! `plan` read no clock, socket, file or environment.
 //!
 //! This crate must not know what AWS, Kubernetes, a stack file or a terminal is.
 
 mod address;
+mod apply;
+mod diff;
 mod event;
+mod graph;
 pub mod plan;
+mod reference;
+mod refresh;
+mod render;
 mod resource;
+pub mod state;
+pub mod store;
 
 pub use address::{Address, BadAddress};
+pub use apply::{Options, Outcome, apply};
+pub use diff::{After, Field};
 pub use event::{Event, Events, Progress};
-pub use plan::Action;
+pub use graph::{Graph, GraphError};
+pub use plan::{Action, Change, Drift, Plan, Summary};
+pub use reference::{Reference, UNKNOWN};
+pub use refresh::{Refreshed, refresh};
+pub use render::{Line, Mark, render, render_drift};
 pub use resource::{Attributes, Context, Failure, Health, Known, Node, Object, Reading, Resource, Schema};
+pub use state::State;
+pub use store::Store;

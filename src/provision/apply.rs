@@ -1,0 +1,285 @@
+//! Carrying out a plan: what it holds, in order, with a checkpoint after every step.
+
+mod step;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use clock::{Clock, Moment};
+use futures::StreamExt as _;
+use futures::future::BoxFuture;
+use futures::stream::FuturesUnordered;
+use serde::Serialize;
+use tokio_util::sync::CancellationToken;
+
+use crate::address::Address;
+use crate::event::{Event, Events, Progress};
+use crate::graph::Graph;
+use crate::plan::{Action, Plan, Summary};
+use crate::resource::{Attributes, Context, Failure, Object};
+use crate::store::{Store, StoreError};
+use step::{Done, Half, Step, steps};
+
+/// How an apply runs.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Time for waits and elapsed times.
+    pub clock: Clock,
+    /// Where events go.
+    pub events: Events,
+    /// Set on Ctrl-C: nothing new is started.
+    pub stop: CancellationToken,
+    /// How many steps run at the same time; Terraform's default is 10.
+    pub concurrency: usize,
+    /// How long running steps may take to finish after `stop`, in system time.
+    pub grace: Duration,
+}
+
+impl Options {
+    /// Ten at a time, two minutes of grace.
+    pub fn new(clock: &Clock, events: Events, stop: CancellationToken) -> Self {
+        Self { clock: clock.clone(), events, stop, concurrency: 10, grace: Duration::from_mins(2) }
+    }
+}
+
+/// What an apply did.
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+pub struct Outcome {
+    /// What was really done.
+    pub summary: Summary,
+    /// What failed, and why.
+    pub failures: Vec<(Address, Failure)>,
+    /// What was not tried because something before it failed, or the run was interrupted.
+    pub skipped: Vec<Address>,
+    /// Whether it was stopped before the end.
+    pub interrupted: bool,
+    /// Every object that exists afterwards, as far as the plan knows. In memory only: may hold sensitive attributes.
+    #[serde(skip)]
+    pub objects: BTreeMap<Address, Object>,
+}
+
+impl Outcome {
+    /// Whether everything in the plan was done.
+    pub fn is_success(&self) -> bool {
+        self.failures.is_empty() && self.skipped.is_empty() && !self.interrupted
+    }
+}
+
+/// Carries out `plan` on the resources of `graph`. Errors of single steps are in the [`Outcome`]; `Err` means that the
+/// state could not be kept, upon which nothing more was started.
+pub async fn apply(plan: &Plan, graph: &Graph, store: &mut Store, options: &Options) -> Result<Outcome, StoreError> {
+    let mut run = Run::new(plan, graph, store, options)?;
+    let mut running: FuturesUnordered<BoxFuture<'_, Done>> = FuturesUnordered::new();
+    let mut cut_off: Option<Moment> = None;
+    loop {
+        let ready = if options.stop.is_cancelled() { Vec::new() } else { run.start() };
+        for (index, future) in ready {
+            run.running.insert(index, options.clock.moment());
+            running.push(future);
+        }
+        if running.is_empty() {
+            return run.finish();
+        }
+        let tick = options.clock.sleep(Duration::from_secs(10));
+        tokio::select! {
+            Some(done) = running.next() => run.complete(done),
+            () = options.stop.cancelled(), if cut_off.is_none() => {
+                cut_off = Some(options.clock.moment().plus(options.grace));
+            }
+            () = wait_until(&options.clock, cut_off) => {
+                run.abandon();
+                return run.finish();
+            }
+            () = tick => run.tick(),
+        }
+    }
+}
+
+async fn wait_until(clock: &Clock, moment: Option<Moment>) {
+    match moment {
+        Some(moment) => clock.sleep_until(moment).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// The state of one apply.
+struct Run<'a> {
+    graph: &'a Graph,
+    store: &'a mut Store,
+    options: &'a Options,
+    steps: Vec<Step<'a>>,
+    waiting: BTreeSet<usize>,
+    running: BTreeMap<usize, Moment>,
+    done: BTreeSet<usize>,
+    objects: BTreeMap<Address, Object>,
+    resolved: BTreeMap<Address, Attributes>,
+    outcome: Outcome,
+    broken: Option<StoreError>,
+}
+
+impl<'a> Run<'a> {
+    fn new(plan: &'a Plan, graph: &'a Graph, store: &'a mut Store, options: &'a Options) -> Result<Self, StoreError> {
+        let before = store.state.resources.clone();
+        let mut objects = BTreeMap::new();
+        for change in &plan.changes {
+            let (address, node) = (&change.address, graph.get(&change.address));
+            match (change.action, &change.prior, node) {
+                (Action::Forget, ..) => store.state.forget(address),
+                (Action::NoOp, Some(object), Some(node)) => {
+                    let needs = graph.dependencies(address).iter().cloned().collect();
+                    store.state.record(address, object, node.schema(), needs);
+                }
+                _ => {}
+            }
+            if let Some(object) = &change.prior {
+                objects.insert(address.clone(), object.clone());
+            }
+        }
+        if store.state.resources != before {
+            store.save()?;
+        }
+        let steps = steps(plan);
+        let waiting = (0..steps.len()).collect();
+        let (running, done, resolved) = (BTreeMap::new(), BTreeSet::new(), BTreeMap::new());
+        let outcome = Outcome::default();
+        Ok(Self { graph, store, options, steps, waiting, running, done, objects, resolved, outcome, broken: None })
+    }
+
+    /// Takes what can start now, writes down that it is about to, and gives its futures.
+    fn start(&mut self) -> Vec<(usize, BoxFuture<'a, Done>)> {
+        let mut started = Vec::new();
+        if self.broken.is_some() {
+            return started;
+        }
+        let mut busy: BTreeSet<&str> = self.running.keys().filter_map(|index| self.steps[*index].key()).collect();
+        let mut chosen = Vec::new();
+        for index in &self.waiting {
+            let step = &self.steps[*index];
+            let room = self.running.len() + chosen.len() < self.options.concurrency;
+            let free = step.key().is_none_or(|key| !busy.contains(key));
+            if room && free && step.needs.is_subset(&self.done) {
+                busy.extend(step.key());
+                chosen.push(*index);
+            }
+        }
+        if chosen.is_empty() {
+            return started;
+        }
+        for index in &chosen {
+            let step = &self.steps[*index];
+            let needs = step.change.depends_on.iter().cloned().collect();
+            self.store.state.begin(&step.change.address, step.action(), needs);
+        }
+        if let Err(error) = self.store.save() {
+            self.broken = Some(error);
+            return started;
+        }
+        for index in chosen {
+            self.waiting.remove(&index);
+            let address = self.steps[index].change.address.clone();
+            self.send(Event::ApplyStart { address, action: self.steps[index].action() });
+            started.push((index, self.future(index)));
+        }
+        started
+    }
+
+    fn future(&mut self, index: usize) -> BoxFuture<'a, Done> {
+        let step = &self.steps[index];
+        let address = &step.change.address;
+        let progress = Progress::new(address.clone(), &self.options.clock, self.options.events.clone());
+        let context = Context { clock: self.options.clock.clone(), progress, stop: self.options.stop.clone() };
+        let Some(node) = self.graph.get(address) else {
+            let failure = Failure::new("the plan was made for another set of resources; plan again");
+            return Box::pin(async move { Done { index, result: Err(failure) } });
+        };
+        let current = self.objects.get(address).cloned();
+        if step.half == Half::Remove {
+            return step::remove(index, node, current, context);
+        }
+        let desired = step::desired(node, &self.objects, &self.resolved);
+        if let Ok(desired) = &desired {
+            self.resolved.insert(address.clone(), desired.clone());
+        }
+        step::make(index, node, step.change, current, desired, context)
+    }
+
+    fn complete(&mut self, Done { index, result }: Done) {
+        let start = self.running.remove(&index);
+        let elapsed = start.map_or(Duration::ZERO, |start| self.options.clock.elapsed(start));
+        let step = &self.steps[index];
+        let (address, action) = (step.change.address.clone(), step.action());
+        match result {
+            Ok(object) => {
+                let id = object.as_ref().map(|object| object.id.clone());
+                match (object, self.graph.get(&address)) {
+                    (Some(object), Some(node)) => {
+                        let needs = self.graph.dependencies(&address).iter().cloned().collect();
+                        self.store.state.record(&address, &object, node.schema(), needs);
+                        self.objects.insert(address.clone(), object);
+                    }
+                    _ => {
+                        self.store.state.forget(&address);
+                        self.objects.remove(&address);
+                    }
+                }
+                self.done.insert(index);
+                self.outcome.summary.count(action);
+                if let Err(error) = self.store.save() {
+                    self.broken.get_or_insert(error);
+                }
+                self.send(Event::Complete { address, action, elapsed, id });
+            }
+            Err(failure) => {
+                self.send(Event::Errored { address: address.clone(), action, elapsed, error: failure.to_string() });
+                self.outcome.failures.push((address, failure));
+            }
+        }
+    }
+
+    fn tick(&self) {
+        for (index, start) in &self.running {
+            let step = &self.steps[*index];
+            let status = match step.action() {
+                Action::Create => "still creating",
+                Action::Delete => "still destroying",
+                _ => "still modifying",
+            };
+            let elapsed = self.options.clock.elapsed(*start);
+            self.send(Event::Progress { address: step.change.address.clone(), elapsed, status: status.to_owned() });
+        }
+    }
+
+    /// Gives up on what still runs.
+    fn abandon(&mut self) {
+        for index in self.running.keys().copied().collect::<Vec<_>>() {
+            let failure = Failure::new("interrupted before it was finished; the next run finds it and goes on");
+            self.complete(Done { index, result: Err(failure) });
+        }
+    }
+
+    fn finish(mut self) -> Result<Outcome, StoreError> {
+        if let Some(error) = self.broken {
+            // What finished since the first failure belongs into the rescued state as well.
+            return match self.store.save() {
+                Ok(()) => Err(error),
+                Err(last) => Err(last),
+            };
+        }
+        self.outcome.interrupted = self.options.stop.is_cancelled() && !self.waiting.is_empty();
+        let because = if self.outcome.interrupted { "interrupted" } else { "something that it needs failed" };
+        for index in &self.waiting {
+            let change = self.steps[*index].change;
+            let (address, action, because) = (change.address.clone(), change.action, because.to_owned());
+            self.send(Event::Skipped { address, action, because });
+            self.outcome.skipped.push(change.address.clone());
+        }
+        self.outcome.skipped.dedup();
+        self.outcome.objects = std::mem::take(&mut self.objects);
+        Ok(self.outcome)
+    }
+
+    fn send(&self, event: Event) {
+        // A view that has gone away is no reason to stop.
+        let _ = self.options.events.send(event);
+    }
+}

@@ -1,0 +1,80 @@
+//! What the engine remembers between runs. Plain values; [`store`](crate::store) writes them.
+//!
+//! The world is always read again: the state only says what to look for, what was being made when a run was killed,
+//! and in which order to remove what nobody declares any more. Without it, everything is found by name and tag.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::address::Address;
+use crate::plan::Action;
+use crate::resource::{Object, Schema};
+
+/// The format written by this build.
+pub const VERSION: u32 = 1;
+
+/// The contents of a state file.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct State {
+    /// The format, [`VERSION`].
+    pub version: u32,
+    /// Counts every write.
+    pub serial: u64,
+    /// Made once, when the file is first written.
+    pub lineage: String,
+    /// The run that wrote last.
+    pub run: String,
+    /// When it was last written.
+    pub updated_at: Timestamp,
+    /// What is known to exist or was about to.
+    pub resources: BTreeMap<Address, Entry>,
+}
+
+/// The record of one resource.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Entry {
+    /// The object as last seen, without sensitive attributes; absent if it was only about to be made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub object: Option<Object>,
+    /// The step that had begun and not ended: the run was killed in it, or it failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pending: Option<Action>,
+    /// What it needed when it was made.
+    #[serde(default)]
+    pub depends_on: Vec<Address>,
+}
+
+impl State {
+    /// A state that knows nothing.
+    pub fn new(lineage: impl Into<String>, run: impl Into<String>, now: Timestamp) -> Self {
+        Self {
+            version: VERSION,
+            serial: 0,
+            lineage: lineage.into(),
+            run: run.into(),
+            updated_at: now,
+            resources: BTreeMap::new(),
+        }
+    }
+
+    /// Records that `action` is about to begin.
+    pub fn begin(&mut self, address: &Address, action: Action, depends_on: Vec<Address>) {
+        let entry = self.resources.entry(address.clone()).or_default();
+        entry.pending = Some(action);
+        entry.depends_on = depends_on;
+    }
+
+    /// Records that the object exists, without what `schema` calls sensitive.
+    pub fn record(&mut self, address: &Address, object: &Object, schema: Schema, depends_on: Vec<Address>) {
+        let mut object = object.clone();
+        object.attributes.retain(|name, _| !schema.sensitive.contains(&name.as_str()));
+        self.resources.insert(address.clone(), Entry { object: Some(object), pending: None, depends_on });
+    }
+
+    /// Records that the object is gone.
+    pub fn forget(&mut self, address: &Address) {
+        self.resources.remove(address);
+    }
+}

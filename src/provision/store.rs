@@ -1,0 +1,229 @@
+//! The state file: locked while in use, written whole, atomically, before the next step.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{Read as _, Seek as _, Write as _};
+use std::path::{Path, PathBuf};
+
+use clock::Clock;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::state::{State, VERSION};
+
+/// The state cannot be used or kept.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Somebody else works on the stack.
+    #[error("{} is in use: {holder}; wait for it to end, or end it", path.display())]
+    Locked {
+        /// The state file.
+        path: PathBuf,
+        /// Who and since when.
+        holder: String,
+    },
+    /// The file cannot be read or its folder not made.
+    #[error("cannot open the state {}: {source}; check the folder's permissions", path.display())]
+    Open {
+        /// The state file, its lock or its folder.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file is no state.
+    #[error(
+        "{} is not a state file: {message}; move it away and run again (everything is found by name and tag)",
+        path.display()
+    )]
+    Corrupt {
+        /// The state file.
+        path: PathBuf,
+        /// What is wrong with it.
+        message: String,
+    },
+    /// A newer build wrote it.
+    #[error("{} has format {found}, this build knows up to {VERSION}; use a newer sluice", path.display())]
+    Newer {
+        /// The state file.
+        path: PathBuf,
+        /// Its format.
+        found: u64,
+    },
+    /// A checkpoint could not be written.
+    #[error("cannot write the state {}: {source}; {}", path.display(), rescue(emergency.as_deref()))]
+    Write {
+        /// The state file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+        /// Where the state was put instead, if that worked.
+        emergency: Option<PathBuf>,
+    },
+}
+
+fn rescue(emergency: Option<&Path>) -> String {
+    match emergency {
+        Some(path) => format!("it was saved as {} instead: free some space and move it back", path.display()),
+        None => "it could not be saved elsewhere either; run again, everything is found by name and tag".to_owned(),
+    }
+}
+
+/// Who holds the lock.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Holder {
+    /// Its process.
+    pub pid: u32,
+    /// Its machine.
+    pub host: String,
+    /// What it does: `up`, `down`.
+    pub operation: String,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+/// How a store is opened.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The state file.
+    pub path: PathBuf,
+    /// Where the state is put if its own place cannot be written, for example a file in the temporary folder.
+    pub emergency: PathBuf,
+    /// What is being done: `up`, `down`.
+    pub operation: String,
+    /// This machine's name, for the lock's record.
+    pub host: String,
+    /// This run's id.
+    pub run: String,
+    /// For the times in the records.
+    pub clock: Clock,
+}
+
+/// The state, ours alone until dropped.
+#[derive(Debug)]
+pub struct Store {
+    /// The state; [`Store::save`] writes it.
+    pub state: State,
+    options: Options,
+    // Held open: the lock goes when the file is closed, so also when the process dies.
+    _lock: File,
+}
+
+impl Store {
+    /// Locks and loads the state; a missing file is an empty state.
+    pub fn open(options: Options) -> Result<Self, StoreError> {
+        let failed = |path: &Path| {
+            let path = path.to_owned();
+            move |source| StoreError::Open { path, source }
+        };
+        if let Some(folder) = options.path.parent() {
+            fs::create_dir_all(folder).map_err(failed(folder))?;
+        }
+        let lock_path = beside(&options.path, ".lock");
+        let open = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&lock_path);
+        let mut lock = open.map_err(failed(&lock_path))?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                return Err(StoreError::Locked { path: options.path, holder: describe(&mut lock) });
+            }
+            Err(TryLockError::Error(source)) => return Err(StoreError::Open { path: lock_path, source }),
+        }
+        let (pid, since) = (std::process::id(), options.clock.now());
+        let holder = Holder { pid, host: options.host.clone(), operation: options.operation.clone(), since };
+        write_holder(&mut lock, &holder).map_err(failed(&lock_path))?;
+        let loaded = load(&options.path)?;
+        let mut state = loaded.unwrap_or_else(|| State::new(uuid::Uuid::new_v4().to_string(), &options.run, since));
+        state.run.clone_from(&options.run);
+        Ok(Self { state, options, _lock: lock })
+    }
+
+    /// Where the state is kept.
+    pub fn path(&self) -> &Path {
+        &self.options.path
+    }
+
+    /// Writes the state and waits until it is on the disk. If that fails, saves it in the emergency place.
+    pub fn save(&mut self) -> Result<(), StoreError> {
+        self.state.serial += 1;
+        self.state.updated_at = self.options.clock.now();
+        let path = &self.options.path;
+        write(path, &self.state).map_err(|source| {
+            let emergency = write(&self.options.emergency, &self.state).ok().map(|()| self.options.emergency.clone());
+            StoreError::Write { path: path.clone(), source, emergency }
+        })
+    }
+
+    /// Removes the file if nothing is recorded any more; otherwise it holds the last checkpoint and stays.
+    pub fn close(self) -> Result<(), StoreError> {
+        if !self.state.resources.is_empty() {
+            return Ok(());
+        }
+        match fs::remove_file(&self.options.path) {
+            Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+                Err(StoreError::Write { path: self.options.path.clone(), source, emergency: None })
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Reads the state without locking it, for looking only; `None` if there is no file.
+pub fn load(path: &Path) -> Result<Option<State>, StoreError> {
+    let text = match fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(source) => return Err(StoreError::Open { path: path.to_owned(), source }),
+    };
+    let corrupt = |error: serde_json::Error| StoreError::Corrupt { path: path.to_owned(), message: error.to_string() };
+    let value: serde_json::Value = serde_json::from_str(&text).map_err(corrupt)?;
+    if let Some(found) = value.get("version").and_then(serde_json::Value::as_u64)
+        && found > u64::from(VERSION)
+    {
+        return Err(StoreError::Newer { path: path.to_owned(), found });
+    }
+    serde_json::from_value(value).map(Some).map_err(corrupt)
+}
+
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
+fn write(path: &Path, state: &State) -> std::io::Result<()> {
+    let temporary = beside(path, ".new");
+    let written = (|| {
+        let mut file = File::create(&temporary)?;
+        let mut text = serde_json::to_vec_pretty(state)?;
+        text.push(b'\n');
+        file.write_all(&text)?;
+        file.sync_all()?;
+        fs::rename(&temporary, path)?;
+        // The rename itself lives in the folder.
+        match path.parent() {
+            Some(folder) if !folder.as_os_str().is_empty() => File::open(folder)?.sync_all(),
+            _ => Ok(()),
+        }
+    })();
+    if written.is_err() {
+        // Half a file would only take space from a disk that is probably full; that it stays is no new error.
+        let _ = fs::remove_file(&temporary);
+    }
+    written
+}
+
+fn write_holder(lock: &mut File, holder: &Holder) -> std::io::Result<()> {
+    lock.set_len(0)?;
+    lock.rewind()?;
+    // A full disk must not keep anyone from working: the record is only for people.
+    let _ = serde_json::to_writer(&mut *lock, holder);
+    Ok(())
+}
+
+fn describe(lock: &mut File) -> String {
+    let mut text = String::new();
+    let holder = lock.read_to_string(&mut text).ok().and_then(|_| serde_json::from_str::<Holder>(&text).ok());
+    holder.map_or_else(
+        || "by a process that left no record".to_owned(),
+        |Holder { pid, host, operation, since }| format!("`{operation}` of process {pid} on {host} since {since:.0}"),
+    )
+}
