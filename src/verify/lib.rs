@@ -1,1 +1,111 @@
-//! Skeleton.
+//! Stories, observations, verdicts, evidence and reports: the proof that scaling works.
+//!
+//! Entry points: [`run`] lives through a story and judges it, [`judge`] judges a recorded run again, [`watch`] only
+//! looks, [`explain`] and [`explain_now`] build the causal timeline.
+//!
+//! Invariants:
+//! - Observers write what they see into an append-only evidence file; checks judge the evidence, never the live system.
+//! - A failed observation is recorded as failed. It is never a zero, and a check that saw nothing fails.
+//! - Times in evidence are real; a duration is compared with a setting only after scaling by the run's time scale.
+//!
+//! This crate must not know which target it looks at, how the stack was made, templates, or the command line.
+
+mod check;
+mod error;
+mod evidence;
+mod extract;
+mod fact;
+#[cfg(test)]
+mod fixture;
+mod log_line;
+mod observe;
+mod picture;
+mod recorder;
+mod refusal;
+mod report;
+mod settings;
+mod story;
+mod timeline;
+
+use std::path::Path;
+
+use jiff::Timestamp;
+use tokio::sync::mpsc::UnboundedSender;
+use tokio_util::sync::CancellationToken;
+
+pub use check::{Outcome, Verdict};
+pub use error::{Error, Result};
+pub use evidence::{Evidence, Header};
+pub use fact::{
+    Condition, Counts, Decision, Denial, Fact, Hpa, KubernetesEvent, Pod, Receipt, Record, Replicas, ScaledObject,
+    Source, Step, StepState,
+};
+pub use picture::Picture;
+pub use refusal::Refusal;
+pub use report::Report;
+pub use settings::{Names, Scaling, Settings, Thresholds};
+pub use story::Story;
+pub use timeline::{Entry, Timeline};
+
+/// Lives through a story and judges what was seen. Every record also goes to `live`, from which a view can fold a
+/// [`Picture`]. Cancelling `stop` ends the story early; what was seen by then is judged.
+pub async fn run(
+    settings: Settings,
+    story: Story,
+    live: Option<UnboundedSender<Record>>,
+    stop: CancellationToken,
+) -> Result<Report> {
+    let path = settings.evidence.clone();
+    story::run(settings, story, live, stop).await?;
+    judge(&path)
+}
+
+/// Judges a recorded run.
+pub fn judge(path: &Path) -> Result<Report> {
+    Ok(Report::of(&Evidence::load(path)?))
+}
+
+/// Observes until `stop` is cancelled; nothing is written to a file.
+pub async fn watch(settings: Settings, live: UnboundedSender<Record>, stop: CancellationToken) -> Result<()> {
+    let (recorder, writer) = recorder::start(None, Some(live), settings.clock.clone())?;
+    let since = Some(settings.clock.now());
+    let tasks = observe::start(&observe::Observer { settings, recorder, since });
+    stop.cancelled().await;
+    drop(tasks);
+    writer.finish().await
+}
+
+/// The causal timeline of a recorded run.
+pub fn explain(evidence: &Evidence) -> Timeline {
+    Timeline::of(&evidence.records, evidence.header.time_scale, evidence.sending())
+}
+
+/// The causal timeline of what the live cluster still remembers: logs, Events and the present state.
+pub async fn explain_now(settings: Settings) -> Result<Timeline> {
+    let (sender, mut receiver) = tokio::sync::mpsc::unbounded_channel();
+    let (recorder, writer) = recorder::start(None, Some(sender), settings.clock.clone())?;
+    let scale = settings.clock.scale();
+    let observer = observe::Observer { settings, recorder, since: None };
+    observe::once(&observer).await;
+    drop(observer);
+    writer.finish().await?;
+    let mut records = Vec::new();
+    while let Ok(record) = receiver.try_recv() {
+        records.push(record);
+    }
+    let read = records.iter().any(|record| !matches!(record.fact, Fact::Failure { .. } | Fact::Absent { .. }));
+    if !read {
+        let reason = records.iter().find_map(|record| match &record.fact {
+            Fact::Failure { error, .. } => Some(error.clone()),
+            Fact::Absent { what } => Some(format!("{what} does not exist")),
+            _ => None,
+        });
+        return Err(Error::Cluster {
+            what: "the workload".into(),
+            reason: reason.unwrap_or_else(|| "no answer".into()),
+        });
+    }
+    records.sort_by_key(|record: &Record| record.time);
+    let first: Option<Timestamp> = records.first().map(|record| record.time);
+    Ok(Timeline::of(&records, scale, first))
+}

@@ -1,0 +1,99 @@
+//! Checks: pure functions from evidence to verdicts. None of them looks at the live system; one that saw nothing fails.
+
+mod activity;
+mod health;
+mod messages;
+mod scale_in;
+mod scale_out;
+mod start;
+
+use serde::{Deserialize, Serialize};
+
+use crate::evidence::Evidence;
+
+/// How a check ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// The evidence shows that it holds.
+    Pass,
+    /// The evidence shows that it does not hold, or nothing was seen at all.
+    Fail,
+    /// The run ended before it could be seen; something else failed first.
+    Inconclusive,
+}
+
+/// What one check says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verdict {
+    /// The check's name.
+    pub name: String,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// What was seen, with numbers and times.
+    pub saw: String,
+    /// What should be seen.
+    pub expected: String,
+}
+
+/// A check before it has its name: outcome and what was seen.
+pub(crate) type Finding = (Outcome, String);
+
+pub(crate) fn pass(saw: impl Into<String>) -> Finding {
+    (Outcome::Pass, saw.into())
+}
+
+pub(crate) fn fail(saw: impl Into<String>) -> Finding {
+    (Outcome::Fail, saw.into())
+}
+
+pub(crate) fn inconclusive(saw: impl Into<String>) -> Finding {
+    (Outcome::Inconclusive, saw.into())
+}
+
+/// The early return of a check for which something is missing.
+pub(crate) type Judged = Result<Finding, Finding>;
+
+type Check = (&'static str, fn(&Evidence) -> String, fn(&Evidence) -> Judged);
+
+/// All checks of the story, in the order of what they are about.
+const CHECKS: [Check; 16] = [
+    ("identity-accepted", health::identity_expected, health::identity),
+    ("story-completed", health::completed_expected, health::completed),
+    ("starts-at-zero", start::zero_expected, start::zero),
+    ("messages-sent", messages::sent_expected, messages::sent),
+    ("activated-by-operator", scale_out::activated_expected, scale_out::activated),
+    ("external-metric-served", scale_out::metric_expected, scale_out::metric),
+    ("reaches-maximum", scale_out::maximum_expected, scale_out::maximum),
+    ("never-exceeds-maximum", scale_out::exceeds_expected, scale_out::exceeds),
+    ("every-message-deleted-once", messages::deleted_expected, messages::deleted),
+    ("queue-ends-empty", messages::empty_expected, messages::empty),
+    ("window-respected", scale_in::window_expected, scale_in::window),
+    ("cooldown-respected", scale_in::cooldown_expected, scale_in::cooldown),
+    ("back-to-zero-in-time", scale_in::back_expected, scale_in::back),
+    ("stays-at-zero", scale_in::stays_expected, scale_in::stays),
+    ("scaled-object-conditions", health::conditions_expected, health::conditions),
+    ("no-restarts", health::restarts_expected, health::restarts),
+];
+
+/// Judges all checks.
+pub(crate) fn judge(evidence: &Evidence) -> Vec<Verdict> {
+    let verdict = |(name, expected, check): &Check| {
+        let (outcome, saw) = check(evidence).unwrap_or_else(|early| early);
+        Verdict { name: (*name).to_owned(), outcome, saw, expected: expected(evidence) }
+    };
+    CHECKS.iter().map(verdict).collect()
+}
+
+/// The verdict on all verdicts: one failure fails, one inconclusive leaves it open, none at all is no pass.
+pub(crate) fn overall(verdicts: &[Verdict]) -> Outcome {
+    let has = |outcome| verdicts.iter().any(|verdict| verdict.outcome == outcome);
+    match (has(Outcome::Fail) || verdicts.is_empty(), has(Outcome::Inconclusive)) {
+        (true, _) => Outcome::Fail,
+        (false, true) => Outcome::Inconclusive,
+        (false, false) => Outcome::Pass,
+    }
+}
+
+#[cfg(test)]
+mod tests;

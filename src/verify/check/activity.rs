@@ -1,0 +1,53 @@
+//! Moments that several checks reckon from.
+
+use jiff::Timestamp;
+
+use crate::check::{Finding, fail, inconclusive};
+use crate::evidence::Evidence;
+
+/// When sending began; without it there is nothing to judge.
+pub(super) fn sending(evidence: &Evidence) -> Result<Timestamp, Finding> {
+    evidence.sending().ok_or_else(|| inconclusive("the story sent no message"))
+}
+
+/// The first time after sending at which the Deployment had a replica.
+pub(super) fn activation(evidence: &Evidence) -> Result<Timestamp, Finding> {
+    let sending = sending(evidence)?;
+    let seen = evidence.deployments().find(|(time, replicas)| *time >= sending && replicas.desired > 0);
+    seen.map(|(time, _)| time).ok_or_else(|| {
+        let reads = evidence.deployments().filter(|(time, _)| *time >= sending).count();
+        fail(format!("the Deployment never left 0 in {reads} reads after sending"))
+    })
+}
+
+/// The first time after activation at which the Deployment was decided to be at zero.
+pub(super) fn zero(evidence: &Evidence) -> Result<Timestamp, Finding> {
+    let activation = activation(evidence)?;
+    let seen = evidence.deployments().find(|(time, replicas)| *time > activation && replicas.desired == 0);
+    seen.map(|(time, _)| time).ok_or_else(|| {
+        let last = evidence.deployments().next_back();
+        let last = last
+            .map_or_else(String::new, |(time, it)| format!("; last seen at {} on {}", it.desired, evidence.when(time)));
+        fail(format!("the Deployment never came back to 0{last}"))
+    })
+}
+
+/// The last time at which the queue was seen with a message in it after sending.
+pub(super) fn last_busy(evidence: &Evidence) -> Result<Timestamp, Finding> {
+    let sending = sending(evidence)?;
+    let seen = evidence.queue().rev().find(|(time, counts)| *time >= sending && counts.total() > 0);
+    seen.map(|(time, _)| time).ok_or_else(|| fail("the queue was never seen with a message in it"))
+}
+
+/// The longest time without a successful read in `[from, to]`, in system seconds.
+pub(super) fn longest_gap(
+    evidence: &Evidence,
+    times: impl Iterator<Item = Timestamp>,
+    from: Timestamp,
+    to: Timestamp,
+) -> f64 {
+    let inner = times.filter(|time| (from..=to).contains(time));
+    let (last, longest) =
+        inner.fold((from, 0.0_f64), |(last, longest), time| (time, longest.max(evidence.seconds(last, time))));
+    longest.max(evidence.seconds(last, to))
+}

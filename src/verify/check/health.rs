@@ -1,0 +1,153 @@
+//! Identity, conditions, restarts, and whether the story came to its end.
+
+use std::collections::BTreeMap;
+
+use crate::check::{Judged, activity, fail, pass};
+use crate::evidence::Evidence;
+use crate::fact::{Fact, Source, StepState};
+use crate::refusal;
+use crate::story;
+
+pub(super) fn identity_expected(_: &Evidence) -> String {
+    "no identity is refused for good; operator and worker get what their roles allow".to_owned()
+}
+
+pub(super) fn identity(evidence: &Evidence) -> Judged {
+    let mut open = None;
+    let mut refusals = 0;
+    for record in &evidence.records {
+        refusals += usize::from(refusal::told_by(record).is_some());
+        refusal::fold(&mut open, record);
+    }
+    if let Some(refusal) = open {
+        let others = other_texts(evidence, &refusal.text);
+        let span = format!("first on {}, last on {}", evidence.when(refusal.first), evidence.when(refusal.last));
+        return Ok(fail(format!("{} ({span}){others}", refusal.text)));
+    }
+    let served = evidence.scaled_objects().filter(|(_, object)| object.is("Ready")).count();
+    let worked = evidence.receipts().filter(|(_, receipt)| receipt.outcome == "deleted").count();
+    if served == 0 || worked == 0 {
+        return Ok(fail(format!(
+            "no refusal, but no proof either: ScaledObject ready in {served} reads, {worked} messages deleted"
+        )));
+    }
+    let recovered =
+        if refusals > 0 { format!("; {refusals} refusals on the way, all recovered from") } else { String::new() };
+    Ok(pass(format!("ScaledObject ready in {served} reads, {worked} messages received and deleted{recovered}")))
+}
+
+/// Different refusals than the one already named: what the endpoint, the operator and the conditions say, once each.
+fn other_texts(evidence: &Evidence, named: &str) -> String {
+    let mut texts: Vec<_> =
+        evidence.records.iter().filter_map(|record| refusal::told_by(record).map(|(text, _)| text)).collect();
+    texts.sort();
+    texts.dedup();
+    let others: Vec<_> =
+        texts.into_iter().filter(|text| text != named).take(3).map(|text| format!("; also: {text}")).collect();
+    others.concat()
+}
+
+pub(super) fn completed_expected(evidence: &Evidence) -> String {
+    let names = story::steps(&evidence.header.story).unwrap_or_default();
+    format!("every step reaches its condition before its deadline: {}", names.join(", "))
+}
+
+pub(super) fn completed(evidence: &Evidence) -> Judged {
+    let names = story::steps(&evidence.header.story)
+        .ok_or_else(|| fail(format!("no story is called {:?}", evidence.header.story)))?;
+    let mut reached = Vec::new();
+    for name in names {
+        let begun = evidence.steps().find(|(_, step)| step.name == *name);
+        let ended = evidence.steps().rfind(|(_, step)| step.name == *name);
+        match (begun, ended) {
+            (Some((begun, _)), Some((ended, step))) if step.state == StepState::Reached => {
+                reached.push(format!("{name} {:.0} s", evidence.seconds(begun, ended)));
+            }
+            (_, Some((time, step))) => {
+                let state = format!("{:?}", step.state).to_lowercase();
+                return Ok(fail(format!("step {name} {state} on {}: {}", evidence.when(time), step.detail)));
+            }
+            (_, None) => return Ok(fail(format!("step {name} was never begun"))),
+        }
+    }
+    Ok(pass(reached.join(", ")))
+}
+
+pub(super) fn conditions_expected(_: &Evidence) -> String {
+    "ScaledObject Ready=True; Active False -> True after sending -> False at the end".to_owned()
+}
+
+pub(super) fn conditions(evidence: &Evidence) -> Judged {
+    let sending = activity::sending(evidence)?;
+    let mut active: Vec<(String, String)> = Vec::new();
+    let mut not_ready = None;
+    for (time, object) in evidence.scaled_objects() {
+        if let Some(condition) = object.condition("Active")
+            && active.last().is_none_or(|(_, status)| *status != condition.status)
+        {
+            active.push((evidence.when(time), condition.status.clone()));
+        }
+        if time >= sending && !object.is("Ready") {
+            not_ready = object
+                .condition("Ready")
+                .map(|it| format!("{} ({}: {})", it.status, it.reason, it.message))
+                .or(not_ready);
+        }
+    }
+    let Some((last, object)) = evidence.scaled_objects().next_back() else {
+        return Ok(fail("the ScaledObject was never read"));
+    };
+    let path = active.iter().map(|(when, status)| format!("{status} on {when}")).collect::<Vec<_>>().join(", ");
+    let before_after =
+        evidence.scaled_objects().filter(|(time, _)| *time >= sending).any(|(_, object)| object.is("Active"));
+    let ends_inactive = object.condition("Active").is_some_and(|condition| condition.status == "False");
+    let starts_inactive =
+        evidence.scaled_objects().rfind(|(time, _)| *time < sending).is_some_and(|(_, object)| !object.is("Active"));
+    let saw = format!(
+        "Ready={} on {}; Active: {path}",
+        if object.is("Ready") { "True" } else { "not True" },
+        evidence.when(last)
+    );
+    if let Some(text) = not_ready {
+        return Ok(fail(format!("{saw}; Ready was {text}")));
+    }
+    Ok(if object.is("Ready") && starts_inactive && before_after && ends_inactive { pass(saw) } else { fail(saw) })
+}
+
+pub(super) fn restarts_expected(_: &Evidence) -> String {
+    "no container of workload or operator restarts, no pod fails".to_owned()
+}
+
+pub(super) fn restarts(evidence: &Evidence) -> Judged {
+    let mut saw = Vec::new();
+    for (source, who) in [(Source::Pods, "workload"), (Source::OperatorPods, "operator")] {
+        // What had happened before the run is not its doing; pods that appear during it start from zero.
+        let mut first: BTreeMap<&str, u32> = BTreeMap::new();
+        let mut reads = 0;
+        for (time, pods) in evidence.pods(source) {
+            for pod in pods {
+                let before = *first.entry(&pod.name).or_insert(if reads == 0 { pod.restarts } else { 0 });
+                if pod.restarts > before || pod.phase == "Failed" {
+                    let text = format!(
+                        "{} {} on {} with {} restarts",
+                        pod.name,
+                        pod.phase,
+                        evidence.when(time),
+                        pod.restarts - before
+                    );
+                    return Ok(fail(text));
+                }
+            }
+            reads += 1;
+        }
+        if first.is_empty() {
+            return Ok(fail(format!("no pod of the {who} was seen in {reads} reads")));
+        }
+        saw.push(format!("{} pods of the {who} in {reads} reads", first.len()));
+    }
+    let panics = evidence.records.iter().find_map(|record| match &record.fact {
+        Fact::Trouble { pod, message } if message.contains("panicked at") => Some(format!("{pod}: {message}")),
+        _ => None,
+    });
+    Ok(panics.map_or_else(|| pass(format!("{}, none restarted", saw.join(", "))), fail))
+}

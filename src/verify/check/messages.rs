@@ -1,0 +1,98 @@
+//! Every message is accounted for.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::check::{Judged, activity, fail, inconclusive, pass};
+use crate::evidence::Evidence;
+use crate::fact::{Receipt, Source};
+
+pub(super) fn sent_expected(evidence: &Evidence) -> String {
+    format!("the queue gives {} different message ids and then shows messages", evidence.header.messages)
+}
+
+pub(super) fn sent(evidence: &Evidence) -> Judged {
+    let (time, ids) = evidence.sent().ok_or_else(|| match evidence.failures(Source::Story).last() {
+        Some((_, error)) => fail(format!("sending failed: {error}")),
+        None => fail("nothing was sent"),
+    })?;
+    let different = ids.iter().collect::<BTreeSet<_>>().len();
+    if different != evidence.header.messages || ids.len() != different {
+        return Ok(fail(format!("{} ids, {different} of them different", ids.len())));
+    }
+    let most = evidence
+        .queue()
+        .filter(|(at, _)| evidence.sending().is_some_and(|sending| *at >= sending))
+        .map(|(_, counts)| counts.total())
+        .max();
+    Ok(match most {
+        Some(most @ 1..) => {
+            pass(format!("{different} ids on {}; the queue then showed up to {most} messages", evidence.when(time)))
+        }
+        Some(0) => fail(format!("{different} ids, but the queue was always seen empty")),
+        None => fail(format!("{different} ids, but the queue's counts were never read after that")),
+    })
+}
+
+pub(super) fn deleted_expected(_: &Evidence) -> String {
+    "sent = deleted: exactly one receipt `deleted` for each message id".to_owned()
+}
+
+pub(super) fn deleted(evidence: &Evidence) -> Judged {
+    let (_, ids) = evidence.sent().ok_or_else(|| inconclusive("nothing was sent"))?;
+    // The same line may be read twice if a log had to be opened again; the same work is not another receipt.
+    let mut receipts: BTreeMap<&str, Vec<&Receipt>> = BTreeMap::new();
+    for (_, receipt) in evidence.receipts().filter(|(_, receipt)| receipt.outcome == "deleted") {
+        let known = receipts.entry(&receipt.message_id).or_default();
+        if !known.contains(&receipt) {
+            known.push(receipt);
+        }
+    }
+    let count = |id: &str| receipts.get(id).map_or(0, Vec::len);
+    let missing: Vec<_> = ids.iter().filter(|id| count(id) == 0).cloned().collect();
+    let double: Vec<_> = ids.iter().filter(|id| count(id) > 1).cloned().collect();
+    let foreign = receipts.keys().filter(|id| !ids.iter().any(|sent| sent == *id)).count();
+    let left = evidence.queue().next_back().map(|(_, counts)| counts.total());
+    let dead = evidence.counts(Source::DeadLetterQueue).next_back().map(|(_, counts)| counts.total());
+    let other = evidence.receipts().filter(|(_, receipt)| receipt.outcome != "deleted").count();
+    let mut saw = format!("{} sent, {} deleted", ids.len(), ids.len() - missing.len());
+    saw +=
+        &left.map_or_else(|| ", rest of the queue unknown".to_owned(), |left| format!(", {left} still in the queue"));
+    saw += &dead.map_or_else(String::new, |dead| format!(", {dead} dead-lettered"));
+    if other > 0 {
+        saw += &format!(", {other} failed or handed back on the way");
+    }
+    if foreign > 0 {
+        saw += &format!(", {foreign} receipts for messages of others");
+    }
+    if !double.is_empty() {
+        saw += &format!("; deleted more than once: {}", double.join(", "));
+    }
+    if !missing.is_empty() {
+        saw += &format!("; without receipt: {}", missing.join(", "));
+    }
+    Ok(if missing.is_empty() && double.is_empty() { pass(saw) } else { fail(saw) })
+}
+
+pub(super) fn empty_expected(evidence: &Evidence) -> String {
+    let thresholds = evidence.header.thresholds;
+    format!(
+        "the last {} reads show 0 messages, the last one at least {:.0} s after the last activity",
+        thresholds.agreeing_reads, thresholds.settle_seconds
+    )
+}
+
+pub(super) fn empty(evidence: &Evidence) -> Judged {
+    let thresholds = evidence.header.thresholds;
+    let busy = activity::last_busy(evidence)?;
+    let finished = evidence.receipts().map(|(_, receipt)| receipt.finished_at).max();
+    let activity = finished.map_or(busy, |finished| finished.max(busy));
+    let zeros: Vec<_> = evidence.queue().rev().take_while(|(_, counts)| counts.total() == 0).collect();
+    let Some((last, _)) = zeros.first() else {
+        let left = evidence.queue().next_back().map_or(0, |(_, counts)| counts.total());
+        return Ok(fail(format!("the last read, on {}, shows {left} messages", evidence.when(busy))));
+    };
+    let settled = evidence.seconds(activity, *last);
+    let saw = format!("{} reads of 0 in a row, the last one {settled:.0} s after the last activity", zeros.len());
+    let holds = zeros.len() >= thresholds.agreeing_reads && settled >= thresholds.settle_seconds;
+    Ok(if holds { pass(saw) } else { fail(saw) })
+}

@@ -1,0 +1,219 @@
+//! Each check seen passing on the good run and failing on one that was spoiled for it.
+
+use super::*;
+use crate::fact::{Denial, Fact, Record, Source, StepState};
+use crate::fixture::{
+    ACTIVE, EMPTY, END, Run, SENT, STEP_DOWN, ZERO, at, deployment, hpa, pods, queue, receipt, scaled_object, step,
+};
+
+#[track_caller]
+fn verdict(run: Run, name: &str) -> Verdict {
+    let verdicts = judge(&run.evidence());
+    verdicts.into_iter().find(|verdict| verdict.name == name).unwrap()
+}
+
+#[track_caller]
+fn assert_fails(run: Run, name: &str, says: &str) {
+    let verdict = verdict(run, name);
+    assert_eq!(verdict.outcome, Outcome::Fail, "{verdict:?}");
+    assert!(verdict.saw.contains(says), "{}", verdict.saw);
+}
+
+fn is_from(source: Source) -> impl Fn(&Record) -> bool {
+    move |record| record.source == source
+}
+
+#[test]
+fn a_good_run_passes_every_check() {
+    let verdicts = judge(&Run::good().evidence());
+    let bad: Vec<_> = verdicts.iter().filter(|verdict| verdict.outcome != Outcome::Pass).collect();
+    assert!(bad.is_empty(), "{bad:#?}");
+    assert_eq!(overall(&verdicts), Outcome::Pass);
+}
+
+#[test]
+fn a_run_that_saw_nothing_passes_no_check() {
+    let verdicts = judge(&Run::good().without(|_| true).evidence());
+    assert!(verdicts.iter().all(|verdict| verdict.outcome != Outcome::Pass), "{verdicts:#?}");
+    assert_eq!(overall(&verdicts), Outcome::Fail);
+    assert_eq!(overall(&[]), Outcome::Fail);
+}
+
+#[test]
+fn a_run_without_one_observer_does_not_pass() {
+    let observers = [
+        Source::Queue,
+        Source::Deployment,
+        Source::Hpa,
+        Source::ScaledObject,
+        Source::Pods,
+        Source::OperatorPods,
+        Source::WorkerLog,
+        Source::OperatorLog,
+        Source::Story,
+    ];
+    for source in observers {
+        let verdicts = judge(&Run::good().without(is_from(source)).evidence());
+        assert_ne!(overall(&verdicts), Outcome::Pass, "{source:?}");
+    }
+}
+
+#[test]
+fn failed_reads_are_no_zeros() {
+    let failure = Fact::Failure { what: "queue".into(), error: "timed out".into() };
+    assert_fails(Run::good().replacing(Source::Queue, 0.0, SENT, &failure), "starts-at-zero", "read only 0 times");
+    assert_fails(
+        Run::good().replacing(Source::Queue, EMPTY, END + 1.0, &failure),
+        "queue-ends-empty",
+        "shows 3 messages",
+    );
+    assert_fails(
+        Run::good().replacing(Source::Deployment, ZERO + 6.0, END - 6.0, &failure),
+        "stays-at-zero",
+        "longest gap",
+    );
+}
+
+#[test]
+fn starts_at_zero_fails_on_a_replica_a_pod_or_a_message() {
+    let one = ["myapp-0".to_owned()];
+    for (source, fact) in
+        [(Source::Deployment, deployment(1)), (Source::Pods, pods(&one, 0)), (Source::Queue, queue(1, 0))]
+    {
+        assert_fails(Run::good().replacing(source, 14.0, SENT, &fact), "starts-at-zero", "1 ");
+    }
+}
+
+#[test]
+fn messages_sent_fails_on_missing_or_double_ids_and_an_always_empty_queue() {
+    let ids = Fact::Sent { message_ids: vec!["m1".into(), "m1".into()] };
+    assert_fails(Run::good().replacing(Source::Story, SENT, SENT + 0.05, &ids), "messages-sent", "1 of them different");
+    assert_fails(Run::good().replacing(Source::Queue, SENT, END, &queue(0, 0)), "messages-sent", "always seen empty");
+}
+
+#[test]
+fn activation_fails_when_late_or_unexplained() {
+    let late = Run::good().replacing(Source::Deployment, SENT, 120.0, &deployment(0));
+    assert_fails(late, "activated-by-operator", "a replica 101 s after sending");
+    assert_fails(Run::good().without(is_from(Source::OperatorLog)), "activated-by-operator", "none of 0 decisions");
+    let never = Run::good().replacing(Source::Deployment, 0.0, END + 1.0, &deployment(0));
+    assert_fails(never, "activated-by-operator", "never left 0");
+}
+
+#[test]
+fn the_metric_and_the_maximum_fail_when_the_hpa_does_not_show_them() {
+    let blind = Run::good().replacing(Source::Hpa, 0.0, END + 1.0, &hpa(1, None));
+    assert_fails(blind, "external-metric-served", "no value in");
+    let small = Run::good().replacing(Source::Hpa, 0.0, END + 1.0, &hpa(2, Some("3")));
+    assert_fails(small, "reaches-maximum", "wanted at most 2");
+    let unready = Run::good().replacing(Source::Deployment, ACTIVE, ZERO, &deployment(2));
+    assert_fails(unready, "reaches-maximum", "at most 2 ready");
+}
+
+#[test]
+fn exceeding_the_maximum_fails() {
+    assert_fails(Run::good().with(60.0, Source::Deployment, deployment(4)), "never-exceeds-maximum", "4 replicas");
+    let four: Vec<_> = (0..4).map(|index| format!("myapp-{index}")).collect();
+    assert_fails(Run::good().with(60.0, Source::Pods, pods(&four, 0)), "never-exceeds-maximum", "4 live pods");
+}
+
+#[test]
+fn lost_and_double_messages_fail_and_a_line_read_twice_does_not() {
+    let is_first = |record: &Record| matches!(&record.fact, Fact::Receipt(receipt) if receipt.message_id == "m1");
+    assert_fails(Run::good().without(is_first), "every-message-deleted-once", "without receipt: m1");
+    let double = Run::good().with(150.0, Source::WorkerLog, receipt(1, 130.0, "deleted"));
+    assert_fails(double, "every-message-deleted-once", "deleted more than once: m1");
+    let repeated = Run::good().records.into_iter().find(is_first).unwrap().fact;
+    let read_twice = Run::good().with(200.0, Source::WorkerLog, repeated);
+    assert_eq!(verdict(read_twice, "every-message-deleted-once").outcome, Outcome::Pass);
+}
+
+#[test]
+fn a_queue_that_is_not_empty_at_the_end_or_not_for_long_fails() {
+    assert_fails(
+        Run::good().replacing(Source::Queue, END - 6.0, END + 1.0, &queue(1, 0)),
+        "queue-ends-empty",
+        "shows 1 messages",
+    );
+    let early = Run::good().without(|record| record.time > at(EMPTY + 30.0));
+    assert_fails(early, "queue-ends-empty", "after the last activity");
+}
+
+#[test]
+fn scaling_in_before_window_or_cooldown_fails() {
+    let early_step = Run::good().replacing(Source::Deployment, 200.0, STEP_DOWN, &deployment(2));
+    assert_fails(early_step, "window-respected", "3 -> 2");
+    let early_zero = Run::good().replacing(Source::Deployment, 250.0, END + 1.0, &deployment(0));
+    assert_fails(early_zero, "cooldown-respected", "s after the queue was last seen with a message");
+}
+
+#[test]
+fn coming_back_too_late_never_or_leaving_again_fails() {
+    let late = Run::good().replacing(Source::Deployment, STEP_DOWN, 900.0, &deployment(1)).with(
+        910.0,
+        Source::Deployment,
+        deployment(0),
+    );
+    assert_fails(late, "back-to-zero-in-time", "0 on ");
+    let never = Run::good().replacing(Source::Deployment, ZERO, END + 1.0, &deployment(1));
+    assert_fails(never, "back-to-zero-in-time", "never came back to 0; last seen at 1");
+    assert_fails(Run::good().with(END - 20.0, Source::Deployment, deployment(1)), "stays-at-zero", "back at 1");
+}
+
+#[test]
+fn a_hold_that_was_cut_short_is_inconclusive() {
+    let cut = Run::good().without(|record| record.time > at(ZERO + 40.0));
+    assert_eq!(verdict(cut, "stays-at-zero").outcome, Outcome::Inconclusive);
+}
+
+#[test]
+fn conditions_fail_when_not_ready_or_never_active() {
+    let unready = Run::good().with(60.0, Source::ScaledObject, scaled_object("False", "True", "triggers fail"));
+    assert_fails(unready, "scaled-object-conditions", "triggers fail");
+    let idle = Run::good().replacing(Source::ScaledObject, 0.0, END + 1.0, &scaled_object("True", "False", ""));
+    assert_fails(idle, "scaled-object-conditions", "Active: False");
+}
+
+#[test]
+fn restarts_and_panics_fail() {
+    let one = ["myapp-0".to_owned()];
+    assert_fails(Run::good().with(60.0, Source::Pods, pods(&one, 1)), "no-restarts", "1 restarts");
+    let panic = Fact::Trouble { pod: "keda-operator-0".into(), message: "thread 'main' panicked at x".into() };
+    assert_fails(Run::good().with(60.0, Source::OperatorLog, panic), "no-restarts", "panicked");
+}
+
+#[test]
+fn a_missed_step_fails_the_story_with_its_detail() {
+    let missed = Run::good().with(END + 1.0, Source::Story, step("hold", StepState::Missed));
+    assert_fails(missed, "story-completed", "step hold missed");
+    let cut = Run::good().without(|record| record.source == Source::Story && record.time > at(ZERO));
+    assert_fails(cut, "story-completed", "hold was never begun");
+}
+
+#[test]
+fn a_refused_identity_is_named_with_statement_role_and_principal() {
+    let denial = Fact::Denial(Denial {
+        principal: "system:serviceaccount:keda:keda-operator".into(),
+        action: "sts:AssumeRoleWithWebIdentity".into(),
+        resource: "arn:aws:iam::111122223333:role/demo-keda-operator".into(),
+        reason: "trust policy, statement 0: condition StringEquals sub differs".into(),
+    });
+    let refused = || {
+        let event =
+            Run::warning("KEDAScalerFailed", "AccessDenied: Not authorized to perform sts:AssumeRoleWithWebIdentity");
+        Run::good()
+            .replacing(Source::ScaledObject, SENT, END + 1.0, &scaled_object("False", "False", "triggers fail"))
+            .with(30.0, Source::Denials, denial.clone())
+            .with(31.0, Source::Events, event)
+    };
+    for part in [
+        "statement 0",
+        "role/demo-keda-operator",
+        "system:serviceaccount:keda:keda-operator",
+        "also: Event KEDAScalerFailed",
+    ] {
+        assert_fails(refused(), "identity-accepted", part);
+    }
+    let recovered = Run::good().with(30.0, Source::Denials, denial.clone());
+    assert!(verdict(recovered, "identity-accepted").saw.contains("recovered"));
+}

@@ -1,0 +1,217 @@
+//! The evidence file: a header line, then one JSON object a line, only ever appended to.
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+
+use indexmap::IndexMap;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::fact::{
+    Counts, Decision, Fact, Hpa, KubernetesEvent, Pod, Receipt, Record, Replicas, ScaledObject, Source, Step,
+};
+use crate::settings::{Scaling, Thresholds};
+
+/// The format's name, first key of the header.
+pub(crate) const FORMAT: &str = "sluice-evidence";
+/// The format's version.
+pub(crate) const VERSION: u32 = 1;
+
+/// The first line of an evidence file.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Header {
+    /// [`FORMAT`].
+    pub format: String,
+    /// [`VERSION`].
+    pub version: u32,
+    /// Version of the program that wrote the file.
+    pub product: String,
+    /// A random id of this run.
+    pub run: String,
+    /// The story's name.
+    pub story: String,
+    /// The stack's name.
+    pub stack: String,
+    /// When the observers started, real time.
+    pub started: Timestamp,
+    /// System seconds per real second.
+    pub time_scale: f64,
+    /// Seed of the fault plan, if there was one.
+    pub seed: Option<u64>,
+    /// Messages that the story sends.
+    pub messages: usize,
+    /// The workload's namespace and Deployment, as `namespace/name`.
+    pub workload: String,
+    /// What the ScaledObject asked for.
+    pub scaling: Scaling,
+    /// How exact the checks are.
+    pub thresholds: Thresholds,
+    /// Target, region and the like.
+    pub environment: IndexMap<String, String>,
+    /// What this environment cannot prove.
+    pub limits: Vec<String>,
+}
+
+/// Everything that one run saw, in order of time.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Evidence {
+    /// What was run.
+    pub header: Header,
+    /// What was seen.
+    pub records: Vec<Record>,
+}
+
+/// Something of one kind with the time at which it was seen.
+pub(crate) type At<'a, T> = (Timestamp, &'a T);
+
+macro_rules! readers {
+    ($($(#[$doc:meta])* $name:ident: $variant:ident -> $kind:ty;)*) => {$(
+        $(#[$doc])*
+        pub(crate) fn $name(&self) -> impl DoubleEndedIterator<Item = At<'_, $kind>> {
+            self.records.iter().filter_map(|record| match &record.fact {
+                Fact::$variant(value) => Some((record.time, value)),
+                _ => None,
+            })
+        }
+    )*};
+}
+
+impl Evidence {
+    /// Brings records into order of time; log lines arrive later than they were written.
+    pub fn new(header: Header, mut records: Vec<Record>) -> Self {
+        records.sort_by_key(|record| record.time);
+        Self { header, records }
+    }
+
+    /// Reads an evidence file. A last line without its line feed was cut off by the end of the writer and is left out.
+    pub fn load(path: &Path) -> Result<Self> {
+        let read_error = |source| Error::Read { path: path.to_owned(), source };
+        let malformed = |line, reason: String| Error::Evidence { path: path.to_owned(), line, reason };
+        let mut reader = BufReader::new(std::fs::File::open(path).map_err(read_error)?);
+        let mut lines = Vec::new();
+        let mut line = String::new();
+        while reader.read_line(&mut line).map_err(read_error)? > 0 {
+            if !line.ends_with('\n') {
+                break;
+            }
+            lines.push(std::mem::take(&mut line));
+        }
+        let (first, rest) = lines.split_first().ok_or_else(|| malformed(1, "there is no header".to_owned()))?;
+        let header: Header = serde_json::from_str(first).map_err(|error| malformed(1, error.to_string()))?;
+        if header.format != FORMAT || header.version != VERSION {
+            return Err(malformed(1, format!("format {} version {} is not known", header.format, header.version)));
+        }
+        let records = rest
+            .iter()
+            .enumerate()
+            .map(|(index, line)| serde_json::from_str(line).map_err(|error| malformed(index + 2, error.to_string())));
+        Ok(Self::new(header, records.collect::<Result<_>>()?))
+    }
+
+    readers! {
+        steps: Step -> Step;
+        hpas: Hpa -> Hpa;
+        scaled_objects: ScaledObject -> ScaledObject;
+        deployments: Deployment -> Replicas;
+        events: Event -> KubernetesEvent;
+        decisions: Decision -> Decision;
+        receipts: Receipt -> Receipt;
+    }
+
+    /// Counts of the workload's queue.
+    pub(crate) fn queue(&self) -> impl DoubleEndedIterator<Item = At<'_, Counts>> {
+        self.counts(Source::Queue)
+    }
+
+    /// Counts of one of the queues.
+    pub(crate) fn counts(&self, source: Source) -> impl DoubleEndedIterator<Item = At<'_, Counts>> {
+        self.records.iter().filter_map(move |record| match &record.fact {
+            Fact::Queue(counts) if record.source == source => Some((record.time, counts)),
+            _ => None,
+        })
+    }
+
+    /// The pods of the workload or of the operator.
+    pub(crate) fn pods(&self, source: Source) -> impl DoubleEndedIterator<Item = At<'_, Vec<Pod>>> {
+        self.records.iter().filter_map(move |record| match &record.fact {
+            Fact::Pods { pods } if record.source == source => Some((record.time, pods)),
+            _ => None,
+        })
+    }
+
+    /// Failed observations of one source.
+    pub(crate) fn failures(&self, source: Source) -> impl Iterator<Item = (Timestamp, &str)> {
+        self.records.iter().filter_map(move |record| match &record.fact {
+            Fact::Failure { error, .. } if record.source == source => Some((record.time, error.as_str())),
+            _ => None,
+        })
+    }
+
+    /// When the story sent its messages, and their ids; absent if it did not get so far.
+    pub(crate) fn sent(&self) -> Option<(Timestamp, &[String])> {
+        self.records.iter().find_map(|record| match &record.fact {
+            Fact::Sent { message_ids } => Some((record.time, message_ids.as_slice())),
+            _ => None,
+        })
+    }
+
+    /// When sending began: nothing before it can be a consequence of it.
+    pub(crate) fn sending(&self) -> Option<Timestamp> {
+        let begun = self.steps().find(|(_, step)| step.name == "send").map(|(time, _)| time);
+        self.sent().map(|(time, _)| begun.map_or(time, |begun| begun.min(time)))
+    }
+
+    /// The last record's time.
+    pub(crate) fn end(&self) -> Timestamp {
+        self.records.last().map_or(self.header.started, |record| record.time)
+    }
+
+    /// System seconds from one real timestamp to another; negative if `to` is earlier.
+    pub(crate) fn seconds(&self, from: Timestamp, to: Timestamp) -> f64 {
+        to.duration_since(from).as_secs_f64() * self.header.time_scale
+    }
+
+    /// A time as a check says it: the real time, and system seconds after the messages were sent.
+    pub(crate) fn when(&self, time: Timestamp) -> String {
+        let clock = time.strftime("%H:%M:%S%.3f");
+        match self.sending() {
+            Some(sent) => format!("{clock} (send {:+.0} s)", self.seconds(sent, time)),
+            None => clock.to_string(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::Run;
+
+    #[test]
+    fn what_is_written_is_read_back() {
+        let evidence = Run::good().evidence();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("evidence.jsonl");
+        let mut text = serde_json::to_string(&evidence.header).unwrap() + "\n";
+        for record in &evidence.records {
+            text += &(serde_json::to_string(record).unwrap() + "\n");
+        }
+        std::fs::write(&path, text.clone() + "{\"time\":\"2026-").unwrap();
+        assert_eq!(Evidence::load(&path).unwrap(), evidence);
+        std::fs::write(&path, text + "{\"time\":\"2026-\n").unwrap();
+        let error = Evidence::load(&path).unwrap_err().to_string();
+        assert!(error.contains(&format!("line {}", evidence.records.len() + 2)), "{error}");
+    }
+
+    #[test]
+    fn a_record_is_time_source_kind_payload() {
+        let record = Record {
+            time: Timestamp::UNIX_EPOCH,
+            source: Source::Queue,
+            fact: Fact::Queue(Counts { visible: 1, in_flight: 2, delayed: 0 }),
+        };
+        let expected = serde_json::json!({"time": "1970-01-01T00:00:00Z", "source": "queue", "kind": "queue",
+            "payload": {"visible": 1, "in_flight": 2, "delayed": 0}});
+        assert_eq!(serde_json::to_value(record).unwrap(), expected);
+    }
+}

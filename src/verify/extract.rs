@@ -1,0 +1,141 @@
+//! Kubernetes objects, as JSON, to facts. A field that is missing is absent, except where the API defines its absence as zero.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use crate::fact::{Condition, Fact, Hpa, KubernetesEvent, Pod, Replicas, ScaledObject};
+
+fn number(value: &Value, pointer: &str) -> Option<u32> {
+    value.pointer(pointer)?.as_u64().and_then(|number| u32::try_from(number).ok())
+}
+
+fn text(value: &Value, pointer: &str) -> String {
+    value.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned()
+}
+
+fn list<'a>(value: &'a Value, pointer: &str) -> &'a [Value] {
+    value.pointer(pointer).and_then(Value::as_array).map_or(&[], Vec::as_slice)
+}
+
+fn conditions(value: &Value) -> Vec<Condition> {
+    list(value, "/status/conditions").iter().filter_map(|item| serde_json::from_value(item.clone()).ok()).collect()
+}
+
+/// A Deployment. `spec.replicas` is always set by the API server; counts in its status are omitted when zero.
+pub(crate) fn deployment(value: &Value) -> Fact {
+    match number(value, "/spec/replicas") {
+        Some(desired) => Fact::Deployment(Replicas {
+            desired,
+            current: number(value, "/status/replicas").unwrap_or(0),
+            ready: number(value, "/status/readyReplicas").unwrap_or(0),
+        }),
+        None => Fact::Failure { what: "Deployment".to_owned(), error: "the object has no spec.replicas".to_owned() },
+    }
+}
+
+pub(crate) fn hpa(value: &Value) -> Fact {
+    let metrics: BTreeMap<_, _> = list(value, "/status/currentMetrics")
+        .iter()
+        .filter_map(|metric| {
+            let external = metric.get("external")?;
+            let current = external.get("current")?;
+            let served = ["averageValue", "value"].iter().find_map(|key| current.get(*key)?.as_str())?;
+            Some((text(external, "/metric/name"), served.to_owned()))
+        })
+        .collect();
+    Fact::Hpa(Hpa {
+        desired: number(value, "/status/desiredReplicas"),
+        current: number(value, "/status/currentReplicas"),
+        min: number(value, "/spec/minReplicas"),
+        max: number(value, "/spec/maxReplicas"),
+        metrics,
+        conditions: conditions(value),
+    })
+}
+
+pub(crate) fn scaled_object(value: &Value) -> Fact {
+    Fact::ScaledObject(ScaledObject {
+        conditions: conditions(value),
+        last_active: value.pointer("/status/lastActiveTime").and_then(Value::as_str).and_then(|time| time.parse().ok()),
+        metric_names: list(value, "/status/externalMetricNames")
+            .iter()
+            .filter_map(|name| name.as_str().map(str::to_owned))
+            .collect(),
+    })
+}
+
+pub(crate) fn pod(value: &Value) -> Pod {
+    let containers = list(value, "/status/containerStatuses");
+    Pod {
+        name: text(value, "/metadata/name"),
+        phase: text(value, "/status/phase"),
+        ready: conditions(value).iter().any(|condition| condition.kind == "Ready" && condition.status == "True"),
+        restarts: containers.iter().filter_map(|status| number(status, "/restartCount")).sum(),
+        terminating: value.pointer("/metadata/deletionTimestamp").is_some_and(|time| !time.is_null()),
+        waiting: containers.iter().find_map(|status| {
+            let waiting = status.pointer("/state/waiting")?;
+            Some(format!("{}: {}", text(waiting, "/reason"), text(waiting, "/message")))
+        }),
+    }
+}
+
+pub(crate) fn event(value: &Value) -> KubernetesEvent {
+    let count = value.get("count").and_then(Value::as_u64).or_else(|| value.pointer("/series/count")?.as_u64());
+    KubernetesEvent {
+        kind: text(value, "/type"),
+        reason: text(value, "/reason"),
+        message: text(value, "/message"),
+        object: format!("{}/{}", text(value, "/involvedObject/kind"), text(value, "/involvedObject/name")),
+        count: count.unwrap_or(1),
+    }
+}
+
+/// When an Event last happened, by its own account.
+pub(crate) fn event_time(value: &Value) -> Option<jiff::Timestamp> {
+    ["/series/lastObservedTime", "/lastTimestamp", "/eventTime", "/firstTimestamp", "/metadata/creationTimestamp"]
+        .iter()
+        .find_map(|pointer| value.pointer(pointer)?.as_str()?.parse().ok())
+}
+
+/// A label selector for the pods of a Deployment, in the form of a query.
+pub(crate) fn selector(deployment: &Value) -> Option<String> {
+    let labels = deployment.pointer("/spec/selector/matchLabels")?.as_object()?;
+    let terms: Vec<_> = labels.iter().filter_map(|(key, value)| Some(format!("{key}={}", value.as_str()?))).collect();
+    (!terms.is_empty()).then(|| terms.join(","))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn omitted_status_counts_of_a_deployment_are_zero_and_a_missing_spec_is_a_failure() {
+        let fact = deployment(&json!({"spec": {"replicas": 2}, "status": {"replicas": 1}}));
+        assert_eq!(fact, Fact::Deployment(Replicas { desired: 2, current: 1, ready: 0 }));
+        assert!(matches!(deployment(&json!({})), Fact::Failure { .. }));
+    }
+
+    #[test]
+    fn an_hpa_without_status_has_no_numbers() {
+        let Fact::Hpa(bare) = hpa(&json!({"spec": {"maxReplicas": 3}})) else { panic!("no HPA") };
+        assert_eq!((bare.desired, bare.max, bare.metrics.len()), (None, Some(3), 0));
+        let metric =
+            json!({"type": "External", "external": {"metric": {"name": "s0-q"}, "current": {"averageValue": "3"}}});
+        let Fact::Hpa(served) = hpa(&json!({"status": {"desiredReplicas": 3, "currentMetrics": [metric]}})) else {
+            panic!("no HPA")
+        };
+        assert_eq!((served.desired, served.metrics["s0-q"].as_str()), (Some(3), "3"));
+    }
+
+    #[test]
+    fn pods_that_end_are_not_live() {
+        let pod = pod(
+            &json!({"metadata": {"name": "a", "deletionTimestamp": "2026-01-01T00:00:00Z"}, "status": {"phase": "Running",
+            "conditions": [{"type": "Ready", "status": "True"}], "containerStatuses": [{"restartCount": 2}]}}),
+        );
+        assert!(!pod.is_live() && pod.ready);
+        assert_eq!(pod.restarts, 2);
+    }
+}

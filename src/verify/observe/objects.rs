@@ -1,0 +1,187 @@
+//! Kubernetes objects: read at every turn of the cadence, and watched so that short states are seen as well.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::pin::pin;
+
+use futures::{Stream, StreamExt, stream};
+use kube::api::{DynamicObject, ListParams};
+use kube::runtime::watcher::{Config, Event};
+use kube::runtime::{WatchStreamExt, watcher};
+use kube::{Api, ResourceExt};
+use serde_json::Value;
+
+use crate::extract;
+use crate::fact::{Fact, Pod, Source};
+use crate::observe::Observer;
+
+/// One object by name.
+pub(crate) struct Single {
+    pub(crate) source: Source,
+    pub(crate) kind: &'static str,
+    pub(crate) name: String,
+    pub(crate) api: Api<DynamicObject>,
+    pub(crate) extract: fn(&Value) -> Fact,
+}
+
+impl Single {
+    fn what(&self) -> String {
+        format!("{}/{}", self.kind, self.name)
+    }
+}
+
+/// The pods of one Deployment.
+#[derive(Clone)]
+pub(crate) struct Group {
+    pub(crate) source: Source,
+    pub(crate) log: Source,
+    pub(crate) namespace: String,
+    pub(crate) deployment: String,
+}
+
+/// What wakes an observer: its turn, or a watch event.
+enum Wake {
+    Turn,
+    Seen(Event<DynamicObject>),
+}
+
+/// The whole object as JSON.
+fn json(object: &DynamicObject) -> Value {
+    serde_json::to_value(object).unwrap_or_default()
+}
+
+/// Turns of the cadence and events of a watch. A failing watch is retried silently: the reads record the failure.
+fn wakes(observer: &Observer, api: Api<DynamicObject>, config: Config) -> impl Stream<Item = Wake> + Send {
+    let clock = observer.settings.clock.clone();
+    let cadence = observer.settings.cadence();
+    let turns = stream::unfold(true, move |is_first| {
+        let clock = clock.clone();
+        async move {
+            if !is_first {
+                clock.sleep(cadence).await;
+            }
+            Some((Wake::Turn, false))
+        }
+    });
+    let events = watcher(api, config).default_backoff().filter_map(|event| async { event.ok().map(Wake::Seen) });
+    stream::select(turns, events)
+}
+
+pub(crate) async fn observe_single(observer: Observer, single: Single) {
+    let config = Config::default().fields(&format!("metadata.name={}", single.name));
+    let mut wakes = pin!(wakes(&observer, single.api.clone(), config));
+    let mut last = None;
+    while let Some(wake) = wakes.next().await {
+        let fact = match wake {
+            Wake::Turn => {
+                last = Some(read_single(&observer, &single).await);
+                continue;
+            }
+            Wake::Seen(Event::Apply(object) | Event::InitApply(object)) if object.name_any() == single.name => {
+                (single.extract)(&json(&object))
+            }
+            Wake::Seen(Event::Delete(object)) if object.name_any() == single.name => {
+                Fact::Absent { what: single.what() }
+            }
+            Wake::Seen(_) => continue,
+        };
+        // Reads count as agreeing samples, so a watch adds only what is new.
+        if last.as_ref() != Some(&fact) {
+            observer.recorder.record(single.source, fact.clone());
+            last = Some(fact);
+        }
+    }
+}
+
+/// Reads and records the object once.
+pub(crate) async fn read_single(observer: &Observer, single: &Single) -> Fact {
+    let fact = match single.api.get_opt(&single.name).await {
+        Ok(Some(object)) => (single.extract)(&json(&object)),
+        Ok(None) => Fact::Absent { what: single.what() },
+        Err(error) => Fact::Failure { what: single.what(), error: error.to_string() },
+    };
+    observer.recorder.record(single.source, fact.clone());
+    fact
+}
+
+/// The selector for a Deployment's pods; waits until the Deployment can be read.
+pub(crate) async fn selector(observer: &Observer, group: &Group) -> String {
+    loop {
+        match try_selector(observer, group).await {
+            Ok(selector) => return selector,
+            Err(error) => {
+                observer.recorder.failure(group.source, &format!("pods of Deployment/{}", group.deployment), error)
+            }
+        }
+        observer.settings.clock.sleep(observer.settings.cadence()).await;
+    }
+}
+
+/// The selector for a Deployment's pods, or why there is none.
+pub(crate) async fn try_selector(observer: &Observer, group: &Group) -> Result<String, String> {
+    let object =
+        observer.deployments(&group.namespace).get(&group.deployment).await.map_err(|error| error.to_string())?;
+    extract::selector(&json(&object)).ok_or_else(|| "the Deployment has no matchLabels".to_owned())
+}
+
+pub(crate) async fn observe_pods(observer: Observer, group: Group) {
+    let selector = selector(&observer, &group).await;
+    let api = observer.api(&group.namespace, "", "v1", "Pod");
+    let mut wakes = pin!(wakes(&observer, api.clone(), Config::default().labels(&selector)));
+    let mut pods: BTreeMap<String, Pod> = BTreeMap::new();
+    let mut last = None;
+    while let Some(wake) = wakes.next().await {
+        let is_turn = matches!(wake, Wake::Turn);
+        match wake {
+            Wake::Turn => match api.list(&ListParams::default().labels(&selector)).await {
+                Ok(list) => pods = list.items.iter().map(|pod| (pod.name_any(), extract::pod(&json(pod)))).collect(),
+                Err(error) => {
+                    observer.recorder.failure(group.source, &format!("pods of Deployment/{}", group.deployment), error);
+                    continue;
+                }
+            },
+            Wake::Seen(Event::Apply(pod)) => {
+                pods.insert(pod.name_any(), extract::pod(&json(&pod)));
+            }
+            Wake::Seen(Event::Delete(pod)) => {
+                pods.remove(&pod.name_any());
+            }
+            Wake::Seen(_) => continue,
+        }
+        let fact = Fact::Pods { pods: pods.values().cloned().collect() };
+        if is_turn || last.as_ref() != Some(&fact) {
+            observer.recorder.record(group.source, fact.clone());
+            last = Some(fact);
+        }
+    }
+}
+
+pub(crate) async fn observe_events(observer: Observer) {
+    let mut seen = BTreeSet::new();
+    loop {
+        read_events(&observer, &mut seen).await;
+        observer.settings.clock.sleep(observer.settings.cadence() * 2).await;
+    }
+}
+
+/// Records the Events that are not in `seen`, which then has them.
+pub(crate) async fn read_events(observer: &Observer, seen: &mut BTreeSet<(String, String)>) {
+    let list = match observer.events().list(&ListParams::default()).await {
+        Ok(list) => list,
+        Err(error) => return observer.recorder.failure(Source::Events, "Events", error),
+    };
+    for event in list.items {
+        let key = (event.uid().unwrap_or_default(), event.resource_version().unwrap_or_default());
+        let value = json(&event);
+        let time = extract::event_time(&value);
+        // Event times are whole seconds, so one that seems just too old may not be.
+        let is_old = observer.since.zip(time).is_some_and(|(since, time)| time.as_second() < since.as_second());
+        if seen.insert(key) && !is_old {
+            let fact = Fact::Event(extract::event(&value));
+            match (observer.since, time) {
+                // Looking back, its own time is all there is; live, the moment of seeing it is finer.
+                (None, Some(time)) => observer.recorder.record_at(time, Source::Events, fact),
+                _ => observer.recorder.record(Source::Events, fact),
+            }
+        }
+    }
+}

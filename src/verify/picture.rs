@@ -1,0 +1,129 @@
+//! The state of a run at one moment, folded from its records: what the story waits on and live views show.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+
+use crate::fact::{Counts, Decision, Fact, Hpa, Pod, Record, Replicas, ScaledObject, Source, Step};
+use crate::refusal::{self, Refusal};
+
+/// The latest value of everything, and for how many reads in a row things were at zero.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Picture {
+    /// The queue's counts.
+    pub queue: Option<Counts>,
+    /// The Deployment's replicas.
+    pub deployment: Option<Replicas>,
+    /// The HPA.
+    pub hpa: Option<Hpa>,
+    /// The ScaledObject.
+    pub scaled_object: Option<ScaledObject>,
+    /// The workload's pods.
+    pub pods: Option<Vec<Pod>>,
+    /// The story's current step.
+    pub step: Option<Step>,
+    /// Ids of the messages that the story sent.
+    pub sent: Vec<String>,
+    /// Ids of all messages for which a worker wrote a receipt `deleted`.
+    pub deleted: BTreeSet<String>,
+    /// The operator's last decision about this workload.
+    pub decision: Option<(Timestamp, Decision)>,
+    /// A refusal that has not been recovered from.
+    pub refusal: Option<Refusal>,
+    /// Failed observations so far.
+    pub failures: usize,
+    /// Successful reads in a row that saw zero; reset by any other read and by a failed one.
+    pub zeros: BTreeMap<Source, usize>,
+}
+
+impl Picture {
+    /// Takes in one record.
+    pub fn apply(&mut self, record: &Record) {
+        match &record.fact {
+            Fact::Step(step) => self.step = Some(step.clone()),
+            Fact::Sent { message_ids } => self.sent.extend(message_ids.iter().cloned()),
+            Fact::Queue(counts) => {
+                if record.source == Source::Queue {
+                    self.queue = Some(*counts);
+                }
+                self.count_zero(record.source, counts.total() == 0);
+            }
+            Fact::Deployment(replicas) => {
+                self.deployment = Some(*replicas);
+                self.count_zero(record.source, replicas.desired == 0 && replicas.current == 0);
+            }
+            Fact::Hpa(hpa) => self.hpa = Some(hpa.clone()),
+            Fact::ScaledObject(object) => self.scaled_object = Some(object.clone()),
+            Fact::Pods { pods } => {
+                if record.source == Source::Pods {
+                    self.pods = Some(pods.clone());
+                }
+                self.count_zero(record.source, pods.is_empty());
+            }
+            Fact::Decision(decision) => self.decision = Some((record.time, decision.clone())),
+            Fact::Receipt(receipt) if receipt.outcome == "deleted" => {
+                self.deleted.insert(receipt.message_id.clone());
+            }
+            Fact::Failure { .. } | Fact::Absent { .. } => {
+                self.failures += usize::from(matches!(record.fact, Fact::Failure { .. }));
+                self.zeros.remove(&record.source);
+                self.forget(record.source);
+            }
+            Fact::Receipt(_) | Fact::Event(_) | Fact::Trouble { .. } | Fact::LogEnded { .. } | Fact::Denial(_) => {}
+        }
+        refusal::fold(&mut self.refusal, record);
+    }
+
+    /// Whether queue, Deployment and pods have all been seen at zero `reads` times in a row.
+    pub fn is_idle(&self, reads: usize) -> bool {
+        [Source::Queue, Source::Deployment, Source::Pods].iter().all(|source| self.zero_reads(*source) >= reads)
+    }
+
+    /// Reads in a row that saw zero.
+    pub fn zero_reads(&self, source: Source) -> usize {
+        self.zeros.get(&source).copied().unwrap_or(0)
+    }
+
+    /// Messages sent by the story that no worker has deleted so far.
+    pub fn outstanding(&self) -> usize {
+        self.sent.iter().filter(|id| !self.deleted.contains(*id)).count()
+    }
+
+    fn count_zero(&mut self, source: Source, is_zero: bool) {
+        if is_zero {
+            *self.zeros.entry(source).or_default() += 1;
+        } else {
+            self.zeros.remove(&source);
+        }
+    }
+
+    /// After a failed read the old value is not known to hold any more.
+    fn forget(&mut self, source: Source) {
+        match source {
+            Source::Queue => self.queue = None,
+            Source::Deployment => self.deployment = None,
+            Source::Hpa => self.hpa = None,
+            Source::ScaledObject => self.scaled_object = None,
+            Source::Pods => self.pods = None,
+            _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::{queue, record};
+
+    #[test]
+    fn a_failed_read_is_no_zero_and_breaks_the_row() {
+        let mut picture = Picture::default();
+        for second in 0..2 {
+            picture.apply(&record(f64::from(second), Source::Queue, queue(0, 0)));
+        }
+        assert_eq!(picture.zero_reads(Source::Queue), 2);
+        let failure = Fact::Failure { what: "queue".into(), error: "timed out".into() };
+        picture.apply(&record(2.0, Source::Queue, failure));
+        assert_eq!((picture.zero_reads(Source::Queue), picture.queue, picture.failures), (0, None, 1));
+    }
+}

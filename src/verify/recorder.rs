@@ -1,0 +1,103 @@
+//! The one writer of an evidence file: observers hand it records, it appends them, folds the picture and feeds live views.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use clock::Clock;
+use jiff::Timestamp;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+
+use crate::error::{Error, Result};
+use crate::evidence::Header;
+use crate::fact::{Fact, Record, Source};
+use crate::picture::Picture;
+
+/// Hands records to the writer. Clones write to the same file.
+#[derive(Clone)]
+pub(crate) struct Recorder {
+    records: mpsc::UnboundedSender<Record>,
+    clock: Clock,
+}
+
+impl Recorder {
+    pub(crate) fn record(&self, source: Source, fact: Fact) {
+        self.record_at(self.clock.now(), source, fact);
+    }
+
+    pub(crate) fn record_at(&self, time: Timestamp, source: Source, fact: Fact) {
+        // A closed channel means that the writer failed or ended; the story sees that through the picture's channel.
+        let _ = self.records.send(Record { time, source, fact });
+    }
+
+    pub(crate) fn failure(&self, source: Source, what: &str, error: impl std::fmt::Display) {
+        self.record(source, Fact::Failure { what: what.to_owned(), error: error.to_string() });
+    }
+}
+
+/// The writer's task and the picture that it keeps.
+pub(crate) struct Writer {
+    pub(crate) picture: watch::Receiver<Picture>,
+    task: JoinHandle<Result<()>>,
+}
+
+impl Writer {
+    /// Ends when all recorders are dropped; gives the error if writing failed.
+    pub(crate) async fn finish(self) -> Result<()> {
+        match self.task.await {
+            Ok(result) => result,
+            Err(error) => Err(Error::Report { what: "evidence", reason: error.to_string() }),
+        }
+    }
+}
+
+/// Starts a writer: into a new file that begins with `header`, or, without one, only for the live view.
+pub(crate) fn start(
+    file: Option<(&Path, &Header)>,
+    live: Option<mpsc::UnboundedSender<Record>>,
+    clock: Clock,
+) -> Result<(Recorder, Writer)> {
+    let mut file = file.map(|(path, header)| File::create(path, header)).transpose()?;
+    let (records, mut inbox) = mpsc::unbounded_channel::<Record>();
+    let (picture_sender, picture) = watch::channel(Picture::default());
+    let task = tokio::spawn(async move {
+        while let Some(record) = inbox.recv().await {
+            if let Some(file) = &mut file {
+                file.append(&record)?;
+            }
+            picture_sender.send_modify(|picture| picture.apply(&record));
+            if let Some(live) = &live {
+                // Nobody has to look.
+                let _ = live.send(record);
+            }
+        }
+        Ok(())
+    });
+    Ok((Recorder { records, clock }, Writer { picture, task }))
+}
+
+/// Lines are short and few, so they are written at once: what was seen is on disk before the next thing is seen.
+struct File {
+    path: PathBuf,
+    file: std::fs::File,
+}
+
+impl File {
+    fn create(path: &Path, header: &Header) -> Result<Self> {
+        let failed = |source| Error::Write { path: path.to_owned(), source };
+        if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+            std::fs::create_dir_all(folder).map_err(failed)?;
+        }
+        let file = std::fs::File::create(path).map_err(failed)?;
+        let mut created = Self { path: path.to_owned(), file };
+        created.append(header)?;
+        Ok(created)
+    }
+
+    fn append(&mut self, value: &impl serde::Serialize) -> Result<()> {
+        let failed = |source| Error::Write { path: self.path.clone(), source };
+        let mut line = serde_json::to_vec(value).map_err(|error| failed(error.into()))?;
+        line.push(b'\n');
+        self.file.write_all(&line).map_err(failed)
+    }
+}

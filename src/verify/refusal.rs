@@ -1,0 +1,83 @@
+//! Refused identities: how they are recognised in texts, and what is said about them.
+
+use jiff::Timestamp;
+
+use crate::fact::{Fact, Record};
+
+/// Words by which AWS says that an identity was refused, rather than that something was slow or missing.
+const MARKS: [&str; 6] = [
+    "AccessDenied",
+    "is not authorized to perform",
+    "Not authorized to perform",
+    "InvalidIdentityToken",
+    "InvalidClientTokenId",
+    "SignatureDoesNotMatch",
+];
+
+/// A refusal that has been seen and was not followed by a recovery.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// When it was first seen.
+    pub first: Timestamp,
+    /// When it was last seen.
+    pub last: Timestamp,
+    /// The most telling text so far.
+    pub text: String,
+    /// The text comes from the endpoint's own list, which names policy and statement.
+    pub authoritative: bool,
+}
+
+/// The refusal that a record tells of, and whether its text is the endpoint's own.
+pub(crate) fn told_by(record: &Record) -> Option<(String, bool)> {
+    let text = match &record.fact {
+        Fact::Denial(denial) => {
+            // The endpoint serves everybody; only identities around the queue are the story's business.
+            if !["sqs:", "sts:"].iter().any(|service| denial.action.starts_with(service)) {
+                return None;
+            }
+            let text =
+                format!("{} was refused {} on {}: {}", denial.principal, denial.action, denial.resource, denial.reason);
+            return Some((text, true));
+        }
+        Fact::Trouble { message, pod } => format!("log of {pod}: {message}"),
+        Fact::Event(event) if event.kind == "Warning" => {
+            format!("Event {} on {}: {}", event.reason, event.object, event.message)
+        }
+        Fact::ScaledObject(object) => {
+            let bad = object.conditions.iter().find(|condition| is_refusal(&condition.message))?;
+            format!("condition {}={} ({}): {}", bad.kind, bad.status, bad.reason, bad.message)
+        }
+        Fact::Decision(decision) => format!("operator's decision: {} {}", decision.reason, decision.decision),
+        Fact::Failure { what, error } => format!("our own read of {what}: {error}"),
+        _ => return None,
+    };
+    is_refusal(&text).then_some((text, false))
+}
+
+fn is_refusal(text: &str) -> bool {
+    MARKS.iter().any(|mark| text.contains(mark))
+}
+
+/// Folds a record into what is known about refusals. A ScaledObject that is Ready without a refusal in its conditions
+/// is a recovery: the operator's identity works again.
+pub(crate) fn fold(current: &mut Option<Refusal>, record: &Record) {
+    if let Some((text, authoritative)) = told_by(record) {
+        match current {
+            None => *current = Some(Refusal { first: record.time, last: record.time, text, authoritative }),
+            Some(refusal) => {
+                refusal.last = refusal.last.max(record.time);
+                if authoritative || !refusal.authoritative {
+                    refusal.text = text;
+                    refusal.authoritative |= authoritative;
+                }
+            }
+        }
+    } else if let (Fact::ScaledObject(object), Some(refusal)) = (&record.fact, current.as_mut()) {
+        if object.is("Ready") {
+            *current = None;
+        } else {
+            // Still not ready: the refusal lasts, even though this condition does not repeat its text.
+            refusal.last = refusal.last.max(record.time);
+        }
+    }
+}

@@ -1,0 +1,232 @@
+//! Stories: lists of named steps, each with a condition on the picture and a deadline.
+
+mod seed;
+
+use std::time::Duration;
+
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::error::{Error, Result};
+use crate::evidence::{FORMAT, Header, VERSION};
+use crate::fact::{Fact, Record, Source, Step, StepState};
+use crate::observe::{self, Observer};
+use crate::picture::Picture;
+use crate::recorder::{self, Recorder};
+use crate::settings::{Settings, Thresholds};
+
+/// A story that can be told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Story {
+    /// The tutorial's check: idle at zero, messages, one replica, all replicas, all worked, zero again, and staying there.
+    Seed,
+}
+
+impl Story {
+    /// All stories.
+    pub const ALL: [Self; 1] = [Self::Seed];
+
+    /// The name by which a person calls it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Seed => "seed",
+        }
+    }
+
+    /// One line about it.
+    pub fn description(self) -> &'static str {
+        match self {
+            Self::Seed => {
+                "idle at 0, messages, 1 and then the maximum of replicas, all worked, 0 again and staying there"
+            }
+        }
+    }
+}
+
+impl std::str::FromStr for Story {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self> {
+        Self::ALL.into_iter().find(|story| story.name() == name).ok_or_else(|| Error::Story(name.to_owned()))
+    }
+}
+
+/// The names of a story's steps, in order.
+pub(crate) fn steps(story: &str) -> Option<&'static [&'static str]> {
+    (story == Story::Seed.name()).then_some(&seed::STEPS)
+}
+
+/// How a wait ended other than by its condition.
+#[derive(Debug)]
+enum End {
+    /// The deadline passed.
+    Missed(String),
+    /// Interrupted or refused for good.
+    Stopped(String),
+    /// The evidence cannot be written any more.
+    Broken,
+}
+
+/// A story being told.
+struct Telling {
+    settings: Settings,
+    thresholds: Thresholds,
+    run: String,
+    recorder: Recorder,
+    picture: watch::Receiver<Picture>,
+    stop: CancellationToken,
+}
+
+impl Telling {
+    /// Waits for a condition on the picture. `detail` says what is awaited.
+    async fn wait(
+        &mut self,
+        name: &str,
+        detail: &str,
+        deadline: Duration,
+        condition: impl FnMut(&Picture) -> bool,
+    ) -> Result<(), End> {
+        self.step(name, StepState::Started, detail, deadline);
+        let end = self.until(deadline, condition).await;
+        let (state, text) = match &end {
+            Ok(()) => (StepState::Reached, detail.to_owned()),
+            Err(End::Missed(text)) => (StepState::Missed, text.clone()),
+            Err(End::Stopped(text)) => (StepState::Stopped, text.clone()),
+            Err(End::Broken) => return end,
+        };
+        self.step(name, state, &text, deadline);
+        end
+    }
+
+    fn step(&self, name: &str, state: StepState, detail: &str, deadline: Duration) {
+        let step =
+            Step { name: name.to_owned(), state, detail: detail.to_owned(), deadline_seconds: deadline.as_secs_f64() };
+        self.recorder.record(Source::Story, Fact::Step(step));
+    }
+
+    async fn until(&mut self, deadline: Duration, mut condition: impl FnMut(&Picture) -> bool) -> Result<(), End> {
+        let patience = Duration::from_secs(2 * self.settings.scaling.polling_seconds + 30);
+        let clock = self.settings.clock.clone();
+        let mut refused = None;
+        let mut picture = self.picture.clone();
+        let wait = picture.wait_for(|picture| {
+            refused = permanent_refusal(picture, clock.to_real(patience));
+            refused.is_some() || condition(picture)
+        });
+        let ended = tokio::select! {
+            biased;
+            () = self.stop.cancelled() => return Err(End::Stopped("interrupted".to_owned())),
+            ended = clock.timeout(deadline, wait) => ended.map(|result| result.map(|_| ())),
+        };
+        match (ended, refused) {
+            (Ok(Ok(())), Some(text)) => Err(End::Stopped(text)),
+            (Ok(Ok(())), None) => Ok(()),
+            (Ok(Err(_)), _) => Err(End::Broken),
+            (Err(_), _) => Err(End::Missed(describe(&self.picture.borrow()))),
+        }
+    }
+}
+
+/// A refusal that has lasted for so long that waiting further would not help. IAM changes take a while to be known
+/// everywhere, so the first refusal proves nothing.
+fn permanent_refusal(picture: &Picture, patience_real: Duration) -> Option<String> {
+    let refusal = picture.refusal.as_ref()?;
+    let lasted = Duration::try_from(refusal.last.duration_since(refusal.first)).ok()?;
+    (lasted >= patience_real).then(|| format!("refused for good: {}", refusal.text))
+}
+
+/// What the picture shows, for a step that missed its deadline.
+fn describe(picture: &Picture) -> String {
+    let unknown = || "unknown".to_owned();
+    let queue = picture
+        .queue
+        .map_or_else(unknown, |counts| format!("{} visible, {} in flight", counts.visible, counts.in_flight));
+    let replicas = picture.deployment.map_or_else(unknown, |it| format!("{} desired, {} ready", it.desired, it.ready));
+    let hpa = picture.hpa.as_ref().and_then(|hpa| hpa.desired).map_or_else(unknown, |desired| desired.to_string());
+    let pods = picture.pods.as_ref().map_or_else(unknown, |pods| {
+        let waiting: Vec<_> = pods.iter().filter_map(|pod| pod.waiting.clone()).collect();
+        format!("{}{}{}", pods.len(), if waiting.is_empty() { "" } else { ", waiting: " }, waiting.join("; "))
+    });
+    let refusal = picture.refusal.as_ref().map_or_else(String::new, |refusal| format!("; refused: {}", refusal.text));
+    format!(
+        "deadline passed with queue {queue}; replicas {replicas}; HPA wants {hpa}; pods {pods}; messages outstanding {}{refusal}",
+        picture.outstanding()
+    )
+}
+
+/// Tells a story: starts the observers, walks the steps, ends the observers. Fails only if evidence cannot be written.
+pub(crate) async fn run(
+    settings: Settings,
+    story: Story,
+    live: Option<UnboundedSender<Record>>,
+    stop: CancellationToken,
+) -> Result<()> {
+    let header = header(&settings, story);
+    let clock = settings.clock.clone();
+    let (recorder, writer) = recorder::start(Some((&settings.evidence, &header)), live, clock)?;
+    let observer = Observer { settings: settings.clone(), recorder: recorder.clone(), since: Some(header.started) };
+    let mut observers = observe::start(&observer);
+    drop(observer);
+    let mut telling = Telling {
+        settings,
+        thresholds: header.thresholds,
+        run: header.run,
+        recorder,
+        picture: writer.picture.clone(),
+        stop,
+    };
+    let end = match story {
+        Story::Seed => seed::tell(&mut telling).await,
+    };
+    tracing::debug!(?end, "story told");
+    observers.shutdown().await;
+    drop(telling);
+    writer.finish().await
+}
+
+fn header(settings: &Settings, story: Story) -> Header {
+    Header {
+        format: FORMAT.to_owned(),
+        version: VERSION,
+        product: env!("CARGO_PKG_VERSION").to_owned(),
+        run: uuid::Uuid::new_v4().to_string(),
+        story: story.name().to_owned(),
+        stack: settings.stack.clone(),
+        started: settings.clock.now(),
+        time_scale: settings.clock.scale(),
+        seed: settings.seed,
+        messages: settings.messages,
+        workload: format!("{}/{}", settings.names.namespace, settings.names.deployment),
+        scaling: settings.scaling,
+        thresholds: Thresholds::of(settings),
+        environment: settings.environment.clone(),
+        limits: settings.limits.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::{at, record};
+
+    #[test]
+    fn only_a_lasting_refusal_is_permanent() {
+        let mut picture = Picture::default();
+        let refused = |second| {
+            let message = "AccessDenied: no".to_owned();
+            record(second, Source::OperatorLog, Fact::Trouble { pod: "keda".into(), message })
+        };
+        picture.apply(&refused(0.0));
+        assert_eq!(permanent_refusal(&picture, Duration::from_secs(3)), None);
+        picture.apply(&refused(30.0));
+        assert!(permanent_refusal(&picture, Duration::from_secs(3)).unwrap().contains("AccessDenied"));
+        assert_eq!(picture.refusal.as_ref().unwrap().last, at(30.0));
+    }
+
+    #[test]
+    fn stories_are_found_by_name() {
+        assert_eq!("seed".parse::<Story>().unwrap(), Story::Seed);
+        assert!("sed".parse::<Story>().unwrap_err().to_string().contains("stories: seed"));
+    }
+}
