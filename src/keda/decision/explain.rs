@@ -1,0 +1,97 @@
+//! A decision's reasons in words: the samples, the formula, the limit that bit, what is waited for, what is done.
+
+use super::{Action, Input, Outcome, Reading, Sample, Why};
+use crate::metric::Target;
+
+pub(super) fn reasons(input: &Input<'_>, action: &Action, forced: bool, falling_back: bool) -> Vec<Why> {
+    let mut reasons: Vec<_> = input.readings.iter().map(reading).collect();
+    if forced {
+        reasons.push(Why::Override("annotation force-activation makes it active".to_owned()));
+    }
+    if falling_back && let Some(fallback) = &input.spec.fallback {
+        let (replicas, threshold) = (fallback.replicas, fallback.failure_threshold);
+        reasons.push(Why::Override(format!(
+            "fallback to {replicas} replicas is in force: more than {threshold} failures in a row"
+        )));
+    }
+    reasons.extend(formula(input));
+    reasons.push(outcome(input, action));
+    reasons
+}
+
+fn reading(reading: &Reading) -> Why {
+    let metric = &reading.metric;
+    let sample = match &reading.outcome {
+        Outcome::Sample(sample) => sample,
+        Outcome::Failed(error) => return Why::Failure(format!("{metric} could not be read: {error}")),
+    };
+    let parts: Vec<_> = sample.parts.iter().map(|(name, value)| format!("{name} {value}")).collect();
+    let parts = if parts.is_empty() { String::new() } else { format!(" ({})", parts.join(", ")) };
+    let (value, activation) = (sample.value, sample.activation);
+    let verdict = if sample.active { "above" } else { "not above" };
+    Why::Sample(format!("{metric} = {value}{parts}, {verdict} the activation threshold {activation}"))
+}
+
+/// The count that the samples make the HPA want, clamped to its bounds; `None` where it cannot be told from here.
+pub(super) fn wanted_by_hpa(input: &Input<'_>) -> Option<i32> {
+    let wanted = unbounded(input)?;
+    Some(wanted.max(input.spec.hpa_min_replicas()).min(input.spec.max_replicas()))
+}
+
+/// The greatest of `ceil(value / target)` over all metrics. Nothing is known if a metric failed, if the HPA reads
+/// cpu or memory as well, or if a total is held (that takes the number of ready pods).
+fn unbounded(input: &Input<'_>) -> Option<i32> {
+    if input.spec.triggers.iter().any(crate::api::ScaleTriggers::is_resource) {
+        return None;
+    }
+    let counts: Option<Vec<_>> = input.readings.iter().map(|reading| count(reading).map(|(count, ..)| count)).collect();
+    counts?.into_iter().max()
+}
+
+fn count(reading: &Reading) -> Option<(i32, f64, f64)> {
+    match &reading.outcome {
+        Outcome::Sample(Sample { value, target: Target::AverageValue(target), .. }) if *target > 0.0 => {
+            Some(((value / target).ceil() as i32, *value, *target))
+        }
+        _ => None,
+    }
+}
+
+fn formula(input: &Input<'_>) -> Vec<Why> {
+    let Some(wanted) = unbounded(input) else { return Vec::new() };
+    let terms: Vec<_> = input
+        .readings
+        .iter()
+        .filter_map(count)
+        .map(|(count, value, target)| format!("ceil({value} / {target}) = {count}"))
+        .collect();
+    if terms.is_empty() {
+        return Vec::new();
+    }
+    let mut reasons = vec![Why::Formula(format!("the HPA's desired count is {}", terms.join(", greatest of ")))];
+    let (min, max) = (input.spec.hpa_min_replicas(), input.spec.max_replicas());
+    if wanted > max {
+        reasons.push(Why::Limit(format!("limited to maxReplicaCount {max}")));
+    } else if wanted < min && input.current > 0 {
+        reasons.push(Why::Limit(format!("the HPA does not go below {min}")));
+    }
+    reasons
+}
+
+fn outcome(input: &Input<'_>, action: &Action) -> Why {
+    let current = input.current;
+    match action {
+        Action::None if current > 0 => Why::Action(format!("nothing to do here: the HPA owns {current} replicas")),
+        Action::None => Why::Action("nothing to do: no trigger is active".to_owned()),
+        Action::Activate { from, to } => Why::Action(format!("activate: {from} -> {to} replicas")),
+        Action::Deactivate { from, to } => Why::Action(format!("deactivate: {from} -> {to} replicas, cooldown over")),
+        Action::RaiseToMin { from, to } => Why::Action(format!("raise to minReplicaCount: {from} -> {to} replicas")),
+        Action::KeepDuringCooldown { remaining } => {
+            let seconds = remaining.as_secs_f64().ceil();
+            Why::Wait(format!("no trigger is active; cooldown holds {current} replicas for another {seconds} s"))
+        }
+        Action::HoldOnError => Why::Wait(format!("nothing is scaled on a failed reading: {current} replicas stay")),
+        Action::HoldPaused { at: Some(at) } => Why::Override(format!("paused by annotation at {at} replicas")),
+        Action::HoldPaused { at: None } => Why::Override(format!("paused by annotation: {current} replicas stay")),
+    }
+}

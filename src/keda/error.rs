@@ -1,0 +1,91 @@
+//! What can be wrong with an object of ours.
+
+/// Why an object cannot be worked with. The texts are meant for a condition's message.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// `scaleTargetRef` does not name a target.
+    #[error("scaleTargetRef.name is empty; name the workload that is to be scaled")]
+    NoTarget,
+    /// The minimum is above the maximum.
+    #[error(
+        "minReplicaCount={min} must be less than or equal to maxReplicaCount={max}; lower the one or raise the other"
+    )]
+    MinAboveMax {
+        /// The minimum as it counts for the check.
+        min: i32,
+        /// The maximum, 100 if unset.
+        max: i32,
+    },
+    /// The idle count is not below the minimum.
+    #[error(
+        "idleReplicaCount={idle} must be less than minReplicaCount={min}; remove idleReplicaCount or raise minReplicaCount"
+    )]
+    IdleNotBelowMin {
+        /// The idle count.
+        idle: i32,
+        /// The minimum as it counts for the check.
+        min: i32,
+    },
+    /// `triggers` is empty.
+    #[error("no triggers defined in the ScaledObject; add at least one to spec.triggers")]
+    NoTriggers,
+    /// Two triggers have one name.
+    #[error("triggerName {0:?} is defined multiple times in the ScaledObject, but it must be unique")]
+    DuplicateTriggerName(String),
+    /// `useCachedMetrics` on a trigger that cannot have it.
+    #[error("property \"useCachedMetrics\" is not supported for {0:?} scaler; remove it from that trigger")]
+    CachedMetricsUnsupported(String),
+    /// A metric type that the trigger cannot have.
+    #[error("metricType {found:?} is not supported for external metrics; use AverageValue or Value")]
+    MetricType {
+        /// What the trigger says.
+        found: String,
+    },
+    /// Two triggers made one metric name.
+    #[error("metricName {0:?} is defined multiple times in the ScaledObject; each trigger needs its own")]
+    DuplicateMetricName(String),
+    /// The fallback has a negative number.
+    #[error("fallback.{field}={value} is negative; both numbers of a fallback must be 0 or more")]
+    NegativeFallback {
+        /// `failureThreshold` or `replicas`.
+        field: &'static str,
+        /// The number.
+        value: i32,
+    },
+    /// A fallback where no trigger can take part in it.
+    #[error("fallback needs at least one trigger that is not cpu or memory; remove the fallback or add such a trigger")]
+    FallbackWithoutExternalTrigger,
+    /// The ScaledObject asks for a formula.
+    #[error("advanced.scalingModifiers is not supported yet; remove it and let each trigger have its own target")]
+    ScalingModifiersUnsupported,
+    /// The pause annotation is no number.
+    #[error("annotation autoscaling.keda.sh/paused-replicas={0:?} is no integer of 0 or more; correct or remove it")]
+    PausedReplicas(String),
+    /// A TriggerAuthentication uses a source that cannot be read yet.
+    #[error(
+        "{kind} {name:?}: source {source_name} is not supported yet; use env, configMapTargetRef, secretTargetRef or podIdentity aws"
+    )]
+    UnsupportedSource {
+        /// TriggerAuthentication or ClusterTriggerAuthentication.
+        kind: &'static str,
+        /// The object's name.
+        name: String,
+        /// The field of the spec.
+        source_name: String,
+    },
+    /// A pod identity that names two roles.
+    #[error("{kind} {name:?}: podIdentity.roleArn and identityOwner workload exclude each other; remove one of them")]
+    TwoIdentities {
+        /// TriggerAuthentication or ClusterTriggerAuthentication.
+        kind: &'static str,
+        /// The object's name.
+        name: String,
+    },
+    /// The definitions could not be turned into JSON and back: a mistake in this crate's types.
+    #[error("custom resource definitions cannot be rendered: {0}")]
+    Definition(String),
+}
+
+/// This crate's result.
+pub type Result<T> = std::result::Result<T, Error>;

@@ -1,0 +1,199 @@
+//! The HorizontalPodAutoscaler that a ScaledObject owns, as KEDA makes it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use k8s_openapi::api::autoscaling::v2::{
+    CrossVersionObjectReference, HPAScalingRules, HorizontalPodAutoscaler, HorizontalPodAutoscalerBehavior,
+    HorizontalPodAutoscalerSpec, MetricSpec,
+};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
+use kube::Resource;
+use kube::api::ObjectMeta;
+
+use crate::api::{GroupVersionKindResource, ScaledObject};
+use crate::{Error, KEDA_VERSION, Result, metric, naming, pause};
+
+/// The HPA for `scaled_object`, whose target was resolved to `target` and whose triggers gave `metrics` in their order.
+///
+/// Errors: two metrics have one name.
+pub fn build(
+    scaled_object: &ScaledObject,
+    target: &GroupVersionKindResource,
+    metrics: &[metric::Spec],
+) -> Result<HorizontalPodAutoscaler> {
+    let spec = &scaled_object.spec;
+    Ok(HorizontalPodAutoscaler {
+        metadata: metadata(scaled_object),
+        spec: Some(HorizontalPodAutoscalerSpec {
+            behavior: behavior(scaled_object),
+            max_replicas: spec.max_replicas(),
+            min_replicas: Some(spec.hpa_min_replicas()),
+            metrics: Some(rendered(scaled_object, metrics)?),
+            scale_target_ref: CrossVersionObjectReference {
+                api_version: Some(target.api_version()),
+                kind: target.kind.clone(),
+                name: spec.scale_target_ref.name.clone(),
+            },
+        }),
+        status: None,
+    })
+}
+
+fn metadata(scaled_object: &ScaledObject) -> ObjectMeta {
+    let name = naming::hpa(scaled_object);
+    ObjectMeta {
+        labels: Some(labels(scaled_object, &name)),
+        annotations: scaled_object.metadata.annotations.clone(),
+        owner_references: scaled_object
+            .controller_owner_ref(&())
+            .map(|owner| vec![OwnerReference { block_owner_deletion: Some(true), ..owner }]),
+        namespace: scaled_object.metadata.namespace.clone(),
+        name: Some(name),
+        ..Default::default()
+    }
+}
+
+fn labels(scaled_object: &ScaledObject, hpa: &str) -> BTreeMap<String, String> {
+    let name = scaled_object.metadata.name.clone().unwrap_or_default();
+    let mut labels = BTreeMap::from([
+        ("app.kubernetes.io/name".to_owned(), naming::label_value(hpa)),
+        ("app.kubernetes.io/version".to_owned(), KEDA_VERSION.to_owned()),
+        ("app.kubernetes.io/part-of".to_owned(), name.clone()),
+        ("app.kubernetes.io/managed-by".to_owned(), "keda-operator".to_owned()),
+    ]);
+    labels.extend(scaled_object.metadata.labels.clone().unwrap_or_default());
+    labels.insert(naming::SCALED_OBJECT_LABEL.to_owned(), name);
+    labels
+}
+
+/// The user's behavior as it is, with a direction that is paused by annotation switched off (KEDA 2.18).
+fn behavior(scaled_object: &ScaledObject) -> Option<HorizontalPodAutoscalerBehavior> {
+    let advanced = scaled_object.spec.advanced.as_ref();
+    let config = advanced.and_then(|advanced| advanced.horizontal_pod_autoscaler_config.as_ref());
+    let behavior = config.and_then(|config| config.behavior.clone());
+    let annotations = scaled_object.metadata.annotations.clone().unwrap_or_default();
+    let (scale_in, scale_out) = (pause::scale_in(&annotations), pause::scale_out(&annotations));
+    if !scale_in && !scale_out {
+        return behavior;
+    }
+    let mut behavior = behavior.unwrap_or_default();
+    if scale_in {
+        disable(&mut behavior.scale_down);
+    }
+    if scale_out {
+        disable(&mut behavior.scale_up);
+    }
+    Some(behavior)
+}
+
+fn disable(rules: &mut Option<HPAScalingRules>) {
+    rules.get_or_insert_with(HPAScalingRules::default).select_policy = Some("Disabled".to_owned());
+}
+
+/// Resource metrics of cpu and memory triggers are not part of this version; external ones keep the triggers' order.
+fn rendered(scaled_object: &ScaledObject, metrics: &[metric::Spec]) -> Result<Vec<MetricSpec>> {
+    let name = scaled_object.metadata.name.as_deref().unwrap_or_default();
+    let mut seen = BTreeSet::new();
+    metrics
+        .iter()
+        .map(|metric| match seen.insert(&metric.name) {
+            true => Ok(metric.rendered(name)),
+            false => Err(Error::DuplicateMetricName(metric.name.clone())),
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::metric::Target;
+
+    fn scaled_object(spec: serde_json::Value) -> ScaledObject {
+        serde_json::from_value(json!({
+            "apiVersion": "keda.sh/v1alpha1",
+            "kind": "ScaledObject",
+            "metadata": {
+                "name": "orders", "namespace": "shop", "uid": "u-1",
+                "labels": { "team": "a", "app.kubernetes.io/part-of": "mine" },
+                "annotations": { "note": "kept" },
+            },
+            "spec": spec,
+        }))
+        .unwrap()
+    }
+
+    fn sqs() -> metric::Spec {
+        metric::Spec { name: "s0-aws-sqs-orders".into(), target: Target::AverageValue(3.0) }
+    }
+
+    #[test]
+    fn the_whole_object_is_as_keda_makes_it() {
+        let object = scaled_object(json!({
+            "scaleTargetRef": { "name": "orders" }, "maxReplicaCount": 3,
+            "triggers": [{ "type": "aws-sqs-queue", "metadata": {} }],
+            "advanced": { "horizontalPodAutoscalerConfig": { "behavior": { "scaleDown": { "stabilizationWindowSeconds": 60 } } } },
+        }));
+        let hpa = build(&object, &GroupVersionKindResource::deployment(), &[sqs()]).unwrap();
+        assert_eq!(
+            serde_json::to_value(&hpa).unwrap(),
+            json!({
+                "apiVersion": "autoscaling/v2",
+                "kind": "HorizontalPodAutoscaler",
+                "metadata": {
+                    "name": "keda-hpa-orders", "namespace": "shop",
+                    "annotations": { "note": "kept" },
+                    "labels": {
+                        "app.kubernetes.io/name": "keda-hpa-orders",
+                        "app.kubernetes.io/version": "2.14.1",
+                        "app.kubernetes.io/part-of": "mine",
+                        "app.kubernetes.io/managed-by": "keda-operator",
+                        "scaledobject.keda.sh/name": "orders",
+                        "team": "a",
+                    },
+                    "ownerReferences": [{
+                        "apiVersion": "keda.sh/v1alpha1", "kind": "ScaledObject", "name": "orders", "uid": "u-1",
+                        "controller": true, "blockOwnerDeletion": true,
+                    }],
+                },
+                "spec": {
+                    "minReplicas": 1, "maxReplicas": 3,
+                    "scaleTargetRef": { "apiVersion": "apps/v1", "kind": "Deployment", "name": "orders" },
+                    "behavior": { "scaleDown": { "stabilizationWindowSeconds": 60 } },
+                    "metrics": [{
+                        "type": "External",
+                        "external": {
+                            "metric": {
+                                "name": "s0-aws-sqs-orders",
+                                "selector": { "matchLabels": { "scaledobject.keda.sh/name": "orders" } },
+                            },
+                            "target": { "type": "AverageValue", "averageValue": "3" },
+                        },
+                    }],
+                },
+            })
+        );
+    }
+
+    #[test]
+    fn a_value_target_goes_into_value_and_a_direction_can_be_paused() {
+        let mut object =
+            scaled_object(json!({ "scaleTargetRef": { "name": "x" }, "triggers": [], "minReplicaCount": 2 }));
+        object.metadata.annotations = Some(BTreeMap::from([(naming::PAUSED_SCALE_IN.to_owned(), "true".to_owned())]));
+        let metric = metric::Spec { name: "s0-m".into(), target: Target::Value(2.5) };
+        let hpa = build(&object, &GroupVersionKindResource::deployment(), &[metric]).unwrap();
+        let spec = serde_json::to_value(hpa.spec).unwrap();
+        assert_eq!(spec["minReplicas"], 2);
+        assert_eq!(spec["maxReplicas"], 100);
+        assert_eq!(spec["behavior"], json!({ "scaleDown": { "selectPolicy": "Disabled" } }));
+        assert_eq!(spec["metrics"][0]["external"]["target"], json!({ "type": "Value", "value": "2500m" }));
+    }
+
+    #[test]
+    fn two_metrics_of_one_name_are_refused() {
+        let object = scaled_object(json!({ "scaleTargetRef": { "name": "x" }, "triggers": [] }));
+        let error = build(&object, &GroupVersionKindResource::deployment(), &[sqs(), sqs()]).unwrap_err();
+        assert_eq!(error, Error::DuplicateMetricName("s0-aws-sqs-orders".into()));
+    }
+}

@@ -1,0 +1,73 @@
+//! Names that KEDA gives: metrics, the HPA, annotations and labels (KEDA v2.14, pkg/util and controllers/keda).
+
+use crate::api::{ScaledObject, ScaledObjectSpec};
+
+/// Label on a ScaledObject and its HPA, and the key of the metric selector.
+pub const SCALED_OBJECT_LABEL: &str = "scaledobject.keda.sh/name";
+/// Annotation: hold the target as it is.
+pub const PAUSED: &str = "autoscaling.keda.sh/paused";
+/// Annotation: hold the target at a number of replicas.
+pub const PAUSED_REPLICAS: &str = "autoscaling.keda.sh/paused-replicas";
+/// Annotation: never scale in.
+pub const PAUSED_SCALE_IN: &str = "autoscaling.keda.sh/paused-scale-in";
+/// Annotation: never scale out.
+pub const PAUSED_SCALE_OUT: &str = "autoscaling.keda.sh/paused-scale-out";
+/// Annotation: be active whatever the triggers say.
+pub const FORCE_ACTIVATION: &str = "autoscaling.keda.sh/force-activation";
+
+/// `base` with each of `/ . : % ( )` replaced by a dash; nothing else is changed.
+pub fn normalised(base: &str) -> String {
+    base.replace(['/', '.', ':', '%', '(', ')'], "-")
+}
+
+/// The external metric of the trigger at `index`: `s<index>-<normalised base>`.
+pub fn metric(index: usize, base: &str) -> String {
+    format!("s{index}-{}", normalised(base))
+}
+
+/// The name of the HPA that the ScaledObject wants.
+pub fn hpa(scaled_object: &ScaledObject) -> String {
+    let name = scaled_object.metadata.name.as_deref().unwrap_or_default();
+    configured_hpa(&scaled_object.spec).map_or_else(|| format!("keda-hpa-{name}"), str::to_owned)
+}
+
+fn configured_hpa(spec: &ScaledObjectSpec) -> Option<&str> {
+    let config = spec.advanced.as_ref()?.horizontal_pod_autoscaler_config.as_ref()?;
+    config.name.as_deref().filter(|name| !name.is_empty())
+}
+
+/// `name` as a label's value: cut to 63 characters, then trailing characters that are no letters or digits taken off.
+pub fn label_value(name: &str) -> String {
+    let cut: String = name.chars().take(63).collect();
+    cut.trim_end_matches(|c: char| !c.is_ascii_alphanumeric()).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn metric_names_are_normalised_as_keda_does() {
+        assert_eq!(metric(0, "aws-sqs-orders.fifo"), "s0-aws-sqs-orders-fifo");
+        assert_eq!(metric(12, "kafka-a_b,C/d:e%2F(x)"), "s12-kafka-a_b,C-d-e-2F-x-");
+    }
+
+    #[test]
+    fn the_hpa_is_named_after_the_object_unless_it_is_named() {
+        let mut object = ScaledObject::new("orders", ScaledObjectSpec::default());
+        assert_eq!(hpa(&object), "keda-hpa-orders");
+        let advanced = object.spec.advanced.insert(crate::api::AdvancedConfig::default());
+        let config = advanced.horizontal_pod_autoscaler_config.insert(Default::default());
+        config.name = Some(String::new());
+        assert_eq!(hpa(&object), "keda-hpa-orders");
+        object.spec.advanced.as_mut().unwrap().horizontal_pod_autoscaler_config.as_mut().unwrap().name =
+            Some("mine".into());
+        assert_eq!(hpa(&object), "mine");
+    }
+
+    #[test]
+    fn label_values_are_cut_and_trimmed() {
+        assert_eq!(label_value(&format!("{}-.tail", "a".repeat(61))), "a".repeat(61));
+        assert_eq!(label_value("keda-hpa-orders"), "keda-hpa-orders");
+    }
+}

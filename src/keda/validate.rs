@@ -1,0 +1,153 @@
+//! The rules that an object must meet before it is worked with.
+
+use std::collections::BTreeSet;
+
+use crate::api::{IdentityOwner, ScaledObjectSpec, TriggerAuthenticationSpec};
+use crate::{Error, Result};
+
+/// Every rule for a ScaledObject that can be checked without looking at the cluster, in the reconciler's order.
+pub fn scaled_object(spec: &ScaledObjectSpec) -> Result<()> {
+    if spec.scale_target_ref.name.is_empty() {
+        return Err(Error::NoTarget);
+    }
+    replica_bounds(spec)?;
+    triggers(spec)?;
+    fallback(spec)?;
+    let modifiers = spec.advanced.as_ref().and_then(|advanced| advanced.scaling_modifiers.as_ref());
+    match modifiers.is_some_and(crate::api::ScalingModifiers::in_use) {
+        true => Err(Error::ScalingModifiersUnsupported),
+        false => Ok(()),
+    }
+}
+
+/// KEDA's rule on the replica counts. Quirk that users depend on: an explicit minimum of 0 counts as 1 here, an unset
+/// one as 0; so idleReplicaCount 0 needs a minReplicaCount to be written.
+pub fn replica_bounds(spec: &ScaledObjectSpec) -> Result<()> {
+    let min = spec.min_replica_count.map_or(0, |min| min.max(1));
+    let max = spec.max_replicas();
+    if min > max {
+        return Err(Error::MinAboveMax { min, max });
+    }
+    match spec.idle_replica_count {
+        Some(idle) if idle >= min => Err(Error::IdleNotBelowMin { idle, min }),
+        _ => Ok(()),
+    }
+}
+
+/// KEDA's rules on the list of triggers.
+pub fn triggers(spec: &ScaledObjectSpec) -> Result<()> {
+    if spec.triggers.is_empty() {
+        return Err(Error::NoTriggers);
+    }
+    let mut names = BTreeSet::new();
+    for trigger in &spec.triggers {
+        let cached = trigger.use_cached_metrics.unwrap_or(false);
+        if cached && (trigger.is_resource() || trigger.type_ == "cron") {
+            return Err(Error::CachedMetricsUnsupported(trigger.type_.clone()));
+        }
+        let name = trigger.name.as_deref().unwrap_or_default();
+        if !name.is_empty() && !names.insert(name) {
+            return Err(Error::DuplicateTriggerName(name.to_owned()));
+        }
+    }
+    Ok(())
+}
+
+fn fallback(spec: &ScaledObjectSpec) -> Result<()> {
+    let Some(fallback) = &spec.fallback else { return Ok(()) };
+    for (field, value) in [("failureThreshold", fallback.failure_threshold), ("replicas", fallback.replicas)] {
+        if value < 0 {
+            return Err(Error::NegativeFallback { field, value });
+        }
+    }
+    match spec.triggers.iter().all(crate::api::ScaleTriggers::is_resource) {
+        true => Err(Error::FallbackWithoutExternalTrigger),
+        false => Ok(()),
+    }
+}
+
+/// The rules for a (Cluster)TriggerAuthentication: no source that could not be read, no two identities.
+pub fn authentication(kind: &'static str, name: &str, spec: &TriggerAuthenticationSpec) -> Result<()> {
+    let unsupported = [
+        ("hashiCorpVault", spec.hashi_corp_vault.is_some()),
+        ("azureKeyVault", spec.azure_key_vault.is_some()),
+        ("gcpSecretManager", spec.gcp_secret_manager.is_some()),
+        ("awsSecretManager", spec.aws_secret_manager.is_some()),
+    ];
+    if let Some((source, _)) = unsupported.into_iter().find(|(_, used)| *used) {
+        return Err(Error::UnsupportedSource { kind, name: name.to_owned(), source_name: source.to_owned() });
+    }
+    let Some(identity) = &spec.pod_identity else { return Ok(()) };
+    let has_role = identity.role_arn.as_ref().is_some_and(|arn| !arn.is_empty());
+    match has_role && identity.identity_owner == Some(IdentityOwner::Workload) {
+        true => Err(Error::TwoIdentities { kind, name: name.to_owned() }),
+        false => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::{Fallback, ScaleTarget, ScaleTriggers};
+
+    fn trigger(type_: &str) -> ScaleTriggers {
+        ScaleTriggers { type_: type_.into(), ..Default::default() }
+    }
+
+    fn spec(triggers: Vec<ScaleTriggers>) -> ScaledObjectSpec {
+        let scale_target_ref = ScaleTarget { name: "x".into(), ..Default::default() };
+        ScaledObjectSpec { scale_target_ref, triggers, ..Default::default() }
+    }
+
+    #[test]
+    fn replica_bounds_follow_the_table_of_keda() {
+        let check = |min, max, idle| {
+            replica_bounds(&ScaledObjectSpec {
+                min_replica_count: min,
+                max_replica_count: max,
+                idle_replica_count: idle,
+                ..Default::default()
+            })
+        };
+        assert_eq!(check(None, None, None), Ok(()));
+        assert_eq!(check(Some(4), Some(3), None), Err(Error::MinAboveMax { min: 4, max: 3 }));
+        assert_eq!(check(Some(0), Some(0), None), Err(Error::MinAboveMax { min: 1, max: 0 }));
+        assert_eq!(check(None, Some(0), None), Ok(()));
+        assert_eq!(check(None, None, Some(0)), Err(Error::IdleNotBelowMin { idle: 0, min: 0 }));
+        assert_eq!(check(Some(0), None, Some(0)), Ok(()));
+        assert_eq!(check(Some(2), None, Some(2)), Err(Error::IdleNotBelowMin { idle: 2, min: 2 }));
+        assert_eq!(check(Some(101), None, None), Err(Error::MinAboveMax { min: 101, max: 100 }));
+    }
+
+    #[test]
+    fn trigger_lists_follow_the_rules_of_keda() {
+        assert_eq!(scaled_object(&spec(vec![])), Err(Error::NoTriggers));
+        let named = |name: &str| ScaleTriggers { name: Some(name.into()), ..trigger("aws-sqs-queue") };
+        assert_eq!(scaled_object(&spec(vec![named("a"), named("a")])), Err(Error::DuplicateTriggerName("a".into())));
+        assert_eq!(scaled_object(&spec(vec![named("a"), named("b"), named("")])), Ok(()));
+        let cached = ScaleTriggers { use_cached_metrics: Some(true), ..trigger("cron") };
+        assert_eq!(scaled_object(&spec(vec![cached])), Err(Error::CachedMetricsUnsupported("cron".into())));
+    }
+
+    #[test]
+    fn fallbacks_are_checked() {
+        let mut object = spec(vec![trigger("cpu")]);
+        object.fallback = Some(Fallback { failure_threshold: 3, replicas: 2 });
+        assert_eq!(scaled_object(&object), Err(Error::FallbackWithoutExternalTrigger));
+        object.triggers.push(trigger("aws-sqs-queue"));
+        assert_eq!(scaled_object(&object), Ok(()));
+        object.fallback = Some(Fallback { failure_threshold: 3, replicas: -2 });
+        assert_eq!(scaled_object(&object), Err(Error::NegativeFallback { field: "replicas", value: -2 }));
+    }
+
+    #[test]
+    fn a_formula_and_a_foreign_secret_store_are_refused_by_name() {
+        let mut object = spec(vec![trigger("aws-sqs-queue")]);
+        let modifiers = crate::api::ScalingModifiers { formula: Some("a + b".into()), ..Default::default() };
+        object.advanced = Some(crate::api::AdvancedConfig { scaling_modifiers: Some(modifiers), ..Default::default() });
+        assert_eq!(scaled_object(&object), Err(Error::ScalingModifiersUnsupported));
+        let spec = TriggerAuthenticationSpec { hashi_corp_vault: Some(Default::default()), ..Default::default() };
+        let text = authentication("TriggerAuthentication", "auth", &spec).unwrap_err().to_string();
+        assert!(text.contains("auth") && text.contains("hashiCorpVault"), "{text}");
+    }
+}
