@@ -5,6 +5,7 @@ use std::path::PathBuf;
 /// Why a run could not be made or judged.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
+#[expect(clippy::error_impl_error, reason = "one error enum per crate, and it is called Error everywhere")]
 pub enum Error {
     /// The evidence file could not be made or written.
     #[error("failed to write evidence to {path}: {source}; choose another folder or make room")]

@@ -116,7 +116,7 @@ mod tests {
     #[test]
     fn the_time_in_front_of_a_line_is_split_off() {
         let (time, rest) = split_time("2026-11-24T04:00:00.123456789Z {\"a\": 1}");
-        assert_eq!((time.map(|time| time.subsec_nanosecond()), rest), (Some(123_456_789), "{\"a\": 1}"));
+        assert_eq!((time.map(Timestamp::subsec_nanosecond), rest), (Some(123_456_789), "{\"a\": 1}"));
         assert_eq!(split_time("no time here"), (None, "no time here"));
     }
 }

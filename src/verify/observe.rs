@@ -117,5 +117,5 @@ pub(crate) async fn once(observer: &Observer) {
     let logs = futures::future::join(logs::read_all(observer, &workers), logs::read_all(observer, &operators));
     let mut seen = std::collections::BTreeSet::new();
     let events = objects::read_events(observer, &mut seen);
-    futures::future::join4(counted, objects, logs, events).await;
+    Box::pin(futures::future::join4(counted, objects, logs, events)).await;
 }

@@ -124,7 +124,7 @@ impl Report {
 
     /// The context for `templates/report.html`.
     pub fn html_context(&self) -> Result<Value> {
-        html::context(self, &picture::draw(&self.evidence)?)
+        Ok(html::context(self, &picture::draw(&self.evidence)?))
     }
 }
 

@@ -6,7 +6,6 @@ use std::time::Duration;
 use clock::Clock;
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
-use url::Url;
 
 /// Everything that a story, its observers and `explain` need. Cheap to clone; holds no secret of its own.
 #[derive(Clone)]
@@ -35,8 +34,8 @@ pub struct Settings {
     pub limits: Vec<String>,
     /// The seed of the fault plan, where there is one.
     pub seed: Option<u64>,
-    /// Answers `GET ?since=TIME` with the requests that identity policies refused, where the endpoint offers that.
-    pub denials: Option<Url>,
+    /// URL that answers `GET ?since=TIME` with the requests that identity policies refused, where the endpoint offers that.
+    pub denials: Option<String>,
     /// Time.
     pub clock: Clock,
 }

@@ -22,12 +22,12 @@ pub(super) fn identity(evidence: &Evidence) -> Judged {
     if let Some(refusal) = open {
         let others = other_texts(evidence, &refusal.text);
         let span = format!("first on {}, last on {}", evidence.when(refusal.first), evidence.when(refusal.last));
-        return Ok(fail(format!("{} ({span}){others}", refusal.text)));
+        return Err(fail(format!("{} ({span}){others}", refusal.text)));
     }
     let served = evidence.scaled_objects().filter(|(_, object)| object.is("Ready")).count();
     let worked = evidence.receipts().filter(|(_, receipt)| receipt.outcome == "deleted").count();
     if served == 0 || worked == 0 {
-        return Ok(fail(format!(
+        return Err(fail(format!(
             "no refusal, but no proof either: ScaledObject ready in {served} reads, {worked} messages deleted"
         )));
     }
@@ -135,13 +135,13 @@ pub(super) fn restarts(evidence: &Evidence) -> Judged {
                         evidence.when(time),
                         pod.restarts - before
                     );
-                    return Ok(fail(text));
+                    return Err(fail(text));
                 }
             }
             reads += 1;
         }
         if first.is_empty() {
-            return Ok(fail(format!("no pod of the {who} was seen in {reads} reads")));
+            return Err(fail(format!("no pod of the {who} was seen in {reads} reads")));
         }
         saw.push(format!("{} pods of the {who} in {reads} reads", first.len()));
     }

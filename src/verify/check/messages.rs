@@ -54,22 +54,15 @@ pub(super) fn deleted(evidence: &Evidence) -> Judged {
     let left = evidence.queue().next_back().map(|(_, counts)| counts.total());
     let dead = evidence.counts(Source::DeadLetterQueue).next_back().map(|(_, counts)| counts.total());
     let other = evidence.receipts().filter(|(_, receipt)| receipt.outcome != "deleted").count();
-    let mut saw = format!("{} sent, {} deleted", ids.len(), ids.len() - missing.len());
-    saw +=
-        &left.map_or_else(|| ", rest of the queue unknown".to_owned(), |left| format!(", {left} still in the queue"));
-    saw += &dead.map_or_else(String::new, |dead| format!(", {dead} dead-lettered"));
-    if other > 0 {
-        saw += &format!(", {other} failed or handed back on the way");
-    }
-    if foreign > 0 {
-        saw += &format!(", {foreign} receipts for messages of others");
-    }
-    if !double.is_empty() {
-        saw += &format!("; deleted more than once: {}", double.join(", "));
-    }
-    if !missing.is_empty() {
-        saw += &format!("; without receipt: {}", missing.join(", "));
-    }
+    let mut parts = vec![format!("{} sent, {} deleted", ids.len(), ids.len() - missing.len())];
+    parts
+        .push(left.map_or_else(|| "rest of the queue unknown".to_owned(), |left| format!("{left} still in the queue")));
+    parts.extend(dead.map(|dead| format!("{dead} dead-lettered")));
+    parts.extend((other > 0).then(|| format!("{other} failed or handed back on the way")));
+    parts.extend((foreign > 0).then(|| format!("{foreign} receipts for messages of others")));
+    parts.extend((!double.is_empty()).then(|| format!("deleted more than once: {}", double.join(" "))));
+    parts.extend((!missing.is_empty()).then(|| format!("without receipt: {}", missing.join(" "))));
+    let saw = parts.join(", ");
     Ok(if missing.is_empty() && double.is_empty() { pass(saw) } else { fail(saw) })
 }
 

@@ -109,10 +109,10 @@ pub(super) fn exceeds(evidence: &Evidence) -> Judged {
     let mut saw = Vec::new();
     for (what, reads) in [("replicas", deployments), ("replicas wanted by the HPA", hpas), ("live pods", pods)] {
         if let Some((time, value)) = reads.iter().find(|(_, value)| *value > max) {
-            return Ok(fail(format!("{value} {what} on {}", evidence.when(*time))));
+            return Err(fail(format!("{value} {what} on {}", evidence.when(*time))));
         }
         let Some(most) = reads.iter().map(|(_, value)| *value).max() else {
-            return Ok(fail(format!("{what} were never read")));
+            return Err(fail(format!("{what} were never read")));
         };
         saw.push(format!("at most {most} {what} in {} reads", reads.len()));
     }

@@ -16,10 +16,13 @@ use crate::observe::Observer;
 type Http = Client<HttpConnector, Empty<Bytes>>;
 
 /// Asks at every turn of the cadence and records what is new.
-pub(crate) async fn observe(observer: Observer, url: Url) {
+pub(crate) async fn observe(observer: Observer, url: String) {
     let http: Http = Client::builder(TokioExecutor::new()).build_http();
     let mut seen = BTreeSet::new();
-    let mut address = url.clone();
+    let mut address = match Url::parse(&url) {
+        Ok(address) => address,
+        Err(error) => return observer.recorder.failure(Source::Denials, &url, error),
+    };
     if let Some(since) = observer.since {
         address.query_pairs_mut().append_pair("since", &since.to_string());
     }
@@ -34,7 +37,7 @@ pub(crate) async fn observe(observer: Observer, url: Url) {
                     );
                 }
             }
-            Err(error) => observer.recorder.failure(Source::Denials, url.as_str(), error),
+            Err(error) => observer.recorder.failure(Source::Denials, &url, error),
         }
         observer.settings.clock.sleep(observer.settings.cadence()).await;
     }

@@ -24,11 +24,11 @@ pub(crate) async fn observe(observer: Observer, group: Group) {
     let api = observer.pods(&group.namespace);
     let events = watcher(api.clone(), Config::default().labels(&selector)).default_backoff();
     let mut events = pin!(events);
-    let mut followed = BTreeSet::new();
+    let mut known = BTreeSet::new();
     let mut followers = JoinSet::new();
     while let Some(event) = events.next().await {
         if let Ok(Event::Apply(pod) | Event::InitApply(pod)) = event
-            && followed.insert(pod.uid().unwrap_or_default())
+            && known.insert(pod.uid().unwrap_or_default())
         {
             let follower = Follower::new(&observer, api.clone(), group.log, &pod);
             followers.spawn(follower.follow());

@@ -41,7 +41,7 @@ pub(crate) struct Group {
 /// What wakes an observer: its turn, or a watch event.
 enum Wake {
     Turn,
-    Seen(Event<DynamicObject>),
+    Seen(Box<Event<DynamicObject>>),
 }
 
 /// The whole object as JSON.
@@ -62,7 +62,9 @@ fn wakes(observer: &Observer, api: Api<DynamicObject>, config: Config) -> impl S
             Some((Wake::Turn, false))
         }
     });
-    let events = watcher(api, config).default_backoff().filter_map(|event| async { event.ok().map(Wake::Seen) });
+    let events = watcher(api, config)
+        .default_backoff()
+        .filter_map(|event| async { event.ok().map(|event| Wake::Seen(Box::new(event))) });
     stream::select(turns, events)
 }
 
@@ -71,18 +73,16 @@ pub(crate) async fn observe_single(observer: Observer, single: Single) {
     let mut wakes = pin!(wakes(&observer, single.api.clone(), config));
     let mut last = None;
     while let Some(wake) = wakes.next().await {
-        let fact = match wake {
-            Wake::Turn => {
-                last = Some(read_single(&observer, &single).await);
-                continue;
-            }
-            Wake::Seen(Event::Apply(object) | Event::InitApply(object)) if object.name_any() == single.name => {
+        let Wake::Seen(event) = wake else {
+            last = Some(read_single(&observer, &single).await);
+            continue;
+        };
+        let fact = match *event {
+            Event::Apply(object) | Event::InitApply(object) if object.name_any() == single.name => {
                 (single.extract)(&json(&object))
             }
-            Wake::Seen(Event::Delete(object)) if object.name_any() == single.name => {
-                Fact::Absent { what: single.what() }
-            }
-            Wake::Seen(_) => continue,
+            Event::Delete(object) if object.name_any() == single.name => Fact::Absent { what: single.what() },
+            _ => continue,
         };
         // Reads count as agreeing samples, so a watch adds only what is new.
         if last.as_ref() != Some(&fact) {
@@ -109,7 +109,8 @@ pub(crate) async fn selector(observer: &Observer, group: &Group) -> String {
         match try_selector(observer, group).await {
             Ok(selector) => return selector,
             Err(error) => {
-                observer.recorder.failure(group.source, &format!("pods of Deployment/{}", group.deployment), error)
+                let what = format!("pods of Deployment/{}", group.deployment);
+                observer.recorder.failure(group.source, &what, error);
             }
         }
         observer.settings.clock.sleep(observer.settings.cadence()).await;
@@ -133,19 +134,24 @@ pub(crate) async fn observe_pods(observer: Observer, group: Group) {
         let is_turn = matches!(wake, Wake::Turn);
         match wake {
             Wake::Turn => match api.list(&ListParams::default().labels(&selector)).await {
-                Ok(list) => pods = list.items.iter().map(|pod| (pod.name_any(), extract::pod(&json(pod)))).collect(),
+                Ok(answer) => {
+                    pods = answer.items.iter().map(|pod| (pod.name_any(), extract::pod(&json(pod)))).collect();
+                }
                 Err(error) => {
-                    observer.recorder.failure(group.source, &format!("pods of Deployment/{}", group.deployment), error);
+                    let what = format!("pods of Deployment/{}", group.deployment);
+                    observer.recorder.failure(group.source, &what, error);
                     continue;
                 }
             },
-            Wake::Seen(Event::Apply(pod)) => {
-                pods.insert(pod.name_any(), extract::pod(&json(&pod)));
-            }
-            Wake::Seen(Event::Delete(pod)) => {
-                pods.remove(&pod.name_any());
-            }
-            Wake::Seen(_) => continue,
+            Wake::Seen(event) => match *event {
+                Event::Apply(pod) => {
+                    pods.insert(pod.name_any(), extract::pod(&json(&pod)));
+                }
+                Event::Delete(pod) => {
+                    pods.remove(&pod.name_any());
+                }
+                _ => continue,
+            },
         }
         let fact = Fact::Pods { pods: pods.values().cloned().collect() };
         if is_turn || last.as_ref() != Some(&fact) {

@@ -3,11 +3,10 @@
 use serde_json::{Value, json};
 
 use crate::check::Outcome;
-use crate::error::Result;
 use crate::report::{Report, word};
 
 /// `picture` is markup of our own making and is placed unescaped; everything else is text.
-pub(super) fn context(report: &Report, picture: &str) -> Result<Value> {
+pub(super) fn context(report: &Report, picture: &str) -> Value {
     let real = report.finished.duration_since(report.started).as_secs_f64();
     let verdicts: Vec<_> = report
         .verdicts
@@ -28,7 +27,7 @@ pub(super) fn context(report: &Report, picture: &str) -> Result<Value> {
         .collect();
     let environment: Vec<_> =
         report.environment.iter().map(|(key, value)| json!({ "key": key, "value": value })).collect();
-    Ok(json!({
+    json!({
         "stack": report.stack,
         "story": report.story,
         "run": report.run,
@@ -47,7 +46,7 @@ pub(super) fn context(report: &Report, picture: &str) -> Result<Value> {
         "proved": report.proved,
         "limits": report.limits,
         "timeline": timeline,
-    }))
+    })
 }
 
 fn class(outcome: Outcome) -> &'static str {

@@ -11,9 +11,9 @@ use crate::story::{End, Telling};
 pub(crate) const STEPS: [&str; 7] = ["idle", "send", "activate", "scale-out", "work", "zero", "hold"];
 
 /// The longest time that a pod may take to start: Fargate finds a node, then pulls the image without a cache.
-const POD_START: Duration = Duration::from_secs(300);
+const POD_START: Duration = Duration::from_mins(5);
 /// Work per message and the visibility timeout of a message whose worker died.
-const WORK_PER_MESSAGE: Duration = Duration::from_secs(60);
+const WORK_PER_MESSAGE: Duration = Duration::from_mins(1);
 
 /// Walks the steps until one of them does not reach its condition.
 pub(super) async fn tell(telling: &mut Telling) -> Result<(), End> {
