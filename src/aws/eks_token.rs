@@ -56,8 +56,7 @@ pub async fn token(session: &Session, cluster_name: &str) -> Result<Token> {
         .into();
     let url = format!("{}/?Action=GetCallerIdentity&Version=2011-06-15", endpoint(session));
     let headers = [("x-k8s-aws-id", cluster_name)];
-    let signable =
-        SignableRequest::new("GET", &url, headers.into_iter(), SignableBody::Bytes(&[])).map_err(request)?;
+    let signable = SignableRequest::new("GET", &url, headers.into_iter(), SignableBody::Bytes(&[])).map_err(request)?;
     let (instructions, _) = sign(signable, &parameters).map_err(request)?.into_parts();
     let mut signed = http::Request::builder().uri(&url).body(()).map_err(request)?;
     instructions.apply_to_request_http1x(&mut signed);

@@ -32,7 +32,9 @@ pub enum Error {
         message: String,
     },
     /// There are no usable credentials.
-    #[error("{operation} has no usable credentials: {message}; set AWS_PROFILE, AWS_ACCESS_KEY_ID or AWS_WEB_IDENTITY_TOKEN_FILE, or sign in again")]
+    #[error(
+        "{operation} has no usable credentials: {message}; set AWS_PROFILE, AWS_ACCESS_KEY_ID or AWS_WEB_IDENTITY_TOKEN_FILE, or sign in again"
+    )]
     Credentials {
         /// `Service:Operation`.
         operation: &'static str,
@@ -145,8 +147,12 @@ fn next_step(code: &str) -> &'static str {
             "; allow the action in a policy of this identity (or of the role's trust policy)"
         }
         "ExpiredToken" | "ExpiredTokenException" => "; the temporary credentials have expired: sign in again",
-        "InvalidClientTokenId" | "UnrecognizedClientException" => "; the access key is not known there: check the profile",
-        "SignatureDoesNotMatch" => "; the secret key does not belong to the access key, or this machine's clock is wrong",
+        "InvalidClientTokenId" | "UnrecognizedClientException" => {
+            "; the access key is not known there: check the profile"
+        }
+        "SignatureDoesNotMatch" => {
+            "; the secret key does not belong to the access key, or this machine's clock is wrong"
+        }
         "InvalidIdentityToken" => {
             "; the web identity token is not accepted: check its audience and the role's OIDC provider"
         }

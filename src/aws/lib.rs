@@ -1,15 +1,18 @@
 //! AWS as Sluice uses it: sessions, queues, EKS sign-in, and the AWS kinds of the provisioning engine.
 //!
-//! Entry points: [`session::Session::load`], [`queue::Queue`], [`eks_token::token`].
+//! Entry points: [`session::Session::load`], [`queue::Queue`], [`eks_token::token`], [`resources::build`], [`audit::find`].
 //!
 //! Invariants: this is the only crate that names `aws_sdk_*`; a failed or refused call is an error and never "not there";
 //! credentials and tokens appear in no log, no `Debug` and no error; every wait of ours goes through a clock.
 //!
 //! This crate must not know stack files, Kubernetes objects, or which target is in use.
 
+pub mod audit;
 pub mod eks_token;
 mod error;
+pub mod preflight;
 pub mod queue;
+pub mod resources;
 pub mod session;
 
 pub use error::{Error, Result};

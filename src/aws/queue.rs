@@ -172,8 +172,6 @@ fn message(message: aws_sdk_sqs::types::Message) -> Result<Message> {
         body: message.body.unwrap_or_default(),
         receipt_handle: message.receipt_handle.ok_or_else(|| missing("receipt handle"))?,
         receive_count: count.and_then(|n| u32::try_from(n).ok()).ok_or_else(|| missing("receive count"))?,
-        sent_at: sent
-            .and_then(|n| Timestamp::from_millisecond(n).ok())
-            .ok_or_else(|| missing("time of sending"))?,
+        sent_at: sent.and_then(|n| Timestamp::from_millisecond(n).ok()).ok_or_else(|| missing("time of sending"))?,
     })
 }

@@ -139,8 +139,7 @@ impl Session {
     pub async fn caller_identity(&self) -> Result<CallerIdentity> {
         const OPERATION: &str = "sts:GetCallerIdentity";
         let client = aws_sdk_sts::Client::new(&self.config);
-        let answer =
-            client.get_caller_identity().send().await.map_err(|error| Error::from_sdk(OPERATION, &error))?;
+        let answer = client.get_caller_identity().send().await.map_err(|error| Error::from_sdk(OPERATION, &error))?;
         let missing = || Error::answer(OPERATION, "account, ARN or user id is missing");
         Ok(CallerIdentity {
             account_id: answer.account.ok_or_else(missing)?,
@@ -151,10 +150,10 @@ impl Session {
 
     /// The credentials as they are now, for signing by hand.
     pub(crate) async fn credentials(&self, operation: &'static str) -> Result<Credentials> {
-        let provider = self.config.credentials_provider().ok_or_else(|| Error::Credentials {
-            operation,
-            message: "no credentials provider is configured".into(),
-        })?;
+        let provider = self
+            .config
+            .credentials_provider()
+            .ok_or_else(|| Error::Credentials { operation, message: "no credentials provider is configured".into() })?;
         provider.provide_credentials().await.map_err(|error| {
             let inner = std::error::Error::source(&error).and_then(|source| source.downcast_ref::<Error>()).cloned();
             inner.unwrap_or_else(|| Error::Credentials { operation, message: crate::error::chain(&error) })

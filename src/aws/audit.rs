@@ -1,0 +1,114 @@
+//! What exists for a stack, found without a state: by tag, and by the names that a stack always gives.
+//!
+//! Used after `down` (nothing may be left) and before it when the state is lost. A listing that fails is an error: an
+//! audit that could not look has found nothing out.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use provision::{Address, Node, Object, Reading};
+
+use crate::error::{Error, Result};
+use crate::resources::{self, Cloud};
+
+/// Something that exists and is the stack's.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+pub struct Found {
+    /// A kind and the name under which it exists.
+    pub address: Address,
+    /// It, with its attributes.
+    pub object: Object,
+    /// Whether it carries the stack's tag; otherwise only its name says so, and it must not be removed.
+    pub tagged: bool,
+}
+
+/// Finds what carries the stack's tag, and what is called `prefix` or begins with `prefix-`.
+///
+/// Looked through: clusters, queues whose names begin so, roles, customer managed policies, OIDC providers. What lives
+/// in a cluster goes with it and is not listed.
+pub async fn find(cloud: &Cloud, prefix: &str) -> Result<Vec<Found>> {
+    let mut found = Vec::new();
+    let mut keep = |kind: &str, name: &str, object: Object| {
+        let tagged = matches!(cloud.claim(object.clone()), Reading::Present(_));
+        let is_named = name == prefix || name.strip_prefix(prefix).is_some_and(|rest| rest.starts_with('-'));
+        if tagged || is_named {
+            found.push(Found { address: Address::new(kind, name), object, tagged });
+        }
+    };
+    for name in clusters(cloud).await? {
+        if let Some(cluster) = resources::cluster_object(cloud, &name).await? {
+            keep("aws_eks_cluster", &name, cluster);
+        }
+    }
+    for name in queues(cloud, prefix).await? {
+        if let Some(queue) = resources::queue_object(cloud, &name).await? {
+            keep("aws_sqs_queue", &name, queue);
+        }
+    }
+    for name in roles(cloud).await? {
+        if let Some(role) = resources::role_object(cloud, &name).await? {
+            keep("aws_iam_role", &name, role);
+        }
+    }
+    for (name, arn) in resources::policies(cloud).await? {
+        if let Some(policy) = resources::policy_object(cloud, &arn).await? {
+            keep("aws_iam_policy", &name, policy);
+        }
+    }
+    for arn in resources::oidc_providers(cloud).await? {
+        if let Some(provider) = resources::oidc_provider_object(cloud, &arn).await? {
+            let host = arn.split_once(":oidc-provider/").map_or(arn.as_str(), |(_, host)| host);
+            keep("aws_iam_openid_connect_provider", host, provider);
+        }
+    }
+    Ok(found)
+}
+
+/// Resources for what [`find`] found, for `Graph::add_found`. Only what is tagged: the rest is not ours to remove. What
+/// is `declared` already (by its id) is left out.
+pub fn nodes(cloud: &Arc<Cloud>, found: &[Found], declared: &BTreeSet<String>) -> Vec<Node> {
+    let ours = found.iter().filter(|found| found.tagged && !declared.contains(&found.object.id));
+    ours.filter_map(|found| resources::rebuild(cloud, &found.address, Some(&found.object))).collect()
+}
+
+async fn clusters(cloud: &Cloud) -> Result<Vec<String>> {
+    let (mut names, mut token) = (Vec::new(), None);
+    loop {
+        let answer = cloud.eks.list_clusters().set_next_token(token).send().await;
+        let answer = answer.map_err(|error| Error::from_sdk("eks:ListClusters", &error))?;
+        names.extend(answer.clusters.unwrap_or_default());
+        token = answer.next_token;
+        if token.is_none() {
+            return Ok(names);
+        }
+    }
+}
+
+async fn queues(cloud: &Cloud, prefix: &str) -> Result<Vec<String>> {
+    let (mut names, mut token) = (Vec::new(), None);
+    loop {
+        let call = cloud.sqs.list_queues().queue_name_prefix(prefix).max_results(1000).set_next_token(token);
+        let answer = call.send().await.map_err(|error| Error::from_sdk("sqs:ListQueues", &error))?;
+        let urls = answer.queue_urls.unwrap_or_default();
+        names.extend(urls.iter().filter_map(|url| Some(url.rsplit_once('/')?.1.to_owned())));
+        token = answer.next_token;
+        if token.is_none() {
+            return Ok(names);
+        }
+    }
+}
+
+async fn roles(cloud: &Cloud) -> Result<Vec<String>> {
+    let (mut names, mut marker) = (Vec::new(), None);
+    loop {
+        let answer = cloud.iam.list_roles().set_marker(marker).send().await;
+        let answer = answer.map_err(|error| Error::from_sdk("iam:ListRoles", &error))?;
+        // Roles of AWS's own services are never ours.
+        let ours = answer.roles.into_iter().filter(|role| !role.path().starts_with("/aws-service-role/"));
+        names.extend(ours.map(|role| role.role_name));
+        marker = answer.marker.filter(|_| answer.is_truncated);
+        if marker.is_none() {
+            return Ok(names);
+        }
+    }
+}

@@ -1,0 +1,331 @@
+//! The AWS kinds of the provisioning engine; one file per kind under `resources/`.
+//!
+//! A resource is described by data (kind, name, attributes), so whoever describes a stack needs no SDK type:
+//! [`build`] makes it from a declaration, [`rebuild`] from a record. Attribute names are those of Terraform's provider
+//! where it has them.
+//!
+//! Everything that can carry tags carries [`Cloud::tags`]; what exists under our name without our `sluice:stack` tag is
+//! foreign and never touched.
+
+mod access_entry;
+mod access_policy_association;
+mod addon;
+mod cluster;
+mod fargate_profile;
+mod oidc_provider;
+mod policy;
+pub(crate) mod policy_document;
+mod queue;
+mod role;
+mod role_policy_attachment;
+mod value;
+mod wait;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+use provision::{Address, Attributes, Context, Failure, Known, Node, Object, Reading, Resource, Schema};
+use serde_json::{Value, json};
+
+use crate::session::Session;
+
+/// The tag that says whose a thing is.
+pub const TAG_STACK: &str = "sluice:stack";
+/// The tag that says which run made a thing.
+pub const TAG_RUN: &str = "sluice:run";
+/// The tag that says when a thing may be swept away.
+pub const TAG_EXPIRES_AT: &str = "sluice:expires-at";
+
+/// The account and the stack that resources belong to. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Cloud {
+    session: Session,
+    pub(crate) eks: aws_sdk_eks::Client,
+    pub(crate) iam: aws_sdk_iam::Client,
+    pub(crate) sqs: aws_sdk_sqs::Client,
+    pub(crate) stack: String,
+    tags: BTreeMap<String, String>,
+}
+
+impl Cloud {
+    /// The account that `session` reaches, for `stack`; what is made carries the three tags and `tags`.
+    pub fn new(session: &Session, stack: &str, run: &str, expires_at: &str, tags: &BTreeMap<String, String>) -> Self {
+        let mut tags = tags.clone();
+        for (name, value) in [(TAG_STACK, stack), (TAG_RUN, run), (TAG_EXPIRES_AT, expires_at)] {
+            tags.insert(name.to_owned(), value.to_owned());
+        }
+        Self {
+            session: session.clone(),
+            eks: aws_sdk_eks::Client::new(&session.config),
+            iam: aws_sdk_iam::Client::new(&session.config),
+            sqs: aws_sdk_sqs::Client::new(&session.config),
+            stack: stack.to_owned(),
+            tags,
+        }
+    }
+
+    /// Who calls, and where.
+    pub fn session(&self) -> &Session {
+        &self.session
+    }
+
+    /// The tags that everything of this stack gets.
+    pub fn tags(&self) -> &BTreeMap<String, String> {
+        &self.tags
+    }
+
+    /// The object as ours, or why it is foreign.
+    pub(crate) fn claim(&self, object: Object) -> Reading {
+        let owner = object.attributes.get("tags").and_then(|tags| tags.get(TAG_STACK)).and_then(Value::as_str);
+        match owner {
+            Some(owner) if owner == self.stack => Reading::Present(object),
+            Some(owner) => Reading::Foreign(format!("its tag {TAG_STACK} is `{owner}`, not `{}`", self.stack)),
+            None => Reading::Foreign(format!("it has no tag {TAG_STACK}")),
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Queue,
+    Role,
+    Policy,
+    RolePolicyAttachment,
+    OidcProvider,
+    Cluster,
+    FargateProfile,
+    Addon,
+    AccessEntry,
+    AccessPolicyAssociation,
+}
+
+/// Every kind by the name that it has in addresses.
+const KINDS: [(&str, Kind); 10] = [
+    ("aws_sqs_queue", Kind::Queue),
+    ("aws_iam_role", Kind::Role),
+    ("aws_iam_policy", Kind::Policy),
+    ("aws_iam_role_policy_attachment", Kind::RolePolicyAttachment),
+    ("aws_iam_openid_connect_provider", Kind::OidcProvider),
+    ("aws_eks_cluster", Kind::Cluster),
+    ("aws_eks_fargate_profile", Kind::FargateProfile),
+    ("aws_eks_addon", Kind::Addon),
+    ("aws_eks_access_entry", Kind::AccessEntry),
+    ("aws_eks_access_policy_association", Kind::AccessPolicyAssociation),
+];
+
+/// One AWS resource.
+struct AwsResource {
+    kind: Kind,
+    address: Address,
+    desired: Attributes,
+    depends_on: Vec<Address>,
+    cloud: Arc<Cloud>,
+}
+
+/// The resource of `address` with the attributes `desired`; `None` if the kind is not one of ours. The stack's tags are
+/// added to the attribute `tags` of kinds that have tags.
+pub fn build(cloud: &Arc<Cloud>, address: &Address, desired: Attributes, depends_on: Vec<Address>) -> Option<Node> {
+    let (_, kind) = KINDS.iter().find(|(name, _)| *name == address.kind())?;
+    let mut resource = AwsResource { kind: *kind, address: address.clone(), desired, depends_on, cloud: cloud.clone() };
+    if resource.has_tags() {
+        let tags = resource.desired.entry("tags".to_owned()).or_insert_with(|| json!({}));
+        if let Value::Object(map) = tags {
+            map.extend(cloud.tags.iter().map(|(name, value)| (name.clone(), json!(value))));
+        }
+    }
+    Some(Arc::new(resource))
+}
+
+/// The resource that a state file or an audit knows and nobody declares; `None` if the kind is not one of ours.
+pub fn rebuild(cloud: &Arc<Cloud>, address: &Address, object: Option<&Object>) -> Option<Node> {
+    let (_, kind) = KINDS.iter().find(|(name, _)| *name == address.kind())?;
+    let desired = object.map(|object| object.attributes.clone()).unwrap_or_default();
+    let resource = AwsResource {
+        kind: *kind,
+        address: address.clone(),
+        desired: desired.into_iter().map(|(name, value)| (name, value::without_references(value))).collect(),
+        depends_on: Vec::new(),
+        cloud: cloud.clone(),
+    };
+    Some(Arc::new(resource))
+}
+
+impl AwsResource {
+    fn has_tags(&self) -> bool {
+        !matches!(self.kind, Kind::RolePolicyAttachment | Kind::AccessPolicyAssociation)
+    }
+
+    fn is_inside_cluster(&self) -> bool {
+        matches!(self.kind, Kind::FargateProfile | Kind::Addon | Kind::AccessEntry | Kind::AccessPolicyAssociation)
+    }
+}
+
+impl Resource for AwsResource {
+    fn address(&self) -> &Address {
+        &self.address
+    }
+
+    fn desired(&self) -> &Attributes {
+        &self.desired
+    }
+
+    fn schema(&self) -> Schema {
+        match self.kind {
+            Kind::Queue => queue::SCHEMA,
+            Kind::Role => role::SCHEMA,
+            Kind::Policy => policy::SCHEMA,
+            Kind::RolePolicyAttachment => role_policy_attachment::SCHEMA,
+            Kind::OidcProvider => oidc_provider::SCHEMA,
+            Kind::Cluster => cluster::SCHEMA,
+            Kind::FargateProfile => fargate_profile::SCHEMA,
+            Kind::Addon => addon::SCHEMA,
+            Kind::AccessEntry => access_entry::SCHEMA,
+            Kind::AccessPolicyAssociation => access_policy_association::SCHEMA,
+        }
+    }
+
+    fn depends_on(&self) -> Vec<Address> {
+        self.depends_on.clone()
+    }
+
+    fn lives_in(&self) -> Option<Address> {
+        if !self.is_inside_cluster() {
+            return None;
+        }
+        let declared = self.depends_on.iter().find(|address| address.kind() == "aws_eks_cluster").cloned();
+        // `${aws_eks_cluster.this.name}` names the cluster as well.
+        let referred = || {
+            let text = self.desired.get("cluster_name")?.as_str()?.strip_prefix("${")?.strip_suffix('}')?;
+            text.rsplit_once('.')?.0.parse().ok()
+        };
+        declared.or_else(referred)
+    }
+
+    fn serial_key(&self) -> Option<String> {
+        // EKS creates and deletes the profiles of one cluster one at a time.
+        let cluster = self.desired.get("cluster_name").and_then(Value::as_str).unwrap_or_default();
+        (self.kind == Kind::FargateProfile).then(|| format!("eks-fargate/{cluster}"))
+    }
+
+    fn identity(&self) -> String {
+        let name = ["name", "addon_name", "principal_arn", "policy_arn", "url"];
+        let name = name.iter().find_map(|name| self.desired.get(*name)?.as_str());
+        let kind = self.address.kind().trim_start_matches("aws_").replace('_', " ");
+        format!("{kind} {}", name.unwrap_or_else(|| self.address.name()))
+    }
+
+    fn same(&self, path: &str, desired: &Value, actual: &Value) -> bool {
+        match path {
+            // Both say something about the run that made the thing, not about what it should be.
+            r#"tags["sluice:run"]"# | r#"tags["sluice:expires-at"]"# => true,
+            "policy" | "assume_role_policy" => policy_document::same(desired, actual),
+            _ if path.starts_with("inline_policies.") || path.starts_with("inline_policies[") => {
+                policy_document::same(desired, actual)
+            }
+            "configuration_values" | "redrive_policy" => value::same_json(desired, actual),
+            "url" => value::without_scheme(desired) == value::without_scheme(actual),
+            _ => value::same_set(path, desired, actual),
+        }
+    }
+
+    fn read<'a>(&'a self, known: Known<'a>, context: &'a Context) -> BoxFuture<'a, Result<Reading, Failure>> {
+        let cloud = &*self.cloud;
+        async move {
+            let _ = context;
+            Ok(match self.kind {
+                Kind::Queue => queue::read(cloud, known).await?,
+                Kind::Role => role::read(cloud, known).await?,
+                Kind::Policy => policy::read(cloud, known).await?,
+                Kind::RolePolicyAttachment => role_policy_attachment::read(cloud, known).await?,
+                Kind::OidcProvider => oidc_provider::read(cloud, known).await?,
+                Kind::Cluster => cluster::read(cloud, known).await?,
+                Kind::FargateProfile => fargate_profile::read(cloud, known).await?,
+                Kind::Addon => addon::read(cloud, known).await?,
+                Kind::AccessEntry => access_entry::read(cloud, known).await?,
+                Kind::AccessPolicyAssociation => access_policy_association::read(cloud, known).await?,
+            })
+        }
+        .boxed()
+    }
+
+    fn create<'a>(&'a self, desired: &'a Attributes, context: &'a Context) -> BoxFuture<'a, Result<Object, Failure>> {
+        let cloud = &*self.cloud;
+        match self.kind {
+            Kind::Queue => queue::create(cloud, desired, context).boxed(),
+            Kind::Role => role::create(cloud, desired, context).boxed(),
+            Kind::Policy => policy::create(cloud, desired, context).boxed(),
+            Kind::RolePolicyAttachment => role_policy_attachment::create(cloud, desired, context).boxed(),
+            Kind::OidcProvider => oidc_provider::create(cloud, desired, context).boxed(),
+            Kind::Cluster => cluster::create(cloud, desired, context).boxed(),
+            Kind::FargateProfile => fargate_profile::create(cloud, desired, context).boxed(),
+            Kind::Addon => addon::create(cloud, desired, context).boxed(),
+            Kind::AccessEntry => access_entry::create(cloud, desired, context).boxed(),
+            Kind::AccessPolicyAssociation => access_policy_association::create(cloud, desired, context).boxed(),
+        }
+    }
+
+    fn update<'a>(
+        &'a self,
+        current: &'a Object,
+        desired: &'a Attributes,
+        changed: &'a [String],
+        context: &'a Context,
+    ) -> BoxFuture<'a, Result<Object, Failure>> {
+        let cloud = &*self.cloud;
+        let edit = Edit { current, desired, changed };
+        match self.kind {
+            Kind::Queue => queue::update(cloud, edit, context).boxed(),
+            Kind::Role => role::update(cloud, edit, context).boxed(),
+            Kind::Policy => policy::update(cloud, edit, context).boxed(),
+            Kind::OidcProvider => oidc_provider::update(cloud, edit, context).boxed(),
+            Kind::Cluster => cluster::update(cloud, edit, context).boxed(),
+            Kind::FargateProfile => fargate_profile::update(cloud, edit, context).boxed(),
+            Kind::Addon => addon::update(cloud, edit, context).boxed(),
+            Kind::AccessEntry => access_entry::update(cloud, edit, context).boxed(),
+            // Attaching and associating set the whole of it; they can be said again.
+            Kind::RolePolicyAttachment => role_policy_attachment::create(cloud, desired, context).boxed(),
+            Kind::AccessPolicyAssociation => access_policy_association::create(cloud, desired, context).boxed(),
+        }
+    }
+
+    fn delete<'a>(&'a self, current: &'a Object, context: &'a Context) -> BoxFuture<'a, Result<(), Failure>> {
+        let cloud = &*self.cloud;
+        match self.kind {
+            Kind::Queue => queue::delete(cloud, current, context).boxed(),
+            Kind::Role => role::delete(cloud, current).boxed(),
+            Kind::Policy => policy::delete(cloud, current).boxed(),
+            Kind::RolePolicyAttachment => role_policy_attachment::delete(cloud, current).boxed(),
+            Kind::OidcProvider => oidc_provider::delete(cloud, current).boxed(),
+            Kind::Cluster => cluster::delete(cloud, current, context).boxed(),
+            Kind::FargateProfile => fargate_profile::delete(cloud, current, context).boxed(),
+            Kind::Addon => addon::delete(cloud, current, context).boxed(),
+            Kind::AccessEntry => access_entry::delete(cloud, current).boxed(),
+            Kind::AccessPolicyAssociation => access_policy_association::delete(cloud, current).boxed(),
+        }
+    }
+}
+
+/// What an update is given.
+#[derive(Clone, Copy)]
+struct Edit<'a> {
+    current: &'a Object,
+    desired: &'a Attributes,
+    changed: &'a [String],
+}
+
+impl Edit<'_> {
+    fn touches(&self, name: &str) -> bool {
+        self.changed.iter().any(|changed| changed == name)
+    }
+}
+
+pub(crate) use oidc_provider::{fetch as oidc_provider_object, list as oidc_providers};
+pub(crate) use policy::{fetch as policy_object, list as policies};
+pub(crate) use queue::fetch as queue_object;
+pub(crate) use role::fetch as role_object;
+
+pub(crate) async fn cluster_object(cloud: &Cloud, name: &str) -> crate::Result<Option<Object>> {
+    Ok(cluster::describe(cloud, name).await?.map(|found| cluster::object(&found)))
+}

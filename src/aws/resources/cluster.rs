@@ -1,0 +1,284 @@
+//! `aws_eks_cluster`: name, version, role_arn, subnet_ids, security_group_ids, endpoint_public_access,
+//! endpoint_private_access, public_access_cidrs, authentication_mode, bootstrap_cluster_creator_admin_permissions,
+//! bootstrap_self_managed_addons, enabled_log_types; computed arn, endpoint, certificate_authority (base64 PEM), issuer
+//! (URL), issuer_host (without scheme), platform_version, status. The id is the name.
+
+use std::time::Duration;
+
+use aws_sdk_eks::types::{
+    AuthenticationMode, Cluster, ClusterStatus, CreateAccessConfigRequest, LogSetup, LogType, Logging,
+    UpdateAccessConfigRequest, VpcConfigRequest,
+};
+use provision::{Attributes, Context, Failure, Health, Known, Object, Reading, Schema};
+use serde_json::{Value, json};
+
+use super::value::{self, changed_tags, optional, switch, text, texts};
+use super::wait::{IAM_PROPAGATION, Look, is_in_use, is_propagating, retry, until};
+use super::{Cloud, Edit};
+use crate::error::{Error, Result};
+
+pub(super) const SCHEMA: Schema = Schema {
+    force_new: &["name", "role_arn", "bootstrap_cluster_creator_admin_permissions", "bootstrap_self_managed_addons"],
+    computed: &["arn", "endpoint", "certificate_authority", "issuer", "issuer_host", "platform_version", "status"],
+    sensitive: &[],
+    open: &["tags"],
+};
+
+const READY_WITHIN: Duration = Duration::from_mins(30);
+const DELETED_WITHIN: Duration = Duration::from_mins(60);
+
+pub(super) async fn read(cloud: &Cloud, known: Known<'_>) -> Result<Reading, Failure> {
+    let name = match known.recorded {
+        Some(object) if !known.desired.contains_key("name") => &object.id,
+        _ => text(known.desired, "name")?,
+    };
+    let Some(cluster) = describe(cloud, name).await? else { return Ok(Reading::Absent) };
+    let mut object = object(&cluster);
+    // EKS does not say later whether it was asked to install addons or let the creator in; it cannot be changed either.
+    for name in ["bootstrap_self_managed_addons", "bootstrap_cluster_creator_admin_permissions"] {
+        if let Some(asked) = known.desired.get(name) {
+            object.attributes.insert(name.to_owned(), asked.clone());
+        }
+    }
+    Ok(cloud.claim(object))
+}
+
+pub(crate) async fn describe(cloud: &Cloud, name: &str) -> Result<Option<Cluster>> {
+    const OPERATION: &str = "eks:DescribeCluster";
+    match cloud.eks.describe_cluster().name(name).send().await {
+        Ok(answer) => answer.cluster.map(Some).ok_or_else(|| Error::answer(OPERATION, "it holds no cluster")),
+        Err(error) => {
+            let error = Error::from_sdk(OPERATION, &error);
+            if error.is_not_found() { Ok(None) } else { Err(error) }
+        }
+    }
+}
+
+fn issues(cluster: &Cluster) -> String {
+    let issues = cluster.health().map(|health| health.issues()).unwrap_or_default();
+    let texts = issues.iter().map(|issue| {
+        let code = issue.code().map_or("Unknown", |code| code.as_str());
+        format!(" [{code}: {}]", issue.message().unwrap_or_default())
+    });
+    texts.collect()
+}
+
+fn status(cluster: &Cluster) -> &str {
+    cluster.status().map_or("UNKNOWN", ClusterStatus::as_str)
+}
+
+pub(crate) fn object(cluster: &Cluster) -> Object {
+    let vpc = cluster.resources_vpc_config();
+    let issuer = cluster.identity().and_then(|identity| identity.oidc()).and_then(|oidc| oidc.issuer());
+    let access = cluster.access_config();
+    let mode = access.and_then(|access| access.authentication_mode()).map(AuthenticationMode::as_str);
+    let enabled = cluster.logging().map(|logging| logging.cluster_logging()).unwrap_or_default();
+    let enabled = enabled.iter().filter(|setup| setup.enabled() == Some(true)).flat_map(LogSetup::types);
+    let logs: Vec<&str> = enabled.map(LogType::as_str).collect();
+    let attributes = value::attributes([
+        ("name", json!(cluster.name())),
+        ("arn", json!(cluster.arn())),
+        ("version", json!(cluster.version())),
+        ("role_arn", json!(cluster.role_arn())),
+        ("subnet_ids", json!(vpc.map(|vpc| vpc.subnet_ids()))),
+        ("security_group_ids", json!(vpc.map(|vpc| vpc.security_group_ids()))),
+        ("endpoint_public_access", json!(vpc.map(|vpc| vpc.endpoint_public_access()))),
+        ("endpoint_private_access", json!(vpc.map(|vpc| vpc.endpoint_private_access()))),
+        ("public_access_cidrs", json!(vpc.map(|vpc| vpc.public_access_cidrs()))),
+        ("authentication_mode", json!(mode)),
+        ("enabled_log_types", json!(logs)),
+        ("endpoint", json!(cluster.endpoint())),
+        ("certificate_authority", json!(cluster.certificate_authority().and_then(|certificate| certificate.data()))),
+        ("issuer", json!(issuer)),
+        ("issuer_host", json!(issuer.map(|issuer| value::without_scheme(&json!(issuer)).to_owned()))),
+        ("platform_version", json!(cluster.platform_version())),
+        ("status", json!(status(cluster))),
+        ("tags", json!(cluster.tags())),
+    ]);
+    let mut object = Object::new(cluster.name().unwrap_or_default(), attributes);
+    object.health = match cluster.status() {
+        Some(ClusterStatus::Active) => Health::Ready,
+        Some(ClusterStatus::Failed | ClusterStatus::Deleting) => {
+            Health::Broken(format!("{}{}", status(cluster), issues(cluster)))
+        }
+        _ => Health::Settling(format!("{}{}", status(cluster), issues(cluster))),
+    };
+    object
+}
+
+/// Waits until the cluster is active. Health issues of a cluster on its way end the wait early: they do not heal.
+async fn ready(cloud: &Cloud, name: &str, context: &Context) -> Result<Object, Failure> {
+    until(context, &format!("cluster {name}"), READY_WITHIN, || async {
+        let Some(cluster) = describe(cloud, name).await? else {
+            return Ok(Look::Waiting("not visible yet".into()));
+        };
+        let (status, issues) = (status(&cluster), issues(&cluster));
+        Ok(match cluster.status() {
+            Some(ClusterStatus::Active) => Look::Done(object(&cluster)),
+            Some(ClusterStatus::Failed | ClusterStatus::Deleting) => Look::Hopeless(format!("it is {status}{issues}")),
+            Some(ClusterStatus::Creating) if !issues.is_empty() => Look::Hopeless(format!("it is {status}{issues}")),
+            _ => Look::Waiting(format!("{status}{issues}")),
+        })
+    })
+    .await
+}
+
+fn vpc_config(desired: &Attributes) -> VpcConfigRequest {
+    VpcConfigRequest::builder()
+        .set_subnet_ids(texts(desired, "subnet_ids"))
+        .set_security_group_ids(texts(desired, "security_group_ids").filter(|ids| !ids.is_empty()))
+        .set_endpoint_public_access(switch(desired, "endpoint_public_access"))
+        .set_endpoint_private_access(switch(desired, "endpoint_private_access"))
+        .set_public_access_cidrs(texts(desired, "public_access_cidrs"))
+        .build()
+}
+
+fn logging(desired: &Attributes) -> Option<Logging> {
+    const ALL: [&str; 5] = ["api", "audit", "authenticator", "controllerManager", "scheduler"];
+    let wanted = texts(desired, "enabled_log_types")?;
+    let setup = |enabled: bool| {
+        let chosen = ALL.iter().filter(|name| wanted.iter().any(|wanted| wanted == **name) == enabled);
+        let types: Vec<LogType> = chosen.map(|name| LogType::from(*name)).collect();
+        (!types.is_empty()).then(|| LogSetup::builder().set_types(Some(types)).enabled(enabled).build())
+    };
+    Some(Logging::builder().set_cluster_logging(Some([true, false].into_iter().filter_map(setup).collect())).build())
+}
+
+pub(super) async fn create(cloud: &Cloud, desired: &Attributes, context: &Context) -> Result<Object, Failure> {
+    let name = text(desired, "name")?;
+    let access = CreateAccessConfigRequest::builder()
+        .set_authentication_mode(optional(desired, "authentication_mode").map(|mode| mode.as_str().into()))
+        .set_bootstrap_cluster_creator_admin_permissions(switch(desired, "bootstrap_cluster_creator_admin_permissions"))
+        .build();
+    retry(context, IAM_PROPAGATION, is_propagating, || async {
+        let call = cloud.eks.create_cluster().name(name).role_arn(text_or_empty(desired, "role_arn"));
+        let call = call.set_version(optional(desired, "version")).resources_vpc_config(vpc_config(desired));
+        let call = call.access_config(access.clone()).set_logging(logging(desired));
+        let call = call.set_bootstrap_self_managed_addons(switch(desired, "bootstrap_self_managed_addons"));
+        let answer = call.set_tags(Some(value::tags(desired))).send().await;
+        answer.map(drop).map_err(|error| Error::from_sdk("eks:CreateCluster", &error))
+    })
+    .await?;
+    completed(ready(cloud, name, context).await?, desired)
+}
+
+fn text_or_empty<'a>(desired: &'a Attributes, name: &str) -> &'a str {
+    desired.get(name).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// The object with what EKS does not tell afterwards.
+#[expect(clippy::unnecessary_wraps, reason = "it ends chains of fallible steps")]
+fn completed(mut object: Object, desired: &Attributes) -> Result<Object, Failure> {
+    for name in ["bootstrap_self_managed_addons", "bootstrap_cluster_creator_admin_permissions"] {
+        if let Some(asked) = desired.get(name) {
+            object.attributes.insert(name.to_owned(), asked.clone());
+        }
+    }
+    Ok(object)
+}
+
+/// EKS takes one kind of update at a time, so each waits for the one before.
+pub(super) async fn update(cloud: &Cloud, edit: Edit<'_>, context: &Context) -> Result<Object, Failure> {
+    let (name, desired) = (edit.current.id.as_str(), edit.desired);
+    let mut object = ready(cloud, name, context).await?;
+    if edit.touches("version") {
+        let version = text(desired, "version")?;
+        retry(context, READY_WITHIN, is_in_use, || async {
+            let answer = cloud.eks.update_cluster_version().name(name).version(version).send().await;
+            answer.map(drop).map_err(|error| Error::from_sdk("eks:UpdateClusterVersion", &error))
+        })
+        .await?;
+        object = reached(cloud, name, context, |object| object.text("version") == Some(version)).await?;
+    }
+    let vpc = [
+        "subnet_ids",
+        "security_group_ids",
+        "endpoint_public_access",
+        "endpoint_private_access",
+        "public_access_cidrs",
+    ];
+    let parts = [
+        (vpc.iter().any(|name| edit.touches(name)), 0),
+        (edit.touches("enabled_log_types"), 1),
+        (edit.touches("authentication_mode"), 2),
+    ];
+    for (_, part) in parts.into_iter().filter(|(touched, _)| *touched) {
+        retry(context, READY_WITHIN, is_in_use, || async {
+            let call = cloud.eks.update_cluster_config().name(name);
+            let call = match part {
+                0 => call.resources_vpc_config(vpc_config(desired)),
+                1 => call.set_logging(logging(desired)),
+                _ => {
+                    let mode = optional(desired, "authentication_mode").map(|mode| mode.as_str().into());
+                    call.access_config(UpdateAccessConfigRequest::builder().set_authentication_mode(mode).build())
+                }
+            };
+            let answer = call.send().await;
+            answer.map(drop).map_err(|error| Error::from_sdk("eks:UpdateClusterConfig", &error))
+        })
+        .await?;
+        object = ready(cloud, name, context).await?;
+    }
+    let tags = changed_tags(edit.current, desired);
+    if edit.touches("tags") && !tags.is_empty() {
+        tag(cloud, edit.current, tags).await?;
+        object = ready(cloud, name, context).await?;
+    }
+    completed(object, desired)
+}
+
+/// Sets tags on anything of EKS that knows its `arn`.
+pub(super) async fn tag(
+    cloud: &Cloud,
+    current: &Object,
+    tags: std::collections::HashMap<String, String>,
+) -> Result<(), Failure> {
+    let call = cloud.eks.tag_resource().resource_arn(text(&current.attributes, "arn")?).set_tags(Some(tags));
+    call.send().await.map_err(|error| Error::from_sdk("eks:TagResource", &error))?;
+    Ok(())
+}
+
+/// Waits until the cluster is active and `fits`.
+async fn reached(
+    cloud: &Cloud,
+    name: &str,
+    context: &Context,
+    fits: impl Fn(&Object) -> bool,
+) -> Result<Object, Failure> {
+    until(context, &format!("cluster {name}"), READY_WITHIN, || async {
+        let Some(cluster) = describe(cloud, name).await? else {
+            return Ok(Look::Hopeless("it is gone".into()));
+        };
+        let found = object(&cluster);
+        let done = found.health == Health::Ready && fits(&found);
+        Ok(if done { Look::Done(found) } else { Look::Waiting(format!("{}{}", status(&cluster), issues(&cluster))) })
+    })
+    .await
+}
+
+pub(super) async fn delete(cloud: &Cloud, current: &Object, context: &Context) -> Result<(), Failure> {
+    let name = &current.id;
+    // While nodes, profiles or an update are on their way EKS refuses; it says so and it passes.
+    let busy = |error: &Error| is_in_use(error) || matches!(error.code(), Some("InvalidRequestException"));
+    retry(context, DELETED_WITHIN, busy, || async {
+        if let Some(cluster) = describe(cloud, name).await? {
+            if cluster.status() == Some(&ClusterStatus::Deleting) {
+                return Ok(());
+            }
+            let answer = cloud.eks.delete_cluster().name(name).send().await;
+            super::role::gone(answer.map_err(|error| Error::from_sdk("eks:DeleteCluster", &error)))?;
+        }
+        Ok(())
+    })
+    .await?;
+    until(context, &format!("the deletion of cluster {name}"), DELETED_WITHIN, || async {
+        Ok(match describe(cloud, name).await? {
+            None => Look::Done(()),
+            Some(cluster) if cluster.status() == Some(&ClusterStatus::Failed) => {
+                Look::Hopeless(format!("it is FAILED{}", issues(&cluster)))
+            }
+            Some(cluster) => Look::Waiting(format!("{}{}", status(&cluster), issues(&cluster))),
+        })
+    })
+    .await
+}
