@@ -20,6 +20,8 @@ mod render;
 mod resource;
 pub mod state;
 pub mod store;
+#[cfg(test)]
+mod tests;
 
 pub use address::{Address, BadAddress};
 pub use apply::{Options, Outcome, apply};

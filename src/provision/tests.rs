@@ -1,0 +1,482 @@
+//! The engine on an in-memory world: order, idempotence, failures, kills, references, state.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
+
+use clock::Clock;
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+use proptest::prelude::*;
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    Action, Address, Attributes, Context, Event, Failure, Graph, GraphError, Health, Known, Node, Object, Options,
+    Outcome, Plan, Reading, Resource, Schema, State, Store, apply, plan, refresh, render, store,
+};
+
+/// What exists, and every call in order.
+#[derive(Default)]
+struct World {
+    objects: BTreeMap<String, Object>,
+    calls: Vec<String>,
+    refuse: BTreeSet<String>,
+    foreign: BTreeSet<String>,
+}
+
+type Shared = Arc<Mutex<World>>;
+
+struct Thing {
+    address: Address,
+    desired: Attributes,
+    depends_on: Vec<Address>,
+    lives_in: Option<Address>,
+    world: Shared,
+}
+
+impl Thing {
+    fn act(&self, verb: &str) -> Result<(), Failure> {
+        let mut world = self.world.lock().unwrap();
+        let call = format!("{verb} {}", self.address.name());
+        if world.refuse.contains(&call) {
+            return Err(Failure::new(format!("{call} was refused")));
+        }
+        world.calls.push(call);
+        Ok(())
+    }
+
+    fn put(&self, desired: &Attributes) -> Object {
+        let mut attributes = desired.clone();
+        attributes.insert("arn".into(), json!(format!("arn:{}", self.address.name())));
+        let object = Object::new(self.address.name(), attributes);
+        self.world.lock().unwrap().objects.insert(self.address.to_string(), object.clone());
+        object
+    }
+}
+
+impl Resource for Thing {
+    fn address(&self) -> &Address {
+        &self.address
+    }
+    fn desired(&self) -> &Attributes {
+        &self.desired
+    }
+    fn schema(&self) -> Schema {
+        Schema { force_new: &["fixed"], computed: &["arn"], sensitive: &["secret"], open: &["open"] }
+    }
+    fn depends_on(&self) -> Vec<Address> {
+        self.depends_on.clone()
+    }
+    fn lives_in(&self) -> Option<Address> {
+        self.lives_in.clone()
+    }
+    fn identity(&self) -> String {
+        format!("thing {}", self.address.name())
+    }
+    fn read<'a>(&'a self, _: Known<'a>, _: &'a Context) -> BoxFuture<'a, Result<Reading, Failure>> {
+        async {
+            let world = self.world.lock().unwrap();
+            if world.refuse.contains(&format!("read {}", self.address.name())) {
+                return Err(Failure::new("read was refused"));
+            }
+            if world.foreign.contains(self.address.name()) {
+                return Ok(Reading::Foreign("it is somebody's".into()));
+            }
+            Ok(world.objects.get(&self.address.to_string()).cloned().map_or(Reading::Absent, Reading::Present))
+        }
+        .boxed()
+    }
+    fn create<'a>(&'a self, desired: &'a Attributes, _: &'a Context) -> BoxFuture<'a, Result<Object, Failure>> {
+        async { self.act("create").map(|()| self.put(desired)) }.boxed()
+    }
+    fn update<'a>(
+        &'a self,
+        _: &'a Object,
+        desired: &'a Attributes,
+        _: &'a [String],
+        _: &'a Context,
+    ) -> BoxFuture<'a, Result<Object, Failure>> {
+        async { self.act("update").map(|()| self.put(desired)) }.boxed()
+    }
+    fn delete<'a>(&'a self, _: &'a Object, _: &'a Context) -> BoxFuture<'a, Result<(), Failure>> {
+        async {
+            self.act("delete")?;
+            self.world.lock().unwrap().objects.remove(&self.address.to_string());
+            Ok(())
+        }
+        .boxed()
+    }
+}
+
+fn address(name: &str) -> Address {
+    Address::new("thing", name)
+}
+
+fn thing(world: &Shared, name: &str, desired: Value, depends_on: &[&str]) -> Node {
+    lodger(world, name, desired, depends_on, None)
+}
+
+fn lodger(world: &Shared, name: &str, desired: Value, depends_on: &[&str], lives_in: Option<&str>) -> Node {
+    let desired: Attributes = serde_json::from_value(desired).unwrap();
+    let depends_on = depends_on.iter().map(|name| address(name)).collect();
+    Arc::new(Thing {
+        address: address(name),
+        desired,
+        depends_on,
+        lives_in: lives_in.map(address),
+        world: world.clone(),
+    })
+}
+
+struct Bench {
+    folder: tempfile::TempDir,
+    world: Shared,
+    clock: Clock,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        Self { folder, world: Shared::default(), clock: Clock::scaled(1000.0) }
+    }
+    fn store(&self) -> Store {
+        self.try_store().unwrap()
+    }
+    fn try_store(&self) -> Result<Store, store::StoreError> {
+        Store::open(store::Options {
+            path: self.folder.path().join("stack/state.json"),
+            emergency: self.folder.path().join("rescued.json"),
+            operation: "up".into(),
+            host: "here".into(),
+            run: "run-1".into(),
+            clock: self.clock.clone(),
+        })
+    }
+    async fn plan(&self, graph: &Graph, state: &State) -> Result<Plan, plan::Unplannable> {
+        let (events, _) = mpsc::unbounded_channel();
+        let world = refresh(graph, state, &self.clock, &events, &CancellationToken::new()).await;
+        plan::up(graph, state, &world)
+    }
+    async fn apply(&self, plan: &Plan, graph: &Graph, store: &mut Store) -> (Outcome, Vec<Event>) {
+        let (events, mut received) = mpsc::unbounded_channel();
+        let options = Options::new(&self.clock, events, CancellationToken::new());
+        let outcome = apply(plan, graph, store, &options).await.unwrap();
+        drop(options);
+        let mut all = Vec::new();
+        while let Ok(event) = received.try_recv() {
+            all.push(event);
+        }
+        (outcome, all)
+    }
+    async fn up(&self, graph: &Graph) -> (Plan, Outcome) {
+        let mut store = self.store();
+        let plan = self.plan(graph, &store.state).await.unwrap();
+        let (outcome, _) = self.apply(&plan, graph, &mut store).await;
+        (plan, outcome)
+    }
+    async fn down(&self, graph: &Graph) -> (Plan, Outcome) {
+        let mut store = self.store();
+        let (events, _) = mpsc::unbounded_channel();
+        let world = refresh(graph, &store.state, &self.clock, &events, &CancellationToken::new()).await;
+        let plan = plan::down(graph, &store.state, &world).unwrap();
+        let (outcome, _) = self.apply(&plan, graph, &mut store).await;
+        store.close().unwrap();
+        (plan, outcome)
+    }
+    fn calls(&self) -> Vec<String> {
+        std::mem::take(&mut self.world.lock().unwrap().calls)
+    }
+    fn refuse(&self, call: &str) {
+        self.world.lock().unwrap().refuse.insert(call.to_owned());
+    }
+    fn relent(&self) {
+        self.world.lock().unwrap().refuse.clear();
+    }
+    fn pair(&self) -> Graph {
+        let nodes = [
+            thing(&self.world, "b", json!({"peer": "${thing.a.arn}", "size": 1}), &[]),
+            thing(&self.world, "a", json!({"size": 1, "secret": "hush"}), &[]),
+        ];
+        Graph::new(nodes).unwrap()
+    }
+}
+
+fn actions(plan: &Plan) -> Vec<(String, Action)> {
+    plan.changes.iter().map(|change| (change.address.name().to_owned(), change.action)).collect()
+}
+
+#[tokio::test]
+async fn up_twice_changes_nothing_and_down_reverses_the_order() {
+    let bench = Bench::new();
+    let graph = bench.pair();
+    let (plan, outcome) = bench.up(&graph).await;
+    assert_eq!(plan.summary().to_string(), "Plan: 2 to add, 0 to change, 0 to destroy.");
+    assert!(outcome.is_success(), "{outcome:?}");
+    assert_eq!(outcome.objects[&address("b")].attributes["peer"], json!("arn:a"));
+    assert_eq!(bench.calls(), ["create a", "create b"]);
+    let (again, _) = bench.up(&graph).await;
+    assert!(again.is_empty() && again.drift.is_empty(), "{again:?}");
+    let (_, outcome) = bench.down(&graph).await;
+    assert!(outcome.is_success());
+    assert_eq!(bench.calls(), ["delete b", "delete a"]);
+    assert!(!bench.store().path().exists());
+}
+
+#[tokio::test]
+async fn unknown_values_show_as_such_and_secrets_nowhere() {
+    let bench = Bench::new();
+    let graph = bench.pair();
+    let (plan, _) = bench.up(&graph).await;
+    let text: Vec<String> = render(&plan).into_iter().map(|line| line.text).collect();
+    assert!(text.contains(&"      + peer = (known after apply)".to_owned()), "{text:#?}");
+    let state = std::fs::read_to_string(bench.store().path()).unwrap();
+    let plan = serde_json::to_string(&plan).unwrap();
+    for text in [text.join("\n"), state, plan] {
+        assert!(!text.contains("hush"), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn a_change_is_an_update_and_a_fixed_one_a_replacement_that_spreads() {
+    let bench = Bench::new();
+    let make = |size: u32, fixed: &str| {
+        let a = thing(&bench.world, "a", json!({"size": size, "fixed": fixed}), &[]);
+        let b = thing(&bench.world, "b", json!({"fixed": "${thing.a.id}"}), &[]);
+        let c = lodger(&bench.world, "c", json!({}), &[], Some("a"));
+        Graph::new([a, b, c]).unwrap()
+    };
+    bench.up(&make(1, "x")).await;
+    bench.calls();
+    let (plan, _) = bench.up(&make(2, "x")).await;
+    assert_eq!(plan.summary().to_string(), "Plan: 0 to add, 1 to change, 0 to destroy.");
+    assert_eq!(bench.calls(), ["update a"]);
+    let (plan, _) = bench.up(&make(2, "y")).await;
+    assert!(plan.changes.iter().all(|change| change.action == Action::Replace), "{plan:?}");
+    let calls = bench.calls();
+    assert_eq!(calls[2..4], ["delete a", "create a"], "{calls:?}");
+}
+
+#[tokio::test]
+async fn a_failure_stops_its_dependants_only_and_the_next_run_goes_on() {
+    let bench = Bench::new();
+    let nodes = [
+        thing(&bench.world, "a", json!({}), &[]),
+        thing(&bench.world, "b", json!({}), &["a"]),
+        thing(&bench.world, "c", json!({}), &[]),
+    ];
+    let graph = Graph::new(nodes).unwrap();
+    bench.refuse("create a");
+    let (_, outcome) = bench.up(&graph).await;
+    assert_eq!((outcome.failures.len(), outcome.skipped.as_slice()), (1, [address("b")].as_slice()));
+    assert_eq!(bench.calls(), ["create c"]);
+    assert_eq!(bench.store().state.resources[&address("a")].pending, Some(Action::Create));
+    bench.relent();
+    let (plan, outcome) = bench.up(&graph).await;
+    assert!(outcome.is_success());
+    assert_eq!(actions(&plan)[2], ("c".to_owned(), Action::NoOp));
+    assert_eq!(bench.calls(), ["create a", "create b"]);
+}
+
+#[tokio::test]
+async fn a_failed_read_is_no_absence_and_a_foreign_object_is_left_alone() {
+    let bench = Bench::new();
+    let graph = bench.pair();
+    bench.refuse("read a");
+    let error = bench.plan(&graph, &bench.store().state).await.unwrap_err();
+    assert_eq!(error.to_string(), "thing.a: read was refused");
+    bench.relent();
+    bench.world.lock().unwrap().foreign.insert("a".into());
+    let error = bench.plan(&graph, &bench.store().state).await.unwrap_err().to_string();
+    assert!(error.contains("thing a exists and is not ours: it is somebody's"), "{error}");
+    let (plan, outcome) = bench.down(&graph).await;
+    assert!(outcome.is_success() && plan.is_empty());
+    assert!(bench.calls().is_empty());
+    assert_eq!(plan.notes.len(), 1);
+}
+
+#[tokio::test]
+async fn what_was_made_before_a_kill_is_adopted_without_a_state() {
+    let bench = Bench::new();
+    let graph = bench.pair();
+    bench.up(&graph).await;
+    std::fs::remove_file(bench.store().path()).unwrap();
+    bench.world.lock().unwrap().objects.remove("thing.b");
+    bench.calls();
+    let (plan, _) = bench.up(&graph).await;
+    assert!(plan.changes[0].adopted);
+    assert_eq!(bench.calls(), ["create b"]);
+    assert_eq!(bench.store().state.resources.len(), 2);
+}
+
+#[tokio::test]
+async fn settling_is_finished_broken_is_replaced_and_contents_wait() {
+    let bench = Bench::new();
+    let nodes = [thing(&bench.world, "a", json!({}), &[]), lodger(&bench.world, "in", json!({}), &[], Some("a"))];
+    let graph = Graph::new(nodes).unwrap();
+    bench.up(&graph).await;
+    bench.calls();
+    let ail = |health| bench.world.lock().unwrap().objects.get_mut("thing.a").unwrap().health = health;
+    ail(Health::Settling("CREATING".into()));
+    bench.refuse("read in");
+    let store = bench.store();
+    let plan = bench.plan(&graph, &store.state).await.unwrap();
+    assert_eq!(actions(&plan), [("a".to_owned(), Action::Update), ("in".to_owned(), Action::Create)]);
+    bench.relent();
+    let mut store = store;
+    let (outcome, _) = bench.apply(&plan, &graph, &mut store).await;
+    drop(store);
+    assert!(outcome.is_success(), "{outcome:?}");
+    // Looked at again once its container was ready: it was there.
+    assert_eq!(bench.calls(), ["update a"]);
+    ail(Health::Broken("FAILED".into()));
+    bench.up(&graph).await;
+    assert_eq!(bench.calls(), ["delete in", "delete a", "create a", "create in"]);
+}
+
+#[tokio::test]
+async fn an_unreadable_lodger_goes_with_its_container() {
+    let bench = Bench::new();
+    let nodes = [thing(&bench.world, "a", json!({}), &[]), lodger(&bench.world, "in", json!({}), &[], Some("a"))];
+    let graph = Graph::new(nodes).unwrap();
+    bench.up(&graph).await;
+    bench.calls();
+    bench.refuse("read in");
+    let (_, outcome) = bench.down(&graph).await;
+    assert!(outcome.is_success());
+    assert_eq!(bench.calls(), ["delete a"]);
+}
+
+#[tokio::test]
+async fn orphans_of_the_state_are_removed_and_drift_is_told() {
+    let bench = Bench::new();
+    bench.up(&bench.pair()).await;
+    bench.calls();
+    let a = || thing(&bench.world, "a", json!({"size": 1, "secret": "hush"}), &[]);
+    bench.world.lock().unwrap().objects.get_mut("thing.a").unwrap().attributes.insert("size".into(), json!(7));
+    let mut store = bench.store();
+    let mut graph = Graph::new([a()]).unwrap();
+    let rebuild = |address: &Address, _: Option<&Object>| Some(thing(&bench.world, address.name(), json!({}), &[]));
+    assert!(graph.add_orphans(&store.state, &rebuild).unwrap().is_empty());
+    let plan = bench.plan(&graph, &store.state).await.unwrap();
+    assert_eq!(plan.drift.len(), 1);
+    assert_eq!(plan.drift[0].fields[0].before, Some(json!(1)));
+    let (outcome, _) = bench.apply(&plan, &graph, &mut store).await;
+    assert!(outcome.is_success());
+    assert_eq!(store.state.resources.len(), 1);
+    let mut calls = bench.calls();
+    calls.sort();
+    assert_eq!(calls, ["delete b", "update a"]);
+}
+
+#[tokio::test]
+async fn a_stopped_apply_starts_nothing() {
+    let bench = Bench::new();
+    let graph = bench.pair();
+    let mut store = bench.store();
+    let plan = bench.plan(&graph, &store.state).await.unwrap();
+    let (events, _received) = mpsc::unbounded_channel();
+    let stop = CancellationToken::new();
+    stop.cancel();
+    let outcome = apply(&plan, &graph, &mut store, &Options::new(&bench.clock, events, stop)).await.unwrap();
+    assert!(outcome.interrupted && !outcome.is_success());
+    assert!(bench.calls().is_empty());
+}
+
+#[tokio::test]
+async fn a_state_that_cannot_be_written_stops_everything_and_is_rescued() {
+    let bench = Bench::new();
+    let graph = bench.pair();
+    let mut store = bench.store();
+    let plan = bench.plan(&graph, &store.state).await.unwrap();
+    // A folder in the place of the temporary file cannot be written, whoever runs this.
+    std::fs::create_dir(bench.folder.path().join("stack/state.json.new")).unwrap();
+    let (events, _received) = mpsc::unbounded_channel();
+    let options = Options::new(&bench.clock, events, CancellationToken::new());
+    let error = apply(&plan, &graph, &mut store, &options).await.unwrap_err().to_string();
+    assert!(error.contains("rescued.json instead"), "{error}");
+    assert!(bench.calls().is_empty());
+    assert!(store::load(&bench.folder.path().join("rescued.json")).unwrap().is_some());
+}
+
+#[test]
+fn a_second_store_says_who_holds_the_first() {
+    let bench = Bench::new();
+    let _first = bench.store();
+    let error = bench.try_store().unwrap_err().to_string();
+    assert!(error.contains(&format!("`up` of process {} on here since", std::process::id())), "{error}");
+}
+
+#[test]
+fn a_state_that_is_none_or_newer_is_refused_by_name() {
+    let bench = Bench::new();
+    let path = bench.store().path().to_owned();
+    std::fs::write(&path, "{").unwrap();
+    assert!(bench.try_store().unwrap_err().to_string().contains("is not a state file"));
+    std::fs::write(&path, r#"{"version": 99}"#).unwrap();
+    assert!(bench.try_store().unwrap_err().to_string().contains("has format 99"));
+}
+
+#[test]
+fn cycles_and_dangling_references_are_named() {
+    let world = Shared::default();
+    let cycle = [thing(&world, "a", json!({"x": "${thing.b.arn}"}), &[]), thing(&world, "b", json!({}), &["a"])];
+    let error = Graph::new(cycle).unwrap_err();
+    assert_eq!(error.to_string(), "resources depend on each other: thing.a -> thing.b -> thing.a");
+    let dangling = [thing(&world, "a", json!({"x": "${thing.z.arn}"}), &[])];
+    assert_eq!(Graph::new(dangling).unwrap_err(), GraphError::Unknown { from: address("a"), to: address("z") });
+    let misspelt = [thing(&world, "a", json!({"x": "${thing.b.arm}"}), &[]), thing(&world, "b", json!({}), &[])];
+    assert!(Graph::new(misspelt).unwrap_err().to_string().contains("no attribute of that name"));
+}
+
+/// A graph of up to eight things, each depending on some that come before it in a shuffled order.
+fn shapes() -> impl Strategy<Value = Vec<(usize, Vec<usize>)>> {
+    (1_usize..8).prop_flat_map(|count| {
+        let edges = proptest::collection::vec(proptest::collection::vec(0..count, 0..3), count);
+        (edges, Just((0..count).collect::<Vec<_>>()).prop_shuffle()).prop_map(|(edges, ranks)| {
+            let below = |rank: usize, edges: Vec<usize>| edges.into_iter().filter(|to| *to < rank).collect();
+            let mut shape: Vec<_> = edges.into_iter().enumerate().map(|(rank, to)| (rank, below(rank, to))).collect();
+            shape.sort_by_key(|(rank, _)| ranks[*rank]);
+            shape
+        })
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_graph_is_made_in_order_once_and_removed_in_reverse(shape in shapes(), refused in 0_usize..8) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        runtime.block_on(async {
+            let bench = Bench::new();
+            let node = |(rank, needs): &(usize, Vec<usize>)| {
+                let peers: Vec<String> = needs.iter().map(|to| format!("${{thing.t{to}.arn}}")).collect();
+                thing(&bench.world, &format!("t{rank}"), json!({ "peers": peers }), &[])
+            };
+            let graph = Graph::new(shape.iter().map(node)).unwrap();
+            // A failure in the middle, then a run that repairs it.
+            bench.refuse(&format!("create t{refused}"));
+            bench.up(&graph).await;
+            bench.relent();
+            let (_, outcome) = bench.up(&graph).await;
+            assert!(outcome.is_success());
+            let calls = bench.calls();
+            assert_eq!(calls.len(), shape.len());
+            let place = |verb: &str, rank: &usize, calls: &[String]| {
+                calls.iter().position(|call| *call == format!("{verb} t{rank}")).unwrap()
+            };
+            for (rank, needs) in &shape {
+                assert!(needs.iter().all(|to| place("create", to, &calls) < place("create", rank, &calls)));
+            }
+            let (again, _) = bench.up(&graph).await;
+            assert!(again.is_empty() && again.drift.is_empty());
+            bench.down(&graph).await;
+            let calls = bench.calls();
+            for (rank, needs) in &shape {
+                assert!(needs.iter().all(|to| place("delete", to, &calls) > place("delete", rank, &calls)));
+            }
+            assert!(bench.world.lock().unwrap().objects.is_empty());
+        });
+    }
+}
