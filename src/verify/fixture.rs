@@ -204,6 +204,13 @@ impl Run {
         }
     }
 
+    /// The same run under settings with these periods.
+    pub(crate) fn with_periods(mut self, cooldown_seconds: u64, window_seconds: u64) -> Self {
+        self.header.scaling.cooldown_seconds = cooldown_seconds;
+        self.header.scaling.window_seconds = window_seconds;
+        self
+    }
+
     /// Adds a fact.
     pub(crate) fn with(mut self, system: f64, source: Source, fact: Fact) -> Self {
         self.records.push(record(system, source, fact));

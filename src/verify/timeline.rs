@@ -162,15 +162,17 @@ impl Teller {
     }
 }
 
-/// A decision with its own numbers; the decision's fields are shown as the operator wrote them.
+/// A decision: what, why (sample, formula, limit, in the operator's words), and what the HPA should make of it.
 fn decision_text(decision: &Decision) -> String {
     let number = |value: Option<i64>| value.map_or("?".to_owned(), |value| value.to_string());
     let verb = match (decision.from, decision.to) {
         (Some(from), Some(to)) if from == to => format!("keeps {to}"),
+        (Some(from), None) => format!("leaves {from} as it is"),
         (from, to) => format!("decides {} -> {}", number(from), number(to)),
     };
-    let whole = if decision.decision.is_null() { String::new() } else { format!(" {}", decision.decision) };
-    format!("{verb}: {}{whole}", decision.reason)
+    let hpa = decision.decision.get("wantedByHpa").and_then(Value::as_i64);
+    let hpa = hpa.map_or_else(String::new, |wanted| format!("; the HPA should want {wanted}"));
+    format!("{verb}: {}{hpa}", decision.reason)
 }
 
 #[cfg(test)]

@@ -20,7 +20,18 @@ pub(super) fn window_expected(evidence: &Evidence) -> String {
     )
 }
 
+/// A bound that is not positive would let everything pass: at this time scale such a short period cannot be judged.
+fn must_be_positive(bound: f64) -> Result<(), Finding> {
+    if bound > 0.0 {
+        return Ok(());
+    }
+    Err(inconclusive(
+        "the period is too short to be judged at this time scale and polling interval; run with a smaller scale",
+    ))
+}
+
 pub(super) fn window(evidence: &Evidence) -> Judged {
+    must_be_positive(earliest_step(evidence))?;
     let activation = activity::activation(evidence)?;
     let zero = activity::zero(evidence)?;
     let reads: Vec<_> = evidence.deployments().filter(|(time, _)| (activation..=zero).contains(time)).collect();
@@ -83,6 +94,7 @@ pub(super) fn cooldown_expected(evidence: &Evidence) -> String {
 }
 
 pub(super) fn cooldown(evidence: &Evidence) -> Judged {
+    must_be_positive(earliest_zero(evidence))?;
     let zero = activity::zero(evidence)?;
     let busy = activity::last_busy(evidence)?;
     let passed = evidence.seconds(busy, zero);

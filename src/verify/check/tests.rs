@@ -148,6 +148,13 @@ fn scaling_in_before_window_or_cooldown_fails() {
 }
 
 #[test]
+fn periods_too_short_to_be_judged_are_inconclusive() {
+    for name in ["window-respected", "cooldown-respected"] {
+        assert_eq!(verdict(Run::good().with_periods(20, 20), name).outcome, Outcome::Inconclusive);
+    }
+}
+
+#[test]
 fn coming_back_too_late_never_or_leaving_again_fails() {
     let late = Run::good().replacing(Source::Deployment, STEP_DOWN, 900.0, &deployment(1)).with(
         910.0,
