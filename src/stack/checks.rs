@@ -16,13 +16,7 @@ const SELECTORS_MAX: usize = 5;
 /// SQS's limit for the name of a queue.
 const QUEUE_NAME_MAX: usize = 80;
 /// Log types of an EKS control plane.
-const LOG_TYPES: [&str; 5] = [
-    "api",
-    "audit",
-    "authenticator",
-    "controllerManager",
-    "scheduler",
-];
+const LOG_TYPES: [&str; 5] = ["api", "audit", "authenticator", "controllerManager", "scheduler"];
 
 /// Checks everything; problems and warnings are collected in `findings`.
 pub(crate) fn check(findings: &mut Findings, stack: &Stack, today: Date) {
@@ -50,33 +44,18 @@ fn is_label(text: &str) -> bool {
 fn check_names(findings: &mut Findings, stack: &Stack) {
     if !matches("^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$", &stack.name) {
         let next = "use at most 63 letters, digits, hyphens and underscores, beginning with a letter or digit";
-        findings.problem(
-            "name",
-            format!("{:?} is no valid stack name", stack.name),
-            next,
-        );
+        findings.problem("name", format!("{:?} is no valid stack name", stack.name), next);
     }
     let name = &stack.cluster.name;
     if !matches("^[0-9A-Za-z][A-Za-z0-9_-]*$", name) || name.len() > CLUSTER_NAME_MAX {
         let next = "EKS takes up to 100 letters, digits, hyphens and underscores, beginning with a letter or digit";
-        findings.problem(
-            "cluster.name",
-            format!("{name:?} is no valid cluster name"),
-            next,
-        );
+        findings.problem("cluster.name", format!("{name:?} is no valid cluster name"), next);
     } else if let Some(role) = stack.names().longest_role()
         && role.len() > ROLE_NAME_MAX
     {
         let excess = role.len() - ROLE_NAME_MAX;
-        let cause = format!(
-            "the role name {role:?} made from it has {} characters, IAM takes 64",
-            role.len()
-        );
-        findings.problem(
-            "cluster.name",
-            cause,
-            format!("shorten it by {excess} or more characters"),
-        );
+        let cause = format!("the role name {role:?} made from it has {} characters, IAM takes 64", role.len());
+        findings.problem("cluster.name", cause, format!("shorten it by {excess} or more characters"));
     }
     for (key, text) in [
         ("operator.namespace", &stack.operator.namespace),
@@ -86,24 +65,10 @@ fn check_names(findings: &mut Findings, stack: &Stack) {
     }
     if stack.cluster.fargate_profile.starts_with("eks-") {
         let next = "choose another name: EKS keeps this prefix for itself";
-        findings.problem(
-            "cluster.fargate.profile",
-            "a profile's name may not begin with \"eks-\"",
-            next,
-        );
-    } else if !matches(
-        "^[0-9A-Za-z][A-Za-z0-9_-]{0,99}$",
-        &stack.cluster.fargate_profile,
-    ) {
-        let cause = format!(
-            "{:?} is no valid profile name",
-            stack.cluster.fargate_profile
-        );
-        findings.problem(
-            "cluster.fargate.profile",
-            cause,
-            "use letters, digits, hyphens and underscores",
-        );
+        findings.problem("cluster.fargate.profile", "a profile's name may not begin with \"eks-\"", next);
+    } else if !matches("^[0-9A-Za-z][A-Za-z0-9_-]{0,99}$", &stack.cluster.fargate_profile) {
+        let cause = format!("{:?} is no valid profile name", stack.cluster.fargate_profile);
+        findings.problem("cluster.fargate.profile", cause, "use letters, digits, hyphens and underscores");
     }
 }
 
@@ -116,11 +81,7 @@ fn check_label(findings: &mut Findings, key: &str, text: &str) {
 
 fn check_region(findings: &mut Findings, region: &str) {
     if !matches("^[a-z]{2,3}(-[a-z]+)+-[0-9]$", region) {
-        findings.problem(
-            "region",
-            format!("{region:?} is no AWS region"),
-            "write one such as \"ap-northeast-1\"",
-        );
+        findings.problem("region", format!("{region:?} is no AWS region"), "write one such as \"ap-northeast-1\"");
     }
 }
 
@@ -154,20 +115,12 @@ fn check_network(findings: &mut Findings, stack: &Stack) {
     for (index, subnet) in stack.cluster.subnets.iter().enumerate() {
         if !matches("^subnet-[0-9a-f]+$", subnet) {
             let next = "write its id, such as \"subnet-0a1b2c3d4e5f60718\"";
-            findings.problem(
-                "cluster.subnets",
-                format!("item {index}, {subnet:?}, is no subnet id"),
-                next,
-            );
+            findings.problem("cluster.subnets", format!("item {index}, {subnet:?}, is no subnet id"), next);
         }
     }
     if stack.cluster.subnets.len() == 1 {
         let next = "name private subnets in at least two availability zones";
-        findings.problem(
-            "cluster.subnets",
-            "EKS does not create a cluster in a single subnet",
-            next,
-        );
+        findings.problem("cluster.subnets", "EKS does not create a cluster in a single subnet", next);
     }
     if let Some(vpc) = &stack.cluster.vpc
         && !matches("^vpc-[0-9a-f]+$", vpc)
@@ -178,11 +131,7 @@ fn check_network(findings: &mut Findings, stack: &Stack) {
     for log in &stack.cluster.logs {
         if !LOG_TYPES.contains(&log.as_str()) {
             let next = format!("use any of {}", LOG_TYPES.join(", "));
-            findings.problem(
-                "cluster.logs",
-                format!("{log:?} is no log type of a control plane"),
-                next,
-            );
+            findings.problem("cluster.logs", format!("{log:?} is no log type of a control plane"), next);
         }
     }
 }
@@ -191,29 +140,13 @@ fn check_selectors(findings: &mut Findings, stack: &Stack) {
     let key = "cluster.fargate.selectors";
     let selectors = &stack.cluster.selectors;
     if selectors.len() > SELECTORS_MAX {
-        let names: Vec<&str> = selectors
-            .iter()
-            .map(|selector| selector.namespace.as_str())
-            .collect();
-        let cause = format!(
-            "{} selectors ({}), but a Fargate profile takes five",
-            selectors.len(),
-            names.join(", ")
-        );
-        findings.problem(
-            key,
-            cause,
-            "join namespaces with a wildcard such as \"team-*\", or put workloads together",
-        );
+        let names: Vec<&str> = selectors.iter().map(|selector| selector.namespace.as_str()).collect();
+        let cause = format!("{} selectors ({}), but a Fargate profile takes five", selectors.len(), names.join(", "));
+        findings.problem(key, cause, "join namespaces with a wildcard such as \"team-*\", or put workloads together");
     }
     for namespace in std::iter::once("kube-system").chain(stack.namespaces()) {
-        if !selectors
-            .iter()
-            .any(|selector| wildcard(&selector.namespace, namespace))
-        {
-            let cause = format!(
-                "no selector covers the namespace {namespace:?}, so its pods would wait for ever"
-            );
+        if !selectors.iter().any(|selector| wildcard(&selector.namespace, namespace)) {
+            let cause = format!("no selector covers the namespace {namespace:?}, so its pods would wait for ever");
             findings.problem(key, cause, format!("add {namespace:?} to the selectors"));
         }
     }
@@ -221,9 +154,7 @@ fn check_selectors(findings: &mut Findings, stack: &Stack) {
 
 /// Whether an EKS selector with `*` and `?` covers the namespace.
 fn wildcard(pattern: &str, text: &str) -> bool {
-    let pattern = regex::escape(pattern)
-        .replace(r"\*", ".*")
-        .replace(r"\?", ".");
+    let pattern = regex::escape(pattern).replace(r"\*", ".*").replace(r"\?", ".");
     matches(&format!("^{pattern}$"), text)
 }
 
@@ -236,62 +167,34 @@ fn check_workload(findings: &mut Findings, key: &str, workload: &Workload) {
     let queue = &workload.queue.name;
     if queue.ends_with(".fifo") {
         let next = "use a standard queue";
-        findings.problem(
-            &format!("{key}.queue.name"),
-            "FIFO queues are not provisioned by this version",
-            next,
-        );
+        findings.problem(&format!("{key}.queue.name"), "FIFO queues are not provisioned by this version", next);
     } else if !matches("^[A-Za-z0-9_-]+$", queue) || queue.len() > QUEUE_NAME_MAX {
         let next = "use up to 80 letters, digits, hyphens and underscores";
-        findings.problem(
-            &format!("{key}.queue.name"),
-            format!("{queue:?} is no valid queue name"),
-            next,
-        );
+        findings.problem(&format!("{key}.queue.name"), format!("{queue:?} is no valid queue name"), next);
     }
     for (name, text) in [("cpu", &workload.cpu), ("memory", &workload.memory)] {
         if !matches("^[0-9]+(\\.[0-9]+)?(m|k|M|G|T|Ki|Mi|Gi|Ti)?$", text) {
             let next = "write a quantity such as \"250m\" or \"256Mi\"";
-            findings.problem(
-                &format!("{key}.resources.{name}"),
-                format!("{text:?} is no quantity"),
-                next,
-            );
+            findings.problem(&format!("{key}.resources.{name}"), format!("{text:?} is no quantity"), next);
         }
     }
     for name in workload.env.keys() {
         if !matches("^[-._a-zA-Z][-._a-zA-Z0-9]*$", name) {
             let next = "use letters, digits, underscores";
-            findings.problem(
-                &format!("{key}.env.{name}"),
-                "not the name of an environment variable",
-                next,
-            );
+            findings.problem(&format!("{key}.env.{name}"), "not the name of an environment variable", next);
         }
     }
-    let (work, hidden) = (
-        workload.worker.work_seconds,
-        workload.queue.visibility_timeout_seconds,
-    );
+    let (work, hidden) = (workload.worker.work_seconds, workload.queue.visibility_timeout_seconds);
     if workload.args.is_none() && work >= hidden {
-        let cause = format!(
-            "a message is worked on for {work} s but hidden for {hidden} s, so others receive it again"
-        );
-        findings.warning(
-            &format!("{key}.queue.visibilityTimeout"),
-            cause,
-            "make it longer than worker.workSeconds",
-        );
+        let cause =
+            format!("a message is worked on for {work} s but hidden for {hidden} s, so others receive it again");
+        findings.warning(&format!("{key}.queue.visibilityTimeout"), cause, "make it longer than worker.workSeconds");
     }
 }
 
 fn check_image(findings: &mut Findings, key: &str, image: &str) {
     if !matches("^[a-z0-9][a-zA-Z0-9._:/@-]*$", image) {
-        findings.problem(
-            key,
-            format!("{image:?} is no image reference"),
-            "write one such as \"sluice:latest\"",
-        );
+        findings.problem(key, format!("{image:?} is no image reference"), "write one such as \"sluice:latest\"");
     }
 }
 
@@ -301,19 +204,11 @@ fn check_unique(findings: &mut Findings, stack: &Stack, index: usize) {
     for earlier in &stack.workloads[..index] {
         if earlier.name == this.name && !this.name.is_empty() {
             let cause = format!("{:?} is already the name of another workload", this.name);
-            findings.problem(
-                &format!("{key}.name"),
-                cause,
-                "choose another name: roles are named after it",
-            );
+            findings.problem(&format!("{key}.name"), cause, "choose another name: roles are named after it");
         }
         if earlier.queue.name == this.queue.name && earlier.name != this.name {
             let cause = format!("the workload {:?} already has this queue", earlier.name);
-            findings.problem(
-                &format!("{key}.queue.name"),
-                cause,
-                "give each workload its own queue",
-            );
+            findings.problem(&format!("{key}.queue.name"), cause, "give each workload its own queue");
         }
     }
     if ["keda-operator", "sqs-scaler", "cluster", "fargate"].contains(&this.name.as_str()) {

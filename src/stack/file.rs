@@ -1,8 +1,7 @@
 //! From the tree to the stack: the keys, their types and their defaults.
 
 use crate::model::{
-    Cluster, Identity, LocalStack, Operator, Profile, Queue, Scaling, Selector, Stack, Worker,
-    Workload,
+    Cluster, Identity, LocalStack, Operator, Profile, Queue, Scaling, Selector, Stack, Worker, Workload,
 };
 use crate::reader::{Findings, Item, Section};
 use crate::tree::Node;
@@ -20,9 +19,7 @@ pub(crate) fn read(findings: &mut Findings, root: Node) -> Stack {
     let image = root.text("image", "sluice:latest");
     let operator = read_operator(root.section("operator"), &image);
     let mut cluster = read_cluster(root.section("cluster"), &name);
-    let read = |index: usize, _: &str, item: Item<'_>| {
-        read_workload(index, item.section(), &cluster.name, &image)
-    };
+    let read = |index: usize, _: &str, item: Item<'_>| read_workload(index, item.section(), &cluster.name, &image);
     let mut workloads = root.items("workloads", read).unwrap_or_default();
     if workloads.is_empty() {
         let mut defaults = Findings::default();
@@ -32,15 +29,7 @@ pub(crate) fn read(findings: &mut Findings, root: Node) -> Stack {
     }
     let localstack = read_localstack(root.section("localstack"));
     root.finish();
-    let mut stack = Stack {
-        name,
-        region,
-        profile,
-        cluster: cluster.clone(),
-        operator,
-        workloads,
-        localstack,
-    };
+    let mut stack = Stack { name, region, profile, cluster: cluster.clone(), operator, workloads, localstack };
     if cluster.selectors.is_empty() {
         cluster.selectors = default_selectors(&stack);
         stack.cluster = cluster;
@@ -49,27 +38,16 @@ pub(crate) fn read(findings: &mut Findings, root: Node) -> Stack {
 }
 
 fn empty() -> Node {
-    Node {
-        value: crate::tree::Value::Null,
-        origin: crate::problem::Origin::Default,
-    }
+    Node { value: crate::tree::Value::Null, origin: crate::problem::Origin::Default }
 }
 
 fn read_profile(root: &mut Section<'_>) -> Profile {
     let profile = root.text("profile", "lean");
     if profile == "seed" {
         let cause = "the profile \"seed\" is not offered yet";
-        root.problem(
-            "profile",
-            cause,
-            "use \"lean\": everything that a Fargate-only cluster needs",
-        );
+        root.problem("profile", cause, "use \"lean\": everything that a Fargate-only cluster needs");
     } else if profile != "lean" {
-        root.problem(
-            "profile",
-            format!("{profile:?} is not known"),
-            "use \"lean\"",
-        );
+        root.problem("profile", format!("{profile:?} is not known"), "use \"lean\"");
     }
     Profile::Lean
 }
@@ -97,9 +75,7 @@ fn read_cluster(mut section: Section<'_>, stack: &str) -> Cluster {
     };
     let mut fargate = section.section("fargate");
     cluster.fargate_profile = fargate.text("profile", "default");
-    cluster.selectors = fargate
-        .items("selectors", |_, _, item| read_selector(item))
-        .unwrap_or_default();
+    cluster.selectors = fargate.items("selectors", |_, _, item| read_selector(item)).unwrap_or_default();
     fargate.finish();
     section.finish();
     cluster
@@ -107,22 +83,12 @@ fn read_cluster(mut section: Section<'_>, stack: &str) -> Cluster {
 
 fn read_selector(mut item: Item<'_>) -> Selector {
     if let Some(namespace) = item.as_text() {
-        return Selector {
-            namespace,
-            labels: std::collections::BTreeMap::default(),
-        };
+        return Selector { namespace, labels: std::collections::BTreeMap::default() };
     }
     let mut section = item.section();
-    let selector = Selector {
-        namespace: section.text("namespace", ""),
-        labels: section.text_map("labels"),
-    };
+    let selector = Selector { namespace: section.text("namespace", ""), labels: section.text_map("labels") };
     if selector.namespace.is_empty() {
-        section.problem(
-            "namespace",
-            "a selector needs a namespace",
-            "write the namespace, or `*` for all",
-        );
+        section.problem("namespace", "a selector needs a namespace", "write the namespace, or `*` for all");
     }
     section.finish();
     selector
@@ -136,21 +102,14 @@ fn default_selectors(stack: &Stack) -> Vec<Selector> {
             namespaces.push(namespace);
         }
     }
-    let selector = |namespace: &str| Selector {
-        namespace: namespace.to_owned(),
-        labels: Default::default(),
-    };
+    let selector = |namespace: &str| Selector { namespace: namespace.to_owned(), labels: Default::default() };
     namespaces.into_iter().map(selector).collect()
 }
 
 fn read_workload(index: usize, mut section: Section<'_>, cluster: &str, image: &str) -> Workload {
     let name = section.text("name", if index == 0 { WORKLOAD } else { "" });
     if name.is_empty() {
-        section.problem(
-            "name",
-            "the workload has no name",
-            "give each workload after the first a name",
-        );
+        section.problem("name", "the workload has no name", "give each workload after the first a name");
     }
     let workload = Workload {
         namespace: section.text("namespace", "myproject"),
@@ -159,11 +118,7 @@ fn read_workload(index: usize, mut section: Section<'_>, cluster: &str, image: &
         queue: read_queue(section.section("queue"), &format!("{cluster}-{name}")),
         identity: section.word(
             "identity",
-            &[
-                ("role", Identity::Role),
-                ("operator", Identity::Operator),
-                ("workload", Identity::Workload),
-            ],
+            &[("role", Identity::Role), ("operator", Identity::Operator), ("workload", Identity::Workload)],
         ),
         scaling: read_scaling(section.section("scaling")),
         worker: read_worker(section.section("worker")),
@@ -173,17 +128,10 @@ fn read_workload(index: usize, mut section: Section<'_>, cluster: &str, image: &
         name,
     };
     let mut resources = section.section("resources");
-    let (cpu, memory) = (
-        resources.quantity("cpu", "0.25"),
-        resources.quantity("memory", "256Mi"),
-    );
+    let (cpu, memory) = (resources.quantity("cpu", "0.25"), resources.quantity("memory", "256Mi"));
     resources.finish();
     section.finish();
-    Workload {
-        cpu,
-        memory,
-        ..workload
-    }
+    Workload { cpu, memory, ..workload }
 }
 
 /// Limits: SQS's CreateQueue.
@@ -211,15 +159,8 @@ fn read_scaling(mut section: Section<'_>) -> Scaling {
         scale_down_window_seconds: section.integer("scaleDownWindow", 300, 0..=3600) as u32,
     };
     if scaling.min_replicas > scaling.max_replicas {
-        let cause = format!(
-            "{} is more than maxReplicaCount {}",
-            scaling.min_replicas, scaling.max_replicas
-        );
-        section.problem(
-            "minReplicaCount",
-            cause,
-            "lower it, or raise maxReplicaCount",
-        );
+        let cause = format!("{} is more than maxReplicaCount {}", scaling.min_replicas, scaling.max_replicas);
+        section.problem("minReplicaCount", cause, "lower it, or raise maxReplicaCount");
     }
     section.finish();
     scaling

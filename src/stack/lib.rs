@@ -57,18 +57,10 @@ pub struct File<'a> {
 ///
 /// # Errors
 /// All problems at once.
-pub fn load(
-    file: Option<File<'_>>,
-    overrides: &[Override],
-    today: Date,
-) -> Result<Loaded, Problems> {
+pub fn load(file: Option<File<'_>>, overrides: &[Override], today: Date) -> Result<Loaded, Problems> {
     let name = file.map(|file| file.name);
-    let mut root = tree::parse(name, file.map_or("", |file| file.text))
-        .map_err(|problem| Problems(vec![problem]))?;
-    let mut findings = reader::Findings {
-        file: name.map(str::to_owned),
-        ..Default::default()
-    };
+    let mut root = tree::parse(name, file.map_or("", |file| file.text)).map_err(|problem| Problems(vec![problem]))?;
+    let mut findings = reader::Findings { file: name.map(str::to_owned), ..Default::default() };
     for over in overrides {
         if let Err(problem) = tree::lay_over(&mut root, over) {
             findings.problems.push(problem);
@@ -79,9 +71,5 @@ pub fn load(
     if !findings.problems.is_empty() {
         return Err(Problems(findings.problems));
     }
-    Ok(Loaded {
-        stack,
-        settings: findings.settings,
-        warnings: findings.warnings,
-    })
+    Ok(Loaded { stack, settings: findings.settings, warnings: findings.warnings })
 }

@@ -46,10 +46,7 @@ pub fn all(stack: &Stack, site: &Site, crds: &str) -> Result<Vec<Manifest>> {
         for object in render_yaml("kubernetes/workload.yaml", &data)? {
             let initial = (object["kind"] == "Deployment")
                 .then(|| json!({ "spec": { "replicas": workload.scaling.min_replicas } }));
-            manifests.push(Manifest {
-                initial,
-                ..own(stack, object)
-            });
+            manifests.push(Manifest { initial, ..own(stack, object) });
         }
         for object in render_yaml("kubernetes/scaling.yaml", &data)? {
             manifests.push(own(stack, object));
@@ -64,17 +61,10 @@ pub fn operator(stack: &Stack, site: &Site, crds: &str) -> Result<Vec<Manifest>>
     let data = data(stack, site, None);
     let mut objects = render_yaml("kubernetes/namespaces.yaml", &data)?;
     objects.extend(parse_yaml("kubernetes/crds.yaml", crds)?);
-    for name in [
-        "kubernetes/operator-rbac.yaml",
-        "kubernetes/operator.yaml",
-        "kubernetes/metrics.yaml",
-    ] {
+    for name in ["kubernetes/operator-rbac.yaml", "kubernetes/operator.yaml", "kubernetes/metrics.yaml"] {
         objects.extend(render_yaml(name, &data)?);
     }
-    let mut manifests: Vec<Manifest> = objects
-        .into_iter()
-        .map(|object| own(stack, object))
-        .collect();
+    let mut manifests: Vec<Manifest> = objects.into_iter().map(|object| own(stack, object)).collect();
     link(&mut manifests);
     Ok(manifests)
 }
@@ -83,12 +73,7 @@ pub fn operator(stack: &Stack, site: &Site, crds: &str) -> Result<Vec<Manifest>>
 fn own(stack: &Stack, mut object: Value) -> Manifest {
     object["metadata"]["labels"][LABEL_MANAGED_BY] = "sluice".into();
     object["metadata"]["labels"][LABEL_STACK] = stack.name.clone().into();
-    Manifest {
-        address: address(&object),
-        object,
-        initial: None,
-        depends_on: Vec::new(),
-    }
+    Manifest { address: address(&object), object, initial: None, depends_on: Vec::new() }
 }
 
 fn data(stack: &Stack, site: &Site, workload: Option<&Workload>) -> Value {
@@ -117,12 +102,8 @@ fn data(stack: &Stack, site: &Site, workload: Option<&Workload>) -> Value {
 fn workload_data(workload: &Workload, role_arn: &str, site: &Site) -> Value {
     // A user's own `${…}` must reach the container as it is, not as a reference of the engine.
     let escaped = |text: &str| text.replace("${", "$${");
-    let variable =
-        |(name, value): (&String, &String)| json!({ "name": name, "value": escaped(value) });
-    let args = workload
-        .args
-        .as_ref()
-        .map(|args| args.iter().map(|arg| escaped(arg)).collect::<Vec<_>>());
+    let variable = |(name, value): (&String, &String)| json!({ "name": name, "value": escaped(value) });
+    let args = workload.args.as_ref().map(|args| args.iter().map(|arg| escaped(arg)).collect::<Vec<_>>());
     json!({
         "name": workload.name,
         "namespace": workload.namespace,
@@ -153,30 +134,19 @@ fn worker_args(workload: &Workload) -> Vec<String> {
         ("--parallelism", worker.parallelism.to_string()),
         ("--failure-rate", worker.failure_rate.to_string()),
     ];
-    let flags = flags
-        .into_iter()
-        .map(|(flag, value)| format!("{flag}={value}"));
+    let flags = flags.into_iter().map(|(flag, value)| format!("{flag}={value}"));
     std::iter::once("worker".to_owned()).chain(flags).collect()
 }
 
 fn text<'a>(object: &'a Value, pointer: &str) -> &'a str {
-    object
-        .pointer(pointer)
-        .and_then(Value::as_str)
-        .unwrap_or_default()
+    object.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
 }
 
 /// The object's address: kind in Terraform's spelling, then namespace and name.
 pub fn address(object: &Value) -> String {
-    let (namespace, name) = (
-        text(object, "/metadata/namespace"),
-        text(object, "/metadata/name"),
-    );
+    let (namespace, name) = (text(object, "/metadata/namespace"), text(object, "/metadata/name"));
     let separator = if namespace.is_empty() { "" } else { "/" };
-    format!(
-        "kubernetes_{}.{namespace}{separator}{name}",
-        snake(text(object, "/kind"))
-    )
+    format!("kubernetes_{}.{namespace}{separator}{name}", snake(text(object, "/kind")))
 }
 
 /// `APIService` to `api_service`: a capital begins a word if a small letter stands beside it.
@@ -185,10 +155,7 @@ fn snake(kind: &str) -> String {
     let mut word = String::new();
     for (index, letter) in letters.iter().enumerate() {
         let after_small = index > 0 && letters[index - 1].is_lowercase();
-        let before_small = index > 0
-            && letters
-                .get(index + 1)
-                .is_some_and(|next| next.is_lowercase());
+        let before_small = index > 0 && letters.get(index + 1).is_some_and(|next| next.is_lowercase());
         if letter.is_uppercase() && (after_small || before_small) {
             word.push('_');
         }
@@ -204,52 +171,35 @@ fn link(manifests: &mut [Manifest]) {
         .iter()
         .map(|manifest| {
             let object = &manifest.object;
-            (
-                text(object, "/kind").to_owned(),
-                text(object, "/metadata/namespace").to_owned(),
-                manifest.address.clone(),
-            )
+            (text(object, "/kind").to_owned(), text(object, "/metadata/namespace").to_owned(), manifest.address.clone())
         })
         .collect();
-    let operator = |address: &str| {
-        address.starts_with("kubernetes_deployment.") && address.ends_with("/keda-operator")
-    };
+    let operator = |address: &str| address.starts_with("kubernetes_deployment.") && address.ends_with("/keda-operator");
     for manifest in manifests {
         let object = &manifest.object;
         let (kind, namespace) = (text(object, "/kind"), text(object, "/metadata/namespace"));
         let custom = text(object, "/apiVersion").starts_with("keda.sh/");
         let of_operator = operator(&manifest.address);
-        let needs = |(other, their_namespace, address): &&(String, String, String)| match other
-            .as_str()
-        {
+        let needs = |(other, their_namespace, address): &&(String, String, String)| match other.as_str() {
             "Namespace" => address.ends_with(&format!(".{namespace}")) && !namespace.is_empty(),
             "CustomResourceDefinition" => custom || of_operator,
             "ServiceAccount" | "Service" if kind == "Deployment" => their_namespace == namespace,
             "ClusterRole" => kind == "ClusterRoleBinding",
             "Role" => kind == "RoleBinding" && their_namespace == namespace,
             "ClusterRoleBinding" | "RoleBinding" => of_operator,
-            "Deployment" => {
-                (custom || kind == "APIService") && operator(address) || follows(object, address)
-            }
+            "Deployment" => (custom || kind == "APIService") && operator(address) || follows(object, address),
             "APIService" => kind == "ScaledObject",
             "TriggerAuthentication" => kind == "ScaledObject" && their_namespace == namespace,
             _ => false,
         };
         let own = manifest.address.clone();
-        let found = kinds
-            .iter()
-            .filter(needs)
-            .map(|(_, _, address)| address.clone());
+        let found = kinds.iter().filter(needs).map(|(_, _, address)| address.clone());
         manifest.depends_on = found.filter(|address| *address != own).collect();
     }
 }
 
 /// Whether the object is the ScaledObject of the Deployment at `address`.
 fn follows(object: &Value, address: &str) -> bool {
-    let (namespace, target) = (
-        text(object, "/metadata/namespace"),
-        text(object, "/spec/scaleTargetRef/name"),
-    );
-    text(object, "/kind") == "ScaledObject"
-        && address == format!("kubernetes_deployment.{namespace}/{target}")
+    let (namespace, target) = (text(object, "/metadata/namespace"), text(object, "/spec/scaleTargetRef/name"));
+    text(object, "/kind") == "ScaledObject" && address == format!("kubernetes_deployment.{namespace}/{target}")
 }

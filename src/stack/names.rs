@@ -68,10 +68,8 @@ impl Stack {
 
     /// Tags that everything carries.
     pub fn tags(&self, run: &str, expires_at: Option<&str>) -> BTreeMap<String, String> {
-        let mut tags = BTreeMap::from([
-            (TAG_STACK.to_owned(), self.name.clone()),
-            (TAG_RUN.to_owned(), run.to_owned()),
-        ]);
+        let mut tags =
+            BTreeMap::from([(TAG_STACK.to_owned(), self.name.clone()), (TAG_RUN.to_owned(), run.to_owned())]);
         if let Some(expires_at) = expires_at {
             tags.insert(TAG_EXPIRES_AT.to_owned(), expires_at.to_owned());
         }
@@ -82,23 +80,14 @@ impl Stack {
 impl Names {
     /// The longest role name, which IAM's limit bites first.
     pub fn longest_role(&self) -> Option<&str> {
-        let own = [
-            &self.cluster_role,
-            &self.fargate_role,
-            &self.operator_role,
-            &self.scaler_role,
-        ];
-        let all = own
-            .into_iter()
-            .chain(self.workloads.iter().map(|workload| &workload.role));
+        let own = [&self.cluster_role, &self.fargate_role, &self.operator_role, &self.scaler_role];
+        let all = own.into_iter().chain(self.workloads.iter().map(|workload| &workload.role));
         all.max_by_key(|role| role.len()).map(String::as_str)
     }
 
     /// The names of one workload.
     pub fn workload(&self, name: &str) -> Option<&WorkloadNames> {
-        self.workloads
-            .iter()
-            .find(|workload| workload.workload == name)
+        self.workloads.iter().find(|workload| workload.workload == name)
     }
 
     /// The ARN partition of the region.
@@ -122,29 +111,17 @@ impl Names {
 
     /// ARN of a queue.
     pub fn queue_arn(&self, account_id: &str, queue: &str) -> String {
-        format!(
-            "arn:{}:sqs:{}:{account_id}:{queue}",
-            self.partition(),
-            self.region
-        )
+        format!("arn:{}:sqs:{}:{account_id}:{queue}", self.partition(), self.region)
     }
 
     /// ARN of the cluster.
     pub fn cluster_arn(&self, account_id: &str) -> String {
-        format!(
-            "arn:{}:eks:{}:{account_id}:cluster/{}",
-            self.partition(),
-            self.region,
-            self.cluster
-        )
+        format!("arn:{}:eks:{}:{account_id}:cluster/{}", self.partition(), self.region, self.cluster)
     }
 
     /// ARN of the OIDC provider; `issuer` with or without `https://`, or a reference to it.
     pub fn oidc_provider_arn(&self, account_id: &str, issuer: &str) -> String {
         let issuer = issuer.strip_prefix("https://").unwrap_or(issuer);
-        format!(
-            "arn:{}:iam::{account_id}:oidc-provider/{issuer}",
-            self.partition()
-        )
+        format!("arn:{}:iam::{account_id}:oidc-provider/{issuer}", self.partition())
     }
 }

@@ -35,13 +35,8 @@ impl Policies<'_> {
     /// Who may use the Fargate execution role: Fargate, for this cluster's profiles only.
     pub fn fargate_trust(&self) -> Result<Value> {
         let names = self.stack.names();
-        let arn = names
-            .cluster_arn(self.account_id)
-            .replacen(":cluster/", ":fargateprofile/", 1);
-        render_json(
-            "iam/fargate-trust.json",
-            &json!({ "fargate_profiles_arn": format!("{arn}/*") }),
-        )
+        let arn = names.cluster_arn(self.account_id).replacen(":cluster/", ":fargateprofile/", 1);
+        render_json("iam/fargate-trust.json", &json!({ "fargate_profiles_arn": format!("{arn}/*") }))
     }
 
     /// Who may use the operator's role: its ServiceAccount.
@@ -54,33 +49,19 @@ impl Policies<'_> {
     pub fn operator_policy(&self) -> Result<Value> {
         let names = self.stack.names();
         let mut roles = vec![self.role_arn(&names.scaler_role)];
-        roles.extend(
-            names
-                .workloads
-                .iter()
-                .map(|workload| self.role_arn(&workload.role)),
-        );
-        render_json(
-            "iam/operator-policy.json",
-            &json!({ "queue_arns": self.queue_arns(), "role_arns": roles }),
-        )
+        roles.extend(names.workloads.iter().map(|workload| self.role_arn(&workload.role)));
+        render_json("iam/operator-policy.json", &json!({ "queue_arns": self.queue_arns(), "role_arns": roles }))
     }
 
     /// Who may use the scaler's role: the operator's role only.
     pub fn scaler_trust(&self) -> Result<Value> {
         let operator = self.role_arn(&self.stack.names().operator_role);
-        render_json(
-            "iam/scaler-trust.json",
-            &json!({ "operator_role_arn": operator }),
-        )
+        render_json("iam/scaler-trust.json", &json!({ "operator_role_arn": operator }))
     }
 
     /// What the scaler's role may do: read the queues' depth.
     pub fn scaler_policy(&self) -> Result<Value> {
-        render_json(
-            "iam/scaler-policy.json",
-            &json!({ "queue_arns": self.queue_arns() }),
-        )
+        render_json("iam/scaler-policy.json", &json!({ "queue_arns": self.queue_arns() }))
     }
 
     /// Who may use the workload's role: its ServiceAccount, and the operator's role.
@@ -91,19 +72,11 @@ impl Policies<'_> {
 
     /// What the workload may do: consume its queue.
     pub fn workload_policy(&self, workload: &Workload) -> Result<Value> {
-        let queue = self
-            .stack
-            .names()
-            .queue_arn(self.account_id, &workload.queue.name);
+        let queue = self.stack.names().queue_arn(self.account_id, &workload.queue.name);
         render_json("iam/workload-policy.json", &json!({ "queue_arn": queue }))
     }
 
-    fn web_identity_trust(
-        &self,
-        namespace: &str,
-        account: &str,
-        assumed_by: Option<&str>,
-    ) -> Result<Value> {
+    fn web_identity_trust(&self, namespace: &str, account: &str, assumed_by: Option<&str>) -> Result<Value> {
         let issuer = self.issuer.strip_prefix("https://").unwrap_or(self.issuer);
         let data = json!({
             "provider_arn": self.stack.names().oidc_provider_arn(self.account_id, issuer),
@@ -121,10 +94,6 @@ impl Policies<'_> {
 
     fn queue_arns(&self) -> Vec<String> {
         let names = self.stack.names();
-        names
-            .workloads
-            .iter()
-            .map(|workload| names.queue_arn(self.account_id, &workload.queue))
-            .collect()
+        names.workloads.iter().map(|workload| names.queue_arn(self.account_id, &workload.queue)).collect()
     }
 }

@@ -30,52 +30,26 @@ pub(crate) struct Findings {
 }
 
 impl Findings {
-    pub(crate) fn problem(
-        &mut self,
-        key: &str,
-        cause: impl Into<String>,
-        next_step: impl Into<String>,
-    ) {
+    pub(crate) fn problem(&mut self, key: &str, cause: impl Into<String>, next_step: impl Into<String>) {
         let problem = self.build(key, cause.into(), next_step.into());
         self.problems.push(problem);
     }
 
-    pub(crate) fn warning(
-        &mut self,
-        key: &str,
-        cause: impl Into<String>,
-        next_step: impl Into<String>,
-    ) {
+    pub(crate) fn warning(&mut self, key: &str, cause: impl Into<String>, next_step: impl Into<String>) {
         let warning = self.build(key, cause.into(), next_step.into());
         self.warnings.push(warning);
     }
 
     fn build(&self, key: &str, cause: String, next_step: String) -> Problem {
         // The nearest enclosing key that somebody has said tells the place best.
-        let said = self
-            .settings
-            .iter()
-            .rev()
-            .find(|setting| setting.key == key);
+        let said = self.settings.iter().rev().find(|setting| setting.key == key);
         let origin = said.map_or(Origin::Default, |setting| setting.origin.clone());
-        Problem {
-            file: self.file.clone(),
-            origin,
-            key: key.to_owned(),
-            cause,
-            next_step,
-        }
+        Problem { file: self.file.clone(), origin, key: key.to_owned(), cause, next_step }
     }
 
     fn at(&mut self, origin: &Origin, key: &str, cause: String, next_step: String) {
         let file = self.file.clone();
-        self.problems.push(Problem {
-            file,
-            origin: origin.clone(),
-            key: key.to_owned(),
-            cause,
-            next_step,
-        });
+        self.problems.push(Problem { file, origin: origin.clone(), key: key.to_owned(), cause, next_step });
     }
 }
 
@@ -98,29 +72,15 @@ impl<'a> Section<'a> {
             Some((Value::Map(entries), _)) => entries,
             Some((other, origin)) => {
                 let cause = format!("expected a map of keys, found {}", other.kind());
-                findings.at(
-                    &origin,
-                    &path,
-                    cause,
-                    "write the keys below it, indented".to_owned(),
-                );
+                findings.at(&origin, &path, cause, "write the keys below it, indented".to_owned());
                 Vec::new()
             }
         };
-        Self {
-            findings,
-            path,
-            entries,
-            known: Vec::new(),
-        }
+        Self { findings, path, entries, known: Vec::new() }
     }
 
     fn key(&self, name: &str) -> String {
-        if self.path.is_empty() {
-            name.to_owned()
-        } else {
-            format!("{}.{name}", self.path)
-        }
+        if self.path.is_empty() { name.to_owned() } else { format!("{}.{name}", self.path) }
     }
 
     fn take(&mut self, name: &'static str) -> Option<Node> {
@@ -136,8 +96,7 @@ impl<'a> Section<'a> {
 
     fn wrong(&mut self, node: &Node, key: &str, expected: &str) {
         let cause = format!("expected {expected}, found {}", node.value.kind());
-        self.findings
-            .at(&node.origin, key, cause, format!("write {expected}"));
+        self.findings.at(&node.origin, key, cause, format!("write {expected}"));
     }
 
     /// The map below `name`.
@@ -149,17 +108,12 @@ impl<'a> Section<'a> {
 
     /// The text at `name`, or the default.
     pub(crate) fn text(&mut self, name: &'static str, default: &str) -> String {
-        self.optional_text(name, Some(default))
-            .unwrap_or_else(|| default.to_owned())
+        self.optional_text(name, Some(default)).unwrap_or_else(|| default.to_owned())
     }
 
     /// The text at `name` if somebody said it. Numbers and truth values count as the text they look like only where
     /// that is exact; a version such as 1.30 unquoted is refused, since YAML has turned it into 1.3.
-    pub(crate) fn optional_text(
-        &mut self,
-        name: &'static str,
-        default: Option<&str>,
-    ) -> Option<String> {
+    pub(crate) fn optional_text(&mut self, name: &'static str, default: Option<&str>) -> Option<String> {
         let key = self.key(name);
         let Some(node) = self.take(name) else {
             let value = default.map_or(serde_json::Value::Null, serde_json::Value::from);
@@ -191,12 +145,7 @@ impl<'a> Section<'a> {
     }
 
     /// The whole number at `name` within `range`.
-    pub(crate) fn integer(
-        &mut self,
-        name: &'static str,
-        default: i64,
-        range: RangeInclusive<i64>,
-    ) -> i64 {
+    pub(crate) fn integer(&mut self, name: &'static str, default: i64, range: RangeInclusive<i64>) -> i64 {
         let key = self.key(name);
         let Some(node) = self.take(name) else {
             self.record(key, default.into(), Origin::Default);
@@ -210,15 +159,9 @@ impl<'a> Section<'a> {
         if !range.contains(&number) {
             let (low, high) = range.into_inner();
             let (cause, next) = if high == i64::MAX {
-                (
-                    format!("{number} is too small"),
-                    format!("use {low} or more"),
-                )
+                (format!("{number} is too small"), format!("use {low} or more"))
             } else {
-                (
-                    format!("{number} is out of range"),
-                    format!("use {low} to {high}"),
-                )
+                (format!("{number} is out of range"), format!("use {low} to {high}"))
             };
             self.findings.problem(&key, cause, next);
             return default;
@@ -227,12 +170,7 @@ impl<'a> Section<'a> {
     }
 
     /// The number at `name`, fraction allowed, within `range`.
-    pub(crate) fn number(
-        &mut self,
-        name: &'static str,
-        default: f64,
-        range: RangeInclusive<f64>,
-    ) -> f64 {
+    pub(crate) fn number(&mut self, name: &'static str, default: f64, range: RangeInclusive<f64>) -> f64 {
         let key = self.key(name);
         let Some(node) = self.take(name) else {
             self.record(key, default.into(), Origin::Default);
@@ -249,8 +187,7 @@ impl<'a> Section<'a> {
         self.record(key.clone(), number.into(), node.origin);
         if !range.contains(&number) {
             let next = format!("use {} to {}", range.start(), range.end());
-            self.findings
-                .problem(&key, format!("{number} is out of range"), next);
+            self.findings.problem(&key, format!("{number} is out of range"), next);
             return default;
         }
         number
@@ -265,11 +202,7 @@ impl<'a> Section<'a> {
         }
         let key = self.key(name);
         let list: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
-        self.findings.problem(
-            &key,
-            format!("{text:?} is not known"),
-            format!("use one of {}", list.join(", ")),
-        );
+        self.findings.problem(&key, format!("{text:?} is not known"), format!("use one of {}", list.join(", ")));
         first
     }
 
@@ -338,36 +271,22 @@ impl<'a> Section<'a> {
         };
         let read_item = |(index, item): (usize, Node)| {
             let path = format!("{key}[{index}]");
-            let item = Item {
-                findings: &mut *self.findings,
-                path: path.clone(),
-                node: item,
-            };
+            let item = Item { findings: &mut *self.findings, path: path.clone(), node: item };
             read(index, &path, item)
         };
         Some(items.into_iter().enumerate().map(read_item).collect())
     }
 
     /// Adds a problem with the key `name`.
-    pub(crate) fn problem(
-        &mut self,
-        name: &str,
-        cause: impl Into<String>,
-        next_step: impl Into<String>,
-    ) {
+    pub(crate) fn problem(&mut self, name: &str, cause: impl Into<String>, next_step: impl Into<String>) {
         let key = self.key(name);
         self.findings.problem(&key, cause, next_step);
     }
 
     /// Takes over what was found while reading defaults apart, below `prefix`.
     pub(crate) fn adopt(&mut self, prefix: &str, defaults: Findings) {
-        let under = |setting: Setting| Setting {
-            key: format!("{prefix}.{}", setting.key),
-            ..setting
-        };
-        self.findings
-            .settings
-            .extend(defaults.settings.into_iter().map(under));
+        let under = |setting: Setting| Setting { key: format!("{prefix}.{}", setting.key), ..setting };
+        self.findings.settings.extend(defaults.settings.into_iter().map(under));
     }
 
     /// Reports every key that nobody took out.
@@ -378,8 +297,7 @@ impl<'a> Section<'a> {
                 |known| format!("did you mean {known:?}?"),
             );
             let key = self.key(&entry.name);
-            self.findings
-                .at(&entry.origin, &key, "unknown key".to_owned(), next_step);
+            self.findings.at(&entry.origin, &key, "unknown key".to_owned(), next_step);
         }
     }
 }
@@ -398,11 +316,7 @@ impl<'a> Item<'a> {
             return None;
         };
         let (key, value) = (self.path.clone(), text.clone().into());
-        self.findings.settings.push(Setting {
-            key,
-            value,
-            origin: self.node.origin.clone(),
-        });
+        self.findings.settings.push(Setting { key, value, origin: self.node.origin.clone() });
         Some(text.clone())
     }
 
@@ -430,9 +344,7 @@ fn edits(left: &str, right: &str) -> usize {
         row[0] = i + 1;
         for (j, b) in right.iter().enumerate() {
             let above = row[j + 1];
-            row[j + 1] = (above + 1)
-                .min(row[j] + 1)
-                .min(diagonal + usize::from(a != *b));
+            row[j + 1] = (above + 1).min(row[j] + 1).min(diagonal + usize::from(a != *b));
             diagonal = above;
         }
     }

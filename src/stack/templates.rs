@@ -9,9 +9,7 @@ use tera::{Context, Kwargs, State, Tera};
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// The template or its data do not fit together.
-    #[error(
-        "failed to render the embedded template {name:?}: {cause}; this is a bug of Sluice, please report it"
-    )]
+    #[error("failed to render the embedded template {name:?}: {cause}; this is a bug of Sluice, please report it")]
     Render {
         /// Template.
         name: String,
@@ -19,9 +17,7 @@ pub enum Error {
         cause: String,
     },
     /// The rendered text is no JSON or YAML.
-    #[error(
-        "the embedded template {name:?} gave unreadable text: {cause}; this is a bug of Sluice, please report it"
-    )]
+    #[error("the embedded template {name:?} gave unreadable text: {cause}; this is a bug of Sluice, please report it")]
     Parse {
         /// Template.
         name: String,
@@ -62,20 +58,14 @@ static TERA: LazyLock<Result<Tera>> = LazyLock::new(|| {
         serde_json::to_string(value).map_err(tera::Error::message)
     });
     tera.add_raw_templates(EMBEDDED)
-        .map_err(|error| Error::Render {
-            name: "all".to_owned(),
-            cause: error.to_string(),
-        })?;
+        .map_err(|error| Error::Render { name: "all".to_owned(), cause: error.to_string() })?;
     Ok(tera)
 });
 
 /// Renders the embedded template `name` (its path below `templates/`) with the keys of the object `data`.
 /// Names that end in `.html` are escaped automatically; in the others, `| json` writes a value as JSON.
 pub fn render(name: &str, data: &Value) -> Result<String> {
-    let failed = |error: tera::Error| Error::Render {
-        name: name.to_owned(),
-        cause: error.to_string(),
-    };
+    let failed = |error: tera::Error| Error::Render { name: name.to_owned(), cause: error.to_string() };
     let tera = TERA.as_ref().map_err(Clone::clone)?;
     let context = Context::from_serialize(data).map_err(failed)?;
     tera.render(name, &context).map_err(failed)
@@ -83,10 +73,7 @@ pub fn render(name: &str, data: &Value) -> Result<String> {
 
 /// Renders a JSON document.
 pub(crate) fn render_json(name: &str, data: &Value) -> Result<Value> {
-    let unreadable = |error: serde_json::Error| Error::Parse {
-        name: name.to_owned(),
-        cause: error.to_string(),
-    };
+    let unreadable = |error: serde_json::Error| Error::Parse { name: name.to_owned(), cause: error.to_string() };
     serde_json::from_str(&render(name, data)?).map_err(unreadable)
 }
 
@@ -97,9 +84,7 @@ pub(crate) fn render_yaml(name: &str, data: &Value) -> Result<Vec<Value>> {
 
 /// Reads YAML documents of an embedded file.
 pub(crate) fn parse_yaml(name: &str, text: &str) -> Result<Vec<Value>> {
-    let unreadable = |error: serde_saphyr::Error| Error::Parse {
-        name: name.to_owned(),
-        cause: error.without_snippet().to_string(),
-    };
+    let unreadable =
+        |error: serde_saphyr::Error| Error::Parse { name: name.to_owned(), cause: error.without_snippet().to_string() };
     serde_saphyr::from_multiple(text).map_err(unreadable)
 }

@@ -62,10 +62,7 @@ impl Value {
 
 /// The file's tree; an empty file is an empty map.
 pub(crate) fn parse(file: Option<&str>, text: &str) -> Result<Node, Problem> {
-    let empty = Node {
-        value: Value::Map(Vec::new()),
-        origin: Origin::Default,
-    };
+    let empty = Node { value: Value::Map(Vec::new()), origin: Origin::Default };
     if text.trim().is_empty() {
         return Ok(empty);
     }
@@ -73,18 +70,13 @@ pub(crate) fn parse(file: Option<&str>, text: &str) -> Result<Node, Problem> {
         Ok(spanned) if matches!(spanned.value, Value::Null) => Ok(empty),
         Ok(spanned) => Ok(located(spanned)),
         Err(error) => {
-            let (line, column) = error
-                .location()
-                .map_or((1, 1), |location| (location.line(), location.column()));
+            let (line, column) = error.location().map_or((1, 1), |location| (location.line(), location.column()));
             let cause = error.without_snippet().to_string();
             Err(Problem {
                 file: file.map(str::to_owned),
                 origin: Origin::File { line, column },
                 key: String::new(),
-                cause: format!(
-                    "this is not readable YAML: {}",
-                    cause.lines().next().unwrap_or_default()
-                ),
+                cause: format!("this is not readable YAML: {}", cause.lines().next().unwrap_or_default()),
                 next_step: "correct the text at this place".to_owned(),
             })
         }
@@ -92,17 +84,11 @@ pub(crate) fn parse(file: Option<&str>, text: &str) -> Result<Node, Problem> {
 }
 
 fn located(spanned: Spanned<Value>) -> Node {
-    Node {
-        value: spanned.value,
-        origin: place(spanned.referenced),
-    }
+    Node { value: spanned.value, origin: place(spanned.referenced) }
 }
 
 fn place(location: serde_saphyr::Location) -> Origin {
-    Origin::File {
-        line: location.line(),
-        column: location.column(),
-    }
+    Origin::File { line: location.line(), column: location.column() }
 }
 
 /// Lays one override over the tree.
@@ -125,17 +111,9 @@ pub(crate) fn lay_over(root: &mut Node, over: &Override) -> Result<(), Problem> 
             Step::Key(name) => child(node, name, &over.origin),
             Step::Index(index) => item(node, index, &over.origin),
         }
-        .ok_or_else(|| {
-            refuse(
-                "no such place in the stack".to_owned(),
-                "list items are added one after another",
-            )
-        })?;
+        .ok_or_else(|| refuse("no such place in the stack".to_owned(), "list items are added one after another"))?;
     }
-    *node = Node {
-        value,
-        origin: over.origin.clone(),
-    };
+    *node = Node { value, origin: over.origin.clone() };
     Ok(())
 }
 
@@ -145,11 +123,10 @@ enum Step<'a> {
 }
 
 fn steps(path: &str) -> impl Iterator<Item = Step<'_>> {
-    path.split(['.', '['])
-        .map(|part| match part.strip_suffix(']').map(str::parse) {
-            Some(Ok(index)) => Step::Index(index),
-            _ => Step::Key(part),
-        })
+    path.split(['.', '[']).map(|part| match part.strip_suffix(']').map(str::parse) {
+        Some(Ok(index)) => Step::Index(index),
+        _ => Step::Key(part),
+    })
 }
 
 fn child<'a>(node: &'a mut Node, name: &str, origin: &Origin) -> Option<&'a mut Node> {
@@ -159,21 +136,11 @@ fn child<'a>(node: &'a mut Node, name: &str, origin: &Origin) -> Option<&'a mut 
     let Value::Map(entries) = &mut node.value else {
         return None;
     };
-    let index = entries
-        .iter()
-        .position(|entry| entry.name == name)
-        .unwrap_or_else(|| {
-            let node = Node {
-                value: Value::Null,
-                origin: origin.clone(),
-            };
-            entries.push(Entry {
-                name: name.to_owned(),
-                origin: origin.clone(),
-                node,
-            });
-            entries.len() - 1
-        });
+    let index = entries.iter().position(|entry| entry.name == name).unwrap_or_else(|| {
+        let node = Node { value: Value::Null, origin: origin.clone() };
+        entries.push(Entry { name: name.to_owned(), origin: origin.clone(), node });
+        entries.len() - 1
+    });
     entries.get_mut(index).map(|entry| &mut entry.node)
 }
 
@@ -185,29 +152,19 @@ fn item<'a>(node: &'a mut Node, index: usize, origin: &Origin) -> Option<&'a mut
         return None;
     };
     if index == items.len() {
-        items.push(Node {
-            value: Value::Map(Vec::new()),
-            origin: origin.clone(),
-        });
+        items.push(Node { value: Value::Map(Vec::new()), origin: origin.clone() });
     }
     items.get_mut(index)
 }
 
 fn stamped(value: Value, origin: &Origin) -> Value {
-    let stamp = |node: Node| Node {
-        value: stamped(node.value, origin),
-        origin: origin.clone(),
-    };
+    let stamp = |node: Node| Node { value: stamped(node.value, origin), origin: origin.clone() };
     match value {
         Value::List(items) => Value::List(items.into_iter().map(stamp).collect()),
         Value::Map(entries) => Value::Map(
             entries
                 .into_iter()
-                .map(|entry| Entry {
-                    name: entry.name,
-                    origin: origin.clone(),
-                    node: stamp(entry.node),
-                })
+                .map(|entry| Entry { name: entry.name, origin: origin.clone(), node: stamp(entry.node) })
                 .collect(),
         ),
         plain => plain,
@@ -272,11 +229,7 @@ impl<'de> Visitor<'de> for ValueVisitor {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
         let mut entries = Vec::new();
         while let Some((name, node)) = map.next_entry::<Spanned<String>, Spanned<Value>>()? {
-            entries.push(Entry {
-                name: name.value,
-                origin: place(name.referenced),
-                node: located(node),
-            });
+            entries.push(Entry { name: name.value, origin: place(name.referenced), node: located(node) });
         }
         Ok(Value::Map(entries))
     }

@@ -32,11 +32,7 @@ pub const TABLE: [Version; 7] = [
 ];
 
 const fn row(name: &'static str, standard_until: Date, extended_until: Date) -> Version {
-    Version {
-        name,
-        standard_until,
-        extended_until,
-    }
+    Version { name, standard_until, extended_until }
 }
 
 /// What EKS offers for a version on a day.
@@ -68,10 +64,5 @@ pub fn support(name: &str, today: Date) -> Support {
 
 /// The versions that can still be created on `today`, newest first.
 pub fn available(today: Date) -> Vec<&'static str> {
-    TABLE
-        .iter()
-        .rev()
-        .filter(|version| today <= version.extended_until)
-        .map(|version| version.name)
-        .collect()
+    TABLE.iter().rev().filter(|version| today <= version.extended_until).map(|version| version.name).collect()
 }

@@ -1,0 +1,229 @@
+//! The connection: where the cluster is and who we are there, found out when first needed.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use clock::Clock;
+use futures::future::BoxFuture;
+use jiff::Timestamp;
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::{Client, Config};
+use serde_json::json;
+use tokio::sync::Mutex;
+
+use crate::Result;
+use crate::error::Error;
+
+/// Text that must not be seen; `Debug` hides it.
+#[derive(Clone)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Wraps the text.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("<hidden>")
+    }
+}
+
+/// A bearer token.
+#[derive(Debug, Clone)]
+pub struct Token {
+    /// The token.
+    pub value: Secret,
+    /// When it ends, real time; it is renewed one minute before.
+    pub expires_at: Timestamp,
+}
+
+/// Where an API server is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Endpoint {
+    /// `https://…`.
+    pub server: String,
+    /// The CA in PEM, base64-encoded, as EKS and kubeconfigs give it.
+    pub certificate_authority: String,
+}
+
+/// Finds the endpoint; `None` if the cluster does not exist (yet). The error's text is shown as it is.
+pub type Locate = Arc<dyn Fn() -> BoxFuture<'static, Result<Option<Endpoint>, String>> + Send + Sync>;
+/// Makes bearer tokens. The error's text is shown as it is.
+pub type TokenSource = Arc<dyn Fn() -> BoxFuture<'static, Result<Token, String>> + Send + Sync>;
+
+/// How to get into a cluster.
+#[derive(Clone)]
+pub enum Connection {
+    /// By a kubeconfig.
+    Kubeconfig {
+        /// File; the usual search (`KUBECONFIG`, home) without it.
+        file: Option<PathBuf>,
+        /// Context; the current one without it.
+        context: Option<String>,
+    },
+    /// By endpoint and bearer tokens, as EKS.
+    Eks {
+        /// Finds the endpoint.
+        locate: Locate,
+        /// Makes tokens.
+        token: TokenSource,
+    },
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Kubeconfig { file, context } => {
+                f.debug_struct("Kubeconfig").field("file", file).field("context", context).finish()
+            }
+            Self::Eks { .. } => f.write_str("Eks"),
+        }
+    }
+}
+
+/// A cluster. Cheap to clone; clones share the connection.
+#[derive(Debug, Clone)]
+pub struct Cluster(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    connection: Connection,
+    clock: Clock,
+    session: Mutex<Option<Session>>,
+    ready: AtomicBool,
+}
+
+/// A client and what it is good for.
+#[derive(Clone)]
+pub(crate) struct Session {
+    pub(crate) client: Client,
+    pub(crate) server: String,
+    expires_at: Option<Timestamp>,
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session").field("server", &self.server).finish_non_exhaustive()
+    }
+}
+
+impl Cluster {
+    /// A cluster that will be connected to when first used. The clock is for waits; tokens live in real time.
+    pub fn new(connection: Connection, clock: Clock) -> Self {
+        // With ring as the only provider compiled in this only makes the choice explicit; it may have been made already.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        Self(Arc::new(Inner { connection, clock, session: Mutex::new(None), ready: AtomicBool::new(false) }))
+    }
+
+    /// The clock that waits are measured by.
+    pub fn clock(&self) -> &Clock {
+        &self.0.clock
+    }
+
+    /// A client with a token that is good for at least a minute, or an error if the cluster does not exist.
+    pub async fn client(&self) -> Result<Client> {
+        Ok(self.session().await?.client)
+    }
+
+    /// The server's URL.
+    pub async fn server(&self) -> Result<String> {
+        Ok(self.session().await?.server)
+    }
+
+    /// Whether the API server has answered that it is ready.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.0.ready.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_ready(&self) {
+        self.0.ready.store(true, Ordering::Relaxed);
+    }
+
+    /// Forgets the connection, for instance after the cluster has been replaced.
+    pub async fn forget(&self) {
+        self.0.ready.store(false, Ordering::Relaxed);
+        *self.0.session.lock().await = None;
+    }
+
+    /// Like [`Self::find`], but a missing cluster is an error.
+    pub(crate) async fn session(&self) -> Result<Session> {
+        self.find().await?.ok_or(Error::NoCluster)
+    }
+
+    /// The session, or `None` if the cluster does not exist.
+    pub(crate) async fn find(&self) -> Result<Option<Session>> {
+        let mut cached = self.0.session.lock().await;
+        if let Some(session) = cached.as_ref()
+            && session
+                .expires_at
+                .is_none_or(|end| end.duration_since(self.0.clock.now()) > jiff::SignedDuration::from_secs(60))
+        {
+            return Ok(Some(session.clone()));
+        }
+        cached.clone_from(&self.connect().await?);
+        Ok(cached.clone())
+    }
+
+    async fn connect(&self) -> Result<Option<Session>> {
+        match &self.0.connection {
+            Connection::Kubeconfig { file, context } => by_kubeconfig(file.as_ref(), context.as_ref()).await.map(Some),
+            Connection::Eks { locate, token } => {
+                let Some(endpoint) = locate().await.map_err(Error::Locate)? else { return Ok(None) };
+                let token = token().await.map_err(Error::Locate)?;
+                by_token(&endpoint, &token).await.map(Some)
+            }
+        }
+    }
+}
+
+async fn by_kubeconfig(file: Option<&PathBuf>, context: Option<&String>) -> Result<Session> {
+    let place = match (file, context) {
+        (Some(file), Some(context)) => format!(" {} (context {context})", file.display()),
+        (Some(file), None) => format!(" {}", file.display()),
+        (None, Some(context)) => format!(" (context {context})"),
+        (None, None) => String::new(),
+    };
+    let failed =
+        |error: kube::config::KubeconfigError| Error::Kubeconfig { place: place.clone(), cause: error.to_string() };
+    let options = KubeConfigOptions { context: context.cloned(), ..Default::default() };
+    let config = match file {
+        Some(file) => {
+            let kubeconfig = Kubeconfig::read_from(file).map_err(failed)?;
+            Config::from_custom_kubeconfig(kubeconfig, &options).await.map_err(failed)?
+        }
+        None => Config::from_kubeconfig(&options).await.map_err(failed)?,
+    };
+    session(config, None)
+}
+
+async fn by_token(endpoint: &Endpoint, token: &Token) -> Result<Session> {
+    let failed = |cause: String| Error::Locate(format!("the endpoint {} cannot be used: {cause}", endpoint.server));
+    let name = "sluice";
+    let kubeconfig = json!({
+        "clusters": [{ "name": name, "cluster": {
+            "server": endpoint.server, "certificate-authority-data": endpoint.certificate_authority,
+        }}],
+        "users": [{ "name": name, "user": { "token": token.value.0 } }],
+        "contexts": [{ "name": name, "context": { "cluster": name, "user": name } }],
+        "current-context": name,
+    });
+    let kubeconfig: Kubeconfig = serde_json::from_value(kubeconfig).map_err(|error| failed(error.to_string()))?;
+    let options = KubeConfigOptions::default();
+    let config =
+        Config::from_custom_kubeconfig(kubeconfig, &options).await.map_err(|error| failed(error.to_string()))?;
+    session(config, Some(token.expires_at))
+}
+
+fn session(mut config: Config, expires_at: Option<Timestamp>) -> Result<Session> {
+    // A proxy or firewall that swallows packets must not hold a step for ever.
+    config.connect_timeout = Some(Duration::from_secs(10));
+    let server = config.cluster_url.to_string().trim_end_matches('/').to_owned();
+    let client = Client::try_from(config).map_err(|error| Error::from_kube(&server, "connect", &error))?;
+    Ok(Session { client, server, expires_at })
+}

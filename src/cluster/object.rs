@@ -1,0 +1,175 @@
+//! Any Kubernetes manifest as a resource of the engine, by server-side apply.
+
+mod steps;
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use provision::{Address, Attributes, Context, Failure, Health, Known, Reading, Resource, Schema};
+use serde_json::{Value, json};
+
+use crate::address::{Name, text};
+use crate::connection::Cluster;
+use crate::readiness::{Readiness, readiness};
+use crate::{LABEL_MANAGED_BY, LABEL_STACK, MANAGER, Result, shape};
+
+/// The attribute that holds the manifest.
+const MANIFEST: &str = "manifest";
+
+/// What an [`Object`] is made from.
+#[derive(Debug, Clone)]
+pub struct Manifest {
+    /// The object with apiVersion, kind, name and our labels; its texts may hold references of the engine.
+    pub object: Value,
+    /// Fields set when it is made and left to others afterwards (a Deployment's replicas that an autoscaler owns).
+    pub initial: Option<Value>,
+    /// What must exist before it and outlive it.
+    pub depends_on: Vec<Address>,
+    /// The resource that is the cluster, if the same plan makes it.
+    pub lives_in: Option<Address>,
+}
+
+/// A Kubernetes object as a resource.
+#[derive(Debug, Clone)]
+pub struct Object {
+    cluster: Cluster,
+    stack: String,
+    name: Name,
+    address: Address,
+    desired: Attributes,
+    initial: Option<Value>,
+    depends_on: Vec<Address>,
+    lives_in: Option<Address>,
+}
+
+impl Object {
+    /// The object of `manifest` in `cluster`, belonging to `stack`. Its address is `kubernetes_<kind>.<namespace>/<name>`.
+    pub fn new(cluster: Cluster, stack: &str, manifest: Manifest) -> Result<Self> {
+        let Manifest { mut object, initial, depends_on, lives_in } = manifest;
+        let name = Name::of(&object)?;
+        object["metadata"]["labels"][LABEL_MANAGED_BY] = MANAGER.into();
+        object["metadata"]["labels"][LABEL_STACK] = stack.into();
+        Ok(Self {
+            cluster,
+            stack: stack.to_owned(),
+            address: name.address(),
+            name,
+            desired: Attributes::from([(MANIFEST.to_owned(), object)]),
+            initial,
+            depends_on,
+            lives_in,
+        })
+    }
+
+    /// Who the live object belongs to, if that is not us.
+    fn foreign_owner(&self, live: &Value) -> Option<String> {
+        let label = |name: &str| live["metadata"]["labels"][name].as_str();
+        match (label(LABEL_MANAGED_BY), label(LABEL_STACK)) {
+            (Some(MANAGER), Some(stack)) if stack == self.stack => None,
+            (_, Some(stack)) => Some(format!("the stack {stack:?}")),
+            (Some(manager), None) => Some(format!("{manager:?}")),
+            (None, None) => Some(format!("somebody else (it lacks the label {LABEL_STACK})")),
+        }
+    }
+
+    /// The engine's view of a live object.
+    fn present(&self, live: &Value, desired: Option<&Value>) -> provision::Object {
+        let manifest = match desired {
+            Some(desired) => shape::projected(desired, Some(live)).unwrap_or(Value::Null),
+            None => shape::cleaned(live),
+        };
+        let attributes = Attributes::from([(MANIFEST.to_owned(), manifest)]);
+        let health = match readiness(live) {
+            _ if text(live, "/metadata/deletionTimestamp").is_some() => {
+                Health::Broken("it is being deleted".to_owned())
+            }
+            // Replicas of a scaled Deployment come and go; that is its work, not its making.
+            Readiness::Waiting(why) if self.initial.is_none() => Health::Settling(why),
+            _ => Health::Ready,
+        };
+        provision::Object { health, ..provision::Object::new(self.name.id(), attributes) }
+    }
+
+    async fn look(&self, known: Known<'_>) -> Result<Reading> {
+        let Some(session) = self.cluster.find().await? else { return Ok(Reading::Absent) };
+        let Some(live) = self.fetch(&session).await? else { return Ok(Reading::Absent) };
+        if let Some(owner) = self.foreign_owner(&live) {
+            return Ok(Reading::Foreign(format!("it belongs to {owner}")));
+        }
+        Ok(Reading::Present(self.present(&live, known.desired.get(MANIFEST))))
+    }
+}
+
+fn manifest(attributes: &Attributes) -> Value {
+    attributes.get(MANIFEST).cloned().unwrap_or_else(|| json!({}))
+}
+
+impl Resource for Object {
+    fn address(&self) -> &Address {
+        &self.address
+    }
+
+    fn desired(&self) -> &Attributes {
+        &self.desired
+    }
+
+    fn schema(&self) -> Schema {
+        Schema { open: &[MANIFEST], ..Schema::default() }
+    }
+
+    fn depends_on(&self) -> Vec<Address> {
+        self.depends_on.clone()
+    }
+
+    fn lives_in(&self) -> Option<Address> {
+        self.lives_in.clone()
+    }
+
+    fn identity(&self) -> String {
+        self.name.for_people()
+    }
+
+    fn same(&self, _path: &str, desired: &Value, actual: &Value) -> bool {
+        shape::same_scalar(desired, actual)
+    }
+
+    fn read<'a>(&'a self, known: Known<'a>, _context: &'a Context) -> BoxFuture<'a, Result<Reading, Failure>> {
+        async move { self.look(known).await.map_err(Failure::new) }.boxed()
+    }
+
+    fn create<'a>(
+        &'a self,
+        desired: &'a Attributes,
+        context: &'a Context,
+    ) -> BoxFuture<'a, Result<provision::Object, Failure>> {
+        async move {
+            let manifest = manifest(desired);
+            let live = self.make(&manifest, context).await.map_err(Failure::new)?;
+            Ok(self.present(&live, Some(&manifest)))
+        }
+        .boxed()
+    }
+
+    fn update<'a>(
+        &'a self,
+        _current: &'a provision::Object,
+        desired: &'a Attributes,
+        _changed: &'a [String],
+        context: &'a Context,
+    ) -> BoxFuture<'a, Result<provision::Object, Failure>> {
+        async move {
+            let manifest = manifest(desired);
+            let live = self.change(&manifest, context).await.map_err(Failure::new)?;
+            Ok(self.present(&live, Some(&manifest)))
+        }
+        .boxed()
+    }
+
+    fn delete<'a>(
+        &'a self,
+        _current: &'a provision::Object,
+        context: &'a Context,
+    ) -> BoxFuture<'a, Result<(), Failure>> {
+        // The object's identity is part of this resource (also of one made by the audit), so `current` adds nothing.
+        async move { self.remove(context).await.map_err(Failure::new) }.boxed()
+    }
+}

@@ -1,0 +1,150 @@
+//! When an object can be used, told from the object itself; and why a Deployment's pods are not up yet.
+
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::{Api, ListParams};
+use serde_json::Value;
+
+use crate::address::text;
+use crate::connection::Session;
+
+/// Whether an object is ready.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Readiness {
+    Ready,
+    /// Why not.
+    Waiting(String),
+}
+
+/// The readiness of a live object; kinds without a notion of it are ready.
+pub(crate) fn readiness(live: &Value) -> Readiness {
+    match text(live, "/kind").unwrap_or_default() {
+        "Deployment" => deployment(live),
+        "CustomResourceDefinition" => condition(live, "Established"),
+        "APIService" => condition(live, "Available"),
+        "Namespace" if text(live, "/status/phase") == Some("Terminating") => {
+            Readiness::Waiting("the namespace is terminating".to_owned())
+        }
+        _ => Readiness::Ready,
+    }
+}
+
+fn deployment(live: &Value) -> Readiness {
+    let number = |pointer: &str| live.pointer(pointer).and_then(Value::as_i64);
+    let wanted = number("/spec/replicas").unwrap_or(1);
+    let (updated, available) =
+        (number("/status/updatedReplicas").unwrap_or(0), number("/status/availableReplicas").unwrap_or(0));
+    let observed = number("/status/observedGeneration").unwrap_or(0) >= number("/metadata/generation").unwrap_or(1);
+    if observed && updated >= wanted && available >= wanted {
+        return Readiness::Ready;
+    }
+    let mut why = format!("{available} of {wanted} pods available");
+    if !observed {
+        why = "not yet seen by the Deployment controller".to_owned();
+    }
+    for kind in ["ReplicaFailure", "Progressing"] {
+        if let Some(found) = find_condition(live, kind)
+            && (kind == "ReplicaFailure" || text(found, "/status") == Some("False"))
+        {
+            why = format!("{why}; {}", text(found, "/message").unwrap_or(kind));
+        }
+    }
+    Readiness::Waiting(why)
+}
+
+fn find_condition<'a>(live: &'a Value, kind: &str) -> Option<&'a Value> {
+    let conditions = live.pointer("/status/conditions")?.as_array()?;
+    conditions.iter().find(|condition| text(condition, "/type") == Some(kind))
+}
+
+fn condition(live: &Value, kind: &str) -> Readiness {
+    match find_condition(live, kind) {
+        Some(found) if text(found, "/status") == Some("True") => Readiness::Ready,
+        Some(found) => {
+            let (reason, message) = (text(found, "/reason").unwrap_or_default(), text(found, "/message"));
+            Readiness::Waiting(format!("not {kind}: {reason} {}", message.unwrap_or_default()).trim_end().to_owned())
+        }
+        None => Readiness::Waiting(format!("not {kind} yet")),
+    }
+}
+
+/// Why pods of the Deployment do not run, for people: scheduling, waiting and crash reasons. Empty if nothing is known;
+/// the wait itself does not depend on this look.
+pub(crate) async fn pod_trouble(session: &Session, live: &Value) -> Vec<String> {
+    let Some(pods) = pods_of(session, live).await else { return Vec::new() };
+    let mut trouble: Vec<String> = pods.iter().filter_map(waiting_reason).collect();
+    trouble.sort();
+    trouble.dedup();
+    trouble
+}
+
+/// The pods that the Deployment's selector matches; `None` if they could not be listed.
+pub(crate) async fn pods_of(session: &Session, deployment: &Value) -> Option<Vec<Pod>> {
+    let labels = deployment.pointer("/spec/selector/matchLabels")?.as_object()?;
+    let label = |(key, value): (&String, &Value)| Some(format!("{key}={}", value.as_str()?));
+    let selector: Vec<String> = labels.iter().filter_map(label).collect();
+    let api: Api<Pod> = Api::namespaced(session.client.clone(), text(deployment, "/metadata/namespace")?);
+    let list = api.list(&ListParams::default().labels(&selector.join(","))).await.ok()?;
+    Some(list.items)
+}
+
+/// Why the pod does not run, if it does not.
+pub(crate) fn waiting_reason(pod: &Pod) -> Option<String> {
+    let name = pod.metadata.name.as_deref().unwrap_or("a pod");
+    let status = pod.status.as_ref()?;
+    let unscheduled = status.conditions.iter().flatten().find(|c| c.type_ == "PodScheduled" && c.status == "False");
+    if let Some(condition) = unscheduled {
+        let message = condition.message.as_deref().or(condition.reason.as_deref()).unwrap_or("not scheduled");
+        return Some(format!("{name}: {message}"));
+    }
+    for container in status.container_statuses.iter().flatten() {
+        let Some(waiting) = container.state.as_ref().and_then(|state| state.waiting.as_ref()) else { continue };
+        let reason = waiting.reason.as_deref().unwrap_or("waiting");
+        let message = waiting.message.as_ref().map_or_else(String::new, |message| format!(": {message}"));
+        return Some(format!("{name}: {reason}{message}"));
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_deployment_is_ready_when_the_newest_pods_are_available() {
+        let mut live = json!({"kind": "Deployment", "metadata": {"generation": 2}, "spec": {"replicas": 2},
+            "status": {"observedGeneration": 2, "updatedReplicas": 2, "availableReplicas": 2}});
+        assert_eq!(readiness(&live), Readiness::Ready);
+        live["status"]["availableReplicas"] = 1.into();
+        assert_eq!(readiness(&live), Readiness::Waiting("1 of 2 pods available".to_owned()));
+        live["status"]["observedGeneration"] = 1.into();
+        assert!(matches!(readiness(&live), Readiness::Waiting(why) if why.contains("not yet seen")));
+    }
+
+    #[test]
+    fn zero_wanted_pods_are_available_at_once_but_not_before_the_controller_has_looked() {
+        let mut live = json!({"kind": "Deployment", "metadata": {"generation": 1}, "spec": {"replicas": 0}});
+        assert!(matches!(readiness(&live), Readiness::Waiting(_)));
+        live["status"] = json!({"observedGeneration": 1});
+        assert_eq!(readiness(&live), Readiness::Ready);
+    }
+
+    #[test]
+    fn conditions_decide_for_crds_and_api_services() {
+        let crd = json!({"kind": "CustomResourceDefinition", "status": {"conditions": [{"type": "Established", "status": "True"}]}});
+        assert_eq!(readiness(&crd), Readiness::Ready);
+        let service = json!({"kind": "APIService", "status": {"conditions":
+            [{"type": "Available", "status": "False", "reason": "MissingEndpoints", "message": "no endpoints"}]}});
+        assert_eq!(readiness(&service), Readiness::Waiting("not Available: MissingEndpoints no endpoints".to_owned()));
+    }
+
+    #[test]
+    fn a_pods_waiting_reason_names_pod_reason_and_message() {
+        let pod: Pod = serde_json::from_value(json!({"metadata": {"name": "p"}, "status": {"containerStatuses": [{
+            "name": "c", "image": "i", "imageID": "", "ready": false, "restartCount": 0,
+            "state": {"waiting": {"reason": "ImagePullBackOff", "message": "no such image"}}}]}}))
+        .unwrap();
+        assert_eq!(waiting_reason(&pod).unwrap(), "p: ImagePullBackOff: no such image");
+    }
+}
