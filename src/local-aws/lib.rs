@@ -1,1 +1,100 @@
-//! Skeleton.
+//! The local AWS cloud: SQS, STS, IAM and EKS (and tag search) on one plain-HTTP loopback endpoint.
+//!
+//! Entry point: [`serve`]. Requests cross a socket in AWS's own protocols, are authenticated by SigV4 and authorised
+//! by IAM before a service sees them. Clusters are started and ended by whoever holds the other end of
+//! [`control_plane`]'s channel.
+//!
+//! Invariants:
+//! - `policy` decides from plain values: no clock, socket, file or environment.
+//! - Every call is authorised; a refusal is remembered with its reasons (`/_sluice/denials`), never with credentials.
+//! - Each service keeps its state behind its own mutex, and no lock is held across an await.
+//! - Durations (visibility, delays, EKS states) follow the clock's scale; signatures and tokens live in real time.
+//!
+//! This crate must not know Kubernetes, the AWS SDK, files, or who runs it.
+
+mod authentication;
+mod authorization;
+mod caller;
+mod cloud;
+pub mod control_plane;
+mod denials;
+mod eks;
+mod fault;
+mod iam;
+mod identifier;
+mod issuer;
+mod policy;
+mod protocol;
+mod request;
+mod server;
+mod sqs;
+mod sts;
+mod tagging;
+
+use clock::Clock;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+/// Why the local AWS cloud could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The listener given in [`Options`] cannot be used.
+    #[error("failed to use the listener of the local AWS endpoint: {0}; give a bound TCP listener")]
+    Listener(#[source] std::io::Error),
+    /// The certificates that issuers are trusted by cannot be used.
+    #[error("failed to read the trust roots for OIDC issuers: {0}; give PEM certificates")]
+    TrustRoots(String),
+}
+
+/// A result of this crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// A long-lived access key.
+#[derive(Clone)]
+pub struct AccessKey {
+    /// The key's id, such as `AKIA…`.
+    pub id: String,
+    /// The secret that requests are signed with.
+    pub secret: String,
+}
+
+impl std::fmt::Debug for AccessKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AccessKey").field("id", &self.id).field("secret", &"(redacted)").finish()
+    }
+}
+
+/// What [`serve`] needs.
+#[derive(Debug)]
+pub struct Options {
+    /// A bound loopback listener; all services answer on it.
+    pub listener: std::net::TcpListener,
+    /// The one region of this cloud.
+    pub region: String,
+    /// The one account of this cloud, twelve digits.
+    pub account_id: String,
+    /// The key of the IAM user `sluice`, who has AdministratorAccess.
+    pub administrator: AccessKey,
+    /// The time that durations follow.
+    pub clock: Clock,
+    /// PEM certificates that HTTPS OIDC issuers are trusted by.
+    pub trust_roots_pem: String,
+    /// Where requests to start, change and stop clusters' control planes go.
+    pub control_planes: mpsc::Sender<control_plane::Request>,
+}
+
+/// Serves until `stop`; open long polls are answered empty then.
+pub async fn serve(options: Options, stop: CancellationToken) -> Result<()> {
+    let Options { listener, region, account_id, administrator, clock, trust_roots_pem, control_planes } = options;
+    let issuers = issuer::Issuers::new(&trust_roots_pem, clock.clone())?;
+    let cloud = cloud::Cloud::new(cloud::Settings {
+        region,
+        account_id,
+        administrator,
+        clock,
+        issuers,
+        control_planes,
+        stop: stop.clone(),
+    });
+    server::run(listener, cloud, stop).await
+}

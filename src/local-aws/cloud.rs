@@ -1,0 +1,83 @@
+//! The cloud: its settings and each service's state behind its own mutex.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use clock::Clock;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::denials::Denials;
+use crate::issuer::Issuers;
+use crate::{AccessKey, control_plane, eks, iam, sqs, sts};
+
+/// What a cloud is made of.
+pub(crate) struct Settings {
+    pub(crate) region: String,
+    pub(crate) account_id: String,
+    pub(crate) administrator: AccessKey,
+    pub(crate) clock: Clock,
+    pub(crate) issuers: Issuers,
+    pub(crate) control_planes: mpsc::Sender<control_plane::Request>,
+    pub(crate) stop: CancellationToken,
+}
+
+/// The state that all calls share.
+pub(crate) struct Cloud {
+    pub(crate) region: String,
+    pub(crate) account: String,
+    pub(crate) clock: Clock,
+    pub(crate) issuers: Issuers,
+    pub(crate) control_planes: mpsc::Sender<control_plane::Request>,
+    pub(crate) stop: CancellationToken,
+    iam: Mutex<iam::Store>,
+    sts: Mutex<sts::Sessions>,
+    sqs: Mutex<sqs::Store>,
+    eks: Mutex<eks::Store>,
+    denials: Mutex<Denials>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // A panic in one call must not take the service from all others.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Cloud {
+    pub(crate) fn new(settings: Settings) -> Arc<Self> {
+        let Settings { region, account_id: account, administrator, clock, issuers, control_planes, stop } = settings;
+        let iam = iam::Store::new(&account, clock.now());
+        let sts = sts::Sessions::new(administrator, iam.administrator());
+        Arc::new(Self {
+            region,
+            account,
+            clock,
+            issuers,
+            control_planes,
+            stop,
+            iam: Mutex::new(iam),
+            sts: Mutex::new(sts),
+            sqs: Mutex::default(),
+            eks: Mutex::default(),
+            denials: Mutex::default(),
+        })
+    }
+
+    pub(crate) fn iam(&self) -> MutexGuard<'_, iam::Store> {
+        lock(&self.iam)
+    }
+
+    pub(crate) fn sts(&self) -> MutexGuard<'_, sts::Sessions> {
+        lock(&self.sts)
+    }
+
+    pub(crate) fn sqs(&self) -> MutexGuard<'_, sqs::Store> {
+        lock(&self.sqs)
+    }
+
+    pub(crate) fn eks(&self) -> MutexGuard<'_, eks::Store> {
+        lock(&self.eks)
+    }
+
+    pub(crate) fn denials(&self) -> MutexGuard<'_, Denials> {
+        lock(&self.denials)
+    }
+}

@@ -1,0 +1,211 @@
+//! EKS by its REST protocol: clusters, Fargate profiles, addons, access entries and tags.
+//!
+//! States take time on the clock's axis. A cluster is ACTIVE only once its control plane answers.
+
+mod access;
+mod addon;
+mod cluster;
+mod input;
+mod lifecycle;
+mod profile;
+mod tags;
+mod update;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use http::Method;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use crate::authorization::{Access, request_tags, resource_tags};
+use crate::caller::Call;
+use crate::cloud::Cloud;
+use crate::control_plane::Endpoint;
+use crate::fault::Fault;
+use crate::policy::Context;
+use crate::request::Request;
+
+type Tags = BTreeMap<String, String>;
+
+/// All clusters by name.
+#[derive(Debug, Default)]
+pub(crate) struct Store {
+    clusters: BTreeMap<String, Cluster>,
+}
+
+#[derive(Debug)]
+struct Cluster {
+    name: String,
+    arn: String,
+    version: String,
+    role_arn: String,
+    creator_arn: String,
+    created_at: Timestamp,
+    status: &'static str,
+    endpoint: Option<Endpoint>,
+    issues: Vec<Value>,
+    vpc: Value,
+    network: Value,
+    logging: Value,
+    authentication_mode: String,
+    creator_is_admin: bool,
+    deletion_protection: bool,
+    tags: Tags,
+    profiles: BTreeMap<String, Profile>,
+    addons: BTreeMap<String, Addon>,
+    entries: BTreeMap<String, Entry>,
+    updates: Vec<Value>,
+}
+
+#[derive(Debug)]
+struct Profile {
+    name: String,
+    arn: String,
+    role_arn: String,
+    subnets: Value,
+    selectors: Value,
+    status: &'static str,
+    created_at: Timestamp,
+    tags: Tags,
+}
+
+#[derive(Debug)]
+struct Addon {
+    name: String,
+    arn: String,
+    version: String,
+    configuration: Option<String>,
+    service_account_role_arn: Option<String>,
+    status: &'static str,
+    issues: Vec<Value>,
+    created_at: Timestamp,
+    modified_at: Timestamp,
+    tags: Tags,
+}
+
+#[derive(Debug)]
+struct Entry {
+    arn: String,
+    principal_arn: String,
+    groups: Vec<String>,
+    username: Option<String>,
+    kind: String,
+    created_at: Timestamp,
+    modified_at: Timestamp,
+    tags: Tags,
+    policies: Vec<Value>,
+}
+
+impl Store {
+    fn cluster(&mut self, name: &str) -> Result<&mut Cluster, Fault> {
+        self.clusters
+            .get_mut(name)
+            .ok_or_else(|| not_found(format!("No cluster found for name: {name}.")).with_detail("clusterName", name))
+    }
+
+    /// ARN and tags of each resource, for the tag search.
+    pub(crate) fn tagged(&self) -> Vec<(String, Tags)> {
+        let mut all = Vec::new();
+        for cluster in self.clusters.values() {
+            all.push((cluster.arn.clone(), cluster.tags.clone()));
+            all.extend(cluster.profiles.values().map(|one| (one.arn.clone(), one.tags.clone())));
+            all.extend(cluster.addons.values().map(|one| (one.arn.clone(), one.tags.clone())));
+            all.extend(cluster.entries.values().map(|one| (one.arn.clone(), one.tags.clone())));
+        }
+        all
+    }
+}
+
+fn not_found(message: impl Into<String>) -> Fault {
+    Fault::new(404, "ResourceNotFoundException", message)
+}
+
+fn in_use(message: impl Into<String>) -> Fault {
+    Fault::new(409, "ResourceInUseException", message)
+}
+
+fn invalid(message: impl Into<String>) -> Fault {
+    Fault::sender("InvalidParameterException", message)
+}
+
+/// A call with its parts read.
+struct Ask<'a> {
+    cloud: &'a Arc<Cloud>,
+    call: &'a Call,
+    request: &'a Request,
+    body: Value,
+}
+
+impl Ask<'_> {
+    /// The operation, given its permission `eks:<name>` on `resource`.
+    fn allowed(&self, name: &str, resource: &str, tags: &Tags) -> Result<(), Fault> {
+        let mut context = Context::default();
+        resource_tags(&mut context, tags);
+        request_tags(&mut context, &input::tags(&self.body));
+        let action = format!("eks:{name}");
+        self.cloud.authorize(self.call, Access { context, ..Access::new(&action, resource) })
+    }
+
+    /// As [`Self::allowed`], on a cluster or something in it: `kind/cluster/rest`.
+    fn allowed_on(&self, name: &str, cluster: &str, part: Option<(&str, &str)>) -> Result<(), Fault> {
+        let prefix = format!("arn:aws:eks:{}:{}", self.cloud.region, self.cloud.account);
+        let tags = self.cloud.eks().clusters.get(cluster).map(|one| one.tags.clone()).unwrap_or_default();
+        match part {
+            None => self.allowed(name, &format!("{prefix}:cluster/{cluster}"), &tags),
+            Some((kind, rest)) => self.allowed(name, &format!("{prefix}:{kind}/{cluster}/{rest}"), &Tags::new()),
+        }
+    }
+
+    /// The caller hands a role to EKS, which needs a permission of its own.
+    fn may_pass(&self, role_arn: &str, service: &str) -> Result<(), Fault> {
+        let mut context = Context::default();
+        context.set("iam:PassedToService", service);
+        self.cloud.authorize(self.call, Access { context, ..Access::new("iam:PassRole", role_arn) })
+    }
+}
+
+/// Performs the operation that method and path name.
+pub(crate) fn call(cloud: &Arc<Cloud>, call: &Call, request: &Request) -> Result<Value, Fault> {
+    let body = if request.body.is_empty() {
+        json!({})
+    } else {
+        serde_json::from_slice(&request.body)
+            .map_err(|_| Fault::sender("SerializationException", "The request body is no JSON."))?
+    };
+    let ask = Ask { cloud, call, request, body };
+    let segments = request.segments();
+    let segments: Vec<_> = segments.iter().map(String::as_str).collect();
+    match segments.as_slice() {
+        ["clusters"]
+        | ["clusters", _]
+        | ["clusters", _, "update-config" | "updates" | "node-groups"]
+        | ["clusters", _, "updates", _] => cluster_call(&ask, &segments),
+        ["clusters", name, "fargate-profiles", rest @ ..] => profile::call(&ask, name, rest),
+        ["clusters", name, "addons", rest @ ..] => addon::call(&ask, name, rest),
+        ["addons", "supported-versions"] => addon::versions(&ask),
+        ["clusters", name, "access-entries", rest @ ..] => access::call(&ask, name, rest),
+        ["access-policies"] => access::policies(&ask),
+        ["tags", arn @ ..] if !arn.is_empty() => tags::call(&ask, &arn.join("/")),
+        _ => Err(unknown(request)),
+    }
+}
+
+fn unknown(request: &Request) -> Fault {
+    Fault::new(404, "InvalidAction", format!("The local EKS has no operation {} {}", request.method, request.path))
+}
+
+fn cluster_call(ask: &Ask<'_>, segments: &[&str]) -> Result<Value, Fault> {
+    match (&ask.request.method, segments) {
+        (&Method::POST, ["clusters"]) => cluster::create(ask),
+        (&Method::GET, ["clusters"]) => cluster::list(ask),
+        (&Method::GET, ["clusters", name]) => cluster::describe(ask, name),
+        (&Method::DELETE, ["clusters", name]) => cluster::delete(ask, name),
+        (&Method::POST, ["clusters", name, "update-config"]) => update::config(ask, name),
+        (&Method::POST, ["clusters", name, "updates"]) => update::version(ask, name),
+        (&Method::GET, ["clusters", name, "updates"]) => update::list(ask, name),
+        (&Method::GET, ["clusters", name, "updates", id]) => update::describe(ask, name, id),
+        (&Method::GET, ["clusters", name, "node-groups"]) => cluster::list_nodegroups(ask, name),
+        _ => Err(unknown(ask.request)),
+    }
+}

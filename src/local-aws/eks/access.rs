@@ -1,0 +1,309 @@
+//! Access entries: which IAM principals may talk to a cluster, and as whom.
+
+use http::Method;
+use serde_json::{Value, json};
+
+use super::cluster::new_id;
+use super::input::{check_tags, date, page, required, strings, tags, text};
+use super::{Ask, Cluster, Entry, in_use, invalid, lifecycle, not_found, unknown};
+use crate::control_plane;
+use crate::fault::Fault;
+
+const POLICIES: [&str; 5] = [
+    "AmazonEKSAdminPolicy",
+    "AmazonEKSAdminViewPolicy",
+    "AmazonEKSClusterAdminPolicy",
+    "AmazonEKSEditPolicy",
+    "AmazonEKSViewPolicy",
+];
+const POLICY_PREFIX: &str = "arn:aws:eks::aws:cluster-access-policy/";
+
+impl Entry {
+    fn value(&self, cluster: &str) -> Value {
+        json!({
+            "clusterName": cluster,
+            "principalArn": self.principal_arn,
+            "kubernetesGroups": self.groups,
+            "accessEntryArn": self.arn,
+            "createdAt": date(self.created_at),
+            "modifiedAt": date(self.modified_at),
+            "tags": self.tags,
+            "username": self.username.clone().unwrap_or_else(|| default_username(&self.principal_arn)),
+            "type": self.kind,
+        })
+    }
+}
+
+/// A user's ARN, or the session's for a role.
+fn default_username(principal: &str) -> String {
+    match principal.split_once(":role/") {
+        Some((prefix, role)) => {
+            let account = prefix.rsplit(':').next().unwrap_or_default();
+            let name = role.rsplit('/').next().unwrap_or_default();
+            format!("arn:aws:sts::{account}:assumed-role/{name}/{{{{SessionName}}}}")
+        }
+        None => principal.to_owned(),
+    }
+}
+
+pub(super) fn for_control_plane(cluster: &Cluster) -> Vec<control_plane::Access> {
+    let policy = |value: &Value| control_plane::Policy {
+        arn: value["policyArn"].as_str().unwrap_or_default().to_owned(),
+        namespaces: strings(value["accessScope"].get("namespaces")),
+    };
+    let mut all: Vec<_> = cluster
+        .entries
+        .values()
+        .map(|entry| control_plane::Access {
+            principal_arn: entry.principal_arn.clone(),
+            username: entry.username.clone(),
+            groups: entry.groups.clone(),
+            policies: entry.policies.iter().map(policy).collect(),
+        })
+        .collect();
+    // Without access entries the creator is an administrator all the same, only nobody can see it.
+    if cluster.creator_is_admin && cluster.authentication_mode == "CONFIG_MAP" {
+        all.push(control_plane::Access {
+            principal_arn: cluster.creator_arn.clone(),
+            username: None,
+            groups: vec!["system:masters".into()],
+            policies: Vec::new(),
+        });
+    }
+    all
+}
+
+/// The entry that a cluster's creator gets.
+pub(super) fn admit_creator(ask: &Ask<'_>, cluster: &mut Cluster) {
+    let principal = cluster.creator_arn.clone();
+    let mut entry = new_entry(ask, &cluster.name, &principal);
+    entry.policies.push(association(
+        ask,
+        &format!("{POLICY_PREFIX}AmazonEKSClusterAdminPolicy"),
+        &json!({ "type": "cluster", "namespaces": [] }),
+    ));
+    cluster.entries.insert(principal, entry);
+}
+
+fn association(ask: &Ask<'_>, policy: &str, scope: &Value) -> Value {
+    let now = date(ask.call.now);
+    json!({ "policyArn": policy, "accessScope": scope, "associatedAt": now, "modifiedAt": now })
+}
+
+fn new_entry(ask: &Ask<'_>, cluster: &str, principal: &str) -> Entry {
+    let (region, account) = (&ask.cloud.region, &ask.cloud.account);
+    let (kind, name) =
+        principal.rsplit_once(':').and_then(|(_, rest)| rest.split_once('/')).unwrap_or(("role", principal));
+    Entry {
+        arn: format!("arn:aws:eks:{region}:{account}:access-entry/{cluster}/{kind}/{account}/{name}/{}", new_id()),
+        principal_arn: principal.to_owned(),
+        groups: Vec::new(),
+        username: None,
+        kind: "STANDARD".into(),
+        created_at: ask.call.now,
+        modified_at: ask.call.now,
+        tags: super::Tags::new(),
+        policies: Vec::new(),
+    }
+}
+
+pub(super) fn call(ask: &Ask<'_>, cluster: &str, rest: &[&str]) -> Result<Value, Fault> {
+    let method = &ask.request.method;
+    // ARNs hold slashes; clients encode them, and what is decoded here is joined again.
+    if let Some(at) = rest.iter().position(|part| *part == "access-policies") {
+        let principal = rest[..at].join("/");
+        let policy = rest[at + 1..].join("/");
+        return match (method, policy.as_str()) {
+            (&Method::POST, "") => associate(ask, cluster, &principal),
+            (&Method::GET, "") => associations(ask, cluster, &principal),
+            (&Method::DELETE, policy) => disassociate(ask, cluster, &principal, policy),
+            _ => Err(unknown(ask.request)),
+        };
+    }
+    let principal = rest.join("/");
+    match (method, principal.as_str()) {
+        (&Method::POST, "") => create(ask, cluster),
+        (&Method::GET, "") => list(ask, cluster),
+        (&Method::GET, principal) => {
+            allowed(ask, "DescribeAccessEntry", cluster, principal)?;
+            with_entry(ask, cluster, principal, |entry| Ok(json!({ "accessEntry": entry.value(cluster) })))
+        }
+        (&Method::POST, principal) => update(ask, cluster, principal),
+        (&Method::DELETE, principal) => delete(ask, cluster, principal),
+        _ => Err(unknown(ask.request)),
+    }
+}
+
+fn allowed(ask: &Ask<'_>, action: &str, cluster: &str, principal: &str) -> Result<(), Fault> {
+    let arn =
+        ask.cloud.eks().clusters.get(cluster).and_then(|one| one.entries.get(principal)).map(|entry| entry.arn.clone());
+    match arn {
+        Some(arn) => ask.allowed(action, &arn, &super::Tags::new()),
+        None => ask.allowed_on(action, cluster, None),
+    }
+}
+
+fn with_entry<T>(
+    ask: &Ask<'_>,
+    cluster: &str,
+    principal: &str,
+    work: impl FnOnce(&mut Entry) -> Result<T, Fault>,
+) -> Result<T, Fault> {
+    let mut store = ask.cloud.eks();
+    let cluster = store.cluster(cluster)?;
+    if cluster.authentication_mode == "CONFIG_MAP" {
+        return Err(wrong_mode());
+    }
+    let entry = cluster.entries.get_mut(principal);
+    work(entry.ok_or_else(|| not_found(format!("The specified principalArn could not be found. You can view your available access entries with 'list-access-entries'. ({principal})")))?)
+}
+
+fn wrong_mode() -> Fault {
+    Fault::sender(
+        "InvalidRequestException",
+        "The cluster's authentication mode must be set to one of [API, API_AND_CONFIG_MAP] to perform this operation.",
+    )
+}
+
+fn apply(body: &Value, entry: &mut Entry) -> Result<(), Fault> {
+    if body.get("kubernetesGroups").is_some() {
+        let groups = strings(body.get("kubernetesGroups"));
+        if let Some(bad) = groups.iter().find(|group| group.starts_with("system:")) {
+            return Err(invalid(format!("The kubernetes group name {bad} is invalid, it cannot start with system:")));
+        }
+        entry.groups = groups;
+    }
+    if let Some(username) = text(body, "username") {
+        if ["system:", "eks:", "aws:", "amazon:", "iam:"].iter().any(|prefix| username.starts_with(prefix)) {
+            return Err(invalid(format!("The username {username} is invalid: its prefix is reserved.")));
+        }
+        entry.username = Some(username.to_owned());
+    }
+    Ok(())
+}
+
+fn create(ask: &Ask<'_>, cluster_name: &str) -> Result<Value, Fault> {
+    ask.allowed_on("CreateAccessEntry", cluster_name, None)?;
+    let principal = required(&ask.body, "principalArn")?;
+    let administrator = ask.cloud.iam().administrator();
+    if !ask.cloud.iam().role_exists(principal) && administrator.arn() != principal {
+        return Err(invalid("The specified principalArn is invalid: invalid principal."));
+    }
+    let mut entry = new_entry(ask, cluster_name, principal);
+    apply(&ask.body, &mut entry)?;
+    if let Some(kind) = text(&ask.body, "type") {
+        if !matches!(kind, "STANDARD" | "FARGATE_LINUX" | "EC2_LINUX" | "EC2_WINDOWS" | "EC2") {
+            return Err(invalid(format!("{kind} is no type of access entry.")));
+        }
+        kind.clone_into(&mut entry.kind);
+    }
+    entry.tags = tags(&ask.body);
+    check_tags(&entry.tags)?;
+    let value = entry.value(cluster_name);
+    let mut store = ask.cloud.eks();
+    let cluster = store.cluster(cluster_name)?;
+    if cluster.authentication_mode == "CONFIG_MAP" {
+        return Err(wrong_mode());
+    }
+    if cluster.entries.contains_key(principal) {
+        return Err(in_use("The specified access entry resource is already in use on this cluster."));
+    }
+    cluster.entries.insert(principal.to_owned(), entry);
+    drop(store);
+    lifecycle::tell(ask.cloud, cluster_name);
+    Ok(json!({ "accessEntry": value }))
+}
+
+fn list(ask: &Ask<'_>, cluster: &str) -> Result<Value, Fault> {
+    ask.allowed_on("ListAccessEntries", cluster, None)?;
+    let policy = ask.request.parameter("associatedPolicyArn");
+    let matches = |entry: &&Entry| {
+        policy.as_deref().is_none_or(|arn| entry.policies.iter().any(|one| text(one, "policyArn") == Some(arn)))
+    };
+    let principals = ask
+        .cloud
+        .eks()
+        .cluster(cluster)?
+        .entries
+        .values()
+        .filter(matches)
+        .map(|entry| json!(entry.principal_arn))
+        .collect();
+    page(ask.request, "accessEntries", principals)
+}
+
+fn update(ask: &Ask<'_>, cluster: &str, principal: &str) -> Result<Value, Fault> {
+    allowed(ask, "UpdateAccessEntry", cluster, principal)?;
+    let value = with_entry(ask, cluster, principal, |entry| {
+        apply(&ask.body, entry)?;
+        entry.modified_at = ask.call.now;
+        Ok(json!({ "accessEntry": entry.value(cluster) }))
+    })?;
+    lifecycle::tell(ask.cloud, cluster);
+    Ok(value)
+}
+
+fn delete(ask: &Ask<'_>, cluster: &str, principal: &str) -> Result<Value, Fault> {
+    allowed(ask, "DeleteAccessEntry", cluster, principal)?;
+    with_entry(ask, cluster, principal, |_| Ok(()))?;
+    ask.cloud.eks().cluster(cluster)?.entries.remove(principal);
+    lifecycle::tell(ask.cloud, cluster);
+    Ok(json!({}))
+}
+
+fn associate(ask: &Ask<'_>, cluster: &str, principal: &str) -> Result<Value, Fault> {
+    allowed(ask, "AssociateAccessPolicy", cluster, principal)?;
+    let policy = required(&ask.body, "policyArn")?;
+    if !policy.strip_prefix(POLICY_PREFIX).is_some_and(|name| POLICIES.contains(&name)) {
+        return Err(invalid(format!("The policyArn parameter format is not valid: {policy}")));
+    }
+    let scope = ask.body.get("accessScope").cloned().unwrap_or_default();
+    let namespaces = strings(scope.get("namespaces"));
+    match text(&scope, "type") {
+        Some("cluster") if namespaces.is_empty() => {}
+        Some("namespace") if !namespaces.is_empty() => {}
+        _ => {
+            return Err(invalid(
+                "accessScope must be of type cluster without namespaces or of type namespace with some.",
+            ));
+        }
+    }
+    let made = association(ask, policy, &json!({ "type": scope["type"], "namespaces": namespaces }));
+    with_entry(ask, cluster, principal, |entry| {
+        entry.policies.retain(|one| text(one, "policyArn") != Some(policy));
+        entry.policies.push(made.clone());
+        entry.modified_at = ask.call.now;
+        Ok(())
+    })?;
+    lifecycle::tell(ask.cloud, cluster);
+    Ok(json!({ "clusterName": cluster, "principalArn": principal, "associatedAccessPolicy": made }))
+}
+
+fn associations(ask: &Ask<'_>, cluster: &str, principal: &str) -> Result<Value, Fault> {
+    allowed(ask, "ListAssociatedAccessPolicies", cluster, principal)?;
+    let policies = with_entry(ask, cluster, principal, |entry| Ok(entry.policies.clone()))?;
+    let mut answer = page(ask.request, "associatedAccessPolicies", policies)?;
+    answer["clusterName"] = json!(cluster);
+    answer["principalArn"] = json!(principal);
+    Ok(answer)
+}
+
+fn disassociate(ask: &Ask<'_>, cluster: &str, principal: &str, policy: &str) -> Result<Value, Fault> {
+    allowed(ask, "DisassociateAccessPolicy", cluster, principal)?;
+    with_entry(ask, cluster, principal, |entry| {
+        let before = entry.policies.len();
+        entry.policies.retain(|one| text(one, "policyArn") != Some(policy));
+        if entry.policies.len() == before {
+            return Err(not_found("The specified policyArn could not be found on this access entry."));
+        }
+        Ok(())
+    })?;
+    lifecycle::tell(ask.cloud, cluster);
+    Ok(json!({}))
+}
+
+pub(super) fn policies(ask: &Ask<'_>) -> Result<Value, Fault> {
+    ask.allowed("ListAccessPolicies", "*", &super::Tags::new())?;
+    let list = POLICIES.iter().map(|name| json!({ "name": name, "arn": format!("{POLICY_PREFIX}{name}") })).collect();
+    page(ask.request, "accessPolicies", list)
+}

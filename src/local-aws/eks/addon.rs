@@ -1,0 +1,262 @@
+//! Addons. CoreDNS is the one that a Fargate-only cluster needs and the one that is served.
+
+use http::Method;
+use serde_json::{Value, json};
+
+use super::cluster::{VERSIONS as CLUSTER_VERSIONS, new_id};
+use super::input::{check_tags, date, page, required, tags, text};
+use super::{Addon, Ask, Cluster, in_use, invalid, lifecycle, not_found, unknown};
+use crate::control_plane;
+use crate::fault::Fault;
+
+const NAME: &str = "coredns";
+/// Newest first; the first is the default.
+const VERSIONS: [&str; 3] = ["v1.13.1-eksbuild.1", "v1.12.4-eksbuild.1", "v1.11.4-eksbuild.24"];
+
+impl Addon {
+    fn value(&self, cluster: &str) -> Value {
+        let mut value = json!({
+            "addonName": self.name,
+            "clusterName": cluster,
+            "status": self.status,
+            "addonVersion": self.version,
+            "health": { "issues": self.issues },
+            "addonArn": self.arn,
+            "createdAt": date(self.created_at),
+            "modifiedAt": date(self.modified_at),
+            "tags": self.tags,
+        });
+        if let Some(configuration) = &self.configuration {
+            value["configurationValues"] = json!(configuration);
+        }
+        if let Some(role) = &self.service_account_role_arn {
+            value["serviceAccountRoleArn"] = json!(role);
+        }
+        value
+    }
+
+    fn is_for_fargate(&self) -> bool {
+        let configuration = self.configuration.as_deref().and_then(|text| serde_json::from_str::<Value>(text).ok());
+        configuration
+            .as_ref()
+            .and_then(|value| text(value, "computeType"))
+            .is_some_and(|kind| kind.eq_ignore_ascii_case("fargate"))
+    }
+}
+
+pub(super) fn for_control_plane(cluster: &Cluster) -> Vec<control_plane::Addon> {
+    let kept = cluster.addons.values().filter(|addon| addon.status != "DELETING");
+    kept.map(|addon| control_plane::Addon {
+        name: addon.name.clone(),
+        version: addon.version.clone(),
+        configuration: addon
+            .configuration
+            .as_deref()
+            .and_then(|text| serde_json::from_str(text).ok())
+            .unwrap_or_default(),
+    })
+    .collect()
+}
+
+/// Whether CoreDNS's pods can run: made for Fargate, and an ACTIVE profile takes `kube-system`.
+fn can_run(cluster: &Cluster, addon: &Addon) -> bool {
+    addon.is_for_fargate() && for_namespace(cluster, "kube-system")
+}
+
+fn for_namespace(cluster: &Cluster, namespace: &str) -> bool {
+    let active = cluster.profiles.values().filter(|profile| profile.status == "ACTIVE");
+    active.flat_map(|profile| profile.selectors.as_array().into_iter().flatten()).any(|selector| {
+        text(selector, "namespace").is_some_and(|pattern| wildcard(pattern.as_bytes(), namespace.as_bytes()))
+    })
+}
+
+/// `*` and `?` as in Fargate profile selectors.
+fn wildcard(pattern: &[u8], text: &[u8]) -> bool {
+    match (pattern.first(), text.first()) {
+        (None, None) => true,
+        (Some(b'*'), _) => wildcard(&pattern[1..], text) || (!text.is_empty() && wildcard(pattern, &text[1..])),
+        (Some(b'?'), Some(_)) => wildcard(&pattern[1..], &text[1..]),
+        (Some(expected), Some(found)) if expected == found => wildcard(&pattern[1..], &text[1..]),
+        _ => false,
+    }
+}
+
+/// Judges settled addons again after something has changed.
+pub(super) fn reassess(cluster: &mut Cluster) {
+    let settled: Vec<_> = cluster
+        .addons
+        .values()
+        .filter(|addon| matches!(addon.status, "ACTIVE" | "DEGRADED"))
+        .map(|one| one.name.clone())
+        .collect();
+    for name in settled {
+        assess(cluster, &name, true);
+    }
+}
+
+/// ACTIVE if its pods can run; otherwise DEGRADED if it has been given its time.
+fn assess(cluster: &mut Cluster, name: &str, late: bool) {
+    let fine = cluster.addons.get(name).is_some_and(|addon| can_run(cluster, addon));
+    let Some(addon) = cluster.addons.get_mut(name).filter(|addon| addon.status != "DELETING") else { return };
+    if fine {
+        addon.status = "ACTIVE";
+        addon.issues.clear();
+    } else if late {
+        addon.status = "DEGRADED";
+        addon.issues = vec![json!({
+            "code": "InsufficientNumberOfReplicas",
+            "message": "The add-on is unhealthy because it doesn't have the desired number of replicas.",
+            "resourceIds": [],
+        })];
+    }
+}
+
+/// Lets a created or updated addon settle over time.
+fn settle(ask: &Ask<'_>, cluster: &str, name: &str) {
+    for (delay, late) in [(lifecycle::ADDON_CREATION, false), (lifecycle::ADDON_DEGRADATION, true)] {
+        let name = name.to_owned();
+        lifecycle::change_after(ask.cloud, cluster, delay, move |cluster| assess(cluster, &name, late));
+    }
+}
+
+pub(super) fn call(ask: &Ask<'_>, cluster: &str, rest: &[&str]) -> Result<Value, Fault> {
+    match (&ask.request.method, rest) {
+        (&Method::POST, []) => create(ask, cluster),
+        (&Method::GET, []) => {
+            ask.allowed_on("ListAddons", cluster, None)?;
+            let names = ask.cloud.eks().cluster(cluster)?.addons.keys().map(|name| json!(name)).collect();
+            page(ask.request, "addons", names)
+        }
+        (&Method::GET, [name]) => {
+            ask.allowed_on("DescribeAddon", cluster, Some(("addon", &format!("{name}/*"))))?;
+            let mut store = ask.cloud.eks();
+            let addon = store.cluster(cluster)?.addons.get(*name).ok_or_else(|| no_addon(name))?;
+            Ok(json!({ "addon": addon.value(cluster) }))
+        }
+        (&Method::POST, [name, "update"]) => update(ask, cluster, name),
+        (&Method::DELETE, [name]) => delete(ask, cluster, name),
+        _ => Err(unknown(ask.request)),
+    }
+}
+
+fn no_addon(name: &str) -> Fault {
+    not_found(format!("No addon: {name} found in cluster")).with_detail("addonName", name)
+}
+
+fn check_version(version: &str) -> Result<&str, Fault> {
+    if VERSIONS.contains(&version) { Ok(version) } else { Err(invalid("Addon version specified is not supported")) }
+}
+
+fn configuration(body: &Value) -> Result<Option<String>, Fault> {
+    let Some(given) = text(body, "configurationValues").filter(|given| !given.trim().is_empty()) else {
+        return Ok(None);
+    };
+    let object = serde_json::from_str::<Value>(given).is_ok_and(|value| value.is_object());
+    if object {
+        Ok(Some(given.to_owned()))
+    } else {
+        Err(invalid("ConfigurationValue is not a JSON object (the local EKS takes no YAML here)"))
+    }
+}
+
+fn create(ask: &Ask<'_>, cluster_name: &str) -> Result<Value, Fault> {
+    ask.allowed_on("CreateAddon", cluster_name, None)?;
+    let name = required(&ask.body, "addonName")?.to_owned();
+    let mut store = ask.cloud.eks();
+    let cluster = store.cluster(cluster_name)?;
+    if name != NAME {
+        return Err(invalid(format!("Addon {name} specified is not supported: the local EKS has {NAME}")));
+    }
+    cluster.must_be_active()?;
+    if cluster.addons.contains_key(&name) {
+        return Err(in_use("Addon already exists.").with_detail("addonName", name));
+    }
+    let tags = tags(&ask.body);
+    check_tags(&tags)?;
+    let addon = Addon {
+        arn: format!("arn:aws:eks:{}:{}:addon/{cluster_name}/{name}/{}", ask.cloud.region, ask.cloud.account, new_id()),
+        name: name.clone(),
+        version: check_version(text(&ask.body, "addonVersion").unwrap_or(VERSIONS[0]))?.to_owned(),
+        configuration: configuration(&ask.body)?,
+        service_account_role_arn: text(&ask.body, "serviceAccountRoleArn").map(str::to_owned),
+        status: "CREATING",
+        issues: Vec::new(),
+        created_at: ask.call.now,
+        modified_at: ask.call.now,
+        tags,
+    };
+    let value = addon.value(cluster_name);
+    cluster.addons.insert(name.clone(), addon);
+    drop(store);
+    lifecycle::tell(ask.cloud, cluster_name);
+    settle(ask, cluster_name, &name);
+    Ok(json!({ "addon": value }))
+}
+
+fn update(ask: &Ask<'_>, cluster_name: &str, name: &str) -> Result<Value, Fault> {
+    ask.allowed_on("UpdateAddon", cluster_name, Some(("addon", &format!("{name}/*"))))?;
+    let id = new_id();
+    let update = json!({ "id": id, "status": "Successful", "type": "AddonUpdate", "params": [], "createdAt": date(ask.call.now), "errors": [] });
+    let mut store = ask.cloud.eks();
+    let cluster = store.cluster(cluster_name)?;
+    let addon = cluster.addons.get_mut(name).ok_or_else(|| no_addon(name))?;
+    if matches!(addon.status, "CREATING" | "UPDATING" | "DELETING") {
+        return Err(in_use(format!("Addon {name} cannot be updated as it is currently in {} state", addon.status)));
+    }
+    if let Some(version) = text(&ask.body, "addonVersion") {
+        check_version(version)?.clone_into(&mut addon.version);
+    }
+    if ask.body.get("configurationValues").is_some() {
+        addon.configuration = configuration(&ask.body)?;
+    }
+    addon.status = "UPDATING";
+    addon.modified_at = ask.call.now;
+    cluster.updates.push(update.clone());
+    drop(store);
+    lifecycle::tell(ask.cloud, cluster_name);
+    settle(ask, cluster_name, name);
+    let mut shown = update;
+    shown["status"] = json!("InProgress");
+    Ok(json!({ "update": shown }))
+}
+
+fn delete(ask: &Ask<'_>, cluster_name: &str, name: &str) -> Result<Value, Fault> {
+    ask.allowed_on("DeleteAddon", cluster_name, Some(("addon", &format!("{name}/*"))))?;
+    let mut store = ask.cloud.eks();
+    let addon = store.cluster(cluster_name)?.addons.get_mut(name).ok_or_else(|| no_addon(name))?;
+    addon.status = "DELETING";
+    let value = addon.value(cluster_name);
+    drop(store);
+    let gone = name.to_owned();
+    lifecycle::change_after(ask.cloud, cluster_name, lifecycle::ADDON_DELETION, move |cluster| {
+        cluster.addons.remove(&gone);
+    });
+    Ok(json!({ "addon": value }))
+}
+
+pub(super) fn versions(ask: &Ask<'_>) -> Result<Value, Fault> {
+    ask.allowed("DescribeAddonVersions", "*", &super::Tags::new())?;
+    if ask.request.parameter("addonName").is_some_and(|name| name != NAME) {
+        return Ok(json!({ "addons": [] }));
+    }
+    let wanted = ask.request.parameter("kubernetesVersion");
+    let compatible: Vec<_> =
+        CLUSTER_VERSIONS.iter().filter(|version| wanted.as_deref().is_none_or(|wanted| wanted == **version)).collect();
+    if compatible.is_empty() {
+        return Ok(json!({ "addons": [] }));
+    }
+    let versions: Vec<_> = VERSIONS
+        .iter()
+        .enumerate()
+        .map(|(index, version)| {
+            let fits: Vec<_> = compatible
+                .iter()
+                .map(|cluster| json!({ "clusterVersion": cluster, "platformVersions": ["*"], "defaultVersion": index == 0 }))
+                .collect();
+            json!({ "addonVersion": version, "architecture": ["amd64", "arm64"], "compatibilities": fits, "requiresConfiguration": false, "requiresIamPermissions": false })
+        })
+        .collect();
+    Ok(
+        json!({ "addons": [{ "addonName": NAME, "type": "networking", "publisher": "eks", "owner": "aws", "addonVersions": versions }] }),
+    )
+}

@@ -1,0 +1,232 @@
+//! Clusters.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::input::{check_tags, date, page, required, strings, tags, text};
+use super::{Ask, Cluster, access, in_use, invalid, lifecycle};
+use crate::fault::Fault;
+use crate::identifier;
+
+/// Versions in standard or extended support in November 2026, and the one that a cluster gets by default.
+pub(super) const VERSIONS: [&str; 6] = ["1.31", "1.32", "1.33", "1.34", "1.35", "1.36"];
+const VERSION_DEFAULT: &str = "1.35";
+const LOG_TYPES: [&str; 5] = ["api", "audit", "authenticator", "controllerManager", "scheduler"];
+const CREATOR_SERVICE: &str = "eks.amazonaws.com";
+
+impl Cluster {
+    pub(super) fn value(&self) -> Value {
+        let mut value = json!({
+            "name": self.name,
+            "arn": self.arn,
+            "createdAt": date(self.created_at),
+            "version": self.version,
+            "roleArn": self.role_arn,
+            "resourcesVpcConfig": self.vpc,
+            "kubernetesNetworkConfig": self.network,
+            "logging": self.logging,
+            "status": self.status,
+            "platformVersion": "eks.1",
+            "tags": self.tags,
+            "health": { "issues": self.issues },
+            "accessConfig": { "authenticationMode": self.authentication_mode },
+            "upgradePolicy": { "supportType": "EXTENDED" },
+            "deletionProtection": self.deletion_protection,
+        });
+        if let Some(endpoint) = &self.endpoint {
+            value["endpoint"] = json!(endpoint.url);
+            value["certificateAuthority"] = self.authority();
+            value["identity"] = json!({ "oidc": { "issuer": endpoint.issuer } });
+        }
+        value
+    }
+
+    pub(super) fn must_be_active(&self) -> Result<(), Fault> {
+        if self.status == "ACTIVE" {
+            return Ok(());
+        }
+        let message = format!("Cluster '{}' is not in ACTIVE status (it is {}).", self.name, self.status);
+        Err(Fault::sender("InvalidRequestException", message).with_detail("clusterName", self.name.as_str()))
+    }
+}
+
+pub(super) fn create(ask: &Ask<'_>) -> Result<Value, Fault> {
+    let name = required(&ask.body, "name")?.to_owned();
+    ask.allowed_on("CreateCluster", &name, None)?;
+    let role_arn = required(&ask.body, "roleArn")?.to_owned();
+    ask.may_pass(&role_arn, CREATOR_SERVICE)?;
+    let cluster = parse(ask, &name, &role_arn)?;
+    if ask.cloud.eks().clusters.contains_key(&name) {
+        return Err(in_use(format!("Cluster already exists with name: {name}")).with_detail("clusterName", name));
+    }
+    if !ask.cloud.trusts_service(&role_arn, CREATOR_SERVICE, &cluster.arn) {
+        return Err(invalid(format!(
+            "Role with arn: {role_arn}, could not be assumed because it does not exist or the trusted entity is not correct"
+        )));
+    }
+    let (value, spec) = (cluster.value(), cluster.spec());
+    ask.cloud.eks().clusters.insert(name.clone(), cluster);
+    lifecycle::start(ask.cloud, name, spec);
+    Ok(json!({ "cluster": value }))
+}
+
+fn parse(ask: &Ask<'_>, name: &str, role_arn: &str) -> Result<Cluster, Fault> {
+    let body = &ask.body;
+    let plain = name.len() <= 100
+        && name.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
+    if !plain {
+        return Err(invalid(format!(
+            "The cluster name '{name}' is invalid: it must match ^[0-9A-Za-z][A-Za-z0-9\\-_]* and have at most 100 characters."
+        )));
+    }
+    let version = text(body, "version").unwrap_or(VERSION_DEFAULT);
+    if !VERSIONS.contains(&version) {
+        return Err(invalid(format!("unsupported Kubernetes version {version}")));
+    }
+    let configuration = body.get("accessConfig").cloned().unwrap_or_default();
+    let mode = text(&configuration, "authenticationMode").unwrap_or("CONFIG_MAP");
+    if !matches!(mode, "API" | "API_AND_CONFIG_MAP" | "CONFIG_MAP") {
+        return Err(invalid(format!("{mode} is no authentication mode.")));
+    }
+    let tags = tags(body);
+    check_tags(&tags)?;
+    let mut cluster = Cluster {
+        name: name.to_owned(),
+        arn: format!("arn:aws:eks:{}:{}:cluster/{name}", ask.cloud.region, ask.cloud.account),
+        version: version.to_owned(),
+        role_arn: role_arn.to_owned(),
+        creator_arn: ask.call.caller.principal_arn().to_owned(),
+        created_at: ask.call.now,
+        status: "CREATING",
+        endpoint: None,
+        issues: Vec::new(),
+        vpc: vpc(body)?,
+        network: json!({ "serviceIpv4Cidr": "10.100.0.0/16", "ipFamily": "ipv4", "elasticLoadBalancing": { "enabled": false } }),
+        logging: logging(body.get("logging"), &[])?,
+        authentication_mode: mode.to_owned(),
+        creator_is_admin: configuration
+            .get("bootstrapClusterCreatorAdminPermissions")
+            .and_then(Value::as_bool)
+            .unwrap_or(true),
+        deletion_protection: body.get("deletionProtection").and_then(Value::as_bool).unwrap_or(false),
+        tags,
+        profiles: BTreeMap::new(),
+        addons: BTreeMap::new(),
+        entries: BTreeMap::new(),
+        updates: Vec::new(),
+    };
+    if cluster.creator_is_admin && mode != "CONFIG_MAP" {
+        access::admit_creator(ask, &mut cluster);
+    }
+    Ok(cluster)
+}
+
+fn vpc(body: &Value) -> Result<Value, Fault> {
+    let given = body.get("resourcesVpcConfig").ok_or_else(|| invalid("resourcesVpcConfig is required."))?;
+    let subnets = strings(given.get("subnetIds"));
+    if subnets.is_empty() {
+        return Err(invalid("Subnets specified must be in at least two different AZs"));
+    }
+    check_ids(&subnets, "subnet-", "subnet")?;
+    let groups = strings(given.get("securityGroupIds"));
+    check_ids(&groups, "sg-", "securityGroup")?;
+    let flag = |name: &str, default: bool| given.get(name).and_then(Value::as_bool).unwrap_or(default);
+    let (public, private) = (flag("endpointPublicAccess", true), flag("endpointPrivateAccess", false));
+    if !public && !private {
+        return Err(invalid("Private and public endpoint access cannot be false"));
+    }
+    let cidrs = Some(strings(given.get("publicAccessCidrs"))).filter(|list| !list.is_empty());
+    Ok(json!({
+        "subnetIds": subnets,
+        "securityGroupIds": groups,
+        "endpointPublicAccess": public,
+        "endpointPrivateAccess": private,
+        "publicAccessCidrs": cidrs.unwrap_or_else(|| vec!["0.0.0.0/0".into()]),
+    }))
+}
+
+/// Ids are checked by their form only: this cloud has no EC2.
+pub(super) fn check_ids(ids: &[String], prefix: &str, what: &str) -> Result<(), Fault> {
+    let fine = |id: &&String| {
+        id.strip_prefix(prefix)
+            .is_some_and(|rest| !rest.is_empty() && rest.chars().all(|c| c.is_ascii_alphanumeric() || c == '-'))
+    };
+    match ids.iter().find(|id| !fine(id)) {
+        Some(bad) => Err(invalid(format!("The {what} ID '{bad}' does not exist"))),
+        None => Ok(()),
+    }
+}
+
+/// `clusterLogging` in two entries, enabled and not, after `change` on top of `enabled`.
+pub(super) fn logging(change: Option<&Value>, enabled: &[String]) -> Result<Value, Fault> {
+    let mut on: Vec<String> = enabled.to_vec();
+    for setup in change.and_then(|value| value.get("clusterLogging")).and_then(Value::as_array).into_iter().flatten() {
+        let enable = setup.get("enabled").and_then(Value::as_bool).unwrap_or(false);
+        for kind in strings(setup.get("types")) {
+            if !LOG_TYPES.contains(&kind.as_str()) {
+                return Err(invalid(format!("{kind} is no log type.")));
+            }
+            on.retain(|one| *one != kind);
+            if enable {
+                on.push(kind);
+            }
+        }
+    }
+    let (on, off): (Vec<&str>, Vec<&str>) = LOG_TYPES.iter().partition(|kind| on.iter().any(|one| one == **kind));
+    let list: Vec<_> = [(on, true), (off, false)]
+        .into_iter()
+        .filter(|(types, _)| !types.is_empty())
+        .map(|(types, enabled)| json!({ "types": types, "enabled": enabled }))
+        .collect();
+    Ok(json!({ "clusterLogging": list }))
+}
+
+pub(super) fn list(ask: &Ask<'_>) -> Result<Value, Fault> {
+    ask.allowed("ListClusters", "*", &super::Tags::new())?;
+    let names = ask.cloud.eks().clusters.keys().map(|name| json!(name)).collect();
+    page(ask.request, "clusters", names)
+}
+
+pub(super) fn describe(ask: &Ask<'_>, name: &str) -> Result<Value, Fault> {
+    ask.allowed_on("DescribeCluster", name, None)?;
+    Ok(json!({ "cluster": ask.cloud.eks().cluster(name)?.value() }))
+}
+
+/// There are no node groups in this cloud, only Fargate.
+pub(super) fn list_nodegroups(ask: &Ask<'_>, name: &str) -> Result<Value, Fault> {
+    ask.allowed_on("ListNodegroups", name, None)?;
+    ask.cloud.eks().cluster(name)?;
+    Ok(json!({ "nodegroups": [] }))
+}
+
+pub(super) fn delete(ask: &Ask<'_>, name: &str) -> Result<Value, Fault> {
+    ask.allowed_on("DeleteCluster", name, None)?;
+    let value = {
+        let mut store = ask.cloud.eks();
+        let cluster = store.cluster(name)?;
+        let busy = |message: String| Err(in_use(message).with_detail("clusterName", name));
+        if cluster.deletion_protection {
+            return Err(Fault::sender("InvalidRequestException", "Deletion protection is enabled for this cluster."));
+        }
+        if matches!(cluster.status, "CREATING" | "UPDATING" | "DELETING") {
+            return busy(format!(
+                "Cannot delete because cluster {name} currently has an operation in progress ({})",
+                cluster.status
+            ));
+        }
+        if !cluster.profiles.is_empty() {
+            return busy("Cluster has fargate profiles attached".into());
+        }
+        cluster.status = "DELETING";
+        cluster.value()
+    };
+    lifecycle::stop(ask.cloud, name.to_owned());
+    Ok(json!({ "cluster": value }))
+}
+
+/// A new id such as updates and profiles have.
+pub(super) fn new_id() -> String {
+    identifier::uuid()
+}

@@ -1,0 +1,134 @@
+//! What happens to EKS resources over time, and what control planes are told.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+use tokio::sync::oneshot;
+
+use super::{Cluster, access, addon, profile};
+use crate::cloud::Cloud;
+use crate::control_plane::{Endpoint, Request, Spec};
+
+/// Least system time that states take; AWS takes minutes, which teaches nothing more.
+pub(super) const CLUSTER_CREATION: Duration = Duration::from_secs(30);
+pub(super) const CLUSTER_DELETION: Duration = Duration::from_secs(20);
+pub(super) const CLUSTER_UPDATE: Duration = Duration::from_secs(10);
+pub(super) const PROFILE_CREATION: Duration = Duration::from_secs(15);
+pub(super) const PROFILE_DELETION: Duration = Duration::from_secs(10);
+pub(super) const ADDON_CREATION: Duration = Duration::from_secs(10);
+pub(super) const ADDON_DEGRADATION: Duration = Duration::from_secs(60);
+pub(super) const ADDON_DELETION: Duration = Duration::from_secs(5);
+
+/// Runs `work` in the background until it is done or the cloud stops.
+pub(super) fn later(cloud: &Arc<Cloud>, work: impl Future<Output = ()> + Send + 'static) {
+    let stop = cloud.stop.clone();
+    tokio::spawn(async move {
+        tokio::select! {
+            () = work => {}
+            () = stop.cancelled() => {}
+        }
+    });
+}
+
+impl Cluster {
+    pub(super) fn spec(&self) -> Spec {
+        Spec {
+            name: self.name.clone(),
+            arn: self.arn.clone(),
+            version: self.version.clone(),
+            creator_arn: self.creator_arn.clone(),
+            profiles: profile::for_control_plane(self),
+            access: access::for_control_plane(self),
+            addons: addon::for_control_plane(self),
+        }
+    }
+
+    /// The certificate authority as `DescribeCluster` gives it.
+    pub(super) fn authority(&self) -> Value {
+        self.endpoint.as_ref().map_or(Value::Null, |endpoint| json!({ "data": STANDARD.encode(&endpoint.ca_pem) }))
+    }
+}
+
+/// Starts the new cluster's control plane; ACTIVE when it answers, and not before the usual time.
+pub(super) fn start(cloud: &Arc<Cloud>, name: String, spec: Spec) {
+    let task = Arc::clone(cloud);
+    let begun = cloud.clock.moment();
+    later(cloud, async move {
+        let (reply, answer) = oneshot::channel();
+        let sent = task.control_planes.send(Request::Start { spec, reply }).await;
+        let result = match sent {
+            Ok(()) => answer.await.unwrap_or_else(|_| Err("the control plane was given up".into())),
+            Err(_) => Err("nobody runs control planes".into()),
+        };
+        task.clock.sleep_until(begun.plus(CLUSTER_CREATION)).await;
+        settle(&task, &name, result);
+        tell(&task, &name);
+    });
+}
+
+fn settle(cloud: &Cloud, name: &str, result: Result<Endpoint, String>) {
+    let mut store = cloud.eks();
+    let Ok(cluster) = store.cluster(name) else { return };
+    match result {
+        Ok(endpoint) => {
+            cluster.endpoint = Some(endpoint);
+            cluster.status = "ACTIVE";
+        }
+        Err(why) => {
+            tracing::error!(cluster = name, why, "failed to start a control plane");
+            cluster.status = "FAILED";
+            cluster.issues.push(json!({ "code": "InternalFailure", "message": why, "resourceIds": [name] }));
+        }
+    }
+}
+
+/// Stops a cluster's control plane, then forgets the cluster.
+pub(super) fn stop(cloud: &Arc<Cloud>, name: String) {
+    let task = Arc::clone(cloud);
+    let begun = cloud.clock.moment();
+    later(cloud, async move {
+        let (reply, answer) = oneshot::channel();
+        if task.control_planes.send(Request::Stop { name: name.clone(), reply }).await.is_ok() {
+            // A dropped reply means that there was nothing left to stop.
+            let _ = answer.await;
+        }
+        task.clock.sleep_until(begun.plus(CLUSTER_DELETION)).await;
+        task.eks().clusters.remove(&name);
+    });
+}
+
+/// Tells the control plane what its cluster is like now.
+pub(super) fn tell(cloud: &Arc<Cloud>, name: &str) {
+    let (task, name) = (Arc::clone(cloud), name.to_owned());
+    later(cloud, async move {
+        // The spec is made once there is room to send it, so that the last one sent is the newest.
+        let Ok(permit) = task.control_planes.reserve().await else { return };
+        let mut store = task.eks();
+        let Ok(cluster) = store.cluster(&name) else { return };
+        addon::reassess(cluster);
+        if matches!(cluster.status, "ACTIVE" | "UPDATING") {
+            permit.send(Request::Update { spec: cluster.spec() });
+        }
+    });
+}
+
+/// After `delay`, changes the cluster (if it is still there) and tells the control plane.
+pub(super) fn change_after(
+    cloud: &Arc<Cloud>,
+    name: &str,
+    delay: Duration,
+    change: impl FnOnce(&mut Cluster) + Send + 'static,
+) {
+    let (task, name) = (Arc::clone(cloud), name.to_owned());
+    later(cloud, async move {
+        task.clock.sleep(delay).await;
+        if let Ok(cluster) = task.eks().cluster(&name) {
+            change(cluster);
+        }
+        tell(&task, &name);
+    });
+}

@@ -1,0 +1,183 @@
+//! Fargate profiles: immutable, and one operation at a time per cluster.
+
+use http::Method;
+use serde_json::{Value, json};
+
+use super::cluster::{check_ids, new_id};
+use super::input::{check_tags, date, page, required, strings, tags};
+use super::{Ask, Cluster, Profile, in_use, invalid, lifecycle, not_found, unknown};
+use crate::control_plane;
+use crate::fault::Fault;
+
+const SELECTORS_MAX: usize = 5;
+const LABELS_MAX: usize = 5;
+const SERVICE: &str = "eks-fargate-pods.amazonaws.com";
+
+impl Profile {
+    fn value(&self, cluster: &str) -> Value {
+        json!({
+            "fargateProfileName": self.name,
+            "fargateProfileArn": self.arn,
+            "clusterName": cluster,
+            "createdAt": date(self.created_at),
+            "podExecutionRoleArn": self.role_arn,
+            "subnets": self.subnets,
+            "selectors": self.selectors,
+            "status": self.status,
+            "tags": self.tags,
+            "health": { "issues": [] },
+        })
+    }
+}
+
+/// The ACTIVE profiles.
+pub(super) fn for_control_plane(cluster: &Cluster) -> Vec<control_plane::Profile> {
+    let selector = |value: &Value| control_plane::Selector {
+        namespace: value["namespace"].as_str().unwrap_or_default().to_owned(),
+        labels: super::input::tags(&json!({ "tags": value["labels"] })),
+    };
+    let active = cluster.profiles.values().filter(|profile| profile.status == "ACTIVE");
+    active
+        .map(|profile| control_plane::Profile {
+            name: profile.name.clone(),
+            selectors: profile.selectors.as_array().into_iter().flatten().map(selector).collect(),
+            pod_execution_role_arn: profile.role_arn.clone(),
+        })
+        .collect()
+}
+
+pub(super) fn call(ask: &Ask<'_>, cluster: &str, rest: &[&str]) -> Result<Value, Fault> {
+    match (&ask.request.method, rest) {
+        (&Method::POST, []) => create(ask, cluster),
+        (&Method::GET, []) => {
+            ask.allowed_on("ListFargateProfiles", cluster, None)?;
+            let names = ask.cloud.eks().cluster(cluster)?.profiles.keys().map(|name| json!(name)).collect();
+            page(ask.request, "fargateProfileNames", names)
+        }
+        (&Method::GET, [name]) => {
+            ask.allowed_on("DescribeFargateProfile", cluster, Some(("fargateprofile", &format!("{name}/*"))))?;
+            let mut store = ask.cloud.eks();
+            let profile = store.cluster(cluster)?.profiles.get(*name).ok_or_else(|| no_profile(name))?;
+            Ok(json!({ "fargateProfile": profile.value(cluster) }))
+        }
+        (&Method::DELETE, [name]) => delete(ask, cluster, name),
+        _ => Err(unknown(ask.request)),
+    }
+}
+
+fn no_profile(name: &str) -> Fault {
+    not_found(format!("No Fargate Profile found with name: {name}.")).with_detail("fargateProfileName", name)
+}
+
+/// AWS takes one profile operation at a time per cluster.
+fn idle(cluster: &Cluster, verb: &str, name: &str) -> Result<(), Fault> {
+    match cluster.profiles.values().find(|profile| matches!(profile.status, "CREATING" | "DELETING")) {
+        Some(busy) => Err(in_use(format!(
+            "Cannot {verb} Fargate Profile {name} because cluster {} currently has Fargate profile {} in status {}",
+            cluster.name, busy.name, busy.status
+        ))
+        .with_detail("clusterName", cluster.name.as_str())),
+        None => Ok(()),
+    }
+}
+
+fn selectors(body: &Value) -> Result<Value, Fault> {
+    let list = body.get("selectors").and_then(Value::as_array).cloned().unwrap_or_default();
+    if list.is_empty() {
+        return Err(invalid("Fargate profile must have at least one selector."));
+    }
+    if list.len() > SELECTORS_MAX {
+        return Err(invalid(format!(
+            "Fargate profile can have at most {SELECTORS_MAX} selectors, {} were given.",
+            list.len()
+        )));
+    }
+    for selector in &list {
+        if selector.get("namespace").and_then(Value::as_str).is_none_or(str::is_empty) {
+            return Err(invalid("A Fargate profile selector must have a namespace."));
+        }
+        if selector.get("labels").and_then(Value::as_object).is_some_and(|labels| labels.len() > LABELS_MAX) {
+            return Err(invalid(format!("A Fargate profile selector can have at most {LABELS_MAX} labels.")));
+        }
+    }
+    Ok(Value::Array(list))
+}
+
+fn create(ask: &Ask<'_>, cluster_name: &str) -> Result<Value, Fault> {
+    ask.allowed_on("CreateFargateProfile", cluster_name, None)?;
+    let body = &ask.body;
+    let name = required(body, "fargateProfileName")?.to_owned();
+    let role_arn = required(body, "podExecutionRoleArn")?.to_owned();
+    ask.may_pass(&role_arn, SERVICE)?;
+    let plain = name.len() <= 100 && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
+    if !plain || name.starts_with("eks-") {
+        return Err(invalid(format!(
+            "The Fargate profile name '{name}' is invalid: letters, digits, - and _, at most 100, not starting with eks-."
+        )));
+    }
+    let selectors = selectors(body)?;
+    let subnets = strings(body.get("subnets"));
+    check_ids(&subnets, "subnet-", "subnet")?;
+    let tags = tags(body);
+    check_tags(&tags)?;
+    let arn = format!(
+        "arn:aws:eks:{}:{}:fargateprofile/{cluster_name}/{name}/{}",
+        ask.cloud.region,
+        ask.cloud.account,
+        new_id()
+    );
+    // The cluster is looked at first, as AWS does: a missing one is the clearer error.
+    ask.cloud.eks().cluster(cluster_name)?.must_be_active()?;
+    if !ask.cloud.trusts_service(&role_arn, SERVICE, &arn) {
+        return Err(invalid(format!(
+            "Misconfigured PodExecutionRole Trust Policy; Please add the {SERVICE} Service Principal"
+        )));
+    }
+    let mut store = ask.cloud.eks();
+    let cluster = store.cluster(cluster_name)?;
+    if cluster.profiles.contains_key(&name) {
+        return Err(in_use(format!("A Fargate Profile already exists with name: {name}"))
+            .with_detail("fargateProfileName", name));
+    }
+    idle(cluster, "create", &name)?;
+    let subnets = if subnets.is_empty() { cluster.vpc["subnetIds"].clone() } else { json!(subnets) };
+    let profile = Profile {
+        name: name.clone(),
+        arn,
+        role_arn,
+        subnets,
+        selectors,
+        status: "CREATING",
+        created_at: ask.call.now,
+        tags,
+    };
+    let value = profile.value(cluster_name);
+    cluster.profiles.insert(name.clone(), profile);
+    lifecycle::change_after(ask.cloud, cluster_name, lifecycle::PROFILE_CREATION, move |cluster| {
+        if let Some(profile) = cluster.profiles.get_mut(&name) {
+            profile.status = "ACTIVE";
+        }
+    });
+    Ok(json!({ "fargateProfile": value }))
+}
+
+fn delete(ask: &Ask<'_>, cluster_name: &str, name: &str) -> Result<Value, Fault> {
+    ask.allowed_on("DeleteFargateProfile", cluster_name, Some(("fargateprofile", &format!("{name}/*"))))?;
+    let mut store = ask.cloud.eks();
+    let cluster = store.cluster(cluster_name)?;
+    if !cluster.profiles.contains_key(name) {
+        return Err(no_profile(name));
+    }
+    idle(cluster, "delete", name)?;
+    let profile = cluster.profiles.get_mut(name).ok_or_else(|| no_profile(name))?;
+    profile.status = "DELETING";
+    let value = profile.value(cluster_name);
+    drop(store);
+    // From now on no pod matches it; its pods end before it is gone.
+    lifecycle::tell(ask.cloud, cluster_name);
+    let gone = name.to_owned();
+    lifecycle::change_after(ask.cloud, cluster_name, lifecycle::PROFILE_DELETION, move |cluster| {
+        cluster.profiles.remove(&gone);
+    });
+    Ok(json!({ "fargateProfile": value }))
+}

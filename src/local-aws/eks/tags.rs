@@ -1,0 +1,50 @@
+//! Tags of EKS resources, by ARN.
+
+use http::Method;
+use serde_json::{Value, json};
+
+use super::input::{check_tags, tags};
+use super::{Ask, Store, Tags, not_found, unknown};
+use crate::fault::Fault;
+
+impl Store {
+    fn tags_of(&mut self, arn: &str) -> Result<&mut Tags, Fault> {
+        for cluster in self.clusters.values_mut() {
+            if cluster.arn == arn {
+                return Ok(&mut cluster.tags);
+            }
+            let profiles = cluster.profiles.values_mut().map(|one| (&one.arn, &mut one.tags));
+            let addons = cluster.addons.values_mut().map(|one| (&one.arn, &mut one.tags));
+            let entries = cluster.entries.values_mut().map(|one| (&one.arn, &mut one.tags));
+            if let Some((_, tags)) = profiles.chain(addons).chain(entries).find(|(one, _)| *one == arn) {
+                return Ok(tags);
+            }
+        }
+        Err(Fault { code: "NotFoundException".into(), ..not_found(format!("Resource was not found: {arn}")) })
+    }
+}
+
+pub(super) fn call(ask: &Ask<'_>, arn: &str) -> Result<Value, Fault> {
+    let existing = ask.cloud.eks().tags_of(arn).map(|tags| tags.clone()).unwrap_or_default();
+    match ask.request.method {
+        Method::GET => {
+            ask.allowed("ListTagsForResource", arn, &existing)?;
+            Ok(json!({ "tags": ask.cloud.eks().tags_of(arn)? }))
+        }
+        Method::POST => {
+            ask.allowed("TagResource", arn, &existing)?;
+            let mut merged = existing;
+            merged.extend(tags(&ask.body));
+            check_tags(&merged)?;
+            *ask.cloud.eks().tags_of(arn)? = merged;
+            Ok(json!({}))
+        }
+        Method::DELETE => {
+            ask.allowed("UntagResource", arn, &existing)?;
+            let keys = ask.request.parameters("tagKeys");
+            ask.cloud.eks().tags_of(arn)?.retain(|key, _| !keys.contains(key));
+            Ok(json!({}))
+        }
+        _ => Err(unknown(ask.request)),
+    }
+}

@@ -1,0 +1,130 @@
+//! Changes of a cluster that take time.
+
+use serde_json::{Value, json};
+
+use super::cluster::{VERSIONS, logging, new_id};
+use super::input::{date, page, required, strings, text};
+use super::{Ask, Cluster, in_use, invalid, lifecycle, not_found};
+use crate::fault::Fault;
+
+impl Cluster {
+    fn may_change(&self) -> Result<(), Fault> {
+        if self.status == "UPDATING" {
+            return Err(in_use(format!(
+                "Cannot update because cluster {} currently has an update in progress",
+                self.name
+            )));
+        }
+        self.must_be_active()
+    }
+
+    fn enabled_logs(&self) -> Vec<String> {
+        let setups = self.logging["clusterLogging"].as_array().cloned().unwrap_or_default();
+        setups.iter().filter(|one| one["enabled"] == json!(true)).flat_map(|one| strings(one.get("types"))).collect()
+    }
+}
+
+/// Begins an update: applied at once, shown as finished after a while.
+fn begin(ask: &Ask<'_>, cluster: &mut Cluster, kind: &str, params: &Value) -> Value {
+    let id = new_id();
+    let update = json!({
+        "id": id, "status": "InProgress", "type": kind, "createdAt": date(ask.call.now), "errors": [],
+        "params": params.as_object().into_iter().flatten().map(|(name, value)| json!({ "type": name, "value": value.to_string() })).collect::<Vec<_>>(),
+    });
+    cluster.status = "UPDATING";
+    cluster.updates.push(update.clone());
+    lifecycle::change_after(ask.cloud, &cluster.name, lifecycle::CLUSTER_UPDATE, move |cluster| {
+        cluster.status = "ACTIVE";
+        if let Some(update) = cluster.updates.iter_mut().find(|one| one["id"] == json!(id)) {
+            update["status"] = json!("Successful");
+        }
+    });
+    json!({ "update": update })
+}
+
+pub(super) fn config(ask: &Ask<'_>, name: &str) -> Result<Value, Fault> {
+    ask.allowed_on("UpdateClusterConfig", name, None)?;
+    let body = &ask.body;
+    let mut store = ask.cloud.eks();
+    let cluster = store.cluster(name)?;
+    cluster.may_change()?;
+    let given: Vec<_> = ["logging", "resourcesVpcConfig", "accessConfig", "deletionProtection"]
+        .into_iter()
+        .filter(|key| body.get(*key).is_some())
+        .collect();
+    match given.as_slice() {
+        ["logging"] => {
+            let new = logging(body.get("logging"), &cluster.enabled_logs())?;
+            if new == cluster.logging {
+                return Err(invalid("No changes needed for the logging config provided"));
+            }
+            cluster.logging = new;
+            Ok(begin(ask, cluster, "LoggingUpdate", &json!({ "ClusterLogging": body["logging"]["clusterLogging"] })))
+        }
+        ["resourcesVpcConfig"] => {
+            for (key, value) in body["resourcesVpcConfig"].as_object().into_iter().flatten() {
+                cluster.vpc[key] = value.clone();
+            }
+            Ok(begin(ask, cluster, "EndpointAccessUpdate", &body["resourcesVpcConfig"]))
+        }
+        ["accessConfig"] => {
+            let mode = required(&body["accessConfig"], "authenticationMode")?;
+            let order = |mode: &str| ["CONFIG_MAP", "API_AND_CONFIG_MAP", "API"].iter().position(|one| *one == mode);
+            match (order(mode), order(&cluster.authentication_mode)) {
+                (Some(new), Some(old)) if new > old => {}
+                _ => {
+                    return Err(invalid(format!(
+                        "Unsupported authentication mode update from {} to {mode}",
+                        cluster.authentication_mode
+                    )));
+                }
+            }
+            mode.clone_into(&mut cluster.authentication_mode);
+            Ok(begin(ask, cluster, "AccessConfigUpdate", &body["accessConfig"]))
+        }
+        ["deletionProtection"] => {
+            cluster.deletion_protection = body["deletionProtection"].as_bool().unwrap_or_default();
+            Ok(begin(
+                ask,
+                cluster,
+                "DeletionProtectionUpdate",
+                &json!({ "DeletionProtection": cluster.deletion_protection }),
+            ))
+        }
+        _ => Err(invalid("Only one type of update can be allowed.")),
+    }
+}
+
+pub(super) fn version(ask: &Ask<'_>, name: &str) -> Result<Value, Fault> {
+    ask.allowed_on("UpdateClusterVersion", name, None)?;
+    let version = required(&ask.body, "version")?;
+    let mut store = ask.cloud.eks();
+    let cluster = store.cluster(name)?;
+    cluster.may_change()?;
+    let place = |version: &str| VERSIONS.iter().position(|one| *one == version);
+    match (place(&cluster.version), place(version)) {
+        (Some(old), Some(new)) if new == old + 1 => {}
+        (_, None) => return Err(invalid(format!("unsupported Kubernetes version {version}"))),
+        _ => {
+            return Err(invalid(format!(
+                "Unsupported Kubernetes minor version update from {} to {version}",
+                cluster.version
+            )));
+        }
+    }
+    version.clone_into(&mut cluster.version);
+    Ok(begin(ask, cluster, "VersionUpdate", &json!({ "Version": version, "PlatformVersion": "eks.1" })))
+}
+
+pub(super) fn list(ask: &Ask<'_>, name: &str) -> Result<Value, Fault> {
+    ask.allowed_on("ListUpdates", name, None)?;
+    let ids = ask.cloud.eks().cluster(name)?.updates.iter().map(|one| one["id"].clone()).collect();
+    page(ask.request, "updateIds", ids)
+}
+
+pub(super) fn describe(ask: &Ask<'_>, name: &str, id: &str) -> Result<Value, Fault> {
+    ask.allowed_on("DescribeUpdate", name, None)?;
+    let mut store = ask.cloud.eks();
+    let update = store.cluster(name)?.updates.iter().find(|one| text(one, "id") == Some(id));
+    update.map(|one| json!({ "update": one })).ok_or_else(|| not_found(format!("No update found for ID: {id}")))
+}

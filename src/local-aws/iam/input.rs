@@ -1,0 +1,134 @@
+//! Parameters, pages and texts that IAM's operations share.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::{Value, json};
+
+use super::{Tags, Written};
+use crate::fault::Fault;
+use crate::policy::{Document, Kind};
+
+const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+const PAGE_ITEMS_DEFAULT: usize = 100;
+const TAGS_MAX: usize = 50;
+
+pub(super) fn text<'a>(input: &'a Value, name: &str) -> Option<&'a str> {
+    input.get(name).and_then(Value::as_str)
+}
+
+pub(super) fn required<'a>(input: &'a Value, name: &str) -> Result<&'a str, Fault> {
+    text(input, name).filter(|text| !text.is_empty()).ok_or_else(|| {
+        let member = format!("{}{}", name[..1].to_lowercase(), &name[1..]);
+        invalid(format!("1 validation error detected: Value null at '{member}' failed to satisfy constraint: Member must not be null"))
+    })
+}
+
+/// A name of at most `length_max` letters, digits and `+=,.@_-`.
+pub(super) fn name<'a>(input: &'a Value, parameter: &str, length_max: usize) -> Result<&'a str, Fault> {
+    let name = required(input, parameter)?;
+    let member = format!("{}{}", parameter[..1].to_lowercase(), &parameter[1..]);
+    if !name.chars().all(|c| c.is_ascii_alphanumeric() || "+=,.@_-".contains(c)) {
+        return Err(invalid(format!(
+            "The specified value for {member} is invalid. It must contain only alphanumeric characters and/or the following: +=,.@_-"
+        )));
+    }
+    if name.len() > length_max {
+        return Err(invalid(format!(
+            "1 validation error detected: Value '{name}' at '{member}' failed to satisfy constraint: Member must have length less than or equal to {length_max}"
+        )));
+    }
+    Ok(name)
+}
+
+pub(super) fn path(input: &Value) -> Result<String, Fault> {
+    let path = text(input, "Path").unwrap_or("/");
+    if path.starts_with('/') && path.ends_with('/') && path.len() <= 512 {
+        return Ok(path.to_owned());
+    }
+    Err(invalid(
+        "The specified value for path is invalid. It must begin and end with / and contain only alphanumeric characters and/or / characters.",
+    ))
+}
+
+pub(super) fn invalid(message: impl Into<String>) -> Fault {
+    Fault::sender("ValidationError", message)
+}
+
+pub(super) fn missing(message: impl Into<String>) -> Fault {
+    Fault::new(404, "NoSuchEntity", message)
+}
+
+pub(super) fn exists(message: impl Into<String>) -> Fault {
+    Fault::new(409, "EntityAlreadyExists", message)
+}
+
+pub(super) fn conflict(message: impl Into<String>) -> Fault {
+    Fault::new(409, "DeleteConflict", message)
+}
+
+/// A policy document parameter, parsed.
+pub(super) fn document(input: &Value, parameter: &str, kind: Kind) -> Result<Written, Fault> {
+    let text = required(input, parameter)?;
+    let document = Document::parse(text, kind).map_err(|why| Fault::sender("MalformedPolicyDocument", why))?;
+    Ok(Written { text: text.to_owned(), document: Arc::new(document) })
+}
+
+/// A document as IAM's answers carry it: URL-encoded.
+pub(super) fn encoded(text: &str) -> String {
+    utf8_percent_encode(text, UNRESERVED).to_string()
+}
+
+pub(super) fn date(time: Timestamp) -> String {
+    time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
+/// The `Tags` parameter.
+pub(super) fn tags(input: &Value) -> Tags {
+    let list = input.get("Tags").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    list.iter()
+        .filter_map(|tag| Some((text(tag, "Key")?.to_owned(), text(tag, "Value").unwrap_or_default().to_owned())))
+        .collect()
+}
+
+/// Adds the `Tags` parameter to `tags`.
+pub(super) fn merge_tags(tags: &mut Tags, input: &Value) -> Result<(), Fault> {
+    let new = self::tags(input);
+    if let Some(key) = new.keys().find(|key| key.to_lowercase().starts_with("aws:")) {
+        return Err(Fault::sender("InvalidInput", format!("Tag keys may not start with aws: ({key})")));
+    }
+    tags.extend(new);
+    if tags.len() > TAGS_MAX {
+        return Err(Fault::new(409, "LimitExceeded", "The number of tags has reached the maximum limit."));
+    }
+    Ok(())
+}
+
+pub(super) fn remove_tags(tags: &mut Tags, input: &Value) {
+    for key in input.get("TagKeys").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str) {
+        tags.remove(key);
+    }
+}
+
+pub(super) fn tag_list(tags: &Tags) -> Value {
+    tags.iter().map(|(key, value)| json!({ "Key": key, "Value": value })).collect()
+}
+
+/// One page of `items` under `member`, by `MaxItems` and `Marker`.
+pub(super) fn page(member: &str, items: Vec<Value>, input: &Value) -> Result<Value, Fault> {
+    let number = |name: &str| match text(input, name) {
+        None => Ok(None),
+        Some(text) => text.parse::<usize>().map(Some).map_err(|_| invalid(format!("Invalid {name}."))),
+    };
+    let size = number("MaxItems")?.unwrap_or(PAGE_ITEMS_DEFAULT).clamp(1, 1000);
+    let start = number("Marker")?.unwrap_or(0);
+    let end = start.saturating_add(size);
+    let truncated = items.len() > end;
+    let part: Vec<_> = items.into_iter().skip(start).take(size).collect();
+    let mut answer = json!({ member: part, "IsTruncated": truncated });
+    if truncated {
+        answer["Marker"] = json!(end.to_string());
+    }
+    Ok(answer)
+}

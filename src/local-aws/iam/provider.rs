@@ -1,0 +1,127 @@
+//! OIDC identity providers.
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::input::{date, exists, merge_tags, missing, remove_tags, required, tag_list};
+use super::{Provider, Store, Tags};
+use crate::fault::Fault;
+
+const CLIENT_IDS_MAX: usize = 100;
+
+/// The ARN of the provider at `url`.
+pub(super) fn arn(account: &str, url: &str) -> String {
+    format!("arn:aws:iam::{account}:oidc-provider/{}", bare(url))
+}
+
+fn bare(url: &str) -> &str {
+    url.strip_prefix("https://").unwrap_or(url).trim_end_matches('/')
+}
+
+fn list(input: &Value, name: &str) -> Vec<String> {
+    let items = input.get(name).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    items.iter().filter_map(Value::as_str).map(str::to_owned).collect()
+}
+
+fn thumbprints(input: &Value) -> Result<Vec<String>, Fault> {
+    let list = list(input, "ThumbprintList");
+    match list.iter().find(|one| one.len() != 40 || !one.chars().all(|c| c.is_ascii_hexdigit())) {
+        Some(bad) => Err(Fault::sender("InvalidInput", format!("Thumbprint {bad} must be 40 hexadecimal characters."))),
+        None => Ok(list),
+    }
+}
+
+impl Store {
+    pub(super) fn perform_on_provider(&mut self, action: &str, input: &Value, now: Timestamp) -> Result<Value, Fault> {
+        match action {
+            "CreateOpenIDConnectProvider" => self.create_provider(input, now),
+            "ListOpenIDConnectProviders" => {
+                let list: Vec<_> = self.providers.keys().map(|arn| json!({ "Arn": arn })).collect();
+                Ok(json!({ "OpenIDConnectProviderList": list }))
+            }
+            "GetOpenIDConnectProvider" => {
+                let provider = self.provider(input)?;
+                Ok(json!({
+                    "Url": provider.url,
+                    "ClientIDList": provider.client_ids,
+                    "ThumbprintList": provider.thumbprints,
+                    "CreateDate": date(provider.created_at),
+                    "Tags": tag_list(&provider.tags),
+                }))
+            }
+            "ListOpenIDConnectProviderTags" => {
+                Ok(json!({ "Tags": tag_list(&self.provider(input)?.tags), "IsTruncated": false }))
+            }
+            "DeleteOpenIDConnectProvider" => {
+                let arn = self.provider(input)?.arn.clone();
+                self.providers.remove(&arn);
+                Ok(Value::Null)
+            }
+            "AddClientIDToOpenIDConnectProvider" | "RemoveClientIDFromOpenIDConnectProvider" => {
+                let id = required(input, "ClientID")?.to_owned();
+                let provider = self.provider(input)?;
+                provider.client_ids.retain(|one| *one != id);
+                if action.starts_with("Add") {
+                    provider.client_ids.push(id);
+                }
+                Ok(Value::Null)
+            }
+            "UpdateOpenIDConnectProviderThumbprint" => {
+                self.provider(input)?.thumbprints = thumbprints(input)?;
+                Ok(Value::Null)
+            }
+            "TagOpenIDConnectProvider" => merge_tags(&mut self.provider(input)?.tags, input).map(|()| Value::Null),
+            "UntagOpenIDConnectProvider" => {
+                remove_tags(&mut self.provider(input)?.tags, input);
+                Ok(Value::Null)
+            }
+            other => {
+                Err(Fault::sender("InvalidAction", format!("Could not find operation {other} for version 2010-05-08")))
+            }
+        }
+    }
+
+    fn provider(&mut self, input: &Value) -> Result<&mut Provider, Fault> {
+        let arn = required(input, "OpenIDConnectProviderArn")?;
+        self.providers.get_mut(arn).ok_or_else(|| missing(format!("OpenIDConnect Provider not found for arn {arn}")))
+    }
+
+    fn create_provider(&mut self, input: &Value, now: Timestamp) -> Result<Value, Fault> {
+        let url = required(input, "Url")?;
+        let parsed = url::Url::parse(url).ok().filter(|parsed| parsed.scheme() == "https" && parsed.query().is_none());
+        if parsed.is_none() {
+            return Err(Fault::sender(
+                "ValidationError",
+                format!("Invalid Open ID Connect Provider URL: {url} must be an https address without a query"),
+            ));
+        }
+        let arn = arn(&self.account, url);
+        if self.providers.contains_key(&arn) {
+            return Err(exists(format!("Provider with url {url} already exists.")));
+        }
+        let client_ids = list(input, "ClientIDList");
+        if client_ids.len() > CLIENT_IDS_MAX {
+            return Err(Fault::new(
+                409,
+                "LimitExceeded",
+                "Cannot exceed quota for ClientIdsPerOpenIdConnectProvider: 100",
+            ));
+        }
+        let mut tags = Tags::new();
+        merge_tags(&mut tags, input)?;
+        let provider = Provider {
+            arn: arn.clone(),
+            url: bare(url).to_owned(),
+            client_ids,
+            thumbprints: thumbprints(input)?,
+            created_at: now,
+            tags,
+        };
+        let mut value = json!({ "OpenIDConnectProviderArn": arn });
+        if !provider.tags.is_empty() {
+            value["Tags"] = tag_list(&provider.tags);
+        }
+        self.providers.insert(arn, provider);
+        Ok(value)
+    }
+}

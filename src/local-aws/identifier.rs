@@ -1,0 +1,31 @@
+//! Unguessable identifiers and secrets in the shapes that AWS gives them.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+fn random(bytes: usize) -> Vec<u8> {
+    // Version 4 UUIDs come from the operating system's generator; their fixed bits are harmless here.
+    std::iter::repeat_with(|| *uuid::Uuid::new_v4().as_bytes()).flatten().take(bytes).collect()
+}
+
+/// A unique id such as `AROA` and seventeen characters of base 32.
+pub(crate) fn unique(prefix: &str) -> String {
+    const ALPHABET: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+    let tail = random(17).into_iter().map(|byte| char::from(ALPHABET[usize::from(byte % 32)]));
+    prefix.chars().chain(tail).collect()
+}
+
+/// A secret access key: forty characters.
+pub(crate) fn secret() -> String {
+    STANDARD.encode(random(30))
+}
+
+/// A session token: opaque, only its presence in the session table counts.
+pub(crate) fn session_token() -> String {
+    format!("IQoJ{}", STANDARD.encode(random(240)))
+}
+
+/// A random UUID.
+pub(crate) fn uuid() -> String {
+    uuid::Uuid::new_v4().to_string()
+}

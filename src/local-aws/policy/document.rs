@@ -1,0 +1,218 @@
+//! Policy documents: from JSON text to checked statements.
+
+use serde_json::Value;
+
+use super::condition::Condition;
+
+/// What a document is attached to; decides which elements it must and may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Attached to a user, role or session.
+    Identity,
+    /// A role's trust policy: resource is the role itself.
+    Trust,
+    /// Attached to a resource such as a queue.
+    Resource,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Effect {
+    Allow,
+    Deny,
+}
+
+/// A checked policy document.
+#[derive(Debug, Clone)]
+pub(crate) struct Document {
+    pub(crate) statements: Vec<Statement>,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Statement {
+    pub(crate) sid: Option<String>,
+    pub(crate) effect: Effect,
+    pub(crate) principal: Option<PrincipalElement>,
+    pub(crate) actions: Scope,
+    pub(crate) resources: Option<Scope>,
+    pub(crate) conditions: Vec<Condition>,
+}
+
+/// `Action` and `NotAction`, `Resource` and `NotResource`.
+#[derive(Debug, Clone)]
+pub(crate) enum Scope {
+    Only(Vec<String>),
+    Except(Vec<String>),
+}
+
+#[derive(Debug, Clone)]
+pub(crate) enum PrincipalElement {
+    Only(Principals),
+    Except(Principals),
+}
+
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Principals {
+    pub(crate) anyone: bool,
+    pub(crate) aws: Vec<String>,
+    pub(crate) federated: Vec<String>,
+    pub(crate) service: Vec<String>,
+}
+
+const VERSIONS: [&str; 2] = ["2012-10-17", "2008-10-17"];
+
+impl Document {
+    /// Parses and checks `text`; an error is worded as IAM words it.
+    pub(crate) fn parse(text: &str, kind: Kind) -> Result<Self, String> {
+        let value: Value = serde_json::from_str(text).map_err(|_| "Syntax errors in policy.".to_owned())?;
+        let object = value.as_object().ok_or("Syntax errors in policy.")?;
+        for key in object.keys() {
+            if !matches!(key.as_str(), "Version" | "Id" | "Statement") {
+                return Err(format!("Syntax error at element {key}: unknown element of a policy."));
+            }
+        }
+        match object.get("Version") {
+            None => {}
+            Some(Value::String(version)) if VERSIONS.contains(&version.as_str()) => {}
+            Some(_) => return Err("The policy failed legacy parsing: Version must be 2012-10-17 or 2008-10-17.".into()),
+        }
+        let statements = match object.get("Statement") {
+            Some(Value::Array(list)) if !list.is_empty() => list.iter().collect(),
+            Some(single @ Value::Object(_)) => vec![single],
+            _ => return Err("Syntax errors in policy: Statement is missing or empty.".into()),
+        };
+        let statements =
+            statements.into_iter().map(|one| Statement::parse(one, kind)).collect::<Result<Vec<_>, String>>()?;
+        let mut sids: Vec<_> = statements.iter().filter_map(|one| one.sid.as_deref()).collect();
+        let count = sids.len();
+        sids.sort_unstable();
+        sids.dedup();
+        if sids.len() != count {
+            return Err("Statement IDs (SID) in a single policy must be unique.".into());
+        }
+        Ok(Self { statements })
+    }
+
+    /// The `AWS` principals named by any statement.
+    pub(crate) fn aws_principals(&self) -> impl Iterator<Item = &str> {
+        self.statements.iter().filter_map(|one| one.principal.as_ref()).flat_map(|element| match element {
+            PrincipalElement::Only(principals) | PrincipalElement::Except(principals) => {
+                principals.aws.iter().map(String::as_str)
+            }
+        })
+    }
+}
+
+impl Statement {
+    fn parse(value: &Value, kind: Kind) -> Result<Self, String> {
+        const ELEMENTS: [&str; 9] = [
+            "Sid",
+            "Effect",
+            "Principal",
+            "NotPrincipal",
+            "Action",
+            "NotAction",
+            "Resource",
+            "NotResource",
+            "Condition",
+        ];
+        let object = value.as_object().ok_or("Syntax errors in policy: a statement must be an object.")?;
+        if let Some(key) = object.keys().find(|key| !ELEMENTS.contains(&key.as_str())) {
+            return Err(format!("Syntax errors in policy: unknown element {key} of a statement."));
+        }
+        let effect = match object.get("Effect").and_then(Value::as_str) {
+            Some("Allow") => Effect::Allow,
+            Some("Deny") => Effect::Deny,
+            Some(other) => return Err(format!("Invalid effect: {other}")),
+            None => return Err("Missing required field Effect".into()),
+        };
+        let actions = scope(object, "Action", "NotAction")?.ok_or("Missing required field Action")?;
+        check_actions(&actions)?;
+        let resources = scope(object, "Resource", "NotResource")?;
+        let principal = principal(object)?;
+        match kind {
+            Kind::Identity if principal.is_some() => {
+                return Err("Policy document should not specify a principal.".into());
+            }
+            Kind::Identity if resources.is_none() => return Err("Policy statement must contain resources.".into()),
+            Kind::Trust if resources.is_some() => return Err("Has prohibited field Resource".into()),
+            Kind::Trust | Kind::Resource if principal.is_none() => {
+                return Err("Missing required field Principal".into());
+            }
+            _ => {}
+        }
+        if kind == Kind::Identity
+            && let Some(Scope::Only(list) | Scope::Except(list)) = &resources
+            && let Some(bad) = list.iter().find(|one| !one.starts_with("arn:") && *one != "*")
+        {
+            return Err(format!("Resource {bad} must be in ARN format or \"*\"."));
+        }
+        let sid = object.get("Sid").and_then(Value::as_str).map(str::to_owned);
+        let conditions = Condition::parse_all(object.get("Condition"))?;
+        Ok(Self { sid, effect, principal, actions, resources, conditions })
+    }
+}
+
+fn check_actions(actions: &Scope) -> Result<(), String> {
+    let (Scope::Only(list) | Scope::Except(list)) = actions;
+    match list.iter().find(|one| !one.contains(':') && *one != "*") {
+        Some(_) => Err("Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc.".into()),
+        None => Ok(()),
+    }
+}
+
+fn scope(object: &serde_json::Map<String, Value>, only: &str, except: &str) -> Result<Option<Scope>, String> {
+    match (object.get(only), object.get(except)) {
+        (Some(_), Some(_)) => Err(format!("Syntax errors in policy: {only} and {except} exclude each other.")),
+        (Some(value), None) => Ok(Some(Scope::Only(strings(value, only)?))),
+        (None, Some(value)) => Ok(Some(Scope::Except(strings(value, except)?))),
+        (None, None) => Ok(None),
+    }
+}
+
+/// One string or a list of strings; an empty list is a syntax error.
+pub(super) fn strings(value: &Value, element: &str) -> Result<Vec<String>, String> {
+    let one = |value: &Value| match value {
+        Value::String(text) => Ok(text.clone()),
+        Value::Bool(flag) => Ok(flag.to_string()),
+        Value::Number(number) => Ok(number.to_string()),
+        _ => Err(format!("Syntax errors in policy: {element} must be a string or a list of strings.")),
+    };
+    match value {
+        Value::Array(list) if list.is_empty() => Err(format!("Syntax errors in policy: {element} is empty.")),
+        Value::Array(list) => list.iter().map(one).collect(),
+        single => Ok(vec![one(single)?]),
+    }
+}
+
+fn principal(object: &serde_json::Map<String, Value>) -> Result<Option<PrincipalElement>, String> {
+    match (object.get("Principal"), object.get("NotPrincipal")) {
+        (Some(_), Some(_)) => Err("Syntax errors in policy: Principal and NotPrincipal exclude each other.".into()),
+        (Some(value), None) => Ok(Some(PrincipalElement::Only(principals(value)?))),
+        (None, Some(value)) => Ok(Some(PrincipalElement::Except(principals(value)?))),
+        (None, None) => Ok(None),
+    }
+}
+
+fn principals(value: &Value) -> Result<Principals, String> {
+    let mut principals = Principals::default();
+    match value {
+        Value::String(text) if text == "*" => principals.anyone = true,
+        Value::Object(map) if !map.is_empty() => {
+            for (kind, value) in map {
+                let list = strings(value, "Principal")?;
+                match kind.as_str() {
+                    "AWS" => {
+                        principals.anyone |= list.iter().any(|one| one == "*");
+                        principals.aws = list.into_iter().filter(|one| one != "*").collect();
+                    }
+                    "Federated" => principals.federated = list,
+                    "Service" => principals.service = list,
+                    "CanonicalUser" => {}
+                    other => return Err(format!("Invalid principal in policy: {other}")),
+                }
+            }
+        }
+        _ => return Err("Invalid principal in policy.".into()),
+    }
+    Ok(principals)
+}

@@ -1,0 +1,166 @@
+//! The front: connections, and each request's way from bytes to a service and back.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+
+use crate::authentication::authenticate;
+use crate::caller::{Call, Caller};
+use crate::cloud::Cloud;
+use crate::fault::Fault;
+use crate::protocol::{Answer, Protocol};
+use crate::request::{Request, Service};
+use crate::{Error, Result, eks, iam, identifier, sqs, sts, tagging};
+
+/// Larger than any batch that SQS takes, base64 and form encoding included.
+const BODY_BYTES_MAX: usize = 8 << 20;
+
+pub(crate) async fn run(listener: std::net::TcpListener, cloud: Arc<Cloud>, stop: CancellationToken) -> Result<()> {
+    listener.set_nonblocking(true).map_err(Error::Listener)?;
+    let listener = tokio::net::TcpListener::from_std(listener).map_err(Error::Listener)?;
+    let connections = tokio_util::task::TaskTracker::new();
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => break,
+            accepted = listener.accept() => match accepted {
+                Ok((stream, peer)) => {
+                    connections.spawn(connection(Arc::clone(&cloud), stream, peer, stop.clone()));
+                }
+                // Out of descriptors or a peer that went away: nothing to do but wait for the next one.
+                Err(error) => {
+                    tracing::warn!(%error, "failed to accept a connection");
+                    cloud.clock.sleep(cloud.clock.to_system(std::time::Duration::from_millis(50))).await;
+                }
+            },
+        }
+    }
+    connections.close();
+    connections.wait().await;
+    Ok(())
+}
+
+async fn connection(cloud: Arc<Cloud>, stream: tokio::net::TcpStream, peer: SocketAddr, stop: CancellationToken) {
+    // Answers are small; waiting to fill packets only adds delay.
+    let _ = stream.set_nodelay(true);
+    let service = service_fn(move |request| {
+        let cloud = Arc::clone(&cloud);
+        async move { Ok::<_, Infallible>(handle(&cloud, request, peer).await) }
+    });
+    let connection = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+    tokio::pin!(connection);
+    tokio::select! {
+        result = connection.as_mut() => {
+            if let Err(error) = result {
+                tracing::debug!(%error, "connection ended early");
+            }
+        }
+        () = stop.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            let _ = connection.await;
+        }
+    }
+}
+
+async fn handle(cloud: &Arc<Cloud>, request: http::Request<Incoming>, peer: SocketAddr) -> Answer {
+    let (parts, body) = request.into_parts();
+    let request_id = identifier::uuid();
+    let Ok(body) = Limited::new(body, BODY_BYTES_MAX).collect().await else {
+        let fault = Fault::new(413, "RequestEntityTooLarge", "The request is too large or was cut off.");
+        return Protocol::Rest.render("", Err(fault), &request_id);
+    };
+    let request = Request {
+        method: parts.method,
+        path: parts.uri.path().to_owned(),
+        query: parts.uri.query().unwrap_or_default().to_owned(),
+        headers: parts.headers,
+        body: body.to_bytes(),
+    };
+    if let Some(page) = request.path.strip_prefix("/_sluice/") {
+        return own_page(cloud, page, &request);
+    }
+    let service = request.service();
+    let protocol = Protocol::of(&request, service);
+    let (action, result) = serve(cloud, service, protocol, &request, peer).await;
+    if let Err(fault) = &result {
+        tracing::debug!(?service, action, code = %fault.code, message = fault.message, "call refused");
+    }
+    protocol.render(&action, result, &request_id)
+}
+
+async fn serve(
+    cloud: &Arc<Cloud>,
+    service: Option<Service>,
+    protocol: Protocol,
+    request: &Request,
+    peer: SocketAddr,
+) -> (String, Result<Value, Fault>) {
+    let action = action(request, service);
+    let caller = match authenticate(cloud, request) {
+        Ok(caller) => caller,
+        Err(fault) => return (action, Err(fault)),
+    };
+    let Some(service) = service else {
+        let text = "This service is not part of the local cloud; it has SQS, STS, IAM, EKS and tag search.";
+        return (action, Err(Fault::new(404, "InvalidAction", text)));
+    };
+    let unsigned = matches!(caller, Caller::Anonymous);
+    // Only these two take unsigned calls: a web identity is its own proof, and a queue's policy may name anyone.
+    if unsigned && service != Service::Sqs && action != "AssumeRoleWithWebIdentity" {
+        return (action, Err(Fault::new(403, "MissingAuthenticationToken", "Request is missing Authentication Token")));
+    }
+    let call = Call {
+        caller,
+        host: request.header("host").unwrap_or("127.0.0.1").to_owned(),
+        user_agent: request.header("user-agent").unwrap_or_default().to_owned(),
+        source_address: peer.ip().to_string(),
+        now: cloud.clock.now(),
+    };
+    let result = match service {
+        Service::Sqs => sqs::call(cloud, &call, &action, request, protocol).await,
+        Service::Sts => sts::call(cloud, &call, &action, &request.form()).await,
+        Service::Iam => iam::call(cloud, &call, &action, &request.form()),
+        Service::Eks => eks::call(cloud, &call, request),
+        Service::Tagging => tagging::call(cloud, &call, &action, request),
+    };
+    (action, result)
+}
+
+/// The operation's name: from the target header, else the `Action` parameter; EKS goes by path.
+fn action(request: &Request, service: Option<Service>) -> String {
+    if service == Some(Service::Eks) {
+        return String::new();
+    }
+    if let Some(target) = request.header("x-amz-target") {
+        return target.rsplit('.').next().unwrap_or_default().to_owned();
+    }
+    request.form().get("Action").and_then(Value::as_str).unwrap_or_default().to_owned()
+}
+
+/// Pages of the local cloud itself, for its own person: loopback only, no credentials in them.
+fn own_page(cloud: &Cloud, page: &str, request: &Request) -> Answer {
+    let (status, value) = match page {
+        "health" => (
+            200,
+            json!({ "status": "ok", "region": cloud.region, "account": cloud.account, "scale": cloud.clock.scale() }),
+        ),
+        "denials" => match request.parameter("since").map(|text| text.parse()) {
+            None => (200, cloud.denials().since(None)),
+            Some(Ok(since)) => (200, cloud.denials().since(Some(since))),
+            Some(Err(_)) => (400, json!({ "message": "since must be an RFC 3339 time" })),
+        },
+        _ => (404, json!({ "message": "there are /_sluice/health and /_sluice/denials" })),
+    };
+    http::Response::builder()
+        .status(status)
+        .header("content-type", "application/json")
+        .body(Full::new(Bytes::from(value.to_string())))
+        .unwrap_or_default()
+}

@@ -1,0 +1,124 @@
+//! SQS: queues and messages, by the JSON protocol and the older query protocol.
+
+mod administration;
+mod attributes;
+mod batch;
+mod input;
+mod message;
+mod queue;
+mod receiving;
+mod sending;
+mod wire;
+
+use std::collections::{BTreeMap, HashMap};
+
+use clock::Moment;
+use serde_json::Value;
+
+use crate::authorization::{Access, request_tags, resource_tags};
+use crate::caller::Call;
+use crate::cloud::Cloud;
+use crate::fault::Fault;
+use crate::policy::Context;
+use crate::protocol::Protocol;
+use crate::request::Request;
+use queue::Queue;
+
+/// All queues by name.
+#[derive(Debug, Default)]
+pub(crate) struct Store {
+    queues: BTreeMap<String, Queue>,
+    /// When a name was deleted: it cannot be used again for a while.
+    deleted: HashMap<String, Moment>,
+}
+
+impl Store {
+    /// The queue, or SQS's error for one that is not there.
+    fn queue(&mut self, name: &str) -> Result<&mut Queue, Fault> {
+        self.queues.get_mut(name).ok_or_else(no_queue)
+    }
+
+    /// ARN and tags of each queue, for the tag search.
+    pub(crate) fn tagged(&self) -> Vec<(String, BTreeMap<String, String>)> {
+        self.queues.values().map(|queue| (queue.arn.clone(), queue.tags.clone())).collect()
+    }
+}
+
+fn no_queue() -> Fault {
+    Fault::sender("AWS.SimpleQueueService.NonExistentQueue", "The specified queue does not exist.")
+}
+
+/// Performs `action`; both protocols are brought into the JSON protocol's shapes first.
+pub(crate) async fn call(
+    cloud: &Cloud,
+    call: &Call,
+    action: &str,
+    request: &Request,
+    protocol: Protocol,
+) -> Result<Value, Fault> {
+    let is_query = matches!(protocol, Protocol::Query(_));
+    let input = if is_query { wire::from_query(action, request) } else { input::json(&request.body)? };
+    let output = perform(cloud, call, action, &input).await?;
+    Ok(if is_query { wire::to_query(action, output) } else { output })
+}
+
+async fn perform(cloud: &Cloud, call: &Call, action: &str, input: &Value) -> Result<Value, Fault> {
+    let name = match action {
+        "CreateQueue" | "GetQueueUrl" => input::required(input, "QueueName")?.to_owned(),
+        "ListQueues" => String::new(),
+        _ => queue_name(cloud, input)?,
+    };
+    authorize(cloud, call, action, &name, input)?;
+    match action {
+        "CreateQueue" => administration::create(cloud, call, &name, input),
+        "GetQueueUrl" => administration::url(cloud, call, &name, input),
+        "ListQueues" => administration::list(cloud, call, input),
+        "DeleteQueue" => administration::delete(cloud, &name),
+        "PurgeQueue" => administration::purge(cloud, &name),
+        "TagQueue" | "UntagQueue" | "ListQueueTags" => administration::tags(cloud, action, &name, input),
+        "ListDeadLetterSourceQueues" => administration::sources(cloud, call, &name),
+        "GetQueueAttributes" => attributes::get(cloud, &name, input),
+        "SetQueueAttributes" => attributes::set(cloud, &name, input),
+        "SendMessage" => sending::send(cloud, call, &name, input),
+        "SendMessageBatch" => batch::send(cloud, call, &name, input),
+        "ReceiveMessage" => receiving::receive(cloud, &name, input).await,
+        "DeleteMessage" => receiving::delete(cloud, &name, input),
+        "DeleteMessageBatch" => batch::delete(cloud, &name, input),
+        "ChangeMessageVisibility" => receiving::change_visibility(cloud, &name, input),
+        "ChangeMessageVisibilityBatch" => batch::change_visibility(cloud, &name, input),
+        other => Err(Fault::sender("InvalidAction", format!("The action {other} is not valid for this endpoint."))),
+    }
+}
+
+fn arn(cloud: &Cloud, name: &str) -> String {
+    format!("arn:aws:sqs:{}:{}:{name}", cloud.region, cloud.account)
+}
+
+/// The queue that `QueueUrl` means: a URL of this account, or a bare name.
+fn queue_name(cloud: &Cloud, input: &Value) -> Result<String, Fault> {
+    let url = input::required(input, "QueueUrl")?;
+    let parts: Vec<_> = url.trim_end_matches('/').rsplitn(3, '/').collect();
+    match parts.as_slice() {
+        [name] => Ok((*name).to_owned()),
+        [name, account, ..] if *account == cloud.account => Ok((*name).to_owned()),
+        _ => Err(no_queue()),
+    }
+}
+
+/// SQS's permissions: the batch forms need that of the single form.
+fn authorize(cloud: &Cloud, call: &Call, action: &str, name: &str, input: &Value) -> Result<(), Fault> {
+    let permission = format!("sqs:{}", action.strip_suffix("Batch").unwrap_or(action));
+    let resource = arn(cloud, name);
+    let mut context = Context::default();
+    let resource_policy = {
+        let mut store = cloud.sqs();
+        let queue = store.queue(name).ok();
+        if let Some(queue) = &queue {
+            resource_tags(&mut context, &queue.tags);
+        }
+        queue.and_then(|queue| queue.policy.clone())
+    };
+    let tags = input.get("tags").or_else(|| input.get("Tags")).map(input::string_map).unwrap_or_default();
+    request_tags(&mut context, &tags);
+    cloud.authorize(call, Access { context, resource_policy, ..Access::new(&permission, &resource) })
+}

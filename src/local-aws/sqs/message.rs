@@ -1,0 +1,113 @@
+//! A message: what was sent, and what has become of it.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use clock::Moment;
+use jiff::Timestamp;
+use md5::{Digest as _, Md5};
+use serde_json::{Map, Value};
+
+use super::input::invalid;
+use crate::fault::Fault;
+
+const ATTRIBUTES_MAX: usize = 10;
+
+#[derive(Debug, Clone)]
+pub(super) struct Message {
+    pub(super) id: String,
+    pub(super) body: String,
+    pub(super) attributes: Map<String, Value>,
+    pub(super) trace_header: Option<String>,
+    pub(super) sender: String,
+    pub(super) sent_at: Timestamp,
+    /// On the clock's axis; retention counts from here.
+    pub(super) enqueued: Moment,
+    /// When it can be received next.
+    pub(super) visible: Moment,
+    pub(super) receives: u64,
+    pub(super) first_received_at: Option<Timestamp>,
+    /// The nonce of the latest receipt handle; `None` until it is received from this queue.
+    pub(super) receipt: Option<String>,
+    pub(super) group: Option<String>,
+    pub(super) deduplication_id: Option<String>,
+    pub(super) sequence: Option<String>,
+    /// The queue that this dead letter comes from.
+    pub(super) source_arn: Option<String>,
+}
+
+/// Characters that XML 1.0 cannot carry are refused in both protocols.
+pub(super) fn check_body(body: &str) -> Result<(), Fault> {
+    if body.is_empty() {
+        return Err(super::input::missing("MessageBody"));
+    }
+    let allowed = |c: char| matches!(c, '\t' | '\n' | '\r' | ' '..='\u{fffd}' | '\u{10000}'..);
+    if body.chars().all(allowed) {
+        return Ok(());
+    }
+    Err(Fault::sender(
+        "InvalidMessageContents",
+        "Message contains invalid characters. Valid: #x9 | #xA | #xD | #x20 to #xD7FF | #xE000 to #xFFFD | #x10000 to #x10FFFF",
+    ))
+}
+
+/// Checks message attributes and gives their size in bytes.
+pub(super) fn check_attributes(attributes: &Map<String, Value>) -> Result<usize, Fault> {
+    if attributes.len() > ATTRIBUTES_MAX {
+        return Err(invalid("Number of message attributes [11] exceeds the allowed maximum [10]."));
+    }
+    let mut size = 0;
+    for (name, attribute) in attributes {
+        let kind = attribute.get("DataType").and_then(Value::as_str).unwrap_or_default();
+        let base = kind.split('.').next().unwrap_or_default();
+        if !matches!(base, "String" | "Number" | "Binary") {
+            return Err(invalid(format!(
+                "The type of message (user) attribute '{name}' is invalid. You must use only the following supported type prefixes: Binary, Number, String."
+            )));
+        }
+        let value = value(attribute).filter(|value| !value.is_empty()).ok_or_else(|| {
+            invalid(format!("The message (user) attribute '{name}' must contain a non-empty value of type '{base}'."))
+        })?;
+        if base == "Number"
+            && std::str::from_utf8(&value).ok().and_then(|text| text.trim().parse::<f64>().ok()).is_none()
+        {
+            return Err(invalid(format!("Can't cast the value of message (user) attribute '{name}' to a number.")));
+        }
+        size += name.len() + kind.len() + value.len();
+    }
+    Ok(size)
+}
+
+fn value(attribute: &Value) -> Option<Vec<u8>> {
+    if let Some(text) = attribute.get("StringValue").and_then(Value::as_str) {
+        return Some(text.as_bytes().to_vec());
+    }
+    STANDARD.decode(attribute.get("BinaryValue")?.as_str()?).ok()
+}
+
+pub(super) fn md5_of_body(body: &str) -> String {
+    hex::encode(Md5::digest(body.as_bytes()))
+}
+
+/// The digest over the attributes in the order of their names; `None` without any.
+///
+/// SQS Developer Guide, "Calculating the MD5 message digest for message attributes".
+pub(super) fn md5_of_attributes<'a>(attributes: impl Iterator<Item = (&'a String, &'a Value)>) -> Option<String> {
+    let mut sorted: Vec<_> = attributes.collect();
+    if sorted.is_empty() {
+        return None;
+    }
+    sorted.sort_by_key(|(name, _)| *name);
+    let mut bytes = Vec::new();
+    for (name, attribute) in sorted {
+        let kind = attribute.get("DataType").and_then(Value::as_str).unwrap_or_default();
+        let value = value(attribute).unwrap_or_default();
+        for part in [name.as_bytes(), kind.as_bytes()] {
+            bytes.extend((part.len() as u32).to_be_bytes());
+            bytes.extend(part);
+        }
+        bytes.push(if kind.starts_with("Binary") { 2 } else { 1 });
+        bytes.extend((value.len() as u32).to_be_bytes());
+        bytes.extend(value);
+    }
+    Some(hex::encode(Md5::digest(&bytes)))
+}

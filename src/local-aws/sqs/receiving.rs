@@ -1,0 +1,213 @@
+//! Receiving with long polling, and what a receipt handle is good for.
+
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Map, Value, json};
+
+use super::Store;
+use super::input::{invalid, number, required, strings};
+use super::message::{Message, md5_of_attributes, md5_of_body};
+use super::queue::{Queue, Taken};
+use crate::cloud::Cloud;
+use crate::fault::Fault;
+
+/// SQS's limits of messages that are received and not deleted.
+const IN_FLIGHT_MAX: usize = 120_000;
+
+/// Waits up to the wait time for a first message. Nothing is taken before there is something to answer, so a client
+/// that goes away while waiting loses nothing.
+pub(super) async fn receive(cloud: &Cloud, name: &str, input: &Value) -> Result<Value, Fault> {
+    let count_max = number(input, "MaxNumberOfMessages", 1..=10)?.unwrap_or(1) as usize;
+    let visibility = number(input, "VisibilityTimeout", 0..=43_200)?;
+    let wait = number(input, "WaitTimeSeconds", 0..=20)?;
+    let start = cloud.clock.moment();
+    loop {
+        let wake = cloud.sqs().queue(name)?.wake.clone();
+        let woken = wake.notified();
+        tokio::pin!(woken);
+        // Registered before looking, so that a message sent in between is not missed.
+        woken.as_mut().enable();
+        let now = cloud.clock.moment();
+        let (taken, deadline) = {
+            let mut store = cloud.sqs();
+            let queue = store.queue(name)?;
+            let wait = wait.map_or_else(|| queue.duration("ReceiveMessageWaitTimeSeconds"), Duration::from_secs);
+            (store.take(cloud, name, count_max, visibility)?, start.plus(wait))
+        };
+        if !taken.received.is_empty() || now >= deadline {
+            return Ok(answer(taken, input));
+        }
+        let next = taken.next.map_or(deadline, |next| next.min(deadline));
+        tokio::select! {
+            () = &mut woken => {}
+            () = cloud.clock.sleep_until(next) => {}
+            () = cloud.stop.cancelled() => return Ok(json!({})),
+        }
+    }
+}
+
+impl Store {
+    fn take(&mut self, cloud: &Cloud, name: &str, count_max: usize, visibility: Option<u64>) -> Result<Taken, Fault> {
+        let now = cloud.clock.moment();
+        let queue = self.queue(name)?;
+        if queue.counts(now).in_flight >= IN_FLIGHT_MAX {
+            return Err(Fault::new(
+                403,
+                "OverLimit",
+                "Too many messages are in flight; delete messages before receiving more.",
+            ));
+        }
+        let visibility = visibility.map_or_else(|| queue.duration("VisibilityTimeout"), Duration::from_secs);
+        let target_arn = queue.redrive.as_ref().map(|redrive| redrive.target_arn.clone());
+        let target_exists = self.queues.values().any(|queue| Some(&queue.arn) == target_arn.as_ref());
+        let queue = self.queue(name)?;
+        let mut taken = queue.take(target_exists, count_max, visibility, now, cloud.clock.now());
+        let source = queue.arn.clone();
+        let target = self.queues.values_mut().find(|queue| Some(&queue.arn) == target_arn.as_ref());
+        if let Some(target) = target {
+            for mut message in taken.dead.drain(..) {
+                message.receipt = None;
+                message.visible = now;
+                message.source_arn = Some(source.clone());
+                target.push(message);
+            }
+        }
+        Ok(taken)
+    }
+}
+
+fn answer(taken: Taken, input: &Value) -> Value {
+    let mut system = strings(input, "MessageSystemAttributeNames");
+    system.extend(strings(input, "AttributeNames"));
+    let wanted = strings(input, "MessageAttributeNames");
+    let messages: Vec<_> =
+        taken.received.into_iter().map(|(handle, message)| render(&handle, &message, &system, &wanted)).collect();
+    if messages.is_empty() { json!({}) } else { json!({ "Messages": messages }) }
+}
+
+fn render(handle: &str, message: &Message, system: &[String], wanted: &[String]) -> Value {
+    let mut value = json!({
+        "MessageId": message.id,
+        "ReceiptHandle": handle,
+        "MD5OfBody": md5_of_body(&message.body),
+        "Body": message.body,
+    });
+    let system = system_attributes(message, system);
+    if !system.is_empty() {
+        value["Attributes"] = Value::Object(system);
+    }
+    let chosen: Map<String, Value> = message
+        .attributes
+        .iter()
+        .filter(|(name, _)| wanted.iter().any(|one| attribute_matches(one, name)))
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect();
+    if let Some(digest) = md5_of_attributes(chosen.iter()) {
+        value["MD5OfMessageAttributes"] = json!(digest);
+        value["MessageAttributes"] = Value::Object(chosen);
+    }
+    value
+}
+
+fn attribute_matches(wanted: &str, name: &str) -> bool {
+    wanted == "All"
+        || wanted == name
+        || wanted.strip_suffix(".*").is_some_and(|prefix| prefix.is_empty() || name.starts_with(&format!("{prefix}.")))
+}
+
+fn system_attributes(message: &Message, names: &[String]) -> Map<String, Value> {
+    let everything = names.iter().any(|name| name == "All");
+    let received = message.first_received_at.map(|time| time.as_millisecond().to_string());
+    let all = [
+        ("SenderId", Some(message.sender.clone())),
+        ("SentTimestamp", Some(message.sent_at.as_millisecond().to_string())),
+        ("ApproximateReceiveCount", Some(message.receives.to_string())),
+        ("ApproximateFirstReceiveTimestamp", received),
+        ("SequenceNumber", message.sequence.clone()),
+        ("MessageDeduplicationId", message.deduplication_id.clone()),
+        ("MessageGroupId", message.group.clone()),
+        ("AWSTraceHeader", message.trace_header.clone()),
+        ("DeadLetterQueueSourceArn", message.source_arn.clone()),
+    ];
+    all.into_iter()
+        .filter(|(name, _)| everything || names.iter().any(|one| one == name))
+        .filter_map(|(name, value)| Some((name.to_owned(), json!(value?))))
+        .collect()
+}
+
+/// A receipt handle: of this queue, this message, this receive.
+pub(super) fn handle(queue_id: &str, arrival: u64, nonce: &str) -> String {
+    STANDARD.encode(format!("{queue_id} {arrival} {nonce}"))
+}
+
+/// The arrival number and nonce in a handle of this queue.
+fn parse_handle(queue: &Queue, handle: &str) -> Result<(u64, String), Fault> {
+    let bad = || {
+        Fault::sender(
+            "ReceiptHandleIsInvalid",
+            format!("The input receipt handle \"{handle}\" is not a valid receipt handle."),
+        )
+    };
+    let text = STANDARD.decode(handle).ok().and_then(|bytes| String::from_utf8(bytes).ok()).ok_or_else(bad)?;
+    let parts: Vec<_> = text.split(' ').collect();
+    match parts.as_slice() {
+        [id, arrival, nonce] if *id == queue.id => Ok((arrival.parse().map_err(|_| bad())?, (*nonce).to_owned())),
+        _ => Err(bad()),
+    }
+}
+
+pub(super) fn delete(cloud: &Cloud, name: &str, input: &Value) -> Result<Value, Fault> {
+    let mut store = cloud.sqs();
+    delete_one(cloud, store.queue(name)?, input)
+}
+
+/// Deletes by the latest receipt; an older one is accepted and does nothing, as SQS documents.
+pub(super) fn delete_one(cloud: &Cloud, queue: &mut Queue, input: &Value) -> Result<Value, Fault> {
+    let handle = required(input, "ReceiptHandle")?;
+    let (arrival, nonce) = parse_handle(queue, handle)?;
+    let now = cloud.clock.moment();
+    match queue.messages.get(&arrival) {
+        Some(message) if queue.fifo && message.receipt.as_ref() == Some(&nonce) && message.visible <= now => {
+            Err(invalid(format!(
+                "Value {handle} for parameter ReceiptHandle is invalid. Reason: The receipt handle has expired."
+            )))
+        }
+        Some(message) if message.receipt.as_ref() == Some(&nonce) => {
+            queue.messages.remove(&arrival);
+            // The next message of its group may be receivable now.
+            queue.wake.notify_waiters();
+            Ok(json!({}))
+        }
+        _ => Ok(json!({})),
+    }
+}
+
+pub(super) fn change_visibility(cloud: &Cloud, name: &str, input: &Value) -> Result<Value, Fault> {
+    let mut store = cloud.sqs();
+    change_one(cloud, store.queue(name)?, input)
+}
+
+pub(super) fn change_one(cloud: &Cloud, queue: &mut Queue, input: &Value) -> Result<Value, Fault> {
+    let handle = required(input, "ReceiptHandle")?;
+    let seconds =
+        number(input, "VisibilityTimeout", 0..=43_200)?.ok_or_else(|| super::input::missing("VisibilityTimeout"))?;
+    let (arrival, nonce) = parse_handle(queue, handle)?;
+    let now = cloud.clock.moment();
+    let message = queue.messages.get_mut(&arrival).filter(|message| message.receipt.as_ref() == Some(&nonce));
+    let message = message.ok_or_else(|| {
+        invalid(format!(
+            "Value {handle} for parameter ReceiptHandle is invalid. Reason: Message does not exist or is not available for visibility timeout change."
+        ))
+    })?;
+    if message.visible <= now {
+        return Err(Fault::sender(
+            "AWS.SimpleQueueService.MessageNotInflight",
+            format!("Value {handle} for parameter ReceiptHandle is invalid. Reason: Message is not in flight."),
+        ));
+    }
+    message.visible = now.plus(Duration::from_secs(seconds));
+    queue.wake.notify_waiters();
+    Ok(json!({}))
+}

@@ -1,0 +1,182 @@
+//! AssumeRoleWithWebIdentity: a signed token of a registered issuer instead of credentials.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use jsonwebtoken::{Algorithm, DecodingKey, Validation};
+use serde_json::{Map, Value, json};
+
+use super::assume::session_policies;
+use super::required;
+use super::session::{NewSession, check_name, duration};
+use crate::caller::Call;
+use crate::cloud::Cloud;
+use crate::fault::Fault;
+use crate::iam::AssumableRole;
+use crate::issuer::Failure;
+use crate::policy::{Context, Decision, Layers, Principal, Question, decide};
+
+const ACTION: &str = "sts:AssumeRoleWithWebIdentity";
+
+/// A token that is genuine, in time and meant for a registered client.
+struct Identity {
+    provider_arn: String,
+    /// The issuer without its scheme, as condition keys spell it.
+    issuer: String,
+    subject: String,
+    audience: String,
+    amr: Vec<String>,
+}
+
+pub(super) async fn assume_role(cloud: &Arc<Cloud>, call: &Call, input: &Value) -> Result<Value, Fault> {
+    let arn = required(input, "RoleArn")?;
+    let name = required(input, "RoleSessionName")?;
+    let token = required(input, "WebIdentityToken")?;
+    check_name(name)?;
+    let identity = match verify(cloud, token, call.now).await {
+        Ok(identity) => identity,
+        Err(fault) => {
+            cloud.remember(
+                call,
+                ACTION,
+                arn,
+                &fault.message,
+                vec![format!("web identity token refused: {}", fault.message)],
+            );
+            return Err(fault);
+        }
+    };
+    let role = authorize(cloud, call, arn, name, &identity)?;
+    let seconds = duration(input, role.max_session_seconds, false)?;
+    let policies = session_policies(cloud, input)?;
+    cloud.iam().role_used(arn, call.now);
+    let new = NewSession {
+        role,
+        name: name.to_owned(),
+        seconds,
+        tags: std::collections::BTreeMap::new(),
+        policies,
+        federated_provider: Some(identity.provider_arn.clone()),
+    };
+    let mut answer = cloud.sts().begin(&cloud.account, call.now, new);
+    answer["SubjectFromWebIdentityToken"] = json!(identity.subject);
+    answer["Audience"] = json!(identity.audience);
+    answer["Provider"] = json!(identity.provider_arn);
+    Ok(answer)
+}
+
+/// Puts the trust policy to the token's claims.
+fn authorize(cloud: &Cloud, call: &Call, arn: &str, name: &str, identity: &Identity) -> Result<AssumableRole, Fault> {
+    let refused = |reasons: Vec<String>| {
+        let message = "Not authorized to perform sts:AssumeRoleWithWebIdentity";
+        let asker = format!("{} ({})", identity.subject, identity.issuer);
+        cloud.denials().push(crate::denials::Denial {
+            at: call.now,
+            principal: asker,
+            action: ACTION.into(),
+            resource: arn.to_owned(),
+            message: message.into(),
+            reasons,
+        });
+        Fault::access_denied(message)
+    };
+    let role = cloud.iam().assumable_role(arn);
+    let Some(role) = role else { return Err(refused(vec![format!("there is no role {arn}")])) };
+    let mut context = Context::default();
+    cloud.describe_call(call, &mut context);
+    context.set("sts:RoleSessionName", name);
+    context.set("aws:FederatedProvider", identity.provider_arn.as_str());
+    context.set(&format!("{}:sub", identity.issuer), identity.subject.as_str());
+    context.set(&format!("{}:aud", identity.issuer), identity.audience.as_str());
+    if !identity.amr.is_empty() {
+        context.set_all(&format!("{}:amr", identity.issuer), identity.amr.clone());
+    }
+    let principal = Principal { federated: Some(identity.provider_arn.clone()), ..Principal::default() };
+    let question = Question { action: ACTION, resource: arn, principal: &principal, context: &context };
+    let layers = Layers { resource: Some(&role.trust), resource_must_allow: true, ..Layers::default() };
+    match decide(&layers, &question) {
+        Decision::Allowed => Ok(role),
+        Decision::Refused { reasons, .. } => Err(refused(reasons)),
+    }
+}
+
+fn invalid(message: impl Into<String>) -> Fault {
+    Fault::sender("InvalidIdentityToken", message)
+}
+
+async fn verify(cloud: &Cloud, token: &str, now: Timestamp) -> Result<Identity, Fault> {
+    let no_token =
+        || invalid("The ID Token provided is not a valid JWT. (You may see this error if you sent an Access Token)");
+    let header = jsonwebtoken::decode_header(token).map_err(|_| no_token())?;
+    if !matches!(
+        header.alg,
+        Algorithm::RS256 | Algorithm::RS384 | Algorithm::RS512 | Algorithm::ES256 | Algorithm::ES384
+    ) {
+        return Err(invalid("The ID Token is signed with an algorithm that is not supported."));
+    }
+    // Read before they are proven, only to find the issuer whose keys prove them.
+    let claims = jsonwebtoken::dangerous::insecure_decode::<Map<String, Value>>(token).map_err(|_| no_token())?.claims;
+    let text = |name: &str| claims.get(name).and_then(Value::as_str);
+    let issuer_url = text("iss").ok_or_else(|| invalid("Missing a required claim: iss"))?;
+    let issuer = issuer_url.strip_prefix("https://").ok_or_else(|| invalid("Issuer must be a valid URL"))?;
+    let provider = cloud.iam().provider_by_url(issuer);
+    let provider =
+        provider.ok_or_else(|| invalid(format!("No OpenIDConnect provider found in your account for {issuer_url}")))?;
+    let key = cloud.issuers.key(issuer_url, header.kid.as_deref()).await.map_err(|failure| match failure {
+        Failure::Unreachable(why) => {
+            tracing::warn!(why, "issuer unreachable");
+            Fault::sender("IDPCommunicationError", format!("Couldn't communicate with your identity provider: {why}"))
+        }
+        Failure::Unusable(why) => {
+            tracing::warn!(why, "issuer unusable");
+            invalid("Couldn't retrieve verification key from your identity provider, please reference AssumeRoleWithWebIdentity documentation for requirements")
+        }
+    })?;
+    let mut validation = Validation::new(header.alg);
+    validation.required_spec_claims.clear();
+    // Times are judged below by this cloud's clock, audiences by the provider's list.
+    validation.validate_exp = false;
+    validation.validate_aud = false;
+    let key = DecodingKey::from_jwk(&key).map_err(|_| invalid("The identity provider's key cannot be used"))?;
+    jsonwebtoken::decode::<Map<String, Value>>(token, &key, &validation)
+        .map_err(|_| invalid("Token signature invalid"))?;
+    check_times(&claims, now)?;
+    let subject = text("sub").ok_or_else(|| invalid("Missing a required claim: sub"))?.to_owned();
+    let audience = strings(claims.get("aud")).into_iter().find(|one| provider.client_ids.contains(one));
+    let audience = audience.ok_or_else(|| invalid("Incorrect token audience"))?;
+    Ok(Identity {
+        provider_arn: provider.arn,
+        issuer: issuer.to_owned(),
+        subject,
+        audience,
+        amr: strings(claims.get("amr")),
+    })
+}
+
+fn check_times(claims: &Map<String, Value>, now: Timestamp) -> Result<(), Fault> {
+    let time = |name: &str| {
+        claims.get(name).and_then(Value::as_f64).and_then(|seconds| Timestamp::from_second(seconds as i64).ok())
+    };
+    let expiry = time("exp").ok_or_else(|| invalid("Missing a required claim: exp"))?;
+    if expiry <= now {
+        let message = format!(
+            "Token expired: current date/time {} must be before the expiration date/time {}",
+            now.as_second(),
+            expiry.as_second()
+        );
+        return Err(Fault::sender("ExpiredTokenException", message));
+    }
+    if time("nbf").is_some_and(|start| start > now + std::time::Duration::from_mins(5)) {
+        return Err(invalid("Token is not yet valid"));
+    }
+    time("iat").map(|_| ()).ok_or_else(|| invalid("Missing a required claim: iat"))
+}
+
+/// One string or a list; Kubernetes writes audiences as a list.
+fn strings(value: Option<&Value>) -> Vec<String> {
+    match value {
+        Some(Value::String(text)) => vec![text.clone()],
+        Some(Value::Array(list)) => list.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
+        _ => Vec::new(),
+    }
+}
