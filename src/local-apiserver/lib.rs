@@ -1,1 +1,135 @@
-//! Skeleton.
+//! A Kubernetes API server in this process: the real wire protocol over TLS on loopback, objects in memory.
+//!
+//! Entry point: [`start`]. Programs of this process may use [`Client`], which goes through the very same handlers
+//! (authorisation, admission, validation) without the socket.
+//!
+//! Invariants: every object is a `serde_json::Value`; every change has its own resource version; no lock is held across
+//! an await; nothing is answered that is not honoured.
+//!
+//! This crate must not know what the objects mean to controllers, nor anything of the product that runs in the cluster.
+
+mod admission;
+mod aggregation;
+mod authentication;
+mod authorization;
+mod client;
+mod cluster;
+mod crd;
+mod handlers;
+mod kinds;
+mod logs;
+mod openapi;
+mod patch;
+mod request;
+mod selector;
+mod server;
+mod status;
+mod store;
+mod table;
+mod tokens;
+mod user;
+mod watch;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+pub use client::Client;
+use clock::Clock;
+pub use patch::PatchType;
+pub use status::Status;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+pub use user::{Access, Policy, User};
+pub use watch::Event;
+
+use crate::cluster::Cluster;
+
+/// What a server needs to start.
+#[derive(Debug)]
+pub struct Options {
+    /// A bound loopback listener.
+    pub listener: std::net::TcpListener,
+    /// Serving certificate (chain), PEM.
+    pub certificate_pem: String,
+    /// Its private key, PEM.
+    pub key_pem: String,
+    /// The CA that clients are told to trust, PEM.
+    pub ca_pem: String,
+    /// OIDC issuer of ServiceAccount tokens; its path is served here too.
+    pub issuer: String,
+    /// `http://127.0.0.1:PORT` of the STS that EKS bearer tokens must point at.
+    pub sts_endpoint: String,
+    /// The EKS cluster's name, which bearer tokens must carry.
+    pub cluster_name: String,
+    /// AWS region, for the pod identity webhook.
+    pub region: String,
+    /// `1.35`.
+    pub version: String,
+    /// Source of time.
+    pub clock: Clock,
+    /// Where container logs are.
+    pub pods_dir: PathBuf,
+}
+
+/// Why a server could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The listener cannot be used.
+    #[error("failed to use the API server's listener: {0}; choose another port")]
+    Listener(#[source] std::io::Error),
+    /// The serving certificate or its key is unusable.
+    #[error("failed to load the API server's certificate: {0}; pass a PEM certificate with its own PEM key")]
+    Certificate(String),
+    /// Keys of the cluster's own could not be made.
+    #[error("failed to make the cluster's signing keys: {0}")]
+    Keys(String),
+    /// The bootstrap objects were refused.
+    #[error("failed to store a bootstrap object: {0}")]
+    Bootstrap(Status),
+}
+
+/// Result of this crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// A running server. Dropping it does not stop it; call [`ApiServer::stop`].
+#[derive(Debug)]
+pub struct ApiServer {
+    cluster: Arc<Cluster>,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+}
+
+impl ApiServer {
+    /// A client in this process that acts as `user`.
+    pub fn client(&self, user: User) -> Client {
+        Client::new(self.cluster.clone(), user)
+    }
+
+    /// Replaces the EKS access entries.
+    pub fn set_access(&self, access: Vec<Access>) {
+        self.cluster.set_access(access);
+    }
+
+    /// Stops serving; returns when all connections are closed.
+    pub async fn stop(&self) {
+        self.stop.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+}
+
+/// Starts a server, with its bootstrap objects stored, and serves until [`ApiServer::stop`].
+#[expect(clippy::unused_async, reason = "must be called inside a runtime; later steps may wait")]
+pub async fn start(options: Options) -> Result<ApiServer> {
+    let stop = CancellationToken::new();
+    let tasks = TaskTracker::new();
+    let acceptor = server::acceptor(&options)?;
+    options.listener.set_nonblocking(true).map_err(Error::Listener)?;
+    let listener = options.listener.try_clone().map_err(Error::Listener)?;
+    let listener = tokio::net::TcpListener::from_std(listener).map_err(Error::Listener)?;
+    let cluster = Arc::new(Cluster::new(options, stop.clone())?);
+    cluster::bootstrap::store(&cluster).map_err(Error::Bootstrap)?;
+    tasks.spawn(server::serve(listener, acceptor, cluster.clone(), stop.clone(), tasks.clone()));
+    tasks.spawn(aggregation::availability::keep(cluster.clone()));
+    Ok(ApiServer { cluster, stop, tasks })
+}

@@ -1,0 +1,99 @@
+//! Between a decoded object and the store: defaults, validation, and the admission plugins.
+
+pub(crate) mod defaults;
+pub(crate) mod names;
+pub(crate) mod pod;
+pub(crate) mod schema;
+pub(crate) mod services;
+pub(crate) mod validation;
+
+use serde_json::{Value, json};
+
+use crate::handlers::Asked;
+use crate::status::Status;
+use crate::{crd, handlers};
+
+/// The write that is admitted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Operation {
+    Create,
+    Update,
+}
+
+/// Defaults and checks a new state of an object.
+pub(crate) fn admit(
+    asked: &Asked<'_>,
+    operation: Operation,
+    old: Option<&Value>,
+    object: &mut Value,
+) -> Result<(), Status> {
+    let resource = &asked.resource;
+    if operation == Operation::Create {
+        check_namespace(asked)?;
+    }
+    if resource.custom.is_none() {
+        defaults::apply(resource, object);
+    }
+    match (resource.kind.as_str(), operation) {
+        ("Pod", Operation::Create) => pod::admit(asked, object)?,
+        ("Namespace", Operation::Create) => {
+            object["spec"] = json!({"finalizers": ["kubernetes"]});
+            object["status"] = json!({"phase": "Active"});
+            object["metadata"]["labels"]["kubernetes.io/metadata.name"] = object["metadata"]["name"].clone();
+        }
+        ("Service", _) => services::allocate(asked, old, object)?,
+        ("Deployment" | "ReplicaSet" | "StatefulSet" | "DaemonSet" | "Job", Operation::Create) => {
+            object["status"] = json!({});
+        }
+        _ => {}
+    }
+    let mut errors = Vec::new();
+    validation::check(resource, old, object, &mut errors);
+    if resource.kind == "CustomResourceDefinition" {
+        errors.extend(crd::validate(object));
+        crd::establish(asked.cluster, object);
+    }
+    if errors.is_empty() {
+        return Ok(());
+    }
+    let name = object["metadata"]["name"].as_str().unwrap_or_default();
+    Err(Status::invalid(&resource.group, &resource.kind, name, &errors))
+}
+
+/// Nothing is created where no namespace is, or where one is going.
+fn check_namespace(asked: &Asked<'_>) -> Result<(), Status> {
+    let namespace = &asked.target.namespace;
+    if !asked.resource.namespaced {
+        return Ok(());
+    }
+    let Some(found) = asked.cluster.get("namespaces", "", namespace) else {
+        return Err(Status::not_found("", "namespaces", namespace));
+    };
+    if found["status"]["phase"] == "Terminating" {
+        let why = format!("unable to create new content in namespace {namespace} because it is being terminated");
+        let name = &asked.target.name;
+        return Err(Status::forbidden(&asked.resource.group, &asked.resource.plural, name, &why));
+    }
+    Ok(())
+}
+
+/// What may never be deleted.
+pub(crate) fn check_delete(asked: &Asked<'_>, _old: &Value) -> Result<(), Status> {
+    let name = asked.target.name.as_str();
+    if asked.resource.kind == "Namespace" && matches!(name, "default" | "kube-system" | "kube-public") {
+        return Err(Status::forbidden("", "namespaces", name, "this namespace may not be deleted"));
+    }
+    Ok(())
+}
+
+/// What follows from a stored change at once.
+pub(crate) fn after_write(asked: &Asked<'_>, stored: &Value) {
+    if asked.resource.kind != "CustomResourceDefinition" {
+        return;
+    }
+    let name = stored["metadata"]["name"].as_str().unwrap_or_default();
+    if asked.cluster.get(&asked.resource.shelf(), "", name).is_none() {
+        handlers::purge(asked, &crd::shelf_of(stored));
+    }
+    asked.cluster.refresh_custom();
+}

@@ -1,0 +1,253 @@
+//! Default values of built-in kinds, as `pkg/apis/*/v1/defaults.go` sets them.
+
+use serde_json::{Value, json};
+
+use crate::kinds::Resource;
+
+fn set(object: &mut Value, field: &str, value: Value) {
+    if object[field].is_null() {
+        object[field] = value;
+    }
+}
+
+pub(crate) fn apply(resource: &Resource, object: &mut Value) {
+    if !object["spec"].is_object() && matches!(resource.kind.as_str(), "Pod" | "Service") {
+        return;
+    }
+    match resource.kind.as_str() {
+        "Pod" => pod_spec(&mut object["spec"]),
+        "Deployment" => deployment(object),
+        "ReplicaSet" | "StatefulSet" => {
+            set(&mut object["spec"], "replicas", 1.into());
+            template(object);
+        }
+        "DaemonSet" => template(object),
+        "Job" => job(object),
+        "Service" => service(&mut object["spec"]),
+        "HorizontalPodAutoscaler" => autoscaler(&mut object["spec"]),
+        "ClusterRoleBinding" | "RoleBinding" => binding(object),
+        "Secret" => {
+            set(object, "type", "Opaque".into());
+            string_data(object);
+        }
+        _ => {}
+    }
+}
+
+fn string_data(object: &mut Value) {
+    use base64::Engine;
+    let Some(Value::Object(texts)) = object.as_object_mut().and_then(|map| map.remove("stringData")) else { return };
+    if !object["data"].is_object() {
+        object["data"] = json!({});
+    }
+    for (key, value) in texts {
+        let encoded = base64::engine::general_purpose::STANDARD.encode(value.as_str().unwrap_or_default());
+        object["data"][key] = encoded.into();
+    }
+}
+
+fn template(object: &mut Value) {
+    let template = &mut object["spec"]["template"];
+    if !template.is_object() {
+        return;
+    }
+    if !template["metadata"].is_object() {
+        template["metadata"] = json!({});
+    }
+    if template["spec"].is_object() {
+        pod_spec(&mut template["spec"]);
+    }
+}
+
+fn deployment(object: &mut Value) {
+    let spec = &mut object["spec"];
+    set(spec, "replicas", 1.into());
+    set(spec, "revisionHistoryLimit", 10.into());
+    set(spec, "progressDeadlineSeconds", 600.into());
+    if !spec["strategy"].is_object() {
+        spec["strategy"] = json!({});
+    }
+    let strategy = &mut spec["strategy"];
+    set(strategy, "type", "RollingUpdate".into());
+    if strategy["type"] == "RollingUpdate" {
+        if !strategy["rollingUpdate"].is_object() {
+            strategy["rollingUpdate"] = json!({});
+        }
+        set(&mut strategy["rollingUpdate"], "maxSurge", "25%".into());
+        set(&mut strategy["rollingUpdate"], "maxUnavailable", "25%".into());
+    }
+    template(object);
+}
+
+fn job(object: &mut Value) {
+    let uid = object["metadata"]["uid"].clone();
+    let name = object["metadata"]["name"].clone();
+    let spec = &mut object["spec"];
+    set(spec, "backoffLimit", 6.into());
+    if spec["completions"].is_null() && spec["parallelism"].is_null() {
+        spec["completions"] = 1.into();
+    }
+    set(spec, "parallelism", 1.into());
+    set(spec, "completionMode", "NonIndexed".into());
+    set(spec, "suspend", false.into());
+    if spec["selector"].is_null() && spec["manualSelector"] != true {
+        spec["selector"] = json!({"matchLabels": {"batch.kubernetes.io/controller-uid": uid}});
+        if !spec["template"]["metadata"].is_object() {
+            spec["template"]["metadata"] = json!({});
+        }
+        let labels = &mut spec["template"]["metadata"]["labels"];
+        for (key, value) in [("controller-uid", &uid), ("job-name", &name)] {
+            labels[key] = value.clone();
+            labels[format!("batch.kubernetes.io/{key}")] = value.clone();
+        }
+    }
+    template(object);
+}
+
+fn autoscaler(spec: &mut Value) {
+    set(spec, "minReplicas", 1.into());
+    if spec["metrics"].as_array().is_none_or(Vec::is_empty) {
+        spec["metrics"] = json!([
+            {"type": "Resource", "resource": {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 80}}}
+        ]);
+    }
+    for (direction, policies) in [
+        (
+            "scaleUp",
+            json!([{"type": "Pods", "value": 4, "periodSeconds": 15}, {"type": "Percent", "value": 100, "periodSeconds": 15}]),
+        ),
+        ("scaleDown", json!([{"type": "Percent", "value": 100, "periodSeconds": 15}])),
+    ] {
+        // Once one direction is given, the other gets its defaults too, as the real server does.
+        if spec["behavior"].is_object() {
+            if !spec["behavior"][direction].is_object() {
+                spec["behavior"][direction] = json!({});
+            }
+            let rules = &mut spec["behavior"][direction];
+            set(rules, "policies", policies);
+            set(rules, "selectPolicy", "Max".into());
+            if direction == "scaleUp" {
+                set(rules, "stabilizationWindowSeconds", 0.into());
+            }
+        }
+    }
+}
+
+fn binding(object: &mut Value) {
+    set(&mut object["roleRef"], "apiGroup", "rbac.authorization.k8s.io".into());
+    for subject in object["subjects"].as_array_mut().into_iter().flatten() {
+        if subject["kind"] != "ServiceAccount" {
+            set(subject, "apiGroup", "rbac.authorization.k8s.io".into());
+        }
+    }
+}
+
+fn service(spec: &mut Value) {
+    set(spec, "type", "ClusterIP".into());
+    set(spec, "sessionAffinity", "None".into());
+    if spec["type"] != "ExternalName" {
+        set(spec, "internalTrafficPolicy", "Cluster".into());
+        set(spec, "ipFamilies", json!(["IPv4"]));
+        set(spec, "ipFamilyPolicy", "SingleStack".into());
+    }
+    for port in spec["ports"].as_array_mut().into_iter().flatten() {
+        set(port, "protocol", "TCP".into());
+        let number = port["port"].clone();
+        set(port, "targetPort", number);
+    }
+}
+
+/// Defaults of a pod's spec; idempotent.
+pub(crate) fn pod_spec(spec: &mut Value) {
+    set(spec, "restartPolicy", "Always".into());
+    set(spec, "terminationGracePeriodSeconds", 30.into());
+    set(spec, "dnsPolicy", "ClusterFirst".into());
+    set(spec, "schedulerName", "default-scheduler".into());
+    set(spec, "securityContext", json!({}));
+    if let Some(name) = spec["serviceAccountName"].as_str().map(str::to_owned) {
+        set(spec, "serviceAccount", name.into());
+    }
+    for field in ["containers", "initContainers"] {
+        spec[field].as_array_mut().into_iter().flatten().for_each(container);
+    }
+    for volume in spec["volumes"].as_array_mut().into_iter().flatten() {
+        volume_defaults(volume);
+    }
+    if let Some(map) = spec.as_object_mut() {
+        map.retain(|_, value| !value.is_null());
+    }
+}
+
+fn volume_defaults(volume: &mut Value) {
+    for kind in ["secret", "configMap", "projected", "downwardAPI"] {
+        if volume[kind].is_object() {
+            set(&mut volume[kind], "defaultMode", 420.into());
+        }
+    }
+    for source in volume["projected"]["sources"].as_array_mut().into_iter().flatten() {
+        if source["serviceAccountToken"].is_object() {
+            set(&mut source["serviceAccountToken"], "expirationSeconds", 3600.into());
+        }
+    }
+    if let Some(map) = volume.as_object_mut() {
+        map.retain(|_, value| !value.is_null());
+    }
+}
+
+fn container(container: &mut Value) {
+    let image = container["image"].as_str().unwrap_or_default();
+    let tag = image.rsplit('/').next().unwrap_or_default().split_once(':').map(|(_, tag)| tag);
+    let latest = !image.contains('@') && tag.is_none_or(|tag| tag == "latest");
+    set(container, "imagePullPolicy", if latest { "Always" } else { "IfNotPresent" }.into());
+    set(container, "terminationMessagePath", "/dev/termination-log".into());
+    set(container, "terminationMessagePolicy", "File".into());
+    set(container, "resources", json!({}));
+    requests_from_limits(&mut container["resources"]);
+    for port in container["ports"].as_array_mut().into_iter().flatten() {
+        set(port, "protocol", "TCP".into());
+    }
+    for variable in container["env"].as_array_mut().into_iter().flatten() {
+        if variable["valueFrom"]["fieldRef"].is_object() {
+            set(&mut variable["valueFrom"]["fieldRef"], "apiVersion", "v1".into());
+        }
+        if let Some(map) = variable.as_object_mut() {
+            map.retain(|_, value| !value.is_null());
+        }
+    }
+    for name in ["livenessProbe", "readinessProbe", "startupProbe"] {
+        let probe = &mut container[name];
+        if !probe.is_object() {
+            continue;
+        }
+        for (field, value) in
+            [("timeoutSeconds", 1), ("periodSeconds", 10), ("successThreshold", 1), ("failureThreshold", 3)]
+        {
+            set(probe, field, value.into());
+        }
+        if probe["httpGet"].is_object() {
+            set(&mut probe["httpGet"], "path", "/".into());
+            set(&mut probe["httpGet"], "scheme", "HTTP".into());
+        }
+        if let Some(map) = probe.as_object_mut() {
+            map.retain(|_, value| !value.is_null());
+        }
+    }
+    if let Some(map) = container.as_object_mut() {
+        map.retain(|_, value| !value.is_null());
+    }
+}
+
+fn requests_from_limits(resources: &mut Value) {
+    let Some(limits) = resources["limits"].as_object().cloned() else {
+        if let Some(map) = resources.as_object_mut() {
+            map.retain(|_, value| !value.is_null());
+        }
+        return;
+    };
+    if !resources["requests"].is_object() {
+        resources["requests"] = json!({});
+    }
+    for (name, amount) in limits {
+        set(&mut resources["requests"], &name, amount);
+    }
+}

@@ -1,0 +1,164 @@
+//! Pod admission: the ServiceAccount plugin and EKS's pod identity webhook.
+
+use serde_json::{Value, json};
+
+use crate::handlers::Asked;
+use crate::status::Status;
+
+/// Where the API's own token is mounted.
+const API_ACCESS: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
+/// Where the web identity token is mounted.
+const IDENTITY: &str = "/var/run/secrets/eks.amazonaws.com/serviceaccount";
+/// Annotations of the webhook.
+const ROLE: &str = "eks.amazonaws.com/role-arn";
+const AUDIENCE: &str = "eks.amazonaws.com/audience";
+const EXPIRATION: &str = "eks.amazonaws.com/token-expiration";
+const REGIONAL: &str = "eks.amazonaws.com/sts-regional-endpoints";
+const SKIP: &str = "eks.amazonaws.com/skip-containers";
+
+pub(crate) fn admit(asked: &Asked<'_>, pod: &mut Value) -> Result<(), Status> {
+    let namespace = &asked.target.namespace;
+    if !pod["spec"].is_object() {
+        return Ok(());
+    }
+    let name = match pod["spec"]["serviceAccountName"].as_str().filter(|name| !name.is_empty()) {
+        Some(name) => name.to_owned(),
+        None => "default".to_owned(),
+    };
+    let pod_name = pod["metadata"]["name"].as_str().unwrap_or_default();
+    let Some(account) = asked.cluster.get("serviceaccounts", namespace, &name) else {
+        let why = format!("error looking up service account {namespace}/{name}: serviceaccount \"{name}\" not found");
+        return Err(Status::forbidden("", "pods", pod_name, &why));
+    };
+    pod["spec"]["serviceAccountName"] = name.clone().into();
+    pod["spec"]["serviceAccount"] = name.into();
+    identity(asked, pod, &account);
+    let automount =
+        pod["spec"]["automountServiceAccountToken"].as_bool().or(account["automountServiceAccountToken"].as_bool());
+    if automount != Some(false) {
+        api_access(pod);
+    }
+    if pod["spec"]["imagePullSecrets"].is_null() && account["imagePullSecrets"].is_array() {
+        pod["spec"]["imagePullSecrets"] = account["imagePullSecrets"].clone();
+    }
+    pod["spec"]["priority"] = pod["spec"]["priority"].as_i64().unwrap_or(0).into();
+    if pod["spec"]["preemptionPolicy"].is_null() {
+        pod["spec"]["preemptionPolicy"] = "PreemptLowerPriority".into();
+    }
+    if pod["spec"]["enableServiceLinks"].is_null() {
+        pod["spec"]["enableServiceLinks"] = true.into();
+    }
+    tolerate(pod);
+    pod["status"] = json!({"phase": "Pending", "qosClass": qos(&pod["spec"])});
+    Ok(())
+}
+
+fn push(object: &mut Value, field: &str, item: Value) {
+    if !object[field].is_array() {
+        object[field] = json!([]);
+    }
+    if let Some(items) = object[field].as_array_mut() {
+        items.push(item);
+    }
+}
+
+fn containers(pod: &mut Value) -> impl Iterator<Item = &mut Value> {
+    let spec = pod["spec"].as_object_mut().into_iter().flatten();
+    spec.filter(|(key, _)| matches!(key.as_str(), "containers" | "initContainers"))
+        .flat_map(|(_, list)| list.as_array_mut().into_iter().flatten())
+}
+
+fn mounts(container: &Value, path: &str) -> bool {
+    container["volumeMounts"].as_array().into_iter().flatten().any(|mount| mount["mountPath"] == path)
+}
+
+fn api_access(pod: &mut Value) {
+    let random = uuid::Uuid::new_v4().simple().to_string();
+    let name = format!("kube-api-access-{}", &random[..5]);
+    let mut used = false;
+    for container in containers(pod).filter(|container| !mounts(container, API_ACCESS)) {
+        push(container, "volumeMounts", json!({"name": name, "mountPath": API_ACCESS, "readOnly": true}));
+        used = true;
+    }
+    if used {
+        let namespace =
+            json!({"path": "namespace", "fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.namespace"}});
+        let volume = json!({"name": name, "projected": {"defaultMode": 420, "sources": [
+            {"serviceAccountToken": {"expirationSeconds": 3607, "path": "token"}},
+            {"configMap": {"name": "kube-root-ca.crt", "items": [{"key": "ca.crt", "path": "ca.crt"}]}},
+            {"downwardAPI": {"items": [namespace]}},
+        ]}});
+        push(&mut pod["spec"], "volumes", volume);
+    }
+}
+
+/// What the pod identity webhook adds for an annotated ServiceAccount.
+fn identity(asked: &Asked<'_>, pod: &mut Value, account: &Value) {
+    let annotations = &account["metadata"]["annotations"];
+    let Some(role) = annotations[ROLE].as_str() else { return };
+    let audience = annotations[AUDIENCE].as_str().unwrap_or("sts.amazonaws.com");
+    let seconds = |object: &Value| {
+        object["metadata"]["annotations"][EXPIRATION].as_str().and_then(|text| text.parse::<i64>().ok())
+    };
+    let expiration = seconds(pod).or_else(|| seconds(account)).unwrap_or(86_400).max(600);
+    let skipped = pod["metadata"]["annotations"][SKIP].as_str().unwrap_or_default().to_owned();
+    let regional = if annotations[REGIONAL] == "false" { None } else { Some("regional") };
+    let region = asked.cluster.region.clone();
+    let variables = [
+        ("AWS_STS_REGIONAL_ENDPOINTS", regional.map(str::to_owned)),
+        ("AWS_DEFAULT_REGION", Some(region.clone())),
+        ("AWS_REGION", Some(region)),
+        ("AWS_ROLE_ARN", Some(role.to_owned())),
+        ("AWS_WEB_IDENTITY_TOKEN_FILE", Some(format!("{IDENTITY}/token"))),
+    ];
+    for container in containers(pod) {
+        let own = container["name"].as_str().unwrap_or_default();
+        if skipped.split(',').any(|name| name.trim() == own) {
+            continue;
+        }
+        for (name, value) in &variables {
+            let held = container["env"].as_array().into_iter().flatten().any(|variable| variable["name"] == *name);
+            if let Some(value) = value.as_ref().filter(|_| !held) {
+                push(container, "env", json!({"name": name, "value": value}));
+            }
+        }
+        if !mounts(container, IDENTITY) {
+            push(container, "volumeMounts", json!({"name": "aws-iam-token", "mountPath": IDENTITY, "readOnly": true}));
+        }
+    }
+    let present =
+        pod["spec"]["volumes"].as_array().into_iter().flatten().any(|volume| volume["name"] == "aws-iam-token");
+    if !present {
+        let token = json!({"audience": audience, "expirationSeconds": expiration, "path": "token"});
+        let volume = json!({"name": "aws-iam-token", "projected": {"defaultMode": 420, "sources": [{"serviceAccountToken": token}]}});
+        push(&mut pod["spec"], "volumes", volume);
+    }
+}
+
+fn tolerate(pod: &mut Value) {
+    for key in ["node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"] {
+        let present = pod["spec"]["tolerations"].as_array().into_iter().flatten().any(|held| held["key"] == key);
+        if !present {
+            let toleration = json!({"key": key, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 300});
+            push(&mut pod["spec"], "tolerations", toleration);
+        }
+    }
+}
+
+fn qos(spec: &Value) -> &'static str {
+    let containers: Vec<&Value> = spec["containers"].as_array().into_iter().flatten().collect();
+    let amounts = |container: &Value, field: &str, name: &str| container["resources"][field][name].clone();
+    let empty = containers.iter().all(|c| c["resources"]["requests"].is_null() && c["resources"]["limits"].is_null());
+    let guaranteed = ["cpu", "memory"].iter().all(|name| {
+        containers.iter().all(|c| {
+            !amounts(c, "limits", name).is_null() && amounts(c, "limits", name) == amounts(c, "requests", name)
+        })
+    });
+    if empty {
+        "BestEffort"
+    } else if guaranteed {
+        "Guaranteed"
+    } else {
+        "Burstable"
+    }
+}

@@ -1,0 +1,50 @@
+//! Unknown fields and wrong types, by the `fieldValidation` parameter.
+
+use serde_json::Value;
+
+use crate::crd::schema;
+use crate::handlers::Asked;
+use crate::openapi;
+use crate::status::Status;
+
+/// Prunes and defaults `object` by its kind's schema; unknown fields are refused, warned of or ignored as asked.
+pub(crate) fn check(asked: &Asked<'_>, object: &mut Value, warnings: &mut Vec<String>) -> Result<(), Status> {
+    let resource = &asked.resource;
+    let mut unknown = Vec::new();
+    let mut errors = Vec::new();
+    match &resource.custom {
+        Some(version) => {
+            let Some(wanted) = &version.schema else { return Ok(()) };
+            schema::prune(wanted, object, "", &mut unknown);
+            schema::default(wanted, object);
+            schema::validate(wanted, object, "", &mut errors);
+            if !errors.is_empty() {
+                let name = object["metadata"]["name"].as_str().unwrap_or_default();
+                return Err(Status::invalid(&resource.group, &resource.kind, name, &errors));
+            }
+        }
+        None => {
+            let mut odd = None;
+            openapi::check(&resource.group, &resource.version, &resource.kind, object, &mut unknown, &mut odd);
+            if let Some(odd) = odd {
+                return Err(cannot_be_handled(asked, &odd));
+            }
+        }
+    }
+    let lines: Vec<String> = unknown.iter().map(|field| format!("unknown field \"{field}\"")).collect();
+    match asked.call.query.get("fieldValidation") {
+        Some("Strict") if !lines.is_empty() => {
+            Err(cannot_be_handled(asked, &format!("strict decoding error: {}", lines.join(", "))))
+        }
+        Some("Ignore" | "Strict") => Ok(()),
+        _ => {
+            warnings.extend(lines);
+            Ok(())
+        }
+    }
+}
+
+fn cannot_be_handled(asked: &Asked<'_>, why: &str) -> Status {
+    let (kind, version) = (&asked.resource.kind, &asked.resource.version);
+    Status::bad_request(format!("{kind} in version \"{version}\" cannot be handled as a {kind}: {why}"))
+}

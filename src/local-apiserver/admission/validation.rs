@@ -1,0 +1,174 @@
+//! The most common mistakes in built-in kinds, in the words of the real validation.
+
+use serde_json::{Map, Value};
+
+use super::names;
+use crate::kinds::Resource;
+use crate::status::FieldError;
+
+pub(crate) fn check(resource: &Resource, old: Option<&Value>, object: &Value, errors: &mut Vec<FieldError>) {
+    let name = object["metadata"]["name"].as_str().unwrap_or_default();
+    // Names of RBAC objects and of events are path segments only.
+    if resource.group != "rbac.authorization.k8s.io" && !(resource.kind == "APIService" && name == "v1.") {
+        let wrong = if matches!(resource.kind.as_str(), "Namespace" | "Service") {
+            names::label(name)
+        } else {
+            names::subdomain(name)
+        };
+        errors.extend(wrong.map(|detail| FieldError::invalid("metadata.name", &name.into(), &detail)));
+    }
+    if resource.custom.is_some() {
+        return;
+    }
+    match resource.kind.as_str() {
+        "Deployment" | "ReplicaSet" | "StatefulSet" | "DaemonSet" => workload(old, object, errors),
+        "Job" => template(&object["spec"]["template"], "spec.template", false, errors),
+        "Pod" => {
+            pod_spec(&object["spec"], "spec", errors);
+            pod_update(old, object, errors);
+        }
+        "HorizontalPodAutoscaler" => autoscaler(&object["spec"], errors),
+        "Service" => service(&object["spec"], errors),
+        "RoleBinding" | "ClusterRoleBinding" => {
+            if object["roleRef"]["name"].as_str().unwrap_or_default().is_empty() {
+                errors.push(FieldError::required("roleRef.name", ""));
+            }
+            if old.is_some_and(|old| old["roleRef"] != object["roleRef"]) {
+                errors.push(FieldError::invalid("roleRef", &object["roleRef"], "cannot change roleRef"));
+            }
+        }
+        _ => {}
+    }
+}
+
+fn workload(old: Option<&Value>, object: &Value, errors: &mut Vec<FieldError>) {
+    let spec = &object["spec"];
+    let selector = &spec["selector"];
+    if selector.is_null() {
+        errors.push(FieldError::required("spec.selector", ""));
+    } else {
+        let labels = &spec["template"]["metadata"]["labels"];
+        let wanted: Map<String, Value> = selector["matchLabels"].as_object().cloned().unwrap_or_default();
+        if wanted.iter().any(|(key, value)| labels[key] != *value) {
+            let detail = "`selector` does not match template `labels`";
+            errors.push(FieldError::invalid("spec.template.metadata.labels", labels, detail));
+        }
+        if old.is_some_and(|old| old["spec"]["selector"] != *selector) {
+            errors.push(FieldError::invalid("spec.selector", selector, "field is immutable"));
+        }
+    }
+    if spec["replicas"].as_i64().is_some_and(|replicas| replicas < 0) {
+        errors.push(FieldError::invalid("spec.replicas", &spec["replicas"], "must be greater than or equal to 0"));
+    }
+    template(&spec["template"], "spec.template", true, errors);
+}
+
+fn template(template: &Value, path: &str, always: bool, errors: &mut Vec<FieldError>) {
+    let spec = &template["spec"];
+    pod_spec(spec, &format!("{path}.spec"), errors);
+    let policy = spec["restartPolicy"].as_str().unwrap_or("Always");
+    let supported: &[&str] = if always { &["Always"] } else { &["OnFailure", "Never"] };
+    if spec.is_object() && !supported.contains(&policy) {
+        let supported: Vec<String> = supported.iter().map(ToString::to_string).collect();
+        errors.push(FieldError::unsupported(format!("{path}.spec.restartPolicy"), &policy.into(), &supported));
+    }
+}
+
+fn pod_spec(spec: &Value, path: &str, errors: &mut Vec<FieldError>) {
+    let containers = spec["containers"].as_array().map(Vec::as_slice).unwrap_or_default();
+    if containers.is_empty() {
+        errors.push(FieldError::required(format!("{path}.containers"), ""));
+    }
+    let volumes: Vec<&Value> = spec["volumes"].as_array().into_iter().flatten().map(|volume| &volume["name"]).collect();
+    let mut seen: Vec<&Value> = Vec::new();
+    for (index, container) in containers.iter().enumerate() {
+        let at = format!("{path}.containers[{index}]");
+        let name = &container["name"];
+        match name.as_str().filter(|name| !name.is_empty()) {
+            None => errors.push(FieldError::required(format!("{at}.name"), "")),
+            Some(text) => {
+                errors.extend(names::label(text).map(|detail| FieldError::invalid(format!("{at}.name"), name, &detail)))
+            }
+        }
+        if seen.contains(&name) {
+            errors.push(FieldError::duplicate(format!("{at}.name"), name));
+        }
+        seen.push(name);
+        if container["image"].as_str().unwrap_or_default().is_empty() {
+            errors.push(FieldError::required(format!("{at}.image"), ""));
+        }
+        for (number, mount) in container["volumeMounts"].as_array().into_iter().flatten().enumerate() {
+            if !volumes.contains(&&mount["name"])
+                && !mount["name"].as_str().is_some_and(|name| name.starts_with("kube-api-access-"))
+            {
+                let shown = mount["name"].as_str().unwrap_or_default();
+                errors.push(not_found(format!("{at}.volumeMounts[{number}].name"), shown));
+            }
+        }
+    }
+}
+
+fn not_found(field: String, name: &str) -> FieldError {
+    FieldError::invalid(field, &name.into(), "Not found")
+}
+
+/// Of a pod's spec only images, deadlines, tolerations and gates may change, and the node once.
+fn pod_update(old: Option<&Value>, object: &Value, errors: &mut Vec<FieldError>) {
+    let Some(old) = old else { return };
+    let fixed = |pod: &Value| {
+        let mut spec = pod["spec"].as_object().cloned().unwrap_or_default();
+        for field in ["activeDeadlineSeconds", "tolerations", "schedulingGates", "terminationGracePeriodSeconds"] {
+            spec.remove(field);
+        }
+        if old["spec"]["nodeName"].is_null() {
+            spec.remove("nodeName");
+        }
+        for list in ["containers", "initContainers"] {
+            for container in spec.get_mut(list).and_then(Value::as_array_mut).into_iter().flatten() {
+                container["image"] = Value::Null;
+            }
+        }
+        spec
+    };
+    if fixed(old) != fixed(object) {
+        let detail = "pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)";
+        errors.push(FieldError::forbidden("spec", detail));
+    }
+}
+
+fn autoscaler(spec: &Value, errors: &mut Vec<FieldError>) {
+    let (minimum, maximum) = (spec["minReplicas"].as_i64().unwrap_or(1), spec["maxReplicas"].as_i64().unwrap_or(0));
+    if minimum < 1 {
+        errors.push(FieldError::invalid("spec.minReplicas", &minimum.into(), "must be greater than or equal to 1"));
+    }
+    if maximum < 1 {
+        errors.push(FieldError::invalid("spec.maxReplicas", &maximum.into(), "must be greater than 0"));
+    } else if maximum < minimum {
+        errors.push(FieldError::invalid(
+            "spec.maxReplicas",
+            &maximum.into(),
+            "must be greater than or equal to `minReplicas`",
+        ));
+    }
+    for field in ["kind", "name"] {
+        if spec["scaleTargetRef"][field].as_str().unwrap_or_default().is_empty() {
+            errors.push(FieldError::required(format!("spec.scaleTargetRef.{field}"), ""));
+        }
+    }
+}
+
+fn service(spec: &Value, errors: &mut Vec<FieldError>) {
+    let ports = spec["ports"].as_array().map(Vec::as_slice).unwrap_or_default();
+    if ports.is_empty() && spec["clusterIP"] != "None" && spec["type"] != "ExternalName" {
+        errors.push(FieldError::required("spec.ports", ""));
+    }
+    for (index, port) in ports.iter().enumerate() {
+        if !port["port"].as_i64().is_some_and(|number| (1..=65_535).contains(&number)) {
+            let detail = "must be between 1 and 65535, inclusive";
+            errors.push(FieldError::invalid(format!("spec.ports[{index}].port"), &port["port"], detail));
+        }
+        if ports.len() > 1 && port["name"].as_str().unwrap_or_default().is_empty() {
+            errors.push(FieldError::required(format!("spec.ports[{index}].name"), ""));
+        }
+    }
+}

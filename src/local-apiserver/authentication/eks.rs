@@ -1,0 +1,199 @@
+//! EKS bearer tokens: a presigned STS GetCallerIdentity URL, asked from STS, mapped through the access entries.
+//!
+//! Source of the rules: aws-iam-authenticator, `pkg/token/token.go`.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use bytes::Bytes;
+use http_body_util::{BodyExt, Empty, Limited};
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::TokioExecutor;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
+use sha2::Digest;
+
+use crate::cluster::Cluster;
+use crate::user::{Access, User};
+
+/// A token is accepted for this long after it was signed.
+const ACCEPTED_FOR: SignedDuration = SignedDuration::from_mins(15);
+/// `X-Amz-Expires` above this is refused, seconds.
+const EXPIRES_MAX: i64 = 900;
+/// An answer of STS is believed for this long.
+const BELIEVED_FOR: SignedDuration = SignedDuration::from_secs(60);
+/// Real time that STS gets for its answer.
+const STS_LIMIT: Duration = Duration::from_secs(10);
+/// Parameters that such a URL may carry.
+const PARAMETERS: &[&str] = &[
+    "action",
+    "version",
+    "x-amz-algorithm",
+    "x-amz-credential",
+    "x-amz-date",
+    "x-amz-expires",
+    "x-amz-security-token",
+    "x-amz-signature",
+    "x-amz-signedheaders",
+    "x-amz-user-agent",
+];
+
+/// Identities that STS confirmed a short while ago, by the token's digest.
+#[derive(Default)]
+pub(crate) struct Cache(Mutex<HashMap<[u8; 32], (String, Timestamp)>>);
+
+impl std::fmt::Debug for Cache {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Cache")
+    }
+}
+
+impl Cache {
+    pub(crate) fn clear(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    fn get(&self, digest: &[u8; 32], now: Timestamp) -> Option<String> {
+        let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        held.retain(|_, (_, until)| *until > now);
+        held.get(digest).map(|(arn, _)| arn.clone())
+    }
+
+    fn put(&self, digest: [u8; 32], arn: String, until: Timestamp) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(digest, (arn, until));
+    }
+}
+
+/// The user behind a token, if it and the access entries hold.
+pub(crate) async fn authenticate(cluster: &Arc<Cluster>, token: &str, encoded: &str) -> Option<User> {
+    let bytes = URL_SAFE_NO_PAD.decode(encoded.trim_end_matches('=')).ok()?;
+    let url = url::Url::parse(std::str::from_utf8(&bytes).ok()?).ok()?;
+    let now = cluster.clock.now();
+    let until = checked_until(cluster, &url, now)?;
+    let digest: [u8; 32] = sha2::Sha256::digest(token.as_bytes()).into();
+    let arn = match cluster.eks_cache.get(&digest, now) {
+        Some(arn) => arn,
+        None => {
+            let arn = ask_sts(cluster, &url).await?;
+            let believed = now.checked_add(BELIEVED_FOR).unwrap_or(now).min(until);
+            cluster.eks_cache.put(digest, arn.clone(), believed);
+            arn
+        }
+    };
+    let principal = principal_of(&arn);
+    let access = cluster.access();
+    let Some(entry) = access.iter().find(|entry| entry.principal_arn == principal) else {
+        tracing::info!(%principal, "refused an EKS token: no access entry for this principal");
+        return None;
+    };
+    Some(user_of(entry, &arn, &principal))
+}
+
+/// Checks everything that can be seen in the URL; until when the token is accepted.
+fn checked_until(cluster: &Cluster, url: &url::Url, now: Timestamp) -> Option<Timestamp> {
+    let sts = url::Url::parse(&cluster.sts_endpoint).ok()?;
+    let same = url.scheme() == sts.scheme()
+        && url.host() == sts.host()
+        && url.port_or_known_default() == sts.port_or_known_default();
+    if !same || url.path() != "/" || !url.username().is_empty() {
+        tracing::info!("refused an EKS token: its URL does not point at this cloud's STS");
+        return None;
+    }
+    let mut parameters = HashMap::new();
+    for (key, value) in url.query_pairs() {
+        let key = key.to_lowercase();
+        if !PARAMETERS.contains(&key.as_str()) || parameters.insert(key, value.into_owned()).is_some() {
+            return None;
+        }
+    }
+    let signed = parameters.get("x-amz-signedheaders")?;
+    let expires: i64 = parameters.get("x-amz-expires").map_or(Some(60), |text| text.parse().ok())?;
+    if parameters.get("action")? != "GetCallerIdentity"
+        || !signed.split(';').any(|header| header.eq_ignore_ascii_case("x-k8s-aws-id"))
+        || !(0..=EXPIRES_MAX).contains(&expires)
+    {
+        return None;
+    }
+    let date = jiff::civil::DateTime::strptime("%Y%m%dT%H%M%SZ", parameters.get("x-amz-date")?).ok()?;
+    let signed_at = date.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp();
+    let until = signed_at.checked_add(ACCEPTED_FOR).ok()?;
+    (until > now).then_some(until)
+}
+
+async fn ask_sts(cluster: &Cluster, url: &url::Url) -> Option<String> {
+    let request = http::Request::get(url.as_str())
+        .header("x-k8s-aws-id", &cluster.cluster_name)
+        .header("accept", "application/json")
+        .body(Empty::<Bytes>::new())
+        .ok()?;
+    let client = Client::builder(TokioExecutor::new()).build_http::<Empty<Bytes>>();
+    let limit = cluster.clock.to_system(STS_LIMIT);
+    let response = cluster.clock.timeout(limit, client.request(request)).await.ok()?.ok()?;
+    if response.status() != http::StatusCode::OK {
+        tracing::info!(status = %response.status(), "refused an EKS token: STS does not confirm the caller");
+        return None;
+    }
+    let body = Limited::new(response.into_body(), 64 * 1024).collect().await.ok()?.to_bytes();
+    arn_in(std::str::from_utf8(&body).ok()?)
+}
+
+/// The caller's ARN in an answer of GetCallerIdentity, JSON or XML.
+fn arn_in(text: &str) -> Option<String> {
+    if let Ok(value) = serde_json::from_str::<Value>(text) {
+        let result = &value["GetCallerIdentityResponse"]["GetCallerIdentityResult"];
+        return result["Arn"].as_str().or_else(|| value["Arn"].as_str()).map(str::to_owned);
+    }
+    let (_, rest) = text.split_once("<Arn>")?;
+    rest.split_once("</Arn>").map(|(arn, _)| arn.to_owned())
+}
+
+/// The IAM principal of a caller: sessions count as their role (without its path, which sessions do not show).
+fn principal_of(arn: &str) -> String {
+    let parts: Vec<&str> = arn.splitn(6, ':').collect();
+    let (Some(account), Some(resource)) = (parts.get(4), parts.get(5)) else { return arn.to_owned() };
+    match resource.split('/').collect::<Vec<_>>().as_slice() {
+        ["assumed-role", role, ..] => format!("arn:{}:iam::{account}:role/{role}", parts[1]),
+        _ => arn.to_owned(),
+    }
+}
+
+fn user_of(entry: &Access, arn: &str, principal: &str) -> User {
+    let session = arn.rsplit('/').next().unwrap_or_default();
+    let name = entry.username.clone().map_or_else(
+        || arn.to_owned(),
+        |name| name.replace("{{SessionName}}", &session.replace('@', "-")).replace("{{SessionNameRaw}}", session),
+    );
+    let account = arn.split(':').nth(4).unwrap_or_default();
+    let mut user = User {
+        name,
+        groups: entry.groups.clone(),
+        uid: format!("aws-iam-authenticator:{account}:{principal}"),
+        ..User::default()
+    };
+    user.groups.push("system:authenticated".to_owned());
+    user.extra.insert("principalArn".to_owned(), vec![principal.to_owned()]);
+    user.extra.insert("arn".to_owned(), vec![arn.to_owned()]);
+    user.extra.insert("sessionName".to_owned(), vec![session.to_owned()]);
+    user
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sessions_count_as_their_role() {
+        assert_eq!(principal_of("arn:aws:sts::111122223333:assumed-role/R/S"), "arn:aws:iam::111122223333:role/R");
+        assert_eq!(principal_of("arn:aws:iam::111122223333:user/u"), "arn:aws:iam::111122223333:user/u");
+    }
+
+    #[test]
+    fn the_arn_is_found_in_both_forms_of_the_answer() {
+        assert_eq!(arn_in("<R><Arn>a:b</Arn></R>").unwrap(), "a:b");
+        let json = r#"{"GetCallerIdentityResponse":{"GetCallerIdentityResult":{"Arn":"a:b"}}}"#;
+        assert_eq!(arn_in(json).unwrap(), "a:b");
+    }
+}

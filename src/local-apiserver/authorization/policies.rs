@@ -1,0 +1,45 @@
+//! EKS access policies: fixed roles that an access entry grants besides RBAC.
+
+use serde_json::json;
+
+use super::{Attributes, rbac};
+use crate::cluster::Cluster;
+use crate::user::User;
+
+/// Why an access policy of the user's entry allows it.
+pub(crate) fn allowed(cluster: &Cluster, user: &User, attributes: &Attributes) -> Option<String> {
+    let principal = user.extra.get("principalArn")?.first()?;
+    let access = cluster.access();
+    let entry = access.iter().find(|entry| entry.principal_arn == *principal)?;
+    for policy in &entry.policies {
+        let cluster_wide = policy.namespaces.is_empty();
+        if !cluster_wide && !policy.namespaces.iter().any(|ns| matches_namespace(ns, &attributes.namespace)) {
+            continue;
+        }
+        let name = policy.arn.rsplit('/').next().unwrap_or_default();
+        let Some(role) = role_of(name) else { continue };
+        let reference = json!({"kind": "ClusterRole", "name": role});
+        let rules = rbac::role_rules(cluster, &reference, "");
+        if rules.iter().any(|rule| rbac::rule_allows(rule, attributes)) {
+            return Some(format!("EKS Access Policy: allowed by {name}"));
+        }
+    }
+    None
+}
+
+fn role_of(policy: &str) -> Option<&'static str> {
+    match policy {
+        "AmazonEKSClusterAdminPolicy" => Some("cluster-admin"),
+        "AmazonEKSAdminPolicy" => Some("admin"),
+        "AmazonEKSEditPolicy" => Some("edit"),
+        "AmazonEKSViewPolicy" | "AmazonEKSAdminViewPolicy" => Some("view"),
+        _ => None,
+    }
+}
+
+/// Namespaces of an access scope may end in `*`.
+fn matches_namespace(pattern: &str, namespace: &str) -> bool {
+    pattern
+        .strip_suffix('*')
+        .map_or(pattern == namespace, |prefix| !namespace.is_empty() && namespace.starts_with(prefix))
+}

@@ -1,0 +1,115 @@
+//! One cluster's shared state: store, keys, access entries, custom resources.
+
+pub(crate) mod bootstrap;
+
+use std::path::PathBuf;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use clock::Clock;
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+
+use crate::aggregation::certificates::FrontProxy;
+use crate::authentication::eks;
+use crate::kinds::{BUILT_IN, Resource};
+use crate::store::Store;
+use crate::tokens::Keys;
+use crate::user::Access;
+use crate::{Error, Options};
+
+/// Shared by all handlers.
+#[derive(Debug)]
+pub(crate) struct Cluster {
+    pub(crate) store: Arc<Store>,
+    pub(crate) clock: Clock,
+    pub(crate) stop: CancellationToken,
+    pub(crate) keys: Keys,
+    pub(crate) front_proxy: FrontProxy,
+    pub(crate) eks_cache: eks::Cache,
+    pub(crate) issuer: String,
+    pub(crate) sts_endpoint: String,
+    pub(crate) cluster_name: String,
+    pub(crate) region: String,
+    pub(crate) version: String,
+    pub(crate) ca_pem: String,
+    pub(crate) pods_dir: PathBuf,
+    pub(crate) port: u16,
+    access: RwLock<Arc<Vec<Access>>>,
+    custom: RwLock<Arc<Vec<Arc<Resource>>>>,
+}
+
+impl Cluster {
+    pub(crate) fn new(options: Options, stop: CancellationToken) -> Result<Self, Error> {
+        let Options {
+            listener,
+            certificate_pem: _,
+            key_pem: _,
+            ca_pem,
+            issuer,
+            sts_endpoint,
+            cluster_name,
+            region,
+            version,
+            clock,
+            pods_dir,
+        } = options;
+        Ok(Self {
+            store: Arc::new(Store::default()),
+            keys: Keys::generate().map_err(Error::Keys)?,
+            front_proxy: FrontProxy::generate().map_err(Error::Keys)?,
+            eks_cache: eks::Cache::default(),
+            port: listener.local_addr().map_err(Error::Listener)?.port(),
+            clock,
+            stop,
+            issuer,
+            sts_endpoint,
+            cluster_name,
+            region,
+            version,
+            ca_pem,
+            pods_dir,
+            access: RwLock::default(),
+            custom: RwLock::default(),
+        })
+    }
+
+    pub(crate) fn set_access(&self, access: Vec<Access>) {
+        *self.access.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(access);
+        self.eks_cache.clear();
+    }
+
+    pub(crate) fn access(&self) -> Arc<Vec<Access>> {
+        self.access.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Custom resources that are established, in all served versions.
+    pub(crate) fn custom(&self) -> Arc<Vec<Arc<Resource>>> {
+        self.custom.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Reads the served custom resources anew from the stored CRDs.
+    pub(crate) fn refresh_custom(&self) {
+        let (crds, _) = self.store.list("customresourcedefinitions.apiextensions.k8s.io", None);
+        let resources = crds.iter().flat_map(|crd| crate::crd::resources(crd)).map(Arc::new).collect();
+        *self.custom.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(resources);
+    }
+
+    /// Everything served from this store.
+    pub(crate) fn resources(&self) -> Vec<Arc<Resource>> {
+        BUILT_IN.iter().cloned().chain(self.custom().iter().cloned()).collect()
+    }
+
+    pub(crate) fn resource(&self, group: &str, version: &str, plural: &str) -> Option<Arc<Resource>> {
+        let same = |r: &&Arc<Resource>| r.plural == plural && r.group == group && r.version == version;
+        BUILT_IN.iter().find(same).cloned().or_else(|| self.custom().iter().find(same).cloned())
+    }
+
+    /// The clock's time as Kubernetes writes it: whole seconds, `Z`.
+    pub(crate) fn now_text(&self) -> String {
+        self.clock.now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+    }
+
+    pub(crate) fn get(&self, shelf: &str, namespace: &str, name: &str) -> Option<Arc<Value>> {
+        self.store.get(shelf, namespace, name)
+    }
+}

@@ -1,0 +1,270 @@
+//! What a cluster holds before anybody writes to it: namespaces, default roles, the `kubernetes` service, local APIServices.
+
+use serde_json::{Value, json};
+
+use crate::cluster::Cluster;
+use crate::kinds::BUILT_IN;
+use crate::status::Status;
+use crate::store::Stale;
+
+const RBAC: &str = "rbac.authorization.k8s.io";
+
+pub(crate) fn store(cluster: &Cluster) -> Result<(), Status> {
+    for name in ["default", "kube-system", "kube-public", "kube-node-lease"] {
+        let object = json!({
+            "apiVersion": "v1", "kind": "Namespace",
+            "metadata": {"name": name, "labels": {"kubernetes.io/metadata.name": name}},
+            "spec": {"finalizers": ["kubernetes"]}, "status": {"phase": "Active"},
+        });
+        put(cluster, "namespaces", "", object)?;
+    }
+    let config = json!({
+        "apiVersion": "v1", "kind": "ConfigMap",
+        "metadata": {"name": "extension-apiserver-authentication", "namespace": "kube-system"},
+        "data": {
+            "client-ca-file": cluster.ca_pem, "requestheader-client-ca-file": cluster.front_proxy.ca_pem,
+            "requestheader-allowed-names": "[\"front-proxy-client\"]", "requestheader-username-headers": "[\"X-Remote-User\"]",
+            "requestheader-group-headers": "[\"X-Remote-Group\"]", "requestheader-extra-headers-prefix": "[\"X-Remote-Extra-\"]",
+        },
+    });
+    put(cluster, "configmaps", "kube-system", config)?;
+    service(cluster)?;
+    roles(cluster)?;
+    api_services(cluster)
+}
+
+fn put(cluster: &Cluster, shelf: &str, namespace: &str, mut object: Value) -> Result<(), Status> {
+    object["metadata"]["uid"] = uuid::Uuid::new_v4().to_string().into();
+    object["metadata"]["creationTimestamp"] = cluster.now_text().into();
+    let name = object["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+    match cluster.store.insert(shelf, namespace, &name, object) {
+        Ok(_) | Err(Stale::Exists) => Ok(()),
+        Err(stale) => Err(Status::internal(format!("{stale:?} {shelf} {name}"))),
+    }
+}
+
+fn service(cluster: &Cluster) -> Result<(), Status> {
+    let labels = json!({"component": "apiserver", "provider": "kubernetes"});
+    let object = json!({
+        "apiVersion": "v1", "kind": "Service", "metadata": {"name": "kubernetes", "namespace": "default", "labels": labels},
+        "spec": {
+            "clusterIP": "10.100.0.1", "clusterIPs": ["10.100.0.1"], "type": "ClusterIP", "sessionAffinity": "None",
+            "internalTrafficPolicy": "Cluster", "ipFamilies": ["IPv4"], "ipFamilyPolicy": "SingleStack",
+            "ports": [{"name": "https", "port": 443, "protocol": "TCP", "targetPort": cluster.port}],
+        },
+        "status": {"loadBalancer": {}},
+    });
+    put(cluster, "services", "default", object)?;
+    let slice = json!({
+        "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": "IPv4",
+        "metadata": {"name": "kubernetes", "namespace": "default", "labels": {"kubernetes.io/service-name": "kubernetes"}},
+        "endpoints": [{"addresses": ["127.0.0.1"], "conditions": {"ready": true}}],
+        "ports": [{"name": "https", "port": cluster.port, "protocol": "TCP"}],
+    });
+    put(cluster, "endpointslices.discovery.k8s.io", "default", slice)
+}
+
+fn roles(cluster: &Cluster) -> Result<(), Status> {
+    for (name, rules) in cluster_roles() {
+        let metadata = json!({"name": name, "labels": {"kubernetes.io/bootstrapping": "rbac-defaults"}});
+        let mut role =
+            json!({"apiVersion": format!("{RBAC}/v1"), "kind": "ClusterRole", "metadata": metadata, "rules": rules});
+        if matches!(name, "admin" | "edit" | "view") {
+            let label = format!("rbac.authorization.k8s.io/aggregate-to-{name}");
+            role["aggregationRule"] = json!({"clusterRoleSelectors": [{"matchLabels": {label: "true"}}]});
+        }
+        put(cluster, &format!("clusterroles.{RBAC}"), "", role)?;
+    }
+    for (role, kind, subject, namespace) in [
+        ("cluster-admin", "Group", "system:masters", ""),
+        ("system:discovery", "Group", "system:authenticated", ""),
+        ("system:basic-user", "Group", "system:authenticated", ""),
+        ("system:service-account-issuer-discovery", "Group", "system:serviceaccounts", ""),
+        ("system:controller:horizontal-pod-autoscaler", "ServiceAccount", "horizontal-pod-autoscaler", "kube-system"),
+    ] {
+        let mut holder = json!({"kind": kind, "name": subject});
+        match namespace {
+            "" => holder["apiGroup"] = RBAC.into(),
+            namespace => holder["namespace"] = namespace.into(),
+        }
+        let binding = json!({
+            "apiVersion": format!("{RBAC}/v1"), "kind": "ClusterRoleBinding",
+            "metadata": {"name": role, "labels": {"kubernetes.io/bootstrapping": "rbac-defaults"}},
+            "roleRef": {"apiGroup": RBAC, "kind": "ClusterRole", "name": role}, "subjects": [holder],
+        });
+        put(cluster, &format!("clusterrolebindings.{RBAC}"), "", binding)?;
+    }
+    let reader = json!({
+        "apiVersion": format!("{RBAC}/v1"), "kind": "Role",
+        "metadata": {"name": "extension-apiserver-authentication-reader", "namespace": "kube-system"},
+        "rules": [rule(&[""], &["configmaps"], &["get", "list", "watch"], &["extension-apiserver-authentication"])],
+    });
+    put(cluster, &format!("roles.{RBAC}"), "kube-system", reader)
+}
+
+fn rule(groups: &[&str], resources: &[&str], verbs: &[&str], names: &[&str]) -> Value {
+    let mut rule = json!({"apiGroups": groups, "resources": resources, "verbs": verbs});
+    if !names.is_empty() {
+        rule["resourceNames"] = json!(names);
+    }
+    rule
+}
+
+const READ: &[&str] = &["get", "list", "watch"];
+const WRITE: &[&str] = &["create", "delete", "deletecollection", "patch", "update"];
+
+fn cluster_roles() -> Vec<(&'static str, Vec<Value>)> {
+    let workloads = |verbs: &[&str]| {
+        vec![
+            rule(
+                &[""],
+                &[
+                    "configmaps",
+                    "endpoints",
+                    "events",
+                    "persistentvolumeclaims",
+                    "pods",
+                    "pods/status",
+                    "pods/log",
+                    "replicationcontrollers",
+                    "resourcequotas",
+                    "limitranges",
+                    "serviceaccounts",
+                    "services",
+                    "services/status",
+                ],
+                verbs,
+                &[],
+            ),
+            rule(
+                &["apps"],
+                &[
+                    "controllerrevisions",
+                    "daemonsets",
+                    "daemonsets/status",
+                    "deployments",
+                    "deployments/scale",
+                    "deployments/status",
+                    "replicasets",
+                    "replicasets/scale",
+                    "replicasets/status",
+                    "statefulsets",
+                    "statefulsets/scale",
+                    "statefulsets/status",
+                ],
+                verbs,
+                &[],
+            ),
+            rule(&["autoscaling"], &["horizontalpodautoscalers", "horizontalpodautoscalers/status"], verbs, &[]),
+            rule(&["batch"], &["cronjobs", "cronjobs/status", "jobs", "jobs/status"], verbs, &[]),
+            rule(&["policy"], &["poddisruptionbudgets", "poddisruptionbudgets/status"], verbs, &[]),
+            rule(&["discovery.k8s.io"], &["endpointslices"], verbs, &[]),
+            rule(&["events.k8s.io"], &["events"], verbs, &[]),
+        ]
+    };
+    let view = || {
+        let mut rules = workloads(READ);
+        rules.push(rule(&[""], &["namespaces", "namespaces/status"], READ, &[]));
+        rules
+    };
+    let edit = || {
+        let mut rules = view();
+        rules.extend(workloads(WRITE));
+        rules.push(rule(&[""], &["secrets"], &[READ, WRITE].concat(), &[]));
+        rules.push(rule(&[""], &["pods/eviction", "serviceaccounts/token"], &["create"], &[]));
+        rules.push(rule(&["coordination.k8s.io"], &["leases"], &[READ, WRITE].concat(), &[]));
+        rules.push(rule(&[""], &["serviceaccounts"], &["impersonate"], &[]));
+        rules
+    };
+    let mut admin = edit();
+    admin.push(rule(&[RBAC], &["roles", "rolebindings"], &[READ, WRITE].concat(), &[]));
+    admin.push(rule(&["authorization.k8s.io"], &["localsubjectaccessreviews"], &["create"], &[]));
+    let paths = |urls: &[&str]| vec![json!({"nonResourceURLs": urls, "verbs": ["get"]})];
+    let everything = vec![rule(&["*"], &["*"], &["*"], &[]), json!({"nonResourceURLs": ["*"], "verbs": ["*"]})];
+    vec![
+        ("cluster-admin", everything),
+        ("admin", admin),
+        ("edit", edit()),
+        ("view", view()),
+        (
+            "system:discovery",
+            paths(&[
+                "/",
+                "/api",
+                "/api/*",
+                "/apis",
+                "/apis/*",
+                "/healthz",
+                "/livez",
+                "/openapi",
+                "/openapi/*",
+                "/readyz",
+                "/version",
+                "/version/",
+            ]),
+        ),
+        ("system:service-account-issuer-discovery", paths(&["/.well-known/openid-configuration", "/openid/v1/jwks"])),
+        (
+            "system:basic-user",
+            vec![
+                rule(
+                    &["authorization.k8s.io"],
+                    &["selfsubjectaccessreviews", "selfsubjectrulesreviews"],
+                    &["create"],
+                    &[],
+                ),
+                rule(&["authentication.k8s.io"], &["selfsubjectreviews"], &["create"], &[]),
+            ],
+        ),
+        (
+            "system:auth-delegator",
+            vec![
+                rule(&["authentication.k8s.io"], &["tokenreviews"], &["create"], &[]),
+                rule(&["authorization.k8s.io"], &["subjectaccessreviews"], &["create"], &[]),
+            ],
+        ),
+        (
+            "system:controller:horizontal-pod-autoscaler",
+            vec![
+                rule(&["autoscaling"], &["horizontalpodautoscalers"], READ, &[]),
+                rule(&["autoscaling"], &["horizontalpodautoscalers/status"], &["update"], &[]),
+                rule(&["*"], &["*/scale"], &["get", "update"], &[]),
+                rule(&[""], &["pods"], &["list"], &[]),
+                rule(&["metrics.k8s.io"], &["pods"], &["list"], &[]),
+                rule(&["", "events.k8s.io"], &["events"], &["create", "patch", "update"], &[]),
+                // The real role lacks external metrics: adapters bring their own binding.
+                rule(&["custom.metrics.k8s.io"], &["*"], &["get", "list"], &[]),
+            ],
+        ),
+    ]
+}
+
+/// One local APIService per built-in group version.
+fn api_services(cluster: &Cluster) -> Result<(), Status> {
+    let mut seen: Vec<(String, String)> = Vec::new();
+    for resource in BUILT_IN.iter() {
+        let key = (resource.group.clone(), resource.version.clone());
+        if seen.contains(&key) {
+            continue;
+        }
+        put(cluster, "apiservices.apiregistration.k8s.io", "", local_api_service(cluster, &key.0, &key.1))?;
+        seen.push(key);
+    }
+    Ok(())
+}
+
+fn local_api_service(cluster: &Cluster, group: &str, version: &str) -> Value {
+    let mut spec = json!({"version": version, "groupPriorityMinimum": if group.is_empty() { 18000 } else { 17000 }, "versionPriority": 15});
+    if !group.is_empty() {
+        spec["group"] = group.into();
+    }
+    let name = if group.is_empty() { format!("{version}.") } else { format!("{version}.{group}") };
+    json!({
+        "apiVersion": "apiregistration.k8s.io/v1", "kind": "APIService",
+        "metadata": {"name": name, "labels": {"kube-aggregator.kubernetes.io/automanaged": "onstart"}}, "spec": spec,
+        "status": {"conditions": [{
+            "type": "Available", "status": "True", "reason": "Local", "message": "Local APIServices are always available",
+            "lastTransitionTime": cluster.now_text(),
+        }]},
+    })
+}

@@ -1,0 +1,164 @@
+//! Custom resource definitions: what they serve, their conditions, and their schemas.
+
+pub(crate) mod schema;
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use crate::cluster::Cluster;
+use crate::kinds::{Resource, Scale, shelf};
+use crate::status::FieldError;
+
+/// One served version of a definition.
+#[derive(Debug, Clone)]
+pub(crate) struct Version {
+    /// The structural schema (OpenAPI v3) of the whole object.
+    pub(crate) schema: Option<Value>,
+    /// `additionalPrinterColumns`.
+    pub(crate) columns: Vec<Value>,
+}
+
+/// The served resources of a definition.
+pub(crate) fn resources(crd: &Value) -> Vec<Resource> {
+    let spec = &crd["spec"];
+    let names = &spec["names"];
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let texts = |value: &Value| value.as_array().into_iter().flatten().map(text).collect::<Vec<_>>();
+    if !crd["metadata"]["deletionTimestamp"].is_null() {
+        return Vec::new();
+    }
+    let kind = text(&names["kind"]);
+    let or =
+        |value: &Value, default: String| value.as_str().filter(|held| !held.is_empty()).map_or(default, str::to_owned);
+    let served = spec["versions"].as_array().into_iter().flatten().filter(|version| version["served"] == true);
+    let mut all: Vec<Resource> = served
+        .map(|version| {
+            let scale = &version["subresources"]["scale"];
+            let path = |field: &str| scale[field].as_str().unwrap_or_default().trim_start_matches('.').to_owned();
+            Resource {
+                group: text(&spec["group"]),
+                version: text(&version["name"]),
+                list_kind: or(&names["listKind"], format!("{kind}List")),
+                plural: text(&names["plural"]),
+                singular: or(&names["singular"], kind.to_lowercase()),
+                short_names: texts(&names["shortNames"]),
+                categories: texts(&names["categories"]),
+                namespaced: spec["scope"] == "Namespaced",
+                status: !version["subresources"]["status"].is_null(),
+                scale: scale.is_object().then(|| Scale {
+                    spec_replicas: path("specReplicasPath"),
+                    status_replicas: path("statusReplicasPath"),
+                    selector: path("labelSelectorPath"),
+                }),
+                virtual_only: false,
+                kind: kind.clone(),
+                custom: Some(Arc::new(Version {
+                    schema: Some(version["schema"]["openAPIV3Schema"].clone()).filter(|schema| !schema.is_null()),
+                    columns: version["additionalPrinterColumns"].as_array().cloned().unwrap_or_default(),
+                })),
+            }
+        })
+        .collect();
+    // Discovery prefers stable versions, then the higher ones.
+    all.sort_by_key(|resource| std::cmp::Reverse(rank(&resource.version)));
+    all
+}
+
+/// Kubernetes' version order: `v2` > `v1` > `v1beta1` > `v1alpha1`.
+fn rank(version: &str) -> (u8, u32, u32) {
+    let rest = version.strip_prefix('v').unwrap_or(version);
+    let digits = |text: &str| text.chars().take_while(char::is_ascii_digit).collect::<String>();
+    let major = digits(rest);
+    let tail = &rest[major.len()..];
+    let stage = if tail.is_empty() { 2 } else { u8::from(tail.starts_with("beta")) };
+    let minor = tail.trim_start_matches(char::is_alphabetic).parse().unwrap_or(0);
+    (stage, major.parse().unwrap_or(0), minor)
+}
+
+/// Mistakes in a definition.
+pub(crate) fn validate(crd: &Value) -> Vec<FieldError> {
+    let spec = &crd["spec"];
+    let mut errors = Vec::new();
+    let (group, plural) =
+        (spec["group"].as_str().unwrap_or_default(), spec["names"]["plural"].as_str().unwrap_or_default());
+    let name = crd["metadata"]["name"].as_str().unwrap_or_default();
+    if name != format!("{plural}.{group}") {
+        errors.push(FieldError::invalid("metadata.name", &name.into(), "must be spec.names.plural+\".\"+spec.group"));
+    }
+    for field in ["kind", "plural"] {
+        if spec["names"][field].as_str().unwrap_or_default().is_empty() {
+            errors.push(FieldError::required(format!("spec.names.{field}"), ""));
+        }
+    }
+    if !matches!(spec["scope"].as_str(), Some("Namespaced" | "Cluster")) {
+        errors.push(FieldError::unsupported(
+            "spec.scope",
+            &spec["scope"],
+            &["Cluster".to_owned(), "Namespaced".to_owned()],
+        ));
+    }
+    let versions = spec["versions"].as_array().cloned().unwrap_or_default();
+    if versions.iter().filter(|version| version["storage"] == true).count() != 1 {
+        let detail = "must have exactly one version marked as storage version";
+        errors.push(FieldError::invalid("spec.versions", &Value::Array(Vec::new()), detail));
+    }
+    for (index, version) in versions.iter().enumerate() {
+        if version["schema"]["openAPIV3Schema"].is_null() {
+            errors.push(FieldError::required(
+                format!("spec.versions[{index}].schema.openAPIV3Schema"),
+                "schemas are required",
+            ));
+        }
+    }
+    errors
+}
+
+/// Fills in names and conditions of a definition, as the apiextensions controllers do.
+pub(crate) fn establish(cluster: &Cluster, crd: &mut Value) {
+    let kind = crd["spec"]["names"]["kind"].as_str().unwrap_or_default().to_owned();
+    let names = &mut crd["spec"]["names"];
+    if names["singular"].as_str().unwrap_or_default().is_empty() {
+        names["singular"] = kind.to_lowercase().into();
+    }
+    if names["listKind"].as_str().unwrap_or_default().is_empty() {
+        names["listKind"] = format!("{kind}List").into();
+    }
+    if crd["spec"]["conversion"].is_null() {
+        crd["spec"]["conversion"] = json!({"strategy": "None"});
+    }
+    let stored: Vec<Value> = crd["spec"]["versions"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter(|version| version["storage"] == true)
+        .map(|version| version["name"].clone())
+        .collect();
+    let condition = |kind: &str, reason: &str, message: &str| json!({"type": kind, "status": "True", "reason": reason, "message": message, "lastTransitionTime": cluster.now_text()});
+    let conditions = match crd["status"]["conditions"].as_array() {
+        Some(held) if held.len() >= 2 => Value::Array(held.clone()),
+        _ => json!([
+            condition("NamesAccepted", "NoConflicts", "no conflicts found"),
+            condition("Established", "InitialNamesAccepted", "the initial names have been accepted"),
+        ]),
+    };
+    crd["status"] = json!({"acceptedNames": crd["spec"]["names"], "conditions": conditions, "storedVersions": stored});
+}
+
+/// The shelf of a definition's objects.
+pub(crate) fn shelf_of(crd: &Value) -> String {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    shelf(&text(&crd["spec"]["group"]), &text(&crd["spec"]["names"]["plural"]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_rank_as_kubernetes_ranks_them() {
+        let mut versions = ["v1alpha1", "v2", "v1beta2", "v1", "v1beta1"];
+        versions.sort_by_key(|version| std::cmp::Reverse(rank(version)));
+        assert_eq!(versions, ["v2", "v1", "v1beta2", "v1beta1", "v1alpha1"]);
+    }
+}

@@ -1,0 +1,114 @@
+//! From an authenticated request to a reply.
+
+mod delete;
+mod discovery;
+mod meta;
+mod read;
+mod subresource;
+pub(crate) mod write;
+
+pub(crate) use delete::purge;
+pub(crate) use meta::served;
+
+use std::sync::Arc;
+
+use http::Method;
+use serde_json::json;
+
+use crate::authorization::{self, Attributes, reviews};
+use crate::cluster::Cluster;
+use crate::kinds::Resource;
+use crate::request::{Call, Reply, Target};
+use crate::status::Status;
+use crate::{aggregation, openapi, tokens};
+
+/// Answers a request of an authenticated user.
+pub(crate) async fn handle(cluster: &Arc<Cluster>, mut call: Call) -> Reply {
+    let answered = async {
+        authorization::impersonate(cluster, &mut call)?;
+        match Target::parse(&call.path) {
+            Some(target) => on_resource(cluster, &call, target).await,
+            None => on_path(cluster, &call).await,
+        }
+    };
+    answered.await.unwrap_or_else(Reply::from)
+}
+
+async fn on_path(cluster: &Arc<Cluster>, call: &Call) -> Result<Reply, Status> {
+    if let Some(document) = tokens::documents(cluster, &call.path) {
+        return Ok(Reply::json(200, document));
+    }
+    authorization::check_path(cluster, call)?;
+    if call.method != Method::GET && call.method != Method::HEAD {
+        return Err(Status::no_such_path());
+    }
+    let parts: Vec<&str> = call.path.split('/').filter(|part| !part.is_empty()).collect();
+    match parts.as_slice() {
+        ["healthz" | "livez" | "readyz", ..] => Ok(Reply::text(200, "ok")),
+        ["version"] => Ok(Reply::json(200, version(cluster))),
+        ["openapi", rest @ ..] => openapi::serve(cluster, rest),
+        ["apis", group, version] => match aggregation::service_for(cluster, group, version) {
+            Some(service) => Ok(aggregation::proxy(cluster, &service, call).await),
+            None => discovery::version(cluster, group, version),
+        },
+        [] | ["api" | "apis", ..] => discovery::serve(cluster, call, &parts).await,
+        _ => Err(Status::no_such_path()),
+    }
+}
+
+fn version(cluster: &Cluster) -> serde_json::Value {
+    let (major, minor) = cluster.version.split_once('.').unwrap_or((&cluster.version, "0"));
+    json!({
+        "major": major, "minor": minor, "gitVersion": format!("v{}.0-eks-sluice", cluster.version),
+        "gitCommit": "", "gitTreeState": "clean", "buildDate": "2026-01-01T00:00:00Z",
+        "goVersion": "", "compiler": "rustc", "platform": "linux/amd64",
+    })
+}
+
+async fn on_resource(cluster: &Arc<Cluster>, call: &Call, target: Target) -> Result<Reply, Status> {
+    let verb = target.verb(&call.method, &call.query);
+    authorization::check(cluster, &call.user, &Attributes::of(&target, verb))?;
+    if let Some(service) = aggregation::service_for(cluster, &target.group, &target.version) {
+        return Ok(aggregation::proxy(cluster, &service, call).await);
+    }
+    let resource = cluster.resource(&target.group, &target.version, &target.plural).ok_or_else(Status::no_such_path)?;
+    if resource.virtual_only {
+        return reviews::create(cluster, call, &resource, &target);
+    }
+    let request = Asked { cluster, call, resource, target };
+    if !request.target.subresource.is_empty() {
+        return subresource::serve(&request, verb).await;
+    }
+    if request.resource.namespaced && request.target.namespace.is_empty() && !matches!(verb, "list" | "watch") {
+        return Err(Status::method_not_allowed());
+    }
+    match verb {
+        "get" => read::get(&request),
+        "list" => read::list(&request),
+        "watch" => read::watch(&request),
+        "create" => write::create(&request),
+        "update" => write::update(&request),
+        "patch" => write::patch(&request),
+        "delete" => delete::one(&request),
+        _ => delete::collection(&request),
+    }
+}
+
+/// A request with its resource found.
+pub(crate) struct Asked<'a> {
+    pub(crate) cluster: &'a Arc<Cluster>,
+    pub(crate) call: &'a Call,
+    pub(crate) resource: Arc<Resource>,
+    pub(crate) target: Target,
+}
+
+impl Asked<'_> {
+    pub(crate) fn stored(&self) -> Result<crate::store::Object, Status> {
+        let Target { namespace, name, .. } = &self.target;
+        self.cluster.get(&self.resource.shelf(), namespace, name).ok_or_else(|| self.not_found())
+    }
+
+    pub(crate) fn not_found(&self) -> Status {
+        Status::not_found(&self.resource.group, &self.resource.plural, &self.target.name)
+    }
+}

@@ -1,0 +1,162 @@
+//! delete and deletecollection: preconditions, propagation, finalizers and graceful ends.
+
+use serde_json::{Value, json};
+
+use super::{Asked, meta, read, write};
+use crate::admission;
+use crate::request::{Reply, Target};
+use crate::selector::Selector;
+use crate::status::Status;
+use crate::store::{Object, Stale};
+
+/// Seconds that a pod without `terminationGracePeriodSeconds` gets.
+const GRACE_SECONDS: i64 = 30;
+
+pub(super) fn one(asked: &Asked<'_>) -> Result<Reply, Status> {
+    let options = asked.call.body_value()?;
+    let removed = remove(asked, &options)?;
+    match removed {
+        Outcome::Waiting(object) => Ok(read::one(asked, 200, &object)),
+        Outcome::Gone(object) if asked.resource.kind == "Pod" => Ok(read::one(asked, 200, &object)),
+        Outcome::Gone(object) => Ok(Reply::json(200, success(asked, &object))),
+    }
+}
+
+fn success(asked: &Asked<'_>, object: &Value) -> Value {
+    let mut details =
+        json!({"name": asked.target.name, "kind": asked.resource.plural, "uid": object["metadata"]["uid"]});
+    if !asked.resource.group.is_empty() {
+        details["group"] = asked.resource.group.clone().into();
+    }
+    json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details})
+}
+
+pub(super) fn collection(asked: &Asked<'_>) -> Result<Reply, Status> {
+    let options = asked.call.body_value()?;
+    let query = &asked.call.query;
+    let selector = Selector::parse(query.get("labelSelector"), query.get("fieldSelector"))?;
+    let namespace = Some(asked.target.namespace.as_str()).filter(|ns| !ns.is_empty());
+    let (objects, revision) = asked.cluster.store.list(&asked.resource.shelf(), namespace);
+    let mut items = Vec::new();
+    for object in objects.iter().filter(|object| selector.matches(object)) {
+        let name = object["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+        let target = Target { name, ..asked.target.clone() };
+        let each = Asked { cluster: asked.cluster, call: asked.call, resource: asked.resource.clone(), target };
+        match remove(&each, &options) {
+            Ok(Outcome::Waiting(object) | Outcome::Gone(object)) => items.push(meta::served(&asked.resource, &object)),
+            Err(status) if status.is_not_found() => {}
+            Err(status) => return Err(status),
+        }
+    }
+    let list = json!({
+        "apiVersion": asked.resource.api_version(), "kind": asked.resource.list_kind,
+        "metadata": {"resourceVersion": revision.to_string()}, "items": items,
+    });
+    Ok(Reply::json(200, list))
+}
+
+pub(crate) enum Outcome {
+    /// Marked; finalizers or the grace period hold it.
+    Waiting(Object),
+    Gone(Object),
+}
+
+/// Deletes the target, or marks it for deletion.
+pub(crate) fn remove(asked: &Asked<'_>, options: &Value) -> Result<Outcome, Status> {
+    loop {
+        let old = asked.stored()?;
+        check_preconditions(asked, options, &old)?;
+        admission::check_delete(asked, &old)?;
+        let new = marked(asked, options, &old);
+        if asked.call.dry_run() {
+            return Ok(Outcome::Gone(old));
+        }
+        let stored = write::settle(asked, &old, new);
+        match stored {
+            Ok(None) => {}
+            Ok(Some(stored)) => {
+                admission::after_write(asked, &stored);
+                let Target { namespace, name, .. } = &asked.target;
+                let gone = asked.cluster.get(&asked.resource.shelf(), namespace, name).is_none();
+                return Ok(if gone { Outcome::Gone(stored) } else { Outcome::Waiting(stored) });
+            }
+            Err(status) => return Err(status),
+        }
+    }
+}
+
+fn check_preconditions(asked: &Asked<'_>, options: &Value, old: &Value) -> Result<(), Status> {
+    for (field, name) in [("uid", "UID"), ("resourceVersion", "ResourceVersion")] {
+        let wanted = &options["preconditions"][field];
+        if !wanted.is_null() && *wanted != old["metadata"][field] {
+            let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+            let why = format!(
+                "Precondition failed: {name} in precondition: {}, {name} in object meta: {}",
+                text(wanted),
+                text(&old["metadata"][field])
+            );
+            let resource = &asked.resource;
+            return Err(Status::conflict(&resource.group, &resource.plural, &asked.target.name, &why));
+        }
+    }
+    Ok(())
+}
+
+/// The object with its deletion asked for.
+fn marked(asked: &Asked<'_>, options: &Value, old: &Object) -> Value {
+    let mut new = (**old).clone();
+    let already = !old["metadata"]["deletionTimestamp"].is_null();
+    let policy = options["propagationPolicy"].as_str().or_else(|| asked.call.query.get("propagationPolicy"));
+    let orphan = options["orphanDependents"].as_bool();
+    let finalizer = match (policy, orphan) {
+        (Some("Orphan"), _) | (None, Some(true)) => Some("orphan"),
+        (Some("Foreground"), _) => Some("foregroundDeletion"),
+        _ => None,
+    };
+    let metadata = meta::metadata(&mut new);
+    if let Some(finalizer) = finalizer {
+        let list = metadata.entry("finalizers").or_insert_with(|| json!([]));
+        if let Some(items) = list.as_array_mut()
+            && !items.iter().any(|item| item == finalizer)
+        {
+            items.push(finalizer.into());
+        }
+    }
+    let given = options["gracePeriodSeconds"].as_i64().or_else(|| asked.call.query.number("gracePeriodSeconds"));
+    let grace = grace_seconds(asked, given, old);
+    let shorter =
+        already && metadata.get("deletionGracePeriodSeconds").and_then(Value::as_i64).is_some_and(|held| grace < held);
+    if !already || shorter {
+        let at = asked.cluster.clock.deadline(std::time::Duration::from_secs(grace.max(0) as u64));
+        metadata.insert("deletionTimestamp".to_owned(), at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string().into());
+        metadata.insert("deletionGracePeriodSeconds".to_owned(), grace.into());
+        if let Some(generation) = metadata.get("generation").and_then(Value::as_i64) {
+            metadata.insert("generation".to_owned(), (generation + 1).into());
+        }
+    }
+    if asked.resource.kind == "Namespace" {
+        new["status"]["phase"] = "Terminating".into();
+    }
+    new
+}
+
+/// Only pods on a node end gracefully.
+fn grace_seconds(asked: &Asked<'_>, given: Option<i64>, old: &Value) -> i64 {
+    let placed = !old["spec"]["nodeName"].is_null();
+    let ended = matches!(old["status"]["phase"].as_str(), Some("Succeeded" | "Failed"));
+    if asked.resource.kind != "Pod" || !placed || ended {
+        return 0;
+    }
+    given.unwrap_or_else(|| old["spec"]["terminationGracePeriodSeconds"].as_i64().unwrap_or(GRACE_SECONDS)).max(0)
+}
+
+/// Removes everything of a custom resource whose definition goes.
+pub(crate) fn purge(asked: &Asked<'_>, shelf: &str) {
+    let (objects, _) = asked.cluster.store.list(shelf, None);
+    for object in objects {
+        match asked.cluster.store.remove(shelf, &object, (*object).clone()) {
+            Ok(_) | Err(Stale::Gone) => {}
+            Err(stale) => tracing::warn!(?stale, shelf, "failed to remove an object of a removed definition"),
+        }
+    }
+}

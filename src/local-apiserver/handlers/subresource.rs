@@ -1,0 +1,162 @@
+//! status, scale, finalize, token, log, eviction, and the ones that this cluster refuses.
+
+use serde_json::{Value, json};
+
+use super::{Asked, delete, meta, read, write};
+use crate::patch::PatchType;
+use crate::request::Reply;
+use crate::status::Status;
+use crate::{logs, patch, tokens};
+
+pub(super) async fn serve(asked: &Asked<'_>, verb: &str) -> Result<Reply, Status> {
+    let resource = &asked.resource;
+    match (resource.plural.as_str(), asked.target.subresource.as_str()) {
+        (_, "status") if resource.status => match verb {
+            "get" => Ok(read::one(asked, 200, &*asked.stored()?)),
+            "update" => write::update(asked),
+            "patch" => write::patch(asked),
+            _ => Err(Status::method_not_allowed()),
+        },
+        (_, "scale") if resource.scale.is_some() => scale(asked, verb),
+        ("namespaces", "finalize") if verb == "update" => finalize(asked),
+        ("serviceaccounts", "token") if verb == "create" => tokens::request(asked),
+        ("pods", "log") if verb == "get" => logs::serve(asked).await,
+        ("pods", "eviction") if verb == "create" => {
+            let options = asked.call.body_value()?["deleteOptions"].take();
+            delete::remove(asked, &options)?;
+            Ok(Reply::json(
+                201,
+                json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}),
+            ))
+        }
+        ("pods", "binding") if verb == "create" => bind(asked),
+        ("pods", "exec" | "attach" | "portforward" | "proxy" | "ephemeralcontainers") => Err(Status::failure(
+            501,
+            "NotImplemented",
+            format!(
+                "{} is not supported by the local cluster: its containers are processes of this machine",
+                asked.target.subresource
+            ),
+        )),
+        _ => Err(Status::no_such_path()),
+    }
+}
+
+fn bind(asked: &Asked<'_>) -> Result<Reply, Status> {
+    let node = asked.call.body_value()?["target"]["name"].take();
+    loop {
+        let old = asked.stored()?;
+        if !old["spec"]["nodeName"].is_null() {
+            let why = format!("pod {} is already assigned to node {}", asked.target.name, old["spec"]["nodeName"]);
+            return Err(Status::conflict("", "pods/binding", &asked.target.name, &why));
+        }
+        let mut new = (*old).clone();
+        new["spec"]["nodeName"] = node.clone();
+        if write::settle(asked, &old, new)?.is_some() {
+            return Ok(Reply::json(
+                201,
+                json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}),
+            ));
+        }
+    }
+}
+
+fn finalize(asked: &Asked<'_>) -> Result<Reply, Status> {
+    let body = asked.call.body_value()?;
+    loop {
+        let old = asked.stored()?;
+        let mut new = (*old).clone();
+        new["spec"]["finalizers"] = body["spec"]["finalizers"].clone();
+        meta::tidy(&mut new);
+        if let Some(stored) = write::settle(asked, &old, new)? {
+            return Ok(read::one(asked, 200, &stored));
+        }
+    }
+}
+
+fn path<'a>(object: &'a Value, path: &str) -> &'a Value {
+    path.split('.').filter(|part| !part.is_empty()).fold(object, |at, part| &at[part])
+}
+
+/// A `metav1.LabelSelector` (or a string) as the text of a selector.
+fn selector_text(selector: &Value) -> String {
+    if let Some(text) = selector.as_str() {
+        return text.to_owned();
+    }
+    let labels = selector["matchLabels"].as_object().into_iter().flatten();
+    let mut parts: Vec<String> =
+        labels.map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or_default())).collect();
+    for rule in selector["matchExpressions"].as_array().into_iter().flatten() {
+        let key = rule["key"].as_str().unwrap_or_default();
+        let values: Vec<&str> = rule["values"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        parts.push(match rule["operator"].as_str() {
+            Some("In") => format!("{key} in ({})", values.join(",")),
+            Some("NotIn") => format!("{key} notin ({})", values.join(",")),
+            Some("DoesNotExist") => format!("!{key}"),
+            _ => key.to_owned(),
+        });
+    }
+    parts.join(",")
+}
+
+/// autoscaling/v1 Scale of an object.
+fn scale_of(asked: &Asked<'_>, object: &Value) -> Value {
+    let Some(scale) = &asked.resource.scale else { return Value::Null };
+    let metadata = &object["metadata"];
+    let mut view = json!({
+        "kind": "Scale", "apiVersion": "autoscaling/v1",
+        "metadata": {
+            "name": metadata["name"], "namespace": metadata["namespace"], "uid": metadata["uid"],
+            "resourceVersion": metadata["resourceVersion"], "creationTimestamp": metadata["creationTimestamp"],
+        },
+        "spec": {"replicas": path(object, &scale.spec_replicas).as_i64().unwrap_or(0)},
+        "status": {"replicas": path(object, &scale.status_replicas).as_i64().unwrap_or(0)},
+    });
+    let selector = selector_text(path(object, &scale.selector));
+    if !selector.is_empty() && !scale.selector.is_empty() {
+        view["status"]["selector"] = selector.into();
+    }
+    view
+}
+
+fn scale(asked: &Asked<'_>, verb: &str) -> Result<Reply, Status> {
+    let Some(scale) = asked.resource.scale.clone() else { return Err(Status::no_such_path()) };
+    if verb == "get" {
+        return Ok(Reply::json(200, scale_of(asked, &*asked.stored()?)));
+    }
+    let body = asked.call.body_value()?;
+    loop {
+        let old = asked.stored()?;
+        let view = scale_of(asked, &old);
+        let wanted = match verb {
+            "update" => body.clone(),
+            "patch" => match PatchType::parse(asked.call.header("content-type"))? {
+                PatchType::Json => patch::json(&view, &body)?,
+                _ => patch::merge(&view, &body),
+            },
+            _ => return Err(Status::method_not_allowed()),
+        };
+        let version = wanted["metadata"]["resourceVersion"].as_str().unwrap_or_default();
+        if !version.is_empty() && old["metadata"]["resourceVersion"] != version {
+            return Err(Status::modified(&asked.resource.group, &asked.resource.plural, &asked.target.name));
+        }
+        let replicas = wanted["spec"]["replicas"].as_i64().unwrap_or(0);
+        if replicas < 0 {
+            let error = crate::status::FieldError::invalid(
+                "spec.replicas",
+                &replicas.into(),
+                "must be greater than or equal to 0",
+            );
+            return Err(Status::invalid("autoscaling", "Scale", &asked.target.name, &[error]));
+        }
+        let mut new = (*old).clone();
+        let mut at = &mut new;
+        for part in scale.spec_replicas.split('.') {
+            at = &mut at[part];
+        }
+        *at = replicas.into();
+        if let Some(stored) = write::replace(asked, &old, new, true)? {
+            return Ok(Reply::json(200, scale_of(asked, &stored)));
+        }
+    }
+}

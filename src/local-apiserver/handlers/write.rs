@@ -1,0 +1,304 @@
+//! create, update and patch: one path from a body to the store.
+
+use serde_json::{Value, json};
+
+use super::{Asked, meta, read};
+use crate::admission::{self, Operation};
+use crate::patch::{self, PatchType, apply};
+use crate::request::Reply;
+use crate::status::{FieldError, Status};
+use crate::store::{Object, Stale};
+
+/// How often a patch is tried again when somebody else was faster.
+const ATTEMPTS_MAX: u32 = 8;
+
+fn writer(asked: &Asked<'_>) -> apply::Writer {
+    apply::Writer {
+        manager: asked.call.manager(),
+        subresource: asked.target.subresource.clone(),
+        time: asked.cluster.now_text(),
+    }
+}
+
+pub(super) fn create(asked: &Asked<'_>) -> Result<Reply, Status> {
+    let body = asked.call.body_value()?;
+    let mut warnings = Vec::new();
+    let object = insert(asked, body, None, &mut warnings)?;
+    Ok(Reply { warnings, ..read::one(asked, 201, &object) })
+}
+
+/// Checks a body against the path: kind, version, namespace, name.
+fn check_body(asked: &Asked<'_>, body: &mut Value) -> Result<(), Status> {
+    let resource = &asked.resource;
+    if !body.is_object() {
+        return Err(Status::bad_request("the object provided is unrecognized (must be of type object)"));
+    }
+    let (kind, version) = (body["kind"].as_str().unwrap_or_default(), body["apiVersion"].as_str().unwrap_or_default());
+    if (!kind.is_empty() && kind != resource.kind) || (!version.is_empty() && version != resource.api_version()) {
+        return Err(Status::bad_request(format!(
+            "the API version in the data ({version}, kind {kind}) does not match the expected API version ({}, kind {})",
+            resource.api_version(),
+            resource.kind
+        )));
+    }
+    body["apiVersion"] = resource.api_version().into();
+    body["kind"] = resource.kind.clone().into();
+    let target = &asked.target;
+    let metadata = meta::metadata(body);
+    if resource.namespaced {
+        let given = metadata.get("namespace").and_then(Value::as_str).unwrap_or_default();
+        if !given.is_empty() && given != target.namespace {
+            return Err(Status::bad_request(format!(
+                "the namespace of the provided object does not match the namespace sent on the request ({given} != {})",
+                target.namespace
+            )));
+        }
+        metadata.insert("namespace".to_owned(), target.namespace.clone().into());
+    } else {
+        metadata.remove("namespace");
+    }
+    let given = metadata.get("name").and_then(Value::as_str).unwrap_or_default();
+    if !target.name.is_empty() && given != target.name {
+        if !given.is_empty() {
+            return Err(Status::bad_request(format!(
+                "the name of the object ({given}) does not match the name on the URL ({})",
+                target.name
+            )));
+        }
+        metadata.insert("name".to_owned(), target.name.clone().into());
+    }
+    Ok(())
+}
+
+/// Stores a new object; `applied` carries the managedFields of server-side apply.
+fn insert(
+    asked: &Asked<'_>,
+    mut body: Value,
+    applied: Option<Value>,
+    warnings: &mut Vec<String>,
+) -> Result<Object, Status> {
+    let (cluster, resource) = (asked.cluster, &asked.resource);
+    check_body(asked, &mut body)?;
+    if body["metadata"]["resourceVersion"].as_str().is_some_and(|version| !version.is_empty()) {
+        return Err(Status::bad_request("resourceVersion should not be set on objects to be created"));
+    }
+    admission::schema::check(asked, &mut body, warnings)?;
+    let metadata = meta::metadata(&mut body);
+    let generate = metadata.get("generateName").and_then(Value::as_str).unwrap_or_default().to_owned();
+    let named = metadata.get("name").and_then(Value::as_str).is_some_and(|name| !name.is_empty());
+    if !named && generate.is_empty() {
+        let error = FieldError::required("metadata.name", "name or generateName is required");
+        return Err(Status::invalid(&resource.group, &resource.kind, "", &[error]));
+    }
+    for field in ["deletionTimestamp", "deletionGracePeriodSeconds", "selfLink", "managedFields", "resourceVersion"] {
+        metadata.remove(field);
+    }
+    metadata.insert("uid".to_owned(), uuid::Uuid::new_v4().to_string().into());
+    metadata.insert("creationTimestamp".to_owned(), cluster.now_text().into());
+    if meta::has_generation(resource) {
+        metadata.insert("generation".to_owned(), 1.into());
+    }
+    if resource.status
+        && (resource.custom.is_some() || resource.kind != "Node")
+        && resource.kind != "APIService"
+        && let Some(map) = body.as_object_mut()
+    {
+        map.remove("status");
+    }
+    meta::tidy(&mut body);
+    loop {
+        let mut object = body.clone();
+        if !named {
+            meta::metadata(&mut object).insert("name".to_owned(), format!("{generate}{}", suffix()).into());
+        }
+        admission::admit(asked, Operation::Create, None, &mut object)?;
+        match &applied {
+            Some(managers) => object["metadata"]["managedFields"] = managers.clone(),
+            None => apply::track_update(resource, None, &mut object, &writer(asked)),
+        }
+        let object = meta::stored(resource, object);
+        let name = object["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+        if asked.call.dry_run() {
+            return Ok(std::sync::Arc::new(object));
+        }
+        match cluster.store.insert(&resource.shelf(), &asked.target.namespace, &name, object) {
+            Ok(stored) => {
+                admission::after_write(asked, &stored);
+                return Ok(stored);
+            }
+            Err(_) if !named => {}
+            Err(_) => return Err(Status::already_exists(&resource.group, &resource.plural, &name)),
+        }
+    }
+}
+
+/// Five characters as `generateName` appends them.
+fn suffix() -> String {
+    const LETTERS: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";
+    uuid::Uuid::new_v4()
+        .as_bytes()
+        .iter()
+        .take(5)
+        .map(|byte| char::from(LETTERS[usize::from(*byte) % LETTERS.len()]))
+        .collect()
+}
+
+pub(crate) fn update(asked: &Asked<'_>) -> Result<Reply, Status> {
+    let mut body = asked.call.body_value()?;
+    check_body(asked, &mut body)?;
+    let mut warnings = Vec::new();
+    admission::schema::check(asked, &mut body, &mut warnings)?;
+    let body = meta::stored(&asked.resource, body);
+    for _ in 0..ATTEMPTS_MAX {
+        let old = asked.stored()?;
+        let version = body["metadata"]["resourceVersion"].as_str().unwrap_or_default();
+        if !version.is_empty() && old["metadata"]["resourceVersion"] != version {
+            return Err(modified(asked));
+        }
+        if let Some(stored) = replace(asked, &old, body.clone(), true)? {
+            return Ok(Reply { warnings, ..read::one(asked, 200, &stored) });
+        }
+    }
+    Err(modified(asked))
+}
+
+fn modified(asked: &Asked<'_>) -> Status {
+    Status::modified(&asked.resource.group, &asked.resource.plural, &asked.target.name)
+}
+
+/// Writes `new` over `old`; `None` if somebody else was faster.
+pub(crate) fn replace(asked: &Asked<'_>, old: &Object, mut new: Value, track: bool) -> Result<Option<Object>, Status> {
+    let (cluster, resource) = (asked.cluster, &asked.resource);
+    let uid = new["metadata"]["uid"].as_str().unwrap_or_default();
+    if !uid.is_empty() && old["metadata"]["uid"] != uid {
+        let why = format!(
+            "Precondition failed: UID in precondition: {uid}, UID in object meta: {}",
+            old["metadata"]["uid"].as_str().unwrap_or_default()
+        );
+        return Err(Status::conflict(&resource.group, &resource.plural, &asked.target.name, &why));
+    }
+    meta::keep_system_fields(old, &mut new);
+    let status_only = asked.target.subresource == "status";
+    if status_only {
+        let status = new["status"].take();
+        let mut kept = (**old).clone();
+        kept["status"] = status;
+        for field in ["managedFields", "annotations", "labels", "finalizers"] {
+            if field == "managedFields" || resource.custom.is_none() {
+                kept["metadata"][field] = new["metadata"][field].take();
+            }
+        }
+        new = kept;
+    } else if resource.status {
+        new["status"] = old["status"].clone();
+    }
+    meta::tidy(&mut new);
+    if !status_only {
+        admission::admit(asked, Operation::Update, Some(old), &mut new)?;
+        if meta::has_generation(resource) && meta::intent_differs(resource, old, &new) {
+            let generation = old["metadata"]["generation"].as_i64().unwrap_or(0) + 1;
+            new["metadata"]["generation"] = generation.into();
+        }
+    }
+    if track {
+        apply::track_update(resource, Some(old), &mut new, &writer(asked));
+    }
+    settle(asked, old, new).inspect(|stored| {
+        if let Some(stored) = stored {
+            admission::after_write(asked, stored);
+        }
+        let _ = cluster;
+    })
+}
+
+/// Stores a checked state; an object that waits for its deletion and has no finalizer left goes.
+pub(crate) fn settle(asked: &Asked<'_>, old: &Object, new: Value) -> Result<Option<Object>, Status> {
+    if same_but_managers(old, &new) || asked.call.dry_run() {
+        return Ok(Some(if asked.call.dry_run() { std::sync::Arc::new(new) } else { old.clone() }));
+    }
+    let metadata = &new["metadata"];
+    let deleting = !metadata["deletionTimestamp"].is_null();
+    let held = metadata["finalizers"].as_array().is_some_and(|list| !list.is_empty());
+    let graceful = metadata["deletionGracePeriodSeconds"].as_i64().unwrap_or(0) > 0;
+    let spec_finalizers =
+        asked.resource.kind == "Namespace" && new["spec"]["finalizers"].as_array().is_some_and(|list| !list.is_empty());
+    let shelf = asked.resource.shelf();
+    let written = if deleting && !held && !graceful && !spec_finalizers {
+        asked.cluster.store.remove(&shelf, old, new)
+    } else {
+        asked.cluster.store.replace(&shelf, old, new)
+    };
+    match written {
+        Ok(stored) => Ok(Some(stored)),
+        Err(Stale::Gone) => Err(asked.not_found()),
+        Err(_) => Ok(None),
+    }
+}
+
+/// A write that changes nothing is no write (no new resource version).
+fn same_but_managers(old: &Value, new: &Value) -> bool {
+    let bare = |object: &Value| {
+        let mut object = object.clone();
+        meta::metadata(&mut object).retain(|key, _| key != "managedFields" && key != "resourceVersion");
+        object
+    };
+    bare(old) == bare(new)
+}
+
+pub(crate) fn patch(asked: &Asked<'_>) -> Result<Reply, Status> {
+    let kind = PatchType::parse(asked.call.header("content-type"))?;
+    let body = asked.call.body_value()?;
+    for _ in 0..ATTEMPTS_MAX {
+        let live = match asked.stored() {
+            Ok(live) => live,
+            Err(_) if kind == PatchType::Apply && asked.target.subresource.is_empty() => {
+                return create_by_apply(asked, body);
+            }
+            Err(status) => return Err(status),
+        };
+        let view = meta::served(&asked.resource, &live);
+        let mut new = patched(asked, kind, &view, &body)?;
+        check_body(asked, &mut new)?;
+        let version = &new["metadata"]["resourceVersion"];
+        if !version.is_null() && *version != live["metadata"]["resourceVersion"] {
+            return Err(modified(asked));
+        }
+        let mut warnings = Vec::new();
+        admission::schema::check(asked, &mut new, &mut warnings)?;
+        let new = meta::stored(&asked.resource, new);
+        if let Some(stored) = replace(asked, &live, new, kind != PatchType::Apply)? {
+            return Ok(Reply { warnings, ..read::one(asked, 200, &stored) });
+        }
+    }
+    Err(modified(asked))
+}
+
+fn patched(asked: &Asked<'_>, kind: PatchType, view: &Value, body: &Value) -> Result<Value, Status> {
+    match kind {
+        PatchType::Json => patch::json(view, body),
+        PatchType::Merge => Ok(patch::merge(view, body)),
+        PatchType::Strategic => patch::strategic::strategic(&asked.resource, view, body),
+        PatchType::Apply => {
+            require_manager(asked)?;
+            let force = asked.call.query.is_true("force");
+            apply::apply(&asked.resource, Some(view), body, &writer(asked), force)
+        }
+    }
+}
+
+fn require_manager(asked: &Asked<'_>) -> Result<(), Status> {
+    if asked.call.query.get("fieldManager").is_some_and(|manager| !manager.is_empty()) {
+        return Ok(());
+    }
+    let error = FieldError::required("fieldManager", "is required for apply patch");
+    Err(Status::invalid("meta.k8s.io", "PatchOptions", "", &[error]))
+}
+
+fn create_by_apply(asked: &Asked<'_>, body: Value) -> Result<Reply, Status> {
+    require_manager(asked)?;
+    let applied = apply::apply(&asked.resource, None, &body, &writer(asked), true)?;
+    let managers = applied["metadata"]["managedFields"].clone();
+    let mut warnings = Vec::new();
+    let object = insert(asked, json!(applied), Some(managers), &mut warnings)?;
+    Ok(Reply { warnings, ..read::one(asked, 201, &object) })
+}

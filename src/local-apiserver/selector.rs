@@ -1,0 +1,138 @@
+//! Label and field selectors of list and watch requests.
+
+use serde_json::Value;
+
+use crate::status::Status;
+
+/// A parsed pair of selectors; the empty one matches everything.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Selector {
+    labels: Vec<Requirement>,
+    fields: Vec<(String, bool, String)>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+enum Requirement {
+    In(String, Vec<String>),
+    NotIn(String, Vec<String>),
+    Exists(String),
+    Absent(String),
+}
+
+impl Selector {
+    pub(crate) fn parse(labels: Option<&str>, fields: Option<&str>) -> Result<Self, Status> {
+        let labels = labels.filter(|text| !text.is_empty()).map_or(Ok(Vec::new()), parse_labels)?;
+        let mut parsed = Vec::new();
+        for part in fields.unwrap_or_default().split(',').filter(|part| !part.is_empty()) {
+            let (key, equal, value) = if let Some((key, value)) = part.split_once("!=") {
+                (key, false, value)
+            } else if let Some((key, value)) = part.split_once("==").or_else(|| part.split_once('=')) {
+                (key, true, value)
+            } else {
+                return Err(Status::bad_request(format!("invalid selector: '{part}'; can't understand '{part}'")));
+            };
+            parsed.push((key.to_owned(), equal, value.to_owned()));
+        }
+        Ok(Self { labels, fields: parsed })
+    }
+
+    pub(crate) fn matches(&self, object: &Value) -> bool {
+        let labels = &object["metadata"]["labels"];
+        self.labels.iter().all(|requirement| requirement.holds(labels))
+            && self.fields.iter().all(|(path, equal, wanted)| (field(object, path) == *wanted) == *equal)
+    }
+}
+
+impl Requirement {
+    fn holds(&self, labels: &Value) -> bool {
+        match self {
+            Self::In(key, values) => labels[key].as_str().is_some_and(|held| values.iter().any(|v| v == held)),
+            Self::NotIn(key, values) => labels[key].as_str().is_none_or(|held| values.iter().all(|v| v != held)),
+            Self::Exists(key) => !labels[key].is_null(),
+            Self::Absent(key) => labels[key].is_null(),
+        }
+    }
+}
+
+/// A field's value as field selectors compare it: absent is the empty string.
+fn field(object: &Value, path: &str) -> String {
+    let mut at = object;
+    for part in path.split('.') {
+        at = &at[part];
+    }
+    match at {
+        Value::String(text) => text.clone(),
+        Value::Bool(flag) => flag.to_string(),
+        Value::Number(number) => number.to_string(),
+        _ if path == "spec.unschedulable" => "false".to_owned(),
+        _ if path == "status.successful" => "0".to_owned(),
+        _ => String::new(),
+    }
+}
+
+fn parse_labels(text: &str) -> Result<Vec<Requirement>, Status> {
+    let mut requirements = Vec::new();
+    let mut depth = 0_u32;
+    let parts = text.split(|c| {
+        match c {
+            '(' => depth += 1,
+            ')' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        c == ',' && depth == 0
+    });
+    for part in parts.map(str::trim).filter(|part| !part.is_empty()) {
+        requirements.push(parse_requirement(part)?);
+    }
+    Ok(requirements)
+}
+
+fn parse_requirement(part: &str) -> Result<Requirement, Status> {
+    let set = |values: &str| -> Vec<String> {
+        values.trim().trim_start_matches('(').trim_end_matches(')').split(',').map(|v| v.trim().to_owned()).collect()
+    };
+    let key = |text: &str| text.trim().to_owned();
+    if let Some((name, values)) = part.split_once(" notin ") {
+        return Ok(Requirement::NotIn(key(name), set(values)));
+    }
+    if let Some((name, values)) = part.split_once(" in ") {
+        return Ok(Requirement::In(key(name), set(values)));
+    }
+    if let Some((name, value)) = part.split_once("!=") {
+        return Ok(Requirement::NotIn(key(name), vec![key(value)]));
+    }
+    if let Some((name, value)) = part.split_once("==").or_else(|| part.split_once('=')) {
+        return Ok(Requirement::In(key(name), vec![key(value)]));
+    }
+    if let Some(name) = part.strip_prefix('!') {
+        return Ok(Requirement::Absent(key(name)));
+    }
+    if part.contains(char::is_whitespace) {
+        return Err(Status::bad_request(format!("unable to parse requirement: found '{part}', expected: a selector")));
+    }
+    Ok(Requirement::Exists(key(part)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn selectors_follow_the_documented_grammar() {
+        let object =
+            json!({"metadata": {"name": "x", "labels": {"app": "a", "tier": "web"}}, "status": {"phase": "Running"}});
+        for (labels, fields, expected) in [
+            ("app=a", "", true),
+            ("app in (a, b),tier!=db", "", true),
+            ("app notin (a)", "", false),
+            ("!missing,tier", "", true),
+            ("app", "metadata.name=x,status.phase!=Pending", true),
+            ("", "spec.nodeName=", true),
+            ("", "spec.nodeName!=", false),
+        ] {
+            let selector = Selector::parse(Some(labels), Some(fields)).unwrap();
+            assert_eq!(selector.matches(&object), expected, "{labels} {fields}");
+        }
+    }
+}

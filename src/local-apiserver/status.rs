@@ -1,0 +1,235 @@
+//! metav1.Status: how every refusal is said, in Kubernetes' own words.
+
+use serde_json::{Value, json};
+
+/// A refusal (or the answer to a delete) as `metav1.Status`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Status(Value);
+
+impl Status {
+    /// A failure with an HTTP `code`, a machine-readable `reason` and a message.
+    pub(crate) fn failure(code: u16, reason: &str, message: impl Into<String>) -> Self {
+        Self(json!({
+            "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
+            "message": message.into(), "reason": reason, "code": code,
+        }))
+    }
+
+    /// Wraps a Status object that came over the wire.
+    pub(crate) fn from_value(value: Value) -> Self {
+        Self(value)
+    }
+
+    /// The HTTP status code.
+    pub fn code(&self) -> u16 {
+        self.0["code"].as_u64().and_then(|code| u16::try_from(code).ok()).unwrap_or(500)
+    }
+
+    /// The machine-readable reason, such as `NotFound`.
+    pub fn reason(&self) -> &str {
+        self.0["reason"].as_str().unwrap_or_default()
+    }
+
+    /// The sentence for people.
+    pub fn message(&self) -> &str {
+        self.0["message"].as_str().unwrap_or_default()
+    }
+
+    /// The object does not exist.
+    pub fn is_not_found(&self) -> bool {
+        self.reason() == "NotFound"
+    }
+
+    /// The object was changed by somebody else meanwhile.
+    pub fn is_conflict(&self) -> bool {
+        self.reason() == "Conflict"
+    }
+
+    /// An object of that name exists.
+    pub fn is_already_exists(&self) -> bool {
+        self.reason() == "AlreadyExists"
+    }
+
+    /// The JSON of the `metav1.Status`.
+    pub fn as_value(&self) -> &Value {
+        &self.0
+    }
+
+    /// The JSON of the `metav1.Status`, by value.
+    pub fn into_value(self) -> Value {
+        self.0
+    }
+
+    pub(crate) fn with_details(mut self, details: Value) -> Self {
+        self.0["details"] = details;
+        self
+    }
+
+    pub(crate) fn not_found(group: &str, plural: &str, name: &str) -> Self {
+        Self::failure(404, "NotFound", format!("{} \"{name}\" not found", qualified(plural, group)))
+            .with_details(details(group, plural, name))
+    }
+
+    /// The path names nothing that is served.
+    pub(crate) fn no_such_path() -> Self {
+        Self::failure(404, "NotFound", "the server could not find the requested resource")
+    }
+
+    pub(crate) fn already_exists(group: &str, plural: &str, name: &str) -> Self {
+        Self::failure(409, "AlreadyExists", format!("{} \"{name}\" already exists", qualified(plural, group)))
+            .with_details(details(group, plural, name))
+    }
+
+    pub(crate) fn conflict(group: &str, plural: &str, name: &str, why: &str) -> Self {
+        let message = format!("Operation cannot be fulfilled on {} \"{name}\": {why}", qualified(plural, group));
+        Self::failure(409, "Conflict", message).with_details(details(group, plural, name))
+    }
+
+    pub(crate) fn modified(group: &str, plural: &str, name: &str) -> Self {
+        let why = "the object has been modified; please apply your changes to the latest version and try again";
+        Self::conflict(group, plural, name, why)
+    }
+
+    pub(crate) fn forbidden(group: &str, plural: &str, name: &str, why: &str) -> Self {
+        let subject = if name.is_empty() { String::new() } else { format!(" \"{name}\"") };
+        Self::failure(403, "Forbidden", format!("{}{subject} is forbidden: {why}", qualified(plural, group)))
+            .with_details(details(group, plural, name))
+    }
+
+    pub(crate) fn bad_request(message: impl Into<String>) -> Self {
+        Self::failure(400, "BadRequest", message)
+    }
+
+    pub(crate) fn unauthorized() -> Self {
+        Self::failure(401, "Unauthorized", "Unauthorized")
+    }
+
+    pub(crate) fn method_not_allowed() -> Self {
+        Self::failure(405, "MethodNotAllowed", "the server does not allow this method on the requested resource")
+    }
+
+    pub(crate) fn unsupported_media_type(accepted: &str) -> Self {
+        let message =
+            format!("the body of the request was in an unknown format - accepted media types include: {accepted}");
+        Self::failure(415, "UnsupportedMediaType", message)
+    }
+
+    pub(crate) fn too_old(asked: u64, oldest: u64) -> Self {
+        Self::failure(410, "Expired", format!("too old resource version: {asked} ({oldest})"))
+    }
+
+    pub(crate) fn unavailable(message: impl Into<String>) -> Self {
+        Self::failure(503, "ServiceUnavailable", message)
+    }
+
+    pub(crate) fn internal(message: impl std::fmt::Display) -> Self {
+        Self::failure(500, "InternalError", format!("Internal error occurred: {message}"))
+    }
+
+    /// 422 with one cause per field.
+    pub(crate) fn invalid(group: &str, kind: &str, name: &str, errors: &[FieldError]) -> Self {
+        let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();
+        let text = if let [only] = lines.as_slice() { only.clone() } else { format!("[{}]", lines.join(", ")) };
+        let causes: Vec<Value> =
+            errors.iter().map(|e| json!({"reason": e.reason, "message": e.detail_line(), "field": e.field})).collect();
+        let subject = if group.is_empty() { kind.to_owned() } else { format!("{kind}.{group}") };
+        Self::failure(422, "Invalid", format!("{subject} \"{name}\" is invalid: {text}"))
+            .with_details(json!({"name": name, "group": group, "kind": kind, "causes": causes}))
+    }
+}
+
+impl std::fmt::Display for Status {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.message())
+    }
+}
+
+impl std::error::Error for Status {}
+
+/// One mistake in one field, worded as apimachinery's `field.Error`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct FieldError {
+    pub(crate) field: String,
+    pub(crate) reason: &'static str,
+    detail: String,
+}
+
+impl FieldError {
+    pub(crate) fn required(field: impl Into<String>, detail: &str) -> Self {
+        let detail = if detail.is_empty() { "Required value".to_owned() } else { format!("Required value: {detail}") };
+        Self { field: field.into(), reason: "FieldValueRequired", detail }
+    }
+
+    pub(crate) fn invalid(field: impl Into<String>, value: &Value, detail: &str) -> Self {
+        let detail = format!("Invalid value: {}: {detail}", shown(value));
+        Self { field: field.into(), reason: "FieldValueInvalid", detail }
+    }
+
+    pub(crate) fn wrong_type(field: impl Into<String>, found: &str, detail: &str) -> Self {
+        let detail = format!("Invalid value: \"{found}\": {detail}");
+        Self { field: field.into(), reason: "FieldValueTypeInvalid", detail }
+    }
+
+    pub(crate) fn unsupported(field: impl Into<String>, value: &Value, supported: &[String]) -> Self {
+        let supported: Vec<String> = supported.iter().map(|s| format!("\"{s}\"")).collect();
+        let detail = format!("Unsupported value: {}: supported values: {}", shown(value), supported.join(", "));
+        Self { field: field.into(), reason: "FieldValueNotSupported", detail }
+    }
+
+    pub(crate) fn duplicate(field: impl Into<String>, value: &Value) -> Self {
+        let detail = format!("Duplicate value: {}", shown(value));
+        Self { field: field.into(), reason: "FieldValueDuplicate", detail }
+    }
+
+    pub(crate) fn forbidden(field: impl Into<String>, detail: &str) -> Self {
+        Self { field: field.into(), reason: "FieldValueForbidden", detail: format!("Forbidden: {detail}") }
+    }
+
+    fn detail_line(&self) -> &str {
+        &self.detail
+    }
+}
+
+impl std::fmt::Display for FieldError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}", self.field, self.detail)
+    }
+}
+
+fn shown(value: &Value) -> String {
+    match value {
+        Value::String(text) => format!("\"{text}\""),
+        other => other.to_string(),
+    }
+}
+
+/// `deployments.apps`, or `pods` for the core group.
+pub(crate) fn qualified(plural: &str, group: &str) -> String {
+    if group.is_empty() { plural.to_owned() } else { format!("{plural}.{group}") }
+}
+
+fn details(group: &str, plural: &str, name: &str) -> Value {
+    let mut details = json!({"kind": plural});
+    if !name.is_empty() {
+        details["name"] = name.into();
+    }
+    if !group.is_empty() {
+        details["group"] = group.into();
+    }
+    details
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refusals_read_as_kubernetes_says_them() {
+        assert_eq!(Status::not_found("apps", "deployments", "x").message(), "deployments.apps \"x\" not found");
+        assert_eq!(
+            Status::invalid("apps", "Deployment", "x", &[FieldError::required("spec.selector", "")]).message(),
+            "Deployment.apps \"x\" is invalid: spec.selector: Required value"
+        );
+        assert!(Status::modified("", "pods", "p").is_conflict());
+    }
+}

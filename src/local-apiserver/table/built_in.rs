@@ -1,0 +1,327 @@
+//! The cells of built-in kinds.
+
+mod autoscaler;
+mod pod;
+
+use serde_json::{Value, json};
+
+use super::{age, human};
+use crate::kinds::Resource;
+
+/// The text at a field, or a stand-in.
+pub(super) fn text_or(value: &Value, other: &str) -> String {
+    value.as_str().filter(|text| !text.is_empty()).unwrap_or(other).to_owned()
+}
+
+fn number(value: &Value) -> i64 {
+    value.as_i64().unwrap_or(0)
+}
+
+fn each<'a>(list: &'a Value, field: &str) -> Vec<&'a str> {
+    list.as_array().into_iter().flatten().filter_map(|item| item[field].as_str()).collect()
+}
+
+fn joined(list: &Value, field: &str) -> Value {
+    each(list, field).join(",").into()
+}
+
+fn selector(value: &Value) -> Value {
+    let labels = if value["matchLabels"].is_object() { &value["matchLabels"] } else { value };
+    let parts: Vec<String> = labels
+        .as_object()
+        .into_iter()
+        .flatten()
+        .map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or_default()))
+        .collect();
+    if parts.is_empty() { "<none>".into() } else { parts.join(",").into() }
+}
+
+fn count(value: &Value) -> usize {
+    value.as_object().map_or(0, serde_json::Map::len)
+}
+
+/// The cells of an object, one per column of its kind.
+pub(crate) fn cells(resource: &Resource, object: &Value, now: jiff::Timestamp) -> Vec<Value> {
+    let name = object["metadata"]["name"].clone();
+    let created = json!(age(&object["metadata"]["creationTimestamp"], now));
+    let (spec, status) = (&object["spec"], &object["status"]);
+    match resource.kind.as_str() {
+        "Pod" => pod::cells(object, created, now),
+        "HorizontalPodAutoscaler" => autoscaler::cells(object, created),
+        "Event" => event(object, now),
+        "Deployment" | "ReplicaSet" | "StatefulSet" | "Job" => workload(resource, object, created, now),
+        "Service" => service(object, created),
+        "Node" => node(object, created),
+        "Namespace" => vec![name, status["phase"].clone(), created],
+        "Secret" => vec![name, object["type"].clone(), count(&object["data"]).into(), created],
+        "ConfigMap" => vec![name, (count(&object["data"]) + count(&object["binaryData"])).into(), created],
+        "ServiceAccount" => vec![name, object["secrets"].as_array().map_or(0, Vec::len).into(), created],
+        "Lease" => vec![name, spec["holderIdentity"].clone(), created],
+        "APIService" => api_service(object, created),
+        "CustomResourceDefinition" | "Role" | "ClusterRole" => {
+            vec![name, object["metadata"]["creationTimestamp"].clone()]
+        }
+        "RoleBinding" | "ClusterRoleBinding" => binding(object, created),
+        "EndpointSlice" => endpoint_slice(object, created),
+        "Endpoints" => vec![name, endpoints(object), created],
+        "PodDisruptionBudget" => {
+            let shown =
+                |value: &Value| if value.is_null() { json!("N/A") } else { json!(value.to_string().trim_matches('"')) };
+            vec![
+                name,
+                shown(&spec["minAvailable"]),
+                shown(&spec["maxUnavailable"]),
+                number(&status["disruptionsAllowed"]).into(),
+                created,
+            ]
+        }
+        "PriorityClass" => {
+            let default = object["globalDefault"] == true;
+            vec![
+                name,
+                object["value"].clone(),
+                default.to_string().into(),
+                created,
+                text_or(&object["preemptionPolicy"], "PreemptLowerPriority").into(),
+            ]
+        }
+        "CronJob" => vec![
+            name,
+            spec["schedule"].clone(),
+            text_or(&spec["timeZone"], "<none>").into(),
+            if spec["suspend"] == true { "True" } else { "False" }.into(),
+            status["active"].as_array().map_or(0, Vec::len).into(),
+            if status["lastScheduleTime"].is_null() {
+                json!("<none>")
+            } else {
+                json!(age(&status["lastScheduleTime"], now))
+            },
+            created,
+        ],
+        _ => vec![name, created],
+    }
+}
+
+fn workload(resource: &Resource, object: &Value, created: Value, now: jiff::Timestamp) -> Vec<Value> {
+    let (spec, status) = (&object["spec"], &object["status"]);
+    let containers = &spec["template"]["spec"]["containers"];
+    let (names, images) = (joined(containers, "name"), joined(containers, "image"));
+    let name = object["metadata"]["name"].clone();
+    let ready = format!("{}/{}", number(&status["readyReplicas"]), number(&spec["replicas"]));
+    match resource.kind.as_str() {
+        "Deployment" => vec![
+            name,
+            ready.into(),
+            number(&status["updatedReplicas"]).into(),
+            number(&status["availableReplicas"]).into(),
+            created,
+            names,
+            images,
+            selector(&spec["selector"]),
+        ],
+        "ReplicaSet" => vec![
+            name,
+            number(&spec["replicas"]).into(),
+            number(&status["replicas"]).into(),
+            number(&status["readyReplicas"]).into(),
+            created,
+            names,
+            images,
+            selector(&spec["selector"]),
+        ],
+        "StatefulSet" => vec![name, ready.into(), created, names, images],
+        _ => {
+            let done = |kind: &str| {
+                status["conditions"]
+                    .as_array()
+                    .into_iter()
+                    .flatten()
+                    .any(|held| held["type"] == kind && held["status"] == "True")
+            };
+            let state = if done("Complete") {
+                "Complete"
+            } else if done("Failed") {
+                "Failed"
+            } else if spec["suspend"] == true {
+                "Suspended"
+            } else {
+                "Running"
+            };
+            let completions = match spec["completions"].as_i64() {
+                Some(wanted) => format!("{}/{wanted}", number(&status["succeeded"])),
+                None => format!("{}/1 of {}", number(&status["succeeded"]), number(&spec["parallelism"])),
+            };
+            let at = |field: &str| status[field].as_str().and_then(|text| text.parse::<jiff::Timestamp>().ok());
+            let duration =
+                at("startTime").map(|start| human(at("completionTime").unwrap_or(now).as_second() - start.as_second()));
+            vec![
+                name,
+                state.into(),
+                completions.into(),
+                duration.unwrap_or_default().into(),
+                created,
+                names,
+                images,
+                selector(&spec["selector"]),
+            ]
+        }
+    }
+}
+
+fn service(object: &Value, created: Value) -> Vec<Value> {
+    let spec = &object["spec"];
+    let ports: Vec<String> = spec["ports"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|port| {
+            let node = port["nodePort"].as_i64().map(|node| format!(":{node}")).unwrap_or_default();
+            format!("{}{node}/{}", number(&port["port"]), text_or(&port["protocol"], "TCP"))
+        })
+        .collect();
+    let ports = if ports.is_empty() { "<none>".to_owned() } else { ports.join(",") };
+    let external = match spec["type"].as_str() {
+        Some("ExternalName") => text_or(&spec["externalName"], "<none>"),
+        Some("LoadBalancer") => "<pending>".to_owned(),
+        _ => "<none>".to_owned(),
+    };
+    let cluster = text_or(&spec["clusterIP"], "<none>");
+    vec![
+        object["metadata"]["name"].clone(),
+        spec["type"].clone(),
+        cluster.into(),
+        external.into(),
+        ports.into(),
+        created,
+        selector(&spec["selector"]),
+    ]
+}
+
+fn node(object: &Value, created: Value) -> Vec<Value> {
+    let (status, info) = (&object["status"], &object["status"]["nodeInfo"]);
+    let ready = status["conditions"].as_array().into_iter().flatten().find(|held| held["type"] == "Ready");
+    let mut state = match ready.and_then(|held| held["status"].as_str()) {
+        Some("True") => "Ready".to_owned(),
+        Some(_) => "NotReady".to_owned(),
+        None => "Unknown".to_owned(),
+    };
+    if object["spec"]["unschedulable"] == true {
+        state.push_str(",SchedulingDisabled");
+    }
+    let address = |kind: &str| {
+        let all = status["addresses"].as_array().into_iter().flatten();
+        all.filter(|held| held["type"] == kind).find_map(|held| held["address"].as_str()).unwrap_or("<none>").to_owned()
+    };
+    let roles: Vec<&str> = object["metadata"]["labels"]
+        .as_object()
+        .into_iter()
+        .flatten()
+        .filter_map(|(key, _)| key.strip_prefix("node-role.kubernetes.io/"))
+        .collect();
+    let roles = if roles.is_empty() { "<none>".to_owned() } else { roles.join(",") };
+    vec![
+        object["metadata"]["name"].clone(),
+        state.into(),
+        roles.into(),
+        created,
+        info["kubeletVersion"].clone(),
+        address("InternalIP").into(),
+        address("ExternalIP").into(),
+        text_or(&info["osImage"], "<unknown>").into(),
+        text_or(&info["kernelVersion"], "<unknown>").into(),
+        text_or(&info["containerRuntimeVersion"], "<unknown>").into(),
+    ]
+}
+
+fn event(object: &Value, now: jiff::Timestamp) -> Vec<Value> {
+    let first = [&object["firstTimestamp"], &object["eventTime"], &object["metadata"]["creationTimestamp"]];
+    let last = [&object["series"]["lastObservedTime"], &object["lastTimestamp"], first[0], first[1], first[2]];
+    let pick = |times: &[&Value]| {
+        times.iter().find(|time| time.is_string()).map_or("<unknown>".to_owned(), |time| age(time, now))
+    };
+    let involved = &object["involvedObject"];
+    let on = format!("{}/{}", text_or(&involved["kind"], "").to_lowercase(), text_or(&involved["name"], ""));
+    let source = text_or(&object["source"]["component"], &text_or(&object["reportingComponent"], ""));
+    let host = object["source"]["host"].as_str().map(|host| format!("{source}, {host}"));
+    let count = object["series"]["count"].as_i64().or(object["count"].as_i64()).unwrap_or(1);
+    vec![
+        pick(&last).into(),
+        object["type"].clone(),
+        object["reason"].clone(),
+        on.into(),
+        text_or(&involved["fieldPath"], "").into(),
+        host.unwrap_or(source).into(),
+        text_or(&object["message"], "").trim().into(),
+        pick(&first).into(),
+        count.into(),
+        object["metadata"]["name"].clone(),
+    ]
+}
+
+fn api_service(object: &Value, created: Value) -> Vec<Value> {
+    let service = &object["spec"]["service"];
+    let target = match service["name"].as_str() {
+        Some(name) => format!("{}/{name}", text_or(&service["namespace"], "")),
+        None => "Local".to_owned(),
+    };
+    let conditions = object["status"]["conditions"].as_array().into_iter().flatten();
+    let available = conditions.filter(|held| held["type"] == "Available").map(|held| match held["status"].as_str() {
+        Some("True") => "True".to_owned(),
+        other => format!("{} ({})", other.unwrap_or("Unknown"), text_or(&held["reason"], "")),
+    });
+    let available = available.last().unwrap_or_else(|| "Unknown".to_owned());
+    vec![object["metadata"]["name"].clone(), target.into(), available.into(), created]
+}
+
+fn binding(object: &Value, created: Value) -> Vec<Value> {
+    let role = &object["roleRef"];
+    let subjects = |kind: &str| {
+        let all = object["subjects"].as_array().into_iter().flatten().filter(|held| held["kind"] == kind);
+        let names: Vec<String> = all
+            .map(|held| match held["namespace"].as_str() {
+                Some(namespace) => format!("{namespace}/{}", text_or(&held["name"], "")),
+                None => text_or(&held["name"], ""),
+            })
+            .collect();
+        Value::from(names.join(", "))
+    };
+    let role = format!("{}/{}", text_or(&role["kind"], ""), text_or(&role["name"], ""));
+    vec![
+        object["metadata"]["name"].clone(),
+        role.into(),
+        created,
+        subjects("User"),
+        subjects("Group"),
+        subjects("ServiceAccount"),
+    ]
+}
+
+fn endpoint_slice(object: &Value, created: Value) -> Vec<Value> {
+    let ports: Vec<String> =
+        object["ports"].as_array().into_iter().flatten().map(|port| number(&port["port"]).to_string()).collect();
+    let addresses: Vec<&str> = object["endpoints"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .flat_map(|endpoint| endpoint["addresses"].as_array().into_iter().flatten().filter_map(Value::as_str))
+        .collect();
+    let shown = |parts: String| if parts.is_empty() { json!("<unset>") } else { json!(parts) };
+    let name = object["metadata"]["name"].clone();
+    vec![name, object["addressType"].clone(), shown(ports.join(",")), shown(addresses.join(",")), created]
+}
+
+fn endpoints(object: &Value) -> Value {
+    let mut all = Vec::new();
+    for subset in object["subsets"].as_array().into_iter().flatten() {
+        for address in each(&subset["addresses"], "ip") {
+            all.extend(
+                subset["ports"]
+                    .as_array()
+                    .into_iter()
+                    .flatten()
+                    .map(|port| format!("{address}:{}", number(&port["port"]))),
+            );
+        }
+    }
+    if all.is_empty() { "<none>".into() } else { all.join(",").into() }
+}

@@ -1,0 +1,200 @@
+//! ServiceAccount tokens: signing, TokenRequest, verification, and the published OIDC documents.
+
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use rcgen::PublicKeyData;
+use serde_json::{Value, json};
+use sha2::Digest;
+
+use crate::cluster::Cluster;
+use crate::handlers::Asked;
+use crate::request::Reply;
+use crate::status::{FieldError, Status};
+use crate::user::User;
+
+/// Shortest lifetime that TokenRequest grants, seconds.
+const LIFETIME_MIN: i64 = 600;
+/// Lifetime when none is asked for, seconds.
+const LIFETIME_DEFAULT: i64 = 3600;
+
+/// The cluster's signing key (ES256) in the forms in which it is needed.
+pub(crate) struct Keys {
+    id: String,
+    signing: EncodingKey,
+    verifying: DecodingKey,
+    jwk: Value,
+}
+
+impl std::fmt::Debug for Keys {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Keys({})", self.id)
+    }
+}
+
+impl Keys {
+    pub(crate) fn generate() -> Result<Self, String> {
+        let pair = rcgen::KeyPair::generate().map_err(|error| error.to_string())?;
+        let point = pair.der_bytes().to_vec();
+        // An uncompressed P-256 point: one byte of form, then x and y of 32 bytes each.
+        let (Some(x), Some(y)) = (point.get(1..33), point.get(33..65)) else {
+            return Err("the public key is no P-256 point".to_owned());
+        };
+        let (x, y) = (URL_SAFE_NO_PAD.encode(x), URL_SAFE_NO_PAD.encode(y));
+        let id = hex::encode(&sha2::Sha256::digest(&point)[..20]);
+        let jwk = json!({"kty": "EC", "crv": "P-256", "use": "sig", "alg": "ES256", "kid": id, "x": x, "y": y});
+        let signing = EncodingKey::from_ec_pem(pair.serialize_pem().as_bytes()).map_err(|error| error.to_string())?;
+        let verifying = DecodingKey::from_ec_components(&x, &y).map_err(|error| error.to_string())?;
+        Ok(Self { id, signing, verifying, jwk })
+    }
+
+    fn sign(&self, claims: &Value) -> Result<String, Status> {
+        let header = Header { kid: Some(self.id.clone()), ..Header::new(Algorithm::ES256) };
+        jsonwebtoken::encode(&header, claims, &self.signing).map_err(Status::internal)
+    }
+
+    /// The claims of a token that this cluster signed; nothing but the signature is judged.
+    fn verify(&self, token: &str) -> Option<Value> {
+        let mut validation = Validation::new(Algorithm::ES256);
+        validation.validate_exp = false;
+        validation.validate_aud = false;
+        validation.required_spec_claims.clear();
+        Some(jsonwebtoken::decode::<Value>(token, &self.verifying, &validation).ok()?.claims)
+    }
+}
+
+/// The OIDC documents, which anybody may read.
+pub(crate) fn documents(cluster: &Cluster, path: &str) -> Option<Value> {
+    let base =
+        url::Url::parse(&cluster.issuer).map(|url| url.path().trim_end_matches('/').to_owned()).unwrap_or_default();
+    let jwks = || json!({"keys": [cluster.keys.jwk]});
+    if path == "/openid/v1/jwks" || path == format!("{base}/keys") {
+        return Some(jwks());
+    }
+    if path == format!("{base}/.well-known/openid-configuration") || path == "/.well-known/openid-configuration" {
+        return Some(json!({
+            "issuer": cluster.issuer, "jwks_uri": format!("{}/keys", cluster.issuer),
+            "authorization_endpoint": "urn:kubernetes:programmatic_authorization",
+            "response_types_supported": ["id_token"], "subject_types_supported": ["public"],
+            "claims_supported": ["sub", "iss"], "id_token_signing_alg_values_supported": ["ES256"],
+        }));
+    }
+    None
+}
+
+/// `POST …/serviceaccounts/x/token`.
+pub(crate) fn request(asked: &Asked<'_>) -> Result<Reply, Status> {
+    let cluster = asked.cluster;
+    let mut body = asked.call.body_value()?;
+    let account = asked.stored()?;
+    let namespace = &asked.target.namespace;
+    let seconds = body["spec"]["expirationSeconds"].as_i64().unwrap_or(LIFETIME_DEFAULT);
+    if seconds < LIFETIME_MIN {
+        let error = FieldError::invalid(
+            "spec.expirationSeconds",
+            &seconds.into(),
+            "may not specify a duration less than 10 minutes",
+        );
+        return Err(Status::invalid("authentication.k8s.io", "TokenRequest", "", &[error]));
+    }
+    let audiences = match body["spec"]["audiences"].as_array() {
+        Some(list) if !list.is_empty() => Value::Array(list.clone()),
+        _ => json!([cluster.issuer]),
+    };
+    let now = cluster.clock.now();
+    let expires = now.as_second().saturating_add(seconds);
+    let mut private = json!({
+        "namespace": namespace,
+        "serviceaccount": {"name": asked.target.name, "uid": account["metadata"]["uid"]},
+    });
+    if let Some((key, bound)) = bound_object(asked, &body["spec"]["boundObjectRef"])? {
+        private[key] = bound;
+    }
+    let claims = json!({
+        "aud": audiences, "exp": expires, "iat": now.as_second(), "nbf": now.as_second(), "iss": cluster.issuer,
+        "jti": uuid::Uuid::new_v4().to_string(), "sub": format!("system:serviceaccount:{namespace}:{}", asked.target.name),
+        "kubernetes.io": private,
+    });
+    let token = cluster.keys.sign(&claims)?;
+    let at = now.checked_add(jiff::SignedDuration::from_secs(seconds)).unwrap_or(jiff::Timestamp::MAX);
+    body["kind"] = "TokenRequest".into();
+    body["apiVersion"] = "authentication.k8s.io/v1".into();
+    body["metadata"] =
+        json!({"name": asked.target.name, "namespace": namespace, "creationTimestamp": cluster.now_text()});
+    body["spec"]["audiences"] = audiences;
+    body["spec"]["expirationSeconds"] = seconds.into();
+    body["status"] = json!({"token": token, "expirationTimestamp": at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()});
+    Ok(Reply::json(201, body))
+}
+
+fn bound_object(asked: &Asked<'_>, reference: &Value) -> Result<Option<(&'static str, Value)>, Status> {
+    if reference.is_null() {
+        return Ok(None);
+    }
+    let name = reference["name"].as_str().unwrap_or_default();
+    let (key, shelf) = match reference["kind"].as_str() {
+        Some("Pod") => ("pod", "pods"),
+        Some("Secret") => ("secret", "secrets"),
+        other => {
+            return Err(Status::bad_request(format!(
+                "cannot bind token for serviceaccount to object of type {other:?}"
+            )));
+        }
+    };
+    let object =
+        asked.cluster.get(shelf, &asked.target.namespace, name).ok_or_else(|| Status::not_found("", shelf, name))?;
+    let uid = &object["metadata"]["uid"];
+    if reference["uid"].as_str().is_some_and(|wanted| !wanted.is_empty() && uid != wanted) {
+        let why =
+            format!("the UID in the bound object reference ({}) does not match the UID in record", reference["uid"]);
+        return Err(Status::conflict("", shelf, name, &why));
+    }
+    if key == "pod" && object["spec"]["serviceAccountName"] != asked.target.name.as_str() {
+        return Err(Status::bad_request(format!(
+            "cannot bind token for serviceaccount \"{}\" to pod running with different serviceaccount name.",
+            asked.target.name
+        )));
+    }
+    Ok(Some((key, json!({"name": name, "uid": uid}))))
+}
+
+/// The user of a token of this cluster for one of `audiences`, if everything about it holds.
+pub(crate) fn authenticate(cluster: &Cluster, token: &str, audiences: &[&str]) -> Option<User> {
+    let claims = cluster.keys.verify(token)?;
+    let now = cluster.clock.now().as_second();
+    let leeway = Duration::from_secs(10).as_secs() as i64;
+    let current = claims["exp"].as_i64()? > now && claims["nbf"].as_i64()? <= now + leeway;
+    let meant =
+        claims["aud"].as_array()?.iter().filter_map(Value::as_str).any(|audience| audiences.contains(&audience));
+    if !current || !meant || claims["iss"] != cluster.issuer.as_str() {
+        return None;
+    }
+    let private = &claims["kubernetes.io"];
+    let namespace = private["namespace"].as_str()?;
+    let name = private["serviceaccount"]["name"].as_str()?;
+    let same = |shelf: &str, name: &str, uid: &Value| {
+        cluster.get(shelf, namespace, name).is_some_and(|object| object["metadata"]["uid"] == *uid)
+    };
+    if !same("serviceaccounts", name, &private["serviceaccount"]["uid"]) {
+        return None;
+    }
+    let mut user = User::service_account(namespace, name);
+    user.uid = private["serviceaccount"]["uid"].as_str()?.to_owned();
+    for (key, shelf) in [("pod", "pods"), ("secret", "secrets")] {
+        let Some(bound) = private[key]["name"].as_str() else { continue };
+        if !same(shelf, bound, &private[key]["uid"]) {
+            return None;
+        }
+        if key == "pod" {
+            user.extra.insert("authentication.kubernetes.io/pod-name".to_owned(), vec![bound.to_owned()]);
+            let uid = private[key]["uid"].as_str()?.to_owned();
+            user.extra.insert("authentication.kubernetes.io/pod-uid".to_owned(), vec![uid]);
+        }
+    }
+    if let Some(id) = claims["jti"].as_str() {
+        user.extra.insert("authentication.kubernetes.io/credential-id".to_owned(), vec![format!("JTI={id}")]);
+    }
+    Some(user)
+}
