@@ -18,7 +18,7 @@ use crate::error::{Error, Result};
 use crate::session::Session;
 
 const OPERATION: &str = "sts:GetCallerIdentity (presigned)";
-const URL_LIFETIME: Duration = Duration::from_secs(60);
+const URL_LIFETIME: Duration = Duration::from_mins(1);
 const TOKEN_LIFETIME: SignedDuration = SignedDuration::from_mins(14);
 
 /// A token and when to stop using it.

@@ -96,10 +96,8 @@ pub enum Command {
     Up(Approve),
     /// Destroy everything, then audit that nothing is left
     Down(Approve),
-    /// Show what is up
-    Status,
     /// Show the stack's outputs
-    Outputs,
+    Outputs(Outputs),
     /// Show where reality differs from the state
     Drift,
     /// Show the resource graph (Mermaid)
@@ -114,8 +112,6 @@ pub enum Command {
     Watch(Watch),
     /// Say why it scaled: the causal timeline
     Explain(Explain),
-    /// The guided walkthrough
-    Workshop(Workshop),
     /// Run the local cloud by itself, for aws, kubectl, boto3 and terraform
     #[command(subcommand)]
     Local(Local),
@@ -125,8 +121,6 @@ pub enum Command {
     Kubeconfig(Kubeconfig),
     /// Print an EKS token as an exec credential (called by kubectl)
     Token(Token),
-    /// Run the operator (inside its pod)
-    Operator(pods::Operator),
     /// Run the sample consumer (inside its pod)
     Worker(pods::Worker),
 }
@@ -167,6 +161,17 @@ pub struct Verify {
     pub yes: bool,
 }
 
+/// `outputs`.
+#[derive(Debug, Args)]
+pub struct Outputs {
+    /// Only this one, without its name
+    #[arg(value_name = "NAME")]
+    pub name: Option<String>,
+    /// Every key of the stack file with its value and where that came from, instead
+    #[arg(long, conflicts_with = "name")]
+    pub stack_file: bool,
+}
+
 /// `send`.
 #[derive(Debug, Args)]
 pub struct Send {
@@ -195,17 +200,6 @@ pub struct Explain {
     /// A recorded run's evidence; the newest of this stack if not given
     #[arg(long, value_name = "FILE")]
     pub evidence: Option<PathBuf>,
-}
-
-/// `workshop`.
-#[derive(Debug, Args)]
-pub struct Workshop {
-    /// The page's number; all pages are listed without one
-    #[arg(value_name = "PAGE")]
-    pub page: Option<u32>,
-    /// Execute the page's commands and check what they say
-    #[arg(long, requires = "page")]
-    pub run: bool,
 }
 
 /// `local`.

@@ -7,12 +7,16 @@
 //! `target` knows that there is more than one target.
 
 pub mod arguments;
+mod assembly;
 mod commands;
 mod diagnostic;
+mod engine;
 mod env;
 pub mod exit;
 mod logging;
+mod settings;
 mod signals;
+mod target;
 mod view;
 
 use std::process::ExitCode;

@@ -49,8 +49,8 @@ pub(crate) fn resolve(global: &Global, view: &View) -> Outcome<Settings> {
     let file = text.as_deref().map(|text| stack::File { name: &name, text });
     let today = Clock::real().now().to_zoned(jiff::tz::TimeZone::UTC).date();
     let loaded = stack::load(file, &overrides(global), today);
-    let Loaded { stack, settings, warnings } =
-        loaded.map_err(|problems| problems.0.iter().map(|problem| told(problem, Diagnostic::error)).collect::<Vec<_>>())?;
+    let Loaded { stack, settings, warnings } = loaded
+        .map_err(|problems| problems.0.iter().map(|problem| told(problem, Diagnostic::error)).collect::<Vec<_>>())?;
     for warning in &warnings {
         view.diagnostic(&told(warning, Diagnostic::warning));
     }

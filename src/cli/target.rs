@@ -70,9 +70,8 @@ pub(crate) async fn close(settings: &Settings) -> Outcome<()> {
 
 /// The variables that point stock clients at the target, in shell order; `None` unsets.
 pub(crate) fn environment(settings: &Settings) -> Outcome<Vec<(&'static str, Option<String>)>> {
-    let absolute = |path: std::path::PathBuf| {
-        std::path::absolute(path).map(|path| path.display().to_string()).map_err(one)
-    };
+    let absolute =
+        |path: std::path::PathBuf| std::path::absolute(path).map(|path| path.display().to_string()).map_err(one);
     let mut variables = vec![("AWS_REGION", Some(settings.stack.region.clone()))];
     variables.push(("AWS_DEFAULT_REGION", Some(settings.stack.region.clone())));
     if settings.target == TargetName::Local {
@@ -115,11 +114,8 @@ async fn local(settings: &Settings, global: &Global, missing: Missing) -> Outcom
         vec![Diagnostic::error(text).help("end the local cloud with `sluice down` and begin again")]
     })?;
     let Record { aws_endpoint, region, time_scale, .. } = record;
-    let settings = aws::session::Settings {
-        profile: None,
-        region: Some(region),
-        endpoint_url: Some(aws_endpoint.clone()),
-    };
+    let settings =
+        aws::session::Settings { profile: None, region: Some(region), endpoint_url: Some(aws_endpoint.clone()) };
     let session = Session::load(settings).await.map_err(one)?.with_static_credentials(&key.id, &key.secret, None);
     let caller = session.caller_identity().await.map_err(preflight)?;
     Ok(Target {
@@ -139,11 +135,8 @@ async fn local(settings: &Settings, global: &Global, missing: Missing) -> Outcom
 }
 
 async fn aws(settings: &Settings) -> Outcome<Target> {
-    let wanted = aws::session::Settings {
-        profile: None,
-        region: Some(settings.stack.region.clone()),
-        endpoint_url: None,
-    };
+    let wanted =
+        aws::session::Settings { profile: None, region: Some(settings.stack.region.clone()), endpoint_url: None };
     let session = Session::load(wanted).await.map_err(preflight)?;
     let caller = session.caller_identity().await.map_err(preflight)?;
     Ok(Target {

@@ -11,6 +11,7 @@ use crate::connection::Session;
 use crate::error::Error;
 
 /// The identity of an object.
+#[expect(clippy::struct_field_names, reason = "the fields are called as the API calls them")]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Name {
     pub(crate) api_version: String,

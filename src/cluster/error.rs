@@ -2,6 +2,7 @@
 
 /// Failures of this crate. Messages hold no credentials.
 #[derive(Debug, thiserror::Error)]
+#[expect(clippy::error_impl_error, reason = "one error enum per crate, and it is called Error everywhere")]
 pub enum Error {
     /// The cluster does not exist (yet).
     #[error("the cluster does not exist; run `sluice up` first")]

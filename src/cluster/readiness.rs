@@ -39,7 +39,7 @@ fn deployment(live: &Value) -> Readiness {
     }
     let mut why = format!("{available} of {wanted} pods available");
     if !observed {
-        why = "not yet seen by the Deployment controller".to_owned();
+        "not yet seen by the Deployment controller".clone_into(&mut why);
     }
     for kind in ["ReplicaFailure", "Progressing"] {
         if let Some(found) = find_condition(live, kind)

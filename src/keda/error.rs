@@ -1,6 +1,7 @@
 //! What can be wrong with an object of ours.
 
 /// Why an object cannot be worked with. The texts are meant for a condition's message.
+#[expect(clippy::error_impl_error, reason = "one error enum per crate, and it is called Error everywhere")]
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {

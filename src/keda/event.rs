@@ -77,18 +77,20 @@ impl Event {
 
     /// A TriggerAuthentication was seen for the first time.
     pub fn authentication_added(cluster: bool) -> Self {
-        let (reason, kind) = match cluster {
-            true => ("ClusterTriggerAuthenticationAdded", "ClusterTriggerAuthentication"),
-            false => ("TriggerAuthenticationAdded", "TriggerAuthentication"),
+        let (reason, kind) = if cluster {
+            ("ClusterTriggerAuthenticationAdded", "ClusterTriggerAuthentication")
+        } else {
+            ("TriggerAuthenticationAdded", "TriggerAuthentication")
         };
         Self::normal(reason, format!("New {kind} configured"))
     }
 
     /// A TriggerAuthentication was deleted.
     pub fn authentication_deleted(cluster: bool) -> Self {
-        let (reason, kind) = match cluster {
-            true => ("ClusterTriggerAuthenticationDeleted", "ClusterTriggerAuthentication"),
-            false => ("TriggerAuthenticationDeleted", "TriggerAuthentication"),
+        let (reason, kind) = if cluster {
+            ("ClusterTriggerAuthenticationDeleted", "ClusterTriggerAuthentication")
+        } else {
+            ("TriggerAuthenticationDeleted", "TriggerAuthentication")
         };
         Self::normal(reason, format!("{kind} was deleted"))
     }

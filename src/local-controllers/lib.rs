@@ -1,1 +1,127 @@
-//! Skeleton.
+//! The controller manager, the scheduler and the Fargate-like node agent of the local cloud.
+//!
+//! Entry point: [`run`]. Everything here is an ordinary client of the API server: it lists, watches and writes through
+//! [`local_apiserver::Client`], as users whom authorisation judges.
+//!
+//! Invariants:
+//! - Decisions (rollout arithmetic, HPA algorithm, pod status, Fargate sizes) are pure functions over values; only the
+//!   controllers around them read and write.
+//! - Nothing polls: controllers wake on watch events and on moments that they asked for.
+//! - Durations are system time through the clock; token lifetimes and grace for our own shutdown are real time.
+//! - A container never outlives this process: it is started through [`Options::launcher`].
+//!
+//! This crate must not know AWS, the product's operator or its stack.
+
+mod autoscaler;
+mod deployment;
+mod discovery;
+mod endpoints;
+mod error;
+mod event;
+mod garbage;
+mod job;
+mod kubelet;
+mod namespace;
+mod object;
+mod quantity;
+mod replica_set;
+mod scheduler;
+mod selector;
+mod work;
+mod world;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clock::Clock;
+pub use error::{Error, Result};
+use local_apiserver::{Client, User};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use work::run as control;
+use world::World;
+
+/// How a cluster's controllers and node agent are to run.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The local cloud's time.
+    pub clock: Clock,
+    /// Where pods have their folders: `<pods_dir>/<uid>/`.
+    pub pods_dir: PathBuf,
+    /// The cluster's name, for kubeconfigs of pods.
+    pub cluster_name: String,
+    /// The API server's URL as pods reach it.
+    pub server_url: String,
+    /// The CA that signed the API server's certificate.
+    pub ca_pem: String,
+    /// Programs by image name (without registry and tag).
+    pub images: BTreeMap<String, PathBuf>,
+    /// Put in front of every program so that it dies with this process.
+    pub launcher: Vec<String>,
+    /// Pods get addresses 127.<pod_network>.y.z.
+    pub pod_network: u8,
+}
+
+/// An active Fargate profile.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Profile {
+    /// The profile's name.
+    pub name: String,
+    /// A pod matches the profile if it matches one of these.
+    pub selectors: Vec<Selector>,
+    /// The role with which Fargate starts pods.
+    pub pod_execution_role_arn: String,
+}
+
+/// What a Fargate profile selects; `*` and `?` are wildcards.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Selector {
+    /// The pod's namespace.
+    pub namespace: String,
+    /// Labels that the pod must have.
+    pub labels: BTreeMap<String, String>,
+}
+
+/// Runs controllers, scheduler and node agent until `stop`; returns when all containers have ended.
+pub async fn run(
+    options: Options,
+    client: impl Fn(User) -> Client,
+    profiles: watch::Receiver<Vec<Profile>>,
+    stop: CancellationToken,
+) {
+    let options = Arc::new(options);
+    let world = World::new(options.clock.clone(), client(User::system_masters("system:kube-controller-manager")));
+    let autoscaler = client(User::service_account("kube-system", "horizontal-pod-autoscaler"));
+    // Containers end first, while the controllers can still take note of it; then everything else stops.
+    let after = CancellationToken::new();
+    let controllers = [
+        tokio::spawn(control(
+            namespace::NamespaceController::new(&world, options.ca_pem.clone()),
+            &world,
+            after.clone(),
+        )),
+        tokio::spawn(control(deployment::DeploymentController::new(&world), &world, after.clone())),
+        tokio::spawn(control(replica_set::ReplicaSetController::new(&world), &world, after.clone())),
+        tokio::spawn(control(job::JobController::new(&world), &world, after.clone())),
+        tokio::spawn(control(endpoints::EndpointsController::new(&world), &world, after.clone())),
+        tokio::spawn(control(garbage::GarbageCollector::new(&world), &world, after.clone())),
+        tokio::spawn(control(autoscaler::Autoscaler::new(&world, autoscaler), &world, after.clone())),
+        tokio::spawn(control(
+            scheduler::Scheduler::new(&world, profiles.clone(), options.pod_network),
+            &world,
+            stop.child_token(),
+        )),
+        tokio::spawn(scheduler::retire(Arc::clone(&world), profiles, stop.child_token())),
+    ];
+    let kubelet = kubelet::run(&world, Arc::clone(&options), stop.clone());
+    let watching = tokio::spawn(Arc::clone(&world).run(after.clone()));
+    kubelet.await;
+    after.cancel();
+    for task in controllers.into_iter().chain([watching]) {
+        if let Err(error) = task.await {
+            tracing::error!(%error, "a controller broke off");
+        }
+    }
+}

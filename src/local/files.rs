@@ -98,7 +98,11 @@ impl Folder {
     }
 
     pub(crate) fn create(&self) -> Result<()> {
-        std::fs::create_dir_all(self.pods()).map_err(|source| Error::File { action: "create", path: self.pods(), source })
+        std::fs::create_dir_all(self.pods()).map_err(|source| Error::File {
+            action: "create",
+            path: self.pods(),
+            source,
+        })
     }
 
     pub(crate) fn write_record(&self, record: &Record) -> Result<()> {
@@ -108,7 +112,8 @@ impl Folder {
 
     /// The administrator's files in AWS's own formats, readable by their owner only.
     pub(crate) fn write_access(&self, key: &AccessKey, region: &str, endpoint: &str) -> Result<()> {
-        let credentials = format!("[default]\naws_access_key_id = {}\naws_secret_access_key = {}\n", key.id, key.secret);
+        let credentials =
+            format!("[default]\naws_access_key_id = {}\naws_secret_access_key = {}\n", key.id, key.secret);
         write(&self.credentials(), &credentials, 0o600)?;
         write(&self.config(), &format!("[default]\nregion = {region}\nendpoint_url = {endpoint}\n"), 0o644)
     }
@@ -140,8 +145,7 @@ fn write(path: &Path, text: &str, mode: u32) -> Result<()> {
     let failed = |source| Error::File { action: "write", path: path.to_owned(), source };
     let beside = path.with_extension("new");
     gone(&beside, std::fs::remove_file(&beside))?;
-    let mut file =
-        std::fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(&beside).map_err(failed)?;
+    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(&beside).map_err(failed)?;
     file.write_all(text.as_bytes()).map_err(failed)?;
     std::fs::rename(&beside, path).map_err(failed)
 }

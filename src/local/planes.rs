@@ -74,7 +74,8 @@ impl Planes {
     }
 
     async fn start(&self, spec: &Spec, pod_network: u8) -> Result<(Plane, Endpoint), String> {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).map_err(|error| format!("no port for the API server: {error}"))?;
+        let listener =
+            TcpListener::bind(("127.0.0.1", 0)).map_err(|error| format!("no port for the API server: {error}"))?;
         let address = listener.local_addr().map_err(|error| error.to_string())?;
         let url = format!("https://{address}");
         let issuer = format!("{url}/id/{}", uuid::Uuid::new_v4().simple().to_string().to_uppercase());

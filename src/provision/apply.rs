@@ -211,16 +211,13 @@ impl<'a> Run<'a> {
         match result {
             Ok(object) => {
                 let id = object.as_ref().map(|object| object.id.clone());
-                match (object, self.graph.get(&address)) {
-                    (Some(object), Some(node)) => {
-                        let needs = self.graph.dependencies(&address).iter().cloned().collect();
-                        self.store.state.record(&address, &object, node.schema(), needs);
-                        self.objects.insert(address.clone(), object);
-                    }
-                    _ => {
-                        self.store.state.forget(&address);
-                        self.objects.remove(&address);
-                    }
+                if let (Some(object), Some(node)) = (object, self.graph.get(&address)) {
+                    let needs = self.graph.dependencies(&address).iter().cloned().collect();
+                    self.store.state.record(&address, &object, node.schema(), needs);
+                    self.objects.insert(address.clone(), object);
+                } else {
+                    self.store.state.forget(&address);
+                    self.objects.remove(&address);
                 }
                 self.done.insert(index);
                 self.outcome.summary.count(action);

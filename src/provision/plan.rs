@@ -175,7 +175,7 @@ struct Planner<'a> {
     obstacles: Vec<(Address, Failure)>,
 }
 
-impl<'a> Planner<'a> {
+impl Planner<'_> {
     fn lookup(&self, reference: &Reference) -> Option<Value> {
         let later = self.after.get(&reference.address)?;
         if reference.attribute == "id" {

@@ -165,7 +165,7 @@ fn check_workload(findings: &mut Findings, key: &str, workload: &Workload) {
     check_label(findings, &format!("{key}.namespace"), &workload.namespace);
     check_image(findings, &format!("{key}.image"), &workload.image);
     let queue = &workload.queue.name;
-    if queue.ends_with(".fifo") {
+    if matches(r"\.fifo$", queue) {
         let next = "use a standard queue";
         findings.problem(&format!("{key}.queue.name"), "FIFO queues are not provisioned by this version", next);
     } else if !matches("^[A-Za-z0-9_-]+$", queue) || queue.len() > QUEUE_NAME_MAX {

@@ -1,5 +1,7 @@
 //! From the tree to the stack: the keys, their types and their defaults.
 
+use std::collections::BTreeMap;
+
 use crate::model::{
     Cluster, Identity, LocalStack, Operator, Profile, Queue, Scaling, Selector, Stack, Worker, Workload,
 };
@@ -83,7 +85,7 @@ fn read_cluster(mut section: Section<'_>, stack: &str) -> Cluster {
 
 fn read_selector(mut item: Item<'_>) -> Selector {
     if let Some(namespace) = item.as_text() {
-        return Selector { namespace, labels: std::collections::BTreeMap::default() };
+        return Selector { namespace, labels: BTreeMap::default() };
     }
     let mut section = item.section();
     let selector = Selector { namespace: section.text("namespace", ""), labels: section.text_map("labels") };
@@ -102,7 +104,7 @@ fn default_selectors(stack: &Stack) -> Vec<Selector> {
             namespaces.push(namespace);
         }
     }
-    let selector = |namespace: &str| Selector { namespace: namespace.to_owned(), labels: Default::default() };
+    let selector = |namespace: &str| Selector { namespace: namespace.to_owned(), labels: BTreeMap::default() };
     namespaces.into_iter().map(selector).collect()
 }
 

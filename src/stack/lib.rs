@@ -59,11 +59,11 @@ pub struct File<'a> {
 /// All problems at once.
 pub fn load(file: Option<File<'_>>, overrides: &[Override], today: Date) -> Result<Loaded, Problems> {
     let name = file.map(|file| file.name);
-    let mut root = tree::parse(name, file.map_or("", |file| file.text)).map_err(|problem| Problems(vec![problem]))?;
+    let mut root = tree::parse(name, file.map_or("", |file| file.text)).map_err(|problem| Problems(vec![*problem]))?;
     let mut findings = reader::Findings { file: name.map(str::to_owned), ..Default::default() };
     for over in overrides {
         if let Err(problem) = tree::lay_over(&mut root, over) {
-            findings.problems.push(problem);
+            findings.problems.push(*problem);
         }
     }
     let stack = file::read(&mut findings, root);

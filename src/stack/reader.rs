@@ -209,9 +209,7 @@ impl<'a> Section<'a> {
     /// The list of texts at `name`; `None` if nobody said it.
     pub(crate) fn texts(&mut self, name: &'static str) -> Option<Vec<String>> {
         let key = self.key(name);
-        let Some(node) = self.take(name) else {
-            return None;
-        };
+        let node = self.take(name)?;
         let Value::List(items) = node.value else {
             self.wrong(&node, &key, "a list of texts");
             return None;
@@ -262,9 +260,7 @@ impl<'a> Section<'a> {
         mut read: impl FnMut(usize, &str, Item<'_>) -> T,
     ) -> Option<Vec<T>> {
         let key = self.key(name);
-        let Some(node) = self.take(name) else {
-            return None;
-        };
+        let node = self.take(name)?;
         let Value::List(items) = node.value else {
             self.wrong(&node, &key, "a list");
             return None;

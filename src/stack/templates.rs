@@ -7,6 +7,7 @@ use tera::{Context, Kwargs, State, Tera};
 
 /// A template could not be rendered: a mistake of this program, not of its user.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[expect(clippy::error_impl_error, reason = "one error enum per crate, and it is called Error everywhere")]
 pub enum Error {
     /// The template or its data do not fit together.
     #[error("failed to render the embedded template {name:?}: {cause}; this is a bug of Sluice, please report it")]
@@ -35,7 +36,7 @@ macro_rules! embedded {
     };
 }
 
-const EMBEDDED: [(&str, &str); 13] = embedded![
+const EMBEDDED: [(&str, &str); 14] = embedded![
     "iam/cluster-trust.json",
     "iam/fargate-trust.json",
     "iam/operator-policy.json",
@@ -49,6 +50,7 @@ const EMBEDDED: [(&str, &str); 13] = embedded![
     "kubernetes/operator.yaml",
     "kubernetes/scaling.yaml",
     "kubernetes/workload.yaml",
+    "report.html",
 ];
 
 static TERA: LazyLock<Result<Tera>> = LazyLock::new(|| {

@@ -1,1 +1,203 @@
+//! What a person sees: messages, defaults, rendered documents.
 
+use jiff::civil::{Date, date};
+use serde_json::{Value, json};
+
+use crate::manifests::{self, Manifest, Site};
+use crate::policies::Policies;
+use crate::{File, Loaded, Origin, Override, Problems, Stack, load, render};
+
+const TODAY: Date = date(2026, 11, 24);
+
+fn read(text: &str) -> Result<Loaded, Problems> {
+    load(Some(File { name: "stack.yaml", text }), &[], TODAY)
+}
+
+fn stack(text: &str) -> Stack {
+    read(text).unwrap().stack
+}
+
+fn problems(text: &str) -> String {
+    read(text).unwrap_err().to_string()
+}
+
+fn flag(key: &str, value: &str) -> Override {
+    Override { key: key.into(), value: value.into(), origin: Origin::Flag { name: "--x".into() } }
+}
+
+fn site() -> Site {
+    Site {
+        account_id: "111122223333".into(),
+        queue_urls: [("myapp".to_owned(), "${aws_sqs_queue.myapp.url}".to_owned())].into(),
+        endpoint_for_pods: None,
+        declare_identity: false,
+    }
+}
+
+fn find<'a>(manifests: &'a [Manifest], address: &str) -> &'a Manifest {
+    manifests.iter().find(|manifest| manifest.address == address).unwrap_or_else(|| panic!("no {address}"))
+}
+
+fn everything(stack: &Stack, site: &Site) -> Vec<Manifest> {
+    manifests::all(stack, site, include_str!("../../templates/kubernetes/crds.yaml")).unwrap()
+}
+
+#[test]
+fn an_empty_file_is_the_tutorial() {
+    for text in ["", "# nothing\n", "workloads:\n"] {
+        let stack = stack(text);
+        let scaling = &stack.workloads[0].scaling;
+        assert_eq!((stack.cluster.name.as_str(), stack.region.as_str()), ("sluice-demo", "ap-northeast-1"));
+        assert_eq!((scaling.min_replicas, scaling.max_replicas, scaling.queue_length), (0, 3, 3));
+        assert_eq!((scaling.polling_interval_seconds, scaling.cooldown_period_seconds), (30, 300));
+        assert_eq!(stack.workloads[0].queue.name, "sluice-demo-myapp");
+        assert_eq!(stack.workloads[0].queue.visibility_timeout_seconds, 120);
+        let namespaces: Vec<_> = stack.cluster.selectors.iter().map(|selector| selector.namespace.as_str()).collect();
+        assert_eq!(namespaces, ["default", "kube-system", "keda", "myproject"]);
+    }
+}
+
+#[test]
+fn all_problems_are_told_at_once_with_place_and_next_step() {
+    let text = "regoin: eu-west-1\ncluster:\n  name: -bad\n  version: 1.30\n  fargate:\n    selectors: [a, b, c, d, e, f]\n\
+                workloads:\n- scaling: {minReplicaCount: 5, maxReplicaCount: lots, pollingInterval: 0}\n  queue: {name: a b}\n";
+    insta::assert_snapshot!(problems(text), @r#"
+    "#);
+}
+
+#[test]
+fn unreadable_yaml_is_told_with_its_place() {
+    let message = problems("cluster:\n  name: [a\n");
+    assert!(message.starts_with("stack.yaml:"), "{message}");
+    assert!(message.contains("not readable YAML"), "{message}");
+}
+
+#[test]
+fn versions_are_judged_by_the_day() {
+    assert!(problems("cluster: {version: '1.29'}").contains("extended support ended on 2026-03-23"));
+    assert!(problems("cluster: {version: '1.99'}").contains("no Kubernetes version that this program knows"));
+    assert!(read("cluster: {version: '1.33'}").unwrap().warnings[0].cause.contains("left standard support"));
+    assert!(read("cluster: {version: '1.35'}").unwrap().warnings.is_empty());
+}
+
+#[test]
+fn a_cluster_name_too_long_for_its_roles_says_by_how_much() {
+    let message = problems(&format!("cluster: {{name: {}}}", "a".repeat(53)));
+    assert!(message.contains("shorten it by 3"), "{message}");
+}
+
+#[test]
+fn the_strongest_origin_wins_and_is_remembered() {
+    let file = File { name: "stack.yaml", text: "region: eu-west-1\nname: one\n" };
+    let image = flag("workloads[0].image", "registry.example/app:1");
+    let loaded = load(Some(file), &[flag("region", "us-east-1"), image], TODAY).unwrap();
+    let origin = |key: &str| loaded.settings.iter().find(|setting| setting.key == key).unwrap().origin.clone();
+    assert_eq!(loaded.stack.region, "us-east-1");
+    assert_eq!(loaded.stack.workloads[0].image, "registry.example/app:1");
+    assert_eq!(loaded.stack.workloads[0].name, "myapp");
+    assert_eq!(origin("region"), Origin::Flag { name: "--x".into() });
+    assert_eq!(origin("name"), Origin::File { line: 2, column: 7 });
+    assert_eq!(origin("cluster.version"), Origin::Default);
+}
+
+#[test]
+fn a_namespace_outside_the_selectors_is_refused() {
+    let message = problems("cluster: {fargate: {selectors: [kube-system, 'ked?']}}");
+    assert!(message.contains("no selector covers the namespace \"myproject\""), "{message}");
+    assert!(!message.contains("\"keda\""), "{message}");
+}
+
+#[test]
+fn trust_names_issuer_audience_and_subject() {
+    let stack = stack("");
+    let policies = Policies { stack: &stack, account_id: "111122223333", issuer: "https://oidc.example/id/A" };
+    let trust = policies.workload_trust(&stack.workloads[0]).unwrap();
+    assert_eq!(
+        trust["Statement"][0]["Condition"]["StringEquals"],
+        json!({"oidc.example/id/A:aud": "sts.amazonaws.com",
+               "oidc.example/id/A:sub": "system:serviceaccount:myproject:myapp"})
+    );
+    assert_eq!(trust["Statement"][1]["Principal"]["AWS"], "arn:aws:iam::111122223333:role/sluice-demo-keda-operator");
+    assert_eq!(policies.operator_trust().unwrap()["Statement"].as_array().unwrap().len(), 1);
+    let arn = &policies.fargate_trust().unwrap()["Statement"][0]["Condition"]["ArnLike"]["aws:SourceArn"];
+    assert_eq!(arn, "arn:aws:eks:ap-northeast-1:111122223333:fargateprofile/sluice-demo/*");
+    for policy in
+        [policies.cluster_trust(), policies.scaler_trust(), policies.operator_policy(), policies.scaler_policy()]
+    {
+        assert_eq!(policy.unwrap()["Version"], "2012-10-17");
+    }
+}
+
+#[test]
+fn the_scaled_object_is_the_tutorials() {
+    let stack = stack("");
+    let manifests = everything(&stack, &site());
+    let object = &find(&manifests, "kubernetes_scaled_object.myproject/myapp").object;
+    insta::assert_json_snapshot!(object["spec"], @"");
+}
+
+#[test]
+fn identity_modes_differ_only_in_the_trigger_authentication() {
+    let spec = |identity: &str| {
+        let stack = stack(&format!("workloads: [{{identity: {identity}}}]"));
+        find(&everything(&stack, &site()), "kubernetes_trigger_authentication.myproject/myapp").object["spec"].clone()
+    };
+    let identity = |fields: Value| json!({"podIdentity": fields});
+    assert_eq!(spec("operator"), identity(json!({"provider": "aws", "identityOwner": "keda"})));
+    assert_eq!(spec("workload"), identity(json!({"provider": "aws", "identityOwner": "workload"})));
+    let role = "arn:aws:iam::111122223333:role/sluice-demo-sqs-scaler";
+    assert_eq!(spec("role"), identity(json!({"provider": "aws", "roleArn": role})));
+}
+
+#[test]
+fn pods_declare_token_and_endpoint_only_when_told() {
+    let stack = stack("");
+    let text =
+        |site: &Site| find(&everything(&stack, site), "kubernetes_deployment.myproject/myapp").object.to_string();
+    let plain = text(&site());
+    assert!(!plain.contains("AWS_ENDPOINT_URL") && !plain.contains("AWS_ROLE_ARN"), "{plain}");
+    let told = text(&Site { endpoint_for_pods: Some("http://10.0.0.1:4566".into()), declare_identity: true, ..site() });
+    for part in ["http://10.0.0.1:4566", "AWS_WEB_IDENTITY_TOKEN_FILE", "\"audience\":\"sts.amazonaws.com\""] {
+        assert!(told.contains(part), "{told}");
+    }
+}
+
+#[test]
+fn a_new_deployment_begins_at_its_minimum_and_leaves_replicas_to_the_autoscaler() {
+    let manifests = everything(&stack("workloads: [{scaling: {minReplicaCount: 1}}]"), &site());
+    let deployment = find(&manifests, "kubernetes_deployment.myproject/myapp");
+    assert_eq!(deployment.initial, Some(json!({"spec": {"replicas": 1}})));
+    assert!(deployment.object["spec"].get("replicas").is_none());
+}
+
+#[test]
+fn scaled_objects_go_before_the_operator_and_everything_is_ours() {
+    let stack = stack("");
+    let manifests = everything(&stack, &site());
+    let needs = &find(&manifests, "kubernetes_scaled_object.myproject/myapp").depends_on;
+    for address in [
+        "kubernetes_deployment.keda/keda-operator",
+        "kubernetes_deployment.myproject/myapp",
+        "kubernetes_trigger_authentication.myproject/myapp",
+        "kubernetes_custom_resource_definition.scaledobjects.keda.sh",
+        "kubernetes_namespace.myproject",
+    ] {
+        assert!(needs.iter().any(|need| need == address), "{address} is missing in {needs:?}");
+    }
+    for manifest in &manifests {
+        assert_eq!(manifest.object["metadata"]["labels"]["sluice.dev/stack"], "sluice-demo", "{}", manifest.address);
+        assert!(manifest.depends_on.iter().all(|need| manifests.iter().any(|other| other.address == *need)));
+    }
+}
+
+#[test]
+fn a_users_dollar_brace_is_no_reference() {
+    let manifests = everything(&stack("workloads: [{env: {A: '${b.c.d}'}}]"), &site());
+    let deployment = find(&manifests, "kubernetes_deployment.myproject/myapp");
+    assert!(deployment.object.to_string().contains("$${b.c.d}"));
+}
+
+#[test]
+fn an_unknown_template_is_an_error_that_names_it() {
+    assert!(render("nope.html", &json!({})).unwrap_err().to_string().contains("nope.html"));
+}

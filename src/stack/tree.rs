@@ -61,7 +61,7 @@ impl Value {
 }
 
 /// The file's tree; an empty file is an empty map.
-pub(crate) fn parse(file: Option<&str>, text: &str) -> Result<Node, Problem> {
+pub(crate) fn parse(file: Option<&str>, text: &str) -> Result<Node, Box<Problem>> {
     let empty = Node { value: Value::Map(Vec::new()), origin: Origin::Default };
     if text.trim().is_empty() {
         return Ok(empty);
@@ -72,13 +72,13 @@ pub(crate) fn parse(file: Option<&str>, text: &str) -> Result<Node, Problem> {
         Err(error) => {
             let (line, column) = error.location().map_or((1, 1), |location| (location.line(), location.column()));
             let cause = error.without_snippet().to_string();
-            Err(Problem {
+            Err(Box::new(Problem {
                 file: file.map(str::to_owned),
                 origin: Origin::File { line, column },
                 key: String::new(),
                 cause: format!("this is not readable YAML: {}", cause.lines().next().unwrap_or_default()),
                 next_step: "correct the text at this place".to_owned(),
-            })
+            }))
         }
     }
 }
@@ -92,13 +92,10 @@ fn place(location: serde_saphyr::Location) -> Origin {
 }
 
 /// Lays one override over the tree.
-pub(crate) fn lay_over(root: &mut Node, over: &Override) -> Result<(), Problem> {
-    let refuse = |cause: String, next_step: &str| Problem {
-        file: None,
-        origin: over.origin.clone(),
-        key: over.key.clone(),
-        cause,
-        next_step: next_step.to_owned(),
+pub(crate) fn lay_over(root: &mut Node, over: &Override) -> Result<(), Box<Problem>> {
+    let refuse = |cause: String, next_step: &str| {
+        let (origin, key) = (over.origin.clone(), over.key.clone());
+        Box::new(Problem { file: None, origin, key, cause, next_step: next_step.to_owned() })
     };
     let value = match serde_saphyr::from_str::<Spanned<Value>>(&over.value) {
         Ok(spanned) => stamped(spanned.value, &over.origin),

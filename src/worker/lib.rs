@@ -1,60 +1,63 @@
-//! The sample consumer: long-polls a queue, works on each message, deletes it.
+//! The sample consumer: receives messages, works on each for a while, deletes it, and writes one receipt per message.
 //!
-//! Entry point: [`run`]. Every message ends in one receipt, a JSON line that says what became of it.
+//! Entry point: [`run`] with [`Settings`]; it ends when the token is cancelled and what was begun is settled.
 //!
-//! Invariants:
-//! - A message is deleted only after its work is done; whatever else happens, it reappears.
-//! - Nothing is received once the process is told to stop; work that fits the grace period is finished, the rest handed back.
-//! - No error ends the consumer: it says what is wrong and tries again.
+//! Invariants: a message is deleted only after its work is done; every message that was begun ends in exactly one
+//! receipt; no error of the queue ends the process; a message that comes while stopping is not begun. Whatever this
+//! process does not settle (it was killed, or the answer to a receive was lost) reappears when its visibility ends.
 //!
-//! This crate must not know Kubernetes or who scales it.
+//! This crate must not know who scales it or how many others work beside it.
 
-mod consumer;
-mod message;
+pub mod env;
+mod error;
+mod lane;
 mod receipt;
+mod settings;
 
-use std::io::Write;
-use std::time::Duration;
+use std::sync::Arc;
 
 use aws::queue::Queue;
 use aws::session::Session;
 use clock::Clock;
+pub use error::{Error, Result};
+pub use receipt::{Outcome, Receipt};
+pub use settings::Settings;
 use tokio_util::sync::CancellationToken;
 
-pub use receipt::{Outcome, Receipt};
+use crate::lane::Lane;
+use crate::receipt::Ledger;
 
-/// What the consumer is told. Durations are system time.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Settings {
-    /// The queue.
-    pub queue_url: String,
-    /// Work per message.
-    pub work: Duration,
-    /// One long poll, at most 20 s (SQS's limit).
-    pub wait: Duration,
-    /// Messages worked on at the same time, at least 1.
-    pub parallelism: usize,
-    /// Share of messages whose work fails, 0 to 1. A failed message is left to reappear when its visibility ends.
-    pub failure_rate: f64,
-    /// How long work may go on after the signal to stop; work that needs longer is handed back.
-    pub grace: Duration,
-    /// The name that receipts carry.
-    pub pod: String,
-    /// Decides which messages fail.
-    pub seed: u64,
+/// Consumes the queue until `stop` is cancelled. The AWS session is the one that the environment describes.
+///
+/// Errors: settings that make no sense, no AWS session. What the queue answers is never an error of this function.
+pub async fn run(settings: Settings, clock: Clock, stop: CancellationToken) -> Result<()> {
+    settings.check()?;
+    let session = Session::load(aws::session::Settings::default()).await?;
+    consume(&session, settings, clock, stop).await
 }
 
-/// Consumes until `stop`, then finishes or hands back what it holds. Receipts go to `receipts`, one line each.
-pub async fn run(
-    settings: Settings,
-    session: &Session,
-    receipts: impl Write + Send + 'static,
-    clock: Clock,
-    stop: CancellationToken,
-) {
+/// As [`run`], with the AWS session given.
+pub async fn consume(session: &Session, settings: Settings, clock: Clock, stop: CancellationToken) -> Result<()> {
+    settings.check()?;
     let queue = Queue::new(session, &settings.queue_url);
-    let receipts = receipt::Receipts::new(settings.pod.clone(), receipts);
-    tracing::info!(queue = settings.queue_url, work = ?settings.work, parallelism = settings.parallelism, "consuming");
-    consumer::consume(settings, queue, receipts, clock, stop).await;
-    tracing::info!("stopped");
+    tracing::info!(queue = settings.queue_url, parallelism = settings.parallelism, "consuming");
+    let (plan, ledger) = split(settings);
+    let lanes = (0..plan.parallelism).map(|_| Lane {
+        queue: queue.clone(),
+        plan: Arc::clone(&plan),
+        ledger: Arc::clone(&ledger),
+        clock: clock.clone(),
+        stop: stop.clone(),
+    });
+    futures::future::join_all(lanes.map(Lane::run)).await;
+    tracing::info!("stopped; nothing is in work");
+    Ok(())
 }
+
+fn split(settings: Settings) -> (Arc<settings::Plan>, Arc<Ledger>) {
+    let (plan, receipts, pod) = settings.split();
+    (Arc::new(plan), Arc::new(Ledger::new(receipts, pod)))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,64 +1,59 @@
-//! Receipts: one JSON line per message, which a verification counts.
+//! Receipts: one JSON line per message that was begun, which a verification counts.
 
 use std::io::Write;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
+use aws::queue::Message;
 use jiff::Timestamp;
 use serde::Serialize;
+
+/// The version of the line's form.
+const VERSION: u32 = 1;
 
 /// What became of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Outcome {
-    /// Worked on and deleted.
+    /// Worked on and deleted; the service confirmed it.
     Deleted,
-    /// The work failed; it reappears when its visibility ends.
+    /// Its work failed, or it could not be deleted: it will be received again.
     Failed,
-    /// Handed back unworked because the consumer was told to stop.
+    /// Handed back undone, because the process stops.
     Returned,
 }
 
-/// What is written about one message. Times are real.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+/// One line.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Receipt {
-    /// The format's version, 1.
+    /// The version of this form, 1.
     pub receipt: u32,
     /// What became of it.
     pub outcome: Outcome,
-    /// SQS's id of the message.
+    /// The message.
     pub message_id: String,
-    /// How often it had been received, this time included.
+    /// How often it has been received, this time included.
     pub receive_count: u32,
-    /// When its work began.
+    /// When its work began, real time.
     pub started_at: Timestamp,
-    /// When its fate was settled with the queue.
+    /// When it was settled, real time.
     pub finished_at: Timestamp,
     /// Who did it.
     pub pod: String,
 }
 
-/// Where receipts go. Cheap to clone.
-#[derive(Clone)]
-pub(crate) struct Receipts {
+pub(crate) struct Ledger {
+    writer: Mutex<Box<dyn Write + Send>>,
     pod: String,
-    writer: Arc<Mutex<Box<dyn Write + Send>>>,
 }
 
-impl Receipts {
-    pub(crate) fn new(pod: String, writer: impl Write + Send + 'static) -> Self {
-        Self { pod, writer: Arc::new(Mutex::new(Box::new(writer))) }
+impl Ledger {
+    pub(crate) fn new(writer: Box<dyn Write + Send>, pod: String) -> Self {
+        Self { writer: Mutex::new(writer), pod }
     }
 
-    /// Writes one line at once: a pod may be gone a moment later.
-    pub(crate) fn write(
-        &self,
-        message: &aws::queue::Message,
-        outcome: Outcome,
-        started_at: Timestamp,
-        finished_at: Timestamp,
-    ) {
+    pub(crate) fn write(&self, message: &Message, outcome: Outcome, started_at: Timestamp, finished_at: Timestamp) {
         let receipt = Receipt {
-            receipt: 1,
+            receipt: VERSION,
             outcome,
             message_id: message.id.clone(),
             receive_count: message.receive_count,
@@ -66,11 +61,17 @@ impl Receipts {
             finished_at,
             pod: self.pod.clone(),
         };
-        let line = serde_json::to_string(&receipt).unwrap_or_default();
-        // A panic elsewhere leaves the writer usable: each line is written whole.
-        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Err(error) = writeln!(writer, "{line}").and_then(|()| writer.flush()) {
-            tracing::error!(%error, "a receipt could not be written");
+        if let Err(error) = self.line(&receipt) {
+            // The message is settled all the same; the log keeps what the receipts lack.
+            tracing::error!(%error, ?receipt, "the receipt could not be written");
         }
+    }
+
+    fn line(&self, receipt: &Receipt) -> std::io::Result<()> {
+        let mut line = serde_json::to_vec(receipt)?;
+        line.push(b'\n');
+        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        writer.write_all(&line)?;
+        writer.flush()
     }
 }

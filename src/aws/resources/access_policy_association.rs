@@ -46,7 +46,7 @@ async fn fetch(cloud: &Cloud, cluster: &str, principal: &str, policy: &str) -> R
 
 fn object(cluster: &str, principal: &str, policy: &str, scope: Option<&AccessScope>) -> Object {
     let kind = scope.and_then(|scope| scope.r#type()).map_or("cluster", AccessScopeType::as_str);
-    let namespaces = scope.map(|scope| scope.namespaces()).unwrap_or_default();
+    let namespaces = scope.map(aws_sdk_eks::types::AccessScope::namespaces).unwrap_or_default();
     let scope =
         if namespaces.is_empty() { json!({ "type": kind }) } else { json!({ "type": kind, "namespaces": namespaces }) };
     let attributes = value::attributes([

@@ -54,7 +54,7 @@ async fn describe(cloud: &Cloud, cluster: &str, name: &str) -> Result<Option<Add
 
 fn status(addon: &Addon) -> String {
     let status = addon.status().map_or("UNKNOWN", AddonStatus::as_str);
-    let issues = addon.health().map(|health| health.issues()).unwrap_or_default();
+    let issues = addon.health().map(aws_sdk_eks::types::AddonHealth::issues).unwrap_or_default();
     let issues = issues.iter().map(|issue| {
         let code = issue.code().map_or("Unknown", AddonIssueCode::as_str);
         format!(" [{code}: {}]", issue.message().unwrap_or_default())
@@ -64,7 +64,7 @@ fn status(addon: &Addon) -> String {
 
 /// Issues that do not heal by waiting. Too few replicas do: pods on Fargate take a minute or two to start.
 fn is_hopeless(addon: &Addon) -> bool {
-    let issues = addon.health().map(|health| health.issues()).unwrap_or_default();
+    let issues = addon.health().map(aws_sdk_eks::types::AddonHealth::issues).unwrap_or_default();
     issues.iter().any(|issue| !matches!(issue.code(), None | Some(AddonIssueCode::InsufficientNumberOfReplicas)))
 }
 

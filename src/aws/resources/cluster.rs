@@ -25,7 +25,7 @@ pub(super) const SCHEMA: Schema = Schema {
 };
 
 const READY_WITHIN: Duration = Duration::from_mins(30);
-const DELETED_WITHIN: Duration = Duration::from_mins(60);
+const DELETED_WITHIN: Duration = Duration::from_hours(1);
 
 pub(super) async fn read(cloud: &Cloud, known: Known<'_>) -> Result<Reading, Failure> {
     let name = match known.recorded {
@@ -55,7 +55,7 @@ pub(crate) async fn describe(cloud: &Cloud, name: &str) -> Result<Option<Cluster
 }
 
 fn issues(cluster: &Cluster) -> String {
-    let issues = cluster.health().map(|health| health.issues()).unwrap_or_default();
+    let issues = cluster.health().map(aws_sdk_eks::types::ClusterHealth::issues).unwrap_or_default();
     let texts = issues.iter().map(|issue| {
         let code = issue.code().map_or("Unknown", |code| code.as_str());
         format!(" [{code}: {}]", issue.message().unwrap_or_default())
@@ -72,7 +72,7 @@ pub(crate) fn object(cluster: &Cluster) -> Object {
     let issuer = cluster.identity().and_then(|identity| identity.oidc()).and_then(|oidc| oidc.issuer());
     let access = cluster.access_config();
     let mode = access.and_then(|access| access.authentication_mode()).map(AuthenticationMode::as_str);
-    let enabled = cluster.logging().map(|logging| logging.cluster_logging()).unwrap_or_default();
+    let enabled = cluster.logging().map(aws_sdk_eks::types::Logging::cluster_logging).unwrap_or_default();
     let enabled = enabled.iter().filter(|setup| setup.enabled() == Some(true)).flat_map(LogSetup::types);
     let logs: Vec<&str> = enabled.map(LogType::as_str).collect();
     let attributes = value::attributes([
@@ -80,11 +80,11 @@ pub(crate) fn object(cluster: &Cluster) -> Object {
         ("arn", json!(cluster.arn())),
         ("version", json!(cluster.version())),
         ("role_arn", json!(cluster.role_arn())),
-        ("subnet_ids", json!(vpc.map(|vpc| vpc.subnet_ids()))),
-        ("security_group_ids", json!(vpc.map(|vpc| vpc.security_group_ids()))),
-        ("endpoint_public_access", json!(vpc.map(|vpc| vpc.endpoint_public_access()))),
-        ("endpoint_private_access", json!(vpc.map(|vpc| vpc.endpoint_private_access()))),
-        ("public_access_cidrs", json!(vpc.map(|vpc| vpc.public_access_cidrs()))),
+        ("subnet_ids", json!(vpc.map(aws_sdk_eks::types::VpcConfigResponse::subnet_ids))),
+        ("security_group_ids", json!(vpc.map(aws_sdk_eks::types::VpcConfigResponse::security_group_ids))),
+        ("endpoint_public_access", json!(vpc.map(aws_sdk_eks::types::VpcConfigResponse::endpoint_public_access))),
+        ("endpoint_private_access", json!(vpc.map(aws_sdk_eks::types::VpcConfigResponse::endpoint_private_access))),
+        ("public_access_cidrs", json!(vpc.map(aws_sdk_eks::types::VpcConfigResponse::public_access_cidrs))),
         ("authentication_mode", json!(mode)),
         ("enabled_log_types", json!(logs)),
         ("endpoint", json!(cluster.endpoint())),

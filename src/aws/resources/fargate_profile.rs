@@ -51,7 +51,7 @@ async fn describe(cloud: &Cloud, cluster: &str, name: &str) -> Result<Option<Far
 
 fn status(profile: &FargateProfile) -> String {
     let status = profile.status().map_or("UNKNOWN", FargateProfileStatus::as_str);
-    let issues = profile.health().map(|health| health.issues()).unwrap_or_default();
+    let issues = profile.health().map(aws_sdk_eks::types::FargateProfileHealth::issues).unwrap_or_default();
     let issues = issues.iter().map(|issue| {
         let code = issue.code().map_or("Unknown", |code| code.as_str());
         format!(" [{code}: {}]", issue.message().unwrap_or_default())

@@ -11,7 +11,8 @@ use crate::view::View;
 pub(crate) fn run(settings: &Settings, view: &View) -> Outcome {
     let variables = target::environment(settings)?;
     if !view.is_human() {
-        let map: serde_json::Map<_, _> = variables.into_iter().map(|(name, value)| (name.into(), json!(value))).collect();
+        let map: serde_json::Map<_, _> =
+            variables.into_iter().map(|(name, value)| (name.into(), json!(value))).collect();
         view.event("environment", json!({ "variables": map }));
         return Ok(Exit::Done);
     }

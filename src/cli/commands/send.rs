@@ -40,7 +40,11 @@ pub(crate) async fn run(send: Send, queue_url: &str, target: &Target, view: &Vie
 
 fn pause(rate: Option<f64>) -> Outcome<Duration> {
     let Some(rate) = rate else { return Ok(Duration::ZERO) };
-    let usage = || Diagnostic::error(format!("--rate {rate} is no rate")).help("give messages per second above 0").exit(Exit::Usage);
+    let usage = || {
+        Diagnostic::error(format!("--rate {rate} is no rate"))
+            .help("give messages per second above 0")
+            .exit(Exit::Usage)
+    };
     if rate.is_nan() || rate <= 0.0 {
         return Err(vec![usage()]);
     }

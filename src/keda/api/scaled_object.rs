@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::ScaledObjectStatus;
 
 const DEFAULT_POLLING: Duration = Duration::from_secs(30);
-const DEFAULT_COOLDOWN: Duration = Duration::from_secs(300);
+const DEFAULT_COOLDOWN: Duration = Duration::from_mins(5);
 const DEFAULT_MAX: i32 = 100;
 
 /// ScaledObjectSpec is the spec for a ScaledObject resource

@@ -1,0 +1,29 @@
+//! What the programs inside pods are told.
+
+use clap::Args;
+
+/// `worker`.
+#[derive(Debug, Args)]
+pub struct Worker {
+    /// The queue
+    #[arg(long, env = "QUEUE_URL", value_name = "URL")]
+    pub queue_url: String,
+    /// Seconds of work per message
+    #[arg(long, default_value_t = 20, value_name = "SECONDS")]
+    pub work_seconds: u64,
+    /// Seconds of one long poll
+    #[arg(long, default_value_t = 20, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(0..=20))]
+    pub wait_seconds: u64,
+    /// Messages worked on at the same time
+    #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub parallelism: u16,
+    /// Share of messages whose work fails, 0 to 1
+    #[arg(long, default_value_t = 0.0, value_name = "SHARE")]
+    pub failure_rate: f64,
+    /// Seconds that work may go on after the signal to stop
+    #[arg(long, default_value_t = 25, value_name = "SECONDS")]
+    pub grace_seconds: u64,
+    /// Decides which messages fail
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+}

@@ -1,0 +1,185 @@
+//! From the stack to the engine's graph: every AWS resource and every Kubernetes object as a node of one graph.
+//!
+//! What is known only after an apply (the issuer, the queues' URLs) is written as a reference, `${kind.name.attribute}`.
+
+use std::sync::Arc;
+
+use aws::resources::{self, Cloud};
+use provision::{Address, Attributes, Node};
+use serde_json::{Value, json};
+use stack::manifests::Site;
+use stack::policies::{self, Policies};
+use stack::{Names, Stack, Workload};
+
+use crate::diagnostic::{Outcome, one};
+use crate::target::Target;
+
+/// The operator's CRDs, generated from its types.
+const CRDS: &str = include_str!("../../templates/kubernetes/crds.yaml");
+
+/// The cluster's node: everything inside it refers to it.
+pub(crate) fn cluster_address() -> Address {
+    Address::new("aws_eks_cluster", "this")
+}
+
+/// The queue's node of one workload.
+pub(crate) fn queue_address(workload: &str) -> Address {
+    Address::new("aws_sqs_queue", workload)
+}
+
+/// Every AWS resource of the stack.
+pub(crate) fn aws(stack: &Stack, account_id: &str, cloud: &Arc<Cloud>) -> Outcome<Vec<Node>> {
+    let mut declared = Declared { cloud, nodes: Vec::new() };
+    let policies = Policies { stack, account_id, issuer: "${aws_eks_cluster.this.issuer_host}" };
+    let names = stack.names();
+    control_plane(&mut declared, stack, &names, &policies).map_err(one)?;
+    identities(&mut declared, stack, &names, &policies).map_err(one)?;
+    for workload in &stack.workloads {
+        declared.add("aws_sqs_queue", &workload.name, queue(workload), &[]);
+    }
+    Ok(declared.nodes)
+}
+
+struct Declared<'a> {
+    cloud: &'a Arc<Cloud>,
+    nodes: Vec<Node>,
+}
+
+impl Declared<'_> {
+    fn add(&mut self, kind: &str, name: &str, attributes: Value, needs: &[Address]) {
+        let Value::Object(attributes) = attributes else { return };
+        let attributes: Attributes = attributes.into_iter().filter(|(_, value)| !value.is_null()).collect();
+        self.nodes.extend(resources::build(self.cloud, &Address::new(kind, name), attributes, needs.to_vec()));
+    }
+
+    fn role(&mut self, label: &str, name: &str, trust: Value, policy: Option<Value>, needs: &[Address]) {
+        let inline = policy.map(|policy| json!({ name: policy }));
+        let attributes = json!({ "name": name, "assume_role_policy": trust, "inline_policies": inline });
+        self.add("aws_iam_role", label, attributes, needs);
+    }
+}
+
+type Rendered<T> = Result<T, stack::Error>;
+
+/// The cluster, what it runs pods with, and how its tokens are trusted.
+fn control_plane(declared: &mut Declared<'_>, stack: &Stack, names: &Names, policies: &Policies<'_>) -> Rendered<()> {
+    let subnets = (!stack.cluster.subnets.is_empty()).then_some(&stack.cluster.subnets);
+    for (label, name, trust, policy) in [
+        ("cluster", &names.cluster_role, policies.cluster_trust()?, policies::CLUSTER_POLICY),
+        ("fargate", &names.fargate_role, policies.fargate_trust()?, policies::FARGATE_POLICY),
+    ] {
+        declared.role(label, name, trust, None, &[]);
+        let role = format!("${{aws_iam_role.{label}.id}}");
+        let attachment = json!({ "role": role, "policy_arn": names.managed_policy_arn(policy) });
+        declared.add("aws_iam_role_policy_attachment", label, attachment, &[]);
+    }
+    let attached = |label| Address::new("aws_iam_role_policy_attachment", label);
+    let cluster = json!({
+        "name": names.cluster,
+        "version": stack.cluster.version,
+        "role_arn": "${aws_iam_role.cluster.arn}",
+        "subnet_ids": subnets,
+        "endpoint_public_access": true,
+        "endpoint_private_access": true,
+        "authentication_mode": "API",
+        // EKS makes the entry for whoever creates the cluster, with the right ARN for every kind of caller.
+        "bootstrap_cluster_creator_admin_permissions": true,
+        // kube-proxy and vpc-cni have nothing to do on Fargate.
+        "bootstrap_self_managed_addons": false,
+        "enabled_log_types": (!stack.cluster.logs.is_empty()).then_some(&stack.cluster.logs),
+    });
+    declared.add("aws_eks_cluster", "this", cluster, &[attached("cluster")]);
+    let provider = json!({ "url": "${aws_eks_cluster.this.issuer}", "client_id_list": [policies::AUDIENCE] });
+    declared.add("aws_iam_openid_connect_provider", "this", provider, &[]);
+    let profile = json!({
+        "cluster_name": "${aws_eks_cluster.this.name}",
+        "name": names.fargate_profile,
+        "pod_execution_role_arn": "${aws_iam_role.fargate.arn}",
+        "subnet_ids": subnets,
+        "selectors": stack.cluster.selectors,
+    });
+    declared.add("aws_eks_fargate_profile", "this", profile, &[attached("fargate")]);
+    // CoreDNS is unschedulable on a Fargate-only cluster until a profile covers kube-system and it is told so.
+    let coredns = json!({
+        "cluster_name": "${aws_eks_cluster.this.name}",
+        "addon_name": "coredns",
+        "configuration_values": { "computeType": "Fargate" },
+        "resolve_conflicts": "OVERWRITE",
+    });
+    declared.add("aws_eks_addon", "coredns", coredns, &[Address::new("aws_eks_fargate_profile", "this")]);
+    Ok(())
+}
+
+/// The roles of the operator, the scaler and the workloads.
+fn identities(declared: &mut Declared<'_>, stack: &Stack, names: &Names, policies: &Policies<'_>) -> Rendered<()> {
+    let provider = Address::new("aws_iam_openid_connect_provider", "this");
+    let operator = Address::new("aws_iam_role", "keda_operator");
+    let (trust, policy) = (policies.operator_trust()?, policies.operator_policy()?);
+    declared.role("keda_operator", &names.operator_role, trust, Some(policy), std::slice::from_ref(&provider));
+    // IAM refuses a trust policy whose principal does not exist, so the operator's role comes first.
+    let (trust, policy) = (policies.scaler_trust()?, policies.scaler_policy()?);
+    declared.role("sqs_scaler", &names.scaler_role, trust, Some(policy), std::slice::from_ref(&operator));
+    for (workload, named) in stack.workloads.iter().zip(&names.workloads) {
+        let (trust, policy) = (policies.workload_trust(workload)?, policies.workload_policy(workload)?);
+        declared.role(
+            &role_label(&workload.name),
+            &named.role,
+            trust,
+            Some(policy),
+            &[operator.clone(), provider.clone()],
+        );
+    }
+    Ok(())
+}
+
+/// A workload may be called like one of the stack's own roles.
+pub(crate) fn role_label(workload: &str) -> String {
+    match workload {
+        "cluster" | "fargate" | "keda_operator" | "sqs_scaler" => format!("workload_{workload}"),
+        name => name.to_owned(),
+    }
+}
+
+fn queue(workload: &Workload) -> Value {
+    json!({
+        "name": workload.queue.name,
+        "visibility_timeout_seconds": workload.queue.visibility_timeout_seconds,
+        "message_retention_seconds": workload.queue.retention_seconds,
+        "delay_seconds": workload.queue.delay_seconds,
+    })
+}
+
+/// Every Kubernetes object of the stack, inside the cluster that the same plan makes.
+pub(crate) fn kubernetes(stack: &Stack, target: &Target, cluster: &cluster::Cluster) -> Outcome<Vec<Node>> {
+    let queue_urls = stack.workloads.iter().map(|workload| {
+        let url = format!("${{{}.url}}", queue_address(&workload.name));
+        (workload.name.clone(), url)
+    });
+    let site = Site {
+        account_id: target.account_id.clone(),
+        queue_urls: queue_urls.collect(),
+        endpoint_for_pods: target.endpoint_for_pods.clone(),
+        declare_identity: false,
+    };
+    let manifests = stack::manifests::all(stack, &site, CRDS).map_err(one)?;
+    manifests.into_iter().map(|manifest| object(stack, cluster, manifest)).collect()
+}
+
+fn object(stack: &Stack, cluster: &cluster::Cluster, manifest: stack::Manifest) -> Outcome<Node> {
+    let mut depends_on: Vec<Address> =
+        manifest.depends_on.iter().map(|text| text.parse().map_err(one)).collect::<Outcome<_>>()?;
+    if manifest.object["kind"] == "Deployment" {
+        // Pods need a profile to run on and their identity to be trusted.
+        depends_on.push(Address::new("aws_eks_fargate_profile", "this"));
+        depends_on.push(Address::new("aws_iam_role", "sqs_scaler"));
+        let roles = stack.workloads.iter().map(|workload| Address::new("aws_iam_role", role_label(&workload.name)));
+        depends_on.extend(roles);
+    }
+    let manifest = cluster::Manifest {
+        object: manifest.object,
+        initial: manifest.initial,
+        depends_on,
+        lives_in: Some(cluster_address()),
+    };
+    Ok(Arc::new(cluster::Object::new(cluster.clone(), &stack.name, manifest).map_err(one)?))
+}

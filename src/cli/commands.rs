@@ -1,0 +1,97 @@
+//! One command, one file; here is only which is which and what each needs to be given.
+
+mod audit;
+mod demo;
+mod down;
+mod drift;
+mod env;
+mod graph;
+mod kubeconfig;
+pub(crate) mod local;
+mod outputs;
+mod plan;
+mod pods;
+mod send;
+mod token;
+mod up;
+mod verify;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::arguments::{Arguments, Command, Global};
+use crate::diagnostic::Outcome;
+use crate::settings::{self, Settings};
+use crate::target::{self, Missing, Target};
+use crate::view::View;
+
+/// Resolves the settings and runs the command.
+pub(crate) async fn run(arguments: Arguments, view: &View, stop: CancellationToken) -> Outcome {
+    let Arguments { global, command } = arguments;
+    // What runs inside pods has no stack.
+    let command = match command {
+        Command::Worker(worker) => return pods::worker(worker, stop).await,
+        other => other,
+    };
+    let settings = settings::resolve(&global, view)?;
+    match command {
+        Command::Local(local) => local::run(local, &target::place(&settings), &global, view, stop).await,
+        Command::Env => env::run(&settings, view),
+        Command::Outputs(wanted) => outputs::run(&wanted, &settings, view),
+        Command::Demo(wanted) => demo::run(wanted, &settings, &global, view, stop).await,
+        Command::Verify(wanted) if wanted.evidence.is_some() => {
+            verify::judge(&wanted.evidence.unwrap_or_default(), &settings, view)
+        }
+        Command::Explain(wanted) => {
+            let target = target::open(&settings, &global, Missing::Refuse).await.ok();
+            verify::explain(&wanted, &settings, target.as_ref(), view).await
+        }
+        Command::Plan(_) | Command::Up(_) | Command::Down(_) | Command::Audit | Command::Graph => {
+            provisioning(command, &settings, &global, view, stop).await
+        }
+        _ => looking(command, &settings, &global, view, stop).await,
+    }
+}
+
+/// Commands that work whether or not something is up; the local cloud is started for them if need be.
+async fn provisioning(
+    command: Command,
+    settings: &Settings,
+    global: &Global,
+    view: &View,
+    stop: CancellationToken,
+) -> Outcome {
+    let target = target::open(settings, global, Missing::Start).await?;
+    let started = target.started;
+    let keeps = matches!(command, Command::Up(_) | Command::Down(_));
+    let outcome = match command {
+        Command::Plan(wanted) => plan::run(wanted, settings, &target, view, stop).await,
+        Command::Up(wanted) => up::run(wanted.yes, settings, &target, view, stop).await,
+        Command::Down(wanted) => down::run(wanted.yes, settings, &target, view, stop).await,
+        Command::Graph => graph::run(settings, &target, view, &stop),
+        _ => audit::run(settings, &target, view).await,
+    };
+    if started && !keeps {
+        target::close(settings).await?;
+    }
+    outcome
+}
+
+/// Commands that look at what is up.
+async fn looking(
+    command: Command,
+    settings: &Settings,
+    global: &Global,
+    view: &View,
+    stop: CancellationToken,
+) -> Outcome {
+    let target: Target = target::open(settings, global, Missing::Refuse).await?;
+    match command {
+        Command::Drift => drift::run(settings, &target, view, stop).await,
+        Command::Send(send) => send::run(send, &outputs::queue_url(settings)?, &target, view, stop).await,
+        Command::Verify(wanted) => verify::run(&wanted, settings, &target, view, stop).await,
+        Command::Watch(wanted) => verify::watch(&wanted, settings, &target, view, stop).await,
+        Command::Kubeconfig(wanted) => kubeconfig::run(&wanted, settings, &target, view).await,
+        Command::Token(wanted) => token::run(wanted, settings, &target, view).await,
+        other => unreachable!("{other:?} is handled before"),
+    }
+}

@@ -1,0 +1,40 @@
+//! `sluice audit`: what exists of this stack, found by tag and by name, whatever the state file says.
+
+use aws::audit::Found;
+use aws::resources::Cloud;
+use serde_json::json;
+
+use crate::diagnostic::{Outcome, one};
+use crate::exit::Exit;
+use crate::settings::Settings;
+use crate::target::Target;
+use crate::view::{Tone, View};
+
+pub(crate) async fn run(settings: &Settings, target: &Target, view: &View) -> Outcome {
+    let cloud = Cloud::new(&target.session, &settings.stack.name, "audit", "", &std::collections::BTreeMap::new());
+    let found = find(settings, target, &cloud).await?;
+    show(&found, view);
+    Ok(if found.is_empty() { Exit::Done } else { Exit::Leftovers })
+}
+
+/// Everything in the account that is this stack's. Objects in the cluster go with the cluster, which is listed.
+pub(crate) async fn find(settings: &Settings, target: &Target, cloud: &Cloud) -> Outcome<Vec<Found>> {
+    let _ = target;
+    aws::audit::find(cloud, &settings.stack.cluster.name).await.map_err(one)
+}
+
+pub(crate) fn show(found: &[Found], view: &View) {
+    view.event("audit", json!({ "found": found }));
+    if found.is_empty() {
+        view.tell(
+            Tone::Good,
+            "Audit: nothing of this stack is left (clusters, queues, roles, policies, OIDC providers).",
+        );
+        return;
+    }
+    view.tell(Tone::Change, format!("Audit: {} things of this stack exist:", found.len()));
+    for found in found {
+        let whose = if found.tagged { "tagged as ours" } else { "called like ours, without our tag" };
+        view.line(format!("  {} [id={}] ({whose})", found.address, found.object.id));
+    }
+}

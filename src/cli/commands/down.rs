@@ -1,0 +1,53 @@
+//! `sluice down`: destroy everything, then prove by an audit that nothing is left.
+
+use provision::plan::Mode;
+use tokio_util::sync::CancellationToken;
+
+use crate::commands::audit;
+use crate::diagnostic::Outcome;
+use crate::engine::{Engine, approved};
+use crate::exit::Exit;
+use crate::settings::Settings;
+use crate::target::{self, Target};
+use crate::view::View;
+
+pub(crate) async fn run(
+    yes: bool,
+    settings: &Settings,
+    target: &Target,
+    view: &View,
+    stop: CancellationToken,
+) -> Outcome {
+    let mut engine = Engine::open(settings, target, "down", view, &stop)?;
+    engine.add_found().await?;
+    let world = engine.refresh().await;
+    let plan = engine.plan(Mode::Down, &world)?;
+    engine.show(&plan);
+    if !plan.is_empty() && !approved(view, target, yes, "Destroy all of this? Only \"yes\" is taken as yes:")? {
+        view.line("Nothing was changed.");
+        return Ok(Exit::Failed);
+    }
+    engine.apply(&plan).await?;
+    let found = audit::find(settings, target, &engine.cloud).await?;
+    audit::show(&found, view);
+    if !found.is_empty() {
+        return Ok(Exit::Leftovers);
+    }
+    engine.store.close().map_err(crate::diagnostic::one)?;
+    target::close(settings).await?;
+    clear(settings)?;
+    Ok(Exit::Done)
+}
+
+/// Removes what only made sense while something was up; evidence and reports stay.
+fn clear(settings: &Settings) -> Outcome<()> {
+    for path in [settings.kubeconfig(), settings.state(), settings.folder.join("state.json.lock")] {
+        match std::fs::remove_file(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(crate::diagnostic::one(error)),
+            _ => {}
+        }
+    }
+    // Only an empty folder goes.
+    let _ = std::fs::remove_dir(&settings.folder);
+    Ok(())
+}

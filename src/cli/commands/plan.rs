@@ -1,0 +1,30 @@
+//! `sluice plan`: what `up` (or `down`) would do.
+
+use provision::plan::Mode;
+use tokio_util::sync::CancellationToken;
+
+use crate::arguments::Plan;
+use crate::diagnostic::Outcome;
+use crate::engine::Engine;
+use crate::exit::Exit;
+use crate::settings::Settings;
+use crate::target::Target;
+use crate::view::View;
+
+pub(crate) async fn run(
+    plan: Plan,
+    settings: &Settings,
+    target: &Target,
+    view: &View,
+    stop: CancellationToken,
+) -> Outcome {
+    let mut engine = Engine::open(settings, target, "plan", view, &stop)?;
+    let mode = if plan.destroy { Mode::Down } else { Mode::Up };
+    if plan.destroy {
+        engine.add_found().await?;
+    }
+    let world = engine.refresh().await;
+    let changes = engine.plan(mode, &world)?;
+    engine.show(&changes);
+    Ok(if plan.detailed_exitcode && !changes.is_empty() { Exit::ChangesPending } else { Exit::Done })
+}

@@ -1,0 +1,255 @@
+//! The way of a stack through the engine: open the state, look, plan, apply, and tell what happens.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use aws::resources::Cloud;
+use futures::FutureExt as _;
+use provision::plan::{self, Mode};
+use provision::{
+    Address, Attributes, Context, Event, Graph, Known, Line, Mark, Object, Outcome as Applied, Plan, Progress, Reading,
+    Refreshed, Store, apply, refresh, store,
+};
+use serde_json::json;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::assembly;
+use crate::diagnostic::{Diagnostic, Outcome, one};
+use crate::exit::Exit;
+use crate::settings::Settings;
+use crate::target::Target;
+use crate::view::{Tone, View};
+
+/// How long what a run makes may stay before it counts as forgotten; written into a tag.
+const EXPIRES_AFTER: jiff::SignedDuration = jiff::SignedDuration::from_hours(24);
+
+/// One stack on one target, with its state locked.
+pub(crate) struct Engine<'a> {
+    pub(crate) settings: &'a Settings,
+    pub(crate) target: &'a Target,
+    pub(crate) cluster: cluster::Cluster,
+    pub(crate) cloud: Arc<Cloud>,
+    pub(crate) graph: Graph,
+    pub(crate) store: Store,
+    view: View,
+    stop: CancellationToken,
+}
+
+impl<'a> Engine<'a> {
+    /// Locks the state and builds the graph. `operation` is what others are told who holds the lock.
+    pub(crate) fn open(
+        settings: &'a Settings,
+        target: &'a Target,
+        operation: &str,
+        view: &View,
+        stop: &CancellationToken,
+    ) -> Outcome<Self> {
+        let run = uuid::Uuid::new_v4().to_string();
+        let state = settings.state();
+        let emergency = std::env::temp_dir().join(format!("sluice-{}-state.json", settings.stack.name));
+        let store = Store::open(store::Options {
+            path: state,
+            emergency,
+            operation: operation.to_owned(),
+            host: nix::unistd::gethostname().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
+            run: run.clone(),
+            clock: target.clock.clone(),
+        })
+        .map_err(one)?;
+        let now = target.clock.now();
+        let expires_at = now.checked_add(EXPIRES_AFTER).unwrap_or(now).strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+        let tags = std::collections::BTreeMap::new();
+        let cloud = Arc::new(Cloud::new(&target.session, &settings.stack.name, &run, &expires_at, &tags));
+        let cluster = connection(settings, target, &cloud);
+        let mut nodes = assembly::aws(&settings.stack, &target.account_id, &cloud)?;
+        nodes.extend(assembly::kubernetes(&settings.stack, target, &cluster)?);
+        let mut graph = Graph::new(nodes).map_err(one)?;
+        let rebuild = |address: &Address, object: Option<&Object>| aws::resources::rebuild(&cloud, address, object);
+        let unknown = graph.add_orphans(&store.state, &rebuild).map_err(one)?;
+        for address in unknown {
+            let text = format!("the state records {address}, which this version does not know; it is left alone");
+            view.diagnostic(&Diagnostic::warning(text));
+        }
+        Ok(Self { settings, target, cluster, cloud, graph, store, view: view.clone(), stop: stop.clone() })
+    }
+
+    /// Reads everything that is declared or recorded.
+    pub(crate) async fn refresh(&self) -> Refreshed {
+        let (events, told) = self.tell();
+        let world = refresh(&self.graph, &self.store.state, &self.target.clock, &events, &self.stop).await;
+        drop(events);
+        told.await;
+        world
+    }
+
+    /// Adds what carries the stack's tag and neither the stack nor the state knows, so that `down` removes it as well.
+    pub(crate) async fn add_found(&mut self) -> Outcome<()> {
+        let found = aws::audit::find(&self.cloud, &self.settings.stack.cluster.name).await.map_err(one)?;
+        let world = self.refresh().await;
+        let known: BTreeSet<String> =
+            self.graph.order().iter().filter_map(|address| Some(world.object(address)?.id.clone())).collect();
+        self.graph.add_found(aws::audit::nodes(&self.cloud, &found, &known)).map_err(one)
+    }
+
+    /// The plan for what was read.
+    pub(crate) fn plan(&self, mode: Mode, world: &Refreshed) -> Outcome<Plan> {
+        let planned = match mode {
+            Mode::Up => plan::up(&self.graph, &self.store.state, world),
+            Mode::Down => plan::down(&self.graph, &self.store.state, world),
+        };
+        planned.map_err(|unplannable| {
+            let told = |(address, failure)| Diagnostic::error(format!("{address}: {failure}"));
+            unplannable.0.into_iter().map(told).collect()
+        })
+    }
+
+    /// Shows a plan.
+    pub(crate) fn show(&self, plan: &Plan) {
+        self.view.event("plan", json!({ "plan": plan, "summary": plan.summary() }));
+        show_lines(&self.view, &provision::render(plan));
+    }
+
+    /// Carries the plan out. All failures come back together.
+    pub(crate) async fn apply(&mut self, plan: &Plan) -> Outcome<Applied> {
+        let (events, told) = self.tell();
+        let options = provision::Options::new(&self.target.clock, events, self.stop.clone());
+        let applied = apply(plan, &self.graph, &mut self.store, &options).await;
+        drop(options);
+        told.await;
+        let applied = applied.map_err(one)?;
+        let summary = applied.summary;
+        let text = match plan.mode {
+            Mode::Up => format!("{} added, {} changed, {} destroyed.", summary.add, summary.change, summary.destroy),
+            Mode::Down => format!("{} destroyed.", summary.destroy),
+        };
+        self.view.fact("apply_summary", json!({ "summary": summary }), Tone::Strong, text);
+        if applied.is_success() {
+            return Ok(applied);
+        }
+        let mut wrong: Vec<Diagnostic> = applied
+            .failures
+            .iter()
+            .map(|(address, failure)| Diagnostic::error(format!("{address}: {failure}")))
+            .collect();
+        if applied.interrupted {
+            let text = format!("interrupted: {} steps were not begun", applied.skipped.len());
+            wrong.push(
+                Diagnostic::error(text).help("run `sluice up` to go on, or `sluice down` to remove what there is"),
+            );
+        }
+        Err(wrong)
+    }
+
+    /// A channel for events, and the task that shows them until it is dropped.
+    fn tell(&self) -> (mpsc::UnboundedSender<Event>, impl Future<Output = ()> + use<>) {
+        let (sender, mut events) = mpsc::unbounded_channel();
+        let view = self.view.clone();
+        let task = tokio::spawn(async move {
+            while let Some(event) = events.recv().await {
+                show_event(&view, &event);
+            }
+        });
+        (sender, task.map(|_| ()))
+    }
+}
+
+/// The way into the stack's cluster; it is looked up when first needed, since it may not exist yet.
+pub(crate) fn connection(settings: &Settings, target: &Target, cloud: &Arc<Cloud>) -> cluster::Cluster {
+    let (name, session) = (settings.stack.cluster.name.clone(), target.session.clone());
+    let (looking, clock) = (cloud.clone(), target.clock.clone());
+    let wanted = name.clone();
+    let locate: cluster::Locate = Arc::new(move || locate(looking.clone(), wanted.clone(), clock.clone()).boxed());
+    let token: cluster::TokenSource = Arc::new(move || {
+        let (session, name) = (session.clone(), name.clone());
+        async move {
+            let token = aws::eks_token::token(&session, &name).await.map_err(|error| error.to_string())?;
+            Ok(cluster::Token { value: cluster::Secret::new(token.value), expires_at: token.expires_at })
+        }
+        .boxed()
+    });
+    cluster::Cluster::new(cluster::Connection::Eks { locate, token }, target.clock.clone())
+}
+
+/// Where the cluster is, if it exists.
+pub(crate) async fn locate(
+    cloud: Arc<Cloud>,
+    name: String,
+    clock: clock::Clock,
+) -> Result<Option<cluster::Endpoint>, String> {
+    let address = assembly::cluster_address();
+    let desired = Attributes::from([("name".to_owned(), json!(name))]);
+    let node = aws::resources::build(&cloud, &address, desired.clone(), Vec::new()).ok_or("no such kind")?;
+    let context = Context { clock, progress: Progress::silent(), stop: CancellationToken::new() };
+    let known = Known { recorded: None, desired: &desired };
+    match node.read(known, &context).await.map_err(|failure| failure.to_string())? {
+        Reading::Absent => Ok(None),
+        Reading::Foreign(why) => Err(format!("cluster {name} is not ours: {why}")),
+        Reading::Present(object) => {
+            Ok(object.text("endpoint").zip(object.text("certificate_authority")).map(|(server, authority)| {
+                cluster::Endpoint { server: server.to_owned(), certificate_authority: authority.to_owned() }
+            }))
+        }
+    }
+}
+
+/// Shows rendered lines in the colours of their marks.
+pub(crate) fn show_lines(view: &View, lines: &[Line]) {
+    for line in lines {
+        let tone = match line.mark {
+            Mark::Plain => Tone::Plain,
+            Mark::Add => Tone::Good,
+            Mark::Change | Mark::Replace => Tone::Change,
+            Mark::Destroy => Tone::Bad,
+        };
+        view.tell(tone, &line.text);
+    }
+}
+
+fn show_event(view: &View, event: &Event) {
+    if let Ok(serde_json::Value::Object(mut body)) = serde_json::to_value(event) {
+        let kind = body.remove("type").and_then(|kind| kind.as_str().map(str::to_owned)).unwrap_or_default();
+        view.event(&kind, body.into());
+    }
+    let seconds = |elapsed: &std::time::Duration| format!("{}s", elapsed.as_secs());
+    match event {
+        Event::RefreshStart { .. } | Event::RefreshComplete { .. } | Event::ApplyStart { .. } => {}
+        Event::Progress { address, elapsed, status } => {
+            view.tell(Tone::Dim, format!("{address}: {status} [{} elapsed]", seconds(elapsed)));
+        }
+        Event::Complete { address, action, elapsed, id } => {
+            let id = id.as_ref().map(|id| format!(" [id={id}]")).unwrap_or_default();
+            view.line(format!("{address}: {} after {}{id}", done(*action), seconds(elapsed)));
+        }
+        Event::Errored { address, elapsed, error, .. } => {
+            view.tell(Tone::Bad, format!("{address}: failed after {}: {error}", seconds(elapsed)));
+        }
+        Event::Skipped { address, because, .. } => view.tell(Tone::Dim, format!("{address}: not tried, {because}")),
+    }
+}
+
+fn done(action: provision::Action) -> &'static str {
+    use provision::Action;
+    match action {
+        Action::Create => "created",
+        Action::Update => "changed",
+        Action::Replace => "replaced",
+        Action::Delete => "destroyed",
+        Action::NoOp | Action::Forget => "unchanged",
+    }
+}
+
+/// Asks whether to go on, where that costs money. Without anybody to ask it is refused.
+pub(crate) fn approved(view: &View, target: &Target, yes: bool, question: &str) -> Outcome<bool> {
+    if yes || !target.asks {
+        return Ok(true);
+    }
+    match view.ask(question) {
+        Some(answer) => Ok(answer == "yes"),
+        None => Err(vec![
+            Diagnostic::error("this would change an AWS account, and there is nobody to ask")
+                .help("give --yes to go on without a question")
+                .exit(Exit::Usage),
+        ]),
+    }
+}

@@ -1,0 +1,158 @@
+//! Asking for metrics through the API server, as the autoscaler's ServiceAccount.
+
+use local_apiserver::Client;
+use serde_json::{Value, json};
+
+use super::algorithm::{Outcome, Proposal, Tolerance, for_average, for_value};
+use crate::object::{items, text};
+use crate::quantity::{from_milli, to_milli};
+use crate::selector::{in_go_syntax, to_query};
+
+/// The target's sizes, as its scale and its pods tell them.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Sizes {
+    pub(super) wanted: i64,
+    pub(super) existing: i64,
+    pub(super) ready: i64,
+    pub(super) pods: usize,
+}
+
+/// One metric of the spec: what it asks for, and its entry in `status.currentMetrics`.
+pub(super) struct Reading {
+    pub(super) outcome: Outcome,
+    pub(super) status: Option<Value>,
+}
+
+fn failed(reason: &'static str, message: String) -> Reading {
+    Reading { outcome: Outcome::Failed { reason, message }, status: None }
+}
+
+pub(super) async fn read(
+    client: &Client,
+    namespace: &str,
+    spec: &Value,
+    sizes: Sizes,
+    tolerance: Tolerance,
+) -> Reading {
+    match text(spec, "/type") {
+        "External" => external(client, namespace, &spec["external"], sizes, tolerance).await,
+        "Resource" => resource(client, namespace, text(spec, "/resource/name"), None).await,
+        "ContainerResource" => {
+            let container = Some(text(spec, "/containerResource/container"));
+            resource(client, namespace, text(spec, "/containerResource/name"), container).await
+        }
+        "Pods" => custom(client, namespace, "pods", text(spec, "/pods/metric/name"), "FailedGetPodsMetric").await,
+        "Object" => {
+            custom(client, namespace, "object", text(spec, "/object/metric/name"), "FailedGetObjectMetric").await
+        }
+        other => failed("InvalidMetricSourceType", format!("unknown metric source type \"{other}\"")),
+    }
+}
+
+async fn external(client: &Client, namespace: &str, spec: &Value, sizes: Sizes, tolerance: Tolerance) -> Reading {
+    const REASON: &str = "FailedGetExternalMetric";
+    let (name, selector) = (text(spec, "/metric/name"), spec.pointer("/metric/selector"));
+    let shown = in_go_syntax(selector);
+    let total = match external_total(client, namespace, name, selector).await {
+        Ok(total) => total,
+        Err(why) => {
+            let message = format!("unable to get external metric {namespace}/{name}/{shown}: {why}");
+            return failed(REASON, format!("failed to get {name} external metric: {message}"));
+        }
+    };
+    let target = |field: &str| to_milli(text(spec, &format!("/target/{field}"))).filter(|milli| *milli > 0);
+    let (proposal, current) = if let Some(average) = target("averageValue") {
+        let proposal = for_average(total, average, sizes.existing, tolerance);
+        (proposal, json!({"averageValue": from_milli(proposal.usage_milli)}))
+    } else if let Some(value) = target("value") {
+        if sizes.wanted != 0 && sizes.pods == 0 {
+            let why = "no pods returned by selector while calculating replica count";
+            return failed(
+                REASON,
+                format!("failed to get external metric {name}: unable to calculate ready pods: {why}"),
+            );
+        }
+        let proposal: Proposal = for_value(total, value, sizes.wanted, sizes.ready, tolerance);
+        (proposal, json!({"value": from_milli(proposal.usage_milli)}))
+    } else {
+        let why = "invalid external metric source: neither a value target nor an average value target was set";
+        return failed(REASON, why.to_owned());
+    };
+    let status = json!({"type": "External", "external": {"metric": spec["metric"], "current": current}});
+    let name = format!("external metric {name}({shown})");
+    Reading { outcome: Outcome::Proposed { replicas: proposal.replicas, name }, status: Some(status) }
+}
+
+/// The sum of all values that the external metrics API gives.
+async fn external_total(
+    client: &Client,
+    namespace: &str,
+    name: &str,
+    selector: Option<&Value>,
+) -> Result<i128, String> {
+    let mut path = format!("/apis/external.metrics.k8s.io/v1beta1/namespaces/{namespace}/{name}");
+    let query = selector.map(to_query).unwrap_or_default();
+    if !query.is_empty() {
+        path = format!("{path}?labelSelector={}", percent_encoded(&query));
+    }
+    let answer = client.get(&path).await;
+    let answer =
+        answer.map_err(|status| format!("unable to fetch metrics from external metrics API: {}", status.message()))?;
+    let found = items(&answer, "/items");
+    if found.is_empty() {
+        return Err("no metrics returned from external metrics API".to_owned());
+    }
+    let value = |item: &Value| {
+        let value = text(item, "/value");
+        to_milli(value).ok_or_else(|| format!("the external metrics API gave \"{value}\", which is no quantity"))
+    };
+    found.iter().map(value).sum()
+}
+
+/// Everything but letters, digits and `-_.~` as `%XX`.
+fn percent_encoded(query: &str) -> String {
+    query.bytes().fold(String::new(), |mut out, byte| {
+        if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            out.push_str(&format!("%{byte:02X}"));
+        }
+        out
+    })
+}
+
+/// There is no metrics server in the local cloud; whoever installs one is told that its values are not used.
+async fn resource(client: &Client, namespace: &str, name: &str, container: Option<&str>) -> Reading {
+    let path = format!("/apis/metrics.k8s.io/v1beta1/namespaces/{namespace}/pods");
+    let why = match client.get(&path).await {
+        Err(status) => format!("unable to fetch metrics from resource metrics API: {}", status.message()),
+        Ok(_) => {
+            "the local cloud's autoscaler does not calculate with resource metrics; use an external metric".to_owned()
+        }
+    };
+    let (reason, subject) = match container {
+        Some(container) => ("FailedGetContainerResourceMetric", format!("container {container} of {name}")),
+        None => ("FailedGetResourceMetric", name.to_owned()),
+    };
+    failed(reason, format!("failed to get {subject} utilization: unable to get metrics for resource {name}: {why}"))
+}
+
+/// The same for custom metrics.
+async fn custom(client: &Client, namespace: &str, what: &str, name: &str, reason: &'static str) -> Reading {
+    let path = format!("/apis/custom.metrics.k8s.io/v1beta2/namespaces/{namespace}/pods/*/{name}");
+    let why = match client.get(&path).await {
+        Err(status) => format!("unable to fetch metrics from custom metrics API: {}", status.message()),
+        Ok(_) => {
+            "the local cloud's autoscaler does not calculate with custom metrics; use an external metric".to_owned()
+        }
+    };
+    failed(reason, format!("failed to get {what} metric value: unable to get metric {name}: {why}"))
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn selectors_are_encoded_for_the_query() {
+        assert_eq!(super::percent_encoded("scaledobject.keda.sh/name=a b"), "scaledobject.keda.sh%2Fname%3Da%20b");
+    }
+}

@@ -1,0 +1,212 @@
+//! Deployments: one ReplicaSet per revision of the pod template, scaled against each other until the newest has it all.
+
+mod revision;
+mod rollout;
+mod status;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::error::Result;
+use crate::event::Recorder;
+use crate::object::{Key, controlled_by, controller_name, deleting, flag, integer, name, text, uid};
+use crate::work::Controller;
+use crate::world::{Change, World};
+use rollout::{Plan, Sets};
+
+pub(crate) const DEPLOYMENTS: &str = "deployments.apps";
+pub(crate) const REPLICA_SETS: &str = "replicasets.apps";
+
+pub(crate) struct DeploymentController {
+    world: Arc<World>,
+    events: Recorder,
+}
+
+impl Controller for DeploymentController {
+    type Key = Key;
+    const NAME: &'static str = "deployment";
+
+    fn concerns(&self, change: &Change) -> Vec<(Key, Duration)> {
+        let Some(object) = change.object() else { return vec![] };
+        let namespace = text(object, "/metadata/namespace");
+        match change.id.as_str() {
+            DEPLOYMENTS => vec![(Key::of(object), Duration::ZERO)],
+            REPLICA_SETS => controller_name(object, "Deployment")
+                .map(|owner| (Key::new(namespace, owner), Duration::ZERO))
+                .into_iter()
+                .collect(),
+            // Recreate waits until the last old pod is gone.
+            "pods" if change.new.is_none() => controller_name(object, "ReplicaSet")
+                .and_then(|set| self.world.get(REPLICA_SETS, namespace, set))
+                .and_then(|set| controller_name(&set, "Deployment").map(str::to_owned))
+                .map(|owner| (Key::new(namespace, owner), Duration::ZERO))
+                .into_iter()
+                .collect(),
+            _ => vec![],
+        }
+    }
+
+    async fn reconcile(&self, key: &Key) -> Result<Option<Duration>> {
+        let Some(deployment) = self.world.get(DEPLOYMENTS, &key.namespace, &key.name) else { return Ok(None) };
+        self.sync(&deployment).await
+    }
+}
+
+impl DeploymentController {
+    pub(crate) fn new(world: &Arc<World>) -> Self {
+        Self { world: Arc::clone(world), events: Recorder::new(world, "deployment-controller") }
+    }
+
+    async fn sync(&self, deployment: &Value) -> Result<Option<Duration>> {
+        let mut sets = self.sets(deployment);
+        if deleting(deployment) {
+            self.write_status(deployment, &sets, None).await?;
+            return Ok(None);
+        }
+        let paused = flag(deployment, "/spec/paused");
+        self.sync_revision(deployment, &mut sets, !paused).await?;
+        let plan = if paused || rollout::replicas_changed(deployment, &sets) {
+            rollout::scale_in_proportion(deployment, &sets)
+        } else if text(deployment, "/spec/strategy/type") == "Recreate" {
+            self.recreate(deployment, &mut sets).await?
+        } else {
+            rollout::rolling_update(deployment, &sets)
+        };
+        self.apply(deployment, &mut sets, &plan).await?;
+        if !paused {
+            self.clean_up(deployment, &sets).await?;
+        }
+        self.write_status(deployment, &sets, None).await
+    }
+
+    /// The ReplicaSets that this Deployment controls, the newest template's apart from the older ones.
+    fn sets(&self, deployment: &Value) -> Sets {
+        let owned = self.world.list(REPLICA_SETS, Some(text(deployment, "/metadata/namespace")));
+        let owned = owned.into_iter().filter(|set| controlled_by(set, uid(deployment)) && !deleting(set));
+        rollout::sort_out(deployment, owned.map(|set| (*set).clone()).collect())
+    }
+
+    /// Makes sure that the newest template has a ReplicaSet with the highest revision, and the Deployment names it.
+    async fn sync_revision(&self, deployment: &Value, sets: &mut Sets, may_create: bool) -> Result<()> {
+        let highest = sets.old.iter().map(revision::number).max().unwrap_or(0);
+        if let Some(newest) = &mut sets.newest {
+            let wanted = (highest + 1).max(revision::number(newest));
+            let mut changed = newest.clone();
+            if revision::mark(&mut changed, deployment, wanted) {
+                *newest = self.world.update(REPLICA_SETS, &changed, "").await?;
+            }
+            return self.name_revision(deployment, wanted).await;
+        }
+        if !may_create {
+            return Ok(());
+        }
+        let replicas = rollout::replicas_of_new_set(deployment, sets);
+        let set = revision::build_set(deployment, replicas, highest + 1);
+        match self.world.create(REPLICA_SETS, &set).await {
+            Ok(made) => {
+                if replicas > 0 {
+                    self.announce(deployment, name(&made), 0, replicas).await;
+                }
+                sets.newest = Some(made);
+                self.name_revision(deployment, highest + 1).await
+            }
+            Err(error) if error.is_already_exists() => self.collide(deployment).await,
+            Err(error) => {
+                self.events.warning(deployment, "ReplicaSetCreateError", &error.to_string()).await;
+                self.write_status(deployment, sets, Some(&error.to_string())).await?;
+                Err(error)
+            }
+        }
+    }
+
+    /// Another template took the name by chance: count the collision, so that the next try gets another hash.
+    async fn collide(&self, deployment: &Value) -> Result<()> {
+        let count = integer(deployment, "/status/collisionCount").unwrap_or(0) + 1;
+        let patch = json!({"status": {"collisionCount": count}});
+        self.world.merge(DEPLOYMENTS, &Key::of(deployment), "status", &patch).await?;
+        Ok(())
+    }
+
+    async fn name_revision(&self, deployment: &Value, number: i64) -> Result<()> {
+        let number = number.to_string();
+        if crate::object::annotation(deployment, revision::REVISION) == Some(&number) {
+            return Ok(());
+        }
+        let patch = json!({"metadata": {"annotations": {revision::REVISION: number}}});
+        self.world.merge(DEPLOYMENTS, &Key::of(deployment), "", &patch).await?;
+        Ok(())
+    }
+
+    /// Recreate: the old pods go first, all of them, then the new ones come.
+    async fn recreate(&self, deployment: &Value, sets: &mut Sets) -> Result<Plan> {
+        let down = rollout::stop_old(sets);
+        if !down.is_empty() {
+            return Ok(down);
+        }
+        let old: Vec<&str> = sets.old.iter().map(uid).collect();
+        let pods = self.world.list("pods", Some(text(deployment, "/metadata/namespace")));
+        let running =
+            pods.iter().any(|pod| !crate::object::pod_finished(pod) && old.iter().any(|set| controlled_by(pod, set)));
+        Ok(if running { Plan::default() } else { rollout::fill_newest(deployment, sets) })
+    }
+
+    /// Writes the planned sizes.
+    async fn apply(&self, deployment: &Value, sets: &mut Sets, plan: &Plan) -> Result<()> {
+        for set in sets.all_mut() {
+            let before = rollout::wanted(set);
+            let after = plan.get(uid(set)).copied().unwrap_or(before);
+            let mut changed = set.clone();
+            let marked = (before > 0 || after > 0) && revision::mark_sizes(&mut changed, deployment);
+            if after == before && !marked {
+                continue;
+            }
+            changed["spec"]["replicas"] = after.into();
+            *set = self.world.update(REPLICA_SETS, &changed, "").await?;
+            if after != before {
+                self.announce(deployment, name(set), before, after).await;
+            }
+        }
+        Ok(())
+    }
+
+    async fn announce(&self, deployment: &Value, set: &str, before: i64, after: i64) {
+        let direction = if after > before { "up" } else { "down" };
+        let message = format!("Scaled {direction} replica set {set} from {before} to {after}");
+        self.events.normal(deployment, "ScalingReplicaSet", &message).await;
+    }
+
+    /// Removes the oldest empty revisions beyond `revisionHistoryLimit`, once the rollout is complete.
+    async fn clean_up(&self, deployment: &Value, sets: &Sets) -> Result<()> {
+        if !status::complete(deployment, sets) {
+            return Ok(());
+        }
+        let limit = integer(deployment, "/spec/revisionHistoryLimit").unwrap_or(10).max(0) as usize;
+        let mut old: Vec<&Value> = sets.old.iter().collect();
+        old.sort_by_key(|set| revision::number(set));
+        for set in old.iter().take(old.len().saturating_sub(limit)) {
+            let empty = rollout::wanted(set) == 0 && integer(set, "/status/replicas").unwrap_or(0) == 0;
+            if empty && integer(set, "/status/observedGeneration") >= Some(crate::object::generation(set)) {
+                self.world.delete(REPLICA_SETS, set, &json!({"propagationPolicy": "Background"})).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes the status if it differs; gives the pause after which progress is to be judged again.
+    async fn write_status(&self, deployment: &Value, sets: &Sets, failure: Option<&str>) -> Result<Option<Duration>> {
+        let key = Key::of(deployment);
+        // The revision or a collision may have been written meanwhile.
+        let current = self.world.get(DEPLOYMENTS, &key.namespace, &key.name);
+        let mut changed = current.map_or_else(|| deployment.clone(), |current| (*current).clone());
+        let report = status::report(&changed, sets, failure, &self.world.clock);
+        if changed.get("status") != Some(&report.status) {
+            changed["status"] = report.status;
+            self.world.update(DEPLOYMENTS, &changed, "status").await?;
+        }
+        Ok(report.look_again)
+    }
+}

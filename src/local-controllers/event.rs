@@ -1,0 +1,101 @@
+//! Events, with repetitions counted instead of written again, as client-go's recorder does.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use local_apiserver::PatchType;
+use serde_json::{Value, json};
+
+use crate::object::{Key, name, namespace, second, text, uid};
+use crate::world::World;
+
+/// How many different events are remembered for counting.
+const REMEMBERED_MAX: usize = 1024;
+
+/// Normal or Warning.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Severity {
+    Normal,
+    Warning,
+}
+
+/// Writes events in the name of one component.
+#[derive(Clone)]
+pub(crate) struct Recorder {
+    world: Arc<World>,
+    component: &'static str,
+    seen: Arc<Mutex<BTreeMap<String, (Key, u64)>>>,
+}
+
+impl Recorder {
+    pub(crate) fn new(world: &Arc<World>, component: &'static str) -> Self {
+        Self { world: Arc::clone(world), component, seen: Arc::default() }
+    }
+
+    pub(crate) async fn normal(&self, about: &Value, reason: &str, message: &str) {
+        self.write(about, Severity::Normal, reason, message, "").await;
+    }
+
+    pub(crate) async fn warning(&self, about: &Value, reason: &str, message: &str) {
+        self.write(about, Severity::Warning, reason, message, "").await;
+    }
+
+    /// An event about one container of a pod.
+    pub(crate) async fn container(&self, pod: &Value, field: &str, severity: Severity, reason: &str, message: &str) {
+        self.write(pod, severity, reason, message, field).await;
+    }
+
+    /// Events are help for people: failing to write one (a namespace being deleted refuses them) fails nothing else.
+    async fn write(&self, about: &Value, severity: Severity, reason: &str, message: &str, field: &str) {
+        let identity = format!("{}/{}/{field}/{reason}/{message}", namespace(about), uid(about));
+        let now = second(self.world.clock.now());
+        let known = {
+            let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+            if seen.len() > REMEMBERED_MAX {
+                seen.clear();
+            }
+            seen.get_mut(&identity).map(|(key, count)| {
+                *count += 1;
+                (key.clone(), *count)
+            })
+        };
+        if let Some((key, count)) = known {
+            let path = format!("/api/v1/namespaces/{}/events/{}", key.namespace, key.name);
+            let patch = json!({"count": count, "lastTimestamp": now});
+            if self.world.client.patch(&path, PatchType::Merge, &patch).await.is_ok() {
+                return;
+            }
+        }
+        let event = self.build(about, severity, reason, message, field, &now);
+        let path = format!("/api/v1/namespaces/{}/events", namespace(&event));
+        match self.world.client.create(&path, &event).await {
+            Ok(_) => {
+                let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+                seen.insert(identity, (Key::of(&event), 1));
+            }
+            Err(status) => tracing::trace!(reason, error = status.message(), "failed to write an event"),
+        }
+    }
+
+    fn build(&self, about: &Value, severity: Severity, reason: &str, message: &str, field: &str, now: &str) -> Value {
+        let place = if namespace(about).is_empty() { "default" } else { namespace(about) };
+        let mut object = json!({
+            "apiVersion": text(about, "/apiVersion"), "kind": text(about, "/kind"), "name": name(about),
+            "uid": uid(about), "resourceVersion": text(about, "/metadata/resourceVersion"),
+        });
+        if !namespace(about).is_empty() {
+            object["namespace"] = namespace(about).into();
+        }
+        if !field.is_empty() {
+            object["fieldPath"] = field.into();
+        }
+        json!({
+            "apiVersion": "v1", "kind": "Event",
+            "metadata": {"namespace": place, "name": format!("{}.{:016x}", name(about), fastrand::u64(..))},
+            "involvedObject": object, "reason": reason, "message": message,
+            "type": match severity { Severity::Normal => "Normal", Severity::Warning => "Warning" },
+            "source": {"component": self.component}, "reportingComponent": self.component, "reportingInstance": "",
+            "firstTimestamp": now, "lastTimestamp": now, "count": 1,
+        })
+    }
+}

@@ -1,0 +1,338 @@
+//! The life of one container: prepare, run, judge the end, restart after a growing pause.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use clock::Moment;
+use jiff::Timestamp;
+use nix::sys::signal::Signal;
+use serde_json::Value;
+use tokio::process::Child;
+use tokio::sync::mpsc;
+
+use super::environment;
+use super::expansion::expand;
+use super::log::Log;
+use super::mounts::Mounts;
+use super::pod::Pod;
+use super::process::{Command, exit_code, signal_group};
+use super::state::{Standing, Terminated};
+use super::{image, kubeconfig, probe, volumes};
+use crate::event::Severity;
+use crate::object::{items, namespace, text};
+
+/// First pause before a restart of a container that failed twice; doubles each time.
+const BACKOFF: Duration = Duration::from_secs(10);
+const BACKOFF_MAX: Duration = Duration::from_secs(300);
+/// A run that lasted this long starts the pauses anew.
+const BACKOFF_RESET: Duration = Duration::from_secs(600);
+/// Real time that readers of a dead process's output get to drain its pipes.
+const DRAIN: Duration = Duration::from_secs(1);
+
+/// Why a container could not be started.
+struct Refusal {
+    reason: &'static str,
+    message: String,
+}
+
+/// Runs container `index` of the pod until it has ended for good; tells whether its last run succeeded.
+pub(super) async fn run(pod: Arc<Pod>, index: usize, spec: Value, restart: Restart) -> bool {
+    let mut pause = Duration::ZERO;
+    loop {
+        if pod.ending().is_some() {
+            return false;
+        }
+        let ended = match prepare(&pod, index, &spec).await {
+            Ok(command) => run_once(&pod, index, &spec, &command).await,
+            Err(refusal) => {
+                refuse(&pod, index, &spec, refusal, &mut pause).await;
+                continue;
+            }
+        };
+        let ended = match ended {
+            Ok(ended) => ended,
+            Err(error) => {
+                let message = format!("failed to start: {error}");
+                pod.container_event(&spec, Severity::Warning, "Failed", &format!("Error: {message}")).await;
+                let refusal = Refusal { reason: "RunContainerError", message };
+                wait(&pod, index, refusal, next_pause(&mut pause)).await;
+                continue;
+            }
+        };
+        if pod.ending().is_some() || !restart.applies(ended.code) {
+            return ended.code == 0;
+        }
+        back_off(&pod, index, &spec, &ended, &mut pause).await;
+    }
+}
+
+/// When a container is started again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Restart {
+    Always,
+    OnFailure,
+    Never,
+}
+
+impl Restart {
+    /// The pod's policy; init containers that succeed are done under any policy.
+    pub(super) fn of(pod: &Value, init: bool) -> Self {
+        match text(pod, "/spec/restartPolicy") {
+            "Never" => Self::Never,
+            "OnFailure" => Self::OnFailure,
+            _ if init => Self::OnFailure,
+            _ => Self::Always,
+        }
+    }
+
+    fn applies(self, code: i32) -> bool {
+        match self {
+            Self::Always => true,
+            Self::OnFailure => code != 0,
+            Self::Never => false,
+        }
+    }
+}
+
+fn next_pause(pause: &mut Duration) -> Duration {
+    *pause = if pause.is_zero() { BACKOFF } else { (*pause * 2).min(BACKOFF_MAX) };
+    *pause
+}
+
+/// The first restart is at once; later ones wait as CrashLoopBackOff.
+async fn back_off(pod: &Pod, index: usize, spec: &Value, ended: &Terminated, pause: &mut Duration) {
+    let lasted = Duration::try_from(ended.finished.duration_since(ended.started)).unwrap_or_default();
+    if pod.world.clock.to_system(lasted) >= BACKOFF_RESET {
+        *pause = Duration::ZERO;
+    }
+    let first = pod.restarts(index) == 0;
+    if !first {
+        let pause = next_pause(pause);
+        let object = pod.object();
+        let (name, whose) = (text(spec, "/name"), pod.key.clone());
+        let seconds = pause.as_secs();
+        let (minutes, rest) = (seconds / 60, seconds % 60);
+        let length = if minutes > 0 { format!("{minutes}m{rest}s") } else { format!("{rest}s") };
+        let full = format!("{}_{}({})", whose.name, namespace(&object), crate::object::uid(&object));
+        let message = format!("back-off {length} restarting failed container={name} pod={full}");
+        let event = format!("Back-off restarting failed container {name} in pod {full}");
+        pod.container_event(spec, Severity::Warning, "BackOff", &event).await;
+        wait(pod, index, Refusal { reason: "CrashLoopBackOff", message }, pause).await;
+    }
+    pod.set(index, |one| one.restarts += 1);
+}
+
+async fn refuse(pod: &Pod, index: usize, spec: &Value, refusal: Refusal, pause: &mut Duration) {
+    if refusal.reason == "CreateContainerConfigError" {
+        pod.container_event(spec, Severity::Warning, "Failed", &format!("Error: {}", refusal.message)).await;
+        // The kubelet looks again with its next sync of the pod.
+        return wait(pod, index, refusal, BACKOFF).await;
+    }
+    let image = text(spec, "/image");
+    let event = |reason: &'static str, message: String| async move {
+        pod.container_event(spec, Severity::Warning, reason, &message).await;
+    };
+    if pause.is_zero() {
+        event("Failed", refusal.message.clone()).await;
+        event("Failed", "Error: ErrImagePull".to_owned()).await;
+        let hint = refusal.message.clone();
+        pod.set(index, |one| one.standing = Standing::Waiting { reason: "ErrImagePull", message: hint });
+    }
+    event("BackOff", format!("Back-off pulling image \"{image}\": ErrImagePull: {}", refusal.message)).await;
+    let message = format!("Back-off pulling image \"{image}\": ErrImagePull: {}", refusal.message);
+    let pause = next_pause(pause);
+    wait(pod, index, Refusal { reason: "ImagePullBackOff", message }, pause).await;
+}
+
+/// Waits with a reason to show, or until the pod ends.
+async fn wait(pod: &Pod, index: usize, refusal: Refusal, pause: Duration) {
+    pod.set(index, |one| one.wait(refusal.reason, refusal.message));
+    tokio::select! {
+        () = pod.world.clock.sleep(pause) => {}
+        () = pod.ended() => {}
+    }
+}
+
+impl super::state::Container {
+    fn wait(&mut self, reason: &'static str, message: String) {
+        let waiting = Standing::Waiting { reason, message };
+        if let Standing::Terminated(end) = std::mem::replace(&mut self.standing, waiting) {
+            self.last = Some(end);
+        }
+        (self.ready, self.started) = (false, false);
+    }
+}
+
+/// Resolves image, variables, command and paths.
+async fn prepare(pod: &Pod, index: usize, spec: &Value) -> Result<Command, Refusal> {
+    let image = text(spec, "/image");
+    let program = image::program(image, &pod.node.options.images)
+        .ok_or_else(|| Refusal { reason: "ErrImagePull", message: image::unknown(image) })?;
+    let configuration = |message: String| Refusal { reason: "CreateContainerConfigError", message };
+    // The status with the address has been written, but the watched copy may not show it yet.
+    let object = pod.object_with_address();
+    let sources = volumes::fetch(pod, namespace(&object), environment::sources(spec)).await;
+    let sources = sources.map_err(|error| configuration(error.to_string()))?;
+    let own = environment::build(&object, spec, &sources).map_err(configuration)?;
+    let mounts = Mounts::of(spec, &pod.dir);
+    let mut variables = base_variables(pod, &mounts).map_err(|error| configuration(error.to_string()))?;
+    variables.extend(own.iter().map(|(name, value)| (name.clone(), mounts.rewrite(value))));
+    let words = |pointer: &str| -> Vec<String> {
+        let words = items(spec, pointer).iter().filter_map(Value::as_str);
+        words.map(|word| mounts.rewrite(&expand(word, |name| environment::lookup(&variables, name)))).collect()
+    };
+    let argv = image::argv(program, image, &words("/command"), &words("/args"));
+    let folder = match text(spec, "/workingDir") {
+        "" => pod.dir.clone(),
+        path => mounts.at(path.trim_end_matches('/')).map_or_else(|| pod.dir.clone(), std::path::Path::to_path_buf),
+    };
+    if pod.restarts(index) == 0 {
+        let message = format!("Container image \"{image}\" already present on machine");
+        pod.container_event(spec, Severity::Normal, "Pulled", &message).await;
+    }
+    Ok(Command { launcher: pod.node.options.launcher.clone(), argv, variables, folder })
+}
+
+/// What every container has, whatever its spec says.
+fn base_variables(pod: &Pod, mounts: &Mounts) -> crate::Result<Vec<(String, String)>> {
+    let (host, port) = pod.node.server_address();
+    let mut variables = vec![
+        ("PATH".to_owned(), "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin".to_owned()),
+        ("HOME".to_owned(), pod.dir.display().to_string()),
+        ("TMPDIR".to_owned(), pod.dir.join("tmp").display().to_string()),
+        ("HOSTNAME".to_owned(), pod.key.name.clone()),
+        ("KUBERNETES_SERVICE_HOST".to_owned(), host),
+        ("KUBERNETES_SERVICE_PORT".to_owned(), port.clone()),
+        ("KUBERNETES_SERVICE_PORT_HTTPS".to_owned(), port),
+        // There is no instance metadata on Fargate; nothing should wait for its time-out.
+        ("AWS_EC2_METADATA_DISABLED".to_owned(), "true".to_owned()),
+        (clock::env::TIME_SCALE.to_owned(), pod.world.clock.scale().to_string()),
+    ];
+    if let Some(path) = kubeconfig::write(pod, mounts)? {
+        variables.push(("KUBECONFIG".to_owned(), path.display().to_string()));
+    }
+    Ok(variables)
+}
+
+/// One run from start to end.
+async fn run_once(pod: &Arc<Pod>, index: usize, spec: &Value, command: &Command) -> crate::Result<Terminated> {
+    let started = pod.world.clock.now();
+    let path = pod.dir.join(text(spec, "/name")).join(format!("{}.log", pod.restarts(index)));
+    let log = Log::create(&path, pod.world.clock.clone())?;
+    let program = std::path::PathBuf::from(command.argv.first().map_or("", String::as_str));
+    let mut child = command.spawn().map_err(crate::Error::file(&program))?;
+    let pid = child.id();
+    let id = format!("sluice://{}-{}", pid.unwrap_or(0), uuid::Uuid::new_v4().simple());
+    let readers = readers(&mut child, &log);
+    pod.set(index, |one| {
+        if let Standing::Terminated(end) = &one.standing {
+            one.last = Some(end.clone());
+        }
+        one.standing = Standing::Running { since: started };
+        one.id.clone_from(&id);
+    });
+    pod.note_pid(index, pid);
+    let name = text(spec, "/name");
+    pod.container_event(spec, Severity::Normal, "Created", &format!("Container created: {name}")).await;
+    pod.container_event(spec, Severity::Normal, "Started", &format!("Container started: {name}")).await;
+    let code = watch_over(pod, index, spec, command, &mut child).await;
+    // What the program left behind in its group ends with it, as in a container.
+    signal_group(pid, Signal::SIGKILL);
+    pod.note_pid(index, None);
+    if pod.world.clock.timeout(pod.world.clock.to_system(DRAIN), readers).await.is_err() {
+        tracing::debug!(pod = %pod.key, name, "output of an ended container is still held open");
+    }
+    let ended = ended(code, started, pod.world.clock.now(), id);
+    pod.set(index, |one| {
+        one.standing = Standing::Terminated(ended.clone());
+        (one.ready, one.started) = (false, false);
+    });
+    Ok(ended)
+}
+
+fn ended(code: i32, started: Timestamp, finished: Timestamp, id: String) -> Terminated {
+    let reason = if code == 0 { "Completed" } else { "Error" };
+    Terminated { code, reason, message: String::new(), started, finished, id }
+}
+
+fn readers(child: &mut Child, log: &Log) -> impl Future<Output = ()> + use<> {
+    let stdout = child.stdout.take().map(|pipe| log.clone().copy("stdout", pipe));
+    let stderr = child.stderr.take().map(|pipe| log.clone().copy("stderr", pipe));
+    let tasks = (stdout.map(tokio::spawn), stderr.map(tokio::spawn));
+    async move {
+        if let Some(task) = tasks.0 {
+            drop(task.await);
+        }
+        if let Some(task) = tasks.1 {
+            drop(task.await);
+        }
+    }
+}
+
+/// Waits for the process, ends it when the pod ends or a probe gives it up, and kills it when its grace is over.
+async fn watch_over(pod: &Arc<Pod>, index: usize, spec: &Value, command: &Command, child: &mut Child) -> i32 {
+    let clock = pod.world.clock.clone();
+    let pid = child.id();
+    let (give_up, mut given_up) = mpsc::channel(1);
+    let probes = tokio::spawn(probe::watch(Arc::clone(pod), index, spec.clone(), command.clone(), give_up));
+    let mut ending = pod.subscribe_ending();
+    ending.mark_changed();
+    let mut deadline: Option<Moment> = None;
+    let mut hook: Option<tokio::task::JoinHandle<()>> = None;
+    let code = loop {
+        let overdue = async {
+            match deadline {
+                Some(moment) => clock.sleep_until(moment).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            status = child.wait() => break status.map_or(255, exit_code),
+            () = overdue => {
+                signal_group(pid, Signal::SIGKILL);
+                deadline = Some(clock.moment().plus(Duration::from_secs(5)));
+            }
+            Some(why) = given_up.recv(), if deadline.is_none() => {
+                pod.container_event(spec, Severity::Normal, "Killing", &why).await;
+                deadline = Some(clock.moment().plus(pod.grace()));
+                hook = Some(stop_kindly(pod, spec, command, pid));
+            }
+            Ok(()) = ending.changed() => {
+                let Some(grace) = *ending.borrow_and_update() else { continue };
+                probes.abort();
+                if hook.is_none() {
+                    hook = Some(stop_kindly(pod, spec, command, pid));
+                    pod.killing(spec);
+                }
+                let moment = clock.moment().plus(grace);
+                deadline = Some(deadline.map_or(moment, |known| known.min(moment)));
+            }
+        }
+    };
+    probes.abort();
+    if let Some(hook) = hook {
+        hook.abort();
+    }
+    code
+}
+
+/// The preStop hook, then SIGTERM.
+fn stop_kindly(pod: &Arc<Pod>, spec: &Value, command: &Command, pid: Option<u32>) -> tokio::task::JoinHandle<()> {
+    let (pod, spec, command) = (Arc::clone(pod), spec.clone(), command.clone());
+    tokio::spawn(async move {
+        let words: Vec<String> = items(&spec, "/lifecycle/preStop/exec/command")
+            .iter()
+            .filter_map(|word| word.as_str().map(str::to_owned))
+            .collect();
+        if !words.is_empty()
+            && let Err(why) = command.exec(&words).await
+        {
+            let message = format!("PreStopHook failed: {why}");
+            pod.container_event(&spec, Severity::Warning, "FailedPreStopHook", &message).await;
+        }
+        if let Some(seconds) = crate::object::integer(&spec, "/lifecycle/preStop/sleep/seconds") {
+            pod.world.clock.sleep(Duration::from_secs(seconds.max(0) as u64)).await;
+        }
+        signal_group(pid, Signal::SIGTERM);
+    })
+}

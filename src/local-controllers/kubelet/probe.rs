@@ -1,0 +1,166 @@
+//! Probes: startup first, then liveness and readiness side by side, with periods and thresholds in system time.
+
+mod http;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::net::TcpStream;
+use tokio::sync::mpsc;
+
+use super::pod::Pod;
+use super::process::Command;
+use crate::event::Severity;
+use crate::object::{integer, items, text};
+
+/// The least real time that a probe gets: its timeout is there against hangs, and a scaled second is too short for
+/// any answer.
+const REAL_TIMEOUT_MIN: Duration = Duration::from_secs(1);
+
+/// One probe of one container.
+#[derive(Clone, Copy)]
+struct Probe<'a> {
+    kind: &'static str,
+    spec: &'a Value,
+}
+
+impl Probe<'_> {
+    fn seconds(&self, field: &str, default: i64, min: i64) -> Duration {
+        Duration::from_secs(integer(self.spec, &format!("/{field}")).unwrap_or(default).max(min) as u64)
+    }
+
+    fn threshold(&self, field: &str, default: i64) -> i64 {
+        integer(self.spec, &format!("/{field}")).unwrap_or(default).max(1)
+    }
+}
+
+/// Watches a running container: keeps `started` and `ready` up to date and asks for its end when it is not alive.
+pub(super) async fn watch(pod: Arc<Pod>, index: usize, container: Value, command: Command, end: mpsc::Sender<String>) {
+    let probe = |kind: &'static str, field: &str| {
+        let spec = container.get(field).filter(|spec| spec.is_object())?;
+        Some(Probe { kind, spec })
+    };
+    if let Some(startup) = probe("Startup", "startupProbe") {
+        if !until_settled(&pod, &container, &command, startup).await {
+            drop(end.send(message(&container, "startup")).await);
+            return;
+        }
+    }
+    let readiness = probe("Readiness", "readinessProbe");
+    pod.set(index, |one| {
+        one.started = true;
+        one.ready = readiness.is_none();
+    });
+    let readiness = async {
+        if let Some(probe) = readiness {
+            follow(&pod, &container, &command, probe, |ready| pod.set(index, |one| one.ready = ready)).await;
+        }
+    };
+    let liveness = async {
+        if let Some(probe) = probe("Liveness", "livenessProbe")
+            && !alive(&pod, &container, &command, probe).await
+        {
+            drop(end.send(message(&container, "liveness")).await);
+        }
+    };
+    futures::join!(readiness, liveness);
+}
+
+fn message(container: &Value, probe: &str) -> String {
+    format!("Container {} failed {probe} probe, will be restarted", text(container, "/name"))
+}
+
+/// Runs the startup probe until it succeeds (true) or fails too often (false).
+async fn until_settled(pod: &Pod, container: &Value, command: &Command, probe: Probe<'_>) -> bool {
+    pod.world.clock.sleep(probe.seconds("initialDelaySeconds", 0, 0)).await;
+    let mut failures = 0;
+    loop {
+        if attempt(pod, container, command, probe).await {
+            return true;
+        }
+        failures += 1;
+        if failures >= probe.threshold("failureThreshold", 3) {
+            return false;
+        }
+        pod.world.clock.sleep(probe.seconds("periodSeconds", 10, 1)).await;
+    }
+}
+
+/// Returns when the container counts as dead.
+async fn alive(pod: &Pod, container: &Value, command: &Command, probe: Probe<'_>) -> bool {
+    pod.world.clock.sleep(probe.seconds("initialDelaySeconds", 0, 0)).await;
+    let mut failures = 0;
+    loop {
+        failures = if attempt(pod, container, command, probe).await { 0 } else { failures + 1 };
+        if failures >= probe.threshold("failureThreshold", 3) {
+            return false;
+        }
+        pod.world.clock.sleep(probe.seconds("periodSeconds", 10, 1)).await;
+    }
+}
+
+/// Reports readiness, for ever.
+async fn follow(pod: &Pod, container: &Value, command: &Command, probe: Probe<'_>, report: impl Fn(bool)) {
+    pod.world.clock.sleep(probe.seconds("initialDelaySeconds", 0, 0)).await;
+    let (mut same, mut last) = (0, None);
+    loop {
+        let succeeded = attempt(pod, container, command, probe).await;
+        same = if last == Some(succeeded) { same + 1 } else { 1 };
+        last = Some(succeeded);
+        let (field, default) = if succeeded { ("successThreshold", 1) } else { ("failureThreshold", 3) };
+        if same >= probe.threshold(field, default) {
+            report(succeeded);
+        }
+        pod.world.clock.sleep(probe.seconds("periodSeconds", 10, 1)).await;
+    }
+}
+
+async fn attempt(pod: &Pod, container: &Value, command: &Command, probe: Probe<'_>) -> bool {
+    let clock = &pod.world.clock;
+    let limit = probe.seconds("timeoutSeconds", 1, 1).max(clock.to_system(REAL_TIMEOUT_MIN));
+    let outcome = match clock.timeout(limit, check(pod, container, command, probe.spec)).await {
+        Ok(outcome) => outcome,
+        Err(_) => Err("context deadline exceeded (the probe got no answer in time)".to_owned()),
+    };
+    let Err(why) = outcome else { return true };
+    let field = format!("spec.containers{{{}}}", text(container, "/name"));
+    let message = format!("{} probe failed: {why}", probe.kind);
+    pod.events.container(&pod.object(), &field, Severity::Warning, "Unhealthy", &message).await;
+    false
+}
+
+async fn check(pod: &Pod, container: &Value, command: &Command, spec: &Value) -> Result<(), String> {
+    if let Some(get) = spec.get("httpGet") {
+        let host = if text(get, "/host").is_empty() { pod.address.as_str() } else { text(get, "/host") };
+        let port = port(container, get).ok_or_else(|| "the probe's port is not one of the container's".to_owned())?;
+        return http::get(host, port, get).await;
+    }
+    if let Some(socket) = spec.get("tcpSocket") {
+        let host = if text(socket, "/host").is_empty() { pod.address.as_str() } else { text(socket, "/host") };
+        let port =
+            port(container, socket).ok_or_else(|| "the probe's port is not one of the container's".to_owned())?;
+        let connected = TcpStream::connect((host, port)).await;
+        return connected.map(drop).map_err(|error| format!("dial tcp {host}:{port}: {error}"));
+    }
+    if let Some(exec) = spec.get("exec") {
+        let words: Vec<String> =
+            items(exec, "/command").iter().filter_map(|one| one.as_str().map(str::to_owned)).collect();
+        return command.exec(&words).await;
+    }
+    Err("the probe's type is not supported; use httpGet, tcpSocket or exec".to_owned())
+}
+
+/// A number, or a container port by its name.
+fn port(container: &Value, action: &Value) -> Option<u16> {
+    let port = &action["port"];
+    if let Some(number) = port.as_u64() {
+        return u16::try_from(number).ok();
+    }
+    let name = port.as_str()?;
+    if let Ok(number) = name.parse() {
+        return Some(number);
+    }
+    let named = items(container, "/ports").iter().find(|one| text(one, "/name") == name)?;
+    u16::try_from(integer(named, "/containerPort")?).ok()
+}

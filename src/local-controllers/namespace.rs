@@ -1,0 +1,237 @@
+//! Namespaces: what each one gets at birth, and how it ends: everything in it is deleted first, whatever kind it is.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::error::{Error, Result};
+use crate::object::{Key, deleting, items, name, second, text};
+use crate::work::Controller;
+use crate::world::{Change, World};
+
+/// Real pause before a namespace that still has contents is looked at again.
+const RETRY: Duration = Duration::from_millis(100);
+const ROOT_CA: &str = "kube-root-ca.crt";
+
+pub(crate) struct NamespaceController {
+    world: Arc<World>,
+    ca_pem: String,
+}
+
+impl Controller for NamespaceController {
+    type Key = Key;
+    const NAME: &'static str = "namespace";
+    const WORKERS: usize = 8;
+
+    fn concerns(&self, change: &Change) -> Vec<(Key, Duration)> {
+        let Some(object) = change.object() else { return vec![] };
+        match change.id.as_str() {
+            "namespaces" => vec![(Key::of(object), Duration::ZERO)],
+            // Both are made again when somebody deletes or changes them.
+            "serviceaccounts" if name(object) == "default" => vec![(self.key_of(object), Duration::ZERO)],
+            "configmaps" if name(object) == ROOT_CA => vec![(self.key_of(object), Duration::ZERO)],
+            _ => vec![],
+        }
+    }
+
+    async fn reconcile(&self, key: &Key) -> Result<Option<Duration>> {
+        let Some(namespace) = self.world.get("namespaces", "", &key.name) else { return Ok(None) };
+        if deleting(&namespace) {
+            return self.empty(&namespace).await;
+        }
+        self.furnish(&key.name).await?;
+        Ok(None)
+    }
+}
+
+impl NamespaceController {
+    pub(crate) fn new(world: &Arc<World>, ca_pem: String) -> Self {
+        Self { world: Arc::clone(world), ca_pem }
+    }
+
+    #[expect(clippy::unused_self, reason = "reads as the question that it answers")]
+    fn key_of(&self, object: &Value) -> Key {
+        Key::new("", crate::object::namespace(object))
+    }
+
+    /// The ServiceAccount `default` and the ConfigMap with the cluster's CA.
+    async fn furnish(&self, namespace: &str) -> Result<()> {
+        if self.world.get("serviceaccounts", namespace, "default").is_none() {
+            let account = json!({
+                "apiVersion": "v1", "kind": "ServiceAccount",
+                "metadata": {"name": "default", "namespace": namespace},
+            });
+            made(self.world.create("serviceaccounts", &account).await)?;
+        }
+        let data = json!({"ca.crt": self.ca_pem});
+        let bundle = json!({
+            "apiVersion": "v1", "kind": "ConfigMap", "data": data,
+            "metadata": {"name": ROOT_CA, "namespace": namespace, "annotations": {
+                "kubernetes.io/description": "Contains a CA bundle that can be used to verify the kube-apiserver \
+                 when using internal endpoints such as the internal service IP or kubernetes.default.svc. No other \
+                 usage is guaranteed across distributions of Kubernetes clusters.",
+            }},
+        });
+        match self.world.get("configmaps", namespace, ROOT_CA) {
+            None => made(self.world.create("configmaps", &bundle).await),
+            Some(found) if found.get("data") != Some(&data) => {
+                let key = Key::new(namespace, ROOT_CA);
+                self.world.merge("configmaps", &key, "", &json!({"data": data})).await.map(drop)
+            }
+            Some(_) => Ok(()),
+        }
+    }
+
+    /// Deletes the contents; when nothing is left, takes the finalizer `kubernetes` away.
+    async fn empty(&self, namespace: &Value) -> Result<Option<Duration>> {
+        if items(namespace, "/spec/finalizers").is_empty() {
+            return Ok(None);
+        }
+        let found = self.world.discover().await?;
+        let mut left = Vec::new();
+        for resource in found.resources.iter().filter(|one| one.namespaced && one.can("list") && one.can("delete")) {
+            let path = resource.collection(name(namespace));
+            let listing = match self.world.client.list(&path).await {
+                Ok(listing) => listing,
+                Err(status) if status.is_not_found() => continue,
+                Err(status) => return Err(Error::api(format!("failed to list {}", resource.id()))(status)),
+            };
+            for object in items(&listing, "/items") {
+                left.push((resource.id(), object.clone()));
+                if !deleting(object) {
+                    self.delete(&format!("{path}/{}", name(object))).await?;
+                }
+            }
+        }
+        let left = self.still_there(name(namespace), left).await;
+        self.report(namespace, &left, &found.failed).await?;
+        if left.is_empty() && found.failed.is_empty() {
+            self.finalize(namespace).await?;
+            return Ok(None);
+        }
+        Ok(Some(self.world.clock.to_system(RETRY)))
+    }
+
+    async fn delete(&self, path: &str) -> Result<()> {
+        let options = json!({"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": "Background"});
+        match self.world.client.delete(path, Some(&options)).await {
+            Err(status) if !status.is_not_found() && !status.is_conflict() => {
+                Err(Error::api(format!("failed to delete {path}"))(status))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Of what was there, what the deletions have not removed at once (pods being terminated, finalizers).
+    async fn still_there(&self, namespace: &str, before: Vec<(String, Value)>) -> Vec<(String, Value)> {
+        let mut left = Vec::new();
+        for (id, object) in before {
+            let key = Key::new(namespace, name(&object));
+            match self.world.fetch(&self.world.client, &id, &key).await {
+                Ok(None) => {}
+                Ok(Some(object)) => left.push((id, object)),
+                Err(error) => {
+                    tracing::debug!(%id, %key, %error, "could not be read back; counts as still there");
+                    left.push((id, object));
+                }
+            }
+        }
+        left
+    }
+
+    /// Says in the conditions what keeps the namespace from going.
+    async fn report(&self, namespace: &Value, left: &[(String, Value)], failed: &[(String, String)]) -> Result<()> {
+        let counts = tally(left.iter().map(|(id, _)| id.clone()));
+        let finalizers = left.iter().flat_map(|(_, object)| items(object, "/metadata/finalizers"));
+        let finalizers = tally(finalizers.filter_map(Value::as_str).map(str::to_owned));
+        let groups: Vec<String> = failed.iter().map(|(group, why)| format!("{group}: {why}")).collect();
+        let conditions = [
+            (
+                "NamespaceDeletionDiscoveryFailure",
+                !failed.is_empty(),
+                "DiscoveryFailed",
+                "ResourcesDiscovered",
+                format!(
+                    "Discovery failed for some groups, {} failing: unable to retrieve the complete list of server \
+                      APIs: {}",
+                    failed.len(),
+                    groups.join(", ")
+                ),
+                "All resources successfully discovered",
+            ),
+            (
+                "NamespaceContentRemaining",
+                !left.is_empty(),
+                "SomeResourcesRemain",
+                "ContentRemoved",
+                format!("Some resources are remaining: {}", listed(&counts, "has", "resource instances")),
+                "All content successfully removed",
+            ),
+            (
+                "NamespaceFinalizersRemaining",
+                !finalizers.is_empty(),
+                "SomeFinalizersRemain",
+                "ContentHasNoFinalizers",
+                format!(
+                    "Some content in the namespace has finalizers remaining: {}",
+                    listed(&finalizers, "in", "resource instances")
+                ),
+                "All content-preserving finalizers finished",
+            ),
+        ];
+        let now = second(self.world.clock.now());
+        let conditions: Vec<Value> = conditions
+            .into_iter()
+            .map(|(kind, bad, bad_reason, good_reason, bad_message, good_message)| {
+                let status = if bad { "True" } else { "False" };
+                let old = crate::object::condition(namespace, kind).filter(|old| text(old, "/status") == status);
+                let since = old.map_or(now.as_str(), |old| text(old, "/lastTransitionTime"));
+                let (reason, message) =
+                    if bad { (bad_reason, bad_message) } else { (good_reason, good_message.to_owned()) };
+                json!({"type": kind, "status": status, "reason": reason, "message": message,
+                       "lastTransitionTime": since})
+            })
+            .collect();
+        let conditions = Value::from(conditions);
+        if namespace.pointer("/status/conditions") == Some(&conditions) {
+            return Ok(());
+        }
+        let patch = json!({"status": {"conditions": conditions}});
+        match self.world.merge("namespaces", &Key::new("", name(namespace)), "status", &patch).await {
+            Err(error) if !error.is_not_found() => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    async fn finalize(&self, namespace: &Value) -> Result<()> {
+        let key = Key::new("", name(namespace));
+        let Some(mut current) = self.world.fetch(&self.world.client, "namespaces", &key).await? else { return Ok(()) };
+        current["spec"]["finalizers"] = json!([]);
+        match self.world.update("namespaces", &current, "finalize").await {
+            Err(error) if !error.is_not_found() => Err(error),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Refusals that mean "not needed any more": it exists, or the namespace is going or gone.
+fn made(result: Result<Value>) -> Result<()> {
+    match result {
+        Err(error) if error.is_already_exists() || error.is_not_found() => Ok(()),
+        Err(error) if error.to_string().contains("being terminated") => Ok(()),
+        other => other.map(drop),
+    }
+}
+
+fn tally(names: impl Iterator<Item = String>) -> std::collections::BTreeMap<String, usize> {
+    names.fold(std::collections::BTreeMap::new(), |mut counts, name| {
+        *counts.entry(name).or_insert(0) += 1;
+        counts
+    })
+}
+
+fn listed(counts: &std::collections::BTreeMap<String, usize>, verb: &str, what: &str) -> String {
+    let parts: Vec<String> = counts.iter().map(|(name, count)| format!("{name} {verb} {count} {what}")).collect();
+    parts.join(", ")
+}

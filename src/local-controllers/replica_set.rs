@@ -1,0 +1,181 @@
+//! ReplicaSets: as many pods of one template as asked for.
+
+mod ranking;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+
+use crate::deployment::REPLICA_SETS;
+use crate::error::{Error, Result};
+use crate::event::Recorder;
+use crate::object::{
+    Key, condition, controlled_by, controller, controller_name, deleting, generation, integer, labels, name, namespace,
+    owner_reference, pod_finished, second, text, uid,
+};
+use crate::selector::selects;
+use crate::work::Controller;
+use crate::world::{Change, World};
+
+/// Pods created or deleted in one reconcile; more follow in the next.
+const BURST_REPLICAS: usize = 500;
+
+pub(crate) struct ReplicaSetController {
+    world: Arc<World>,
+    events: Recorder,
+}
+
+impl Controller for ReplicaSetController {
+    type Key = Key;
+    const NAME: &'static str = "replicaset";
+
+    fn concerns(&self, change: &Change) -> Vec<(Key, Duration)> {
+        let Some(object) = change.object() else { return vec![] };
+        match change.id.as_str() {
+            REPLICA_SETS => vec![(Key::of(object), Duration::ZERO)],
+            "pods" => self.sets_of_pod(object).into_iter().map(|key| (key, Duration::ZERO)).collect(),
+            _ => vec![],
+        }
+    }
+
+    async fn reconcile(&self, key: &Key) -> Result<Option<Duration>> {
+        let Some(set) = self.world.get(REPLICA_SETS, &key.namespace, &key.name) else { return Ok(None) };
+        if !self.world.synced("pods") {
+            return Ok(Some(Duration::from_millis(100)));
+        }
+        self.adopt(&set).await?;
+        let pods = self.pods(&set);
+        let failure = if deleting(&set) { None } else { self.manage(&set, &pods).await.err() };
+        let again = self.write_status(&set, failure.as_ref()).await?;
+        failure.map_or(Ok(again), Err)
+    }
+}
+
+impl ReplicaSetController {
+    pub(crate) fn new(world: &Arc<World>) -> Self {
+        Self { world: Arc::clone(world), events: Recorder::new(world, "replicaset-controller") }
+    }
+
+    /// The owner, or for an orphan every set that could adopt it.
+    fn sets_of_pod(&self, pod: &Value) -> Vec<Key> {
+        if let Some(owner) = controller_name(pod, "ReplicaSet") {
+            return vec![Key::new(namespace(pod), owner)];
+        }
+        if controller(pod).is_some() {
+            return vec![];
+        }
+        let sets = self.world.list(REPLICA_SETS, Some(namespace(pod)));
+        let matching = sets.iter().filter(|set| selects(set.pointer("/spec/selector"), &labels(pod)));
+        matching.map(|set| Key::of(set)).collect()
+    }
+
+    /// Takes over running pods that match the selector and have no controller.
+    async fn adopt(&self, set: &Value) -> Result<()> {
+        if deleting(set) {
+            return Ok(());
+        }
+        for pod in self.world.list("pods", Some(namespace(set))) {
+            let matches = selects(set.pointer("/spec/selector"), &labels(&pod));
+            if matches && controller(&pod).is_none() && !deleting(&pod) && !pod_finished(&pod) {
+                let mut owners = crate::object::items(&pod, "/metadata/ownerReferences").to_vec();
+                owners.push(owner_reference(set, "apps/v1", "ReplicaSet"));
+                let patch = json!({"metadata": {"uid": uid(&pod), "ownerReferences": owners}});
+                self.world.merge("pods", &Key::of(&pod), "", &patch).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Owned pods that have not ended, those being deleted included.
+    fn pods(&self, set: &Value) -> Vec<Arc<Value>> {
+        let pods = self.world.list("pods", Some(namespace(set)));
+        pods.into_iter().filter(|pod| controlled_by(pod, uid(set)) && !pod_finished(pod)).collect()
+    }
+
+    async fn manage(&self, set: &Value, pods: &[Arc<Value>]) -> Result<()> {
+        let active: Vec<&Arc<Value>> = pods.iter().filter(|pod| !deleting(pod)).collect();
+        let wanted = integer(set, "/spec/replicas").unwrap_or(1).max(0) as usize;
+        if active.len() < wanted {
+            for _ in 0..(wanted - active.len()).min(BURST_REPLICAS) {
+                self.create_pod(set).await?;
+            }
+        } else if active.len() > wanted {
+            let surplus = (active.len() - wanted).min(BURST_REPLICAS);
+            let all: Vec<&Value> = active.iter().map(|pod| pod.as_ref()).collect();
+            for pod in ranking::to_delete(&all, surplus, &self.world.clock) {
+                self.world.delete("pods", pod, &json!({})).await?;
+                self.events.normal(set, "SuccessfulDelete", &format!("Deleted pod: {}", name(pod))).await;
+            }
+        }
+        Ok(())
+    }
+
+    async fn create_pod(&self, set: &Value) -> Result<()> {
+        let template = &set["spec"]["template"];
+        let mut metadata = json!({
+            "generateName": format!("{}-", name(set)), "namespace": namespace(set),
+            "labels": template["metadata"]["labels"],
+            "ownerReferences": [owner_reference(set, "apps/v1", "ReplicaSet")],
+        });
+        if let Some(annotations) = template.pointer("/metadata/annotations") {
+            metadata["annotations"] = annotations.clone();
+        }
+        let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": template["spec"]});
+        match self.world.create("pods", &pod).await {
+            Ok(made) => {
+                self.events.normal(set, "SuccessfulCreate", &format!("Created pod: {}", name(&made))).await;
+                Ok(())
+            }
+            Err(error) => {
+                let message = match &error {
+                    Error::Api { status, .. } => status.message().to_owned(),
+                    other => other.to_string(),
+                };
+                self.events.warning(set, "FailedCreate", &format!("Error creating: {message}")).await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Counts afresh after all writes; gives the pause after which a ready pod becomes available.
+    async fn write_status(&self, set: &Value, failure: Option<&Error>) -> Result<Option<Duration>> {
+        let key = Key::of(set);
+        let Some(set) = self.world.get(REPLICA_SETS, &key.namespace, &key.name) else { return Ok(None) };
+        let pods = self.pods(&set);
+        let ready_for = Duration::from_secs(integer(&set, "/spec/minReadySeconds").unwrap_or(0).max(0) as u64);
+        let active: Vec<&Arc<Value>> = pods.iter().filter(|pod| !deleting(pod)).collect();
+        let template = crate::object::strings(&set, "/spec/template/metadata/labels");
+        let labeled = active.iter().filter(|pod| crate::selector::carries(&labels(pod), &template)).count();
+        let waits: Vec<Option<Duration>> =
+            active.iter().map(|pod| ranking::available_in(pod, ready_for, &self.world.clock)).collect();
+        let mut status = Map::new();
+        status.insert("replicas".into(), active.len().into());
+        status.insert("observedGeneration".into(), generation(&set).into());
+        let counts = [
+            ("fullyLabeledReplicas", labeled),
+            ("readyReplicas", waits.iter().flatten().count()),
+            ("availableReplicas", waits.iter().flatten().filter(|wait| wait.is_zero()).count()),
+            ("terminatingReplicas", pods.len() - active.len()),
+        ];
+        status.extend(counts.iter().filter(|(_, count)| *count > 0).map(|(key, n)| ((*key).into(), (*n).into())));
+        if let Some(failure) = failure {
+            let since = condition(&set, "ReplicaFailure").map(|old| text(old, "/lastTransitionTime").to_owned());
+            let now = second(self.world.clock.now());
+            status.insert(
+                "conditions".into(),
+                json!([{
+                    "type": "ReplicaFailure", "status": "True", "reason": "FailedCreate",
+                    "message": failure.to_string(), "lastTransitionTime": since.unwrap_or(now),
+                }]),
+            );
+        }
+        let status = Value::from(status);
+        if set.get("status") != Some(&status) {
+            let mut changed = (*set).clone();
+            changed["status"] = status;
+            self.world.update(REPLICA_SETS, &changed, "status").await?;
+        }
+        Ok(waits.into_iter().flatten().filter(|wait| !wait.is_zero()).min())
+    }
+}

@@ -1,0 +1,123 @@
+//! Fargate's sizes and selector patterns.
+//!
+//! Sizes: https://docs.aws.amazon.com/eks/latest/userguide/fargate-pod-configuration.html (requests plus 256 MB for the
+//! Kubernetes components, rounded up to the next size).
+
+use serde_json::Value;
+
+use crate::object::{items, text};
+use crate::quantity::to_milli;
+
+/// What a pod is given and paid for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Capacity {
+    pub(super) milli_cpu: u32,
+    pub(super) mebibytes: u32,
+}
+
+impl std::fmt::Display for Capacity {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (cpu, memory) = (f64::from(self.milli_cpu) / 1000.0, f64::from(self.mebibytes) / 1024.0);
+        write!(f, "{cpu}vCPU {memory}GB")
+    }
+}
+
+/// `(milli CPU, smallest and largest memory, step)` in MiB.
+const SIZES: [(u32, u32, u32, u32); 7] = [
+    (250, 512, 2048, 512),
+    (500, 1024, 4096, 1024),
+    (1000, 2048, 8192, 1024),
+    (2000, 4096, 16384, 1024),
+    (4000, 8192, 30720, 1024),
+    (8000, 16384, 61440, 4096),
+    (16000, 32768, 122_880, 8192),
+];
+/// For kubelet, kube-proxy and containerd.
+const RESERVED_MEBIBYTES: u32 = 256;
+
+/// The size for a pod's requests. What exceeds the largest size gets the largest.
+pub(super) fn capacity_for(pod: &Value) -> Capacity {
+    let cpu = requested(pod, "cpu");
+    let memory = requested(pod, "memory").div_ceil(1000 * 1024 * 1024);
+    size(u32::try_from(cpu).unwrap_or(u32::MAX), u32::try_from(memory).unwrap_or(u32::MAX))
+}
+
+fn size(milli_cpu: u32, mebibytes: u32) -> Capacity {
+    let mebibytes = mebibytes.saturating_add(RESERVED_MEBIBYTES);
+    for (cpu, smallest, largest, step) in SIZES {
+        // 0.25 vCPU comes with 0.5, 1 or 2 GB, not with 1.5.
+        let rounded = match mebibytes.max(smallest).next_multiple_of(step) {
+            1536 if cpu == 250 => 2048,
+            rounded => rounded,
+        };
+        if milli_cpu <= cpu && rounded <= largest {
+            return Capacity { milli_cpu: cpu, mebibytes: rounded };
+        }
+    }
+    Capacity { milli_cpu: 16000, mebibytes: 122_880 }
+}
+
+/// Thousandths of a resource: the containers' sum or the largest init container, whichever is more.
+fn requested(pod: &Value, resource: &str) -> u128 {
+    let of = |container: &Value| {
+        let request = text(container, &format!("/resources/requests/{resource}"));
+        let request =
+            if request.is_empty() { text(container, &format!("/resources/limits/{resource}")) } else { request };
+        to_milli(request).and_then(|milli| u128::try_from(milli).ok()).unwrap_or(0)
+    };
+    let sum = items(pod, "/spec/containers").iter().map(of).sum();
+    items(pod, "/spec/initContainers").iter().map(of).fold(sum, u128::max)
+}
+
+/// Whether `found` fits a pattern with `*` (any run) and `?` (any one character).
+pub(super) fn fits(pattern: &str, found: &str) -> bool {
+    let mut pattern_letters = pattern.chars();
+    match pattern_letters.next() {
+        None => found.is_empty(),
+        Some('*') => {
+            let rest = pattern_letters.as_str();
+            let ends = found.char_indices().map(|(index, _)| index).chain([found.len()]);
+            ends.into_iter().any(|index| fits(rest, &found[index..]))
+        }
+        Some(letter) => {
+            let mut found_letters = found.chars();
+            found_letters.next().is_some_and(|one| letter == '?' || letter == one)
+                && fits(pattern_letters.as_str(), found_letters.as_str())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn sized(cpu: &str, memory: &str) -> String {
+        let pod = json!({"spec": {"containers": [{"resources": {"requests": {"cpu": cpu, "memory": memory}}}]}});
+        capacity_for(&pod).to_string()
+    }
+
+    #[test]
+    fn requests_round_up_to_fargate_sizes() {
+        for (cpu, memory, size) in [
+            ("250m", "256Mi", "0.25vCPU 0.5GB"),
+            ("100m", "100Mi", "0.25vCPU 0.5GB"),
+            ("250m", "257Mi", "0.25vCPU 1GB"),
+            ("250m", "1100Mi", "0.25vCPU 2GB"),
+            ("250m", "2Gi", "0.5vCPU 3GB"),
+            ("1", "1Gi", "1vCPU 2GB"),
+            ("3", "29Gi", "4vCPU 30GB"),
+            ("16", "100Gi", "16vCPU 104GB"),
+        ] {
+            assert_eq!(sized(cpu, memory), size, "{cpu} {memory}");
+        }
+        assert_eq!(capacity_for(&json!({"spec": {"containers": [{}]}})).to_string(), "0.25vCPU 0.5GB");
+    }
+
+    #[test]
+    fn patterns_know_star_and_question_mark() {
+        assert!(fits("*", "") && fits("a*c", "abbc") && fits("a?c", "abc") && fits("prod-*", "prod-x"));
+        assert!(!fits("a?c", "ac") && !fits("prod-*", "dev-x") && !fits("a", "ab"));
+    }
+}

@@ -1,0 +1,202 @@
+//! The loop that all controllers share: changes become keys, keys wait in a queue, each is reconciled and, when that
+//! fails, tried again after a growing pause.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::future::Future;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use clock::{Clock, Moment};
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
+use tokio::sync::Notify;
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio_util::sync::CancellationToken;
+
+use crate::error::Result;
+use crate::world::{Change, World};
+
+/// First real pause after a failure; doubles with each further one.
+const RETRY_FIRST: Duration = Duration::from_millis(10);
+/// Longest real pause after failures.
+const RETRY_LAST: Duration = Duration::from_secs(15);
+
+/// One controller: what concerns it, and what it does about it.
+pub(crate) trait Controller: Send + Sync + 'static {
+    /// What is reconciled.
+    type Key: Ord + Clone + std::fmt::Display + Send + Sync + 'static;
+    /// Names the controller in the log.
+    const NAME: &'static str;
+    /// How many keys are worked on at the same time.
+    const WORKERS: usize = 1;
+
+    /// The keys to reconcile after a change, each after a pause (zero: at once).
+    fn concerns(&self, change: &Change) -> Vec<(Self::Key, Duration)>;
+
+    /// Brings the world one step nearer to what the key's object asks for; gives the pause after which it is to be
+    /// looked at again even if nothing changes.
+    fn reconcile(&self, key: &Self::Key) -> impl Future<Output = Result<Option<Duration>>> + Send;
+}
+
+/// Keys with the moment at which each is due.
+pub(crate) struct Queue<K> {
+    clock: Clock,
+    state: Mutex<State<K>>,
+    changed: Notify,
+}
+
+struct State<K> {
+    due: BTreeMap<K, Moment>,
+    active: BTreeSet<K>,
+    failures: BTreeMap<K, u32>,
+}
+
+impl<K: Ord + Clone> Queue<K> {
+    pub(crate) fn new(clock: Clock) -> Self {
+        let state = State { due: BTreeMap::new(), active: BTreeSet::new(), failures: BTreeMap::new() };
+        Self { clock, state: Mutex::new(state), changed: Notify::new() }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State<K>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Makes `key` due after a pause in system time, or earlier if it is already.
+    pub(crate) fn add(&self, key: K, after: Duration) {
+        let moment = self.clock.moment().plus(after);
+        let mut state = self.state();
+        let due = state.due.entry(key).or_insert(moment);
+        *due = moment.min(*due);
+        drop(state);
+        self.changed.notify_one();
+    }
+
+    /// The next key that is due and not being worked on; it counts as active until [`Queue::done`].
+    pub(crate) async fn next(&self) -> K {
+        loop {
+            let now = self.clock.moment();
+            let earliest = {
+                let mut state = self.state();
+                let idle = state.due.iter().filter(|(key, _)| !state.active.contains(key));
+                let earliest = idle.min_by_key(|(_, moment)| **moment).map(|(key, moment)| (key.clone(), *moment));
+                if let Some((key, moment)) = &earliest
+                    && *moment <= now
+                {
+                    state.due.remove(key);
+                    state.active.insert(key.clone());
+                    return key.clone();
+                }
+                earliest
+            };
+            match earliest {
+                Some((_, moment)) => tokio::select! {
+                    () = self.clock.sleep_until(moment) => {}
+                    () = self.changed.notified() => {}
+                },
+                None => self.changed.notified().await,
+            }
+        }
+    }
+
+    /// Ends the work on `key`; after a failure it becomes due again after a growing pause, which is returned.
+    pub(crate) fn done(&self, key: K, failed: bool) -> Option<Duration> {
+        let mut state = self.state();
+        state.active.remove(&key);
+        let pause = if failed {
+            let count = state.failures.entry(key.clone()).or_insert(0);
+            let pause = RETRY_FIRST.saturating_mul(1 << (*count).min(16)).min(RETRY_LAST);
+            *count += 1;
+            Some(self.clock.to_system(pause))
+        } else {
+            state.failures.remove(&key);
+            None
+        };
+        drop(state);
+        self.changed.notify_one();
+        if let Some(pause) = pause {
+            self.add(key, pause);
+        }
+        pause
+    }
+}
+
+/// Runs a controller until `stop`. It sees every change since this call, not only since the first poll.
+pub(crate) fn run<C: Controller>(
+    controller: C,
+    world: &World,
+    stop: CancellationToken,
+) -> impl Future<Output = ()> + Send + use<C> {
+    let (changes, clock) = (world.subscribe(), world.clock.clone());
+    work_off(controller, clock, changes, stop)
+}
+
+async fn work_off<C: Controller>(
+    controller: C,
+    clock: Clock,
+    mut changes: UnboundedReceiver<Arc<Change>>,
+    stop: CancellationToken,
+) {
+    let queue = Queue::new(clock);
+    let mut working = FuturesUnordered::new();
+    loop {
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => return,
+            change = changes.recv() => match change {
+                Some(change) => controller.concerns(&change).into_iter().for_each(|(key, after)| queue.add(key, after)),
+                None => return,
+            },
+            Some(()) = working.next(), if !working.is_empty() => {}
+            key = queue.next(), if working.len() < C::WORKERS => working.push(work(&controller, &queue, key)),
+        }
+    }
+}
+
+async fn work<C: Controller>(controller: &C, queue: &Queue<C::Key>, key: C::Key) {
+    match controller.reconcile(&key).await {
+        Ok(again) => {
+            queue.done(key.clone(), false);
+            if let Some(after) = again {
+                queue.add(key, after);
+            }
+        }
+        Err(error) => {
+            if error.is_conflict() {
+                tracing::trace!(controller = C::NAME, %key, %error, "outdated; trying again");
+            } else {
+                tracing::debug!(controller = C::NAME, %key, %error, "failed; trying again");
+            }
+            queue.done(key, true);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_key_in_work_waits_for_its_own_end() {
+        let (clock, hand) = Clock::manual(Timestamp::UNIX_EPOCH);
+        let queue = Queue::new(clock);
+        queue.add("a", Duration::ZERO);
+        assert_eq!(queue.next().await, "a");
+        queue.add("a", Duration::ZERO);
+        queue.add("b", Duration::from_secs(5));
+        hand.advance(Duration::from_secs(5));
+        assert_eq!(queue.next().await, "b");
+        queue.done("a", false);
+        assert_eq!(queue.next().await, "a");
+    }
+
+    #[test]
+    fn failures_pause_longer_each_time_and_success_forgets_them() {
+        let queue = Queue::new(Clock::real());
+        let pauses: Vec<_> = (0..3).filter_map(|_| queue.done("a", true)).collect();
+        assert_eq!(pauses, [10, 20, 40].map(Duration::from_millis));
+        queue.done("a", false);
+        assert_eq!(queue.done("a", true), Some(RETRY_FIRST));
+    }
+}

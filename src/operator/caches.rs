@@ -1,0 +1,160 @@
+//! Local copies of the objects that are read all the time, kept fresh by watches.
+
+use futures::{Stream, StreamExt, stream};
+use keda::api::{ClusterTriggerAuthentication, ScaledObject, TriggerAuthentication};
+use kube::api::ObjectMeta;
+use kube::runtime::reflector::{ObjectRef, Store, store};
+use kube::runtime::{WatchStreamExt, watcher};
+use kube::{Api, Client, Resource};
+use serde::de::DeserializeOwned;
+use std::fmt::Debug;
+use std::future::Future;
+use std::sync::Arc;
+use tokio::sync::broadcast;
+
+use crate::settings::Settings;
+
+/// Namespace and name of an object; the namespace is empty for cluster-wide kinds.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct Key {
+    pub(crate) namespace: String,
+    pub(crate) name: String,
+}
+
+impl Key {
+    pub(crate) fn new(namespace: &str, name: &str) -> Self {
+        Self { namespace: namespace.to_owned(), name: name.to_owned() }
+    }
+
+    pub(crate) fn of(metadata: &ObjectMeta) -> Self {
+        Self { namespace: metadata.namespace.clone().unwrap_or_default(), name: metadata.name.clone().unwrap_or_default() }
+    }
+}
+
+impl std::fmt::Display for Key {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}", self.namespace, self.name)
+    }
+}
+
+/// What has changed in the cluster. Consumers that fall behind must look at everything again.
+#[derive(Debug, Clone)]
+pub(crate) enum Change {
+    ScaledObject(Key),
+    Authentication(Key),
+    ClusterAuthentication(Key),
+}
+
+/// One kind's objects in the watched namespaces.
+#[derive(Clone)]
+pub(crate) struct Cache<K: Resource<DynamicType = ()> + Clone + 'static>(Vec<Store<K>>);
+
+impl<K> Cache<K>
+where
+    K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
+{
+    pub(crate) fn get(&self, key: &Key) -> Option<Arc<K>> {
+        let mut reference = ObjectRef::<K>::new(&key.name);
+        if !key.namespace.is_empty() {
+            reference = reference.within(&key.namespace);
+        }
+        self.0.iter().find_map(|store| store.get(&reference))
+    }
+
+    pub(crate) fn all(&self) -> Vec<Arc<K>> {
+        self.0.iter().flat_map(Store::state).collect()
+    }
+
+    async fn ready(&self) {
+        for store in &self.0 {
+            // An error means that the watch has ended, and with it the process.
+            let _ = store.wait_until_ready().await;
+        }
+    }
+}
+
+/// All caches.
+#[derive(Clone)]
+pub(crate) struct Caches {
+    pub(crate) scaled_objects: Cache<ScaledObject>,
+    pub(crate) authentications: Cache<TriggerAuthentication>,
+    pub(crate) cluster_authentications: Cache<ClusterTriggerAuthentication>,
+    changes: broadcast::Sender<Change>,
+}
+
+impl Caches {
+    /// The caches and the future that keeps them fresh; it never ends.
+    pub(crate) fn new(client: &Client, settings: &Settings) -> (Self, impl Future<Output = ()> + use<>) {
+        let (changes, _) = broadcast::channel(4096);
+        let namespaces = &settings.watch_namespaces;
+        let (scaled_objects, first) = watch(&apis(client, namespaces), &changes, Change::ScaledObject);
+        let (authentications, second) = watch(&apis(client, namespaces), &changes, Change::Authentication);
+        let cluster_wide = [Api::all(client.clone())];
+        let (cluster_authentications, third) = watch(&cluster_wide, &changes, Change::ClusterAuthentication);
+        let caches = Self { scaled_objects, authentications, cluster_authentications, changes };
+        (caches, async move {
+            tokio::join!(first, second, third);
+        })
+    }
+
+    /// Changes from now on.
+    pub(crate) fn subscribe(&self) -> broadcast::Receiver<Change> {
+        self.changes.subscribe()
+    }
+
+    /// Returns once each cache holds everything that the API server has.
+    pub(crate) async fn synced(&self) {
+        self.scaled_objects.ready().await;
+        self.authentications.ready().await;
+        self.cluster_authentications.ready().await;
+    }
+}
+
+fn apis<K>(client: &Client, namespaces: &[String]) -> Vec<Api<K>>
+where
+    K: Resource<DynamicType = (), Scope = kube::core::NamespaceResourceScope>,
+{
+    if namespaces.is_empty() {
+        return vec![Api::all(client.clone())];
+    }
+    namespaces.iter().map(|namespace| Api::namespaced(client.clone(), namespace)).collect()
+}
+
+fn watch<K>(
+    apis: &[Api<K>],
+    changes: &broadcast::Sender<Change>,
+    change: fn(Key) -> Change,
+) -> (Cache<K>, impl Future<Output = ()> + use<K>)
+where
+    K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
+{
+    let (mut stores, mut streams) = (Vec::new(), Vec::new());
+    for api in apis {
+        let (reader, writer) = store();
+        stores.push(reader);
+        let events = watcher(api.clone(), watcher::Config::default()).default_backoff().reflect(writer);
+        streams.push(drain(events, changes.clone(), change));
+    }
+    (Cache(stores), async move { stream::iter(streams).for_each_concurrent(None, |part| part).await })
+}
+
+async fn drain<K: Resource<DynamicType = ()>>(
+    events: impl Stream<Item = watcher::Result<watcher::Event<K>>>,
+    changes: broadcast::Sender<Change>,
+    change: fn(Key) -> Change,
+) {
+    let mut events = std::pin::pin!(events);
+    while let Some(event) = events.next().await {
+        match event {
+            Ok(watcher::Event::Apply(object) | watcher::Event::Delete(object)) => {
+                let _ = changes.send(change(Key::of(object.meta())));
+            }
+            // What vanished while the watch was down is told by its name only through the cache: an empty key says "look".
+            Ok(watcher::Event::InitDone) => {
+                let _ = changes.send(change(Key::new("", "")));
+            }
+            Ok(watcher::Event::Init | watcher::Event::InitApply(_)) => {}
+            Err(error) => tracing::warn!(kind = %K::kind(&()), error = %error, "watch failed; trying again"),
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! The environment variables of the operator; KEDA's names where KEDA has one.
+
+use std::time::Duration;
+
+use crate::error::{Error, Result};
+use crate::settings::Settings;
+
+/// Namespaces to watch, separated by commas; empty or unset means all.
+pub const WATCH_NAMESPACE: &str = "WATCH_NAMESPACE";
+/// The operator's own namespace.
+pub const POD_NAMESPACE: &str = "POD_NAMESPACE";
+/// The pod's name, the identity in the lease.
+pub const POD_NAME: &str = "POD_NAME";
+/// The pod's address, which the servers bind.
+pub const POD_IP: &str = "POD_IP";
+/// Namespace of the Secrets and ConfigMaps that ClusterTriggerAuthentications name.
+pub const KEDA_CLUSTER_OBJECT_NAMESPACE: &str = "KEDA_CLUSTER_OBJECT_NAMESPACE";
+/// Parallel reconciles of ScaledObjects.
+pub const KEDA_SCALEDOBJECT_CTRL_MAX_RECONCILES: &str = "KEDA_SCALEDOBJECT_CTRL_MAX_RECONCILES";
+/// Duration of the leader lease, such as `15s`.
+pub const KEDA_OPERATOR_LEADER_ELECTION_LEASE_DURATION: &str = "KEDA_OPERATOR_LEADER_ELECTION_LEASE_DURATION";
+/// How long a leader tries to renew, such as `10s`.
+pub const KEDA_OPERATOR_LEADER_ELECTION_RENEW_DEADLINE: &str = "KEDA_OPERATOR_LEADER_ELECTION_RENEW_DEADLINE";
+/// Pause between attempts, such as `2s`.
+pub const KEDA_OPERATOR_LEADER_ELECTION_RETRY_PERIOD: &str = "KEDA_OPERATOR_LEADER_ELECTION_RETRY_PERIOD";
+
+impl Settings {
+    /// The defaults with what the environment says.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] names the variable whose value makes no sense.
+    #[expect(clippy::disallowed_methods, reason = "env.rs is where variables are read")]
+    pub fn from_env() -> Result<Self> {
+        Self::from_variables(|name| std::env::var(name).ok())
+    }
+
+    fn from_variables(read: impl Fn(&str) -> Option<String>) -> Result<Self> {
+        let mut settings = Self::default();
+        let text = |name: &str| read(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty());
+        if let Some(list) = text(WATCH_NAMESPACE) {
+            settings.watch_namespaces = list.split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect();
+        }
+        if let Some(namespace) = text(POD_NAMESPACE) {
+            settings.namespace = namespace;
+        }
+        settings.cluster_object_namespace = text(KEDA_CLUSTER_OBJECT_NAMESPACE).unwrap_or_else(|| settings.namespace.clone());
+        if let Some(name) = text(POD_NAME).or_else(|| text("HOSTNAME")) {
+            settings.identity = name;
+        }
+        if let Some(address) = text(POD_IP) {
+            settings.bind = address.parse().map_err(|_| Error::setting(POD_IP, &address, "an IP address"))?;
+        }
+        if let Some(number) = text(KEDA_SCALEDOBJECT_CTRL_MAX_RECONCILES) {
+            let parsed = number.parse().ok().filter(|count| *count > 0);
+            settings.reconciles_max =
+                parsed.ok_or_else(|| Error::setting(KEDA_SCALEDOBJECT_CTRL_MAX_RECONCILES, &number, "a positive number"))?;
+        }
+        let duration = |name: &str, default: Duration| match text(name) {
+            None => Ok(default),
+            Some(value) => parse_duration(&value).ok_or_else(|| Error::setting(name, &value, "a duration such as 15s")),
+        };
+        settings.lease.duration = duration(KEDA_OPERATOR_LEADER_ELECTION_LEASE_DURATION, settings.lease.duration)?;
+        settings.lease.renew_deadline = duration(KEDA_OPERATOR_LEADER_ELECTION_RENEW_DEADLINE, settings.lease.renew_deadline)?;
+        settings.lease.retry = duration(KEDA_OPERATOR_LEADER_ELECTION_RETRY_PERIOD, settings.lease.retry)?;
+        Ok(settings)
+    }
+}
+
+/// A Go duration such as `1m30s` or `500ms`; positive.
+fn parse_duration(text: &str) -> Option<Duration> {
+    let mut rest = text;
+    let mut total = 0.0;
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
+        let (number, tail) = rest.split_at(digits);
+        let letters = tail.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(tail.len());
+        let (unit, tail) = tail.split_at(letters);
+        let seconds = match unit {
+            "ms" => 0.001,
+            "s" => 1.0,
+            "m" => 60.0,
+            "h" => 3600.0,
+            _ => return None,
+        };
+        total += number.parse::<f64>().ok()? * seconds;
+        rest = tail;
+    }
+    Duration::try_from_secs_f64(total).ok().filter(|duration| !duration.is_zero())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(variables: &[(&str, &str)]) -> Result<Settings> {
+        Settings::from_variables(|name| variables.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned()))
+    }
+
+    #[test]
+    fn keda_names_are_understood() {
+        let settings = settings(&[
+            (WATCH_NAMESPACE, "a, b"),
+            (POD_NAMESPACE, "system"),
+            (POD_NAME, "keda-operator-0"),
+            (POD_IP, "127.3.0.9"),
+            (KEDA_OPERATOR_LEADER_ELECTION_LEASE_DURATION, "1m30s"),
+        ])
+        .unwrap();
+        assert_eq!(settings.watch_namespaces, ["a", "b"]);
+        assert_eq!((settings.namespace.as_str(), settings.cluster_object_namespace.as_str()), ("system", "system"));
+        assert_eq!(settings.identity, "keda-operator-0");
+        assert_eq!(settings.bind.to_string(), "127.3.0.9");
+        assert_eq!(settings.lease.duration, Duration::from_secs(90));
+    }
+
+    #[test]
+    fn an_empty_watch_namespace_means_all() {
+        assert!(settings(&[(WATCH_NAMESPACE, "")]).unwrap().watch_namespaces.is_empty());
+    }
+
+    #[test]
+    fn nonsense_is_refused_by_name() {
+        let error = settings(&[(POD_IP, "here")]).unwrap_err().to_string();
+        assert!(error.contains("POD_IP") && error.contains("here"), "{error}");
+        assert!(settings(&[(KEDA_OPERATOR_LEADER_ELECTION_RETRY_PERIOD, "2 seconds")]).is_err());
+        assert!(settings(&[(KEDA_SCALEDOBJECT_CTRL_MAX_RECONCILES, "0")]).is_err());
+    }
+}

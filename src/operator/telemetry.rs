@@ -1,0 +1,221 @@
+//! Prometheus metrics under KEDA's names.
+//!
+//! Where KEDA 2.14 had two names for one number (the older one deprecated), both are served.
+
+use std::sync::atomic::AtomicU64;
+
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+
+use crate::caches::Key;
+
+type Labels = Vec<(&'static str, String)>;
+type Gauges = Family<Labels, Gauge<f64, AtomicU64>>;
+type Counters = Family<Labels, Counter>;
+
+/// The content type of the exposition.
+pub(crate) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// Which metric of which trigger of which object a number belongs to.
+pub(crate) struct Series<'a> {
+    pub(crate) object: &'a Key,
+    /// The external metric's name.
+    pub(crate) metric: &'a str,
+    /// The trigger's name, else its type.
+    pub(crate) scaler: &'a str,
+    pub(crate) index: usize,
+}
+
+impl Series<'_> {
+    fn labels(&self) -> Labels {
+        vec![
+            ("namespace", self.object.namespace.clone()),
+            ("metric", self.metric.to_owned()),
+            ("scaledObject", self.object.name.clone()),
+            ("scaler", self.scaler.to_owned()),
+            ("triggerIndex", self.index.to_string()),
+            ("type", "scaledobject".to_owned()),
+        ]
+    }
+}
+
+/// All metrics of the operator.
+pub(crate) struct Telemetry {
+    registry: Registry,
+    value: Gauges,
+    latency: Gauges,
+    latency_millis: Gauges,
+    active: Gauges,
+    errors: Counters,
+    errors_total: Counter,
+    object_errors: Counters,
+    paused: Gauges,
+    triggers: Gauges,
+    resources: Gauges,
+    loop_latency: Gauges,
+    loop_latency_millis: Gauges,
+    leader: Gauge,
+}
+
+impl Telemetry {
+    pub(crate) fn new() -> Self {
+        let mut metrics = Self {
+            registry: Registry::default(),
+            value: Family::default(),
+            latency: Family::default(),
+            latency_millis: Family::default(),
+            active: Family::default(),
+            errors: Family::default(),
+            errors_total: Counter::default(),
+            object_errors: Family::default(),
+            paused: Family::default(),
+            triggers: Family::default(),
+            resources: Family::default(),
+            loop_latency: Family::default(),
+            loop_latency_millis: Family::default(),
+            leader: Gauge::default(),
+        };
+        metrics.register();
+        metrics
+    }
+
+    fn register(&mut self) {
+        let build = Gauges::default();
+        let version = env!("CARGO_PKG_VERSION").to_owned();
+        let platform = [("goos", std::env::consts::OS.to_owned()), ("goarch", std::env::consts::ARCH.to_owned())];
+        let mut labels = vec![("version", version), ("git_commit", String::new()), ("goversion", String::new())];
+        labels.extend(platform);
+        build.get_or_create(&labels).set(1.0);
+        let registry = &mut self.registry;
+        registry.register("keda_build_info", "Version of the operator", build);
+        registry.register("keda_scaler_metrics_value", "Value of a scaler's metric", self.value.clone());
+        registry.register("keda_scaler_metrics_latency_seconds", "Time to read a scaler's metric", self.latency.clone());
+        registry.register("keda_scaler_metrics_latency", "The same in milliseconds (deprecated)", self.latency_millis.clone());
+        registry.register("keda_scaler_active", "Whether a scaler is active", self.active.clone());
+        registry.register("keda_scaler_detail_errors", "Errors of a scaler", self.errors.clone());
+        registry.register("keda_scaler_errors", "Errors of all scalers", self.errors_total.clone());
+        registry.register("keda_scaled_object_errors", "Errors of a ScaledObject", self.object_errors.clone());
+        registry.register("keda_scaled_object_paused", "Whether a ScaledObject is paused", self.paused.clone());
+        registry.register("keda_trigger_registered_total", "Triggers by type", self.triggers.clone());
+        registry.register("keda_trigger_totals", "The same (deprecated)", self.triggers.clone());
+        registry.register("keda_resource_registered_total", "Objects by type and namespace", self.resources.clone());
+        registry.register("keda_resource_totals", "The same (deprecated)", self.resources.clone());
+        let late = "Delay of a poll's start behind its plan";
+        registry.register("keda_internal_scale_loop_latency_seconds", late, self.loop_latency.clone());
+        registry.register("keda_internal_scale_loop_latency", "The same in milliseconds (deprecated)", self.loop_latency_millis.clone());
+        registry.register("leader_election_master_status", "Whether this replica leads", self.leader.clone());
+    }
+
+    /// A metric was read in `seconds` of real time.
+    pub(crate) fn read(&self, series: &Series<'_>, value: f64, active: bool, seconds: f64) {
+        let labels = series.labels();
+        self.value.get_or_create(&labels).set(value);
+        self.latency.get_or_create(&labels).set(seconds);
+        self.latency_millis.get_or_create(&labels).set(seconds * 1000.0);
+        self.active.get_or_create(&labels).set(if active { 1.0 } else { 0.0 });
+        // The counters exist from the first success on, so that an increase can be seen.
+        drop(self.errors.get_or_create(&labels));
+        drop(self.object_errors.get_or_create(&object_labels(series.object)));
+    }
+
+    /// A metric could not be read, or its scaler not be built.
+    pub(crate) fn failed(&self, series: &Series<'_>) {
+        let labels = series.labels();
+        self.errors.get_or_create(&labels).inc();
+        self.errors_total.inc();
+        self.active.get_or_create(&labels).set(0.0);
+        self.object_failed(series.object);
+    }
+
+    /// Something is wrong with an object.
+    pub(crate) fn object_failed(&self, object: &Key) {
+        self.object_errors.get_or_create(&object_labels(object)).inc();
+    }
+
+    pub(crate) fn paused(&self, object: &Key, paused: bool) {
+        self.paused.get_or_create(&object_labels(object)).set(if paused { 1.0 } else { 0.0 });
+    }
+
+    /// A poll began `seconds` of real time later than planned.
+    pub(crate) fn poll_late(&self, object: &Key, seconds: f64) {
+        let labels = vec![
+            ("namespace", object.namespace.clone()),
+            ("type", "scaledobject".to_owned()),
+            ("resource", object.name.clone()),
+        ];
+        self.loop_latency.get_or_create(&labels).set(seconds);
+        self.loop_latency_millis.get_or_create(&labels).set(seconds * 1000.0);
+    }
+
+    pub(crate) fn leading(&self, leading: bool) {
+        self.leader.set(i64::from(leading));
+    }
+
+    /// Replaces the totals: objects by type and namespace, triggers by type.
+    pub(crate) fn totals(&self, objects: impl Iterator<Item = (&'static str, String)>, triggers: impl Iterator<Item = String>) {
+        self.resources.clear();
+        for (kind, namespace) in objects {
+            self.resources.get_or_create(&vec![("type", kind.to_owned()), ("namespace", namespace)]).inc();
+        }
+        self.triggers.clear();
+        for kind in triggers {
+            self.triggers.get_or_create(&vec![("type", kind)]).inc();
+        }
+    }
+
+    /// Series of an object that is gone are removed.
+    pub(crate) fn forget(&self, object: &Key, series: &[Series<'_>]) {
+        self.paused.remove(&object_labels(object));
+        self.object_errors.remove(&object_labels(object));
+        for one in series {
+            let labels = one.labels();
+            for family in [&self.value, &self.latency, &self.latency_millis, &self.active] {
+                family.remove(&labels);
+            }
+            self.errors.remove(&labels);
+        }
+    }
+
+    /// Everything as text.
+    pub(crate) fn render(&self) -> String {
+        let mut text = String::new();
+        match encode(&mut text, &self.registry) {
+            Ok(()) => text,
+            Err(_) => String::new(),
+        }
+    }
+}
+
+fn object_labels(object: &Key) -> Labels {
+    vec![("namespace", object.namespace.clone()), ("scaledObject", object.name.clone())]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_labels_are_those_of_keda() {
+        let telemetry = Telemetry::new();
+        let object = Key::new("shop", "orders");
+        let series = Series { object: &object, metric: "s0-aws-sqs-orders", scaler: "aws-sqs-queue", index: 0 };
+        telemetry.read(&series, 9.0, true, 0.25);
+        telemetry.failed(&series);
+        let text = telemetry.render();
+        let labels = r#"namespace="shop",metric="s0-aws-sqs-orders",scaledObject="orders",scaler="aws-sqs-queue",triggerIndex="0",type="scaledobject""#;
+        for line in [
+            format!("keda_scaler_metrics_value{{{labels}}} 9.0"),
+            format!("keda_scaler_detail_errors_total{{{labels}}} 1"),
+            format!("keda_scaler_active{{{labels}}} 0.0"),
+            "keda_scaler_errors_total 1".to_owned(),
+            r#"keda_scaled_object_errors_total{namespace="shop",scaledObject="orders"} 1"#.to_owned(),
+        ] {
+            assert!(text.contains(&line), "{line} is not in\n{text}");
+        }
+        telemetry.forget(&object, &[series]);
+        assert!(!telemetry.render().contains("keda_scaler_metrics_value{"));
+    }
+}

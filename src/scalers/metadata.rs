@@ -1,0 +1,76 @@
+//! Reading a trigger's metadata as KEDA's declarative parser does (2.17): values are trimmed, empty means absent, and
+//! every problem of a trigger is collected before it is refused.
+
+use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::str::FromStr;
+
+use keda::api::ScaleTriggers;
+
+use crate::{Context, Error, Result};
+
+pub(crate) struct Metadata<'a> {
+    trigger: &'static str,
+    metadata: &'a BTreeMap<String, String>,
+    context: &'a Context,
+    problems: Vec<String>,
+}
+
+impl<'a> Metadata<'a> {
+    pub(crate) fn new(trigger_type: &'static str, trigger: &'a ScaleTriggers, context: &'a Context) -> Self {
+        Self { trigger: trigger_type, metadata: &trigger.metadata, context, problems: Vec::new() }
+    }
+
+    /// The metadata value itself.
+    pub(crate) fn text(&self, key: &str) -> Option<&'a str> {
+        present(self.metadata.get(key))
+    }
+
+    /// The value of the variable of the target's container that `<key>FromEnv` names.
+    pub(crate) fn from_env(&self, key: &str) -> Option<&'a str> {
+        present(self.context.environment.get(self.text(&format!("{key}FromEnv"))?))
+    }
+
+    /// The parameter that the TriggerAuthentication gave.
+    pub(crate) fn parameter(&self, key: &str) -> Option<&'a str> {
+        present(self.context.authentication.get(key))
+    }
+
+    /// The value in `key`, read as `T`; `default` if absent, a noted problem if it does not read.
+    pub(crate) fn parsed<T: FromStr<Err: Display>>(&mut self, key: &str, default: T) -> T {
+        let Some(text) = self.text(key) else { return default };
+        text.parse().unwrap_or_else(|error| {
+            self.problem(format!("{key}={text:?} cannot be read: {error}"));
+            default
+        })
+    }
+
+    /// Go's words for a boolean.
+    pub(crate) fn flag(&mut self, key: &str, default: bool) -> bool {
+        match self.text(key) {
+            None => default,
+            Some("1" | "t" | "T" | "TRUE" | "true" | "True") => true,
+            Some("0" | "f" | "F" | "FALSE" | "false" | "False") => false,
+            Some(text) => {
+                self.problem(format!("{key}={text:?} cannot be read: write \"true\" or \"false\""));
+                default
+            }
+        }
+    }
+
+    pub(crate) fn problem(&mut self, problem: impl Into<String>) {
+        self.problems.push(problem.into());
+    }
+
+    /// Fails with all problems, if there were any.
+    pub(crate) fn finish(self) -> Result<()> {
+        if self.problems.is_empty() {
+            return Ok(());
+        }
+        Err(Error::Metadata { trigger: self.trigger, problems: self.problems.join("; ") })
+    }
+}
+
+fn present(value: Option<&String>) -> Option<&str> {
+    value.map(|value| value.trim()).filter(|value| !value.is_empty())
+}
