@@ -9,6 +9,7 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// An AWS call or its preparation failed. Never holds a credential.
+#[expect(clippy::error_impl_error, reason = "one error enum per crate, and it is called Error everywhere")]
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// The service answered with an error.

@@ -14,5 +14,7 @@ pub mod preflight;
 pub mod queue;
 pub mod resources;
 pub mod session;
+#[cfg(test)]
+mod tests;
 
 pub use error::{Error, Result};

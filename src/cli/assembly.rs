@@ -28,11 +28,12 @@ pub(crate) fn queue_address(workload: &str) -> Address {
 }
 
 /// Every AWS resource of the stack.
-pub(crate) fn aws(stack: &Stack, account_id: &str, cloud: &Arc<Cloud>) -> Outcome<Vec<Node>> {
+pub(crate) fn aws(stack: &Stack, target: &Target, cloud: &Arc<Cloud>) -> Outcome<Vec<Node>> {
     let mut declared = Declared { cloud, nodes: Vec::new() };
-    let policies = Policies { stack, account_id, issuer: "${aws_eks_cluster.this.issuer_host}" };
+    let policies = Policies { stack, account_id: &target.account_id, issuer: "${aws_eks_cluster.this.issuer_host}" };
     let names = stack.names();
-    control_plane(&mut declared, stack, &names, &policies).map_err(one)?;
+    let subnets = if stack.cluster.subnets.is_empty() { &target.subnets } else { &stack.cluster.subnets };
+    control_plane(&mut declared, stack, &names, &policies, subnets).map_err(one)?;
     identities(&mut declared, stack, &names, &policies).map_err(one)?;
     for workload in &stack.workloads {
         declared.add("aws_sqs_queue", &workload.name, queue(workload), &[]);
@@ -62,8 +63,14 @@ impl Declared<'_> {
 type Rendered<T> = Result<T, stack::Error>;
 
 /// The cluster, what it runs pods with, and how its tokens are trusted.
-fn control_plane(declared: &mut Declared<'_>, stack: &Stack, names: &Names, policies: &Policies<'_>) -> Rendered<()> {
-    let subnets = (!stack.cluster.subnets.is_empty()).then_some(&stack.cluster.subnets);
+fn control_plane(
+    declared: &mut Declared<'_>,
+    stack: &Stack,
+    names: &Names,
+    policies: &Policies<'_>,
+    subnets: &[String],
+) -> Rendered<()> {
+    let subnets = (!subnets.is_empty()).then_some(subnets);
     for (label, name, trust, policy) in [
         ("cluster", &names.cluster_role, policies.cluster_trust()?, policies::CLUSTER_POLICY),
         ("fargate", &names.fargate_role, policies.fargate_trust()?, policies::FARGATE_POLICY),

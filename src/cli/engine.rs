@@ -62,7 +62,7 @@ impl<'a> Engine<'a> {
         let tags = std::collections::BTreeMap::new();
         let cloud = Arc::new(Cloud::new(&target.session, &settings.stack.name, &run, &expires_at, &tags));
         let cluster = connection(settings, target, &cloud);
-        let mut nodes = assembly::aws(&settings.stack, &target.account_id, &cloud)?;
+        let mut nodes = assembly::aws(&settings.stack, target, &cloud)?;
         nodes.extend(assembly::kubernetes(&settings.stack, target, &cluster)?);
         let mut graph = Graph::new(nodes).map_err(one)?;
         let rebuild = |address: &Address, object: Option<&Object>| aws::resources::rebuild(&cloud, address, object);

@@ -28,9 +28,14 @@ pub(crate) struct Target {
     pub(crate) limits: Vec<String>,
     /// Whether a person is asked before something is changed: it costs money here.
     pub(crate) asks: bool,
+    /// Subnets that stand for a network where the stack names none.
+    pub(crate) subnets: Vec<String>,
     /// Whether the local cloud was started by [`open`].
     pub(crate) started: bool,
 }
+
+/// The local cloud has no network; EKS wants two subnets all the same.
+const LOCAL_SUBNETS: [&str; 2] = ["subnet-0a1b2c3d4e5f60001", "subnet-0a1b2c3d4e5f60002"];
 
 /// What to do if the local cloud does not run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -130,6 +135,7 @@ async fn local(settings: &Settings, global: &Global, missing: Missing) -> Outcom
             "start-up times of Fargate and EKS: pods were processes, and time was scaled".to_owned(),
         ],
         asks: false,
+        subnets: LOCAL_SUBNETS.map(str::to_owned).to_vec(),
         started,
     })
 }
@@ -148,6 +154,7 @@ async fn aws(settings: &Settings) -> Outcome<Target> {
         denials: None,
         limits: Vec::new(),
         asks: true,
+        subnets: Vec::new(),
         started: false,
     })
 }

@@ -1,0 +1,82 @@
+//! Sessions, tokens and errors against a scripted service on loopback.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
+
+use crate::eks_token;
+use crate::queue::Queue;
+use crate::session::{Session, Settings};
+
+/// A service that gives `answers` (status, body) in order; its URL.
+async fn scripted(answers: Vec<(u16, &'static str)>) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        for (status, body) in answers {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut request = [0; 16384];
+            let _ = stream.read(&mut request).await.unwrap();
+            let length = body.len();
+            let head = format!("HTTP/1.1 {status} X\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}");
+            stream.write_all(head.as_bytes()).await.unwrap();
+        }
+    });
+    url
+}
+
+async fn session(endpoint: String) -> Session {
+    let settings = Settings { profile: None, region: Some("eu-west-1".into()), endpoint_url: Some(endpoint) };
+    Session::load(settings).await.unwrap().with_static_credentials("AKIDEXAMPLE", "hush-hush", Some("hushed-token"))
+}
+
+#[tokio::test]
+async fn a_refusal_names_operation_code_and_next_step_and_is_not_retryable() {
+    let body = r"<ErrorResponse><Error><Code>AccessDenied</Code><Message>not you</Message></Error></ErrorResponse>";
+    let error = session(scripted(vec![(403, body)]).await).await.caller_identity().await.unwrap_err();
+    assert_eq!(error.code(), Some("AccessDenied"));
+    assert!(!error.is_retryable() && !error.is_not_found());
+    assert!(error.to_string().starts_with("sts:GetCallerIdentity failed: AccessDenied: not you; allow"), "{error}");
+}
+
+#[tokio::test]
+async fn the_error_of_an_assumed_role_comes_through_the_call_that_needed_it() {
+    let body = r"<ErrorResponse><Error><Code>AccessDenied</Code><Message>no trust</Message></Error></ErrorResponse>";
+    let caller = session(scripted(vec![(403, body)]).await).await;
+    let role = caller.assume_role("arn:aws:iam::111122223333:role/x", "test");
+    let error = role.caller_identity().await.unwrap_err();
+    assert!(error.to_string().starts_with("sts:AssumeRole failed: AccessDenied: no trust"), "{error}");
+    assert_eq!(error.code(), Some("AccessDenied"));
+}
+
+#[tokio::test]
+async fn a_missing_count_is_an_error_and_never_zero() {
+    let url = scripted(vec![(200, r#"{"Attributes":{"ApproximateNumberOfMessages":"3"}}"#)]).await;
+    let queue = Queue::new(&session(url.clone()).await, &format!("{url}/111122223333/q"));
+    let error = queue.counts().await.unwrap_err().to_string();
+    assert!(error.contains("ApproximateNumberOfMessagesNotVisible is missing"), "{error}");
+}
+
+#[tokio::test]
+async fn a_missing_token_file_is_named() {
+    let caller = session("http://127.0.0.1:9".into()).await;
+    let file = std::path::Path::new("/nowhere/token");
+    let role = caller.assume_role_with_web_identity("arn:aws:iam::111122223333:role/x", file, "test");
+    let error = role.caller_identity().await.unwrap_err().to_string();
+    assert!(error.contains("cannot read the token file /nowhere/token"), "{error}");
+}
+
+#[tokio::test]
+async fn a_token_is_a_presigned_url_that_covers_the_cluster_and_shows_no_secret() {
+    let caller = session("http://127.0.0.1:9/".into()).await;
+    let token = eks_token::token(&caller, "demo").await.unwrap();
+    let url = URL_SAFE_NO_PAD.decode(token.value.strip_prefix("k8s-aws-v1.").unwrap()).unwrap();
+    let url = String::from_utf8(url).unwrap();
+    assert!(url.starts_with("http://127.0.0.1:9/?"), "{url}");
+    for part in ["Action=GetCallerIdentity", "X-Amz-Expires=60", "X-Amz-SignedHeaders=host%3Bx-k8s-aws-id"] {
+        assert!(url.contains(part), "{part} in {url}");
+    }
+    assert!(!url.contains("hush-hush"));
+    assert!(!format!("{token:?}{caller:?}").contains("hush") && !format!("{token:?}").contains("k8s-aws"));
+}
