@@ -28,7 +28,6 @@ const EXPIRES_AFTER: jiff::SignedDuration = jiff::SignedDuration::from_hours(24)
 pub(crate) struct Engine<'a> {
     pub(crate) settings: &'a Settings,
     pub(crate) target: &'a Target,
-    pub(crate) cluster: cluster::Cluster,
     pub(crate) cloud: Arc<Cloud>,
     pub(crate) graph: Graph,
     pub(crate) store: Store,
@@ -71,7 +70,7 @@ impl<'a> Engine<'a> {
             let text = format!("the state records {address}, which this version does not know; it is left alone");
             view.diagnostic(&Diagnostic::warning(text));
         }
-        Ok(Self { settings, target, cluster, cloud, graph, store, view: view.clone(), stop: stop.clone() })
+        Ok(Self { settings, target, cloud, graph, store, view: view.clone(), stop: stop.clone() })
     }
 
     /// Reads everything that is declared or recorded.
@@ -177,12 +176,7 @@ pub(crate) async fn locate(
     name: String,
     clock: clock::Clock,
 ) -> Result<Option<cluster::Endpoint>, String> {
-    let address = assembly::cluster_address();
-    let desired = Attributes::from([("name".to_owned(), json!(name))]);
-    let node = aws::resources::build(&cloud, &address, desired.clone(), Vec::new()).ok_or("no such kind")?;
-    let context = Context { clock, progress: Progress::silent(), stop: CancellationToken::new() };
-    let known = Known { recorded: None, desired: &desired };
-    match node.read(known, &context).await.map_err(|failure| failure.to_string())? {
+    match read(&cloud, &assembly::cluster_address(), &name, &clock).await? {
         Reading::Absent => Ok(None),
         Reading::Foreign(why) => Err(format!("cluster {name} is not ours: {why}")),
         Reading::Present(object) => {
@@ -191,6 +185,20 @@ pub(crate) async fn locate(
             }))
         }
     }
+}
+
+/// Looks at one AWS resource by its name, whatever the state says.
+pub(crate) async fn read(
+    cloud: &Arc<Cloud>,
+    address: &Address,
+    name: &str,
+    clock: &clock::Clock,
+) -> Result<Reading, String> {
+    let desired = Attributes::from([("name".to_owned(), json!(name))]);
+    let node = aws::resources::build(cloud, address, desired.clone(), Vec::new()).ok_or("no such kind")?;
+    let context = Context { clock: clock.clone(), progress: Progress::silent(), stop: CancellationToken::new() };
+    let known = Known { recorded: None, desired: &desired };
+    node.read(known, &context).await.map_err(|failure| failure.to_string())
 }
 
 /// Shows rendered lines in the colours of their marks.
