@@ -18,6 +18,7 @@ mod up;
 mod verify;
 mod workshop;
 
+use provision::store;
 use tokio_util::sync::CancellationToken;
 
 use crate::arguments::{Arguments, Command, Global};
@@ -74,7 +75,9 @@ async fn provisioning(
         Command::Graph => graph::run(settings, &target, view, &stop),
         _ => audit::run(settings, &target, view).await,
     };
-    if started && !keeps {
+    // An `up` that failed before it made anything leaves no cloud that nobody asked for.
+    let recorded = matches!(store::load(&settings.state()), Ok(Some(state)) if !state.resources.is_empty());
+    if started && (!keeps || (outcome.is_err() && !recorded)) {
         target::close(settings).await?;
     }
     outcome

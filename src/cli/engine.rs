@@ -55,7 +55,11 @@ impl<'a> Engine<'a> {
             run: run.clone(),
             clock: target.clock.clone(),
         })
-        .map_err(one)?;
+        .map_err(|error| {
+            // Nothing has been begun, and waiting helps: as with everything else that is needed before the first step.
+            let exit = if matches!(error, store::StoreError::Locked { .. }) { Exit::Preflight } else { Exit::Failed };
+            vec![Diagnostic::from(error).exit(exit)]
+        })?;
         let now = target.clock.now();
         let expires_at = now.checked_add(EXPIRES_AFTER).unwrap_or(now).strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
         let tags = std::collections::BTreeMap::new();
@@ -145,8 +149,9 @@ impl<'a> Engine<'a> {
         let (sender, mut events) = mpsc::unbounded_channel();
         let view = self.view.clone();
         let task = tokio::spawn(async move {
+            let mut pace = Pace::default();
             while let Some(event) = events.recv().await {
-                show_event(&view, &event);
+                show_event(&view, &event, &mut pace);
             }
         });
         (sender, task.map(|_| ()))
@@ -214,17 +219,38 @@ pub(crate) fn show_lines(view: &View, lines: &[Line]) {
     }
 }
 
-fn show_event(view: &View, event: &Event) {
+/// Time of the system may run fast; a person reads in real time.
+const PROGRESS_EVERY: std::time::Duration = std::time::Duration::from_secs(3);
+
+/// When progress was last shown, by resource.
+#[derive(Default)]
+struct Pace(std::collections::BTreeMap<Address, clock::Moment>);
+
+impl Pace {
+    fn is_due(&mut self, address: &Address) -> bool {
+        let clock = clock::Clock::real();
+        let due = self.0.get(address).is_none_or(|last| clock.elapsed(*last) >= PROGRESS_EVERY);
+        if due {
+            self.0.insert(address.clone(), clock.moment());
+        }
+        due
+    }
+}
+
+fn show_event(view: &View, event: &Event, pace: &mut Pace) {
     if let Ok(serde_json::Value::Object(mut body)) = serde_json::to_value(event) {
         let kind = body.remove("type").and_then(|kind| kind.as_str().map(str::to_owned)).unwrap_or_default();
         view.event(&kind, body.into());
     }
     let seconds = |elapsed: &std::time::Duration| format!("{}s", elapsed.as_secs());
     match event {
-        Event::RefreshStart { .. } | Event::RefreshComplete { .. } | Event::ApplyStart { .. } => {}
-        Event::Progress { address, elapsed, status } => {
+        Event::Progress { address, elapsed, status } if pace.is_due(address) => {
             view.tell(Tone::Dim, format!("{address}: {status} [{} elapsed]", seconds(elapsed)));
         }
+        Event::Progress { .. }
+        | Event::RefreshStart { .. }
+        | Event::RefreshComplete { .. }
+        | Event::ApplyStart { .. } => {}
         Event::Complete { address, action, elapsed, id } => {
             let id = id.as_ref().map(|id| format!(" [id={id}]")).unwrap_or_default();
             view.line(format!("{address}: {} after {}{id}", done(*action), seconds(elapsed)));

@@ -57,6 +57,10 @@ pub fn render(plan: &Plan) -> Vec<Line> {
     for change in &plan.changes {
         render_change(change, &mut lines);
     }
+    if lines.iter().any(|line| line.text.ends_with(tree::FOLDED)) {
+        let text = "Note: (N values) stands for N values that are not shown; the plan as JSON has them.";
+        lines.push(line(Mark::Plain, text));
+    }
     lines.extend(plan.notes.iter().map(|note| line(Mark::Plain, format!("Note: {note}"))));
     let summary =
         if plan.is_empty() { "No changes. What exists is as declared.".to_owned() } else { plan.summary().to_string() };

@@ -132,6 +132,7 @@ fn what_would_fill_screens_is_folded_where_it_is_deep() {
                       + [0]:
                           + name: "v1"
                           + schema: (200 values)
+    Note: (N values) stands for N values that are not shown; the plan as JSON has them.
     Plan: 1 to add, 0 to change, 0 to destroy.
     "#);
 }

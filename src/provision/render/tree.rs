@@ -6,6 +6,8 @@ use crate::reference::UNKNOWN;
 
 /// Lines that one value may take. A Deployment fits; the schema inside a CustomResourceDefinition is folded.
 const LINES_MAX: usize = 60;
+/// Ends a line whose value is folded to a number.
+pub(super) const FOLDED: &str = " values)";
 /// Longest list of plain values on one line.
 const LIST_CHARACTERS_MAX: usize = 100;
 
@@ -61,7 +63,7 @@ fn branch(value: &Value, depth: usize, depth_max: usize, found: &mut Vec<Twig>) 
         let (text, goes_on) = match short(child) {
             Some(text) => (format!("{key}: {text}"), false),
             None if depth + 1 < depth_max => (format!("{key}:"), true),
-            None => (format!("{key}: ({} values)", leaves(child)), false),
+            None => (format!("{key}: ({}{FOLDED}", leaves(child)), false),
         };
         found.push(Twig { depth, text });
         if goes_on {
