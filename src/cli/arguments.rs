@@ -125,6 +125,8 @@ pub enum Command {
     Kubeconfig(Kubeconfig),
     /// Print an EKS token as an exec credential (called by kubectl)
     Token(Token),
+    /// Run the operator (inside its pod); its settings are KEDA's environment variables
+    Operator,
     /// Run the sample consumer (inside its pod)
     Worker(pods::Worker),
 }

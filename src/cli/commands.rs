@@ -32,6 +32,7 @@ pub(crate) async fn run(arguments: Arguments, view: &View, stop: CancellationTok
     let Arguments { global, command } = arguments;
     // What runs inside pods has no stack.
     let command = match command {
+        Command::Operator => return pods::operator(stop).await,
         Command::Worker(worker) => return pods::worker(worker, stop).await,
         other => other,
     };
