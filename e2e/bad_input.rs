@@ -66,6 +66,9 @@ fn a_sixth_selector_is_refused_with_the_limit() {
 
 #[test]
 fn an_invalid_cluster_name_is_refused_with_the_rule() {
+    let place = Place::new();
+    // What is made from a wrong name is not told on top of it.
+    place.run("up --stack=-wrong-").with(USAGE).says(&["flag --stack", "\"-wrong-\" is no valid stack name"]);
     refused("cluster:\n  name: not a name\n", &["stack.yaml:2:9:", "cluster.name", "\"not a name\"", "100 letters"]);
 }
 
@@ -110,7 +113,7 @@ fn a_port_that_is_taken_is_named() {
 fn a_folder_that_cannot_be_made_is_named() {
     let place = Place::new();
     place.write(".sluice", "a file, not a folder");
-    place.run("up").with(PREFLIGHT).says(&[".sluice/e2e", "Not a directory"]);
+    place.run("up").with(FAILED).says(&[".sluice/e2e", "Not a directory"]);
     place.nothing_runs();
 }
 

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 /// Real time after which a single command counts as hanging.
-pub(crate) const COMMAND_LIMIT: Duration = Duration::from_secs(240);
+pub(crate) const COMMAND_LIMIT: Duration = Duration::from_mins(4);
 
 /// The test's folder. Dropping it ends what still runs in it.
 pub(crate) struct Place(tempfile::TempDir);

@@ -21,7 +21,7 @@ fn the_demo_goes_from_0_to_3_to_0_proves_it_and_leaves_nothing() {
     for outside in ["src=\"http", "href=\"http", "<script src"] {
         assert!(!html.contains(outside), "the report is not self-contained: it holds {outside}");
     }
-    let evidence: Vec<String> = place.files().into_iter().filter(|file| file.ends_with(".jsonl")).collect();
+    let evidence: Vec<String> = place.files().into_iter().filter(|file| file.contains("/evidence/")).collect();
     assert_eq!(evidence.len(), 1, "{evidence:?}");
     place.nothing_is_left();
 
