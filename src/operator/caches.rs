@@ -189,7 +189,7 @@ async fn watch_autoscalers(apis: Vec<Api<HorizontalPodAutoscaler>>, changes: bro
             }
             Ok(watcher::Event::Init | watcher::Event::InitDone) => {}
             Err(error) => {
-                tracing::warn!(kind = "HorizontalPodAutoscaler", error = %error, "watch failed; trying again")
+                tracing::warn!(kind = "HorizontalPodAutoscaler", error = %error, "watch failed; trying again");
             }
         }
     }

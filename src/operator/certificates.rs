@@ -199,7 +199,7 @@ impl Keeper {
                     return Ok(());
                 }
                 Err(error) if error::is_conflict(&error) => {
-                    tracing::debug!(error = %brief(&error), "the APIService changed meanwhile")
+                    tracing::debug!(error = %brief(&error), "the APIService changed meanwhile");
                 }
                 Err(error) => return Err(Error::kubernetes("write the CA into the APIService")(error)),
             }

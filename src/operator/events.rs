@@ -56,7 +56,7 @@ impl Recorder {
             match api.patch(&name, &PatchParams::default(), &Patch::Merge(&patch)).await {
                 Ok(_) => return,
                 Err(error) => {
-                    tracing::debug!(error = %brief(&error), "failed to count a repeated event; writing a new one")
+                    tracing::debug!(error = %brief(&error), "failed to count a repeated event; writing a new one");
                 }
             }
         }
@@ -64,7 +64,7 @@ impl Recorder {
         match api.create(&PostParams::default(), &created).await {
             Ok(created) => self.remember(key, created.metadata.name.unwrap_or_default()),
             Err(error) => {
-                tracing::warn!(object = name(object), reason = event.reason, error = %brief(&error), "failed to write an event")
+                tracing::warn!(object = name(object), reason = event.reason, error = %brief(&error), "failed to write an event");
             }
         }
     }

@@ -99,7 +99,7 @@ impl Elector {
                 Ok(true) => return,
                 Ok(false) => {}
                 Err(error) => {
-                    tracing::warn!(lease = %self.full_name(), error = %error::brief(&error), "failed to take part in the leader election")
+                    tracing::warn!(lease = %self.full_name(), error = %error::brief(&error), "failed to take part in the leader election");
                 }
             }
             self.clock.sleep(self.timing.retry).await;
@@ -116,7 +116,7 @@ impl Elector {
                 Ok(Ok(true)) => renewed = self.clock.moment(),
                 Ok(Ok(false)) | Err(clock::Elapsed) => return,
                 Ok(Err(error)) => {
-                    tracing::warn!(lease = %self.full_name(), error = %error::brief(&error), "failed to renew the leader lease")
+                    tracing::warn!(lease = %self.full_name(), error = %error::brief(&error), "failed to renew the leader lease");
                 }
             }
             if self.clock.elapsed(renewed) >= self.timing.renew_deadline {
@@ -186,10 +186,10 @@ impl Elector {
         match self.clock.timeout(self.timing.renew_deadline, released).await {
             Ok(Ok(())) => tracing::info!(lease = %self.full_name(), "released the leader lease"),
             Ok(Err(error)) => {
-                tracing::warn!(lease = %self.full_name(), error = %error::brief(&error), "failed to release the leader lease")
+                tracing::warn!(lease = %self.full_name(), error = %error::brief(&error), "failed to release the leader lease");
             }
             Err(clock::Elapsed) => {
-                tracing::warn!(lease = %self.full_name(), "failed to release the leader lease in time")
+                tracing::warn!(lease = %self.full_name(), "failed to release the leader lease in time");
             }
         }
     }

@@ -197,10 +197,11 @@ impl Access {
                     version: Some(VERSION.to_owned()),
                     resource: Some(name.clone()),
                     namespace: Some(namespace.clone()),
-                    verb: Some("get".to_owned()),
+                    // A path without an object's name is a list to Kubernetes (RequestInfo), so reviews say list.
+                    verb: Some("list".to_owned()),
                     ..ResourceAttributes::default()
                 });
-                format!("get resource {name:?} in API group {GROUP:?} in the namespace {namespace:?}")
+                format!("list resource {name:?} in API group {GROUP:?} in the namespace {namespace:?}")
             }
         };
         let review = SubjectAccessReview { spec, ..SubjectAccessReview::default() };

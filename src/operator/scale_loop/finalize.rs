@@ -57,10 +57,10 @@ impl ScaleLoop {
         };
         match restored {
             Ok(()) => {
-                tracing::info!(scaled_object = %self.key, replicas = original, "restored the original replica count")
+                tracing::info!(scaled_object = %self.key, replicas = original, "restored the original replica count");
             }
             Err(error) => {
-                tracing::warn!(scaled_object = %self.key, error, "failed to restore the original replica count")
+                tracing::warn!(scaled_object = %self.key, error, "failed to restore the original replica count");
             }
         }
     }
