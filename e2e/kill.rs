@@ -57,6 +57,20 @@ fn what_a_killed_up_has_made_is_found_without_the_state_file() {
 }
 
 #[test]
+fn what_nobody_declares_or_records_any_more_is_found_by_its_tag() {
+    let place = Place::new();
+    place.write("stack.yaml", "workloads: [{ name: forgotten }]\n");
+    let up = Running::start(&place, "up");
+    up.until_event("complete", "aws_sqs_queue.forgotten");
+    up.kill();
+    std::fs::remove_file(place.stack_file("state.json")).unwrap();
+    std::fs::remove_file(place.path().join("stack.yaml")).unwrap();
+    let down = place.run("down").with(0);
+    assert!(down.stdout.contains("e2e-forgotten"), "{}", down.stdout);
+    place.nothing_is_left();
+}
+
+#[test]
 fn a_killed_up_is_finished_by_the_next_plan_and_not_begun_anew() {
     let place = killed_at("complete", "aws_eks_cluster.this");
     let plan = place.run("plan").with(0);
