@@ -1,1 +1,13 @@
-//! Black-box tests of the built binary.
+//! Black-box tests of the built binary, and the house rules.
+//!
+//! Nothing here knows the product's types: the tests start the program as a person does and look at its output, its
+//! exit code, its files and its processes.
+
+#![expect(clippy::tests_outside_test_module, clippy::unwrap_used, reason = "this whole crate is one test binary")]
+
+mod bad_input;
+mod kill;
+mod place;
+mod practice;
+mod story;
+mod tidy;

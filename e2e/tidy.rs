@@ -63,7 +63,9 @@ fn product(text: &str) -> &str {
 }
 
 fn is_test(path: &Path) -> bool {
-    path.ends_with("tests.rs") || path.components().any(|part| part.as_os_str() == "tests") || path.starts_with(root().join("e2e"))
+    path.ends_with("tests.rs")
+        || path.components().any(|part| part.as_os_str() == "tests")
+        || path.starts_with(root().join("e2e"))
 }
 
 #[test]
@@ -80,7 +82,8 @@ fn no_file_outgrows_its_limit() {
 
 #[test]
 fn every_file_says_what_it_is() {
-    let silent: Vec<_> = sources().into_iter().filter(|(_, text)| !text.starts_with("//!")).map(|(path, _)| path).collect();
+    let silent: Vec<_> =
+        sources().into_iter().filter(|(_, text)| !text.starts_with("//!")).map(|(path, _)| path).collect();
     assert!(silent.is_empty(), "no module doc: {silent:#?}");
 }
 
@@ -103,11 +106,17 @@ fn arrows_between_crates_are_those_of_the_design() {
         .filter(|entry| entry.path().is_dir())
         .map(|entry| entry.file_name().into_string().unwrap())
         .collect();
-    assert_eq!(folders, names.iter().map(|name| (*name).to_owned()).collect(), "every folder of src/ is a crate of the table");
+    assert_eq!(
+        folders,
+        names.iter().map(|name| (*name).to_owned()).collect(),
+        "every folder of src/ is a crate of the table"
+    );
     for (name, allowed) in ARROWS {
         let text = manifest(name);
         for sibling in &names {
-            let points = text.lines().any(|line| line.starts_with(&format!("{sibling}.")) || line.starts_with(&format!("{sibling} =")));
+            let points = text
+                .lines()
+                .any(|line| line.starts_with(&format!("{sibling}.")) || line.starts_with(&format!("{sibling} =")));
             assert!(!points || allowed.contains(sibling), "{name} must not point at {sibling}");
         }
     }
@@ -124,7 +133,9 @@ fn heavy_libraries_stay_in_their_boxes() {
     ]);
     for (library, allowed) in owners {
         for (name, _) in ARROWS {
-            let used = manifest(name).lines().any(|line| line.starts_with(&format!("{library}.")) || (library.ends_with('-') && line.starts_with(library)));
+            let used = manifest(name).lines().any(|line| {
+                line.starts_with(&format!("{library}.")) || (library.ends_with('-') && line.starts_with(library))
+            });
             assert!(!used || allowed.contains(&name), "{name} must not know {library}");
         }
     }
@@ -138,7 +149,11 @@ fn traits_are_few() {
         .flat_map(|(path, text)| {
             product(text)
                 .lines()
-                .filter(|line| line.trim_start().starts_with("pub trait ") || line.trim_start().starts_with("trait ") || line.trim_start().starts_with("pub(crate) trait "))
+                .filter(|line| {
+                    line.trim_start().starts_with("pub trait ")
+                        || line.trim_start().starts_with("trait ")
+                        || line.trim_start().starts_with("pub(crate) trait ")
+                })
                 .map(|line| format!("{}: {line}", path.display()))
                 .collect::<Vec<_>>()
         })
@@ -148,7 +163,13 @@ fn traits_are_few() {
 
 #[test]
 fn nothing_is_left_undone() {
-    let words = [concat!("TO", "DO"), concat!("FIX", "ME"), concat!("XX", "X:"), concat!("todo", "!("), concat!("unimplemented", "!(")];
+    let words = [
+        concat!("TO", "DO"),
+        concat!("FIX", "ME"),
+        concat!("XX", "X:"),
+        concat!("todo", "!("),
+        concat!("unimplemented", "!("),
+    ];
     let found: Vec<String> = sources()
         .iter()
         .flat_map(|(path, text)| {

@@ -46,7 +46,7 @@ pub struct Global {
     #[arg(long, global = true, env = "SLUICE_DIRECTORY", value_name = "FOLDER", default_value = ".sluice")]
     pub directory: PathBuf,
     /// How many times faster time runs on the local target; 1 is real time
-    #[arg(long, global = true, value_name = "N", default_value_t = 30.0, value_parser = time_scale)]
+    #[arg(long, global = true, env = "SLUICE_TIME_SCALE", value_name = "N", default_value_t = 30.0, value_parser = time_scale)]
     pub time_scale: f64,
     /// More log lines on stderr (twice: even more)
     #[arg(long, short = 'v', global = true, action = clap::ArgAction::Count)]
@@ -96,6 +96,8 @@ pub enum Command {
     Up(Approve),
     /// Destroy everything, then audit that nothing is left
     Down(Approve),
+    /// Show on one screen what is up (starts and changes nothing; 1 if a part cannot be read)
+    Status,
     /// Show the stack's outputs
     Outputs(Outputs),
     /// Show where reality differs from the state
@@ -112,6 +114,8 @@ pub enum Command {
     Watch(Watch),
     /// Say why it scaled: the causal timeline
     Explain(Explain),
+    /// The guided walkthrough: list its pages, or walk, check and solve the steps of one
+    Workshop(Workshop),
     /// Run the local cloud by itself, for aws, kubectl, boto3 and terraform
     #[command(subcommand)]
     Local(Local),
@@ -202,6 +206,42 @@ pub struct Explain {
     /// A recorded run's evidence; the newest of this stack if not given
     #[arg(long, value_name = "FILE")]
     pub evidence: Option<PathBuf>,
+}
+
+/// `workshop`.
+#[derive(Debug, Args)]
+pub struct Workshop {
+    /// The page; all pages are listed without it
+    #[arg(value_name = "PAGE")]
+    pub page: Option<u32>,
+    /// What to do with it; walked on a terminal and shown elsewhere if not given
+    #[arg(value_name = "ACTION", value_enum)]
+    pub action: Option<Practice>,
+    /// The step, from 1
+    #[arg(value_name = "STEP")]
+    pub step: Option<usize>,
+    /// Leave out the steps that call this program; may be repeated
+    #[arg(long, value_name = "PROGRAM")]
+    pub without: Vec<String>,
+}
+
+/// What can be done with a page of the workshop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Practice {
+    /// Read it, with its steps numbered
+    Show,
+    /// Go through it step by step, asking before each
+    Walk,
+    /// Do everything that comes before STEP
+    Setup,
+    /// Do STEP and compare with what the page promises
+    Check,
+    /// Say what STEP is expected to show
+    Hint,
+    /// Do everything up to STEP, or all, and compare each
+    Solve,
+    /// Take down what the page has put up
+    Reset,
 }
 
 /// `local`.

@@ -53,7 +53,7 @@ impl Declared<'_> {
         self.nodes.extend(resources::build(self.cloud, &Address::new(kind, name), attributes, needs.to_vec()));
     }
 
-    fn role(&mut self, label: &str, name: &str, trust: Value, policy: Option<Value>, needs: &[Address]) {
+    fn role(&mut self, label: &str, name: &str, trust: &Value, policy: Option<Value>, needs: &[Address]) {
         let inline = policy.map(|policy| json!({ name: policy }));
         let attributes = json!({ "name": name, "assume_role_policy": trust, "inline_policies": inline });
         self.add("aws_iam_role", label, attributes, needs);
@@ -75,7 +75,7 @@ fn control_plane(
         ("cluster", &names.cluster_role, policies.cluster_trust()?, policies::CLUSTER_POLICY),
         ("fargate", &names.fargate_role, policies.fargate_trust()?, policies::FARGATE_POLICY),
     ] {
-        declared.role(label, name, trust, None, &[]);
+        declared.role(label, name, &trust, None, &[]);
         let role = format!("${{aws_iam_role.{label}.id}}");
         let attachment = json!({ "role": role, "policy_arn": names.managed_policy_arn(policy) });
         declared.add("aws_iam_role_policy_attachment", label, attachment, &[]);
@@ -103,7 +103,7 @@ fn control_plane(
         "name": names.fargate_profile,
         "pod_execution_role_arn": "${aws_iam_role.fargate.arn}",
         "subnet_ids": subnets,
-        "selectors": stack.cluster.selectors,
+        "selectors": stack.cluster.selectors.iter().map(selector).collect::<Vec<_>>(),
     });
     declared.add("aws_eks_fargate_profile", "this", profile, &[attached("fargate")]);
     // CoreDNS is unschedulable on a Fargate-only cluster until a profile covers kube-system and it is told so.
@@ -117,21 +117,29 @@ fn control_plane(
     Ok(())
 }
 
+/// As EKS gives it back: no labels are no key. Anything else would be a difference, and a profile is only ever replaced.
+fn selector(selector: &stack::model::Selector) -> Value {
+    if selector.labels.is_empty() {
+        return json!({ "namespace": selector.namespace });
+    }
+    json!({ "namespace": selector.namespace, "labels": selector.labels })
+}
+
 /// The roles of the operator, the scaler and the workloads.
 fn identities(declared: &mut Declared<'_>, stack: &Stack, names: &Names, policies: &Policies<'_>) -> Rendered<()> {
     let provider = Address::new("aws_iam_openid_connect_provider", "this");
     let operator = Address::new("aws_iam_role", "keda_operator");
     let (trust, policy) = (policies.operator_trust()?, policies.operator_policy()?);
-    declared.role("keda_operator", &names.operator_role, trust, Some(policy), std::slice::from_ref(&provider));
+    declared.role("keda_operator", &names.operator_role, &trust, Some(policy), std::slice::from_ref(&provider));
     // IAM refuses a trust policy whose principal does not exist, so the operator's role comes first.
     let (trust, policy) = (policies.scaler_trust()?, policies.scaler_policy()?);
-    declared.role("sqs_scaler", &names.scaler_role, trust, Some(policy), std::slice::from_ref(&operator));
+    declared.role("sqs_scaler", &names.scaler_role, &trust, Some(policy), std::slice::from_ref(&operator));
     for (workload, named) in stack.workloads.iter().zip(&names.workloads) {
         let (trust, policy) = (policies.workload_trust(workload)?, policies.workload_policy(workload)?);
         declared.role(
             &role_label(&workload.name),
             &named.role,
-            trust,
+            &trust,
             Some(policy),
             &[operator.clone(), provider.clone()],
         );

@@ -12,10 +12,13 @@ mod outputs;
 mod plan;
 mod pods;
 mod send;
+mod status;
 mod token;
 mod up;
 mod verify;
+mod workshop;
 
+use provision::store;
 use tokio_util::sync::CancellationToken;
 
 use crate::arguments::{Arguments, Command, Global};
@@ -37,8 +40,10 @@ pub(crate) async fn run(arguments: Arguments, view: &View, stop: CancellationTok
     match command {
         Command::Local(local) => local::run(local, &target::place(&settings), &global, view, stop).await,
         Command::Env => env::run(&settings, view),
+        Command::Status => Box::pin(status::run(&settings, &global, view)).await,
+        Command::Workshop(wanted) => workshop::run(&wanted, &settings, &global, view, stop).await,
         Command::Outputs(wanted) => outputs::run(&wanted, &settings, view),
-        Command::Demo(wanted) => demo::run(wanted, &settings, &global, view, stop).await,
+        Command::Demo(wanted) => Box::pin(demo::run(wanted, &settings, &global, view, stop)).await,
         Command::Verify(wanted) if wanted.evidence.is_some() => {
             verify::judge(&wanted.evidence.unwrap_or_default(), &settings, view)
         }
@@ -47,9 +52,9 @@ pub(crate) async fn run(arguments: Arguments, view: &View, stop: CancellationTok
             verify::explain(&wanted, &settings, target.as_ref(), view).await
         }
         Command::Plan(_) | Command::Up(_) | Command::Down(_) | Command::Audit | Command::Graph => {
-            provisioning(command, &settings, &global, view, stop).await
+            Box::pin(provisioning(command, &settings, &global, view, stop)).await
         }
-        _ => looking(command, &settings, &global, view, stop).await,
+        _ => Box::pin(looking(command, &settings, &global, view, stop)).await,
     }
 }
 
@@ -71,7 +76,9 @@ async fn provisioning(
         Command::Graph => graph::run(settings, &target, view, &stop),
         _ => audit::run(settings, &target, view).await,
     };
-    if started && !keeps {
+    // An `up` that failed before it made anything leaves no cloud that nobody asked for.
+    let recorded = matches!(store::load(&settings.state()), Ok(Some(state)) if !state.resources.is_empty());
+    if started && (!keeps || (outcome.is_err() && !recorded)) {
         target::close(settings).await?;
     }
     outcome
@@ -89,10 +96,10 @@ async fn looking(
     match command {
         Command::Drift => drift::run(settings, &target, view, stop).await,
         Command::Send(send) => send::run(send, &outputs::queue_url(settings)?, &target, view, stop).await,
-        Command::Verify(wanted) => verify::run(&wanted, settings, &target, view, stop).await,
+        Command::Verify(wanted) => Box::pin(verify::run(&wanted, settings, &target, view, stop)).await,
         Command::Watch(wanted) => verify::watch(&wanted, settings, &target, view, stop).await,
         Command::Kubeconfig(wanted) => kubeconfig::run(&wanted, settings, &target, view).await,
-        Command::Token(wanted) => token::run(wanted, settings, &target, view).await,
+        Command::Token(wanted) => token::run(wanted, settings, &target).await,
         other => unreachable!("{other:?} is handled before"),
     }
 }

@@ -4,7 +4,7 @@ use crate::exit::Exit;
 
 /// How bad it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Severity {
+pub(crate) enum Severity {
     /// The command cannot do what it was asked for.
     Error,
     /// It can, but the person should know.
@@ -13,47 +13,47 @@ pub enum Severity {
 
 /// One message to the person at the terminal, and to the program that reads `--output json`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Diagnostic {
+pub(crate) struct Diagnostic {
     /// How bad it is.
-    pub severity: Severity,
+    pub(crate) severity: Severity,
     /// What is wrong, in one line.
-    pub summary: String,
+    pub(crate) summary: String,
     /// The cause, one line each, outermost first.
-    pub detail: Vec<String>,
+    pub(crate) detail: Vec<String>,
     /// The next step.
-    pub help: Option<String>,
+    pub(crate) help: Option<String>,
     /// The exit code that it leads to.
-    pub exit: Exit,
+    pub(crate) exit: Exit,
 }
 
 impl Diagnostic {
     /// An error with a summary of its own.
-    pub fn error(summary: impl Into<String>) -> Self {
+    pub(crate) fn error(summary: impl Into<String>) -> Self {
         Self { severity: Severity::Error, summary: summary.into(), detail: Vec::new(), help: None, exit: Exit::Failed }
     }
 
     /// A warning.
-    pub fn warning(summary: impl Into<String>) -> Self {
+    pub(crate) fn warning(summary: impl Into<String>) -> Self {
         Self { severity: Severity::Warning, ..Self::error(summary) }
     }
 
     /// The same with a next step.
     #[must_use]
-    pub fn help(mut self, help: impl Into<String>) -> Self {
+    pub(crate) fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
         self
     }
 
     /// The same with one more line of cause.
     #[must_use]
-    pub fn because(mut self, cause: impl Into<String>) -> Self {
+    pub(crate) fn because(mut self, cause: impl Into<String>) -> Self {
         self.detail.push(cause.into());
         self
     }
 
     /// The same with another exit code.
     #[must_use]
-    pub fn exit(mut self, exit: Exit) -> Self {
+    pub(crate) fn exit(mut self, exit: Exit) -> Self {
         self.exit = exit;
         self
     }
@@ -76,10 +76,10 @@ impl<E: std::error::Error> From<E> for Diagnostic {
 }
 
 /// A command's outcome: an exit code, or everything that is wrong.
-pub type Outcome<T = Exit> = Result<T, Vec<Diagnostic>>;
+pub(crate) type Outcome<T = Exit> = Result<T, Vec<Diagnostic>>;
 
 /// One diagnostic as an outcome's list; lets `?` lift any error of a library.
-pub fn one<E: Into<Diagnostic>>(error: E) -> Vec<Diagnostic> {
+pub(crate) fn one<E: Into<Diagnostic>>(error: E) -> Vec<Diagnostic> {
     vec![error.into()]
 }
 

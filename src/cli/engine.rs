@@ -28,7 +28,6 @@ const EXPIRES_AFTER: jiff::SignedDuration = jiff::SignedDuration::from_hours(24)
 pub(crate) struct Engine<'a> {
     pub(crate) settings: &'a Settings,
     pub(crate) target: &'a Target,
-    pub(crate) cluster: cluster::Cluster,
     pub(crate) cloud: Arc<Cloud>,
     pub(crate) graph: Graph,
     pub(crate) store: Store,
@@ -56,7 +55,11 @@ impl<'a> Engine<'a> {
             run: run.clone(),
             clock: target.clock.clone(),
         })
-        .map_err(one)?;
+        .map_err(|error| {
+            // Nothing has been begun, and waiting helps: as with everything else that is needed before the first step.
+            let exit = if matches!(error, store::StoreError::Locked { .. }) { Exit::Preflight } else { Exit::Failed };
+            vec![Diagnostic::from(error).exit(exit)]
+        })?;
         let now = target.clock.now();
         let expires_at = now.checked_add(EXPIRES_AFTER).unwrap_or(now).strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
         let tags = std::collections::BTreeMap::new();
@@ -71,7 +74,7 @@ impl<'a> Engine<'a> {
             let text = format!("the state records {address}, which this version does not know; it is left alone");
             view.diagnostic(&Diagnostic::warning(text));
         }
-        Ok(Self { settings, target, cluster, cloud, graph, store, view: view.clone(), stop: stop.clone() })
+        Ok(Self { settings, target, cloud, graph, store, view: view.clone(), stop: stop.clone() })
     }
 
     /// Reads everything that is declared or recorded.
@@ -146,8 +149,9 @@ impl<'a> Engine<'a> {
         let (sender, mut events) = mpsc::unbounded_channel();
         let view = self.view.clone();
         let task = tokio::spawn(async move {
+            let mut pace = Pace::default();
             while let Some(event) = events.recv().await {
-                show_event(&view, &event);
+                show_event(&view, &event, &mut pace);
             }
         });
         (sender, task.map(|_| ()))
@@ -177,12 +181,7 @@ pub(crate) async fn locate(
     name: String,
     clock: clock::Clock,
 ) -> Result<Option<cluster::Endpoint>, String> {
-    let address = assembly::cluster_address();
-    let desired = Attributes::from([("name".to_owned(), json!(name))]);
-    let node = aws::resources::build(&cloud, &address, desired.clone(), Vec::new()).ok_or("no such kind")?;
-    let context = Context { clock, progress: Progress::silent(), stop: CancellationToken::new() };
-    let known = Known { recorded: None, desired: &desired };
-    match node.read(known, &context).await.map_err(|failure| failure.to_string())? {
+    match read(&cloud, &assembly::cluster_address(), &name, &clock).await? {
         Reading::Absent => Ok(None),
         Reading::Foreign(why) => Err(format!("cluster {name} is not ours: {why}")),
         Reading::Present(object) => {
@@ -191,6 +190,20 @@ pub(crate) async fn locate(
             }))
         }
     }
+}
+
+/// Looks at one AWS resource by its name, whatever the state says.
+pub(crate) async fn read(
+    cloud: &Arc<Cloud>,
+    address: &Address,
+    name: &str,
+    clock: &clock::Clock,
+) -> Result<Reading, String> {
+    let desired = Attributes::from([("name".to_owned(), json!(name))]);
+    let node = aws::resources::build(cloud, address, desired.clone(), Vec::new()).ok_or("no such kind")?;
+    let context = Context { clock: clock.clone(), progress: Progress::silent(), stop: CancellationToken::new() };
+    let known = Known { recorded: None, desired: &desired };
+    node.read(known, &context).await.map_err(|failure| failure.to_string())
 }
 
 /// Shows rendered lines in the colours of their marks.
@@ -206,17 +219,38 @@ pub(crate) fn show_lines(view: &View, lines: &[Line]) {
     }
 }
 
-fn show_event(view: &View, event: &Event) {
+/// Time of the system may run fast; a person reads in real time.
+const PROGRESS_EVERY: std::time::Duration = std::time::Duration::from_secs(3);
+
+/// When progress was last shown, by resource.
+#[derive(Default)]
+struct Pace(std::collections::BTreeMap<Address, clock::Moment>);
+
+impl Pace {
+    fn is_due(&mut self, address: &Address) -> bool {
+        let clock = clock::Clock::real();
+        let due = self.0.get(address).is_none_or(|last| clock.elapsed(*last) >= PROGRESS_EVERY);
+        if due {
+            self.0.insert(address.clone(), clock.moment());
+        }
+        due
+    }
+}
+
+fn show_event(view: &View, event: &Event, pace: &mut Pace) {
     if let Ok(serde_json::Value::Object(mut body)) = serde_json::to_value(event) {
         let kind = body.remove("type").and_then(|kind| kind.as_str().map(str::to_owned)).unwrap_or_default();
         view.event(&kind, body.into());
     }
     let seconds = |elapsed: &std::time::Duration| format!("{}s", elapsed.as_secs());
     match event {
-        Event::RefreshStart { .. } | Event::RefreshComplete { .. } | Event::ApplyStart { .. } => {}
-        Event::Progress { address, elapsed, status } => {
+        Event::Progress { address, elapsed, status } if pace.is_due(address) => {
             view.tell(Tone::Dim, format!("{address}: {status} [{} elapsed]", seconds(elapsed)));
         }
+        Event::Progress { .. }
+        | Event::RefreshStart { .. }
+        | Event::RefreshComplete { .. }
+        | Event::ApplyStart { .. } => {}
         Event::Complete { address, action, elapsed, id } => {
             let id = id.as_ref().map(|id| format!(" [id={id}]")).unwrap_or_default();
             view.line(format!("{address}: {} after {}{id}", done(*action), seconds(elapsed)));

@@ -2,16 +2,26 @@
 #![expect(clippy::disallowed_methods, reason = "env.rs is where variables are read")]
 
 /// Set to anything: no colours (no-color.org).
-pub const NO_COLOR: &str = "NO_COLOR";
+pub(crate) const NO_COLOR: &str = "NO_COLOR";
 /// What is logged, such as `info,operator=debug`.
-pub const LOG: &str = "SLUICE_LOG";
+pub(crate) const LOG: &str = "SLUICE_LOG";
 
 /// Whether colours are refused.
-pub fn no_color() -> bool {
+pub(crate) fn no_color() -> bool {
     std::env::var(NO_COLOR).is_ok_and(|value| !value.is_empty())
 }
 
 /// The log filter asked for.
-pub fn log() -> Option<String> {
+pub(crate) fn log() -> Option<String> {
     std::env::var(LOG).ok()
+}
+
+/// Where programs are looked for.
+pub(crate) fn path() -> Option<std::ffi::OsString> {
+    std::env::var_os("PATH")
+}
+
+/// Whether a program of this name is on the path.
+pub(crate) fn is_on_path(program: &str) -> bool {
+    path().is_some_and(|path| std::env::split_paths(&path).any(|folder| folder.join(program).is_file()))
 }

@@ -15,6 +15,7 @@ mod env;
 pub mod exit;
 mod logging;
 mod settings;
+mod shell;
 mod signals;
 mod target;
 mod view;

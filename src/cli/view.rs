@@ -17,7 +17,7 @@ const STREAM_VERSION: u32 = 1;
 
 /// What text is dressed in.
 #[derive(Debug, Clone, Copy)]
-pub enum Tone {
+pub(crate) enum Tone {
     /// As it is.
     Plain,
     /// Good news.
@@ -34,7 +34,7 @@ pub enum Tone {
 
 /// Where a command writes what it has to say.
 #[derive(Debug, Clone)]
-pub struct View {
+pub(crate) struct View {
     output: Output,
     coloured: bool,
     clock: Clock,
@@ -42,35 +42,35 @@ pub struct View {
 
 impl View {
     /// A view in the given format; colours only on a terminal, and never when `NO_COLOR` is set.
-    pub fn new(output: Output, no_color: bool) -> Self {
+    pub(crate) fn new(output: Output, no_color: bool) -> Self {
         let coloured = output == Output::Human && !no_color && std::io::stdout().is_terminal();
         Self { output, coloured, clock: Clock::real() }
     }
 
     /// Whether a person reads this.
-    pub fn is_human(&self) -> bool {
+    pub(crate) fn is_human(&self) -> bool {
         self.output == Output::Human
     }
 
     /// Whether the person sits at a terminal and can be asked.
-    pub fn can_ask(&self) -> bool {
+    pub(crate) fn can_ask(&self) -> bool {
         self.is_human() && std::io::stdin().is_terminal() && std::io::stdout().is_terminal()
     }
 
     /// A line for a person; nothing in JSON.
-    pub fn line(&self, text: impl AsRef<str>) {
+    pub(crate) fn line(&self, text: impl AsRef<str>) {
         self.tell(Tone::Plain, text);
     }
 
     /// A dressed line for a person; nothing in JSON.
-    pub fn tell(&self, tone: Tone, text: impl AsRef<str>) {
+    pub(crate) fn tell(&self, tone: Tone, text: impl AsRef<str>) {
         if self.is_human() {
             write_line(&self.dress(tone, text.as_ref()));
         }
     }
 
     /// An object of the stream; nothing for a person.
-    pub fn event(&self, kind: &str, body: Value) {
+    pub(crate) fn event(&self, kind: &str, body: Value) {
         if self.output == Output::Json {
             let mut object = json!({ "version": STREAM_VERSION, "type": kind, "at": self.clock.now().to_string() });
             if let (Value::Object(object), Value::Object(body)) = (&mut object, body) {
@@ -81,18 +81,18 @@ impl View {
     }
 
     /// The same fact in both forms.
-    pub fn fact(&self, kind: &str, body: Value, tone: Tone, text: impl AsRef<str>) {
+    pub(crate) fn fact(&self, kind: &str, body: Value, tone: Tone, text: impl AsRef<str>) {
         self.event(kind, body);
         self.tell(tone, text);
     }
 
     /// Output that is meant for another program whatever the format, such as a kubeconfig.
-    pub fn raw(&self, text: &str) {
+    pub(crate) fn raw(text: &str) {
         write_line(text.trim_end_matches('\n'));
     }
 
     /// A diagnostic: on stderr for a person, in the stream for a program.
-    pub fn diagnostic(&self, diagnostic: &Diagnostic) {
+    pub(crate) fn diagnostic(&self, diagnostic: &Diagnostic) {
         let Diagnostic { severity, summary, detail, help, exit } = diagnostic;
         let (name, tone) = match severity {
             Severity::Error => ("error", Tone::Bad),
@@ -117,7 +117,7 @@ impl View {
     }
 
     /// Asks for a line of text. `None` if there is nobody to ask or the input ended.
-    pub fn ask(&self, question: &str) -> Option<String> {
+    pub(crate) fn ask(&self, question: &str) -> Option<String> {
         if !self.can_ask() {
             return None;
         }
@@ -128,7 +128,7 @@ impl View {
     }
 
     /// `text` in the colour of `tone`, where colours are shown.
-    pub fn dress(&self, tone: Tone, text: &str) -> String {
+    pub(crate) fn dress(&self, tone: Tone, text: &str) -> String {
         let code = match tone {
             Tone::Plain => return text.to_owned(),
             Tone::Good => "32",

@@ -3,6 +3,7 @@
 //! A look that fails is an error, an object that does not exist is `None`; neither is ever a zero.
 
 mod logs;
+mod scaled_object;
 
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1;
@@ -14,8 +15,8 @@ use serde::Serialize;
 use serde_json::Value;
 
 pub use logs::{LogOptions, follow};
+pub use scaled_object::{ScaledObject, scaled_object, scaled_objects};
 
-use crate::address::Name;
 use crate::connection::{Cluster, Session};
 use crate::error::Error;
 use crate::{Result, readiness};
@@ -84,19 +85,6 @@ pub struct Hpa {
     pub metrics: Value,
     /// Conditions.
     pub conditions: Vec<Condition>,
-}
-
-/// A ScaledObject's status.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct ScaledObject {
-    /// Conditions.
-    pub conditions: Vec<Condition>,
-    /// When a trigger was last active.
-    pub last_active_at: Option<Timestamp>,
-    /// Names of its external metrics.
-    pub metric_names: Vec<String>,
-    /// Name of its HPA.
-    pub hpa: Option<String>,
 }
 
 /// An Event about an object.
@@ -183,37 +171,6 @@ pub async fn hpa(cluster: &Cluster, namespace: &str, name: &str) -> Result<Optio
             conditions: status.conditions.into_iter().flatten().map(condition).collect(),
         }
     }))
-}
-
-/// The ScaledObject, or `None` if it or its kind does not exist.
-pub async fn scaled_object(cluster: &Cluster, namespace: &str, name: &str) -> Result<Option<ScaledObject>> {
-    let session = cluster.session().await?;
-    let identity = Name {
-        api_version: "keda.sh/v1alpha1".to_owned(),
-        kind: "ScaledObject".to_owned(),
-        namespace: Some(namespace.to_owned()),
-        name: name.to_owned(),
-    };
-    let Some(api) = identity.api(&session).await? else { return Ok(None) };
-    let found = api.get_opt(name).await.map_err(failed(&session, "read ScaledObject", namespace, name))?;
-    Ok(found.map(|found| scaled_object_view(&found.data)))
-}
-
-fn scaled_object_view(data: &Value) -> ScaledObject {
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let status = &data["status"];
-    let condition = |c: &Value| Condition {
-        kind: text(&c["type"]),
-        status: text(&c["status"]),
-        reason: text(&c["reason"]),
-        message: text(&c["message"]),
-    };
-    ScaledObject {
-        conditions: status["conditions"].as_array().into_iter().flatten().map(condition).collect(),
-        last_active_at: status["lastActiveTime"].as_str().and_then(|time| time.parse().ok()),
-        metric_names: status["externalMetricNames"].as_array().into_iter().flatten().map(text).collect(),
-        hpa: status["hpaName"].as_str().map(str::to_owned),
-    }
 }
 
 /// The Events of a namespace, oldest first.

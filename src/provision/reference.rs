@@ -93,7 +93,7 @@ pub(crate) fn is_unknown(value: &Value) -> bool {
     match value {
         Value::String(text) => text == UNKNOWN,
         Value::Array(items) => items.iter().any(is_unknown),
-        Value::Object(map) => map.iter().any(|(key, item)| key == UNKNOWN || is_unknown(item)),
+        Value::Object(map) => map.iter().any(|(key, item)| key.contains(UNKNOWN) || is_unknown(item)),
         Value::Null | Value::Bool(_) | Value::Number(_) => false,
     }
 }
@@ -103,7 +103,7 @@ fn fill(value: &Value, lookup: &dyn Fn(&Reference) -> Option<Value>) -> Value {
         Value::String(text) => fill_text(text, lookup),
         Value::Array(items) => Value::Array(items.iter().map(|item| fill(item, lookup)).collect()),
         Value::Object(map) => {
-            let entry = |(key, item): (&String, &Value)| (as_text(&fill_text(key, lookup)), fill(item, lookup));
+            let entry = |(key, item): (&String, &Value)| (fill_key(key, lookup), fill(item, lookup));
             Value::Object(map.iter().map(entry).collect::<Map<_, _>>())
         }
         plain => plain.clone(),
@@ -129,6 +129,15 @@ fn fill_text(text: &str, lookup: &dyn Fn(&Reference) -> Option<Value>) -> Value 
         }
     }
     Value::String(filled)
+}
+
+/// A key keeps its known parts: two keys of the same unknown host (`…:aud`, `…:sub`) must not become one.
+fn fill_key(key: &str, lookup: &dyn Fn(&Reference) -> Option<Value>) -> String {
+    let part = |part: Part<'_>| match part {
+        Part::Text(text) => text.to_owned(),
+        Part::Reference(reference) => lookup(&reference).map_or_else(|| UNKNOWN.to_owned(), |value| as_text(&value)),
+    };
+    parts(key).into_iter().map(part).collect()
 }
 
 fn as_text(value: &Value) -> String {
@@ -171,6 +180,13 @@ mod tests {
     fn an_unknown_part_makes_the_string_unknown_and_nothing_else() {
         let value = filled(json!({"x": "a${k.m.host}", "y": "b"}));
         assert_eq!(value, json!({"x": UNKNOWN, "y": "b"}));
+        assert!(is_unknown(&value));
+    }
+
+    #[test]
+    fn keys_of_the_same_unknown_host_stay_apart() {
+        let value = filled(json!({"${k.m.host}:aud": "a", "${k.m.host}:sub": "b"}));
+        assert_eq!(value, json!({format!("{UNKNOWN}:aud"): "a", format!("{UNKNOWN}:sub"): "b"}));
         assert!(is_unknown(&value));
     }
 }

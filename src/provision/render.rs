@@ -1,4 +1,8 @@
 //! A plan as lines of text in Terraform's manner; colours are the view's business.
+//!
+//! What is made shows its fields one a line, nested ones indented; what is changed shows `path: old -> new`.
+
+mod tree;
 
 use serde_json::Value;
 
@@ -53,6 +57,10 @@ pub fn render(plan: &Plan) -> Vec<Line> {
     for change in &plan.changes {
         render_change(change, &mut lines);
     }
+    if lines.iter().any(|line| line.text.ends_with(tree::FOLDED)) {
+        let text = "Note: (N values) stands for N values that are not shown; the plan as JSON has them.";
+        lines.push(line(Mark::Plain, text));
+    }
     lines.extend(plan.notes.iter().map(|note| line(Mark::Plain, format!("Note: {note}"))));
     let summary =
         if plan.is_empty() { "No changes. What exists is as declared.".to_owned() } else { plan.summary().to_string() };
@@ -69,7 +77,9 @@ pub fn render_drift(drift: &[Drift]) -> Vec<Line> {
             continue;
         }
         lines.push(line(Mark::Change, format!("  ~ {address} has changed")));
-        lines.extend(fields.iter().map(render_field));
+        for field in fields {
+            render_field(field, &mut lines);
+        }
     }
     lines
 }
@@ -84,30 +94,53 @@ fn render_change(change: &Change, lines: &mut Vec<Line>) {
     };
     let because = change.reason.as_ref().map(|reason| format!(" ({reason})")).unwrap_or_default();
     lines.push(line(mark, format!("{} {} {verb}{because}", mark.symbol(), change.address)));
-    lines.extend(change.fields.iter().map(render_field));
+    for field in &change.fields {
+        render_field(field, lines);
+    }
 }
 
-fn render_field(field: &Field) -> Line {
+fn render_field(field: &Field, lines: &mut Vec<Line>) {
     let Field { path, before, after, forces_replacement, sensitive } = field;
+    let forces = if *forces_replacement { " # forces replacement" } else { "" };
     let mark = match (before, after) {
         (None, _) if !sensitive => Mark::Add,
         (_, After::Removed) => Mark::Destroy,
         _ => Mark::Change,
     };
+    let first = line(mark, format!("      {} {path}:", mark.symbol().trim()));
+    let whole = |text: &str| line(mark, format!("{} {text}{forces}", first.text));
+    if *sensitive {
+        lines.push(whole("(sensitive value)"));
+        return;
+    }
+    let short = |value: &Value| tree::short(value);
     let new = match after {
-        After::Known(value) => text(value),
-        After::Unknown => UNKNOWN.to_owned(),
-        After::Removed => "null".to_owned(),
+        After::Known(value) => short(value),
+        After::Unknown => Some(UNKNOWN.to_owned()),
+        After::Removed => Some("null".to_owned()),
     };
-    let value = match before {
-        _ if *sensitive => "(sensitive value)".to_owned(),
-        Some(before) => format!("{} -> {new}", text(before)),
-        None => new,
-    };
-    let forces = if *forces_replacement { " # forces replacement" } else { "" };
-    line(mark, format!("      {} {path} = {value}{forces}", mark.symbol().trim()))
+    match (before.as_ref().map(short), new) {
+        (None, Some(new)) => lines.push(whole(&new)),
+        (Some(Some(old)), Some(new)) => lines.push(whole(&format!("{old} -> {new}"))),
+        _ => {
+            lines.push(line(mark, format!("{}{forces}", first.text)));
+            if let Some(before) = before {
+                grow(Mark::Destroy, before, lines);
+            }
+            if let After::Known(value) = after {
+                grow(Mark::Add, value, lines);
+            }
+        }
+    }
 }
 
-fn text(value: &Value) -> String {
-    if value == UNKNOWN { UNKNOWN.to_owned() } else { value.to_string() }
+/// A value that takes more than one line, below the line that names it.
+fn grow(mark: Mark, value: &Value, lines: &mut Vec<Line>) {
+    let symbol = mark.symbol().trim();
+    for tree::Twig { depth, text } in tree::grow(value) {
+        lines.push(line(mark, format!("{:indent$}{symbol} {text}", "", indent = 10 + 4 * depth)));
+    }
 }
+
+#[cfg(test)]
+mod tests;

@@ -229,7 +229,7 @@ async fn unknown_values_show_as_such_and_secrets_nowhere() {
     let graph = bench.pair();
     let (plan, _) = bench.up(&graph).await;
     let text: Vec<String> = render(&plan).into_iter().map(|line| line.text).collect();
-    assert!(text.contains(&"      + peer = (known after apply)".to_owned()), "{text:#?}");
+    assert!(text.contains(&"      + peer: (known after apply)".to_owned()), "{text:#?}");
     let state = std::fs::read_to_string(bench.store().path()).unwrap();
     let plan = serde_json::to_string(&plan).unwrap();
     for text in [text.join("\n"), state, plan] {

@@ -47,10 +47,12 @@ fn check_names(findings: &mut Findings, stack: &Stack) {
         findings.problem("name", format!("{:?} is no valid stack name", stack.name), next);
     }
     let name = &stack.cluster.name;
-    if !matches("^[0-9A-Za-z][A-Za-z0-9_-]*$", name) || name.len() > CLUSTER_NAME_MAX {
+    let is_invalid = !matches("^[0-9A-Za-z][A-Za-z0-9_-]*$", name) || name.len() > CLUSTER_NAME_MAX;
+    if is_invalid && !findings.follows("cluster.name", &["name"]) {
         let next = "EKS takes up to 100 letters, digits, hyphens and underscores, beginning with a letter or digit";
         findings.problem("cluster.name", format!("{name:?} is no valid cluster name"), next);
     } else if let Some(role) = stack.names().longest_role()
+        && !is_invalid
         && role.len() > ROLE_NAME_MAX
     {
         let excess = role.len() - ROLE_NAME_MAX;
@@ -169,7 +171,9 @@ fn check_workload(findings: &mut Findings, key: &str, workload: &Workload) {
     if matches(r"\.fifo$", queue) {
         let next = "use a standard queue";
         findings.problem(&format!("{key}.queue.name"), "FIFO queues are not provisioned by this version", next);
-    } else if !matches("^[A-Za-z0-9_-]+$", queue) || queue.len() > QUEUE_NAME_MAX {
+    } else if (!matches("^[A-Za-z0-9_-]+$", queue) || queue.len() > QUEUE_NAME_MAX)
+        && !findings.follows(&format!("{key}.queue.name"), &["name", "cluster.name", &format!("{key}.name")])
+    {
         let next = "use up to 80 letters, digits, hyphens and underscores";
         findings.problem(&format!("{key}.queue.name"), format!("{queue:?} is no valid queue name"), next);
     }

@@ -49,6 +49,13 @@ impl Findings {
         Problem { file: self.file.clone(), origin, key: key.to_owned(), cause, next_step }
     }
 
+    /// Whether `key` was left to a default that is made from one of `sources`, and that one is wrong already: one mistake
+    /// deserves one message.
+    pub(crate) fn follows(&self, key: &str, sources: &[&str]) -> bool {
+        let is_said = self.settings.iter().any(|setting| setting.key == key && setting.origin != Origin::Default);
+        !is_said && self.problems.iter().any(|problem| sources.contains(&problem.key.as_str()))
+    }
+
     fn at(&mut self, origin: &Origin, key: &str, cause: String, next_step: String) {
         let file = self.file.clone();
         self.problems.push(Problem { file, origin: origin.clone(), key: key.to_owned(), cause, next_step });

@@ -73,6 +73,14 @@ pub struct Step {
     pub expectation: Expectation,
 }
 
+impl Step {
+    /// Whether the command calls `program` (as a word of its own, also inside `$(…)`).
+    pub fn calls(&self, program: &str) -> bool {
+        let inside_word = |letter: char| letter.is_ascii_alphanumeric() || "-_./:".contains(letter);
+        self.command.split(|letter| !inside_word(letter)).any(|word| word == program)
+    }
+}
+
 /// What must come of a command.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Expectation {
@@ -244,6 +252,14 @@ mod tests {
         assert_eq!(step.expectation.retry_seconds, 60);
         assert_eq!(step.expectation.lines, ["^total \\d+", "me.*txt"]);
         assert_eq!(page.steps[1].expectation, Expectation { exit: 4, ..Expectation::default() });
+    }
+
+    #[test]
+    fn a_step_says_which_programs_it_calls() {
+        let page =
+            parse(1, "p", "# T\n```sh run\nX=\"$(aws sqs list-queues)\"; get s0-aws-sqs /kubectl\n```\n").unwrap();
+        assert!(page.steps[0].calls("aws"));
+        assert!(!page.steps[0].calls("kubectl") && !page.steps[0].calls("sqs-list"));
     }
 
     #[test]

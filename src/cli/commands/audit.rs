@@ -12,14 +12,13 @@ use crate::view::{Tone, View};
 
 pub(crate) async fn run(settings: &Settings, target: &Target, view: &View) -> Outcome {
     let cloud = Cloud::new(&target.session, &settings.stack.name, "audit", "", &std::collections::BTreeMap::new());
-    let found = find(settings, target, &cloud).await?;
+    let found = find(settings, &cloud).await?;
     show(&found, view);
     Ok(if found.is_empty() { Exit::Done } else { Exit::Leftovers })
 }
 
 /// Everything in the account that is this stack's. Objects in the cluster go with the cluster, which is listed.
-pub(crate) async fn find(settings: &Settings, target: &Target, cloud: &Cloud) -> Outcome<Vec<Found>> {
-    let _ = target;
+pub(crate) async fn find(settings: &Settings, cloud: &Cloud) -> Outcome<Vec<Found>> {
     aws::audit::find(cloud, &settings.stack.cluster.name).await.map_err(one)
 }
 

@@ -23,7 +23,7 @@ pub(crate) async fn run(
     let judged = match raised {
         Ok(Exit::Done) => {
             view.tell(Tone::Strong, "\n2/3  Verify");
-            verify::run(&wanted, settings, &target, view, stop).await
+            Box::pin(verify::run(&wanted, settings, &target, view, stop)).await
         }
         // Nothing was changed, so there is nothing to take down.
         Ok(other) => return Ok(other),
@@ -31,7 +31,9 @@ pub(crate) async fn run(
     };
     if let Err(wrong) = &judged {
         // Told now: taking down may take long, or fail for a reason of its own.
-        wrong.iter().for_each(|diagnostic| view.diagnostic(diagnostic));
+        for diagnostic in wrong {
+            view.diagnostic(diagnostic);
+        }
     }
     view.tell(Tone::Strong, "\n3/3  Down");
     // Ctrl-C ended the proof, not the duty to clean up; the next one kills.

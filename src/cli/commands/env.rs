@@ -18,8 +18,8 @@ pub(crate) fn run(settings: &Settings, view: &View) -> Outcome {
     }
     for (name, value) in variables {
         match value {
-            Some(value) => view.raw(&format!("export {name}={}", quoted(&value))),
-            None => view.raw(&format!("unset {name}")),
+            Some(value) => View::raw(&format!("export {name}={}", quoted(&value))),
+            None => View::raw(&format!("unset {name}")),
         }
     }
     Ok(Exit::Done)

@@ -18,7 +18,7 @@ pub(crate) fn run(settings: &Settings, target: &Target, view: &View, stop: &Canc
     let engine = Engine::open(settings, target, "graph", view, stop)?;
     let graph = &engine.graph;
     if view.is_human() {
-        view.raw(&mermaid(graph));
+        View::raw(&mermaid(graph));
         return Ok(Exit::Done);
     }
     let edges: Vec<_> = graph.edges().map(|(from, to)| json!({ "from": from, "needs": to })).collect();

@@ -19,7 +19,7 @@ pub(crate) async fn run(wanted: &Kubeconfig, settings: &Settings, target: &Targe
         write(settings, target, path).await?;
         view.line(format!("Wrote {}", path.display()));
     } else {
-        view.raw(&text(settings, target).await?);
+        View::raw(&text(settings, target).await?);
     }
     Ok(Exit::Done)
 }

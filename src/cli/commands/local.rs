@@ -64,7 +64,7 @@ pub(crate) async fn start(options: &LocalRun, place: &Place, global: &Global) ->
     for (image, program) in &options.images {
         words.extend(["--image".into(), format!("{image}={}", program.display())]);
     }
-    process::start(&place.folder, &program, &words).await.map_err(one)
+    process::start(&place.folder, &program, &words).await.map_err(not_begun)
 }
 
 async fn here(options: LocalRun, place: &Place, stop: CancellationToken) -> Outcome {
@@ -82,8 +82,16 @@ async fn here(options: LocalRun, place: &Place, stop: CancellationToken) -> Outc
         stop,
     )
     .await
-    .map_err(one)?;
+    .map_err(|error| match error {
+        local::Error::Port { .. } | local::Error::Running { .. } => not_begun(error),
+        other => one(other),
+    })?;
     Ok(Exit::Done)
+}
+
+/// Without the local cloud nothing is begun.
+fn not_begun(error: local::Error) -> Vec<Diagnostic> {
+    vec![Diagnostic::from(error).exit(Exit::Preflight)]
 }
 
 fn program() -> Outcome<PathBuf> {

@@ -29,7 +29,7 @@ pub(crate) fn run(wanted: &Outputs, settings: &Settings, view: &View) -> Outcome
         return Err(vec![Diagnostic::error(text).help(format!("there are {}", names.join(", "))).exit(Exit::Usage)]);
     };
     if view.is_human() {
-        view.raw(value);
+        View::raw(value);
     } else {
         view.event("output", json!({ "name": name, "value": value }));
     }

@@ -15,7 +15,7 @@ pub(crate) async fn operator(stop: CancellationToken) -> Outcome {
     let session = Session::load(aws::session::Settings::default()).await.map_err(one)?;
     let clock = clock::env::clock();
     let identities = operator::Identities::new(session, operator::web_identity_token_file(), clock.clone());
-    operator::run(settings, identities, clock, stop).await.map_err(one)?;
+    Box::pin(operator::run(settings, identities, clock, stop)).await.map_err(one)?;
     Ok(Exit::Done)
 }
 

@@ -15,10 +15,16 @@ use crate::view::{Tone, View};
 /// Messages in one request to the queue.
 const BATCH: usize = 10;
 
-pub(crate) async fn run(send: Send, queue_url: &str, target: &Target, view: &View, stop: CancellationToken) -> Outcome {
-    let pause = pause(send.rate)?;
+pub(crate) async fn run(
+    wanted: Send,
+    queue_url: &str,
+    target: &Target,
+    view: &View,
+    stop: CancellationToken,
+) -> Outcome {
+    let pause = pause(wanted.rate)?;
     let queue = Queue::new(&target.session, queue_url);
-    let bodies: Vec<String> = (1..=send.count).map(|n| send.body.replace("{n}", &n.to_string())).collect();
+    let bodies: Vec<String> = (1..=wanted.count).map(|n| wanted.body.replace("{n}", &n.to_string())).collect();
     let mut sent = 0;
     for batch in bodies.chunks(if pause.is_zero() { BATCH } else { 1 }) {
         if sent > 0 {
@@ -28,12 +34,12 @@ pub(crate) async fn run(send: Send, queue_url: &str, target: &Target, view: &Vie
             }
         }
         let ids = queue.send(batch).await.map_err(|error| {
-            vec![Diagnostic::from(error).because(format!("{sent} of {} messages were sent before", send.count))]
+            vec![Diagnostic::from(error).because(format!("{sent} of {} messages were sent before", wanted.count))]
         })?;
         sent += ids.len();
         view.event("sent", json!({ "message_ids": ids }));
     }
-    let text = format!("Sent {sent} of {} messages to {queue_url}", send.count);
+    let text = format!("Sent {sent} of {} messages to {queue_url}", wanted.count);
     view.fact("send_summary", json!({ "sent": sent, "queue_url": queue_url }), Tone::Plain, text);
     Ok(if sent == bodies.len() { Exit::Done } else { Exit::Failed })
 }

@@ -9,7 +9,7 @@ use crate::settings::Settings;
 use crate::target::Target;
 use crate::view::View;
 
-pub(crate) async fn run(token: Token, settings: &Settings, target: &Target, view: &View) -> Outcome {
+pub(crate) async fn run(token: Token, settings: &Settings, target: &Target) -> Outcome {
     let cluster = token.cluster_name.unwrap_or_else(|| settings.stack.cluster.name.clone());
     let token = aws::eks_token::token(&target.session, &cluster).await.map_err(one)?;
     let credential = json!({
@@ -19,6 +19,6 @@ pub(crate) async fn run(token: Token, settings: &Settings, target: &Target, view
         // kubectl takes whole seconds only.
         "status": { "expirationTimestamp": token.expires_at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(), "token": token.value },
     });
-    view.raw(&credential.to_string());
+    View::raw(&credential.to_string());
     Ok(Exit::Done)
 }

@@ -1,6 +1,7 @@
 //! `sluice verify`: live through stories, judge the evidence, write the reports. Also `sluice watch` and `sluice explain`,
 //! which look at the same things.
 
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -32,7 +33,7 @@ pub(crate) async fn run(
         let looking = self::settings(settings, target, wanted.messages as usize).await?;
         let evidence = looking.evidence.clone();
         let (records, told) = tell(view);
-        let report = verify::run(looking, story, Some(records), stop.clone()).await;
+        let report = Box::pin(verify::run(looking, story, Some(records), stop.clone())).await;
         told.await;
         let report = report.map_err(one)?;
         publish(&report, &evidence, settings, view)?;
@@ -235,11 +236,12 @@ fn line(picture: &Picture) -> String {
         number(replicas.map(|replicas| replicas.desired.to_string())),
         number(replicas.map(|replicas| replicas.ready.to_string())),
     );
+    // Writing to a string cannot fail.
     if let Some(step) = &picture.step {
-        line.push_str(&format!(" · {}", step.name));
+        let _ = write!(line, " · {}", step.name);
     }
     if let Some(refusal) = &picture.refusal {
-        line.push_str(&format!(" · refused: {refusal:?}"));
+        let _ = write!(line, " · refused: {refusal:?}");
     }
     line
 }

@@ -1,0 +1,200 @@
+//! Mistakes and mishaps: one clear message with the place, the documented exit code, nothing half-written.
+
+use std::net::TcpListener;
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::place::{Place, Running, ended};
+
+const USAGE: i32 = 2;
+const FAILED: i32 = 1;
+const PREFLIGHT: i32 = 6;
+
+/// A stack file with one mistake ends `up` before anything is written.
+#[track_caller]
+fn refused(stack: &str, says: &[&str]) {
+    let place = Place::new();
+    place.write("stack.yaml", stack);
+    let up = place.run("up").with(USAGE).says(says);
+    assert!(up.stdout.is_empty(), "{}", up.stdout);
+    // The next step is told as well.
+    assert!(up.stderr.contains("\n  → "), "{}", up.stderr);
+    assert_eq!(place.files(), ["stack.yaml"]);
+    place.nothing_runs();
+}
+
+#[test]
+fn an_unknown_key_is_named_with_line_column_and_the_likely_one() {
+    refused("region: eu-central-1\nclusterr: {}\n", &["stack.yaml:2:1:", "clusterr", "did you mean \"cluster\"?"]);
+    let nested = "workloads:\n  - name: myapp\n    scaling:\n      maxReplicas: 5\n";
+    refused(nested, &["stack.yaml:4:7:", "workloads[0].scaling.maxReplicas", "maxReplicaCount"]);
+}
+
+#[test]
+fn a_wrong_type_is_named_with_what_was_expected_and_found() {
+    refused("cluster:\n  subnets: 3\n", &["stack.yaml:2:12:", "cluster.subnets", "expected a list of texts"]);
+    let text = "workloads:\n  - name: myapp\n    scaling: { maxReplicaCount: lots }\n";
+    refused(text, &["stack.yaml:3:", "workloads[0].scaling.maxReplicaCount", "expected a whole number, found text"]);
+}
+
+#[test]
+fn all_mistakes_of_a_file_are_told_at_once() {
+    let place = Place::new();
+    place.write("stack.yaml", "regoin: x\ncluster:\n  subnets: 3\n");
+    let plan = place.run("plan").with(USAGE);
+    assert!(plan.stderr.contains("stack.yaml:1:1:") && plan.stderr.contains("stack.yaml:3:12:"), "{}", plan.stderr);
+}
+
+#[test]
+fn broken_yaml_is_named_with_its_line() {
+    refused("region: eu-central-1\ncluster: [\n", &["stack.yaml:"]);
+}
+
+#[test]
+fn a_stack_file_that_is_not_there_is_named() {
+    let place = Place::new();
+    place.run("up --file missing.yaml").with(USAGE).says(&["missing.yaml", "--file"]);
+    assert!(place.files().is_empty());
+}
+
+#[test]
+fn a_sixth_selector_is_refused_with_the_limit() {
+    let text = "cluster:\n  fargate:\n    selectors: [default, kube-system, keda, myproject, five, six]\n";
+    refused(text, &["stack.yaml:3:", "cluster.fargate.selectors", "6 selectors", "takes five"]);
+}
+
+#[test]
+fn an_invalid_cluster_name_is_refused_with_the_rule() {
+    let place = Place::new();
+    // What is made from a wrong name is not told on top of it.
+    place.run("up --stack=-wrong-").with(USAGE).says(&["flag --stack", "\"-wrong-\" is no valid stack name"]);
+    refused("cluster:\n  name: not a name\n", &["stack.yaml:2:9:", "cluster.name", "\"not a name\"", "100 letters"]);
+}
+
+#[test]
+fn a_mistake_is_told_to_programs_as_well() {
+    let place = Place::new();
+    place.write("stack.yaml", "clusterr: {}\n");
+    let up = place.run("up --output json").with(USAGE);
+    let event: Value = serde_json::from_str(&up.stdout).expect("exactly one object");
+    assert_eq!(
+        (&event["type"], &event["severity"], &event["exit_code"]),
+        (&"diagnostic".into(), &"error".into(), &2.into())
+    );
+}
+
+#[test]
+fn an_endpoint_that_does_not_answer_is_named_and_nothing_is_written() {
+    let place = Place::new();
+    // A port that was free a moment ago.
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let mut command = place.sluice("up --target aws --yes");
+    command.env("AWS_ENDPOINT_URL", format!("http://127.0.0.1:{port}"));
+    command.env("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE").env("AWS_SECRET_ACCESS_KEY", "do-not-print-me");
+    let up = ended(&mut command).with(PREFLIGHT).says(&["sts:GetCallerIdentity", "AWS_ENDPOINT_URL"]);
+    assert!(!up.stderr.contains("do-not-print-me"), "{}", up.stderr);
+    assert!(place.files().is_empty());
+}
+
+#[test]
+fn a_port_that_is_taken_is_named() {
+    let place = Place::new();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap();
+    let start = place.run(&format!("local start --port {}", address.port()));
+    start.with(PREFLIGHT).says(&[&address.to_string(), "choose another port with --port"]);
+    place.nothing_runs();
+    // The log that the message names is there; nothing that says a cloud is running.
+    assert_eq!(place.files(), [".sluice/e2e/local.log"]);
+}
+
+#[test]
+fn a_folder_that_cannot_be_made_is_named() {
+    let place = Place::new();
+    place.write(".sluice", "a file, not a folder");
+    place.run("up").with(FAILED).says(&[".sluice/e2e", "Not a directory"]);
+    place.nothing_runs();
+}
+
+#[test]
+fn a_state_in_use_says_by_whom() {
+    let place = Place::new();
+    let up = Running::start(&place, "up");
+    up.until_event("apply_start", "aws_eks_cluster.this");
+    let holder = format!("`up` of process {} on ", up.pid());
+    for words in ["plan", "up", "down"] {
+        place.run(words).with(PREFLIGHT).says(&["state.json is in use", &holder, " since 2"]);
+    }
+    up.kill();
+    // The lock goes with its holder.
+    place.run("down").with(0);
+    place.nothing_is_left();
+}
+
+#[test]
+fn a_state_that_is_none_is_left_as_it_is() {
+    let place = Place::new();
+    std::fs::create_dir_all(place.stack_file("")).unwrap();
+    std::fs::write(place.stack_file("state.json"), "{ half").unwrap();
+    place.run("up").with(FAILED).says(&["state.json is not a state file", "move it away"]);
+    assert_eq!(std::fs::read_to_string(place.stack_file("state.json")).unwrap(), "{ half");
+    place.nothing_runs();
+}
+
+/// The state on the disk is whole, whatever happened to the last write.
+#[track_caller]
+fn state_is_whole(place: &Place) {
+    let text = std::fs::read_to_string(place.stack_file("state.json")).unwrap();
+    let state: Value = serde_json::from_str(&text).unwrap();
+    assert!(!state["resources"].as_object().unwrap().is_empty(), "{state}");
+    assert!(!place.stack_file("state.json.new").exists(), "half a state is left");
+}
+
+#[test]
+fn a_state_that_cannot_grow_ends_up_with_the_last_checkpoint_whole() {
+    let place = Place::new();
+    place.run("local start").with(0);
+    // Files may grow to 4096 bytes only, and whoever writes more is told so instead of being killed.
+    let script = format!("trap '' XFSZ; ulimit -f 8; exec {} up", env!("CARGO_BIN_EXE_sluice"));
+    let mut command = Command::new("sh");
+    command.args(["-c", &script]);
+    place.at_home(&mut command);
+    let up = ended(&mut command).with(FAILED).says(&["cannot write the state", "state.json", "File too large"]);
+    assert!(up.stderr.contains("everything is found by name and tag"), "{}", up.stderr);
+    state_is_whole(&place);
+    // What was made since the last checkpoint is found again.
+    place.run("down").with(0);
+    place.nothing_is_left();
+}
+
+/// Whether this machine lets us mount a file system of our own.
+fn can_mount() -> bool {
+    let mut command = Command::new("unshare");
+    command.args(["--map-root-user", "--mount", "mount", "-t", "tmpfs", "none", "/mnt"]);
+    command.output().is_ok_and(|output| output.status.success())
+}
+
+#[test]
+fn a_full_disk_ends_up_and_the_state_is_saved_elsewhere() {
+    if !can_mount() {
+        println!("not run: this machine lets nobody mount a small disk; the test with a file limit stands for it");
+        return;
+    }
+    let place = Place::new();
+    let script = "mkdir -p .sluice && mount -t tmpfs -o size=48k none .sluice && sluice up; echo \"up $?\" >&2
+        mount -o remount,size=64m none .sluice; test -e .sluice/e2e/state.json.new && echo 'half a state' >&2
+        sluice down; echo \"down $?\" >&2; ls -A .sluice >&2";
+    let script = script.replace("sluice up", &format!("{} up", env!("CARGO_BIN_EXE_sluice")));
+    let script = script.replace("sluice down", &format!("{} down", env!("CARGO_BIN_EXE_sluice")));
+    let mut command = Command::new("unshare");
+    command.args(["--map-root-user", "--mount", "sh", "-c", &script]);
+    place.at_home(&mut command);
+    let ended =
+        ended(&mut command).with(0).says(&["cannot write the state", "No space left on device", "was saved as"]);
+    assert!(ended.stderr.contains("up 1\n"), "{}", ended.stderr);
+    assert!(ended.stderr.ends_with("down 0\n"), "something is left, or down failed: {}", ended.stderr);
+    let saved = std::fs::read_to_string(place.path().join("tmp/sluice-e2e-state.json")).unwrap();
+    assert!(serde_json::from_str::<Value>(&saved).unwrap()["resources"].is_object());
+    place.nothing_runs();
+}

@@ -1,0 +1,131 @@
+//! The status as lines on a screen.
+
+use cluster::read::{Condition, Deployment, Hpa};
+
+use super::{Scaled, Seen, Status};
+use crate::view::Tone;
+
+type Lines = Vec<(Tone, String)>;
+
+pub(super) fn lines(status: &Status) -> Lines {
+    let mut lines = vec![(Tone::Strong, format!("Stack {} on {} ({})", status.stack, status.target, status.region))];
+    match &status.local_cloud {
+        None => {}
+        Some(Seen::Is(record)) => lines.push(row(
+            "Local cloud",
+            Tone::Plain,
+            format!("process {}, {}, time {}× as fast", record.pid, record.aws_endpoint, record.time_scale),
+        )),
+        Some(other) => lines.push(missing("Local cloud", "not running", other)),
+    }
+    if status.is_nothing() {
+        lines.push((
+            Tone::Plain,
+            "Nothing is up. Bring it up with `sluice up`, or see it all with `sluice demo`.".into(),
+        ));
+        return lines;
+    }
+    recorded(status, &mut lines);
+    match &status.cluster {
+        Seen::Is(cluster) => {
+            let endpoint = cluster.endpoint.as_deref().unwrap_or("no endpoint yet");
+            let tone = if cluster.status == "ACTIVE" { Tone::Good } else { Tone::Change };
+            let text = format!("{} {}, Kubernetes {}, {endpoint}", cluster.name, cluster.status, cluster.version);
+            lines.push(row("Cluster", tone, text));
+        }
+        other => lines.push(missing("Cluster", "none", other)),
+    }
+    for queue in &status.queues {
+        let name = &queue.name;
+        match &queue.counts {
+            Seen::Is(counts) => {
+                let text = format!(
+                    "{name}: {} visible, {} in flight, {} delayed",
+                    counts.visible, counts.in_flight, counts.delayed
+                );
+                lines.push(row("Queue", Tone::Plain, text));
+            }
+            Seen::Unreadable(why) => lines.push(row("Queue", Tone::Bad, format!("{name}: unreadable: {why}"))),
+            Seen::Absent => lines.push(row("Queue", Tone::Change, format!("{name}: none"))),
+        }
+    }
+    match &status.operator {
+        Seen::Is(operator) => {
+            let tone = if operator.ready >= operator.desired.max(1) { Tone::Good } else { Tone::Bad };
+            lines.push(row("Operator", tone, format!("{} of {} ready", operator.ready, operator.desired)));
+        }
+        other => lines.push(missing("Operator", "none", other)),
+    }
+    match &status.scaled_objects {
+        Seen::Is(objects) => objects.iter().for_each(|object| scaled(object, &mut lines)),
+        other => lines.push(missing("ScaledObject", "none", other)),
+    }
+    lines.push(row("Next", Tone::Dim, next(status)));
+    lines
+}
+
+fn recorded(status: &Status, lines: &mut Lines) {
+    match &status.recorded {
+        Seen::Is(recorded) if recorded.unfinished > 0 => {
+            let text = format!("{} resources, {} of them unfinished", recorded.resources, recorded.unfinished);
+            lines.push(row("Recorded", Tone::Change, text));
+        }
+        Seen::Is(recorded) => lines.push(row("Recorded", Tone::Plain, format!("{} resources", recorded.resources))),
+        other => lines.push(missing("Recorded", "nothing", other)),
+    }
+}
+
+fn scaled(scaled: &Scaled, lines: &mut Lines) {
+    let Scaled { object, replicas, hpa } = scaled;
+    let replicas = match replicas {
+        Seen::Is(Deployment { desired, ready, .. }) => format!("{desired} wanted, {ready} ready"),
+        Seen::Absent => "its target does not exist".to_owned(),
+        Seen::Unreadable(why) => format!("replicas unreadable: {why}"),
+    };
+    let text = format!("{}/{}: min {}, max {}; {replicas}", object.namespace, object.name, object.min, object.max);
+    lines.push(row("ScaledObject", Tone::Plain, text));
+    for kind in ["Ready", "Active", "Paused"] {
+        // The operator has not spoken yet where a condition is missing; that is neither True nor False.
+        let text = match object.conditions.iter().find(|condition| condition.kind == kind) {
+            Some(Condition { status, message, .. }) => format!("  {kind}={status}  {message}"),
+            None => format!("  {kind}=?  not reported yet"),
+        };
+        lines.push(row("", Tone::Plain, text.trim_end()));
+    }
+    let text = match hpa {
+        Seen::Is(Hpa { current, desired, .. }) => {
+            let current = current.map_or_else(|| "?".to_owned(), |current| current.to_string());
+            format!("  HPA {}: current {current}, desired {desired}", object.hpa.as_deref().unwrap_or_default())
+        }
+        Seen::Absent => "  HPA: none".to_owned(),
+        Seen::Unreadable(why) => format!("  HPA unreadable: {why}"),
+    };
+    lines.push(row("", Tone::Plain, text));
+}
+
+fn next(status: &Status) -> &'static str {
+    let unfinished = matches!(&status.recorded, Seen::Is(recorded) if recorded.unfinished > 0);
+    match (&status.local_cloud, &status.cluster) {
+        (Some(Seen::Absent), _) => {
+            "the local cloud is gone with all that was in it: `sluice up` begins anew, `sluice down` clears the record"
+        }
+        (_, Seen::Is(_)) if !unfinished && status.scaled_objects != Seen::Absent => {
+            "`sluice send 9`, `sluice watch`, `sluice verify`, or `sluice down`"
+        }
+        _ => "`sluice up` goes on where the last run ended, `sluice down` removes what there is",
+    }
+}
+
+fn row(name: &str, tone: Tone, text: impl std::fmt::Display) -> (Tone, String) {
+    (tone, format!("{name:<13} {text}"))
+}
+
+fn missing<T>(name: &str, absent: &str, seen: &Seen<T>) -> (Tone, String) {
+    match seen {
+        Seen::Unreadable(why) => row(name, Tone::Bad, format!("unreadable: {why}")),
+        _ => row(name, Tone::Change, absent),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,156 @@
+//! The screen, as snapshots.
+
+use aws::queue::Counts;
+use cluster::read::ScaledObject;
+use local::files::Record;
+
+use super::super::{ControlPlane, QueueStatus, Recorded};
+use super::*;
+
+fn nothing() -> Status {
+    Status {
+        stack: "demo".to_owned(),
+        target: "local",
+        region: "eu-central-1".to_owned(),
+        local_cloud: Some(Seen::Absent),
+        recorded: Seen::Absent,
+        cluster: Seen::Absent,
+        queues: vec![QueueStatus { name: "demo-myapp".to_owned(), counts: Seen::Absent }],
+        operator: Seen::Absent,
+        scaled_objects: Seen::Absent,
+    }
+}
+
+fn standing() -> Status {
+    let condition = |kind: &str, status: &str, message: &str| Condition {
+        kind: kind.to_owned(),
+        status: status.to_owned(),
+        reason: String::new(),
+        message: message.to_owned(),
+    };
+    let replicas = |desired, ready| {
+        Seen::Is(Deployment { desired, current: ready, ready, available: ready, selector: String::new() })
+    };
+    Status {
+        local_cloud: Some(Seen::Is(Record {
+            version: 1,
+            pid: 42,
+            aws_endpoint: "http://127.0.0.1:4566".to_owned(),
+            region: "eu-central-1".to_owned(),
+            account_id: "111122223333".to_owned(),
+            time_scale: 30.0,
+        })),
+        recorded: Seen::Is(Recorded { resources: 33, unfinished: 0 }),
+        cluster: Seen::Is(ControlPlane {
+            name: "demo".to_owned(),
+            status: "ACTIVE".to_owned(),
+            version: "1.35".to_owned(),
+            endpoint: Some("https://127.0.0.1:6443".to_owned()),
+        }),
+        queues: vec![QueueStatus {
+            name: "demo-myapp".to_owned(),
+            counts: Seen::Is(Counts { visible: 7, in_flight: 2, delayed: 0 }),
+        }],
+        operator: replicas(1, 1),
+        scaled_objects: Seen::Is(vec![Scaled {
+            object: ScaledObject {
+                namespace: "myproject".to_owned(),
+                name: "myapp".to_owned(),
+                target: "myapp".to_owned(),
+                min: 0,
+                max: 3,
+                conditions: vec![
+                    condition("Ready", "True", "ScaledObject is defined correctly and is ready for scaling"),
+                    condition("Active", "True", "Scaling is performed because triggers are active"),
+                ],
+                last_active_at: None,
+                metric_names: Vec::new(),
+                hpa: Some("keda-hpa-myapp".to_owned()),
+            },
+            replicas: replicas(3, 1),
+            hpa: Seen::Is(Hpa {
+                min: 1,
+                max: 3,
+                current: Some(1),
+                desired: 3,
+                metrics: serde_json::Value::Null,
+                conditions: Vec::new(),
+            }),
+        }]),
+        ..nothing()
+    }
+}
+
+fn text(status: &Status) -> String {
+    lines(status).into_iter().map(|(_, line)| line).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn nothing_up_is_said_plainly_with_the_next_command() {
+    assert!(nothing().is_read());
+    insta::assert_snapshot!(text(&nothing()), @r"
+    Stack demo on local (eu-central-1)
+    Local cloud   not running
+    Nothing is up. Bring it up with `sluice up`, or see it all with `sluice demo`.
+    ");
+}
+
+#[test]
+fn what_stands_fits_one_screen() {
+    assert!(standing().is_read());
+    insta::assert_snapshot!(text(&standing()), @r"
+    Stack demo on local (eu-central-1)
+    Local cloud   process 42, http://127.0.0.1:4566, time 30× as fast
+    Recorded      33 resources
+    Cluster       demo ACTIVE, Kubernetes 1.35, https://127.0.0.1:6443
+    Queue         demo-myapp: 7 visible, 2 in flight, 0 delayed
+    Operator      1 of 1 ready
+    ScaledObject  myproject/myapp: min 0, max 3; 3 wanted, 1 ready
+                    Ready=True  ScaledObject is defined correctly and is ready for scaling
+                    Active=True  Scaling is performed because triggers are active
+                    Paused=?  not reported yet
+                    HPA keda-hpa-myapp: current 1, desired 3
+    Next          `sluice send 9`, `sluice watch`, `sluice verify`, or `sluice down`
+    ");
+}
+
+#[test]
+fn what_cannot_be_read_is_neither_zero_nor_absent() {
+    let mut status = standing();
+    status.queues[0].counts = Seen::Unreadable("sqs:GetQueueAttributes was refused".to_owned());
+    status.operator = Seen::Unreadable("the cluster could not be read".to_owned());
+    if let Seen::Is(scaled) = &mut status.scaled_objects {
+        scaled[0].replicas = Seen::Unreadable("timed out".to_owned());
+        scaled[0].hpa = Seen::Absent;
+    }
+    assert!(!status.is_read());
+    insta::assert_snapshot!(text(&status), @r"
+    Stack demo on local (eu-central-1)
+    Local cloud   process 42, http://127.0.0.1:4566, time 30× as fast
+    Recorded      33 resources
+    Cluster       demo ACTIVE, Kubernetes 1.35, https://127.0.0.1:6443
+    Queue         demo-myapp: unreadable: sqs:GetQueueAttributes was refused
+    Operator      unreadable: the cluster could not be read
+    ScaledObject  myproject/myapp: min 0, max 3; replicas unreadable: timed out
+                    Ready=True  ScaledObject is defined correctly and is ready for scaling
+                    Active=True  Scaling is performed because triggers are active
+                    Paused=?  not reported yet
+                    HPA: none
+    Next          `sluice send 9`, `sluice watch`, `sluice verify`, or `sluice down`
+    ");
+}
+
+#[test]
+fn a_killed_local_cloud_is_told_with_what_the_state_still_records() {
+    let status = Status { recorded: Seen::Is(Recorded { resources: 12, unfinished: 3 }), ..nothing() };
+    insta::assert_snapshot!(text(&status), @r"
+    Stack demo on local (eu-central-1)
+    Local cloud   not running
+    Recorded      12 resources, 3 of them unfinished
+    Cluster       none
+    Queue         demo-myapp: none
+    Operator      none
+    ScaledObject  none
+    Next          the local cloud is gone with all that was in it: `sluice up` begins anew, `sluice down` clears the record
+    ");
+}

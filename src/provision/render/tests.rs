@@ -1,0 +1,143 @@
+//! What a person sees of a plan, as snapshots.
+
+use serde_json::json;
+
+use super::*;
+use crate::address::Address;
+
+fn field(path: &str, before: Option<Value>, after: After) -> Field {
+    Field { path: path.to_owned(), before, after, forces_replacement: false, sensitive: false }
+}
+
+fn change(action: Action, address: &str, fields: Vec<Field>) -> Change {
+    Change {
+        address: address.parse::<Address>().unwrap(),
+        action,
+        reason: None,
+        fields,
+        prior: None,
+        depends_on: std::collections::BTreeSet::new(),
+        serial_key: None,
+        look_first: false,
+        adopted: false,
+    }
+}
+
+fn text(changes: Vec<Change>, notes: &[&str]) -> String {
+    let notes = notes.iter().map(|note| (*note).to_owned()).collect();
+    let plan = Plan { mode: crate::plan::Mode::Up, changes, drift: Vec::new(), notes };
+    render(&plan).into_iter().map(|line| line.text).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn a_manifest_is_shown_field_by_field() {
+    let manifest = json!({
+        "apiVersion": "apps/v1", "kind": "Deployment",
+        "metadata": { "name": "myapp", "labels": { "app.kubernetes.io/name": "myapp" }, "annotations": {} },
+        "spec": { "replicas": 1, "template": { "spec": { "containers": [{
+            "name": "myapp", "args": ["worker", "--parallelism=1"],
+            "env": [{ "name": "QUEUE_URL", "value": UNKNOWN }, { "name": "REGION", "value": "eu-central-1" }],
+        }] } } },
+    });
+    let fields = vec![field("manifest", None, After::Known(manifest)), field("uid", None, After::Unknown)];
+    insta::assert_snapshot!(text(vec![change(Action::Create, "kubernetes_deployment.a/myapp", fields)], &[]), @r#"
+      + kubernetes_deployment.a/myapp will be created
+          + manifest:
+              + apiVersion: "apps/v1"
+              + kind: "Deployment"
+              + metadata:
+                  + annotations: {}
+                  + labels:
+                      + app.kubernetes.io/name: "myapp"
+                  + name: "myapp"
+              + spec:
+                  + replicas: 1
+                  + template:
+                      + spec:
+                          + containers:
+                              + [0]:
+                                  + args: ["worker", "--parallelism=1"]
+                                  + env:
+                                      + [0]:
+                                          + name: "QUEUE_URL"
+                                          + value: (known after apply)
+                                      + [1]:
+                                          + name: "REGION"
+                                          + value: "eu-central-1"
+                                  + name: "myapp"
+          + uid: (known after apply)
+    Plan: 1 to add, 0 to change, 0 to destroy.
+    "#);
+}
+
+#[test]
+fn changes_are_told_by_path_with_old_and_new() {
+    let fields = vec![
+        field("manifest.spec.maxReplicaCount", Some(json!(3)), After::Known(json!(5))),
+        field("manifest.spec.minReplicaCount", None, After::Known(json!(1))),
+        field("manifest.metadata.labels[\"a.b/c\"]", Some(json!("x")), After::Removed),
+        field("manifest.spec.url", Some(json!("http://a")), After::Unknown),
+        field(
+            "manifest.rules",
+            Some(json!([{ "verbs": ["get"] }])),
+            After::Known(json!([{ "verbs": ["get", "list"] }, {}])),
+        ),
+        Field { sensitive: true, ..field("password", None, After::Known(Value::Null)) },
+    ];
+    let replaced =
+        vec![Field { forces_replacement: true, ..field("name", Some(json!("a")), After::Known(json!("b"))) }];
+    let steps = vec![
+        change(Action::NoOp, "k.same", Vec::new()),
+        change(Action::Update, "kubernetes_scaled_object.a/b", fields),
+        change(Action::Replace, "aws_sqs_queue.q", replaced),
+        Change {
+            reason: Some("it is no longer declared".into()),
+            ..change(Action::Delete, "aws_iam_role.r", Vec::new())
+        },
+    ];
+    insta::assert_snapshot!(text(steps, &["k.x is left alone"]), @r#"
+      ~ kubernetes_scaled_object.a/b will be updated in place
+          ~ manifest.spec.maxReplicaCount: 3 -> 5
+          + manifest.spec.minReplicaCount: 1
+          - manifest.metadata.labels["a.b/c"]: "x" -> null
+          ~ manifest.spec.url: "http://a" -> (known after apply)
+          ~ manifest.rules:
+              - [0]:
+                  - verbs: ["get"]
+              + [0]:
+                  + verbs: ["get", "list"]
+              + [1]: {}
+          ~ password: (sensitive value)
+    -/+ aws_sqs_queue.q must be replaced
+          ~ name: "a" -> "b" # forces replacement
+      - aws_iam_role.r will be destroyed (it is no longer declared)
+    Note: k.x is left alone
+    Plan: 1 to add, 1 to change, 2 to destroy.
+    "#);
+}
+
+#[test]
+fn what_would_fill_screens_is_folded_where_it_is_deep() {
+    let deep: serde_json::Map<String, Value> =
+        (0..100).map(|n| (format!("p{n}"), json!({ "type": "string", "description": "d" }))).collect();
+    let manifest = json!({ "kind": "CustomResourceDefinition", "spec": { "group": "keda.sh", "versions": [{ "name": "v1", "schema": deep }] } });
+    let fields = vec![field("manifest", None, After::Known(manifest))];
+    insta::assert_snapshot!(text(vec![change(Action::Create, "kubernetes_crd.x", fields)], &[]), @r#"
+      + kubernetes_crd.x will be created
+          + manifest:
+              + kind: "CustomResourceDefinition"
+              + spec:
+                  + group: "keda.sh"
+                  + versions:
+                      + [0]:
+                          + name: "v1"
+                          + schema: (200 values)
+    Note: (N values) stands for N values that are not shown; the plan as JSON has them.
+    Plan: 1 to add, 0 to change, 0 to destroy.
+    "#);
+}
+
+#[test]
+fn nothing_to_do_is_said_so() {
+    insta::assert_snapshot!(text(vec![change(Action::NoOp, "k.same", Vec::new())], &[]), @"No changes. What exists is as declared.");
+}
