@@ -81,6 +81,7 @@ struct Row(
     Flags,
 );
 
+#[expect(clippy::struct_excessive_bools, reason = "a row of yes and no per kind is what discovery is made of")]
 #[derive(Clone, Copy)]
 struct Flags {
     namespaced: bool,

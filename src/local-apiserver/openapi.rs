@@ -93,7 +93,6 @@ fn walk(schema: &Value, value: &mut Value, path: &str, unknown: &mut Vec<String>
     let schema = resolved(schema);
     let wanted = schema["type"].as_str();
     match value {
-        Value::Null => {}
         Value::Object(map) => {
             if wanted.is_some_and(|wanted| wanted != "object") {
                 odd.get_or_insert_with(|| mismatch("object", path, wanted));
@@ -216,15 +215,15 @@ fn add_schema(resource: &Resource, schemas: &mut Map<String, Value>) -> String {
         .and_then(|schema| schema["$ref"].as_str())
         .and_then(|reference| reference.strip_prefix(REFERENCE))
         .map_or_else(|| format!("{}.{}.{}", resource.group, resource.version, resource.kind), str::to_owned);
-    let mut schema = match &resource.custom {
-        Some(version) => version.schema.clone().unwrap_or_else(|| json!({"type": "object"})),
-        None => {
-            if let Some(own) = own {
-                add_referred(own, schemas);
-            }
-            schemas.get(&name).cloned().unwrap_or_else(|| json!({"type": "object"}))
+    let schema = if let Some(version) = &resource.custom {
+        version.schema.clone()
+    } else {
+        if let Some(own) = own {
+            add_referred(own, schemas);
         }
+        schemas.get(&name).cloned()
     };
+    let mut schema = schema.unwrap_or_else(|| json!({"type": "object"}));
     schema["x-kubernetes-group-version-kind"] = json!([gvk(resource)]);
     schemas.insert(name.clone(), schema);
     name

@@ -12,23 +12,20 @@ pub(crate) fn check(asked: &Asked<'_>, object: &mut Value, warnings: &mut Vec<St
     let resource = &asked.resource;
     let mut unknown = Vec::new();
     let mut errors = Vec::new();
-    match &resource.custom {
-        Some(version) => {
-            let Some(wanted) = &version.schema else { return Ok(()) };
-            schema::prune(wanted, object, "", &mut unknown);
-            schema::default(wanted, object);
-            schema::validate(wanted, object, "", &mut errors);
-            if !errors.is_empty() {
-                let name = object["metadata"]["name"].as_str().unwrap_or_default();
-                return Err(Status::invalid(&resource.group, &resource.kind, name, &errors));
-            }
+    if let Some(version) = &resource.custom {
+        let Some(wanted) = &version.schema else { return Ok(()) };
+        schema::prune(wanted, object, "", &mut unknown);
+        schema::default(wanted, object);
+        schema::validate(wanted, object, "", &mut errors);
+        if !errors.is_empty() {
+            let name = object["metadata"]["name"].as_str().unwrap_or_default();
+            return Err(Status::invalid(&resource.group, &resource.kind, name, &errors));
         }
-        None => {
-            let mut odd = None;
-            openapi::check(&resource.group, &resource.version, &resource.kind, object, &mut unknown, &mut odd);
-            if let Some(odd) = odd {
-                return Err(cannot_be_handled(asked, &odd));
-            }
+    } else {
+        let mut odd = None;
+        openapi::check(&resource.group, &resource.version, &resource.kind, object, &mut unknown, &mut odd);
+        if let Some(odd) = odd {
+            return Err(cannot_be_handled(asked, &odd));
         }
     }
     let lines: Vec<String> = unknown.iter().map(|field| format!("unknown field \"{field}\"")).collect();

@@ -87,7 +87,8 @@ fn pod_spec(spec: &Value, path: &str, errors: &mut Vec<FieldError>) {
         match name.as_str().filter(|name| !name.is_empty()) {
             None => errors.push(FieldError::required(format!("{at}.name"), "")),
             Some(text) => {
-                errors.extend(names::label(text).map(|detail| FieldError::invalid(format!("{at}.name"), name, &detail)))
+                let wrong = names::label(text);
+                errors.extend(wrong.map(|detail| FieldError::invalid(format!("{at}.name"), name, &detail)));
             }
         }
         if seen.contains(&name) {

@@ -1,6 +1,6 @@
 //! create, update and patch: one path from a body to the store.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::{Asked, meta, read};
 use crate::admission::{self, Operation};
@@ -74,7 +74,7 @@ fn check_body(asked: &Asked<'_>, body: &mut Value) -> Result<(), Status> {
 fn insert(
     asked: &Asked<'_>,
     mut body: Value,
-    applied: Option<Value>,
+    applied: Option<&Value>,
     warnings: &mut Vec<String>,
 ) -> Result<Object, Status> {
     let (cluster, resource) = (asked.cluster, &asked.resource);
@@ -112,7 +112,7 @@ fn insert(
             meta::metadata(&mut object).insert("name".to_owned(), format!("{generate}{}", suffix()).into());
         }
         admission::admit(asked, Operation::Create, None, &mut object)?;
-        match &applied {
+        match applied {
             Some(managers) => object["metadata"]["managedFields"] = managers.clone(),
             None => apply::track_update(resource, None, &mut object, &writer(asked)),
         }
@@ -252,7 +252,7 @@ pub(crate) fn patch(asked: &Asked<'_>) -> Result<Reply, Status> {
         let live = match asked.stored() {
             Ok(live) => live,
             Err(_) if kind == PatchType::Apply && asked.target.subresource.is_empty() => {
-                return create_by_apply(asked, body);
+                return create_by_apply(asked, &body);
             }
             Err(status) => return Err(status),
         };
@@ -294,11 +294,11 @@ fn require_manager(asked: &Asked<'_>) -> Result<(), Status> {
     Err(Status::invalid("meta.k8s.io", "PatchOptions", "", &[error]))
 }
 
-fn create_by_apply(asked: &Asked<'_>, body: Value) -> Result<Reply, Status> {
+fn create_by_apply(asked: &Asked<'_>, body: &Value) -> Result<Reply, Status> {
     require_manager(asked)?;
-    let applied = apply::apply(&asked.resource, None, &body, &writer(asked), true)?;
+    let applied = apply::apply(&asked.resource, None, body, &writer(asked), true)?;
     let managers = applied["metadata"]["managedFields"].clone();
     let mut warnings = Vec::new();
-    let object = insert(asked, json!(applied), Some(managers), &mut warnings)?;
+    let object = insert(asked, applied, Some(&managers), &mut warnings)?;
     Ok(Reply { warnings, ..read::one(asked, 201, &object) })
 }

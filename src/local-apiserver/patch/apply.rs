@@ -46,7 +46,7 @@ pub(crate) fn apply(
     for path in fields::paths(&dropped) {
         fields::remove(&mut merged, &path);
     }
-    managers.push(entry(resource, writer, "Apply", wanted));
+    managers.push(entry(resource, writer, "Apply", &wanted));
     merged["metadata"]["managedFields"] = Value::Array(managers);
     Ok(merged)
 }
@@ -178,7 +178,7 @@ pub(crate) fn track_update(resource: &Resource, old: Option<&Value>, new: &mut V
     }
     if !changed.is_empty() {
         managers.retain(|entry| !same(entry));
-        managers.push(entry(resource, writer, "Update", fields::union(&own, &changed)));
+        managers.push(entry(resource, writer, "Update", &fields::union(&own, &changed)));
     }
     managers.retain(|entry| !fields_of(entry).is_empty());
     new["metadata"]["managedFields"] = Value::Array(managers);
@@ -192,7 +192,7 @@ fn fields_of(entry: &Value) -> Fields {
     entry["fieldsV1"].as_object().cloned().unwrap_or_default()
 }
 
-fn entry(resource: &Resource, writer: &Writer, operation: &str, fields: Fields) -> Value {
+fn entry(resource: &Resource, writer: &Writer, operation: &str, fields: &Fields) -> Value {
     let mut entry = json!({
         "manager": writer.manager, "operation": operation, "apiVersion": resource.api_version(),
         "time": writer.time, "fieldsType": "FieldsV1", "fieldsV1": fields,
