@@ -61,12 +61,11 @@ pub(crate) fn check(cluster: &Cluster, user: &User, attributes: &Attributes) -> 
     if allowed(cluster, user, attributes).is_some() {
         return Ok(());
     }
-    let place =
-        if attributes.namespace.is_empty() || (attributes.resource == "namespaces" && attributes.group.is_empty()) {
-            "at the cluster scope".to_owned()
-        } else {
-            format!("in the namespace \"{}\"", attributes.namespace)
-        };
+    let place = if attributes.namespace.is_empty() {
+        "at the cluster scope".to_owned()
+    } else {
+        format!("in the namespace \"{}\"", attributes.namespace)
+    };
     let resource = attributes.full_resource();
     let why = format!(
         "User \"{}\" cannot {} resource \"{resource}\" in API group \"{}\" {place}",

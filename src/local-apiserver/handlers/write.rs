@@ -106,6 +106,7 @@ fn insert(
         map.remove("status");
     }
     meta::tidy(&mut body);
+    let body = meta::stored(resource, body);
     loop {
         let mut object = body.clone();
         if !named {
@@ -116,7 +117,6 @@ fn insert(
             Some(managers) => object["metadata"]["managedFields"] = managers.clone(),
             None => apply::track_update(resource, None, &mut object, &writer(asked)),
         }
-        let object = meta::stored(resource, object);
         let name = object["metadata"]["name"].as_str().unwrap_or_default().to_owned();
         if asked.call.dry_run() {
             return Ok(std::sync::Arc::new(object));
@@ -213,7 +213,7 @@ pub(crate) fn replace(asked: &Asked<'_>, old: &Object, mut new: Value, track: bo
 
 /// Stores a checked state; an object that waits for its deletion and has no finalizer left goes.
 pub(crate) fn settle(asked: &Asked<'_>, old: &Object, new: Value) -> Result<Option<Object>, Status> {
-    if same_but_managers(old, &new) || asked.call.dry_run() {
+    if same_but_times(old, &new) || asked.call.dry_run() {
         return Ok(Some(if asked.call.dry_run() { std::sync::Arc::new(new) } else { old.clone() }));
     }
     let metadata = &new["metadata"];
@@ -235,11 +235,14 @@ pub(crate) fn settle(asked: &Asked<'_>, old: &Object, new: Value) -> Result<Opti
     }
 }
 
-/// A write that changes nothing is no write (no new resource version).
-fn same_but_managers(old: &Value, new: &Value) -> bool {
+/// A write that changes nothing but times of managers is no write (no new resource version).
+fn same_but_times(old: &Value, new: &Value) -> bool {
     let bare = |object: &Value| {
         let mut object = object.clone();
-        meta::metadata(&mut object).retain(|key, _| key != "managedFields" && key != "resourceVersion");
+        meta::metadata(&mut object).remove("resourceVersion");
+        for entry in object["metadata"]["managedFields"].as_array_mut().into_iter().flatten() {
+            entry["time"] = Value::Null;
+        }
         object
     };
     bare(old) == bare(new)
