@@ -1,1 +1,4 @@
 //! Black-box tests of the built binary.
+
+#[cfg(test)]
+mod image;

@@ -1,5 +1,6 @@
 //! What can be typed. These types hold words, not meaning; `settings` turns them into what a command works with.
 
+pub mod image;
 pub mod pods;
 
 use std::path::PathBuf;
@@ -121,6 +122,9 @@ pub enum Command {
     Kubeconfig(Kubeconfig),
     /// Print an EKS token as an exec credential (called by kubectl)
     Token(Token),
+    /// Make this program a container image: into a file or to a registry
+    #[command(subcommand)]
+    Image(image::Image),
     /// Run the sample consumer (inside its pod)
     Worker(pods::Worker),
 }

@@ -28,7 +28,8 @@ impl Image {
         builder.prefix(".sluice-image-");
         #[cfg(unix)]
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-        let partial = builder.tempfile_in(folder).map_err(failed)?;
+        // Its own message names the partial file, which means nothing to a person.
+        let partial = builder.tempfile_in(folder).map_err(|error| failed(error.kind().into()))?;
         write(partial.as_file(), &files).map_err(failed)?;
         partial.persist(path).map_err(|refused| failed(refused.error))?;
         Ok(())

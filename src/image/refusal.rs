@@ -64,7 +64,7 @@ impl Refusal {
         match code {
             401 | 403 => self.denied(body),
             // Without a registry's words it is somebody else who does not have the page.
-            404 | 405 if said.is_none() => {
+            404 | 405 | 501 if said.is_none() => {
                 let cause = format!("it answers {code} to an upload");
                 Error::NoRegistry { registry, cause, hint: self.hint() }
             }
@@ -141,10 +141,12 @@ mod tests {
             (404, unknown, "create it there"),
             (404, "<html>nginx</html>", "no image registry"),
             (405, "", "no image registry"),
+            (501, "<html>Unsupported method</html>", "no image registry"),
             (413, "<html>too large</html>", "proxy"),
             (429, "", "wait"),
             (500, r#"{"errors":[{"code":"UNKNOWN","message":"unknown error","detail":{"Err":28}}]}"#, "disk"),
             (507, "", "disk"),
+            (503, "<html>try later</html>", "log"),
         ] {
             let text = explained(code, message).to_string();
             assert!(text.contains(expected), "{code}: {text}");
