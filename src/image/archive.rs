@@ -10,6 +10,7 @@ use serde_json::json;
 
 use crate::content::{Image, bug, canonical};
 use crate::error::{Error, Result};
+use crate::layer::header;
 use crate::name::Name;
 
 /// Under which containerd stores the image.
@@ -80,15 +81,4 @@ fn write(file: &std::fs::File, files: &[(String, bytes::Bytes)]) -> io::Result<(
     }
     archive.into_inner()?.flush()?;
     file.sync_all()
-}
-
-fn header(kind: tar::EntryType, mode: u32, size: u64) -> tar::Header {
-    let mut header = tar::Header::new_gnu();
-    header.set_entry_type(kind);
-    header.set_mode(mode);
-    header.set_mtime(0);
-    header.set_uid(0);
-    header.set_gid(0);
-    header.set_size(size);
-    header
 }

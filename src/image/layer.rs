@@ -70,13 +70,7 @@ pub(crate) fn pack(tree: &Tree) -> Result<Layer> {
             Content::Text(text) => text.len() as u64,
             Content::Host(host) => host.metadata().map_err(read_error(host))?.len(),
         };
-        let mut header = tar::Header::new_gnu();
-        header.set_entry_type(kind);
-        header.set_mode(*mode);
-        header.set_mtime(0);
-        header.set_uid(0);
-        header.set_gid(0);
-        header.set_size(size);
+        let mut header = header(kind, *mode, size);
         let from = if let Content::Host(host) = content { host } else { path };
         archive.append_data(&mut header, path, read.take(size)).map_err(read_error(from))?;
     }
@@ -86,6 +80,18 @@ pub(crate) fn pack(tree: &Tree) -> Result<Layer> {
     let diff_id = hashing.digest();
     let data = hashing.inner.finish().map_err(bug)?.into();
     Ok(Layer { data, diff_id })
+}
+
+/// The metadata of an entry: everything that differs between days and machines is fixed.
+pub(crate) fn header(kind: tar::EntryType, mode: u32, size: u64) -> tar::Header {
+    let mut header = tar::Header::new_gnu();
+    header.set_entry_type(kind);
+    header.set_mode(mode);
+    header.set_mtime(0);
+    header.set_uid(0);
+    header.set_gid(0);
+    header.set_size(size);
+    header
 }
 
 fn read_error(path: &Path) -> impl FnOnce(io::Error) -> Error {

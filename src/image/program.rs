@@ -27,7 +27,10 @@ impl Program {
         if std::env::consts::OS != "linux" {
             return Err(Error::NotLinux(std::env::consts::OS));
         }
-        Self::at(&std::env::current_exe().map_err(Error::Program)?)
+        let path = std::env::current_exe().map_err(Error::Program)?;
+        // The path of a file that was replaced while it ran leads nowhere.
+        path.metadata().map_err(Error::Program)?;
+        Self::at(&path)
     }
 
     /// The program of this file. A statically linked one has no libraries.

@@ -47,7 +47,7 @@ async fn push(wanted: &Push, view: &View, stop: CancellationToken) -> Outcome {
     view.tell(Tone::Dim, format!("Pushing {} to {}", megabytes(image.size()), name.registry()));
     let pushed = tokio::select! {
         pushed = image::push(&image, &name, &options) => pushed.map_err(one)?,
-        () = stop.cancelled() => return Err(stopped()),
+        () = stop.cancelled() => return Err(stopped("run it again; what the registry has whole is not sent twice")),
     };
     view.fact(
         "image_pushed",
@@ -63,7 +63,7 @@ async fn build(view: &View, stop: &CancellationToken) -> Outcome<image::Image> {
     view.tell(Tone::Dim, "Packing this program");
     tokio::select! {
         built = tokio::task::spawn_blocking(move || image::Image::build(&program)) => built.map_err(one)?.map_err(one),
-        () = stop.cancelled() => Err(stopped()),
+        () = stop.cancelled() => Err(stopped("run it again; nothing is left behind")),
     }
 }
 
@@ -72,11 +72,8 @@ fn usage(error: Error) -> Vec<Diagnostic> {
     vec![Diagnostic::from(error).exit(Exit::Usage)]
 }
 
-fn stopped() -> Vec<Diagnostic> {
-    vec![
-        Diagnostic::error("stopped before the image was complete")
-            .help("run the command again; nothing is left behind"),
-    ]
+fn stopped(help: &str) -> Vec<Diagnostic> {
+    vec![Diagnostic::error("stopped before the image was complete").help(help)]
 }
 
 fn megabytes(bytes: u64) -> String {
