@@ -125,6 +125,8 @@ pub enum Command {
     /// Make this program a container image: into a file or to a registry
     #[command(subcommand)]
     Image(image::Image),
+    /// Run the operator (inside its pod); its settings are KEDA's environment variables
+    Operator,
     /// Run the sample consumer (inside its pod)
     Worker(pods::Worker),
 }

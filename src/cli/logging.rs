@@ -7,7 +7,8 @@ use crate::env;
 
 /// Starts logging as the command needs it; `SLUICE_LOG` overrides what `-v` asks for.
 pub(crate) fn start(arguments: &Arguments) {
-    let service = matches!(arguments.command, Command::Worker(_) | Command::Local(Local::Run(_)));
+    let in_pod = matches!(arguments.command, Command::Operator | Command::Worker(_));
+    let service = in_pod || matches!(arguments.command, Command::Local(Local::Run(_)));
     let default = match (service, arguments.global.verbose) {
         (true, 0) => "info",
         (false, 0) => "error",
@@ -18,7 +19,7 @@ pub(crate) fn start(arguments: &Arguments) {
     let filter = env::log().and_then(|text| EnvFilter::try_new(text).ok()).unwrap_or_else(|| EnvFilter::new(default));
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     // Starting twice (in tests) keeps the first.
-    let _ = if matches!(arguments.command, Command::Worker(_)) {
+    let _ = if in_pod {
         builder.json().flatten_event(true).with_current_span(false).with_span_list(false).try_init()
     } else {
         builder.with_target(service).try_init()

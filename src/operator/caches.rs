@@ -1,14 +1,18 @@
 //! Local copies of the objects that are read all the time, kept fresh by watches.
 
 use futures::{Stream, StreamExt, stream};
+use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use keda::api::{ClusterTriggerAuthentication, ScaledObject, TriggerAuthentication};
+use keda::naming::SCALED_OBJECT_LABEL;
 use kube::api::ObjectMeta;
 use kube::runtime::reflector::{ObjectRef, Store, store};
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Client, Resource};
 use serde::de::DeserializeOwned;
+use std::collections::HashMap;
 use std::fmt::Debug;
 use std::future::Future;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use tokio::sync::broadcast;
 
@@ -27,7 +31,10 @@ impl Key {
     }
 
     pub(crate) fn of(metadata: &ObjectMeta) -> Self {
-        Self { namespace: metadata.namespace.clone().unwrap_or_default(), name: metadata.name.clone().unwrap_or_default() }
+        Self {
+            namespace: metadata.namespace.clone().unwrap_or_default(),
+            name: metadata.name.clone().unwrap_or_default(),
+        }
     }
 }
 
@@ -41,6 +48,8 @@ impl std::fmt::Display for Key {
 #[derive(Debug, Clone)]
 pub(crate) enum Change {
     ScaledObject(Key),
+    /// The HPA of that ScaledObject was changed by somebody in a way that matters, or is gone.
+    Autoscaler(Key),
     Authentication(Key),
     ClusterAuthentication(Key),
 }
@@ -91,9 +100,10 @@ impl Caches {
         let (authentications, second) = watch(&apis(client, namespaces), &changes, Change::Authentication);
         let cluster_wide = [Api::all(client.clone())];
         let (cluster_authentications, third) = watch(&cluster_wide, &changes, Change::ClusterAuthentication);
+        let fourth = watch_autoscalers(apis(client, namespaces), changes.clone());
         let caches = Self { scaled_objects, authentications, cluster_authentications, changes };
         (caches, async move {
-            tokio::join!(first, second, third);
+            tokio::join!(first, second, third, fourth);
         })
     }
 
@@ -157,4 +167,43 @@ async fn drain<K: Resource<DynamicType = ()>>(
             Err(error) => tracing::warn!(kind = %K::kind(&()), error = %error, "watch failed; trying again"),
         }
     }
+}
+
+/// Tells of HPAs that belong to a ScaledObject; what the HPA controller writes into their status is not told.
+async fn watch_autoscalers(apis: Vec<Api<HorizontalPodAutoscaler>>, changes: broadcast::Sender<Change>) {
+    let config = watcher::Config::default().labels(SCALED_OBJECT_LABEL);
+    let streams = apis.into_iter().map(|api| watcher(api, config.clone()).default_backoff().boxed());
+    let mut events = stream::select_all(streams);
+    let mut known = HashMap::new();
+    while let Some(event) = events.next().await {
+        match event {
+            Ok(watcher::Event::Apply(object) | watcher::Event::InitApply(object)) => {
+                let content = content(&object);
+                if known.insert(Key::of(&object.metadata), content) != Some(content) {
+                    let _ = changes.send(Change::Autoscaler(owner(&object)));
+                }
+            }
+            Ok(watcher::Event::Delete(object)) => {
+                known.remove(&Key::of(&object.metadata));
+                let _ = changes.send(Change::Autoscaler(owner(&object)));
+            }
+            Ok(watcher::Event::Init | watcher::Event::InitDone) => {}
+            Err(error) => {
+                tracing::warn!(kind = "HorizontalPodAutoscaler", error = %error, "watch failed; trying again");
+            }
+        }
+    }
+}
+
+fn owner(object: &HorizontalPodAutoscaler) -> Key {
+    let labels = object.metadata.labels.as_ref();
+    let name = labels.and_then(|labels| labels.get(SCALED_OBJECT_LABEL)).map_or("", String::as_str);
+    Key::new(object.metadata.namespace.as_deref().unwrap_or_default(), name)
+}
+
+fn content(object: &HorizontalPodAutoscaler) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    let spec = serde_json::to_string(&object.spec).unwrap_or_default();
+    (&object.metadata.uid, &object.metadata.labels, &object.metadata.annotations, spec).hash(&mut hasher);
+    hasher.finish()
 }

@@ -128,7 +128,8 @@ impl Keeper {
     async fn load_or_make(&self) -> Result<Bundle> {
         let secrets: Api<Secret> = Api::namespaced(self.client.clone(), &self.namespace);
         for _ in 0..ATTEMPTS_MAX {
-            let found = secrets.get_opt(&self.secret).await.map_err(Error::kubernetes("read the certificate secret"))?;
+            let found =
+                secrets.get_opt(&self.secret).await.map_err(Error::kubernetes("read the certificate secret"))?;
             let old = found.as_ref().and_then(|secret| Bundle::from_data(secret.data.as_ref()?));
             if let Some(bundle) = old.as_ref().filter(|bundle| bundle.is_good(&self.names, self.clock.now())) {
                 return Ok(bundle.clone());
@@ -197,7 +198,9 @@ impl Keeper {
                     tracing::info!(api_service = %self.api_service, "wrote the CA into the APIService");
                     return Ok(());
                 }
-                Err(error) if error::is_conflict(&error) => tracing::debug!(error = %brief(&error), "the APIService changed meanwhile"),
+                Err(error) if error::is_conflict(&error) => {
+                    tracing::debug!(error = %brief(&error), "the APIService changed meanwhile");
+                }
                 Err(error) => return Err(Error::kubernetes("write the CA into the APIService")(error)),
             }
         }

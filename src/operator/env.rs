@@ -38,12 +38,14 @@ impl Settings {
         let mut settings = Self::default();
         let text = |name: &str| read(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty());
         if let Some(list) = text(WATCH_NAMESPACE) {
-            settings.watch_namespaces = list.split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect();
+            settings.watch_namespaces =
+                list.split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect();
         }
         if let Some(namespace) = text(POD_NAMESPACE) {
             settings.namespace = namespace;
         }
-        settings.cluster_object_namespace = text(KEDA_CLUSTER_OBJECT_NAMESPACE).unwrap_or_else(|| settings.namespace.clone());
+        settings.cluster_object_namespace =
+            text(KEDA_CLUSTER_OBJECT_NAMESPACE).unwrap_or_else(|| settings.namespace.clone());
         if let Some(name) = text(POD_NAME).or_else(|| text("HOSTNAME")) {
             settings.identity = name;
         }
@@ -52,15 +54,16 @@ impl Settings {
         }
         if let Some(number) = text(KEDA_SCALEDOBJECT_CTRL_MAX_RECONCILES) {
             let parsed = number.parse().ok().filter(|count| *count > 0);
-            settings.reconciles_max =
-                parsed.ok_or_else(|| Error::setting(KEDA_SCALEDOBJECT_CTRL_MAX_RECONCILES, &number, "a positive number"))?;
+            settings.reconciles_max = parsed
+                .ok_or_else(|| Error::setting(KEDA_SCALEDOBJECT_CTRL_MAX_RECONCILES, &number, "a positive number"))?;
         }
         let duration = |name: &str, default: Duration| match text(name) {
             None => Ok(default),
             Some(value) => parse_duration(&value).ok_or_else(|| Error::setting(name, &value, "a duration such as 15s")),
         };
         settings.lease.duration = duration(KEDA_OPERATOR_LEADER_ELECTION_LEASE_DURATION, settings.lease.duration)?;
-        settings.lease.renew_deadline = duration(KEDA_OPERATOR_LEADER_ELECTION_RENEW_DEADLINE, settings.lease.renew_deadline)?;
+        settings.lease.renew_deadline =
+            duration(KEDA_OPERATOR_LEADER_ELECTION_RENEW_DEADLINE, settings.lease.renew_deadline)?;
         settings.lease.retry = duration(KEDA_OPERATOR_LEADER_ELECTION_RETRY_PERIOD, settings.lease.retry)?;
         Ok(settings)
     }
@@ -93,7 +96,9 @@ mod tests {
     use super::*;
 
     fn settings(variables: &[(&str, &str)]) -> Result<Settings> {
-        Settings::from_variables(|name| variables.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned()))
+        Settings::from_variables(|name| {
+            variables.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
+        })
     }
 
     #[test]

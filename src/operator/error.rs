@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 /// What ends the operator.
+#[expect(clippy::error_impl_error, reason = "one error enum per crate, and it is called Error everywhere")]
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// An environment variable has a value that makes no sense.

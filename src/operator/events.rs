@@ -55,13 +55,17 @@ impl Recorder {
             let patch = json!({ "count": count, "lastTimestamp": Time(self.clock.now()) });
             match api.patch(&name, &PatchParams::default(), &Patch::Merge(&patch)).await {
                 Ok(_) => return,
-                Err(error) => tracing::debug!(error = %brief(&error), "failed to count a repeated event; writing a new one"),
+                Err(error) => {
+                    tracing::debug!(error = %brief(&error), "failed to count a repeated event; writing a new one");
+                }
             }
         }
         let created = self.render(object, &namespace, &event, self.clock.now());
         match api.create(&PostParams::default(), &created).await {
             Ok(created) => self.remember(key, created.metadata.name.unwrap_or_default()),
-            Err(error) => tracing::warn!(object = name(object), reason = event.reason, error = %brief(&error), "failed to write an event"),
+            Err(error) => {
+                tracing::warn!(object = name(object), reason = event.reason, error = %brief(&error), "failed to write an event");
+            }
         }
     }
 

@@ -8,7 +8,6 @@ use axum::Router;
 use axum::http::{StatusCode, header};
 use axum::routing::get;
 use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
 
 use crate::error::{Error, Result};
 use crate::telemetry::{CONTENT_TYPE, Telemetry};
@@ -32,21 +31,26 @@ pub(crate) async fn listen(purpose: &'static str, address: SocketAddr) -> Result
     TcpListener::bind(address).await.map_err(|source| Error::Listen { purpose, address, source })
 }
 
-/// Serves `/metrics` until `stop`.
-pub(crate) async fn serve_telemetry(listener: TcpListener, telemetry: Arc<Telemetry>, stop: CancellationToken) -> Result<()> {
+/// Serves `/metrics` for ever.
+pub(crate) async fn serve_telemetry(listener: TcpListener, telemetry: Arc<Telemetry>) -> Result<()> {
     let metrics = move || async move { ([(header::CONTENT_TYPE, CONTENT_TYPE)], telemetry.render()) };
-    serve("the metrics server", listener, Router::new().route("/metrics", get(metrics)), stop).await
+    serve("the metrics server", listener, Router::new().route("/metrics", get(metrics))).await
 }
 
-/// Serves `/healthz` and `/readyz` until `stop`.
-pub(crate) async fn serve_health(listener: TcpListener, readiness: Readiness, stop: CancellationToken) -> Result<()> {
+/// Serves `/healthz` and `/readyz` for ever.
+pub(crate) async fn serve_health(listener: TcpListener, readiness: Readiness) -> Result<()> {
     let ready = move || async move {
-        if readiness.is_set() { (StatusCode::OK, "ok") } else { (StatusCode::SERVICE_UNAVAILABLE, "caches are not filled yet") }
+        if readiness.is_set() {
+            (StatusCode::OK, "ok")
+        } else {
+            (StatusCode::SERVICE_UNAVAILABLE, "caches are not filled yet")
+        }
     };
     let router = Router::new().route("/healthz", get(|| async { "ok" })).route("/readyz", get(ready));
-    serve("the health server", listener, router, stop).await
+    serve("the health server", listener, router).await
 }
 
-async fn serve(name: &'static str, listener: TcpListener, router: Router, stop: CancellationToken) -> Result<()> {
-    axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await.map_err(|_| Error::Ended(name))
+async fn serve(name: &'static str, listener: TcpListener, router: Router) -> Result<()> {
+    let _ = axum::serve(listener, router).await;
+    Err(Error::Ended(name))
 }

@@ -98,7 +98,9 @@ impl Elector {
             match self.attempt().await {
                 Ok(true) => return,
                 Ok(false) => {}
-                Err(error) => tracing::warn!(lease = %self.full_name(), error = %error::brief(&error), "failed to take part in the leader election"),
+                Err(error) => {
+                    tracing::warn!(lease = %self.full_name(), error = %error::brief(&error), "failed to take part in the leader election");
+                }
             }
             self.clock.sleep(self.timing.retry).await;
         }
@@ -112,9 +114,10 @@ impl Elector {
             let left = self.timing.renew_deadline.saturating_sub(self.clock.elapsed(renewed));
             match self.clock.timeout(left, self.attempt()).await {
                 Ok(Ok(true)) => renewed = self.clock.moment(),
-                Ok(Ok(false)) => return,
-                Ok(Err(error)) => tracing::warn!(lease = %self.full_name(), error = %error::brief(&error), "failed to renew the leader lease"),
-                Err(clock::Elapsed) => return,
+                Ok(Ok(false)) | Err(clock::Elapsed) => return,
+                Ok(Err(error)) => {
+                    tracing::warn!(lease = %self.full_name(), error = %error::brief(&error), "failed to renew the leader lease");
+                }
             }
             if self.clock.elapsed(renewed) >= self.timing.renew_deadline {
                 return;
@@ -171,7 +174,8 @@ impl Elector {
     async fn release(&self) {
         let released = async {
             let Some(mut lease) = self.leases.get_opt(&self.name).await? else { return Ok(()) };
-            let Some(spec) = lease.spec.as_mut().filter(|spec| spec.holder_identity.as_deref() == Some(&self.identity)) else {
+            let Some(spec) = lease.spec.as_mut().filter(|spec| spec.holder_identity.as_deref() == Some(&self.identity))
+            else {
                 return Ok(());
             };
             spec.holder_identity = Some(String::new());
@@ -181,8 +185,12 @@ impl Elector {
         };
         match self.clock.timeout(self.timing.renew_deadline, released).await {
             Ok(Ok(())) => tracing::info!(lease = %self.full_name(), "released the leader lease"),
-            Ok(Err(error)) => tracing::warn!(lease = %self.full_name(), error = %error::brief(&error), "failed to release the leader lease"),
-            Err(clock::Elapsed) => tracing::warn!(lease = %self.full_name(), "failed to release the leader lease in time"),
+            Ok(Err(error)) => {
+                tracing::warn!(lease = %self.full_name(), error = %error::brief(&error), "failed to release the leader lease");
+            }
+            Err(clock::Elapsed) => {
+                tracing::warn!(lease = %self.full_name(), "failed to release the leader lease in time");
+            }
         }
     }
 }
@@ -214,4 +222,41 @@ fn judge(lease: Option<&Lease>, identity: &str, clock: &Clock) -> Step {
 }
 
 #[cfg(test)]
-mod tests;
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn lease(holder: &str, renewed: Timestamp) -> Lease {
+        let spec = LeaseSpec {
+            holder_identity: Some(holder.to_owned()),
+            lease_duration_seconds: Some(15),
+            renew_time: Some(MicroTime(renewed)),
+            ..LeaseSpec::default()
+        };
+        Lease { spec: Some(spec), ..Lease::default() }
+    }
+
+    #[test]
+    fn a_lease_is_taken_only_when_free_or_run_out() {
+        let (clock, hand) = Clock::manual(Timestamp::UNIX_EPOCH);
+        let theirs = lease("other", clock.now());
+        assert_eq!(judge(None, "me", &clock), Step::Create);
+        assert_eq!(judge(Some(&lease("", clock.now())), "me", &clock), Step::Take);
+        assert_eq!(judge(Some(&lease("me", clock.now())), "me", &clock), Step::Renew);
+        hand.advance(15 * SECOND);
+        assert_eq!(judge(Some(&theirs), "me", &clock), Step::Wait);
+        hand.advance(SECOND);
+        assert_eq!(judge(Some(&theirs), "me", &clock), Step::Take);
+    }
+
+    #[test]
+    fn a_fast_clock_never_makes_a_lease_shorter_than_the_real_floor() {
+        let timing = LeaseTiming::default();
+        assert_eq!(stretched(timing, &Clock::real()), timing);
+        let fast = Clock::scaled(30.0);
+        let stretched = stretched(timing, &fast);
+        assert!(fast.to_real(stretched.duration) + Duration::from_millis(1) >= REAL_FLOOR);
+        assert!(stretched.retry < stretched.renew_deadline && stretched.renew_deadline < stretched.duration);
+    }
+}

@@ -2,6 +2,7 @@
 //!
 //! Where KEDA 2.14 had two names for one number (the older one deprecated), both are served.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::AtomicU64;
 
 use prometheus_client::encoding::text::encode;
@@ -92,8 +93,16 @@ impl Telemetry {
         let registry = &mut self.registry;
         registry.register("keda_build_info", "Version of the operator", build);
         registry.register("keda_scaler_metrics_value", "Value of a scaler's metric", self.value.clone());
-        registry.register("keda_scaler_metrics_latency_seconds", "Time to read a scaler's metric", self.latency.clone());
-        registry.register("keda_scaler_metrics_latency", "The same in milliseconds (deprecated)", self.latency_millis.clone());
+        registry.register(
+            "keda_scaler_metrics_latency_seconds",
+            "Time to read a scaler's metric",
+            self.latency.clone(),
+        );
+        registry.register(
+            "keda_scaler_metrics_latency",
+            "The same in milliseconds (deprecated)",
+            self.latency_millis.clone(),
+        );
         registry.register("keda_scaler_active", "Whether a scaler is active", self.active.clone());
         registry.register("keda_scaler_detail_errors", "Errors of a scaler", self.errors.clone());
         registry.register("keda_scaler_errors", "Errors of all scalers", self.errors_total.clone());
@@ -105,7 +114,11 @@ impl Telemetry {
         registry.register("keda_resource_totals", "The same (deprecated)", self.resources.clone());
         let late = "Delay of a poll's start behind its plan";
         registry.register("keda_internal_scale_loop_latency_seconds", late, self.loop_latency.clone());
-        registry.register("keda_internal_scale_loop_latency", "The same in milliseconds (deprecated)", self.loop_latency_millis.clone());
+        registry.register(
+            "keda_internal_scale_loop_latency",
+            "The same in milliseconds (deprecated)",
+            self.loop_latency_millis.clone(),
+        );
         registry.register("leader_election_master_status", "Whether this replica leads", self.leader.clone());
     }
 
@@ -155,14 +168,14 @@ impl Telemetry {
     }
 
     /// Replaces the totals: objects by type and namespace, triggers by type.
-    pub(crate) fn totals(&self, objects: impl Iterator<Item = (&'static str, String)>, triggers: impl Iterator<Item = String>) {
+    pub(crate) fn totals(&self, objects: BTreeMap<(&'static str, String), f64>, triggers: BTreeMap<String, f64>) {
         self.resources.clear();
-        for (kind, namespace) in objects {
-            self.resources.get_or_create(&vec![("type", kind.to_owned()), ("namespace", namespace)]).inc();
+        for ((kind, namespace), count) in objects {
+            self.resources.get_or_create(&vec![("type", kind.to_owned()), ("namespace", namespace)]).set(count);
         }
         self.triggers.clear();
-        for kind in triggers {
-            self.triggers.get_or_create(&vec![("type", kind)]).inc();
+        for (kind, count) in triggers {
+            self.triggers.get_or_create(&vec![("type", kind)]).set(count);
         }
     }
 

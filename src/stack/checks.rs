@@ -144,11 +144,12 @@ fn check_selectors(findings: &mut Findings, stack: &Stack) {
         let cause = format!("{} selectors ({}), but a Fargate profile takes five", selectors.len(), names.join(", "));
         findings.problem(key, cause, "join namespaces with a wildcard such as \"team-*\", or put workloads together");
     }
-    for namespace in std::iter::once("kube-system").chain(stack.namespaces()) {
-        if !selectors.iter().any(|selector| wildcard(&selector.namespace, namespace)) {
-            let cause = format!("no selector covers the namespace {namespace:?}, so its pods would wait for ever");
-            findings.problem(key, cause, format!("add {namespace:?} to the selectors"));
-        }
+    let covered = |namespace: &str| selectors.iter().any(|selector| wildcard(&selector.namespace, namespace));
+    let needed = std::iter::once("kube-system").chain(stack.namespaces());
+    let bare: Vec<String> = needed.filter(|name| !covered(name)).map(|name| format!("{name:?}")).collect();
+    if !bare.is_empty() {
+        let cause = format!("no selector covers the namespaces {}, so pods there would wait for ever", bare.join(", "));
+        findings.problem(key, cause, "add them to the selectors");
     }
 }
 

@@ -69,6 +69,7 @@ pub fn load(file: Option<File<'_>>, overrides: &[Override], today: Date) -> Resu
     let stack = file::read(&mut findings, root);
     checks::check(&mut findings, &stack, today);
     if !findings.problems.is_empty() {
+        findings.problems.sort_by_key(|problem| problem.origin.position());
         return Err(Problems(findings.problems));
     }
     Ok(Loaded { stack, settings: findings.settings, warnings: findings.warnings })

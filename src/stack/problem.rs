@@ -29,6 +29,13 @@ pub enum Origin {
     },
 }
 
+impl Origin {
+    /// Sorts by place in the file; what is not in the file comes last.
+    pub(crate) fn position(&self) -> (u64, u64) {
+        if let Self::File { line, column } = self { (*line, *column) } else { (u64::MAX, 0) }
+    }
+}
+
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -41,8 +41,10 @@ impl Findings {
     }
 
     fn build(&self, key: &str, cause: String, next_step: String) -> Problem {
-        // The nearest enclosing key that somebody has said tells the place best.
-        let said = self.settings.iter().rev().find(|setting| setting.key == key);
+        let below = |setting: &&Setting| setting.key.strip_prefix(key).is_some_and(|rest| rest.starts_with(['[', '.']));
+        let said = self.settings.iter().find(|setting| setting.key == key);
+        // A list or map is placed by its first item.
+        let said = said.or_else(|| self.settings.iter().find(below));
         let origin = said.map_or(Origin::Default, |setting| setting.origin.clone());
         Problem { file: self.file.clone(), origin, key: key.to_owned(), cause, next_step }
     }

@@ -103,7 +103,7 @@ fn the_strongest_origin_wins_and_is_remembered() {
 #[test]
 fn a_namespace_outside_the_selectors_is_refused() {
     let message = problems("cluster: {fargate: {selectors: [kube-system, 'ked?']}}");
-    assert!(message.contains("no selector covers the namespace \"myproject\""), "{message}");
+    assert!(message.contains("no selector covers the namespaces \"myproject\""), "{message}");
     assert!(!message.contains("\"keda\""), "{message}");
 }
 

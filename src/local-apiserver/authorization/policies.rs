@@ -8,7 +8,9 @@ use crate::user::User;
 
 /// Why an access policy of the user's entry allows it.
 pub(crate) fn allowed(cluster: &Cluster, user: &User, attributes: &Attributes) -> Option<String> {
-    let principal = user.extra.get("principalArn")?.first()?;
+    // Keys of extra lose their case on the way through an aggregated API's headers and back in a review.
+    let (_, principals) = user.extra.iter().find(|(key, _)| key.eq_ignore_ascii_case("principalArn"))?;
+    let principal = principals.first()?;
     let access = cluster.access();
     let entry = access.iter().find(|entry| entry.principal_arn == *principal)?;
     for policy in &entry.policies {

@@ -229,11 +229,11 @@ fn cluster_roles() -> Vec<(&'static str, Vec<Value>)> {
                 rule(&["autoscaling"], &["horizontalpodautoscalers"], READ, &[]),
                 rule(&["autoscaling"], &["horizontalpodautoscalers/status"], &["update"], &[]),
                 rule(&["*"], &["*/scale"], &["get", "update"], &[]),
-                rule(&[""], &["pods"], &["list"], &[]),
-                rule(&["metrics.k8s.io"], &["pods"], &["list"], &[]),
+                rule(&[""], &["pods"], &["list", "watch"], &[]),
+                rule(&["metrics.k8s.io"], &["pods"], &["list", "watch"], &[]),
                 rule(&["", "events.k8s.io"], &["events"], &["create", "patch", "update"], &[]),
-                // The real role lacks external metrics: adapters bring their own binding.
-                rule(&["custom.metrics.k8s.io"], &["*"], &["get", "list"], &[]),
+                rule(&["custom.metrics.k8s.io"], &["*"], READ, &[]),
+                rule(&["external.metrics.k8s.io"], &["*"], READ, &[]),
             ],
         ),
     ]

@@ -31,6 +31,7 @@ const RENEWAL_DAYS: i32 = 90;
 
 /// Certificates and keys in PEM. The same names as KEDA's secret.
 #[derive(Clone, PartialEq, Eq)]
+#[expect(clippy::struct_field_names, reason = "PEM and DER of the same things meet in this file")]
 pub(super) struct Bundle {
     /// The CA, followed by the one before it while that is still valid.
     pub(super) authority_pem: String,
@@ -70,7 +71,9 @@ impl Bundle {
     /// A new serving certificate for `names`. The CA of `old` goes on if it outlives the certificate.
     pub(super) fn make(names: &[String], now: Timestamp, old: Option<&Self>) -> Result<Self, rcgen::Error> {
         let outlives = |bundle: &&Self| {
-            first(&bundle.authority_pem).and_then(|der| x509::not_after(&der)).is_some_and(|end| end > later(now, SERVING_DAYS))
+            first(&bundle.authority_pem)
+                .and_then(|der| x509::not_after(&der))
+                .is_some_and(|end| end > later(now, SERVING_DAYS))
         };
         let (authority_pem, authority_key) = match old.filter(outlives) {
             Some(old) => (old.authority_pem.clone(), KeyPair::from_pem(&old.authority_key_pem)?),
@@ -106,9 +109,12 @@ impl Bundle {
             }
         }
         let Ok(parsed) = rustls::server::ParsedCertificate::try_from(der) else { return false };
-        let time = rustls_pki_types::UnixTime::since_unix_epoch(std::time::Duration::from_secs(now.as_second().max(0).unsigned_abs()));
+        let time = rustls_pki_types::UnixTime::since_unix_epoch(std::time::Duration::from_secs(
+            now.as_second().max(0).unsigned_abs(),
+        ));
         let algorithms = rustls::crypto::ring::default_provider().signature_verification_algorithms;
-        let signed = rustls::client::verify_server_cert_signed_by_trust_anchor(&parsed, &roots, &[], time, algorithms.all);
+        let signed =
+            rustls::client::verify_server_cert_signed_by_trust_anchor(&parsed, &roots, &[], time, algorithms.all);
         signed.is_ok()
             && names.iter().all(|name| {
                 rustls_pki_types::ServerName::try_from(name.as_str())
@@ -118,10 +124,12 @@ impl Bundle {
 
     /// Certificate and key as rustls wants them.
     pub(super) fn certified_key(&self) -> Result<Arc<CertifiedKey>, String> {
-        let chain: Vec<_> =
-            CertificateDer::pem_slice_iter(self.certificate_pem.as_bytes()).collect::<Result<_, _>>().map_err(|error| error.to_string())?;
+        let chain: Vec<_> = CertificateDer::pem_slice_iter(self.certificate_pem.as_bytes())
+            .collect::<Result<_, _>>()
+            .map_err(|error| error.to_string())?;
         let key = PrivateKeyDer::from_pem_slice(self.key_pem.as_bytes()).map_err(|error| error.to_string())?;
-        let key = CertifiedKey::from_der(chain, key, &rustls::crypto::ring::default_provider()).map_err(|error| error.to_string())?;
+        let key = CertifiedKey::from_der(chain, key, &rustls::crypto::ring::default_provider())
+            .map_err(|error| error.to_string())?;
         Ok(Arc::new(key))
     }
 }

@@ -1,0 +1,134 @@
+//! What a trigger's `authenticationRef` gives it: parameters and a pod identity.
+//!
+//! Unlike KEDA 2.14, a (Cluster)TriggerAuthentication that is not there is an error that names it, not a scaler without
+//! credentials.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::core::v1::{PodSpec, ServiceAccount};
+use keda::api::{AuthPodIdentity, AuthTargetRef, AuthenticationRef, TriggerAuthenticationSpec};
+use keda::validate;
+use kube::Api;
+use scalers::{ROLE_ARN_ANNOTATION, Workload};
+
+use crate::caches::Key;
+use crate::context::Context;
+use crate::environment::{self, Environment, Holder};
+use crate::error::brief;
+
+/// The kind whose objects serve all namespaces.
+pub(crate) const CLUSTER_KIND: &str = "ClusterTriggerAuthentication";
+/// The kind whose objects serve their own namespace.
+pub(crate) const KIND: &str = "TriggerAuthentication";
+
+/// What was found, and why parameters are missing.
+#[derive(Debug, Default)]
+pub(crate) struct Authentication {
+    pub(crate) parameters: BTreeMap<String, String>,
+    pub(crate) pod_identity: Option<AuthPodIdentity>,
+    pub(crate) problems: Vec<String>,
+}
+
+/// Resolves `reference` for a trigger of an object in `namespace`, whose target's pods are `pods`.
+///
+/// Errors: no such object, or one that cannot be used.
+pub(crate) async fn resolve(
+    context: &Context,
+    namespace: &str,
+    reference: Option<&AuthenticationRef>,
+    pods: Option<&PodSpec>,
+) -> Result<Authentication, String> {
+    let Some(reference) = reference.filter(|reference| !reference.name.is_empty()) else {
+        return Ok(Authentication::default());
+    };
+    let name = &reference.name;
+    let caches = &context.caches;
+    let (kind, home, spec) = match reference.kind.as_deref().unwrap_or_default() {
+        "" | KIND => {
+            let found = caches.authentications.get(&Key::new(namespace, name));
+            (KIND, namespace, found.map(|found| found.spec.clone()))
+        }
+        CLUSTER_KIND => {
+            let found = caches.cluster_authentications.get(&Key::new("", name));
+            (CLUSTER_KIND, context.cluster_object_namespace.as_str(), found.map(|found| found.spec.0.clone()))
+        }
+        other => return Err(format!("authenticationRef.kind {other:?} is unknown; use {KIND} or {CLUSTER_KIND}")),
+    };
+    let Some(spec) = spec else {
+        let place = if kind == KIND { format!(" in namespace {namespace}") } else { String::new() };
+        return Err(format!("{kind} {name:?} not found{place}; create it, or correct authenticationRef"));
+    };
+    validate::authentication(kind, name, &spec).map_err(|error| error.to_string())?;
+    Ok(read(context, home, namespace, spec, pods).await)
+}
+
+/// Sources in KEDA's order; a later one replaces the parameter of an earlier one.
+async fn read(
+    context: &Context,
+    home: &str,
+    namespace: &str,
+    spec: TriggerAuthenticationSpec,
+    pods: Option<&PodSpec>,
+) -> Authentication {
+    let mut found = Authentication { pod_identity: spec.pod_identity, ..Authentication::default() };
+    for wanted in &spec.env {
+        let container = container(pods, wanted.container_name.as_deref());
+        let environment = match container {
+            Ok(Some(container)) => Environment::resolve(&context.client, namespace, container).await,
+            Ok(None) => Environment::default(),
+            Err(problem) => Environment { problems: vec![problem], ..Environment::default() },
+        };
+        if let Some(value) = environment.variables.get(&wanted.name) {
+            found.parameters.insert(wanted.parameter.clone(), value.clone());
+        } else {
+            found.problems.push(format!("the target's container has no variable {}", wanted.name));
+            found.problems.extend(environment.problems);
+        }
+    }
+    found.take(context, home, Holder::ConfigMap, &spec.config_map_target_ref).await;
+    found.take(context, home, Holder::Secret, &spec.secret_target_ref).await;
+    found
+}
+
+impl Authentication {
+    async fn take(&mut self, context: &Context, home: &str, holder: Holder, wanted: &[AuthTargetRef]) {
+        for AuthTargetRef { parameter, name, key } in wanted {
+            match environment::data(&context.client, home, holder, name).await {
+                Ok(mut data) => match data.remove(key) {
+                    Some(value) => {
+                        self.parameters.insert(parameter.clone(), value);
+                    }
+                    None => self.problems.push(format!("{holder:?} {home}/{name} has no key {key}")),
+                },
+                Err(problem) => self.problems.push(problem),
+            }
+        }
+    }
+}
+
+/// The container that `name` means, the first if none is named.
+pub(crate) fn container<'a>(
+    pods: Option<&'a PodSpec>,
+    name: Option<&str>,
+) -> Result<Option<&'a k8s_openapi::api::core::v1::Container>, String> {
+    let Some(pods) = pods else { return Ok(None) };
+    match name.filter(|name| !name.is_empty()) {
+        None => Ok(pods.containers.first()),
+        Some(name) => match pods.containers.iter().find(|container| container.name == name) {
+            Some(container) => Ok(Some(container)),
+            None => Err(format!("the target's pods have no container {name:?}; correct envSourceContainerName")),
+        },
+    }
+}
+
+/// The workload's ServiceAccount and the role that it names; read only where a trigger's identity depends on it.
+pub(crate) async fn workload(context: &Context, namespace: &str, pods: Option<&PodSpec>) -> Result<Workload, String> {
+    let named = pods.and_then(|pods| pods.service_account_name.as_deref()).filter(|name| !name.is_empty());
+    let name = named.unwrap_or("default");
+    let accounts: Api<ServiceAccount> = Api::namespaced(context.client.clone(), namespace);
+    let found = accounts.get(name).await;
+    let found =
+        found.map_err(|error| format!("ServiceAccount {namespace}/{name} cannot be read: {}", brief(&error)))?;
+    let role_arn = found.metadata.annotations.and_then(|mut annotations| annotations.remove(ROLE_ARN_ANNOTATION));
+    Ok(Workload { service_account: format!("{namespace}/{name}"), role_arn })
+}

@@ -1,0 +1,51 @@
+//! The handles that every part of the operator shares.
+
+use std::sync::Arc;
+
+use clock::Clock;
+use kube::Client;
+use scalers::aws_identity::Identities;
+use tokio::sync::Semaphore;
+
+use crate::caches::Caches;
+use crate::events::Recorder;
+use crate::settings::Settings;
+use crate::sources::Sources;
+use crate::telemetry::Telemetry;
+
+/// Made once, by [`crate::run`].
+pub(crate) struct Context {
+    pub(crate) client: Client,
+    pub(crate) clock: Clock,
+    pub(crate) caches: Caches,
+    pub(crate) recorder: Recorder,
+    pub(crate) telemetry: Arc<Telemetry>,
+    pub(crate) identities: Arc<Identities>,
+    pub(crate) sources: Sources,
+    /// Bounds the reconciles that run at the same time.
+    pub(crate) reconciles: Semaphore,
+    /// Where ClusterTriggerAuthentications find their Secrets and ConfigMaps.
+    pub(crate) cluster_object_namespace: String,
+}
+
+impl Context {
+    pub(crate) fn new(
+        client: Client,
+        caches: Caches,
+        identities: Arc<Identities>,
+        settings: &Settings,
+        clock: Clock,
+    ) -> Self {
+        Self {
+            recorder: Recorder::new(client.clone(), clock.clone(), &settings.identity),
+            client,
+            clock,
+            caches,
+            telemetry: Arc::new(Telemetry::new()),
+            identities,
+            sources: Sources::default(),
+            reconciles: Semaphore::new(settings.reconciles_max),
+            cluster_object_namespace: settings.cluster_object_namespace.clone(),
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! The environment of the target's container, as far as triggers may read it (KEDA 2.18 rules: `envFrom` with prefix first,
+//! then `env`; fields of the pod are not known here).
+//!
+//! A variable that cannot be resolved is absent, and why is kept: it concerns only a trigger that asks for it.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::core::v1::{ConfigMap, Container, EnvFromSource, EnvVarSource, Secret};
+use kube::{Api, Client};
+
+use crate::error::brief;
+
+/// Variables by name, and why others are missing.
+#[derive(Debug, Default)]
+pub(crate) struct Environment {
+    pub(crate) variables: BTreeMap<String, String>,
+    pub(crate) problems: Vec<String>,
+}
+
+/// Which of the two kinds holds a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Holder {
+    ConfigMap,
+    Secret,
+}
+
+impl Environment {
+    /// The environment of `container` in `namespace`.
+    pub(crate) async fn resolve(client: &Client, namespace: &str, container: &Container) -> Self {
+        let mut environment = Self::default();
+        for source in container.env_from.iter().flatten() {
+            environment.take_all(client, namespace, source).await;
+        }
+        for variable in container.env.iter().flatten() {
+            if let Some(source) = &variable.value_from {
+                environment.take(client, namespace, &variable.name, source).await;
+            } else {
+                let text = variable.value.as_deref().unwrap_or_default();
+                let value = expanded(text, &environment.variables);
+                environment.variables.insert(variable.name.clone(), value);
+            }
+        }
+        environment
+    }
+
+    async fn take_all(&mut self, client: &Client, namespace: &str, source: &EnvFromSource) {
+        let (holder, name, optional) = match (&source.config_map_ref, &source.secret_ref) {
+            (Some(reference), _) => (Holder::ConfigMap, &reference.name, reference.optional),
+            (None, Some(reference)) => (Holder::Secret, &reference.name, reference.optional),
+            (None, None) => return,
+        };
+        let prefix = source.prefix.as_deref().unwrap_or_default();
+        match data(client, namespace, holder, name).await {
+            Ok(data) => {
+                self.variables.extend(data.into_iter().map(|(key, value)| (format!("{prefix}{key}"), value)));
+            }
+            Err(_) if optional == Some(true) => {}
+            Err(problem) => self.problems.push(problem),
+        }
+    }
+
+    async fn take(&mut self, client: &Client, namespace: &str, variable: &str, source: &EnvVarSource) {
+        let (holder, name, key, optional) = match (&source.config_map_key_ref, &source.secret_key_ref) {
+            (Some(reference), _) => (Holder::ConfigMap, &reference.name, &reference.key, reference.optional),
+            (None, Some(reference)) => (Holder::Secret, &reference.name, &reference.key, reference.optional),
+            (None, None) => return,
+        };
+        match data(client, namespace, holder, name).await {
+            Ok(mut data) => {
+                self.variables.insert(variable.to_owned(), data.remove(key).unwrap_or_default());
+            }
+            Err(_) if optional == Some(true) => {}
+            Err(problem) => self.problems.push(problem),
+        }
+    }
+}
+
+/// What a ConfigMap or Secret holds as text; bytes that are no text are left out.
+pub(crate) async fn data(
+    client: &Client,
+    namespace: &str,
+    holder: Holder,
+    name: &str,
+) -> Result<BTreeMap<String, String>, String> {
+    let told = |error: kube::Error| format!("{holder:?} {namespace}/{name} cannot be read: {}", brief(&error));
+    match holder {
+        Holder::ConfigMap => {
+            let found = Api::<ConfigMap>::namespaced(client.clone(), namespace).get(name).await.map_err(told)?;
+            Ok(found.data.unwrap_or_default())
+        }
+        Holder::Secret => {
+            let found = Api::<Secret>::namespaced(client.clone(), namespace).get(name).await.map_err(told)?;
+            let data = found.data.unwrap_or_default().into_iter();
+            Ok(data.filter_map(|(key, value)| Some((key, String::from_utf8(value.0).ok()?))).collect())
+        }
+    }
+}
+
+/// `$(NAME)` replaced from `variables`, `$$` by `$`; unknown names stay as they are written.
+fn expanded(text: &str, variables: &BTreeMap<String, String>) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find('$') {
+        out.push_str(&rest[..at]);
+        rest = &rest[at + 1..];
+        if let Some(tail) = rest.strip_prefix('$') {
+            out.push('$');
+            rest = tail;
+        } else if let Some((name, tail)) = rest.strip_prefix('(').and_then(|inner| inner.split_once(')')) {
+            match variables.get(name) {
+                Some(value) => out.push_str(value),
+                None => out.extend(["$(", name, ")"]),
+            }
+            rest = tail;
+        } else {
+            out.push('$');
+        }
+    }
+    out + rest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn references_are_expanded_as_the_kubelet_does() {
+        let variables = BTreeMap::from([("QUEUE".to_owned(), "orders".to_owned())]);
+        let table = [
+            ("https://sqs/1/$(QUEUE)", "https://sqs/1/orders"),
+            ("$(QUEUE)$(QUEUE)", "ordersorders"),
+            ("$$(QUEUE)", "$(QUEUE)"),
+            ("$(NONE) costs 5$", "$(NONE) costs 5$"),
+            ("$(QUEUE", "$(QUEUE"),
+            ("", ""),
+        ];
+        for (text, wanted) in table {
+            assert_eq!(expanded(text, &variables), wanted, "{text}");
+        }
+    }
+}

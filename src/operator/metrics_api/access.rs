@@ -1,0 +1,243 @@
+//! Who asks, and whether they may: the front proxy's headers or a bearer token, then a SubjectAccessReview.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use clock::{Clock, Moment};
+use http::HeaderMap;
+use k8s_openapi::api::authentication::v1::{TokenReview, TokenReviewSpec, UserInfo};
+use k8s_openapi::api::authorization::v1::{
+    NonResourceAttributes, ResourceAttributes, SubjectAccessReview, SubjectAccessReviewSpec,
+};
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::api::PostParams;
+use kube::{Api, Client};
+use rustls::server::WebPkiClientVerifier;
+use rustls::{RootCertStore, ServerConfig};
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject;
+
+use super::route::{GROUP, VERSION};
+use crate::certificates::Serving;
+use crate::error::brief;
+
+/// How long an answer is remembered, real time; as long as Kubernetes' own delegating authorizer remembers a yes.
+const MEMORY: Duration = Duration::from_secs(10);
+/// Answers that are remembered at the most.
+const REMEMBERED_MAX: usize = 1024;
+/// Members of this group are not reviewed (delegating authorizer, `AlwaysAllowGroups`).
+const MASTERS: &str = "system:masters";
+
+/// What ConfigMap `kube-system/extension-apiserver-authentication` says of the front proxy, and TLS that asks for its
+/// certificate.
+pub(super) struct Front {
+    pub(super) tls: Arc<ServerConfig>,
+    names: Vec<String>,
+    user_headers: Vec<String>,
+    group_headers: Vec<String>,
+    extra_prefixes: Vec<String>,
+}
+
+impl Front {
+    pub(super) async fn load(client: &Client, serving: &Serving) -> Result<Self, String> {
+        let maps: Api<ConfigMap> = Api::namespaced(client.clone(), "kube-system");
+        let found = maps.get("extension-apiserver-authentication").await.map_err(|error| brief(&error))?;
+        let data = found.data.unwrap_or_default();
+        let pem = data.get("requestheader-client-ca-file").ok_or("it has no requestheader-client-ca-file")?;
+        Ok(Self {
+            tls: Arc::new(tls(pem, serving)?),
+            names: list(&data, "requestheader-allowed-names", &[]),
+            user_headers: list(&data, "requestheader-username-headers", &["X-Remote-User"]),
+            group_headers: list(&data, "requestheader-group-headers", &["X-Remote-Group"]),
+            extra_prefixes: list(&data, "requestheader-extra-headers-prefix", &["X-Remote-Extra-"]),
+        })
+    }
+
+    /// Whether the headers of a caller with this (verified) certificate are believed; no list means any name.
+    pub(super) fn trusts(&self, common_name: Option<&str>) -> bool {
+        self.names.is_empty() || common_name.is_some_and(|name| self.names.iter().any(|allowed| allowed == name))
+    }
+
+    /// The user that the front proxy speaks for.
+    fn user(&self, headers: &HeaderMap) -> Option<UserInfo> {
+        let values = |name: &String| -> Vec<String> {
+            headers.get_all(name.as_str()).iter().filter_map(|value| value.to_str().ok()).map(str::to_owned).collect()
+        };
+        let name = self.user_headers.iter().flat_map(values).find(|name| !name.is_empty())?;
+        let mut extra = BTreeMap::<String, Vec<String>>::new();
+        for (header, value) in headers {
+            let mut prefixes = self.extra_prefixes.iter();
+            let key = prefixes.find_map(|prefix| header.as_str().strip_prefix(&prefix.to_ascii_lowercase()));
+            if let (Some(key), Ok(value)) = (key, value.to_str()) {
+                let key: String = form_urlencoded::parse(key.as_bytes()).map(|(key, _)| key.into_owned()).collect();
+                extra.entry(key).or_default().push(value.to_owned());
+            }
+        }
+        let groups = self.group_headers.iter().flat_map(values).collect();
+        Some(UserInfo { username: Some(name), groups: Some(groups), extra: Some(extra), uid: None })
+    }
+}
+
+fn list(data: &BTreeMap<String, String>, key: &str, default: &[&str]) -> Vec<String> {
+    let found = data.get(key).and_then(|text| serde_json::from_str::<Vec<String>>(text).ok());
+    found.unwrap_or_else(|| default.iter().map(|&name| name.to_owned()).collect())
+}
+
+fn tls(authority_pem: &str, serving: &Serving) -> Result<ServerConfig, String> {
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(authority_pem.as_bytes()) {
+        let added = certificate.map_err(|error| error.to_string()).map(|der| roots.add(der).map_err(|e| e.to_string()));
+        added.and_then(|added| added).map_err(|error| format!("requestheader-client-ca-file: {error}"))?;
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
+        .allow_unauthenticated()
+        .build()
+        .map_err(|error| error.to_string())?;
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| error.to_string())?;
+    let mut config = config.with_client_cert_verifier(verifier).with_cert_resolver(Arc::new(serving.clone()));
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(config)
+}
+
+/// What is asked for, as a review sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) enum Wanted {
+    Path { path: String, verb: String },
+    Metric { namespace: String, name: String },
+}
+
+/// Why a request is not served: the HTTP status and the sentence.
+#[derive(Debug)]
+pub(super) struct Refusal {
+    pub(super) code: http::StatusCode,
+    pub(super) message: String,
+}
+
+/// User, groups, and what they want.
+type Question = (String, Vec<String>, Wanted);
+
+/// Asks the API server on behalf of callers, and remembers its answers for a moment.
+pub(super) struct Access {
+    client: Client,
+    clock: Clock,
+    remembered: Mutex<HashMap<Question, Moment>>,
+}
+
+impl Access {
+    pub(super) fn new(client: Client, clock: Clock) -> Self {
+        Self { client, clock, remembered: Mutex::default() }
+    }
+
+    /// Passes if the caller of a request with these headers may have what is wanted.
+    pub(super) async fn check(
+        &self,
+        front: &Front,
+        is_proxy: bool,
+        headers: &HeaderMap,
+        wanted: Wanted,
+    ) -> Result<(), Refusal> {
+        let user = if is_proxy { front.user(headers) } else { None };
+        let user = match user {
+            Some(user) => user,
+            None => self.by_token(headers).await?,
+        };
+        let groups = user.groups.clone().unwrap_or_default();
+        if groups.iter().any(|group| group == MASTERS) {
+            return Ok(());
+        }
+        let key = (user.username.clone().unwrap_or_default(), groups, wanted);
+        if self.remembers(&key) {
+            return Ok(());
+        }
+        self.review(user, &key.2).await?;
+        self.remember(key);
+        Ok(())
+    }
+
+    async fn by_token(&self, headers: &HeaderMap) -> Result<UserInfo, Refusal> {
+        let unauthorized =
+            |message: &str| Refusal { code: http::StatusCode::UNAUTHORIZED, message: message.to_owned() };
+        let header = headers.get(http::header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let token = header.and_then(|header| header.strip_prefix("Bearer ")).map(str::trim);
+        let token = token.ok_or_else(|| unauthorized("Unauthorized: no bearer token, and no front proxy"))?;
+        let review = TokenReview {
+            spec: TokenReviewSpec { token: Some(token.to_owned()), audiences: None },
+            ..TokenReview::default()
+        };
+        let reviews: Api<TokenReview> = Api::all(self.client.clone());
+        let reviewed = reviews.create(&PostParams::default(), &review).await.map_err(undecided)?;
+        let status = reviewed.status.unwrap_or_default();
+        match status.user.filter(|_| status.authenticated == Some(true)) {
+            Some(user) => Ok(user),
+            None => Err(unauthorized("Unauthorized")),
+        }
+    }
+
+    async fn review(&self, user: UserInfo, wanted: &Wanted) -> Result<(), Refusal> {
+        let name = user.username.clone().unwrap_or_default();
+        let mut spec = SubjectAccessReviewSpec {
+            user: user.username,
+            groups: user.groups,
+            extra: user.extra,
+            ..SubjectAccessReviewSpec::default()
+        };
+        let what = match wanted {
+            Wanted::Path { path, verb } => {
+                spec.non_resource_attributes =
+                    Some(NonResourceAttributes { path: Some(path.clone()), verb: Some(verb.clone()) });
+                format!("{verb} path {path:?}")
+            }
+            Wanted::Metric { namespace, name } => {
+                spec.resource_attributes = Some(ResourceAttributes {
+                    group: Some(GROUP.to_owned()),
+                    version: Some(VERSION.to_owned()),
+                    resource: Some(name.clone()),
+                    namespace: Some(namespace.clone()),
+                    // A path without an object's name is a list to Kubernetes (RequestInfo), so reviews say list.
+                    verb: Some("list".to_owned()),
+                    ..ResourceAttributes::default()
+                });
+                format!("list resource {name:?} in API group {GROUP:?} in the namespace {namespace:?}")
+            }
+        };
+        let review = SubjectAccessReview { spec, ..SubjectAccessReview::default() };
+        let reviews: Api<SubjectAccessReview> = Api::all(self.client.clone());
+        let reviewed = reviews.create(&PostParams::default(), &review).await.map_err(undecided)?;
+        let status = reviewed.status.unwrap_or_default();
+        if status.allowed {
+            return Ok(());
+        }
+        let reason = status.reason.map(|reason| format!(": {reason}")).unwrap_or_default();
+        Err(Refusal { code: http::StatusCode::FORBIDDEN, message: format!("User {name:?} cannot {what}{reason}") })
+    }
+
+    fn remembers(&self, key: &Question) -> bool {
+        let remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
+        remembered.get(key).is_some_and(|at| self.is_fresh(*at))
+    }
+
+    fn remember(&self, key: Question) {
+        let mut remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
+        if remembered.len() >= REMEMBERED_MAX {
+            remembered.retain(|_, at| self.is_fresh(*at));
+        }
+        if remembered.len() < REMEMBERED_MAX {
+            remembered.insert(key, self.clock.moment());
+        }
+    }
+
+    fn is_fresh(&self, at: Moment) -> bool {
+        self.clock.to_real(self.clock.elapsed(at)) < MEMORY
+    }
+}
+
+/// The API server did not answer; that is neither a yes nor a no.
+#[expect(clippy::needless_pass_by_value, reason = "it stands in map_err")]
+fn undecided(error: kube::Error) -> Refusal {
+    let message = format!("the API server could not be asked who this is and what they may: {}", brief(&error));
+    Refusal { code: http::StatusCode::INTERNAL_SERVER_ERROR, message }
+}

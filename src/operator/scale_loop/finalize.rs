@@ -1,0 +1,67 @@
+//! The end of a ScaledObject (KEDA.md, B.9). Its HPA goes by its owner reference.
+
+use keda::FINALIZER;
+use keda::api::ScaledObject;
+use keda::event::Event;
+use kube::Api;
+use kube::api::{Patch, PatchParams};
+use serde_json::json;
+
+use super::{BACKOFF_MIN, Next, ScaleLoop};
+use crate::error::{brief, is_not_found};
+use crate::target::Target;
+
+impl ScaleLoop {
+    pub(super) async fn finalize(&mut self, object: &ScaledObject) -> Next {
+        let finalizers = object.metadata.finalizers.clone().unwrap_or_default();
+        if !finalizers.iter().any(|finalizer| finalizer == FINALIZER) {
+            // Ours is gone already; the object stays until others have removed theirs.
+            self.forget();
+            return Next::At(self.rest());
+        }
+        if !self.is_ended {
+            self.is_ended = true;
+            if self.is_polling {
+                self.publish(object, Event::watch_stopped()).await;
+            }
+            self.restore(object).await;
+            self.publish(object, Event::deleted()).await;
+        }
+        let left: Vec<_> = finalizers.into_iter().filter(|finalizer| finalizer != FINALIZER).collect();
+        let patch = json!({ "metadata": {
+            "resourceVersion": object.metadata.resource_version,
+            "finalizers": left,
+        } });
+        let api: Api<ScaledObject> = Api::namespaced(self.context.client.clone(), &self.key.namespace);
+        match api.patch(&self.key.name, &PatchParams::default(), &Patch::Merge(&patch)).await {
+            Ok(_) => {}
+            Err(error) if is_not_found(&error) => {}
+            Err(error) => {
+                tracing::info!(scaled_object = %self.key, error = %brief(&error), "the finalizer could not be removed; trying again");
+                return Next::At(self.context.clock.moment().plus(BACKOFF_MIN));
+            }
+        }
+        self.forget();
+        Next::At(self.rest())
+    }
+
+    /// Puts the original replica count back where that is asked for. A failure is told and holds nothing up.
+    async fn restore(&self, object: &ScaledObject) {
+        let advanced = object.spec.advanced.as_ref();
+        let is_asked = advanced.and_then(|advanced| advanced.restore_to_original_replica_count) == Some(true);
+        let original = object.status.as_ref().and_then(|status| status.original_replica_count);
+        let Some(original) = original.filter(|_| is_asked) else { return };
+        let restored = match Target::resolve(&self.context.client, object).await {
+            Ok(target) => target.scale(original).await,
+            Err(error) => Err(error),
+        };
+        match restored {
+            Ok(()) => {
+                tracing::info!(scaled_object = %self.key, replicas = original, "restored the original replica count");
+            }
+            Err(error) => {
+                tracing::warn!(scaled_object = %self.key, error, "failed to restore the original replica count");
+            }
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! One poll: read the triggers and the target, let `keda::decision` decide, carry it out, tell it.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
+use keda::api::{ScaledObject, ScaledObjectStatus};
+use keda::decision::{Action, Decision, Input, Reading, decide};
+use keda::event::Event;
+use keda::{conditions, fallback, pause};
+
+use super::ScaleLoop;
+use crate::target::Target;
+
+impl ScaleLoop {
+    pub(super) async fn poll(&mut self, object: &ScaledObject) {
+        let mut status = object.status.clone().unwrap_or_default();
+        let readings = self.readings(object).await;
+        if object.spec.fallback.is_some() {
+            for reading in &readings {
+                fallback::record(&mut status.health, &reading.metric, reading.error().is_none());
+            }
+        }
+        for reading in &readings {
+            if let Some(error) = reading.error() {
+                self.publish(object, Event::scaler_failed(error)).await;
+            }
+        }
+        let target = match Target::resolve(&self.context.client, object).await {
+            Ok(target) => target,
+            Err(cause) => return self.unreadable(object, status, &cause).await,
+        };
+        let decision = match target.replicas().await {
+            Ok(current) => self.decision(object, &status, &target.title(), current, &readings),
+            Err(cause) => return self.unreadable(object, status, &cause).await,
+        };
+        let failure = self.carry_out(object, &target, &decision).await;
+        self.tell(&decision);
+        self.conclude(object, status, &decision, failure.is_some()).await;
+        self.decided = Some(decision);
+    }
+
+    /// What every metric says now; nothing is read while the object is paused.
+    async fn readings(&self, object: &ScaledObject) -> Vec<Reading> {
+        let annotations = object.metadata.annotations.clone().unwrap_or_default();
+        if !matches!(pause::requested(&annotations), Ok(None)) {
+            return Vec::new();
+        }
+        let triggers = self.context.sources.of(&self.context, object).await;
+        triggers.read(&self.context, &self.key).await
+    }
+
+    fn decision(
+        &self,
+        object: &ScaledObject,
+        status: &ScaledObjectStatus,
+        target: &str,
+        current: i32,
+        readings: &[Reading],
+    ) -> Decision {
+        let clock = &self.context.clock;
+        let created = object.metadata.creation_timestamp.as_ref();
+        decide(&Input {
+            spec: &object.spec,
+            annotations: &object.metadata.annotations.clone().unwrap_or_default(),
+            status,
+            target,
+            current,
+            readings,
+            now: clock.now(),
+            since_created: created.map(|time| clock.since(time.0)).unwrap_or_default(),
+            since_active: status.last_active_time.as_ref().map(|time| clock.since(time.0)),
+        })
+    }
+
+    /// Scales if the decision says so. The reason, if that failed; the next poll decides anew.
+    async fn carry_out(&self, object: &ScaledObject, target: &Target, decision: &Decision) -> Option<String> {
+        let replicas = decision.scale_to()?;
+        let failure = target.scale(replicas).await.err();
+        if let Some(error) = &failure {
+            self.context.telemetry.object_failed(&self.key);
+            tracing::warn!(scaled_object = %self.key, replicas, error, "failed to scale");
+        }
+        if let Some(event) = decision.event(failure.as_deref()) {
+            self.publish(object, event).await;
+        }
+        failure
+    }
+
+    /// Logs a decision that says something new. The target of this line is what `verify` looks for.
+    fn tell(&self, decision: &Decision) {
+        if self.decided.as_ref().is_some_and(|before| !decision.differs(before)) {
+            return;
+        }
+        let whole = serde_json::to_string(decision).unwrap_or_default();
+        tracing::info!(
+            target: "operator::decision",
+            namespace = self.key.namespace,
+            name = self.key.name,
+            from = decision.current,
+            to = decision.scale_to().unwrap_or(decision.current),
+            reason = decision.reason(),
+            decision = whole,
+            "decided"
+        );
+    }
+
+    async fn conclude(
+        &mut self,
+        object: &ScaledObject,
+        mut status: ScaledObjectStatus,
+        decision: &Decision,
+        has_failed: bool,
+    ) {
+        for condition in &decision.conditions {
+            // Readable triggers do not mend what the reconcile found.
+            if condition.type_ != conditions::READY || self.problem.is_none() {
+                conditions::set(&mut status.conditions, condition.clone());
+            }
+        }
+        if !has_failed {
+            if let Some(time) = decision.last_active_time {
+                status.last_active_time = Some(MicroTime(time));
+            }
+            if let Action::HoldPaused { at: Some(at) } = decision.action {
+                status.paused_replica_count = Some(at);
+            }
+        }
+        self.write(object, &status).await;
+    }
+
+    /// The target cannot be read, so nothing is decided.
+    async fn unreadable(&mut self, object: &ScaledObject, mut status: ScaledObjectStatus, cause: &str) {
+        tracing::warn!(scaled_object = %self.key, error = cause, "the target cannot be read; nothing is scaled");
+        self.context.telemetry.object_failed(&self.key);
+        conditions::set(&mut status.conditions, conditions::no_current_replicas(cause));
+        self.write(object, &status).await;
+    }
+}

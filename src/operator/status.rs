@@ -1,0 +1,49 @@
+//! Writing an object's status: one merge patch of what has changed, and no call where nothing has.
+
+use keda::api::{ScaledObject, ScaledObjectStatus};
+use kube::api::{Patch, PatchParams};
+use kube::{Api, Client};
+use serde_json::{Map, Value, json};
+
+use crate::caches::Key;
+
+/// Makes `status` that of `object`. Returns the object as it is then.
+pub(crate) async fn write(
+    client: &Client,
+    object: &ScaledObject,
+    status: &ScaledObjectStatus,
+) -> kube::Result<Option<ScaledObject>> {
+    let value = |status: &ScaledObjectStatus| serde_json::to_value(status).map_err(kube::Error::SerdeError);
+    let before = value(&object.status.clone().unwrap_or_default())?;
+    let Some(changes) = changes(&before, &value(status)?) else { return Ok(None) };
+    let key = Key::of(&object.metadata);
+    let api: Api<ScaledObject> = Api::namespaced(client.clone(), &key.namespace);
+    let patch = Patch::Merge(json!({ "status": changes }));
+    api.patch_status(&key.name, &PatchParams::default(), &patch).await.map(Some)
+}
+
+/// The merge patch (RFC 7396) that turns `before` into `after`; `None` if they are equal.
+fn changes(before: &Value, after: &Value) -> Option<Value> {
+    if before == after {
+        return None;
+    }
+    let (Value::Object(old), Value::Object(new)) = (before, after) else { return Some(after.clone()) };
+    let removed = old.keys().filter(|key| !new.contains_key(*key)).map(|key| (key.clone(), Value::Null));
+    let changed = new.iter().filter_map(|(key, value)| Some((key.clone(), changes(old.get(key)?, value)?)));
+    let added = new.iter().filter(|(key, _)| !old.contains_key(*key)).map(|(key, value)| (key.clone(), value.clone()));
+    Some(Value::Object(removed.chain(changed).chain(added).collect::<Map<_, _>>()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_patch_holds_what_differs_and_nulls_for_what_is_gone() {
+        let before = json!({ "same": 1, "gone": 2, "list": [1, 2], "nested": { "a": 1, "b": 2 } });
+        let after = json!({ "same": 1, "new": 3, "list": [2], "nested": { "a": 1, "b": 3 } });
+        let patch = changes(&before, &after).unwrap();
+        assert_eq!(patch, json!({ "gone": null, "new": 3, "list": [2], "nested": { "b": 3 } }));
+        assert_eq!(changes(&before, &before), None);
+    }
+}
