@@ -11,6 +11,7 @@ pub mod audit;
 pub mod eks_token;
 mod error;
 pub mod preflight;
+pub mod probe;
 pub mod queue;
 pub mod resources;
 pub mod session;

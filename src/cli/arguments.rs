@@ -43,12 +43,27 @@ pub struct Global {
     /// The AWS region
     #[arg(long, global = true, env = "AWS_REGION", value_name = "REGION")]
     pub region: Option<String>,
+    /// A cluster of yours, by its context in the kubeconfig, instead of one on EKS
+    #[arg(long, global = true, env = "SLUICE_CONTEXT", value_name = "CONTEXT")]
+    pub context: Option<String>,
+    /// LocalStack's endpoint; without it a container is started
+    #[arg(long, global = true, env = "SLUICE_ENDPOINT", value_name = "URL")]
+    pub endpoint: Option<String>,
+    /// The AWS endpoint as pods of your cluster see it
+    #[arg(long, global = true, env = "SLUICE_ENDPOINT_FOR_PODS", value_name = "URL")]
+    pub endpoint_for_pods: Option<String>,
+    /// The image of operator and consumer
+    #[arg(long = "image", global = true, env = "SLUICE_IMAGE", value_name = "NAME:TAG")]
+    pub pod_image: Option<String>,
+    /// LocalStack's image
+    #[arg(long, global = true, env = "SLUICE_LOCALSTACK_IMAGE", value_name = "NAME:TAG")]
+    pub localstack_image: Option<String>,
     /// The folder for state, evidence and reports
     #[arg(long, global = true, env = "SLUICE_DIRECTORY", value_name = "FOLDER", default_value = ".sluice")]
     pub directory: PathBuf,
-    /// How many times faster time runs on the local target; 1 is real time
-    #[arg(long, global = true, env = "SLUICE_TIME_SCALE", value_name = "N", default_value_t = 30.0, value_parser = time_scale)]
-    pub time_scale: f64,
+    /// How many times faster time runs on the local target; 1 is real time [default: 30, and 1 with a cluster of yours]
+    #[arg(long, global = true, env = "SLUICE_TIME_SCALE", value_name = "N", value_parser = time_scale)]
+    pub time_scale: Option<f64>,
     /// More log lines on stderr (twice: even more)
     #[arg(long, short = 'v', global = true, action = clap::ArgAction::Count)]
     pub verbose: u8,
@@ -73,6 +88,8 @@ fn assignment(text: &str) -> Result<(String, String), String> {
 pub enum TargetName {
     /// Sluice's own local cloud; needs nothing
     Local,
+    /// LocalStack in a container, or at --endpoint, and a cluster of yours
+    Localstack,
     /// AWS itself; costs money
     Aws,
 }
@@ -129,6 +146,9 @@ pub enum Command {
     /// Make this program a container image: into a file or to a registry
     #[command(subcommand)]
     Image(image::Image),
+    /// Say whether something listens at a URL (inside a pod, before anything is made)
+    #[command(hide = true)]
+    Reach(pods::Reach),
     /// Run the operator (inside its pod); its settings are KEDA's environment variables
     Operator,
     /// Run the sample consumer (inside its pod)
@@ -270,8 +290,14 @@ pub struct LocalRun {
     /// The port of the AWS endpoint; 0 for a free one
     #[arg(long, value_name = "PORT", default_value_t = 0)]
     pub port: u16,
+    /// The address of the AWS endpoint; loopback if not given, and whoever can reach another may try keys there
+    #[arg(long, value_name = "ADDRESS")]
+    pub bind: Option<std::net::IpAddr>,
+    /// Certificates (PEM) by which issuers of web identity tokens are trusted, besides those of its own clusters
+    #[arg(long, value_name = "FILE")]
+    pub trust: Option<PathBuf>,
     /// Run containers of image NAME as this program of this machine
-    #[arg(long = "image", value_name = "NAME=PROGRAM", value_parser = image)]
+    #[arg(long = "run-image", value_name = "NAME=PROGRAM", value_parser = image)]
     pub images: Vec<(String, PathBuf)>,
 }
 

@@ -30,10 +30,17 @@ pub(crate) fn queue_address(workload: &str) -> Address {
 /// Every AWS resource of the stack.
 pub(crate) fn aws(stack: &Stack, target: &Target, cloud: &Arc<Cloud>) -> Outcome<Vec<Node>> {
     let mut declared = Declared { cloud, nodes: Vec::new() };
-    let policies = Policies { stack, account_id: &target.account_id, issuer: "${aws_eks_cluster.this.issuer_host}" };
+    let brought = target.brought.as_ref();
+    let issuer = brought.map_or("${aws_eks_cluster.this.issuer_host}", |brought| brought.issuer.as_str());
+    let policies = Policies { stack, account_id: &target.account_id, issuer };
     let names = stack.names();
     let subnets = if stack.cluster.subnets.is_empty() { &target.subnets } else { &stack.cluster.subnets };
-    control_plane(&mut declared, stack, &names, &policies, subnets).map_err(one)?;
+    if brought.is_none() {
+        control_plane(&mut declared, stack, &names, &policies, subnets).map_err(one)?;
+    }
+    let url = brought.map_or("${aws_eks_cluster.this.issuer}", |brought| brought.issuer.as_str());
+    let provider = json!({ "url": url, "client_id_list": [policies::AUDIENCE] });
+    declared.add("aws_iam_openid_connect_provider", "this", provider, &[]);
     identities(&mut declared, stack, &names, &policies).map_err(one)?;
     for workload in &stack.workloads {
         declared.add("aws_sqs_queue", &workload.name, queue(workload), &[]);
@@ -96,8 +103,6 @@ fn control_plane(
         "enabled_log_types": (!stack.cluster.logs.is_empty()).then_some(&stack.cluster.logs),
     });
     declared.add("aws_eks_cluster", "this", cluster, &[attached("cluster")]);
-    let provider = json!({ "url": "${aws_eks_cluster.this.issuer}", "client_id_list": [policies::AUDIENCE] });
-    declared.add("aws_iam_openid_connect_provider", "this", provider, &[]);
     let profile = json!({
         "cluster_name": "${aws_eks_cluster.this.name}",
         "name": names.fargate_profile,
@@ -174,27 +179,29 @@ pub(crate) fn kubernetes(stack: &Stack, target: &Target, cluster: &cluster::Clus
         account_id: target.account_id.clone(),
         queue_urls: queue_urls.collect(),
         endpoint_for_pods: target.endpoint_for_pods.clone(),
-        declare_identity: false,
+        // EKS has a webhook for it. Where a brought cluster has it too, it leaves alone what is declared.
+        declare_identity: target.brought.is_some(),
     };
     let manifests = stack::manifests::all(stack, &site, CRDS).map_err(one)?;
-    manifests.into_iter().map(|manifest| object(stack, cluster, manifest)).collect()
+    let lives_in = target.brought.is_none().then(cluster_address);
+    manifests.into_iter().map(|manifest| object(stack, cluster, manifest, lives_in.clone())).collect()
 }
 
-fn object(stack: &Stack, cluster: &cluster::Cluster, manifest: stack::Manifest) -> Outcome<Node> {
+fn object(
+    stack: &Stack,
+    cluster: &cluster::Cluster,
+    manifest: stack::Manifest,
+    lives_in: Option<Address>,
+) -> Outcome<Node> {
     let mut depends_on: Vec<Address> =
         manifest.depends_on.iter().map(|text| text.parse().map_err(one)).collect::<Outcome<_>>()?;
     if manifest.object["kind"] == "Deployment" {
         // Pods need a profile to run on and their identity to be trusted.
-        depends_on.push(Address::new("aws_eks_fargate_profile", "this"));
+        depends_on.extend(lives_in.is_some().then(|| Address::new("aws_eks_fargate_profile", "this")));
         depends_on.push(Address::new("aws_iam_role", "sqs_scaler"));
         let roles = stack.workloads.iter().map(|workload| Address::new("aws_iam_role", role_label(&workload.name)));
         depends_on.extend(roles);
     }
-    let manifest = cluster::Manifest {
-        object: manifest.object,
-        initial: manifest.initial,
-        depends_on,
-        lives_in: Some(cluster_address()),
-    };
+    let manifest = cluster::Manifest { object: manifest.object, initial: manifest.initial, depends_on, lives_in };
     Ok(Arc::new(cluster::Object::new(cluster.clone(), &stack.name, manifest).map_err(one)?))
 }

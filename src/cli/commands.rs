@@ -34,6 +34,7 @@ pub(crate) async fn run(arguments: Arguments, view: &View, stop: CancellationTok
     // What runs inside pods has no stack, and neither has the image that they run.
     let command = match command {
         Command::Image(image) => return image::run(image, view, stop).await,
+        Command::Reach(wanted) => return pods::reach(&wanted).await,
         Command::Operator => return pods::operator(stop).await,
         Command::Worker(worker) => return pods::worker(worker, stop).await,
         other => other,

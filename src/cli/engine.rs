@@ -7,8 +7,8 @@ use aws::resources::Cloud;
 use futures::FutureExt as _;
 use provision::plan::{self, Mode};
 use provision::{
-    Address, Attributes, Context, Event, Graph, Known, Line, Mark, Object, Outcome as Applied, Plan, Progress, Reading,
-    Refreshed, Store, apply, refresh, store,
+    Address, Attributes, Context, Event, Graph, Known, Line, Mark, Node, Object, Outcome as Applied, Plan, Progress,
+    Reading, Refreshed, Store, apply, refresh, store,
 };
 use serde_json::json;
 use tokio::sync::mpsc;
@@ -89,6 +89,14 @@ impl<'a> Engine<'a> {
     /// Adds what carries the stack's tag and neither the stack nor the state knows, so that `down` removes it as well.
     pub(crate) async fn add_found(&mut self) -> Outcome<()> {
         let found = aws::audit::find(&self.cloud, &self.settings.stack.cluster.name).await.map_err(one)?;
+        if self.target.brought.is_some() {
+            let declared: BTreeSet<Address> = self.graph.order().iter().map(|address| (*address).clone()).collect();
+            let left = cluster::audit::leftovers(&self.cluster, &self.settings.stack.name).await.map_err(one)?;
+            let unknown = left.into_iter().filter(|left| !declared.contains(&left.address));
+            self.graph
+                .add_found(unknown.map(|left| Arc::new(left.resource) as Node).collect::<Vec<_>>())
+                .map_err(one)?;
+        }
         let world = self.refresh().await;
         let known: BTreeSet<String> =
             self.graph.order().iter().filter_map(|address| Some(world.object(address)?.id.clone())).collect();
@@ -160,6 +168,9 @@ impl<'a> Engine<'a> {
 
 /// The way into the stack's cluster; it is looked up when first needed, since it may not exist yet.
 pub(crate) fn connection(settings: &Settings, target: &Target, cloud: &Arc<Cloud>) -> cluster::Cluster {
+    if let Some(brought) = &target.brought {
+        return cluster::Cluster::new(brought.connection(), target.clock.clone());
+    }
     let (name, session) = (settings.stack.cluster.name.clone(), target.session.clone());
     let (looking, clock) = (cloud.clone(), target.clock.clone());
     let wanted = name.clone();

@@ -16,6 +16,11 @@ pub(crate) fn log() -> Option<String> {
     std::env::var(LOG).ok()
 }
 
+/// Whether a kubeconfig was chosen by the variable that all Kubernetes tools read.
+pub(crate) fn has_kubeconfig() -> bool {
+    std::env::var("KUBECONFIG").is_ok_and(|value| !value.is_empty())
+}
+
 /// Where programs are looked for.
 pub(crate) fn path() -> Option<std::ffi::OsString> {
     std::env::var_os("PATH")

@@ -13,6 +13,9 @@ use crate::view::View;
 /// The stack file that is read if none is named.
 const FILE_DEFAULT: &str = "stack.yaml";
 
+/// Makes the tutorial's own settings pass in under a minute.
+const TIME_SCALE_DEFAULT: f64 = 30.0;
+
 /// What every command works with.
 #[derive(Debug, Clone)]
 pub(crate) struct Settings {
@@ -54,14 +57,22 @@ pub(crate) fn resolve(global: &Global, view: &View) -> Outcome<Settings> {
     for warning in &warnings {
         view.diagnostic(&told(warning, Diagnostic::warning));
     }
+    let is_real_time = stack.kubernetes.context.is_some() || global.target != TargetName::Local;
+    if is_real_time && global.time_scale.is_some_and(|scale| (scale - 1.0).abs() > f64::EPSILON) {
+        let text = "only Sluice's own cluster can run faster than real time";
+        let help = "leave out --time-scale; shorter periods in the stack file make a shorter story";
+        return Err(vec![Diagnostic::error(text).help(help).exit(Exit::Usage)]);
+    }
+    let time_scale = global.time_scale.unwrap_or(if is_real_time { 1.0 } else { TIME_SCALE_DEFAULT });
     let folder = global.directory.join(folder_name(&stack.name, global.target));
-    Ok(Settings { stack, keys: settings, target: global.target, time_scale: global.time_scale, folder })
+    Ok(Settings { stack, keys: settings, target: global.target, time_scale, folder })
 }
 
 /// One folder a stack and target: a state of the local cloud must never be taken for one of AWS.
 fn folder_name(stack: &str, target: TargetName) -> String {
     match target {
         TargetName::Local => stack.to_owned(),
+        TargetName::Localstack => format!("{stack}@localstack"),
         TargetName::Aws => format!("{stack}@aws"),
     }
 }
@@ -88,8 +99,16 @@ fn overrides(global: &Global) -> Vec<Override> {
     };
     let stack = global.stack.iter().map(|value| flag("--stack", "name", value));
     let region = global.region.iter().map(|value| flag("--region", "region", value));
+    let optional = |name: &str, key: &str, value: &Option<String>| value.as_ref().map(|value| flag(name, key, value));
+    let brought = [
+        optional("--context", "kubernetes.context", &global.context),
+        optional("--endpoint-for-pods", "kubernetes.endpointForPods", &global.endpoint_for_pods),
+        optional("--endpoint", "localstack.endpoint", &global.endpoint),
+        optional("--localstack-image", "localstack.image", &global.localstack_image),
+        optional("--image", "image", &global.pod_image),
+    ];
     let set = global.set.iter().map(|(key, value)| flag("--set", key, value));
-    stack.chain(region).chain(set).collect()
+    stack.chain(region).chain(brought.into_iter().flatten()).chain(set).collect()
 }
 
 fn told(problem: &Problem, kind: fn(String) -> Diagnostic) -> Diagnostic {

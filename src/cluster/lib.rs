@@ -9,6 +9,7 @@
 
 mod address;
 pub mod audit;
+pub mod brought;
 mod connection;
 mod error;
 pub mod kubeconfig;

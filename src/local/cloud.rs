@@ -1,7 +1,7 @@
 //! The local cloud's process: listens, writes its files, runs AWS and the control planes until it is told to stop.
 
 use std::collections::BTreeMap;
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 
 use base64::Engine;
@@ -23,8 +23,10 @@ const REQUESTS_WAITING_MAX: usize = 16;
 pub struct Options {
     /// Where its files lie.
     pub folder: Folder,
-    /// The port of the AWS endpoint; 0 for a free one.
-    pub port: u16,
+    /// Where the AWS endpoint listens; port 0 for a free one.
+    pub address: SocketAddr,
+    /// Certificates (PEM) by which issuers are trusted, besides those of its own clusters.
+    pub trusted: Option<String>,
     /// The region that it stands for.
     pub region: String,
     /// The account that it stands for, twelve digits.
@@ -39,15 +41,16 @@ pub struct Options {
 
 /// Runs the local cloud until `stop`, then ends every container and removes the record.
 pub async fn run(options: Options, stop: CancellationToken) -> Result<()> {
-    let Options { folder, port, region, account_id, clock, images, program } = options;
+    let Options { folder, address, trusted, region, account_id, clock, images, program } = options;
     if let Some(record) = folder.load_record()?
         && process::is_alive(&record)
     {
         return Err(Error::Running { pid: record.pid, endpoint: record.aws_endpoint });
     }
     folder.create()?;
-    let listener = TcpListener::bind(("127.0.0.1", port)).map_err(|source| Error::Port { port, source })?;
-    let address = listener.local_addr().map_err(|source| Error::Port { port, source })?;
+    let failed = |source| Error::Address { address, source };
+    let listener = TcpListener::bind(address).map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
     let aws_endpoint = format!("http://{address}");
 
     let authority = Authority::new()?;
@@ -56,7 +59,7 @@ pub async fn run(options: Options, stop: CancellationToken) -> Result<()> {
     folder.write_access(&administrator, &region, &aws_endpoint)?;
 
     let (control_planes, requests) = mpsc::channel(REQUESTS_WAITING_MAX);
-    let trust_roots_pem = authority.pem();
+    let trust_roots_pem = authority.pem() + trusted.as_deref().unwrap_or_default();
     let planes = Planes {
         authority,
         sts_endpoint: aws_endpoint.clone(),

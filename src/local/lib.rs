@@ -31,11 +31,11 @@ pub enum Error {
         /// The cause.
         source: std::io::Error,
     },
-    /// The AWS endpoint's port cannot be had.
-    #[error("failed to listen on 127.0.0.1:{port}: {source}; choose another port with --port, or 0 for a free one")]
-    Port {
-        /// The port asked for.
-        port: u16,
+    /// The AWS endpoint's address cannot be had.
+    #[error("failed to listen on {address}: {source}; choose another port with --port, or 0 for a free one")]
+    Address {
+        /// The address asked for.
+        address: std::net::SocketAddr,
         /// The cause.
         source: std::io::Error,
     },

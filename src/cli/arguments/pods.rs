@@ -2,6 +2,13 @@
 
 use clap::Args;
 
+/// `reach`.
+#[derive(Debug, Args)]
+pub struct Reach {
+    /// An http or https URL
+    pub url: String,
+}
+
 /// `worker`.
 #[derive(Debug, Args)]
 pub struct Worker {

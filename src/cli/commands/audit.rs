@@ -2,6 +2,7 @@
 
 use aws::audit::Found;
 use aws::resources::Cloud;
+use provision::{Attributes, Health, Object};
 use serde_json::json;
 
 use crate::diagnostic::{Outcome, one};
@@ -12,14 +13,25 @@ use crate::view::{Tone, View};
 
 pub(crate) async fn run(settings: &Settings, target: &Target, view: &View) -> Outcome {
     let cloud = Cloud::new(&target.session, &settings.stack.name, "audit", "", &std::collections::BTreeMap::new());
-    let found = find(settings, &cloud).await?;
+    let found = find(settings, target, &cloud).await?;
     show(&found, view);
     Ok(if found.is_empty() { Exit::Done } else { Exit::Leftovers })
 }
 
-/// Everything in the account that is this stack's. Objects in the cluster go with the cluster, which is listed.
-pub(crate) async fn find(settings: &Settings, cloud: &Cloud) -> Outcome<Vec<Found>> {
-    aws::audit::find(cloud, &settings.stack.cluster.name).await.map_err(one)
+/// Everything in the account that is this stack's, and in a cluster of the user's. Objects in a cluster of the stack's
+/// own go with the cluster, which is listed.
+pub(crate) async fn find(settings: &Settings, target: &Target, cloud: &Cloud) -> Outcome<Vec<Found>> {
+    let mut found = aws::audit::find(cloud, &settings.stack.cluster.name).await.map_err(one)?;
+    if let Some(brought) = &target.brought {
+        let cluster = cluster::Cluster::new(brought.connection(), target.clock.clone());
+        let left = cluster::audit::leftovers(&cluster, &settings.stack.name).await.map_err(one)?;
+        found.extend(left.into_iter().map(|left| Found {
+            address: left.address,
+            object: Object { id: left.identity, attributes: Attributes::new(), health: Health::default() },
+            tagged: true,
+        }));
+    }
+    Ok(found)
 }
 
 pub(crate) fn show(found: &[Found], view: &View) {
@@ -27,7 +39,7 @@ pub(crate) fn show(found: &[Found], view: &View) {
     if found.is_empty() {
         view.tell(
             Tone::Good,
-            "Audit: nothing of this stack is left (clusters, queues, roles, policies, OIDC providers).",
+            "Audit: nothing of this stack is left (clusters and objects in them, queues, roles, policies, OIDC providers).",
         );
         return;
     }

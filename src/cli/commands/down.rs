@@ -28,7 +28,7 @@ pub(crate) async fn run(
         return Ok(Exit::Failed);
     }
     engine.apply(&plan).await?;
-    let found = audit::find(settings, &engine.cloud).await?;
+    let found = audit::find(settings, target, &engine.cloud).await?;
     audit::show(&found, view);
     if !found.is_empty() {
         return Ok(Exit::Leftovers);

@@ -30,6 +30,11 @@ pub(crate) async fn write(settings: &Settings, target: &Target, path: &Path) -> 
 }
 
 async fn text(settings: &Settings, target: &Target) -> Outcome<String> {
+    if let Some(brought) = &target.brought {
+        let text = format!("the cluster is your own: context {} of your kubeconfig", brought.context);
+        let help = format!("use `kubectl --context {}`", brought.context);
+        return Err(vec![Diagnostic::error(text).help(help).exit(Exit::Usage)]);
+    }
     let stack = &settings.stack;
     let cloud = Arc::new(Cloud::new(&target.session, &stack.name, "kubeconfig", "", &BTreeMap::new()));
     let name = &stack.cluster.name;
@@ -43,6 +48,7 @@ async fn text(settings: &Settings, target: &Target) -> Outcome<String> {
     let folder = std::path::absolute(folder).map_err(one)?;
     let target_name = match settings.target {
         TargetName::Local => "local",
+        TargetName::Localstack => "localstack",
         TargetName::Aws => "aws",
     };
     let words = ["token", "--target", target_name, "--stack", &stack.name, "--region", &stack.region, "--directory"];

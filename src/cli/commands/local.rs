@@ -1,6 +1,7 @@
 //! `sluice local`: the local cloud by itself.
 
-use std::path::PathBuf;
+use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
 
 use clock::Clock;
 use local::files::Folder;
@@ -61,8 +62,13 @@ pub(crate) async fn start(options: &LocalRun, place: &Place, global: &Global) ->
     words.extend(["--region".into(), place.region.clone()]);
     words.extend(["--time-scale".into(), place.time_scale.to_string()]);
     words.extend(["--port".into(), options.port.to_string()]);
+    words.extend(options.bind.iter().flat_map(|address| ["--bind".into(), address.to_string()]));
+    if let Some(file) = &options.trust {
+        let file = std::path::absolute(file).map_err(one)?;
+        words.extend(["--trust".into(), file.display().to_string()]);
+    }
     for (image, program) in &options.images {
-        words.extend(["--image".into(), format!("{image}={}", program.display())]);
+        words.extend(["--run-image".into(), format!("{image}={}", program.display())]);
     }
     process::start(&place.folder, &program, &words).await.map_err(not_begun)
 }
@@ -72,7 +78,8 @@ async fn here(options: LocalRun, place: &Place, stop: CancellationToken) -> Outc
     cloud::run(
         cloud::Options {
             folder: Folder::at(path),
-            port: options.port,
+            address: std::net::SocketAddr::new(options.bind.unwrap_or(Ipv4Addr::LOCALHOST.into()), options.port),
+            trusted: options.trust.as_deref().map(certificates).transpose()?,
             region: place.region.clone(),
             account_id: ACCOUNT_ID.to_owned(),
             clock: Clock::scaled(place.time_scale),
@@ -92,6 +99,13 @@ async fn here(options: LocalRun, place: &Place, stop: CancellationToken) -> Outc
 /// Without the local cloud nothing is begun.
 fn not_begun(error: local::Error) -> Vec<Diagnostic> {
     vec![Diagnostic::from(error).exit(Exit::Preflight)]
+}
+
+fn certificates(path: &Path) -> Outcome<String> {
+    std::fs::read_to_string(path).map_err(|error| {
+        let text = format!("failed to read {}: {error}", path.display());
+        vec![Diagnostic::error(text).help("name a file of PEM certificates with --trust").exit(Exit::Usage)]
+    })
 }
 
 fn program() -> Outcome<PathBuf> {

@@ -5,9 +5,27 @@ use std::time::Duration;
 use aws::session::Session;
 use tokio_util::sync::CancellationToken;
 
-use crate::arguments::pods::Worker;
-use crate::diagnostic::{Outcome, one};
+use crate::arguments::pods::{Reach, Worker};
+use crate::diagnostic::{Diagnostic, Outcome, one};
 use crate::exit::Exit;
+
+/// Real time for one connection.
+const REACH_LIMIT: Duration = Duration::from_secs(5);
+
+/// Connects and hangs up.
+pub(crate) async fn reach(reach: &Reach) -> Outcome {
+    let refused = |text: String| vec![Diagnostic::error(text)];
+    let (scheme, rest) = reach.url.split_once("://").unwrap_or(("http", &reach.url));
+    let authority = rest.split('/').next().unwrap_or_default();
+    let port = if scheme == "https" { 443 } else { 80 };
+    let address = if authority.contains(':') { authority.to_owned() } else { format!("{authority}:{port}") };
+    let connecting = tokio::net::TcpStream::connect(&address);
+    match clock::Clock::real().timeout(REACH_LIMIT, connecting).await {
+        Ok(Ok(_)) => Ok(Exit::Done),
+        Ok(Err(error)) => Err(refused(format!("{address}: {error}"))),
+        Err(_) => Err(refused(format!("{address}: no answer within {} s", REACH_LIMIT.as_secs()))),
+    }
+}
 
 /// Looks after ScaledObjects until told to stop.
 pub(crate) async fn operator(stop: CancellationToken) -> Outcome {

@@ -131,6 +131,7 @@ fn nothing(settings: &Settings) -> Status {
         stack: stack.name.clone(),
         target: match settings.target {
             TargetName::Local => "local",
+            TargetName::Localstack => "localstack",
             TargetName::Aws => "aws",
         },
         region: stack.region.clone(),

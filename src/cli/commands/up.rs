@@ -1,6 +1,7 @@
 //! `sluice up`: plan, ask where it costs money, apply, show the outputs.
 
 use provision::plan::Mode;
+use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use crate::commands::{kubeconfig, outputs};
@@ -8,7 +9,7 @@ use crate::diagnostic::{Diagnostic, Outcome};
 use crate::engine::{Engine, approved};
 use crate::exit::Exit;
 use crate::settings::Settings;
-use crate::target::Target;
+use crate::target::{self, Target};
 use crate::view::{Tone, View};
 
 pub(crate) async fn run(
@@ -19,6 +20,9 @@ pub(crate) async fn run(
     stop: CancellationToken,
 ) -> Outcome {
     preflight(settings, target)?;
+    for text in &target.left_out {
+        view.fact("left_out", json!({ "text": text }), Tone::Dim, format!("Not in this plan: {text}"));
+    }
     let mut engine = Engine::open(settings, target, "up", view, &stop)?;
     let world = engine.refresh().await;
     let plan = engine.plan(Mode::Up, &world)?;
@@ -27,17 +31,30 @@ pub(crate) async fn run(
         view.line("Nothing was changed.");
         return Ok(Exit::Failed);
     }
+    // Asked only now: it takes a pod, and a plan that changes nothing needs none.
+    if !plan.is_empty() {
+        brought_check(settings, target, view).await?;
+    }
     // An empty plan is applied as well: what was adopted enters the state.
     engine.apply(&plan).await?;
-    kubeconfig::write(settings, target, &settings.kubeconfig()).await?;
+    if target.brought.is_none() {
+        kubeconfig::write(settings, target, &settings.kubeconfig()).await?;
+    }
     view.tell(Tone::Strong, "\nOutputs:");
     outputs::show(&outputs::of(&settings.stack, &target.account_id, &engine.store.state), view);
     Ok(Exit::Done)
 }
 
+async fn brought_check(settings: &Settings, target: &Target, view: &View) -> Outcome<()> {
+    if let Some(brought) = &target.brought {
+        view.tell(Tone::Dim, format!("Preflight in context {}: rights, image, the way to AWS", brought.context));
+    }
+    target::check_brought(settings, target).await
+}
+
 /// What can be known to fail before anything is made.
 fn preflight(settings: &Settings, target: &Target) -> Outcome<()> {
-    if target.asks && settings.stack.cluster.subnets.len() < 2 {
+    if target.asks && target.brought.is_none() && settings.stack.cluster.subnets.len() < 2 {
         return Err(vec![
             Diagnostic::error("EKS needs at least two private subnets in different zones, the stack names fewer")
                 .help("list them under cluster.subnets in stack.yaml")

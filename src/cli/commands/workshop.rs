@@ -126,6 +126,7 @@ fn start(settings: &Settings, global: &Global) -> Outcome<Shell> {
     path.push(env::path().unwrap_or_default());
     let target = match settings.target {
         TargetName::Local => "local",
+        TargetName::Localstack => "localstack",
         TargetName::Aws => "aws",
     };
     let mut environment = vec![
@@ -251,7 +252,7 @@ impl Walk<'_> {
     async fn one(&self, shell: &mut Shell, number: usize, step: &Step) -> Outcome<()> {
         let clock = match self.settings.target {
             TargetName::Local => Clock::scaled(self.settings.time_scale),
-            TargetName::Aws => Clock::real(),
+            TargetName::Localstack | TargetName::Aws => Clock::real(),
         };
         let (start, limit) = (clock.moment(), Duration::from_secs(step.expectation.retry_seconds));
         loop {
