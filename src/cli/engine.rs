@@ -89,9 +89,10 @@ impl<'a> Engine<'a> {
     /// Adds what carries the stack's tag and neither the stack nor the state knows, so that `down` removes it as well.
     pub(crate) async fn add_found(&mut self) -> Outcome<()> {
         let found = aws::audit::find(&self.cloud, &self.settings.stack.cluster.name).await.map_err(one)?;
-        if self.target.brought.is_some() {
+        if let Some(brought) = &self.target.brought {
+            let cluster = cluster::Cluster::new(brought.connection(), self.target.clock.clone());
             let declared: BTreeSet<Address> = self.graph.order().iter().map(|address| (*address).clone()).collect();
-            let left = cluster::audit::leftovers(&self.cluster, &self.settings.stack.name).await.map_err(one)?;
+            let left = cluster::audit::leftovers(&cluster, &self.settings.stack.name).await.map_err(one)?;
             let unknown = left.into_iter().filter(|left| !declared.contains(&left.address));
             self.graph
                 .add_found(unknown.map(|left| Arc::new(left.resource) as Node).collect::<Vec<_>>())

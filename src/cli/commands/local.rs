@@ -90,7 +90,7 @@ async fn here(options: LocalRun, place: &Place, stop: CancellationToken) -> Outc
     )
     .await
     .map_err(|error| match error {
-        local::Error::Port { .. } | local::Error::Running { .. } => not_begun(error),
+        local::Error::Address { .. } | local::Error::Running { .. } => not_begun(error),
         other => one(other),
     })?;
     Ok(Exit::Done)
