@@ -82,7 +82,8 @@ impl Name {
         match discovery::oneshot::pinned_kind(&session.client, &self.gvk()).await {
             Ok((resource, capabilities)) => Ok(Some((resource, capabilities.scope))),
             Err(kube::Error::Discovery(DiscoveryError::MissingKind(_))) => Ok(None),
-            Err(kube::Error::Api(status)) if status.is_not_found() => Ok(None),
+            // A group that nobody serves is answered with a bare page, not with a Status.
+            Err(kube::Error::Api(status)) if status.code == 404 => Ok(None),
             Err(error) => {
                 let action = format!("find the kind {} of {}", self.kind, self.api_version);
                 Err(Error::from_kube(&session.server, &action, &error))

@@ -66,8 +66,9 @@ fn request(stack: &str, image: &str) -> Result<ContainerRequest<GenericImage>> {
         .with_label(LABEL, stack)
         .with_reuse(ReuseDirective::Always)
         .with_startup_timeout(START_LIMIT)
-        // Queue URLs follow the port that Docker chose.
-        .with_env_var("SQS_ENDPOINT_STRATEGY", "dynamic")
+        // URLs that end in /ACCOUNT/NAME, as those of AWS do and as KEDA's trigger wants them; the host in them is not used
+        // by clients that are given an endpoint.
+        .with_env_var("SQS_ENDPOINT_STRATEGY", "standard")
         .with_env_var("EAGER_SERVICE_LOADING", "0"))
 }
 

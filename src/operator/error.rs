@@ -81,9 +81,9 @@ pub(crate) fn brief(error: &kube::Error) -> String {
     }
 }
 
-/// Whether the API server said that the object does not exist.
+/// Whether the API server said that the object, or its kind, does not exist; the latter by a bare page without a Status.
 pub(crate) fn is_not_found(error: &kube::Error) -> bool {
-    matches!(error, kube::Error::Api(status) if status.is_not_found())
+    matches!(error, kube::Error::Api(status) if status.code == 404)
 }
 
 /// Whether the API server refused a write because the object changed meanwhile, or exists already.
