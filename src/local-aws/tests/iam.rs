@@ -20,7 +20,9 @@ async fn a_role_goes_only_once_nothing_hangs_on_it() {
     assert_eq!(code(&stage, &create).await, "EntityAlreadyExists");
     let arn = ("PolicyArn", arn.as_str());
     assert_eq!(code(&stage, &[("Action", "AttachRolePolicy"), role, arn]).await, "");
-    assert_eq!(code(&stage, &[("Action", "DeleteRole"), role]).await, "DeleteConflict");
+    let refused = stage.query("iam", &[("Action", "DeleteRole"), role]).await;
+    assert_eq!(refused.code(), "DeleteConflict");
+    assert_eq!(refused.message(), "Cannot delete entity, must detach all policies first.");
     assert_eq!(code(&stage, &[("Action", "DeletePolicy"), arn]).await, "DeleteConflict");
     assert_eq!(code(&stage, &[("Action", "DetachRolePolicy"), role, arn]).await, "");
     assert_eq!(code(&stage, &[("Action", "DetachRolePolicy"), role, arn]).await, "NoSuchEntity");

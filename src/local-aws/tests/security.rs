@@ -161,6 +161,7 @@ async fn a_role_is_assumed_by_whom_it_trusts_and_for_as_long_as_it_says() {
     assert_eq!(who.tag("Arn"), format!("arn:aws:sts::{ACCOUNT}:assumed-role/second/session"));
     let too_long = stage.assume(&key, &second, &[external, ("DurationSeconds", "3601")]).await;
     assert_eq!(too_long.code(), "ValidationError");
+    assert!(too_long.message().contains("role chaining"), "{}", too_long.text);
 
     let user = format!("arn:aws:iam::{ACCOUNT}:user/sluice");
     let session = format!("arn:aws:sts::{ACCOUNT}:assumed-role/first/session");

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use clock::Clock;
 use serde_json::{Value, json};
 
 use super::Stage;
@@ -80,7 +81,9 @@ async fn a_long_poll_gets_what_is_sent_meanwhile_and_ends_empty_after_its_wait()
     let stage = Stage::start();
     let url = stage.queue("orders", json!({ "ReceiveMessageWaitTimeSeconds": "20" })).await;
     let send = async { stage.sqs("SendMessage", json!({ "QueueUrl": url, "MessageBody": "wake" })).await.ok() };
-    let (bodies, _) = tokio::join!(stage.bodies(&url), send);
+    // Time stands still here, so a poll that is not woken would wait for ever.
+    let both = async { tokio::join!(stage.bodies(&url), send) };
+    let (bodies, _) = Clock::real().timeout(Duration::from_secs(10), both).await.expect("the poll is woken");
     assert_eq!(bodies, ["wake"]);
 
     let begun = stage.clock.moment();
@@ -91,7 +94,7 @@ async fn a_long_poll_gets_what_is_sent_meanwhile_and_ends_empty_after_its_wait()
             biased;
             bodies = &mut poll => break bodies,
             // Time goes on whenever the poll does not.
-            () = tokio::task::yield_now() => stage.hand.advance(Duration::from_millis(100)),
+            () = tokio::task::yield_now() => stage.hand.advance(Duration::from_millis(5)),
         }
     };
     assert_eq!(bodies, [""; 0]);
