@@ -180,11 +180,13 @@ def a_long_poll_is_woken_by_a_send():
     other.meta.events.register("before-send.sqs.ReceiveMessage", lambda **_: asked.set())
     found = []
     poll = threading.Thread(target=lambda: found.extend(other.receive_message(QueueUrl=url, WaitTimeSeconds=20)["Messages"]))
+    begun = time.monotonic()
     poll.start()
     assert asked.wait(10)
     sqs.send_message(QueueUrl=url, MessageBody="wake")
     poll.join(20)
     assert [message["Body"] for message in found] == ["wake"]
+    assert time.monotonic() - begun < 20 / SCALE, "it came only when the poll was over"
 
 
 def a_batch_fails_in_parts():
