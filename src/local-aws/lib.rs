@@ -30,6 +30,8 @@ mod server;
 mod sqs;
 mod sts;
 mod tagging;
+#[cfg(test)]
+mod tests;
 
 use clock::Clock;
 use tokio::sync::mpsc;

@@ -9,6 +9,8 @@ mod decision;
 mod document;
 mod evaluation;
 mod pattern;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 
