@@ -6,6 +6,7 @@
 #![expect(clippy::tests_outside_test_module, clippy::unwrap_used, reason = "this whole crate is one test binary")]
 
 mod bad_input;
+mod image;
 mod kill;
 mod place;
 mod practice;

@@ -1,5 +1,6 @@
 //! What can be typed. These types hold words, not meaning; `settings` turns them into what a command works with.
 
+pub mod image;
 pub mod pods;
 
 use std::path::PathBuf;
@@ -125,6 +126,9 @@ pub enum Command {
     Kubeconfig(Kubeconfig),
     /// Print an EKS token as an exec credential (called by kubectl)
     Token(Token),
+    /// Make this program a container image: into a file or to a registry
+    #[command(subcommand)]
+    Image(image::Image),
     /// Run the operator (inside its pod); its settings are KEDA's environment variables
     Operator,
     /// Run the sample consumer (inside its pod)

@@ -6,6 +6,7 @@ mod down;
 mod drift;
 mod env;
 mod graph;
+mod image;
 mod kubeconfig;
 pub(crate) mod local;
 mod outputs;
@@ -30,8 +31,9 @@ use crate::view::View;
 /// Resolves the settings and runs the command.
 pub(crate) async fn run(arguments: Arguments, view: &View, stop: CancellationToken) -> Outcome {
     let Arguments { global, command } = arguments;
-    // What runs inside pods has no stack.
+    // What runs inside pods has no stack, and neither has the image that they run.
     let command = match command {
+        Command::Image(image) => return image::run(image, view, stop).await,
         Command::Operator => return pods::operator(stop).await,
         Command::Worker(worker) => return pods::worker(worker, stop).await,
         other => other,

@@ -196,6 +196,8 @@ mod tests {
                 clock.now()
             }
         });
+        // Its ten seconds count from when it begins to wait.
+        tokio::task::yield_now().await;
         hand.advance(Duration::from_secs(4));
         tokio::task::yield_now().await;
         assert!(!waiter.is_finished());

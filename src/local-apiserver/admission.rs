@@ -41,6 +41,7 @@ pub(crate) fn admit(
             object["status"] = json!({"phase": "Active"});
             object["metadata"]["labels"]["kubernetes.io/metadata.name"] = object["metadata"]["name"].clone();
         }
+        ("HorizontalPodAutoscaler", Operation::Create) => object["status"] = json!({"desiredReplicas": 0}),
         ("Service", _) => services::allocate(asked, old, object)?,
         ("Deployment" | "ReplicaSet" | "StatefulSet" | "DaemonSet" | "Job", Operation::Create) => {
             object["status"] = json!({});

@@ -41,10 +41,10 @@ pub(crate) struct Service {
 /// All remote APIServices.
 pub(crate) fn services(cluster: &Cluster) -> Vec<Service> {
     let (objects, _) = cluster.store.list("apiservices.apiregistration.k8s.io", None);
-    objects.into_iter().filter_map(parse).collect()
+    objects.iter().filter_map(parse).collect()
 }
 
-fn parse(object: Arc<Value>) -> Option<Service> {
+fn parse(object: &Arc<Value>) -> Option<Service> {
     let spec = &object["spec"];
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     if !spec["service"].is_object() || !object["metadata"]["deletionTimestamp"].is_null() {
@@ -63,7 +63,7 @@ fn parse(object: Arc<Value>) -> Option<Service> {
 }
 
 pub(crate) fn service_for(cluster: &Cluster, group: &str, version: &str) -> Option<Service> {
-    parse(cluster.get("apiservices.apiregistration.k8s.io", "", &format!("{version}.{group}"))?)
+    parse(&cluster.get("apiservices.apiregistration.k8s.io", "", &format!("{version}.{group}"))?)
 }
 
 /// Why a remote server cannot be reached: a reason of the Available condition, and a sentence.

@@ -61,12 +61,11 @@ pub(crate) fn check(cluster: &Cluster, user: &User, attributes: &Attributes) -> 
     if allowed(cluster, user, attributes).is_some() {
         return Ok(());
     }
-    let place =
-        if attributes.namespace.is_empty() || (attributes.resource == "namespaces" && attributes.group.is_empty()) {
-            "at the cluster scope".to_owned()
-        } else {
-            format!("in the namespace \"{}\"", attributes.namespace)
-        };
+    let place = if attributes.namespace.is_empty() {
+        "at the cluster scope".to_owned()
+    } else {
+        format!("in the namespace \"{}\"", attributes.namespace)
+    };
     let resource = attributes.full_resource();
     let why = format!(
         "User \"{}\" cannot {} resource \"{resource}\" in API group \"{}\" {place}",
@@ -116,15 +115,13 @@ pub(crate) fn impersonate(cluster: &Cluster, call: &mut Call) -> Result<(), Stat
         };
         check(cluster, &call.user, &attributes)
     };
-    let mut user = match name.strip_prefix("system:serviceaccount:").and_then(|rest| rest.split_once(':')) {
-        Some((namespace, account)) => {
-            may("serviceaccounts", namespace, account)?;
-            User::service_account(namespace, account)
-        }
-        None => {
-            may("users", "", &name)?;
-            User { name: name.clone(), groups: vec!["system:authenticated".to_owned()], ..User::default() }
-        }
+    let account = name.strip_prefix("system:serviceaccount:").and_then(|rest| rest.split_once(':'));
+    let mut user = if let Some((namespace, account)) = account {
+        may("serviceaccounts", namespace, account)?;
+        User::service_account(namespace, account)
+    } else {
+        may("users", "", &name)?;
+        User { name: name.clone(), groups: vec!["system:authenticated".to_owned()], ..User::default() }
     };
     for group in groups {
         may("groups", "", &group)?;

@@ -98,8 +98,8 @@ impl Client {
     }
 
     /// Patches the object at `path`.
-    pub async fn patch(&self, path: &str, kind: PatchType, patch: &Value) -> Result<Value, Status> {
-        self.request(Method::PATCH, path, kind.content_type(), Some(patch)).await
+    pub async fn patch(&self, path: &str, kind: PatchType, body: &Value) -> Result<Value, Status> {
+        self.request(Method::PATCH, path, kind.content_type(), Some(body)).await
     }
 
     /// Deletes the object at `path`, with DeleteOptions if given.

@@ -1,6 +1,7 @@
 //! One cluster's shared state: store, keys, access entries, custom resources.
 
 pub(crate) mod bootstrap;
+mod roles;
 
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -28,7 +29,8 @@ pub(crate) struct Cluster {
     pub(crate) eks_cache: eks::Cache,
     pub(crate) issuer: String,
     pub(crate) sts_endpoint: String,
-    pub(crate) cluster_name: String,
+    /// The EKS cluster's name.
+    pub(crate) name: String,
     pub(crate) region: String,
     pub(crate) version: String,
     pub(crate) ca_pem: String,
@@ -63,7 +65,7 @@ impl Cluster {
             stop,
             issuer,
             sts_endpoint,
-            cluster_name,
+            name: cluster_name,
             region,
             version,
             ca_pem,
@@ -109,7 +111,8 @@ impl Cluster {
         self.clock.now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
     }
 
-    pub(crate) fn get(&self, shelf: &str, namespace: &str, name: &str) -> Option<Arc<Value>> {
-        self.store.get(shelf, namespace, name)
+    /// A stored object by its kind's shelf.
+    pub(crate) fn get(&self, kind: &str, namespace: &str, name: &str) -> Option<Arc<Value>> {
+        self.store.get(kind, namespace, name)
     }
 }

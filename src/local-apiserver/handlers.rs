@@ -1,5 +1,6 @@
 //! From an authenticated request to a reply.
 
+mod autoscaling_v1;
 mod delete;
 mod discovery;
 mod meta;

@@ -81,6 +81,7 @@ struct Row(
     Flags,
 );
 
+#[expect(clippy::struct_excessive_bools, reason = "a row of yes and no per kind is what discovery is made of")]
 #[derive(Clone, Copy)]
 struct Flags {
     namespaced: bool,
@@ -136,6 +137,7 @@ const ROWS: &[Row] = &[
     Row(AUTHZ, "v1", "SelfSubjectRulesReview", "selfsubjectrulesreviews", &[], REVIEW),
     Row(AUTHZ, "v1", "SubjectAccessReview", "subjectaccessreviews", &[], REVIEW),
     Row("autoscaling", "v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers", &["hpa"], WORKLOAD),
+    Row("autoscaling", "v1", "HorizontalPodAutoscaler", "horizontalpodautoscalers", &["hpa"], WORKLOAD),
     Row("batch", "v1", "CronJob", "cronjobs", &["cj"], WORKLOAD),
     Row("batch", "v1", "Job", "jobs", &[], WORKLOAD),
     Row("policy", "v1", "PodDisruptionBudget", "poddisruptionbudgets", &["pdb"], WITH_STATUS),

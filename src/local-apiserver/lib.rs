@@ -20,6 +20,7 @@ mod kinds;
 mod logs;
 mod openapi;
 mod patch;
+mod protobuf;
 mod request;
 mod selector;
 mod server;
@@ -72,6 +73,7 @@ pub struct Options {
 }
 
 /// Why a server could not start.
+#[expect(clippy::error_impl_error, reason = "one error enum per crate, and it is called Error everywhere")]
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The listener cannot be used.

@@ -50,6 +50,7 @@ static SCHEMAS: LazyLock<Schemas> = LazyLock::new(|| {
         "apps" "v1" "Deployment" api::apps::v1::Deployment;
         "apps" "v1" "ReplicaSet" api::apps::v1::ReplicaSet;
         "apps" "v1" "StatefulSet" api::apps::v1::StatefulSet;
+        "autoscaling" "v1" "HorizontalPodAutoscaler" api::autoscaling::v1::HorizontalPodAutoscaler;
         "autoscaling" "v2" "HorizontalPodAutoscaler" api::autoscaling::v2::HorizontalPodAutoscaler;
         "batch" "v1" "CronJob" api::batch::v1::CronJob;
         "batch" "v1" "Job" api::batch::v1::Job;
@@ -62,8 +63,31 @@ static SCHEMAS: LazyLock<Schemas> = LazyLock::new(|| {
         "rbac.authorization.k8s.io" "v1" "RoleBinding" api::rbac::v1::RoleBinding;
         "scheduling.k8s.io" "v1" "PriorityClass" api::scheduling::v1::PriorityClass;
     }
-    Schemas { roots, definitions: generator.take_definitions(false) }
+    let mut definitions = generator.take_definitions(false);
+    definitions.values_mut().for_each(publish);
+    Schemas { roots, definitions }
 });
+
+/// Writes a schema as Kubernetes publishes it: a reference with a description stands in `allOf` (else clients do not see
+/// the description), and no object must have metadata.
+fn publish(schema: &mut Value) {
+    match schema {
+        Value::Object(map) => {
+            map.values_mut().for_each(publish);
+            if let Some(Value::Array(required)) = map.get_mut("required") {
+                required.retain(|field| field != "metadata");
+            }
+            if map.len() > 1
+                && let Some(reference) = map.remove("$ref")
+            {
+                map.insert("allOf".to_owned(), json!([{"$ref": reference}]));
+                map.insert("default".to_owned(), json!({}));
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(publish),
+        _ => {}
+    }
+}
 
 /// Finds unknown fields (and removes them) and the first value of a wrong type.
 pub(crate) fn check(
@@ -78,67 +102,78 @@ pub(crate) fn check(
     else {
         return;
     };
-    walk(schema, object, "", unknown, odd);
+    let owner = kind.to_owned();
+    walk(schema, object, &Place { path: "", owner: &owner }, unknown, odd);
+}
+
+fn name_of(schema: &Value) -> Option<&str> {
+    let reference = schema["$ref"].as_str().or_else(|| schema["allOf"][0]["$ref"].as_str());
+    reference.and_then(|reference| reference.rsplit('/').next())
 }
 
 fn resolved(schema: &Value) -> &Value {
-    let reference = schema["$ref"].as_str().or_else(|| schema["allOf"][0]["$ref"].as_str());
-    match reference.and_then(|reference| reference.rsplit('/').next()).and_then(|name| SCHEMAS.definitions.get(name)) {
-        Some(found) => found,
-        None => schema,
-    }
+    name_of(schema).and_then(|name| SCHEMAS.definitions.get(name)).unwrap_or(schema)
 }
 
-fn walk(schema: &Value, value: &mut Value, path: &str, unknown: &mut Vec<String>, odd: &mut Option<String>) {
+/// Where a value stands: the path of its field, and the Go struct that has the field.
+struct Place<'a> {
+    path: &'a str,
+    owner: &'a str,
+}
+
+fn walk(schema: &Value, value: &mut Value, place: &Place<'_>, unknown: &mut Vec<String>, odd: &mut Option<String>) {
+    let own = name_of(schema).and_then(|name| name.rsplit('.').next());
     let schema = resolved(schema);
     let wanted = schema["type"].as_str();
+    let mut wrong = |found: &str| {
+        odd.get_or_insert_with(|| mismatch(found, place, wanted, schema["format"].as_str()));
+    };
     match value {
-        Value::Null => {}
-        Value::Object(map) => {
-            if wanted.is_some_and(|wanted| wanted != "object") {
-                odd.get_or_insert_with(|| mismatch("object", path, wanted));
-                return;
-            }
-            let Some(properties) = schema["properties"].as_object() else {
-                if schema["additionalProperties"].is_object() {
-                    for (name, inner) in map.iter_mut() {
-                        walk(&schema["additionalProperties"], inner, &format!("{path}.{name}"), unknown, odd);
-                    }
-                }
-                return;
-            };
-            map.retain(|name, inner| {
-                let at = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
-                if let Some(property) = properties.get(name) {
-                    walk(property, inner, &at, unknown, odd);
-                    return true;
-                }
-                unknown.push(at);
-                false
-            });
-        }
-        Value::Array(items) => {
-            if wanted.is_some_and(|wanted| wanted != "array") {
-                odd.get_or_insert_with(|| mismatch("array", path, wanted));
-                return;
-            }
-            for (index, item) in items.iter_mut().enumerate() {
-                walk(&schema["items"], item, &format!("{path}[{index}]"), unknown, odd);
-            }
-        }
-        Value::String(_) if wanted.is_some_and(|wanted| wanted != "string") => {
-            odd.get_or_insert_with(|| mismatch("string", path, wanted));
-        }
+        Value::Object(_) if wanted.is_some_and(|wanted| wanted != "object") => wrong("object"),
+        Value::Array(_) if wanted.is_some_and(|wanted| wanted != "array") => wrong("array"),
+        Value::String(_) if wanted.is_some_and(|wanted| wanted != "string") => wrong("string"),
+        Value::Bool(_) if wanted.is_some_and(|wanted| wanted != "boolean") => wrong("bool"),
         Value::Number(_)
             if matches!(wanted, Some("string" | "boolean" | "array" | "object")) && !schema_takes_numbers(schema) =>
         {
-            odd.get_or_insert_with(|| mismatch("number", path, wanted));
+            wrong("number");
         }
-        Value::Bool(_) if wanted.is_some_and(|wanted| wanted != "boolean") => {
-            odd.get_or_insert_with(|| mismatch("bool", path, wanted));
+        Value::Object(map) => {
+            walk_map(schema, map, &Place { owner: own.unwrap_or(place.owner), ..*place }, unknown, odd);
+        }
+        Value::Array(items) => {
+            for (index, item) in items.iter_mut().enumerate() {
+                let path = format!("{}[{index}]", place.path);
+                walk(&schema["items"], item, &Place { path: &path, owner: place.owner }, unknown, odd);
+            }
         }
         _ => {}
     }
+}
+
+fn walk_map(
+    schema: &Value,
+    map: &mut Map<String, Value>,
+    place: &Place<'_>,
+    unknown: &mut Vec<String>,
+    odd: &mut Option<String>,
+) {
+    let Some(properties) = schema["properties"].as_object() else {
+        if schema["additionalProperties"].is_object() {
+            // Go names the map, not its key.
+            map.values_mut().for_each(|inner| walk(&schema["additionalProperties"], inner, place, unknown, odd));
+        }
+        return;
+    };
+    map.retain(|name, inner| {
+        let path = if place.path.is_empty() { name.clone() } else { format!("{}.{name}", place.path) };
+        if let Some(property) = properties.get(name) {
+            walk(property, inner, &Place { path: &path, owner: place.owner }, unknown, odd);
+            return true;
+        }
+        unknown.push(path);
+        false
+    });
 }
 
 /// IntOrString and Quantity are strings in the schema, and may be written as numbers.
@@ -151,15 +186,17 @@ fn schema_takes_numbers(schema: &Value) -> bool {
 }
 
 /// The words of Go's JSON decoder.
-fn mismatch(found: &str, path: &str, wanted: Option<&str>) -> String {
+fn mismatch(found: &str, place: &Place<'_>, wanted: Option<&str>, format: Option<&str>) -> String {
     let wanted = match wanted {
-        Some("integer") => "int32",
+        Some("integer") => format.unwrap_or("int32"),
         Some("boolean") => "bool",
         Some("object") => "map",
         Some(other) => other,
         None => "value",
     };
-    format!("json: cannot unmarshal {found} into Go struct field .{path} of type {wanted}")
+    let path: String =
+        place.path.split('.').map(|part| part.split('[').next().unwrap_or(part)).collect::<Vec<_>>().join(".");
+    format!("json: cannot unmarshal {found} into Go struct field {}.{path} of type {wanted}", place.owner)
 }
 
 /// `/openapi/v2`, `/openapi/v3` and the documents of single group versions.
@@ -168,9 +205,16 @@ pub(crate) fn serve(cluster: &Cluster, rest: &[&str]) -> Result<Reply, Status> {
         ["v3"] => Ok(Reply::json(200, index(cluster))),
         ["v3", "api", version] => document(cluster, "", version),
         ["v3", "apis", group, version] => document(cluster, group, version),
-        // Clients that read v2 want protobuf; those that matter here read v3.
+        ["v2"] => Ok(Reply::json(200, second_version(cluster))),
         _ => Err(Status::no_such_path()),
     }
+}
+
+/// OpenAPI v2 names the server and nothing else: clients that look a kind up there skip their own validation, and the
+/// server's is the same. Those that matter here read v3.
+fn second_version(cluster: &Cluster) -> Value {
+    let info = json!({"title": "Kubernetes", "version": format!("v{}", cluster.version)});
+    json!({"swagger": "2.0", "info": info, "paths": {}, "definitions": {}})
 }
 
 fn index(cluster: &Cluster) -> Value {
@@ -216,15 +260,15 @@ fn add_schema(resource: &Resource, schemas: &mut Map<String, Value>) -> String {
         .and_then(|schema| schema["$ref"].as_str())
         .and_then(|reference| reference.strip_prefix(REFERENCE))
         .map_or_else(|| format!("{}.{}.{}", resource.group, resource.version, resource.kind), str::to_owned);
-    let mut schema = match &resource.custom {
-        Some(version) => version.schema.clone().unwrap_or_else(|| json!({"type": "object"})),
-        None => {
-            if let Some(own) = own {
-                add_referred(own, schemas);
-            }
-            schemas.get(&name).cloned().unwrap_or_else(|| json!({"type": "object"}))
+    let schema = if let Some(version) = &resource.custom {
+        version.schema.clone()
+    } else {
+        if let Some(own) = own {
+            add_referred(own, schemas);
         }
+        schemas.get(&name).cloned()
     };
+    let mut schema = schema.unwrap_or_else(|| json!({"type": "object"}));
     schema["x-kubernetes-group-version-kind"] = json!([gvk(resource)]);
     schemas.insert(name.clone(), schema);
     name

@@ -5,6 +5,7 @@ use futures::stream::BoxStream;
 use http::{HeaderMap, Method};
 use serde_json::Value;
 
+use crate::protobuf;
 use crate::status::Status;
 use crate::user::User;
 use crate::watch::Event;
@@ -123,8 +124,9 @@ impl Call {
             return Ok(Value::Null);
         }
         let content_type = self.header("content-type");
-        if content_type.contains("protobuf") {
-            return Err(Status::unsupported_media_type("application/json, application/yaml"));
+        if content_type.starts_with(protobuf::CONTENT_TYPE) {
+            return protobuf::decode(&self.body)
+                .map_err(|why| Status::bad_request(format!("the object provided is unrecognized: {why}")));
         }
         serde_json::from_slice(&self.body).or_else(|error| {
             if !content_type.contains("yaml") {

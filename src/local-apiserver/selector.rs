@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::kinds::Resource;
 use crate::status::Status;
 
 /// A parsed pair of selectors; the empty one matches everything.
@@ -20,7 +21,7 @@ enum Requirement {
 }
 
 impl Selector {
-    pub(crate) fn parse(labels: Option<&str>, fields: Option<&str>) -> Result<Self, Status> {
+    pub(crate) fn parse(resource: &Resource, labels: Option<&str>, fields: Option<&str>) -> Result<Self, Status> {
         let labels = labels.filter(|text| !text.is_empty()).map_or(Ok(Vec::new()), parse_labels)?;
         let mut parsed = Vec::new();
         for part in fields.unwrap_or_default().split(',').filter(|part| !part.is_empty()) {
@@ -31,6 +32,7 @@ impl Selector {
             } else {
                 return Err(Status::bad_request(format!("invalid selector: '{part}'; can't understand '{part}'")));
             };
+            check_field(resource, key)?;
             parsed.push((key.to_owned(), equal, value.to_owned()));
         }
         Ok(Self { labels, fields: parsed })
@@ -41,6 +43,59 @@ impl Selector {
         self.labels.iter().all(|requirement| requirement.holds(labels))
             && self.fields.iter().all(|(path, equal, wanted)| (field(object, path) == *wanted) == *equal)
     }
+}
+
+/// Fields that may be selected by, besides name and namespace.
+fn selectable(resource: &Resource) -> &'static [&'static str] {
+    match (resource.group.as_str(), resource.kind.as_str()) {
+        ("", "Pod") => &[
+            "spec.hostNetwork",
+            "spec.nodeName",
+            "spec.restartPolicy",
+            "spec.schedulerName",
+            "spec.serviceAccountName",
+            "status.nominatedNodeName",
+            "status.phase",
+            "status.podIP",
+        ],
+        ("" | "events.k8s.io", "Event") => &[
+            "involvedObject.apiVersion",
+            "involvedObject.fieldPath",
+            "involvedObject.kind",
+            "involvedObject.name",
+            "involvedObject.namespace",
+            "involvedObject.resourceVersion",
+            "involvedObject.uid",
+            "reason",
+            "regarding.kind",
+            "regarding.name",
+            "regarding.namespace",
+            "regarding.uid",
+            "reportingComponent",
+            "reportingController",
+            "source",
+            "type",
+        ],
+        ("", "Node") => &["spec.unschedulable"],
+        ("", "Namespace") => &["status.phase"],
+        ("", "Secret") => &["type"],
+        ("", "Service") => &["spec.clusterIP", "spec.type"],
+        ("apps", "ReplicaSet") => &["status.replicas"],
+        ("batch", "Job") => &["status.successful"],
+        _ => &[],
+    }
+}
+
+fn check_field(resource: &Resource, field: &str) -> Result<(), Status> {
+    let own = selectable(resource);
+    if matches!(field, "metadata.name" | "metadata.namespace") || own.contains(&field) {
+        return Ok(());
+    }
+    Err(Status::bad_request(if own.is_empty() && resource.custom.is_none() {
+        format!("\"{field}\" is not a known field selector: only \"metadata.name\", \"metadata.namespace\"")
+    } else {
+        format!("field label not supported: {field}")
+    }))
 }
 
 impl Requirement {
@@ -88,6 +143,20 @@ fn parse_labels(text: &str) -> Result<Vec<Requirement>, Status> {
 }
 
 fn parse_requirement(part: &str) -> Result<Requirement, Status> {
+    let parsed = split_requirement(part)?;
+    let (Requirement::In(key, values) | Requirement::NotIn(key, values)) = &parsed else { return Ok(parsed) };
+    let odd = |text: &&String| text.contains(|c: char| !c.is_ascii_alphanumeric() && !"-_./".contains(c));
+    match std::iter::once(key).chain(values).find(odd) {
+        Some(text) => {
+            let found = text.trim_start_matches(|c: char| c.is_ascii_alphanumeric() || "-_./".contains(c));
+            let found = found.chars().next().unwrap_or_default();
+            Err(Status::bad_request(format!("unable to parse requirement: found '{found}', expected: identifier")))
+        }
+        None => Ok(parsed),
+    }
+}
+
+fn split_requirement(part: &str) -> Result<Requirement, Status> {
     let set = |values: &str| -> Vec<String> {
         values.trim().trim_start_matches('(').trim_end_matches(')').split(',').map(|v| v.trim().to_owned()).collect()
     };
@@ -116,7 +185,27 @@ fn parse_requirement(part: &str) -> Result<Requirement, Status> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kinds::BUILT_IN;
     use serde_json::json;
+
+    fn pods() -> &'static Resource {
+        BUILT_IN.iter().find(|resource| resource.kind == "Pod").unwrap()
+    }
+
+    #[test]
+    fn what_cannot_be_selected_by_is_refused() {
+        for (labels, fields, why) in [
+            ("a===", "", "unable to parse requirement: found '=', expected: identifier"),
+            ("", "spec.foo=1", "field label not supported: spec.foo"),
+            ("", "nonsense", "invalid selector: 'nonsense'; can't understand 'nonsense'"),
+        ] {
+            let refused = Selector::parse(pods(), Some(labels), Some(fields)).unwrap_err();
+            assert_eq!((refused.code(), refused.message()), (400, why));
+        }
+        let deployments = BUILT_IN.iter().find(|resource| resource.kind == "Deployment").unwrap();
+        let refused = Selector::parse(deployments, None, Some("spec.replicas=1")).unwrap_err();
+        assert!(refused.message().starts_with("\"spec.replicas\" is not a known field selector"));
+    }
 
     #[test]
     fn selectors_follow_the_documented_grammar() {
@@ -131,7 +220,7 @@ mod tests {
             ("", "spec.nodeName=", true),
             ("", "spec.nodeName!=", false),
         ] {
-            let selector = Selector::parse(Some(labels), Some(fields)).unwrap();
+            let selector = Selector::parse(pods(), Some(labels), Some(fields)).unwrap();
             assert_eq!(selector.matches(&object), expected, "{labels} {fields}");
         }
     }

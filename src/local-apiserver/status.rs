@@ -114,6 +114,29 @@ impl Status {
         Self::failure(415, "UnsupportedMediaType", message)
     }
 
+    /// A patch that cannot be applied to this object.
+    pub(crate) fn patch_failed(group: &str, plural: &str, name: &str, why: &str) -> Self {
+        let mut details = details(group, plural, name);
+        details["causes"] = json!([{"reason": "UnexpectedServerResponse", "message": why}]);
+        Self::failure(422, "Invalid", "the server rejected our request due to an error in our request")
+            .with_details(details)
+    }
+
+    /// A patch whose outcome is no object of its kind.
+    pub(crate) fn patch_invalid(outcome: &Value, why: &str) -> Self {
+        let error = FieldError::invalid("patch", &outcome.to_string().into(), why);
+        Self::invalid("", "", "", &[error])
+    }
+
+    /// A revision that does not exist yet.
+    pub(crate) fn too_large(asked: u64, current: u64) -> Self {
+        let message = format!("Too large resource version: {asked}, current: {current}");
+        Self::failure(504, "Timeout", message).with_details(json!({
+            "causes": [{"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}],
+            "retryAfterSeconds": 1,
+        }))
+    }
+
     pub(crate) fn too_old(asked: u64, oldest: u64) -> Self {
         Self::failure(410, "Expired", format!("too old resource version: {asked} ({oldest})"))
     }
@@ -174,6 +197,22 @@ impl FieldError {
         let supported: Vec<String> = supported.iter().map(|s| format!("\"{s}\"")).collect();
         let detail = format!("Unsupported value: {}: supported values: {}", shown(value), supported.join(", "));
         Self { field: field.into(), reason: "FieldValueNotSupported", detail }
+    }
+
+    pub(crate) fn not_found(field: impl Into<String>, value: &Value) -> Self {
+        Self { field: field.into(), reason: "FieldValueNotFound", detail: format!("Not found: {}", shown(value)) }
+    }
+
+    pub(crate) fn too_many(field: impl Into<String>, held: usize, most: usize) -> Self {
+        let things = if most == 1 { "item" } else { "items" };
+        let detail = format!("Too many: {held}: must have at most {most} {things}");
+        Self { field: field.into(), reason: "FieldValueTooMany", detail }
+    }
+
+    pub(crate) fn too_long(field: impl Into<String>, most: usize) -> Self {
+        let bytes = if most == 1 { "byte" } else { "bytes" };
+        let detail = format!("Too long: may not be more than {most} {bytes}");
+        Self { field: field.into(), reason: "FieldValueTooLong", detail }
     }
 
     pub(crate) fn duplicate(field: impl Into<String>, value: &Value) -> Self {

@@ -3,6 +3,8 @@
 //! Invariants: a stored object is never changed in place; every change has a revision of its own; the lock is never
 //! held across an await.
 
+#![expect(clippy::similar_names, reason = "the lint takes `shelf`, the word for it here, for `self`")]
+
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 

@@ -35,11 +35,11 @@ impl Column {
 pub(crate) fn render(asked: &Asked<'_>, objects: &[Arc<Value>], metadata: &Value, headers: bool) -> Value {
     let resource = &asked.resource;
     let now = asked.cluster.clock.now();
-    let (columns, cells): (Vec<Column>, Box<dyn Fn(&Value) -> Vec<Value>>) = match &resource.custom {
-        Some(version) => {
-            (custom::columns(&version.columns), Box::new(|object| custom::cells(&version.columns, object, now)))
-        }
-        None => (columns::of(resource), Box::new(|object| built_in::cells(resource, object, now))),
+    let custom = resource.custom.as_ref().map(|version| &version.columns);
+    let columns = custom.map_or_else(|| columns::of(resource), |own| custom::columns(own));
+    let cells = |object: &Value| match custom {
+        Some(own) => custom::cells(own, object, now),
+        None => built_in::cells(resource, object, now),
     };
     let include = asked.call.query.get("includeObject").unwrap_or("Metadata");
     let rows: Vec<Value> = objects

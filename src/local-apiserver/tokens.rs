@@ -181,7 +181,7 @@ pub(crate) fn authenticate(cluster: &Cluster, token: &str, audiences: &[&str]) -
         return None;
     }
     let mut user = User::service_account(namespace, name);
-    user.uid = private["serviceaccount"]["uid"].as_str()?.to_owned();
+    private["serviceaccount"]["uid"].as_str()?.clone_into(&mut user.uid);
     for (key, shelf) in [("pod", "pods"), ("secret", "secrets")] {
         let Some(bound) = private[key]["name"].as_str() else { continue };
         if !same(shelf, bound, &private[key]["uid"]) {

@@ -60,20 +60,17 @@ pub(crate) fn open(
 ) -> Result<BoxStream<'static, Event>, Status> {
     let changed = store.subscribe(&plan.shelf);
     let mut first = Vec::new();
-    let at = match plan.from {
-        Some(revision) => {
-            store.changes_since(&plan.shelf, revision).map_err(|old| Status::too_old(revision, old.oldest))?;
-            revision
+    let at = if let Some(revision) = plan.from {
+        store.changes_since(&plan.shelf, revision).map_err(|old| Status::too_old(revision, old.oldest))?;
+        revision
+    } else {
+        let (objects, revision) = store.list(&plan.shelf, plan.namespace.as_deref());
+        let seen = objects.iter().filter(|object| plan.selector.matches(object));
+        first.extend(seen.map(|object| Event { kind: "ADDED", object: (plan.render)(object) }));
+        if plan.announce_initial_end {
+            first.push(bookmark(&plan, revision, true));
         }
-        None => {
-            let (objects, revision) = store.list(&plan.shelf, plan.namespace.as_deref());
-            let seen = objects.iter().filter(|object| plan.selector.matches(object));
-            first.extend(seen.map(|object| Event { kind: "ADDED", object: (plan.render)(object) }));
-            if plan.announce_initial_end {
-                first.push(bookmark(&plan, revision, true));
-            }
-            revision
-        }
+        revision
     };
     let ends = clock.moment().plus(clock.to_system(plan.limit));
     let run = Run { plan, store: store.clone(), clock: clock.clone(), stop: stop.clone(), changed, at, ends };
@@ -114,7 +111,7 @@ impl Run {
             let clock = self.clock.clone();
             tokio::select! {
                 () = self.stop.cancelled() => return None,
-                changed = self.changed.changed() => changed.ok()?,
+                more = self.changed.changed() => more.ok()?,
                 () = clock.sleep(pause) => {
                     // The revision is read before the check: what comes later is newer than the bookmark says.
                     let revision = self.store.revision();

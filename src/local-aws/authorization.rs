@@ -49,17 +49,24 @@ impl Cloud {
         let Access { action, resource, mut context, resource_policy, resource_must_allow } = access;
         self.describe_call(call, &mut context);
         let identity = self.iam().identity_policies(&call.caller);
+        let boundary = self.iam().boundary(&call.caller);
         let session = match &call.caller {
             Caller::Session(session) => session.policies.as_deref(),
             _ => None,
         };
-        let layers = Layers { identity: &identity, session, resource: resource_policy.as_ref(), resource_must_allow };
+        let layers = Layers {
+            identity: &identity,
+            boundary: boundary.as_deref(),
+            session,
+            resource: resource_policy.as_ref(),
+            resource_must_allow,
+        };
         let principal = call.caller.principal(&self.account);
         let question = Question { action, resource, principal: &principal, context: &context };
         match decide(&layers, &question) {
             Decision::Allowed => Ok(()),
             Decision::Refused { refusal, reasons } => {
-                let message = wording(call.caller.arn(), action, resource, refusal);
+                let message = wording(&call.caller, action, resource, refusal);
                 self.remember(call, action, resource, &message, reasons);
                 Err(Fault::access_denied(message))
             }
@@ -142,12 +149,22 @@ impl Cloud {
     }
 }
 
-fn wording(arn: &str, action: &str, resource: &str, refusal: Refusal) -> String {
+/// AWS's words for a refusal.
+fn wording(caller: &Caller, action: &str, resource: &str, refusal: Refusal) -> String {
+    if matches!(caller, Caller::Anonymous) {
+        return format!("Access to the resource {resource} is denied.");
+    }
+    let arn = caller.arn();
+    // SQS writes its actions in lower case here.
+    let lower = action.to_lowercase();
+    let action = if action.starts_with("sqs:") { lower.as_str() } else { action };
     let reason = match refusal {
         Refusal::DeniedByIdentity => "with an explicit deny in an identity-based policy".to_owned(),
+        Refusal::DeniedByBoundary => "with an explicit deny in a permissions boundary".to_owned(),
         Refusal::DeniedBySession => "with an explicit deny in a session policy".to_owned(),
         Refusal::DeniedByResource => "with an explicit deny in a resource-based policy".to_owned(),
         Refusal::NotAllowedByIdentity => format!("because no identity-based policy allows the {action} action"),
+        Refusal::NotAllowedByBoundary => format!("because no permissions boundary allows the {action} action"),
         Refusal::NotAllowedBySession => format!("because no session policy allows the {action} action"),
         // AWS says no more than this for AssumeRole.
         Refusal::NotAllowedByResource => {

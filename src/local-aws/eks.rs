@@ -179,7 +179,11 @@ pub(crate) fn call(cloud: &Arc<Cloud>, call: &Call, request: &Request) -> Result
     match segments.as_slice() {
         ["clusters"]
         | ["clusters", _]
-        | ["clusters", _, "update-config" | "updates" | "node-groups"]
+        | [
+            "clusters",
+            _,
+            "update-config" | "updates" | "node-groups" | "pod-identity-associations" | "identity-provider-configs",
+        ]
         | ["clusters", _, "updates", _] => cluster_call(&ask, &segments),
         ["clusters", name, "fargate-profiles", rest @ ..] => profile::call(&ask, name, rest),
         ["clusters", name, "addons", rest @ ..] => addon::call(&ask, name, rest),
@@ -205,7 +209,10 @@ fn cluster_call(ask: &Ask<'_>, segments: &[&str]) -> Result<Value, Fault> {
         (&Method::POST, ["clusters", name, "updates"]) => update::version(ask, name),
         (&Method::GET, ["clusters", name, "updates"]) => update::list(ask, name),
         (&Method::GET, ["clusters", name, "updates", id]) => update::describe(ask, name, id),
-        (&Method::GET, ["clusters", name, "node-groups"]) => cluster::list_nodegroups(ask, name),
+        (
+            &Method::GET,
+            ["clusters", name, kind @ ("node-groups" | "pod-identity-associations" | "identity-provider-configs")],
+        ) => cluster::list_none(ask, name, kind),
         _ => Err(unknown(ask.request)),
     }
 }

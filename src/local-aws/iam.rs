@@ -53,6 +53,8 @@ struct Role {
     description: Option<String>,
     max_session_seconds: i64,
     inline: BTreeMap<String, Written>,
+    /// The ARN of the managed policy that is its permissions boundary.
+    boundary: Option<String>,
     attached: BTreeSet<String>,
     tags: Tags,
     last_used: Option<Timestamp>,
@@ -134,6 +136,13 @@ impl Store {
             },
             Caller::Anonymous => Vec::new(),
         }
+    }
+
+    /// The permissions boundary of a caller's role; empty, so that nothing is allowed, if its policy is gone.
+    pub(crate) fn boundary(&self, caller: &Caller) -> Option<Vec<Named>> {
+        let Caller::Session(session) = caller else { return None };
+        let arn = self.roles.get(&session.role_name)?.boundary.as_ref()?;
+        Some(self.managed_policy(arn).into_iter().collect())
     }
 
     fn policies_of(&self, role: &Role) -> Vec<Named> {
@@ -222,21 +231,29 @@ impl Store {
                 format!("arn:aws:iam::{}:policy{path}{}", self.account, text("PolicyName").unwrap_or_default())
             }
             "CreateOpenIDConnectProvider" => provider::arn(&self.account, text("Url").unwrap_or_default()),
+            "ListRoles" => format!("arn:aws:iam::{}:role{}", self.account, text("PathPrefix").unwrap_or("/")),
+            "ListUsers" => format!("arn:aws:iam::{}:user{}", self.account, text("PathPrefix").unwrap_or("/")),
+            "ListPolicies" => format!("arn:aws:iam::{}:policy{}", self.account, text("PathPrefix").unwrap_or("/")),
+            "ListOpenIDConnectProviders" => provider::arn(&self.account, ""),
             "GetUser" => format!("arn:aws:iam::{}:user/{}", self.account, text("UserName").unwrap_or(ADMINISTRATOR)),
             _ => "*".to_owned(),
         };
         (arn, Tags::new())
     }
 
+    fn user(&self) -> Value {
+        json!({
+            "Path": "/",
+            "UserName": ADMINISTRATOR,
+            "UserId": self.administrator_id,
+            "Arn": format!("arn:aws:iam::{}:user/{ADMINISTRATOR}", self.account),
+            "CreateDate": input::date(self.created_at),
+        })
+    }
+
     fn get_user(&self, input: &Value) -> Result<Value, Fault> {
         match input.get("UserName").and_then(Value::as_str) {
-            None | Some(ADMINISTRATOR) => Ok(json!({ "User": {
-                "Path": "/",
-                "UserName": ADMINISTRATOR,
-                "UserId": self.administrator_id,
-                "Arn": format!("arn:aws:iam::{}:user/{ADMINISTRATOR}", self.account),
-                "CreateDate": input::date(self.created_at),
-            }})),
+            None | Some(ADMINISTRATOR) => Ok(json!({ "User": self.user() })),
             Some(other) => Err(input::missing(format!("The user with name {other} cannot be found."))),
         }
     }
@@ -244,6 +261,7 @@ impl Store {
     fn perform(&mut self, action: &str, input: &Value, now: Timestamp) -> Result<Value, Fault> {
         match action {
             "GetUser" => self.get_user(input),
+            "ListUsers" => Ok(json!({ "Users": [self.user()], "IsTruncated": false })),
             "ListAccountAliases" => Ok(json!({ "AccountAliases": [], "IsTruncated": false })),
             "CreateRole" => self.create_role(input, now),
             "GetRole" => self.get_role(input),
@@ -254,6 +272,8 @@ impl Store {
             "TagRole" => self.tag_role(input),
             "UntagRole" => self.untag_role(input),
             "ListRoleTags" => self.list_role_tags(input),
+            "PutRolePermissionsBoundary" => self.put_boundary(input),
+            "DeleteRolePermissionsBoundary" => self.delete_boundary(input),
             "ListInstanceProfilesForRole" => self.list_instance_profiles(input),
             "PutRolePolicy" => self.put_role_policy(input),
             "GetRolePolicy" => self.get_role_policy(input),
@@ -289,8 +309,10 @@ pub(crate) fn call(cloud: &Cloud, call: &Call, action: &str, input: &Value) -> R
     if let Some(arn) = input.get("PolicyArn").and_then(Value::as_str) {
         context.set("iam:PolicyARN", arn);
     }
+    if let Some(arn) = input.get("PermissionsBoundary").and_then(Value::as_str) {
+        context.set("iam:PermissionsBoundary", arn);
+    }
     let full_action = format!("iam:{action}");
     cloud.authorize(call, Access { context, ..Access::new(&full_action, &resource) })?;
-    let result = cloud.iam().perform(action, input, call.now);
-    result
+    cloud.iam().perform(action, input, call.now)
 }

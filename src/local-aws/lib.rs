@@ -36,6 +36,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 /// Why the local AWS cloud could not start.
+#[expect(clippy::error_impl_error, reason = "one error enum per crate, and it is called Error everywhere")]
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The listener given in [`Options`] cannot be used.

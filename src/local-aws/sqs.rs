@@ -63,11 +63,7 @@ pub(crate) async fn call(
 }
 
 async fn perform(cloud: &Cloud, call: &Call, action: &str, input: &Value) -> Result<Value, Fault> {
-    let name = match action {
-        "CreateQueue" | "GetQueueUrl" => input::required(input, "QueueName")?.to_owned(),
-        "ListQueues" => String::new(),
-        _ => queue_name(cloud, input)?,
-    };
+    let name = subject(cloud, action, input)?;
     authorize(cloud, call, action, &name, input)?;
     match action {
         "CreateQueue" => administration::create(cloud, call, &name, input),
@@ -86,8 +82,39 @@ async fn perform(cloud: &Cloud, call: &Call, action: &str, input: &Value) -> Res
         "DeleteMessageBatch" => batch::delete(cloud, &name, input),
         "ChangeMessageVisibility" => receiving::change_visibility(cloud, &name, input),
         "ChangeMessageVisibilityBatch" => batch::change_visibility(cloud, &name, input),
-        other => Err(Fault::sender("InvalidAction", format!("The action {other} is not valid for this endpoint."))),
+        other => Err(unknown(other)),
     }
+}
+
+/// The name of the queue that the call is about; none for `ListQueues`.
+fn subject(cloud: &Cloud, action: &str, input: &Value) -> Result<String, Fault> {
+    match action {
+        "CreateQueue" | "GetQueueUrl" => input::required(input, "QueueName").map(str::to_owned),
+        "ListQueues" => Ok(String::new()),
+        "DeleteQueue"
+        | "PurgeQueue"
+        | "TagQueue"
+        | "UntagQueue"
+        | "ListQueueTags"
+        | "ListDeadLetterSourceQueues"
+        | "GetQueueAttributes"
+        | "SetQueueAttributes"
+        | "SendMessage"
+        | "SendMessageBatch"
+        | "ReceiveMessage"
+        | "DeleteMessage"
+        | "DeleteMessageBatch"
+        | "ChangeMessageVisibility"
+        | "ChangeMessageVisibilityBatch" => queue_name(cloud, input),
+        other => Err(unknown(other)),
+    }
+}
+
+fn unknown(action: &str) -> Fault {
+    if action.is_empty() {
+        return Fault::sender("MissingAction", "The request must contain the parameter Action.");
+    }
+    Fault::sender("InvalidAction", format!("The action {action} is not valid for this endpoint."))
 }
 
 fn arn(cloud: &Cloud, name: &str) -> String {

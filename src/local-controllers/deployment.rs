@@ -72,7 +72,7 @@ impl DeploymentController {
         let plan = if paused || rollout::replicas_changed(deployment, &sets) {
             rollout::scale_in_proportion(deployment, &sets)
         } else if text(deployment, "/spec/strategy/type") == "Recreate" {
-            self.recreate(deployment, &mut sets).await?
+            self.recreate(deployment, &sets)
         } else {
             rollout::rolling_update(deployment, &sets)
         };
@@ -142,16 +142,16 @@ impl DeploymentController {
     }
 
     /// Recreate: the old pods go first, all of them, then the new ones come.
-    async fn recreate(&self, deployment: &Value, sets: &mut Sets) -> Result<Plan> {
+    fn recreate(&self, deployment: &Value, sets: &Sets) -> Plan {
         let down = rollout::stop_old(sets);
         if !down.is_empty() {
-            return Ok(down);
+            return down;
         }
         let old: Vec<&str> = sets.old.iter().map(uid).collect();
         let pods = self.world.list("pods", Some(text(deployment, "/metadata/namespace")));
         let running =
             pods.iter().any(|pod| !crate::object::pod_finished(pod) && old.iter().any(|set| controlled_by(pod, set)));
-        Ok(if running { Plan::default() } else { rollout::fill_newest(deployment, sets) })
+        if running { Plan::default() } else { rollout::fill_newest(deployment, sets) }
     }
 
     /// Writes the planned sizes.

@@ -28,9 +28,8 @@ impl Controller for EndpointsController {
     fn concerns(&self, change: &Change) -> Vec<(Key, Duration)> {
         let Some(object) = change.object() else { return vec![] };
         let keys = match change.id.as_str() {
-            "services" => vec![Key::of(object)],
+            "services" | "endpoints" => vec![Key::of(object)],
             "pods" => self.services_of(object),
-            "endpoints" => vec![Key::of(object)],
             SLICES => strings(object, "/metadata/labels")
                 .get("kubernetes.io/service-name")
                 .map(|service| Key::new(namespace(object), service))
@@ -160,10 +159,10 @@ fn build_endpoints(service: &Value, pods: &[Arc<Value>]) -> Value {
         pods.iter().filter(|pod| !deleting(pod)).partition(|pod| serves(service, pod));
     let mut subset = BTreeMap::new();
     if !ready.is_empty() {
-        subset.insert("addresses", Value::from_iter(ready.into_iter().map(address)));
+        subset.insert("addresses", ready.into_iter().map(address).collect::<Value>());
     }
     if !not_ready.is_empty() {
-        subset.insert("notReadyAddresses", Value::from_iter(not_ready.into_iter().map(address)));
+        subset.insert("notReadyAddresses", not_ready.into_iter().map(address).collect());
     }
     let subsets = if subset.is_empty() {
         json!([])

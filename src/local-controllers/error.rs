@@ -3,6 +3,7 @@
 use local_apiserver::Status;
 
 /// Failures of controllers and of the node agent; each is retried by whoever runs the failing part.
+#[expect(clippy::error_impl_error, reason = "one error enum per crate, and it is called Error everywhere")]
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The API server refused or failed a request.

@@ -61,8 +61,8 @@ impl Recorder {
         };
         if let Some((key, count)) = known {
             let path = format!("/api/v1/namespaces/{}/events/{}", key.namespace, key.name);
-            let patch = json!({"count": count, "lastTimestamp": now});
-            if self.world.client.patch(&path, PatchType::Merge, &patch).await.is_ok() {
+            let again = json!({"count": count, "lastTimestamp": now});
+            if self.world.client.patch(&path, PatchType::Merge, &again).await.is_ok() {
                 return;
             }
         }

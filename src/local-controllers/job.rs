@@ -17,7 +17,7 @@ use crate::world::{Change, World};
 const JOBS: &str = "jobs.batch";
 /// First pause after a failed pod; doubles up to [`BACKOFF_MAX`].
 const BACKOFF: Duration = Duration::from_secs(10);
-const BACKOFF_MAX: Duration = Duration::from_secs(600);
+const BACKOFF_MAX: Duration = Duration::from_mins(10);
 
 pub(crate) struct JobController {
     world: Arc<World>,
@@ -31,6 +31,7 @@ struct Tally {
     ready: usize,
     succeeded: usize,
     failed: usize,
+    terminating: usize,
 }
 
 /// What is to be done next.
@@ -171,17 +172,24 @@ impl JobController {
         if text(&status, "/startTime").is_empty() && !flag(job, "/spec/suspend") {
             status["startTime"] = now.as_str().into();
         }
-        for (field, count) in
-            [("active", tally.active), ("ready", tally.ready), ("succeeded", tally.succeeded), ("failed", tally.failed)]
-        {
-            status[field] = count.into();
+        for (field, count) in [("active", tally.active), ("succeeded", tally.succeeded), ("failed", tally.failed)] {
+            status[field] = if count > 0 { count.into() } else { Value::Null };
         }
+        if let Some(map) = status.as_object_mut() {
+            map.retain(|_, value| !value.is_null());
+        }
+        status["ready"] = tally.ready.into();
+        status["terminating"] = tally.terminating.into();
+        status["uncountedTerminatedPods"] = json!({});
         if let Some((kind, reason, message)) = ended {
             let condition = json!({
                 "type": kind, "status": "True", "reason": reason, "message": message,
                 "lastProbeTime": now, "lastTransitionTime": now,
             });
-            status["conditions"] = json!([condition]);
+            // The real controller announces the verdict first, and again when all pods have ended.
+            let mut announced = condition.clone();
+            announced["type"] = if kind == "Complete" { "SuccessCriteriaMet" } else { "FailureTarget" }.into();
+            status["conditions"] = json!([announced, condition]);
             if kind == "Complete" {
                 status["completionTime"] = now.into();
             }
@@ -214,7 +222,7 @@ fn tally(pods: &[Arc<Value>]) -> Tally {
         match text(pod, "/status/phase") {
             "Succeeded" => tally.succeeded += 1,
             "Failed" => tally.failed += 1,
-            _ if deleting(pod) => {}
+            _ if deleting(pod) => tally.terminating += 1,
             _ => {
                 tally.active += 1;
                 tally.ready += usize::from(pod_ready(pod));
@@ -259,31 +267,34 @@ fn next_step(job: &Value, tally: &Tally, running_for: Duration) -> Step {
 mod tests {
     use super::*;
 
-    fn step(spec: Value, active: usize, succeeded: usize, failed: usize) -> Step {
-        let tally = Tally { active, ready: 0, succeeded, failed };
+    fn step(spec: &Value, active: usize, succeeded: usize, failed: usize) -> Step {
+        let tally = Tally { active, succeeded, failed, ..Tally::default() };
         next_step(&json!({ "spec": spec }), &tally, Duration::from_secs(5))
     }
 
     #[test]
     fn a_job_starts_what_is_missing_and_ends_when_all_is_done() {
         let spec = json!({"completions": 5, "parallelism": 2});
-        assert_eq!(step(spec.clone(), 0, 0, 0), Step::Start(2));
-        assert_eq!(step(spec.clone(), 2, 1, 0), Step::Wait);
-        assert_eq!(step(spec.clone(), 0, 4, 0), Step::Start(1));
-        assert_eq!(step(spec, 0, 5, 0), Step::Complete);
+        assert_eq!(step(&spec, 0, 0, 0), Step::Start(2));
+        assert_eq!(step(&spec, 2, 1, 0), Step::Wait);
+        assert_eq!(step(&spec, 0, 4, 0), Step::Start(1));
+        assert_eq!(step(&spec, 0, 5, 0), Step::Complete);
     }
 
     #[test]
     fn a_job_fails_beyond_its_backoff_limit_and_deadline() {
-        assert!(matches!(step(json!({"backoffLimit": 1}), 0, 0, 2), Step::Fail { reason: "BackoffLimitExceeded", .. }));
-        assert_eq!(step(json!({"backoffLimit": 1, "completions": 1}), 0, 0, 1), Step::Start(1));
-        let late = step(json!({"activeDeadlineSeconds": 5}), 1, 0, 0);
+        assert!(matches!(
+            step(&json!({"backoffLimit": 1}), 0, 0, 2),
+            Step::Fail { reason: "BackoffLimitExceeded", .. }
+        ));
+        assert_eq!(step(&json!({"backoffLimit": 1, "completions": 1}), 0, 0, 1), Step::Start(1));
+        let late = step(&json!({"activeDeadlineSeconds": 5}), 1, 0, 0);
         assert!(matches!(late, Step::Fail { reason: "DeadlineExceeded", .. }));
     }
 
     #[test]
     fn suspension_and_less_parallelism_stop_pods() {
-        assert_eq!(step(json!({"suspend": true}), 2, 0, 0), Step::Stop(2));
-        assert_eq!(step(json!({"completions": 9, "parallelism": 1}), 3, 0, 0), Step::Stop(2));
+        assert_eq!(step(&json!({"suspend": true}), 2, 0, 0), Step::Stop(2));
+        assert_eq!(step(&json!({"completions": 9, "parallelism": 1}), 3, 0, 0), Step::Stop(2));
     }
 }

@@ -102,7 +102,7 @@ impl ReplicaSetController {
             }
         } else if active.len() > wanted {
             let surplus = (active.len() - wanted).min(BURST_REPLICAS);
-            let all: Vec<&Value> = active.iter().map(|pod| pod.as_ref()).collect();
+            let all: Vec<&Value> = active.iter().map(AsRef::as_ref).collect();
             for pod in ranking::to_delete(&all, surplus, &self.world.clock) {
                 self.world.delete("pods", pod, &json!({})).await?;
                 self.events.normal(set, "SuccessfulDelete", &format!("Deleted pod: {}", name(pod))).await;
@@ -156,8 +156,8 @@ impl ReplicaSetController {
             ("fullyLabeledReplicas", labeled),
             ("readyReplicas", waits.iter().flatten().count()),
             ("availableReplicas", waits.iter().flatten().filter(|wait| wait.is_zero()).count()),
-            ("terminatingReplicas", pods.len() - active.len()),
         ];
+        status.insert("terminatingReplicas".into(), (pods.len() - active.len()).into());
         status.extend(counts.iter().filter(|(_, count)| *count > 0).map(|(key, n)| ((*key).into(), (*n).into())));
         if let Some(failure) = failure {
             let since = condition(&set, "ReplicaFailure").map(|old| text(old, "/lastTransitionTime").to_owned());

@@ -161,7 +161,7 @@ impl Scheduler {
     /// Makes the node and puts the pod on it.
     async fn bind(&self, pod: &Value) -> Result<()> {
         let address = self.allocate(pod)?;
-        let node = node::build(pod, address, &fargate::capacity_for(pod), self.world.clock.now());
+        let node = node::build(pod, address, fargate::capacity_for(pod), self.world.clock.now());
         match self.world.create("nodes", &node).await {
             Err(error) if !error.is_already_exists() => return Err(error),
             _ => {}

@@ -52,15 +52,17 @@ pub(crate) fn to_query(selector: &Value) -> String {
 pub(crate) fn in_go_syntax(selector: Option<&Value>) -> String {
     let Some(selector) = selector.filter(|selector| selector.is_object()) else { return "nil".to_owned() };
     let exact = selector.get("matchLabels").and_then(Value::as_object).into_iter().flatten();
-    let exact: String = exact.map(|(key, value)| format!("{key}: {},", value.as_str().unwrap_or_default())).collect();
-    let expressions: String = items(selector, "/matchExpressions")
+    let exact = exact.map(|(key, value)| format!("{key}: {},", value.as_str().unwrap_or_default()));
+    let exact = exact.collect::<Vec<_>>().concat();
+    let expressions = items(selector, "/matchExpressions")
         .iter()
         .map(|one| {
             let values: Vec<_> = items(one, "/values").iter().filter_map(Value::as_str).collect();
             let (key, operator) = (text(one, "/key"), text(one, "/operator"));
             format!("LabelSelectorRequirement{{Key:{key},Operator:{operator},Values:[{}],}},", values.join(" "))
         })
-        .collect();
+        .collect::<Vec<_>>()
+        .concat();
     format!(
         "&LabelSelector{{MatchLabels:map[string]string{{{exact}}},\
          MatchExpressions:[]LabelSelectorRequirement{{{expressions}}},}}"

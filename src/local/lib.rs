@@ -18,6 +18,7 @@ mod planes;
 pub mod process;
 
 /// What can go wrong with the local cloud as a process.
+#[expect(clippy::error_impl_error, reason = "one error enum per crate, and it is called Error everywhere")]
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A file of the local cloud could not be read or written.

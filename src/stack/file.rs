@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::model::{
-    Cluster, Identity, LocalStack, Operator, Profile, Queue, Scaling, Selector, Stack, Worker, Workload,
+    Cluster, Identity, Kubernetes, LocalStack, Operator, Profile, Queue, Scaling, Selector, Stack, Worker, Workload,
 };
 use crate::reader::{Findings, Item, Section};
 use crate::tree::Node;
@@ -29,9 +29,10 @@ pub(crate) fn read(findings: &mut Findings, root: Node) -> Stack {
         workloads.push(read_workload(0, section, &cluster.name, &image));
         root.adopt("workloads[0]", defaults);
     }
+    let kubernetes = read_kubernetes(root.section("kubernetes"));
     let localstack = read_localstack(root.section("localstack"));
     root.finish();
-    let mut stack = Stack { name, region, profile, cluster: cluster.clone(), operator, workloads, localstack };
+    let mut stack = Stack { name, region, profile, cluster: cluster.clone(), operator, workloads, kubernetes, localstack };
     if cluster.selectors.is_empty() {
         cluster.selectors = default_selectors(&stack);
         stack.cluster = cluster;
@@ -183,11 +184,18 @@ fn read_worker(mut section: Section<'_>) -> Worker {
 fn read_localstack(mut section: Section<'_>) -> LocalStack {
     let localstack = LocalStack {
         endpoint: section.optional_text("endpoint", None),
-        endpoint_for_pods: section.optional_text("endpointForPods", None),
         image: section.optional_text("image", None),
-        kubeconfig: section.optional_text("kubeconfig", None),
-        context: section.optional_text("context", None),
     };
     section.finish();
     localstack
+}
+
+fn read_kubernetes(mut section: Section<'_>) -> Kubernetes {
+    let kubernetes = Kubernetes {
+        context: section.optional_text("context", None),
+        kubeconfig: section.optional_text("kubeconfig", None),
+        endpoint_for_pods: section.optional_text("endpointForPods", None),
+    };
+    section.finish();
+    kubernetes
 }

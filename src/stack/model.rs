@@ -19,6 +19,8 @@ pub struct Stack {
     pub operator: Operator,
     /// The services that are scaled. Never empty.
     pub workloads: Vec<Workload>,
+    /// A cluster that is there already, instead of one on EKS.
+    pub kubernetes: Kubernetes,
     /// Settings of the target `localstack`.
     pub localstack: LocalStack,
 }
@@ -161,14 +163,19 @@ pub struct Worker {
 pub struct LocalStack {
     /// Endpoint as this machine sees it; without it a container is started.
     pub endpoint: Option<String>,
-    /// Endpoint as pods see it.
-    pub endpoint_for_pods: Option<String>,
     /// LocalStack's image.
     pub image: Option<String>,
-    /// Kubeconfig file.
-    pub kubeconfig: Option<String>,
+}
+
+/// A cluster that is there already; all optional. Without it, the stack makes one on EKS.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Kubernetes {
     /// Context in the kubeconfig.
     pub context: Option<String>,
+    /// Kubeconfig file; the usual search without it.
+    pub kubeconfig: Option<String>,
+    /// The AWS endpoint as pods see it.
+    pub endpoint_for_pods: Option<String>,
 }
 
 impl Stack {

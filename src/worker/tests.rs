@@ -208,7 +208,7 @@ async fn work_that_fits_into_the_grace_is_finished_while_stopping() {
         5,
         |_| {},
         |settings| {
-            settings.work = Duration::from_secs(300);
+            settings.work = Duration::from_mins(5);
             settings.grace = Duration::from_hours(10);
         },
     )
@@ -226,7 +226,7 @@ async fn a_long_work_keeps_its_message_hidden() {
         1,
         |_| {},
         |settings| {
-            settings.work = Duration::from_secs(300);
+            settings.work = Duration::from_mins(5);
             settings.visibility = Duration::from_secs(100);
         },
     )

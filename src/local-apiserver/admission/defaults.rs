@@ -90,6 +90,8 @@ fn job(object: &mut Value) {
     set(spec, "parallelism", 1.into());
     set(spec, "completionMode", "NonIndexed".into());
     set(spec, "suspend", false.into());
+    set(spec, "manualSelector", false.into());
+    set(spec, "podReplacementPolicy", "TerminatingOrFailed".into());
     if spec["selector"].is_null() && spec["manualSelector"] != true {
         spec["selector"] = json!({"matchLabels": {"batch.kubernetes.io/controller-uid": uid}});
         if !spec["template"]["metadata"].is_object() {
@@ -102,6 +104,9 @@ fn job(object: &mut Value) {
         }
     }
     template(object);
+    if object["metadata"]["labels"].as_object().is_none_or(serde_json::Map::is_empty) {
+        object["metadata"]["labels"] = object["spec"]["template"]["metadata"]["labels"].clone();
+    }
 }
 
 fn autoscaler(spec: &mut Value) {

@@ -28,6 +28,49 @@ pub(crate) fn label(name: &str) -> Option<String> {
     (name.contains('.') || !SUBDOMAIN.is_match(name)).then(|| LABEL_RULE.to_owned())
 }
 
+const SERVICE_RULE: &str = "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used for validation is '[a-z]([-a-z0-9]*[a-z0-9])?')";
+const NAME_PART_RULE: &str = "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')";
+const LABEL_VALUE_RULE: &str = "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')";
+const CONFIG_KEY_RULE: &str = "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or 'KEY_NAME',  or 'key-name', regex used for validation is '[-._a-zA-Z0-9]+')";
+
+/// What is wrong with a Service's name, which begins with a letter.
+pub(crate) fn service(name: &str) -> Option<String> {
+    let wrong = label(name).is_some() || name.starts_with(|first: char| first.is_ascii_digit());
+    wrong.then(|| SERVICE_RULE.to_owned())
+}
+
+fn is_name_part(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && text.ends_with(|c: char| c.is_ascii_alphanumeric())
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
+}
+
+/// What is wrong with a label's key: an optional subdomain, a slash, a name.
+pub(crate) fn qualified(key: &str) -> Option<String> {
+    let (prefix, name) = key.split_once('/').map_or((None, key), |(prefix, name)| (Some(prefix), name));
+    if let Some(wrong) = prefix.and_then(subdomain) {
+        return Some(format!("prefix part {wrong}"));
+    }
+    if name.len() > 63 {
+        return Some("name part must be no more than 63 bytes".to_owned());
+    }
+    (!is_name_part(name)).then(|| NAME_PART_RULE.to_owned())
+}
+
+/// What is wrong with a label's value.
+pub(crate) fn label_value(value: &str) -> Option<String> {
+    if value.len() > 63 {
+        return Some("must be no more than 63 bytes".to_owned());
+    }
+    (!value.is_empty() && !is_name_part(value)).then(|| LABEL_VALUE_RULE.to_owned())
+}
+
+/// What is wrong with a key of a ConfigMap or Secret.
+pub(crate) fn config_key(key: &str) -> Option<String> {
+    let fits = !key.is_empty() && key.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
+    (!fits).then(|| CONFIG_KEY_RULE.to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -35,6 +78,12 @@ mod tests {
     #[test]
     fn names_are_dns_names() {
         assert_eq!((subdomain("a.b-c"), label("a-1")), (None, None));
+        assert_eq!(
+            (qualified("a.b/C_d"), label_value(""), config_key("a.B_c"), service("a1")),
+            (None, None, None, None)
+        );
+        assert!(qualified("a b").is_some() && qualified("A/b").is_some() && label_value("-").is_some());
+        assert!(config_key("a b").is_some() && service("1a").is_some());
         assert!(subdomain("A").is_some() && label("a.b").is_some() && label("-a").is_some());
     }
 }

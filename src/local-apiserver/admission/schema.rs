@@ -5,6 +5,7 @@ use serde_json::Value;
 use crate::crd::schema;
 use crate::handlers::Asked;
 use crate::openapi;
+use crate::patch::PatchType;
 use crate::status::Status;
 
 /// Prunes and defaults `object` by its kind's schema; unknown fields are refused, warned of or ignored as asked.
@@ -12,29 +13,26 @@ pub(crate) fn check(asked: &Asked<'_>, object: &mut Value, warnings: &mut Vec<St
     let resource = &asked.resource;
     let mut unknown = Vec::new();
     let mut errors = Vec::new();
-    match &resource.custom {
-        Some(version) => {
-            let Some(wanted) = &version.schema else { return Ok(()) };
-            schema::prune(wanted, object, "", &mut unknown);
-            schema::default(wanted, object);
-            schema::validate(wanted, object, "", &mut errors);
-            if !errors.is_empty() {
-                let name = object["metadata"]["name"].as_str().unwrap_or_default();
-                return Err(Status::invalid(&resource.group, &resource.kind, name, &errors));
-            }
+    if let Some(version) = &resource.custom {
+        let Some(wanted) = &version.schema else { return Ok(()) };
+        schema::prune(wanted, object, "", &mut unknown);
+        schema::default(wanted, object);
+        schema::validate(wanted, object, "", &mut errors);
+        if !errors.is_empty() {
+            let name = object["metadata"]["name"].as_str().unwrap_or_default();
+            return Err(Status::invalid(&resource.group, &resource.kind, name, &errors));
         }
-        None => {
-            let mut odd = None;
-            openapi::check(&resource.group, &resource.version, &resource.kind, object, &mut unknown, &mut odd);
-            if let Some(odd) = odd {
-                return Err(cannot_be_handled(asked, &odd));
-            }
+    } else {
+        let mut odd = None;
+        openapi::check(&resource.group, &resource.version, &resource.kind, object, &mut unknown, &mut odd);
+        if let Some(odd) = odd {
+            return Err(cannot_be_handled(asked, object, &odd));
         }
     }
     let lines: Vec<String> = unknown.iter().map(|field| format!("unknown field \"{field}\"")).collect();
     match asked.call.query.get("fieldValidation") {
         Some("Strict") if !lines.is_empty() => {
-            Err(cannot_be_handled(asked, &format!("strict decoding error: {}", lines.join(", "))))
+            Err(cannot_be_handled(asked, object, &format!("strict decoding error: {}", lines.join(", "))))
         }
         Some("Ignore" | "Strict") => Ok(()),
         _ => {
@@ -44,7 +42,11 @@ pub(crate) fn check(asked: &Asked<'_>, object: &mut Value, warnings: &mut Vec<St
     }
 }
 
-fn cannot_be_handled(asked: &Asked<'_>, why: &str) -> Status {
+fn cannot_be_handled(asked: &Asked<'_>, object: &Value, why: &str) -> Status {
+    let applies = asked.call.header("content-type").starts_with(PatchType::Apply.content_type());
+    if asked.call.method == http::Method::PATCH && !applies {
+        return Status::patch_invalid(object, why);
+    }
     let (kind, version) = (&asked.resource.kind, &asked.resource.version);
     Status::bad_request(format!("{kind} in version \"{version}\" cannot be handled as a {kind}: {why}"))
 }

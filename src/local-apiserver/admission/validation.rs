@@ -10,26 +10,45 @@ pub(crate) fn check(resource: &Resource, old: Option<&Value>, object: &Value, er
     let name = object["metadata"]["name"].as_str().unwrap_or_default();
     // Names of RBAC objects and of events are path segments only.
     if resource.group != "rbac.authorization.k8s.io" && !(resource.kind == "APIService" && name == "v1.") {
-        let wrong = if matches!(resource.kind.as_str(), "Namespace" | "Service") {
-            names::label(name)
-        } else {
-            names::subdomain(name)
+        let wrong = match resource.kind.as_str() {
+            "Namespace" => names::label(name),
+            "Service" => names::service(name),
+            _ => names::subdomain(name),
         };
         errors.extend(wrong.map(|detail| FieldError::invalid("metadata.name", &name.into(), &detail)));
     }
+    labels(&object["metadata"]["labels"], "metadata.labels", errors);
     if resource.custom.is_some() {
         return;
     }
     match resource.kind.as_str() {
         "Deployment" | "ReplicaSet" | "StatefulSet" | "DaemonSet" => workload(old, object, errors),
         "Job" => template(&object["spec"]["template"], "spec.template", false, errors),
+        "ConfigMap" | "Secret" => {
+            for key in object["data"].as_object().into_iter().flatten().map(|(key, _)| key) {
+                let wrong = names::config_key(key);
+                errors.extend(
+                    wrong.map(|detail| FieldError::invalid(format!("data[{key}]"), &key.as_str().into(), &detail)),
+                );
+            }
+        }
         "Pod" => {
             pod_spec(&object["spec"], "spec", errors);
+            let policy = &object["spec"]["restartPolicy"];
+            if !matches!(policy.as_str(), Some("Always" | "OnFailure" | "Never")) {
+                let supported = ["Always", "OnFailure", "Never"].map(str::to_owned);
+                errors.push(FieldError::unsupported("spec.restartPolicy", policy, &supported));
+            }
             pod_update(old, object, errors);
         }
         "HorizontalPodAutoscaler" => autoscaler(&object["spec"], errors),
         "Service" => service(&object["spec"], errors),
         "RoleBinding" | "ClusterRoleBinding" => {
+            let kinds: &[&str] = if resource.namespaced { &["Role", "ClusterRole"] } else { &["ClusterRole"] };
+            if !object["roleRef"]["kind"].as_str().is_some_and(|kind| kinds.contains(&kind)) {
+                let supported: Vec<String> = kinds.iter().map(ToString::to_string).collect();
+                errors.push(FieldError::unsupported("roleRef.kind", &object["roleRef"]["kind"], &supported));
+            }
             if object["roleRef"]["name"].as_str().unwrap_or_default().is_empty() {
                 errors.push(FieldError::required("roleRef.name", ""));
             }
@@ -44,10 +63,12 @@ pub(crate) fn check(resource: &Resource, old: Option<&Value>, object: &Value, er
 fn workload(old: Option<&Value>, object: &Value, errors: &mut Vec<FieldError>) {
     let spec = &object["spec"];
     let selector = &spec["selector"];
+    let labels = &spec["template"]["metadata"]["labels"];
     if selector.is_null() {
         errors.push(FieldError::required("spec.selector", ""));
+        let detail = "`selector` does not match template `labels`";
+        errors.push(FieldError::invalid("spec.template.metadata.labels", labels, detail));
     } else {
-        let labels = &spec["template"]["metadata"]["labels"];
         let wanted: Map<String, Value> = selector["matchLabels"].as_object().cloned().unwrap_or_default();
         if wanted.iter().any(|(key, value)| labels[key] != *value) {
             let detail = "`selector` does not match template `labels`";
@@ -68,7 +89,10 @@ fn template(template: &Value, path: &str, always: bool, errors: &mut Vec<FieldEr
     pod_spec(spec, &format!("{path}.spec"), errors);
     let policy = spec["restartPolicy"].as_str().unwrap_or("Always");
     let supported: &[&str] = if always { &["Always"] } else { &["OnFailure", "Never"] };
-    if spec.is_object() && !supported.contains(&policy) {
+    if spec.is_object() && !always && policy == "Always" {
+        let detail = "valid values: \"OnFailure\", \"Never\"";
+        errors.push(FieldError::required(format!("{path}.spec.restartPolicy"), detail));
+    } else if spec.is_object() && !supported.contains(&policy) {
         let supported: Vec<String> = supported.iter().map(ToString::to_string).collect();
         errors.push(FieldError::unsupported(format!("{path}.spec.restartPolicy"), &policy.into(), &supported));
     }
@@ -87,7 +111,8 @@ fn pod_spec(spec: &Value, path: &str, errors: &mut Vec<FieldError>) {
         match name.as_str().filter(|name| !name.is_empty()) {
             None => errors.push(FieldError::required(format!("{at}.name"), "")),
             Some(text) => {
-                errors.extend(names::label(text).map(|detail| FieldError::invalid(format!("{at}.name"), name, &detail)))
+                let wrong = names::label(text);
+                errors.extend(wrong.map(|detail| FieldError::invalid(format!("{at}.name"), name, &detail)));
             }
         }
         if seen.contains(&name) {
@@ -102,14 +127,19 @@ fn pod_spec(spec: &Value, path: &str, errors: &mut Vec<FieldError>) {
                 && !mount["name"].as_str().is_some_and(|name| name.starts_with("kube-api-access-"))
             {
                 let shown = mount["name"].as_str().unwrap_or_default();
-                errors.push(not_found(format!("{at}.volumeMounts[{number}].name"), shown));
+                errors.push(FieldError::not_found(format!("{at}.volumeMounts[{number}].name"), &shown.into()));
             }
         }
     }
 }
 
-fn not_found(field: String, name: &str) -> FieldError {
-    FieldError::invalid(field, &name.into(), "Not found")
+/// Keys and values of labels.
+fn labels(labels: &Value, path: &str, errors: &mut Vec<FieldError>) {
+    for (key, value) in labels.as_object().into_iter().flatten() {
+        errors.extend(names::qualified(key).map(|detail| FieldError::invalid(path, &key.as_str().into(), &detail)));
+        let value = value.as_str().unwrap_or_default();
+        errors.extend(names::label_value(value).map(|detail| FieldError::invalid(path, &value.into(), &detail)));
+    }
 }
 
 /// Of a pod's spec only images, deadlines, tolerations and gates may change, and the node once.
@@ -154,6 +184,11 @@ fn autoscaler(spec: &Value, errors: &mut Vec<FieldError>) {
         if spec["scaleTargetRef"][field].as_str().unwrap_or_default().is_empty() {
             errors.push(FieldError::required(format!("spec.scaleTargetRef.{field}"), ""));
         }
+    }
+    if !spec["scaleTargetRef"]["apiVersion"].as_str().is_some_and(|version| version.contains('/')) {
+        let given = Value::from(spec["scaleTargetRef"]["apiVersion"].as_str().unwrap_or_default());
+        let detail = "apiVersion must specify API group";
+        errors.push(FieldError::invalid("spec.scaleTargetRef.apiVersion", &given, detail));
     }
 }
 

@@ -74,14 +74,13 @@ pub(crate) async fn authenticate(cluster: &Arc<Cluster>, token: &str, encoded: &
     let now = cluster.clock.now();
     let until = checked_until(cluster, &url, now)?;
     let digest: [u8; 32] = sha2::Sha256::digest(token.as_bytes()).into();
-    let arn = match cluster.eks_cache.get(&digest, now) {
-        Some(arn) => arn,
-        None => {
-            let arn = ask_sts(cluster, &url).await?;
-            let believed = now.checked_add(BELIEVED_FOR).unwrap_or(now).min(until);
-            cluster.eks_cache.put(digest, arn.clone(), believed);
-            arn
-        }
+    let arn = if let Some(arn) = cluster.eks_cache.get(&digest, now) {
+        arn
+    } else {
+        let arn = ask_sts(cluster, &url).await?;
+        let believed = now.checked_add(BELIEVED_FOR).unwrap_or(now).min(until);
+        cluster.eks_cache.put(digest, arn.clone(), believed);
+        arn
     };
     let principal = principal_of(&arn);
     let access = cluster.access();
@@ -125,7 +124,7 @@ fn checked_until(cluster: &Cluster, url: &url::Url, now: Timestamp) -> Option<Ti
 
 async fn ask_sts(cluster: &Cluster, url: &url::Url) -> Option<String> {
     let request = http::Request::get(url.as_str())
-        .header("x-k8s-aws-id", &cluster.cluster_name)
+        .header("x-k8s-aws-id", &cluster.name)
         .header("accept", "application/json")
         .body(Empty::<Bytes>::new())
         .ok()?;

@@ -99,9 +99,8 @@ pub(crate) fn rule_allows(rule: &Value, attributes: &Attributes) -> bool {
             || held == full
             || (!attributes.subresource.is_empty() && held.strip_prefix("*/") == Some(&attributes.subresource))
     });
-    let names = rule["resourceNames"].as_array();
-    let named =
-        names.is_none_or(|names| names.is_empty() || names.iter().any(|name| *name == attributes.name.as_str()));
+    let only = rule["resourceNames"].as_array();
+    let named = only.is_none_or(|only| only.is_empty() || only.iter().any(|name| *name == attributes.name.as_str()));
     has(&rule["apiGroups"], &attributes.group) && resource && named
 }
 

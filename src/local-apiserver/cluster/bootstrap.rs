@@ -2,12 +2,11 @@
 
 use serde_json::{Value, json};
 
+use super::roles::{self, RBAC};
 use crate::cluster::Cluster;
 use crate::kinds::BUILT_IN;
 use crate::status::Status;
 use crate::store::Stale;
-
-const RBAC: &str = "rbac.authorization.k8s.io";
 
 pub(crate) fn store(cluster: &Cluster) -> Result<(), Status> {
     for name in ["default", "kube-system", "kube-public", "kube-node-lease"] {
@@ -65,7 +64,7 @@ fn service(cluster: &Cluster) -> Result<(), Status> {
 }
 
 fn roles(cluster: &Cluster) -> Result<(), Status> {
-    for (name, rules) in cluster_roles() {
+    for (name, rules) in roles::cluster_roles() {
         let metadata = json!({"name": name, "labels": {"kubernetes.io/bootstrapping": "rbac-defaults"}});
         let mut role =
             json!({"apiVersion": format!("{RBAC}/v1"), "kind": "ClusterRole", "metadata": metadata, "rules": rules});
@@ -79,6 +78,7 @@ fn roles(cluster: &Cluster) -> Result<(), Status> {
         ("cluster-admin", "Group", "system:masters", ""),
         ("system:discovery", "Group", "system:authenticated", ""),
         ("system:basic-user", "Group", "system:authenticated", ""),
+        ("system:public-info-viewer", "Group", "system:authenticated", ""),
         ("system:service-account-issuer-discovery", "Group", "system:serviceaccounts", ""),
         ("system:controller:horizontal-pod-autoscaler", "ServiceAccount", "horizontal-pod-autoscaler", "kube-system"),
     ] {
@@ -97,146 +97,9 @@ fn roles(cluster: &Cluster) -> Result<(), Status> {
     let reader = json!({
         "apiVersion": format!("{RBAC}/v1"), "kind": "Role",
         "metadata": {"name": "extension-apiserver-authentication-reader", "namespace": "kube-system"},
-        "rules": [rule(&[""], &["configmaps"], &["get", "list", "watch"], &["extension-apiserver-authentication"])],
+        "rules": [roles::rule(&[""], &["configmaps"], &["get", "list", "watch"], &["extension-apiserver-authentication"])],
     });
     put(cluster, &format!("roles.{RBAC}"), "kube-system", reader)
-}
-
-fn rule(groups: &[&str], resources: &[&str], verbs: &[&str], names: &[&str]) -> Value {
-    let mut rule = json!({"apiGroups": groups, "resources": resources, "verbs": verbs});
-    if !names.is_empty() {
-        rule["resourceNames"] = json!(names);
-    }
-    rule
-}
-
-const READ: &[&str] = &["get", "list", "watch"];
-const WRITE: &[&str] = &["create", "delete", "deletecollection", "patch", "update"];
-
-fn cluster_roles() -> Vec<(&'static str, Vec<Value>)> {
-    let workloads = |verbs: &[&str]| {
-        vec![
-            rule(
-                &[""],
-                &[
-                    "configmaps",
-                    "endpoints",
-                    "events",
-                    "persistentvolumeclaims",
-                    "pods",
-                    "pods/status",
-                    "pods/log",
-                    "replicationcontrollers",
-                    "resourcequotas",
-                    "limitranges",
-                    "serviceaccounts",
-                    "services",
-                    "services/status",
-                ],
-                verbs,
-                &[],
-            ),
-            rule(
-                &["apps"],
-                &[
-                    "controllerrevisions",
-                    "daemonsets",
-                    "daemonsets/status",
-                    "deployments",
-                    "deployments/scale",
-                    "deployments/status",
-                    "replicasets",
-                    "replicasets/scale",
-                    "replicasets/status",
-                    "statefulsets",
-                    "statefulsets/scale",
-                    "statefulsets/status",
-                ],
-                verbs,
-                &[],
-            ),
-            rule(&["autoscaling"], &["horizontalpodautoscalers", "horizontalpodautoscalers/status"], verbs, &[]),
-            rule(&["batch"], &["cronjobs", "cronjobs/status", "jobs", "jobs/status"], verbs, &[]),
-            rule(&["policy"], &["poddisruptionbudgets", "poddisruptionbudgets/status"], verbs, &[]),
-            rule(&["discovery.k8s.io"], &["endpointslices"], verbs, &[]),
-            rule(&["events.k8s.io"], &["events"], verbs, &[]),
-        ]
-    };
-    let view = || {
-        let mut rules = workloads(READ);
-        rules.push(rule(&[""], &["namespaces", "namespaces/status"], READ, &[]));
-        rules
-    };
-    let edit = || {
-        let mut rules = view();
-        rules.extend(workloads(WRITE));
-        rules.push(rule(&[""], &["secrets"], &[READ, WRITE].concat(), &[]));
-        rules.push(rule(&[""], &["pods/eviction", "serviceaccounts/token"], &["create"], &[]));
-        rules.push(rule(&["coordination.k8s.io"], &["leases"], &[READ, WRITE].concat(), &[]));
-        rules.push(rule(&[""], &["serviceaccounts"], &["impersonate"], &[]));
-        rules
-    };
-    let mut admin = edit();
-    admin.push(rule(&[RBAC], &["roles", "rolebindings"], &[READ, WRITE].concat(), &[]));
-    admin.push(rule(&["authorization.k8s.io"], &["localsubjectaccessreviews"], &["create"], &[]));
-    let paths = |urls: &[&str]| vec![json!({"nonResourceURLs": urls, "verbs": ["get"]})];
-    let everything = vec![rule(&["*"], &["*"], &["*"], &[]), json!({"nonResourceURLs": ["*"], "verbs": ["*"]})];
-    vec![
-        ("cluster-admin", everything),
-        ("admin", admin),
-        ("edit", edit()),
-        ("view", view()),
-        (
-            "system:discovery",
-            paths(&[
-                "/",
-                "/api",
-                "/api/*",
-                "/apis",
-                "/apis/*",
-                "/healthz",
-                "/livez",
-                "/openapi",
-                "/openapi/*",
-                "/readyz",
-                "/version",
-                "/version/",
-            ]),
-        ),
-        ("system:service-account-issuer-discovery", paths(&["/.well-known/openid-configuration", "/openid/v1/jwks"])),
-        (
-            "system:basic-user",
-            vec![
-                rule(
-                    &["authorization.k8s.io"],
-                    &["selfsubjectaccessreviews", "selfsubjectrulesreviews"],
-                    &["create"],
-                    &[],
-                ),
-                rule(&["authentication.k8s.io"], &["selfsubjectreviews"], &["create"], &[]),
-            ],
-        ),
-        (
-            "system:auth-delegator",
-            vec![
-                rule(&["authentication.k8s.io"], &["tokenreviews"], &["create"], &[]),
-                rule(&["authorization.k8s.io"], &["subjectaccessreviews"], &["create"], &[]),
-            ],
-        ),
-        (
-            "system:controller:horizontal-pod-autoscaler",
-            vec![
-                rule(&["autoscaling"], &["horizontalpodautoscalers"], READ, &[]),
-                rule(&["autoscaling"], &["horizontalpodautoscalers/status"], &["update"], &[]),
-                rule(&["*"], &["*/scale"], &["get", "update"], &[]),
-                rule(&[""], &["pods"], &["list", "watch"], &[]),
-                rule(&["metrics.k8s.io"], &["pods"], &["list", "watch"], &[]),
-                rule(&["", "events.k8s.io"], &["events"], &["create", "patch", "update"], &[]),
-                rule(&["custom.metrics.k8s.io"], &["*"], READ, &[]),
-                rule(&["external.metrics.k8s.io"], &["*"], READ, &[]),
-            ],
-        ),
-    ]
 }
 
 /// One local APIService per built-in group version.

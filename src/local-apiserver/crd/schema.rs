@@ -90,7 +90,7 @@ pub(crate) fn validate(schema: &Value, value: &Value, path: &str, errors: &mut V
         Some(wanted) => wanted == found,
     };
     if !fits {
-        let wanted = schema["type"].as_str().unwrap_or("integer or string");
+        let wanted = schema["type"].as_str().unwrap_or("integer,string");
         let detail = format!("{path} in body must be of type {wanted}: \"{found}\"");
         errors.push(FieldError::wrong_type(path, found, &detail));
         return;
@@ -105,7 +105,13 @@ pub(crate) fn validate(schema: &Value, value: &Value, path: &str, errors: &mut V
     match value {
         Value::Object(map) => validate_map(schema, map, path, errors),
         Value::Array(items) => {
-            count(schema, items.len(), ["minItems", "maxItems"], "items", value, path, errors);
+            if let Some(least) = limit(schema, "minItems").filter(|least| items.len() < *least) {
+                let detail = format!("{path} in body should have at least {least} items");
+                errors.push(FieldError::invalid(path, value, &detail));
+            }
+            if let Some(most) = limit(schema, "maxItems").filter(|most| items.len() > *most) {
+                errors.push(FieldError::too_many(path, items.len(), most));
+            }
             for (index, item) in items.iter().enumerate() {
                 validate(&schema["items"], item, &format!("{path}[{index}]"), errors);
             }
@@ -171,10 +177,19 @@ fn validate_map(schema: &Value, map: &Map<String, Value>, path: &str, errors: &m
     }
 }
 
+fn limit(schema: &Value, field: &str) -> Option<usize> {
+    schema[field].as_u64().and_then(|limit| usize::try_from(limit).ok())
+}
+
+/// Only the first mistake of a string is told.
 fn validate_string(schema: &Value, text: &str, path: &str, errors: &mut Vec<FieldError>) {
-    let value = Value::from(text);
-    count(schema, text.chars().count(), ["minLength", "maxLength"], "chars long", &value, path, errors);
-    if let Some(pattern) = schema["pattern"].as_str()
+    let (value, length) = (Value::from(text), text.chars().count());
+    if let Some(most) = limit(schema, "maxLength").filter(|most| length > *most) {
+        errors.push(FieldError::too_long(path, most));
+    } else if let Some(least) = limit(schema, "minLength").filter(|least| length < *least) {
+        let detail = format!("{path} in body should be at least {least} chars long");
+        errors.push(FieldError::invalid(path, &value, &detail));
+    } else if let Some(pattern) = schema["pattern"].as_str()
         && regex::Regex::new(pattern).is_ok_and(|regex| !regex.is_match(text))
     {
         errors.push(FieldError::invalid(path, &value, &format!("{path} in body should match '{pattern}'")));
@@ -200,24 +215,6 @@ fn validate_number(schema: &Value, number: f64, value: &Value, path: &str, error
             value,
             &format!("{path} in body should be less than or equal to {maximum}"),
         ));
-    }
-}
-
-fn count(
-    schema: &Value,
-    held: usize,
-    fields: [&str; 2],
-    what: &str,
-    value: &Value,
-    path: &str,
-    errors: &mut Vec<FieldError>,
-) {
-    let limit = |field: &str| schema[field].as_u64().and_then(|limit| usize::try_from(limit).ok());
-    if let Some(minimum) = limit(fields[0]).filter(|minimum| held < *minimum) {
-        errors.push(FieldError::invalid(path, value, &format!("{path} in body should be at least {minimum} {what}")));
-    }
-    if let Some(maximum) = limit(fields[1]).filter(|maximum| held > *maximum) {
-        errors.push(FieldError::invalid(path, value, &format!("{path} in body should be at most {maximum} {what}")));
     }
 }
 

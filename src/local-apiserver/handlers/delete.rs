@@ -34,7 +34,7 @@ fn success(asked: &Asked<'_>, object: &Value) -> Value {
 pub(super) fn collection(asked: &Asked<'_>) -> Result<Reply, Status> {
     let options = asked.call.body_value()?;
     let query = &asked.call.query;
-    let selector = Selector::parse(query.get("labelSelector"), query.get("fieldSelector"))?;
+    let selector = Selector::parse(&asked.resource, query.get("labelSelector"), query.get("fieldSelector"))?;
     let namespace = Some(asked.target.namespace.as_str()).filter(|ns| !ns.is_empty());
     let (objects, revision) = asked.cluster.store.list(&asked.resource.shelf(), namespace);
     let mut items = Vec::new();

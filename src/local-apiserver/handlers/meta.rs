@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::autoscaling_v1;
 use crate::kinds::Resource;
 
 /// A stored object as `resource`'s version shows it.
@@ -12,6 +13,9 @@ pub(crate) fn served(resource: &Resource, object: &Value) -> Value {
     if resource.group == "events.k8s.io" {
         rename(&mut object, EVENT_FIELDS.iter().map(|(core, new)| (*core, *new)));
     }
+    if is_older_autoscaler(resource) {
+        autoscaling_v1::from_v2(&mut object);
+    }
     object
 }
 
@@ -21,7 +25,15 @@ pub(crate) fn stored(resource: &Resource, mut object: Value) -> Value {
         rename(&mut object, EVENT_FIELDS.iter().map(|(core, new)| (*new, *core)));
         object["apiVersion"] = "v1".into();
     }
+    if is_older_autoscaler(resource) {
+        autoscaling_v1::to_v2(&mut object);
+        object["apiVersion"] = "autoscaling/v2".into();
+    }
     object
+}
+
+fn is_older_autoscaler(resource: &Resource) -> bool {
+    resource.group == "autoscaling" && resource.version == "v1"
 }
 
 /// Fields of core/v1 Event and their names in events.k8s.io/v1.

@@ -3,12 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
 use super::{Asked, meta};
 use crate::request::{Body, Reply};
 use crate::selector::Selector;
 use crate::status::Status;
+use crate::store::Object;
 use crate::{table, watch};
 
 /// Real time after which a watch without `timeoutSeconds` ends.
@@ -35,15 +38,19 @@ fn selector(asked: &Asked<'_>) -> Result<Selector, Status> {
     if !asked.target.name.is_empty() {
         fields = format!("{fields},metadata.name={}", asked.target.name);
     }
-    Selector::parse(query.get("labelSelector"), Some(&fields))
+    Selector::parse(&asked.resource, query.get("labelSelector"), Some(&fields))
 }
 
 pub(super) fn list(asked: &Asked<'_>) -> Result<Reply, Status> {
     let namespace = Some(asked.target.namespace.as_str()).filter(|ns| !ns.is_empty());
     let selector = selector(asked)?;
     let (mut objects, revision) = asked.cluster.store.list(&asked.resource.shelf(), namespace);
+    if let Some(wanted) = revision_asked(asked)?.filter(|wanted| *wanted > revision) {
+        return Err(Status::too_large(wanted, revision));
+    }
     objects.retain(|object| selector.matches(object));
-    let metadata = json!({"resourceVersion": revision.to_string()});
+    let mut metadata = json!({"resourceVersion": revision.to_string()});
+    page(asked, &mut objects, &mut metadata)?;
     if table::is_wanted(asked.call.header("accept")) {
         return Ok(Reply::json(200, table::render(asked, &objects, &metadata, true)));
     }
@@ -57,6 +64,42 @@ pub(super) fn list(asked: &Asked<'_>) -> Result<Reply, Status> {
     ))
 }
 
+/// The revision that a list or watch names; none for "any".
+fn revision_asked(asked: &Asked<'_>) -> Result<Option<u64>, Status> {
+    match asked.call.query.get("resourceVersion") {
+        None | Some("" | "0") => Ok(None),
+        Some(text) => text.parse().map(Some).map_err(|_| {
+            let why = format!("Invalid value: \"{text}\": strconv.ParseUint: parsing \"{text}\": invalid syntax");
+            Status::bad_request(format!("invalid resource version: resourceVersion: {why}"))
+        }),
+    }
+}
+
+/// Cuts a list to `limit` objects after those that `continue` names; later pages show the present, not the past.
+fn page(asked: &Asked<'_>, objects: &mut Vec<Object>, metadata: &mut Value) -> Result<(), Status> {
+    let query = &asked.call.query;
+    let place = |object: &Value| {
+        let text = |field: &str| object["metadata"][field].as_str().unwrap_or_default().to_owned();
+        (text("namespace"), text("name"))
+    };
+    if let Some(token) = query.get("continue").filter(|token| !token.is_empty()) {
+        let decoded = URL_SAFE_NO_PAD.decode(token).ok();
+        let after: Option<(String, String)> = decoded.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+        let after = after.ok_or_else(|| Status::bad_request("continue key is not valid"))?;
+        objects.retain(|object| place(object) > after);
+    }
+    let limit = query.number("limit").and_then(|limit| usize::try_from(limit).ok()).filter(|limit| *limit > 0);
+    let Some(limit) = limit.filter(|limit| objects.len() > *limit) else { return Ok(()) };
+    let selected = ["labelSelector", "fieldSelector"].iter().any(|field| query.get(field).is_some());
+    if !selected {
+        metadata["remainingItemCount"] = (objects.len() - limit).into();
+    }
+    objects.truncate(limit);
+    let last = objects.last().map(|object| place(object));
+    metadata["continue"] = URL_SAFE_NO_PAD.encode(json!(last).to_string()).into();
+    Ok(())
+}
+
 pub(super) fn watch(asked: &Asked<'_>) -> Result<Reply, Status> {
     let query = &asked.call.query;
     let initial = query.is_true("sendInitialEvents");
@@ -64,13 +107,7 @@ pub(super) fn watch(asked: &Asked<'_>) -> Result<Reply, Status> {
         let why = "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan";
         return Err(Status::failure(422, "Invalid", format!("ListOptions.meta.k8s.io \"\" is invalid: {why}")));
     }
-    let from = match query.get("resourceVersion") {
-        None | Some("" | "0") => None,
-        Some(_) if initial => None,
-        Some(text) => {
-            Some(text.parse().map_err(|_| Status::bad_request(format!("Invalid value: \"{text}\": resourceVersion")))?)
-        }
-    };
+    let from = revision_asked(asked)?.filter(|_| !initial);
     let as_table = table::is_wanted(asked.call.header("accept"));
     let (cluster, call, resource, target) =
         (asked.cluster.clone(), asked.call.clone(), asked.resource.clone(), asked.target.clone());

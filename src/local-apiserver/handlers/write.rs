@@ -1,6 +1,6 @@
 //! create, update and patch: one path from a body to the store.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::{Asked, meta, read};
 use crate::admission::{self, Operation};
@@ -74,7 +74,7 @@ fn check_body(asked: &Asked<'_>, body: &mut Value) -> Result<(), Status> {
 fn insert(
     asked: &Asked<'_>,
     mut body: Value,
-    applied: Option<Value>,
+    applied: Option<&Value>,
     warnings: &mut Vec<String>,
 ) -> Result<Object, Status> {
     let (cluster, resource) = (asked.cluster, &asked.resource);
@@ -106,17 +106,17 @@ fn insert(
         map.remove("status");
     }
     meta::tidy(&mut body);
+    let body = meta::stored(resource, body);
     loop {
         let mut object = body.clone();
         if !named {
             meta::metadata(&mut object).insert("name".to_owned(), format!("{generate}{}", suffix()).into());
         }
         admission::admit(asked, Operation::Create, None, &mut object)?;
-        match &applied {
+        match applied {
             Some(managers) => object["metadata"]["managedFields"] = managers.clone(),
             None => apply::track_update(resource, None, &mut object, &writer(asked)),
         }
-        let object = meta::stored(resource, object);
         let name = object["metadata"]["name"].as_str().unwrap_or_default().to_owned();
         if asked.call.dry_run() {
             return Ok(std::sync::Arc::new(object));
@@ -213,7 +213,7 @@ pub(crate) fn replace(asked: &Asked<'_>, old: &Object, mut new: Value, track: bo
 
 /// Stores a checked state; an object that waits for its deletion and has no finalizer left goes.
 pub(crate) fn settle(asked: &Asked<'_>, old: &Object, new: Value) -> Result<Option<Object>, Status> {
-    if same_but_managers(old, &new) || asked.call.dry_run() {
+    if same_but_times(old, &new) || asked.call.dry_run() {
         return Ok(Some(if asked.call.dry_run() { std::sync::Arc::new(new) } else { old.clone() }));
     }
     let metadata = &new["metadata"];
@@ -235,11 +235,14 @@ pub(crate) fn settle(asked: &Asked<'_>, old: &Object, new: Value) -> Result<Opti
     }
 }
 
-/// A write that changes nothing is no write (no new resource version).
-fn same_but_managers(old: &Value, new: &Value) -> bool {
+/// A write that changes nothing but times of managers is no write (no new resource version).
+fn same_but_times(old: &Value, new: &Value) -> bool {
     let bare = |object: &Value| {
         let mut object = object.clone();
-        meta::metadata(&mut object).retain(|key, _| key != "managedFields" && key != "resourceVersion");
+        meta::metadata(&mut object).remove("resourceVersion");
+        for entry in object["metadata"]["managedFields"].as_array_mut().into_iter().flatten() {
+            entry["time"] = Value::Null;
+        }
         object
     };
     bare(old) == bare(new)
@@ -252,7 +255,7 @@ pub(crate) fn patch(asked: &Asked<'_>) -> Result<Reply, Status> {
         let live = match asked.stored() {
             Ok(live) => live,
             Err(_) if kind == PatchType::Apply && asked.target.subresource.is_empty() => {
-                return create_by_apply(asked, body);
+                return create_by_apply(asked, &body);
             }
             Err(status) => return Err(status),
         };
@@ -294,11 +297,11 @@ fn require_manager(asked: &Asked<'_>) -> Result<(), Status> {
     Err(Status::invalid("meta.k8s.io", "PatchOptions", "", &[error]))
 }
 
-fn create_by_apply(asked: &Asked<'_>, body: Value) -> Result<Reply, Status> {
+fn create_by_apply(asked: &Asked<'_>, body: &Value) -> Result<Reply, Status> {
     require_manager(asked)?;
-    let applied = apply::apply(&asked.resource, None, &body, &writer(asked), true)?;
+    let applied = apply::apply(&asked.resource, None, body, &writer(asked), true)?;
     let managers = applied["metadata"]["managedFields"].clone();
     let mut warnings = Vec::new();
-    let object = insert(asked, json!(applied), Some(managers), &mut warnings)?;
+    let object = insert(asked, applied, Some(&managers), &mut warnings)?;
     Ok(Reply { warnings, ..read::one(asked, 201, &object) })
 }

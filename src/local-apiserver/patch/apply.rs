@@ -46,7 +46,7 @@ pub(crate) fn apply(
     for path in fields::paths(&dropped) {
         fields::remove(&mut merged, &path);
     }
-    managers.push(entry(resource, writer, "Apply", wanted));
+    managers.push(entry(resource, writer, "Apply", &wanted));
     merged["metadata"]["managedFields"] = Value::Array(managers);
     Ok(merged)
 }
@@ -85,14 +85,14 @@ fn take_over(
 
 fn conflict(causes: &[(Value, String)]) -> Status {
     let who = |entry: &Value| {
-        let using = entry["apiVersion"].as_str().unwrap_or_default();
-        let at = if entry["operation"] == "Update" {
-            format!(" at {}", entry["time"].as_str().unwrap_or_default())
+        let text = |field: &str| entry[field].as_str().unwrap_or_default();
+        let using = if entry["operation"] == "Update" {
+            format!(" using {} at {}", text("apiVersion"), text("time"))
         } else {
             String::new()
         };
         let sub = entry["subresource"].as_str().map(|sub| format!(" with subresource \"{sub}\"")).unwrap_or_default();
-        format!("conflict with \"{}\"{sub} using {using}{at}", entry["manager"].as_str().unwrap_or_default())
+        format!("conflict with \"{}\"{sub}{using}", text("manager"))
     };
     let plural = if causes.len() == 1 { "conflict" } else { "conflicts" };
     let lines: Vec<String> = causes.iter().map(|(entry, field)| format!("{}: {field}", who(entry))).collect();
@@ -178,7 +178,7 @@ pub(crate) fn track_update(resource: &Resource, old: Option<&Value>, new: &mut V
     }
     if !changed.is_empty() {
         managers.retain(|entry| !same(entry));
-        managers.push(entry(resource, writer, "Update", fields::union(&own, &changed)));
+        managers.push(entry(resource, writer, "Update", &fields::union(&own, &changed)));
     }
     managers.retain(|entry| !fields_of(entry).is_empty());
     new["metadata"]["managedFields"] = Value::Array(managers);
@@ -192,7 +192,7 @@ fn fields_of(entry: &Value) -> Fields {
     entry["fieldsV1"].as_object().cloned().unwrap_or_default()
 }
 
-fn entry(resource: &Resource, writer: &Writer, operation: &str, fields: Fields) -> Value {
+fn entry(resource: &Resource, writer: &Writer, operation: &str, fields: &Fields) -> Value {
     let mut entry = json!({
         "manager": writer.manager, "operation": operation, "apiVersion": resource.api_version(),
         "time": writer.time, "fieldsType": "FieldsV1", "fieldsV1": fields,
@@ -235,10 +235,7 @@ mod tests {
         let live = apply(deployment(), None, &one, &writer("me"), false).unwrap();
         let two = json!({"metadata": {"name": "x"}, "spec": {"replicas": 2}});
         let refused = apply(deployment(), Some(&live), &two, &writer("you"), false).unwrap_err();
-        assert_eq!(
-            refused.message(),
-            "Apply failed with 1 conflict: conflict with \"me\" using apps/v1: .spec.replicas"
-        );
+        assert_eq!(refused.message(), "Apply failed with 1 conflict: conflict with \"me\": .spec.replicas");
         let forced = apply(deployment(), Some(&live), &two, &writer("you"), true).unwrap();
         assert_eq!(forced["spec"]["replicas"], 2);
         assert_eq!(forced["metadata"]["managedFields"].as_array().unwrap().len(), 1);

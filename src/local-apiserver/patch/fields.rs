@@ -152,7 +152,8 @@ fn find<'a>(value: &'a Value, step: &str) -> Option<&'a Value> {
 fn position(value: &Value, step: &str) -> Option<usize> {
     let items = value.as_array()?;
     if let Some(member) = step.strip_prefix("v:") {
-        return items.iter().position(|item| item.to_string() == member);
+        let member: Value = serde_json::from_str(member).ok()?;
+        return items.iter().position(|item| *item == member);
     }
     let key: Value = serde_json::from_str(step.strip_prefix("k:")?).ok()?;
     let names: Vec<String> = key.as_object()?.keys().cloned().collect();
@@ -196,9 +197,9 @@ pub(crate) fn shown(path: &[String]) -> String {
         } else if let Some(key) = step.strip_prefix("k:") {
             let key: Map<String, Value> = serde_json::from_str(key).unwrap_or_default();
             let parts: Vec<String> = key.iter().map(|(name, value)| format!("{name}={value}")).collect();
-            text.push_str(&format!("[{}]", parts.join(",")));
+            text.extend(["[", &parts.join(","), "]"]);
         } else if let Some(member) = step.strip_prefix("v:") {
-            text.push_str(&format!("[={member}]"));
+            text.extend(["[=", member, "]"]);
         }
     }
     text

@@ -65,8 +65,12 @@ fn by_name(resource: &Resource, path: &[&str]) -> ListKind {
         (
             "spec",
             "containers" | "initContainers" | "ephemeralContainers" | "volumes" | "imagePullSecrets" | "resourceClaims",
-        ) if in_pod => map(&["name"]),
-        (_, "env") if in_pod => map(&["name"]),
+        )
+        | (_, "env")
+            if in_pod =>
+        {
+            map(&["name"])
+        }
         (_, "volumeMounts") if in_pod => map(&["mountPath"]),
         (_, "volumeDevices") if in_pod => map(&["devicePath"]),
         ("spec", "hostAliases") if in_pod => map(&["ip"]),

@@ -11,25 +11,19 @@ const DELETE_PRIMITIVE: &str = "$deleteFromPrimitiveList/";
 const RETAIN: &str = "$retainKeys";
 
 /// `document` after a strategic merge patch.
-pub(crate) fn strategic(resource: &Resource, document: &Value, patch: &Value) -> Result<Value, Status> {
+pub(crate) fn strategic(resource: &Resource, document: &Value, body: &Value) -> Result<Value, Status> {
     if resource.custom.is_some() {
         return Err(Status::unsupported_media_type(
             "application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml",
         ));
     }
-    let Value::Object(patch) = patch else {
+    let Value::Object(patch) = body else {
         return Err(Status::bad_request("a strategic merge patch must be an object"));
     };
-    let mut path = Vec::new();
-    Ok(merge_map(resource, document, patch, &mut path))
+    Ok(merge_map(resource, document, patch, &mut Vec::new()))
 }
 
-fn merge_map<'a>(
-    resource: &Resource,
-    document: &Value,
-    patch: &'a Map<String, Value>,
-    path: &mut Vec<&'a str>,
-) -> Value {
+fn merge_map<'a>(resource: &Resource, document: &Value, patch: &'a Map<String, Value>, at: &mut Vec<&'a str>) -> Value {
     match patch.get("$patch").and_then(Value::as_str) {
         Some("replace") => return Value::Object(without_directives(patch)),
         Some("delete") => return Value::Object(Map::new()),
@@ -49,7 +43,7 @@ fn merge_map<'a>(
             }
             continue;
         }
-        path.push(key);
+        at.push(key);
         let held = merged.get(key).cloned().unwrap_or_default();
         match value {
             Value::Null => {
@@ -59,12 +53,12 @@ fn merge_map<'a>(
                 merged.remove(key);
             }
             Value::Object(inner) => {
-                merged.insert(key.clone(), merge_map(resource, &held, inner, path));
+                merged.insert(key.clone(), merge_map(resource, &held, inner, at));
             }
             Value::Array(items) => {
-                let mut list = merge_list(resource, &held, items, path);
+                let mut list = merge_list(resource, &held, items, at);
                 if let Some(Value::Array(order)) = patch.get(&format!("{ORDER}{key}")) {
-                    sort_by(&mut list, order, &for_strategic(resource, path));
+                    sort_by(&mut list, order, &for_strategic(resource, at));
                 }
                 merged.insert(key.clone(), Value::Array(list));
             }
@@ -72,7 +66,7 @@ fn merge_map<'a>(
                 merged.insert(key.clone(), scalar.clone());
             }
         }
-        path.pop();
+        at.pop();
     }
     Value::Object(merged)
 }

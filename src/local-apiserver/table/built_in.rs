@@ -265,11 +265,12 @@ fn api_service(object: &Value, created: Value) -> Vec<Value> {
         None => "Local".to_owned(),
     };
     let conditions = object["status"]["conditions"].as_array().into_iter().flatten();
-    let available = conditions.filter(|held| held["type"] == "Available").map(|held| match held["status"].as_str() {
-        Some("True") => "True".to_owned(),
-        other => format!("{} ({})", other.unwrap_or("Unknown"), text_or(&held["reason"], "")),
-    });
-    let available = available.last().unwrap_or_else(|| "Unknown".to_owned());
+    let mut available =
+        conditions.filter(|held| held["type"] == "Available").map(|held| match held["status"].as_str() {
+            Some("True") => "True".to_owned(),
+            other => format!("{} ({})", other.unwrap_or("Unknown"), text_or(&held["reason"], "")),
+        });
+    let available = available.next_back().unwrap_or_else(|| "Unknown".to_owned());
     vec![object["metadata"]["name"].clone(), target.into(), available.into(), created]
 }
 

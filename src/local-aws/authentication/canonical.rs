@@ -25,7 +25,7 @@ pub(super) fn request(request: &Request, signed_headers: &[String], presigned: b
             .iter()
             .map(|value| collapse(&String::from_utf8_lossy(value.as_bytes())))
             .collect();
-        headers.push_str(&format!("{}:{}\n", name.to_lowercase(), values.join(",")));
+        headers.extend([name.to_lowercase().as_str(), ":", values.join(",").as_str(), "\n"]);
     }
     Ok(format!(
         "{}\n{}\n{}\n{headers}\n{}\n{}",

@@ -114,8 +114,13 @@ fn assess(cluster: &mut Cluster, name: &str, late: bool) {
 /// Lets a created or updated addon settle over time.
 fn settle(ask: &Ask<'_>, cluster: &str, name: &str) {
     for (delay, late) in [(lifecycle::ADDON_CREATION, false), (lifecycle::ADDON_DEGRADATION, true)] {
-        let name = name.to_owned();
-        lifecycle::change_after(ask.cloud, cluster, delay, move |cluster| assess(cluster, &name, late));
+        let (name, asked_at) = (name.to_owned(), ask.call.now);
+        lifecycle::change_after(ask.cloud, cluster, delay, move |cluster| {
+            // An update since then has a time of its own.
+            if cluster.addons.get(&name).is_some_and(|addon| addon.modified_at == asked_at) {
+                assess(cluster, &name, late);
+            }
+        });
     }
 }
 
@@ -196,7 +201,7 @@ fn create(ask: &Ask<'_>, cluster_name: &str) -> Result<Value, Fault> {
 fn update(ask: &Ask<'_>, cluster_name: &str, name: &str) -> Result<Value, Fault> {
     ask.allowed_on("UpdateAddon", cluster_name, Some(("addon", &format!("{name}/*"))))?;
     let id = new_id();
-    let update = json!({ "id": id, "status": "Successful", "type": "AddonUpdate", "params": [], "createdAt": date(ask.call.now), "errors": [] });
+    let update = json!({ "id": id, "status": "InProgress", "type": "AddonUpdate", "params": [], "createdAt": date(ask.call.now), "errors": [] });
     let mut store = ask.cloud.eks();
     let cluster = store.cluster(cluster_name)?;
     let addon = cluster.addons.get_mut(name).ok_or_else(|| no_addon(name))?;
@@ -215,9 +220,12 @@ fn update(ask: &Ask<'_>, cluster_name: &str, name: &str) -> Result<Value, Fault>
     drop(store);
     lifecycle::tell(ask.cloud, cluster_name);
     settle(ask, cluster_name, name);
-    let mut shown = update;
-    shown["status"] = json!("InProgress");
-    Ok(json!({ "update": shown }))
+    lifecycle::change_after(ask.cloud, cluster_name, lifecycle::ADDON_CREATION, move |cluster| {
+        if let Some(update) = cluster.updates.iter_mut().find(|one| one["id"] == json!(id)) {
+            update["status"] = json!("Successful");
+        }
+    });
+    Ok(json!({ "update": update }))
 }
 
 fn delete(ask: &Ask<'_>, cluster_name: &str, name: &str) -> Result<Value, Fault> {

@@ -1,6 +1,6 @@
 //! Clusters.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
@@ -126,7 +126,8 @@ fn parse(ask: &Ask<'_>, name: &str, role_arn: &str) -> Result<Cluster, Fault> {
 fn vpc(body: &Value) -> Result<Value, Fault> {
     let given = body.get("resourcesVpcConfig").ok_or_else(|| invalid("resourcesVpcConfig is required."))?;
     let subnets = strings(given.get("subnetIds"));
-    if subnets.is_empty() {
+    // Zones are EC2's and not known here, but one subnet cannot be in two of them.
+    if subnets.iter().collect::<BTreeSet<_>>().len() < 2 {
         return Err(invalid("Subnets specified must be in at least two different AZs"));
     }
     check_ids(&subnets, "subnet-", "subnet")?;
@@ -184,7 +185,7 @@ pub(super) fn logging(change: Option<&Value>, enabled: &[String]) -> Result<Valu
 }
 
 pub(super) fn list(ask: &Ask<'_>) -> Result<Value, Fault> {
-    ask.allowed("ListClusters", "*", &super::Tags::new())?;
+    ask.allowed_on("ListClusters", "*", None)?;
     let names = ask.cloud.eks().clusters.keys().map(|name| json!(name)).collect();
     page(ask.request, "clusters", names)
 }
@@ -194,11 +195,16 @@ pub(super) fn describe(ask: &Ask<'_>, name: &str) -> Result<Value, Fault> {
     Ok(json!({ "cluster": ask.cloud.eks().cluster(name)?.value() }))
 }
 
-/// There are no node groups in this cloud, only Fargate.
-pub(super) fn list_nodegroups(ask: &Ask<'_>, name: &str) -> Result<Value, Fault> {
-    ask.allowed_on("ListNodegroups", name, None)?;
+/// What there is none of in this cloud: nodes are Fargate's, and Fargate has no Pod Identity.
+pub(super) fn list_none(ask: &Ask<'_>, name: &str, kind: &str) -> Result<Value, Fault> {
+    let (action, member) = match kind {
+        "node-groups" => ("ListNodegroups", "nodegroups"),
+        "pod-identity-associations" => ("ListPodIdentityAssociations", "associations"),
+        _ => ("ListIdentityProviderConfigs", "identityProviderConfigs"),
+    };
+    ask.allowed_on(action, name, None)?;
     ask.cloud.eks().cluster(name)?;
-    Ok(json!({ "nodegroups": [] }))
+    Ok(json!({ member: [] }))
 }
 
 pub(super) fn delete(ask: &Ask<'_>, name: &str) -> Result<Value, Fault> {

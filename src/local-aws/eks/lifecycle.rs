@@ -20,7 +20,7 @@ pub(super) const CLUSTER_UPDATE: Duration = Duration::from_secs(10);
 pub(super) const PROFILE_CREATION: Duration = Duration::from_secs(15);
 pub(super) const PROFILE_DELETION: Duration = Duration::from_secs(10);
 pub(super) const ADDON_CREATION: Duration = Duration::from_secs(10);
-pub(super) const ADDON_DEGRADATION: Duration = Duration::from_secs(60);
+pub(super) const ADDON_DEGRADATION: Duration = Duration::from_mins(1);
 pub(super) const ADDON_DELETION: Duration = Duration::from_secs(5);
 
 /// Runs `work` in the background until it is done or the cloud stops.

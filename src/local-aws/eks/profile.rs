@@ -128,6 +128,9 @@ fn create(ask: &Ask<'_>, cluster_name: &str) -> Result<Value, Fault> {
     );
     // The cluster is looked at first, as AWS does: a missing one is the clearer error.
     ask.cloud.eks().cluster(cluster_name)?.must_be_active()?;
+    if role_arn.split_once(":role/").is_some_and(|(_, name)| name.contains('/')) {
+        return Err(invalid(format!("The pod execution role {role_arn} must have the path /.")));
+    }
     if !ask.cloud.trusts_service(&role_arn, SERVICE, &arn) {
         return Err(invalid(format!(
             "Misconfigured PodExecutionRole Trust Policy; Please add the {SERVICE} Service Principal"

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::Store;
-use super::input::{document, encoded, missing, name, page, required};
+use super::input::{document, encoded, missing, name, page, required, text};
 use crate::fault::Fault;
 use crate::policy::Kind;
 
@@ -57,6 +57,33 @@ impl Store {
             return Ok(Value::Null);
         }
         Err(missing(format!("Policy {arn} was not found.")))
+    }
+
+    pub(super) fn put_boundary(&mut self, input: &Value) -> Result<Value, Fault> {
+        let boundary = self.boundary_parameter(input)?;
+        if boundary.is_none() {
+            required(input, "PermissionsBoundary")?;
+        }
+        self.role_mut(input)?.boundary = boundary;
+        Ok(Value::Null)
+    }
+
+    pub(super) fn delete_boundary(&mut self, input: &Value) -> Result<Value, Fault> {
+        let role = self.role_mut(input)?;
+        match role.boundary.take() {
+            Some(_) => Ok(Value::Null),
+            None => Err(missing(format!("The role {} has no permissions boundary.", role.name))),
+        }
+    }
+
+    /// The `PermissionsBoundary` parameter: the ARN of an existing managed policy.
+    pub(super) fn boundary_parameter(&self, input: &Value) -> Result<Option<String>, Fault> {
+        match text(input, "PermissionsBoundary") {
+            Some(arn) if !self.policies.contains_key(arn) => {
+                Err(missing(format!("Scope ARN: {arn} does not exist or is not attachable.")))
+            }
+            arn => Ok(arn.map(str::to_owned)),
+        }
     }
 
     pub(super) fn list_attached(&self, input: &Value) -> Result<Value, Fault> {

@@ -26,15 +26,15 @@ pub(super) fn policies() -> BTreeMap<String, Managed> {
     ];
     statements
         .into_iter()
-        .filter_map(|(name, id, statement)| policy(name, id, statement))
+        .filter_map(|(name, id, statement)| policy(name, id, &statement))
         .map(|one| (one.arn.clone(), one))
         .collect()
 }
 
-fn policy(name: &str, id: &str, statement: Value) -> Option<Managed> {
+fn policy(name: &str, id: &str, statement: &Value) -> Option<Managed> {
     let text = json!({ "Version": "2012-10-17", "Statement": statement }).to_string();
     let document = Document::parse(&text, Kind::Identity).ok()?;
-    let created_at = Timestamp::UNIX_EPOCH + std::time::Duration::from_secs(1_527_000_000);
+    let created_at = Timestamp::UNIX_EPOCH + jiff::SignedDuration::from_secs(1_527_000_000);
     let version = Version { written: Written { text, document: Arc::new(document) }, created_at };
     Some(Managed {
         name: name.into(),

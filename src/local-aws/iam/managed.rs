@@ -17,7 +17,7 @@ use crate::policy::Kind;
 const VERSIONS_MAX: usize = 5;
 
 impl Managed {
-    fn value(&self, attachments: usize) -> Value {
+    fn value(&self, attachments: usize, boundaries: usize) -> Value {
         let mut value = json!({
             "PolicyName": self.name,
             "PolicyId": self.id,
@@ -25,7 +25,7 @@ impl Managed {
             "Path": self.path,
             "DefaultVersionId": format!("v{}", self.default_version),
             "AttachmentCount": attachments,
-            "PermissionsBoundaryUsageCount": 0,
+            "PermissionsBoundaryUsageCount": boundaries,
             "IsAttachable": true,
             "CreateDate": date(self.created_at),
             "UpdateDate": date(self.updated_at),
@@ -79,6 +79,10 @@ impl Store {
         }
     }
 
+    fn boundaries(&self, arn: &str) -> usize {
+        self.roles.values().filter(|role| role.boundary.as_deref() == Some(arn)).count()
+    }
+
     fn attachments(&self, arn: &str) -> usize {
         self.roles.values().filter(|role| role.attached.contains(arn)).count()
     }
@@ -105,7 +109,7 @@ impl Store {
             of_aws: false,
         };
         merge_tags(&mut policy.tags, input)?;
-        let mut value = policy.value(0);
+        let mut value = policy.value(0, 0);
         if !policy.tags.is_empty() {
             value["Tags"] = tag_list(&policy.tags);
         }
@@ -115,7 +119,7 @@ impl Store {
 
     pub(super) fn get_policy(&self, input: &Value) -> Result<Value, Fault> {
         let policy = self.policy(input)?;
-        let mut value = policy.value(self.attachments(&policy.arn));
+        let mut value = policy.value(self.attachments(&policy.arn), self.boundaries(&policy.arn));
         if !policy.tags.is_empty() {
             value["Tags"] = tag_list(&policy.tags);
         }
@@ -137,14 +141,14 @@ impl Store {
             .filter(|policy| policy.path.starts_with(prefix))
             .map(|policy| (policy, self.attachments(&policy.arn)))
             .filter(|(_, attachments)| !only_attached || *attachments > 0)
-            .map(|(policy, attachments)| policy.value(attachments))
+            .map(|(policy, attachments)| policy.value(attachments, self.boundaries(&policy.arn)))
             .collect();
         page("Policies", policies, input)
     }
 
     pub(super) fn delete_policy(&mut self, input: &Value) -> Result<Value, Fault> {
         let arn = self.own_policy(input)?.arn.clone();
-        if self.attachments(&arn) > 0 {
+        if self.attachments(&arn) + self.boundaries(&arn) > 0 {
             return Err(conflict("Cannot delete a policy attached to entities."));
         }
         if self.own_policy(input)?.versions.len() > 1 {

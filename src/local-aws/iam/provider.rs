@@ -52,9 +52,9 @@ impl Store {
             "ListOpenIDConnectProviderTags" => {
                 Ok(json!({ "Tags": tag_list(&self.provider(input)?.tags), "IsTruncated": false }))
             }
+            // Documented as idempotent: one that is not there is no error.
             "DeleteOpenIDConnectProvider" => {
-                let arn = self.provider(input)?.arn.clone();
-                self.providers.remove(&arn);
+                self.providers.remove(required(input, "OpenIDConnectProviderArn")?);
                 Ok(Value::Null)
             }
             "AddClientIDToOpenIDConnectProvider" | "RemoveClientIDFromOpenIDConnectProvider" => {

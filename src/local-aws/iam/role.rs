@@ -48,6 +48,10 @@ impl Role {
         if !self.tags.is_empty() {
             value["Tags"] = tag_list(&self.tags);
         }
+        if let Some(arn) = &self.boundary {
+            value["PermissionsBoundary"] =
+                json!({ "PermissionsBoundaryType": "Policy", "PermissionsBoundaryArn": arn });
+        }
         value["RoleLastUsed"] = self.last_used.map_or_else(|| json!({}), |time| json!({ "LastUsedDate": date(time) }));
         value
     }
@@ -80,6 +84,7 @@ impl Store {
             trust,
             description: text(input, "Description").map(str::to_owned),
             max_session_seconds: session_seconds(input)?.unwrap_or(SESSION_SECONDS_DEFAULT),
+            boundary: self.boundary_parameter(input)?,
             inline: std::collections::BTreeMap::new(),
             attached: std::collections::BTreeSet::new(),
             tags: super::Tags::new(),

@@ -108,7 +108,10 @@ impl Condition {
                 pattern::expand(expected, context).is_some_and(|text| text.to_lowercase() == found.to_lowercase())
             }
             Test::StringLike => pattern::matches(expected, found, context),
-            Test::Arn => arn_matches(expected, found, context),
+            Test::Arn => {
+                (expected == "*" || pattern::arn_parts(expected).len() == pattern::ARN_PARTS)
+                    && pattern::matches_arn(expected, found, context)
+            }
             Test::Bool => expected.eq_ignore_ascii_case(found),
             Test::Binary => expected == found,
             Test::Numeric(order, or_equal) => match (expected.parse::<f64>(), found.parse::<f64>()) {
@@ -166,17 +169,6 @@ fn date(text: &str) -> Option<Timestamp> {
         return Timestamp::from_second(seconds).ok();
     }
     text.parse::<Timestamp>().ok().or_else(|| format!("{text}T00:00:00Z").parse().ok())
-}
-
-/// Each of an ARN's six parts is matched by itself, so that a wildcard does not reach over a colon.
-fn arn_matches(expected: &str, found: &str, context: &Context) -> bool {
-    let (expected, found): (Vec<_>, Vec<_>) = (expected.splitn(6, ':').collect(), found.splitn(6, ':').collect());
-    if expected.len() == 1 && expected[0] == "*" {
-        return true;
-    }
-    expected.len() == 6
-        && found.len() == 6
-        && expected.iter().zip(&found).all(|(pattern, text)| pattern::matches(pattern, text, context))
 }
 
 fn in_network(network: &str, address: &str) -> bool {

@@ -8,6 +8,8 @@ use super::{Named, Question};
 pub(crate) struct Layers<'a> {
     /// Of the user or role.
     pub(crate) identity: &'a [Named],
+    /// The permissions boundary of the role; it only narrows.
+    pub(crate) boundary: Option<&'a [Named]>,
     /// Given when the session was made; they only narrow.
     pub(crate) session: Option<&'a [Named]>,
     /// Of the resource.
@@ -20,9 +22,11 @@ pub(crate) struct Layers<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Refusal {
     DeniedByIdentity,
+    DeniedByBoundary,
     DeniedBySession,
     DeniedByResource,
     NotAllowedByIdentity,
+    NotAllowedByBoundary,
     NotAllowedBySession,
     NotAllowedByResource,
 }
@@ -57,15 +61,19 @@ fn ask(policies: &[Named], question: &Question<'_>) -> Layer {
 /// Decides a call of one account on its own resource.
 ///
 /// A resource policy that names the caller itself needs no identity policy (same account); one that names the account
-/// does. Session policies narrow whatever the identity policies and the role's grants give.
+/// does. A boundary and session policies narrow whatever the identity policies and the role's grants give.
 pub(crate) fn decide(layers: &Layers<'_>, question: &Question<'_>) -> Decision {
     let identity = ask(layers.identity, question);
+    let boundary = layers.boundary.map(|policies| ask(policies, question));
     let session = layers.session.map(|policies| ask(policies, question));
     let resource = layers.resource.map(|policy| ask(std::slice::from_ref(policy), question));
     let refused = |refusal, reasons| Decision::Refused { refusal, reasons };
 
     if let Some(statement) = identity.denied {
         return refused(Refusal::DeniedByIdentity, vec![statement]);
+    }
+    if let Some(statement) = boundary.as_ref().and_then(|layer| layer.denied.clone()) {
+        return refused(Refusal::DeniedByBoundary, vec![statement]);
     }
     if let Some(statement) = session.as_ref().and_then(|layer| layer.denied.clone()) {
         return refused(Refusal::DeniedBySession, vec![statement]);
@@ -87,6 +95,11 @@ pub(crate) fn decide(layers: &Layers<'_>, question: &Question<'_>) -> Decision {
         }
         reasons.extend(resource.map(|layer| layer.mismatches).unwrap_or_default());
         return refused(Refusal::NotAllowedByIdentity, reasons);
+    }
+    if let Some(layer) = boundary
+        && layer.allowed.is_none()
+    {
+        return refused(Refusal::NotAllowedByBoundary, layer.mismatches);
     }
     if let Some(layer) = session
         && layer.allowed.is_none()

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::condition::Condition;
+use super::pattern;
 
 /// What a document is attached to; decides which elements it must and may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,7 +64,12 @@ const VERSIONS: [&str; 2] = ["2012-10-17", "2008-10-17"];
 impl Document {
     /// Parses and checks `text`; an error is worded as IAM words it.
     pub(crate) fn parse(text: &str, kind: Kind) -> Result<Self, String> {
-        let value: Value = serde_json::from_str(text).map_err(|_| "Syntax errors in policy.".to_owned())?;
+        let mut value: Value = serde_json::from_str(text).map_err(|_| "Syntax errors in policy.".to_owned())?;
+        if value.get("Version").and_then(Value::as_str) != Some(VERSIONS[0]) && text.contains("${") {
+            // The older language has no variables: `${aws:username}` is just these characters.
+            value = serde_json::from_str(&text.replace("${", "${$}{"))
+                .map_err(|_| "Syntax errors in policy.".to_owned())?;
+        }
         let object = value.as_object().ok_or("Syntax errors in policy.")?;
         for key in object.keys() {
             if !matches!(key.as_str(), "Version" | "Id" | "Statement") {
@@ -140,13 +146,17 @@ impl Statement {
             }
             _ => {}
         }
-        if kind == Kind::Identity
-            && let Some(Scope::Only(list) | Scope::Except(list)) = &resources
-            && let Some(bad) = list.iter().find(|one| !one.starts_with("arn:") && *one != "*")
-        {
-            return Err(format!("Resource {bad} must be in ARN format or \"*\"."));
+        if let (Kind::Identity, Some(Scope::Only(list) | Scope::Except(list))) = (kind, &resources) {
+            check_resources(list)?;
+        }
+        if kind == Kind::Trust {
+            check_trust(&actions)?;
         }
         let sid = object.get("Sid").and_then(Value::as_str).map(str::to_owned);
+        // Policies of resources, such as a queue's, are not that strict.
+        if kind != Kind::Resource && sid.as_ref().is_some_and(|sid| !sid.chars().all(|c| c.is_ascii_alphanumeric())) {
+            return Err("Statement IDs (SID) must be alpha-numeric. Check that your input satisfies the regular expression [0-9A-Za-z]*".into());
+        }
         let conditions = Condition::parse_all(object.get("Condition"))?;
         Ok(Self { sid, effect, principal, actions, resources, conditions })
     }
@@ -157,6 +167,25 @@ fn check_actions(actions: &Scope) -> Result<(), String> {
     match list.iter().find(|one| !one.contains(':') && *one != "*") {
         Some(_) => Err("Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc.".into()),
         None => Ok(()),
+    }
+}
+
+fn check_resources(resources: &[String]) -> Result<(), String> {
+    for one in resources.iter().filter(|one| *one != "*") {
+        if !one.starts_with("arn:") {
+            return Err(format!("Resource {one} must be in ARN format or \"*\"."));
+        }
+        if pattern::arn_parts(one).get(2).is_none_or(|service| service.is_empty() || service.contains(['*', '?'])) {
+            return Err("Resource vendor must be fully qualified and cannot contain regexes.".into());
+        }
+    }
+    Ok(())
+}
+
+fn check_trust(actions: &Scope) -> Result<(), String> {
+    match actions {
+        Scope::Only(list) if list.iter().all(|one| one.to_lowercase().starts_with("sts:")) => Ok(()),
+        _ => Err("AssumeRole policy may only specify STS AssumeRole actions.".into()),
     }
 }
 

@@ -51,7 +51,7 @@ fn applies(statement: &Statement, question: &Question<'_>) -> Result<Grant, Stri
         return Err(format!("{} does not cover {}", scope("action", &statement.actions), question.action));
     }
     if let Some(resources) = &statement.resources
-        && !covers(resources, |one| pattern::matches(one, question.resource, question.context))
+        && !covers(resources, |one| pattern::matches_arn(one, question.resource, question.context))
     {
         return Err(format!("{} does not cover {}", scope("resource", resources), question.resource));
     }

@@ -2,6 +2,9 @@
 
 use super::Context;
 
+/// `arn:partition:service:region:account:resource`.
+pub(super) const ARN_PARTS: usize = 6;
+
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Token {
     Any,
@@ -26,6 +29,36 @@ pub(super) fn matches_caseless(pattern: &str, text: &str, context: &Context) -> 
 pub(super) fn expand(pattern: &str, context: &Context) -> Option<String> {
     let literal = tokens(pattern, context, false)?;
     Some(literal.iter().filter_map(|token| if let Token::Exactly(c) = token { Some(*c) } else { None }).collect())
+}
+
+/// Whether `text` is an ARN that `pattern` covers. Each of the six parts is matched by itself, so that a wildcard does
+/// not reach over a colon; parts left out at the end stand for anything (`arn:aws:sqs` is `arn:aws:sqs:*:*:*`).
+pub(super) fn matches_arn(pattern: &str, text: &str, context: &Context) -> bool {
+    if pattern == "*" {
+        return true;
+    }
+    let found: Vec<_> = text.splitn(ARN_PARTS, ':').collect();
+    let expected = arn_parts(pattern);
+    found.len() == ARN_PARTS
+        && found.iter().enumerate().all(|(at, part)| matches(expected.get(at).unwrap_or(&"*"), part, context))
+}
+
+/// Up to six parts of an ARN pattern; a colon inside `${…}` belongs to the variable's name.
+pub(super) fn arn_parts(pattern: &str) -> Vec<&str> {
+    let (mut parts, mut start, mut in_variable) = (Vec::new(), 0, false);
+    for (at, c) in pattern.char_indices() {
+        match c {
+            '$' if pattern[at..].starts_with("${") => in_variable = true,
+            '}' => in_variable = false,
+            ':' if !in_variable && parts.len() < ARN_PARTS - 1 => {
+                parts.push(&pattern[start..at]);
+                start = at + 1;
+            }
+            _ => {}
+        }
+    }
+    parts.push(&pattern[start..]);
+    parts
 }
 
 fn tokens(pattern: &str, context: &Context, wildcards: bool) -> Option<Vec<Token>> {

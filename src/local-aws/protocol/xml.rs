@@ -18,9 +18,7 @@ pub(crate) fn success(service: Service, action: &str, value: &Value, request_id:
     let mut out = format!("<?xml version=\"1.0\"?><{action}Response xmlns=\"{}\">", namespace(service));
     // SQS lists repeat their element; IAM and STS wrap theirs in `member`.
     element(&mut out, &format!("{action}Result"), value, service == Service::Sqs);
-    out.push_str(&format!(
-        "<ResponseMetadata><RequestId>{request_id}</RequestId></ResponseMetadata></{action}Response>"
-    ));
+    out.extend(["<ResponseMetadata><RequestId>", request_id, "</RequestId></ResponseMetadata></", action, "Response>"]);
     out
 }
 
@@ -40,14 +38,14 @@ fn element(out: &mut String, name: &str, value: &Value, flat: bool) {
         Value::Null => {}
         Value::Array(items) if flat => items.iter().for_each(|item| element(out, name, item, flat)),
         _ => {
-            out.push_str(&format!("<{name}>"));
+            out.extend(["<", name, ">"]);
             match value {
                 Value::Object(map) => map.iter().for_each(|(key, value)| element(out, key, value, flat)),
                 Value::Array(items) => items.iter().for_each(|item| element(out, "member", item, flat)),
                 Value::String(text) => out.push_str(&escape(text)),
                 other => out.push_str(&other.to_string()),
             }
-            out.push_str(&format!("</{name}>"));
+            out.extend(["</", name, ">"]);
         }
     }
 }

@@ -6,14 +6,14 @@ use serde_json::{Value, json};
 
 use super::attributes::{Change, defaults};
 use super::input::{invalid, number, string_map, strings, text};
-use super::queue::Queue;
+use super::queue::{Queue, is_fifo};
 use super::{arn, no_queue};
 use crate::caller::Call;
 use crate::cloud::Cloud;
 use crate::fault::Fault;
 
 /// How long a deleted queue's name is not free, and how often a queue may be purged.
-const PAUSE: Duration = Duration::from_secs(60);
+const PAUSE: Duration = Duration::from_mins(1);
 
 fn address(cloud: &Cloud, call: &Call, name: &str) -> Value {
     json!(format!("http://{}/{}/{name}", call.host, cloud.account))
@@ -22,7 +22,7 @@ fn address(cloud: &Cloud, call: &Call, name: &str) -> Value {
 fn check_name(name: &str, fifo: bool) -> Result<(), Fault> {
     let stem = name.strip_suffix(".fifo").filter(|_| fifo).unwrap_or(name);
     let plain = !stem.is_empty() && stem.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
-    if name.len() <= 80 && plain && fifo == name.ends_with(".fifo") {
+    if name.len() <= 80 && plain && fifo == is_fifo(name) {
         return Ok(());
     }
     Err(invalid(if fifo {
@@ -55,7 +55,7 @@ pub(super) fn create(cloud: &Cloud, call: &Call, name: &str, input: &Value) -> R
             )),
         };
     }
-    let mut queue = Queue::new(name, arn(cloud, name), defaults(name.ends_with(".fifo")), call.now);
+    let mut queue = Queue::new(name, arn(cloud, name), defaults(is_fifo(name)), call.now);
     queue.tags = input.get("tags").or_else(|| input.get("Tags")).map(string_map).unwrap_or_default();
     change.apply(&mut queue);
     store.queues.insert(name.to_owned(), queue);

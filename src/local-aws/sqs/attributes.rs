@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 
 use super::input::{invalid, string_map, strings};
-use super::queue::{Queue, Redrive};
+use super::queue::{Queue, Redrive, is_fifo};
 use super::{Store, input};
 use crate::cloud::Cloud;
 use crate::fault::Fault;
@@ -66,18 +66,44 @@ fn check(name: &str, value: &str, fifo: bool) -> Result<(), Fault> {
 /// Checked attributes, ready to be applied.
 pub(super) struct Change {
     pub(super) settings: BTreeMap<String, String>,
-    policy: Option<Option<Named>>,
-    redrive: Option<Option<Redrive>>,
+    policy: Edit<Named>,
+    redrive: Edit<Redrive>,
+}
+
+/// What becomes of a document; an empty text takes it away.
+enum Edit<T> {
+    Keep,
+    Remove,
+    Set(T),
+}
+
+impl<T> Edit<T> {
+    /// By the attribute's text, if it is given.
+    fn of(text: Option<&String>, parse: impl FnOnce(&str) -> Result<T, Fault>) -> Result<Self, Fault> {
+        match text.map(String::as_str) {
+            None => Ok(Self::Keep),
+            Some("") => Ok(Self::Remove),
+            Some(text) => parse(text).map(Self::Set),
+        }
+    }
+
+    fn apply(self, document: &mut Option<T>) {
+        match self {
+            Self::Keep => {}
+            Self::Remove => *document = None,
+            Self::Set(new) => *document = Some(new),
+        }
+    }
 }
 
 impl Change {
     pub(super) fn check(store: &Store, name: &str, attributes: BTreeMap<String, String>) -> Result<Self, Fault> {
-        let fifo = name.ends_with(".fifo");
+        let fifo = is_fifo(name);
         for (key, value) in &attributes {
             check(key, value, fifo)?;
         }
-        let policy = attributes.get("Policy").map(|text| policy(name, text)).transpose()?;
-        let redrive = attributes.get("RedrivePolicy").map(|text| redrive(store, fifo, text)).transpose()?;
+        let policy = Edit::of(attributes.get("Policy"), |text| policy(name, text))?;
+        let redrive = Edit::of(attributes.get("RedrivePolicy"), |text| redrive(store, fifo, text))?;
         Ok(Self { settings: attributes, policy, redrive })
     }
 
@@ -90,23 +116,16 @@ impl Change {
                 queue.settings.insert(key, value)
             };
         }
-        if let Some(policy) = self.policy {
-            queue.policy = policy;
-        }
-        if let Some(redrive) = self.redrive {
-            queue.redrive = redrive;
-        }
+        self.policy.apply(&mut queue.policy);
+        self.redrive.apply(&mut queue.redrive);
         // Settings change what waits: a shorter delay or a policy may matter to open polls.
         queue.wake.notify_waiters();
     }
 }
 
-fn policy(queue: &str, text: &str) -> Result<Option<Named>, Fault> {
-    if text.is_empty() {
-        return Ok(None);
-    }
+fn policy(queue: &str, text: &str) -> Result<Named, Fault> {
     match Document::parse(text, Kind::Resource) {
-        Ok(document) => Ok(Some(Named { name: format!("the policy of queue {queue}"), document: Arc::new(document) })),
+        Ok(document) => Ok(Named { name: format!("the policy of queue {queue}"), document: Arc::new(document) }),
         Err(why) => Err(Fault::sender(
             "InvalidAttributeValue",
             format!("Invalid value for the parameter Policy. Reason: {why}"),
@@ -114,10 +133,7 @@ fn policy(queue: &str, text: &str) -> Result<Option<Named>, Fault> {
     }
 }
 
-fn redrive(store: &Store, fifo: bool, text: &str) -> Result<Option<Redrive>, Fault> {
-    if text.is_empty() {
-        return Ok(None);
-    }
+fn redrive(store: &Store, fifo: bool, text: &str) -> Result<Redrive, Fault> {
     let bad = |reason: &str| invalid(format!("Value {text} for parameter RedrivePolicy is invalid. Reason: {reason}"));
     let value: Value = serde_json::from_str(text).map_err(|_| bad("Redrive policy is not a valid JSON map."))?;
     let target = value.get("deadLetterTargetArn").and_then(Value::as_str);
@@ -134,7 +150,7 @@ fn redrive(store: &Store, fifo: bool, text: &str) -> Result<Option<Redrive>, Fau
     match dead_letters {
         None => Err(bad("Dead letter target does not exist.")),
         Some(queue) if queue.fifo != fifo => Err(bad("Dead-letter queue must be same type of queue as the source.")),
-        Some(_) => Ok(Some(Redrive { target_arn: target.to_owned(), receives_max })),
+        Some(_) => Ok(Redrive { target_arn: target.to_owned(), receives_max }),
     }
 }
 

@@ -11,6 +11,7 @@ use super::input::invalid;
 use crate::fault::Fault;
 
 const ATTRIBUTES_MAX: usize = 10;
+const NAME_LENGTH_MAX: usize = 256;
 
 #[derive(Debug, Clone)]
 pub(super) struct Message {
@@ -35,13 +36,16 @@ pub(super) struct Message {
     pub(super) source_arn: Option<String>,
 }
 
+fn is_allowed(c: char) -> bool {
+    matches!(c, '\t' | '\n' | '\r' | ' '..='\u{fffd}' | '\u{10000}'..)
+}
+
 /// Characters that XML 1.0 cannot carry are refused in both protocols.
 pub(super) fn check_body(body: &str) -> Result<(), Fault> {
     if body.is_empty() {
         return Err(super::input::missing("MessageBody"));
     }
-    let allowed = |c: char| matches!(c, '\t' | '\n' | '\r' | ' '..='\u{fffd}' | '\u{10000}'..);
-    if body.chars().all(allowed) {
+    if body.chars().all(is_allowed) {
         return Ok(());
     }
     Err(Fault::sender(
@@ -53,10 +57,14 @@ pub(super) fn check_body(body: &str) -> Result<(), Fault> {
 /// Checks message attributes and gives their size in bytes.
 pub(super) fn check_attributes(attributes: &Map<String, Value>) -> Result<usize, Fault> {
     if attributes.len() > ATTRIBUTES_MAX {
-        return Err(invalid("Number of message attributes [11] exceeds the allowed maximum [10]."));
+        return Err(invalid(format!(
+            "Number of message attributes [{}] exceeds the allowed maximum [{ATTRIBUTES_MAX}].",
+            attributes.len()
+        )));
     }
     let mut size = 0;
     for (name, attribute) in attributes {
+        check_name(name)?;
         let kind = attribute.get("DataType").and_then(Value::as_str).unwrap_or_default();
         let base = kind.split('.').next().unwrap_or_default();
         if !matches!(base, "String" | "Number" | "Binary") {
@@ -72,9 +80,36 @@ pub(super) fn check_attributes(attributes: &Map<String, Value>) -> Result<usize,
         {
             return Err(invalid(format!("Can't cast the value of message (user) attribute '{name}' to a number.")));
         }
+        if base != "Binary" && !std::str::from_utf8(&value).is_ok_and(|text| text.chars().all(is_allowed)) {
+            return Err(invalid(format!(
+                "Invalid binary character was found in the value of message (user) attribute '{name}'."
+            )));
+        }
         size += name.len() + kind.len() + value.len();
     }
     Ok(size)
+}
+
+/// A message attribute's name: no other characters than these, no dots at the ends or in a row, no prefix of AWS's own.
+fn check_name(name: &str) -> Result<(), Fault> {
+    let lower = name.to_lowercase();
+    let plain = name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.'));
+    if name.is_empty() || name.len() > NAME_LENGTH_MAX || !plain {
+        return Err(invalid(format!(
+            "The message attribute name '{name}' is invalid. Attribute name can contain A-Z, a-z, 0-9, underscore (_), hyphen (-), and period (.) characters."
+        )));
+    }
+    if name.starts_with('.') || name.ends_with('.') || name.contains("..") {
+        return Err(invalid(format!(
+            "The message attribute name '{name}' is invalid. It can't start or end with a period, or have successive periods."
+        )));
+    }
+    if lower.starts_with("aws.") || lower.starts_with("amazon.") {
+        return Err(invalid(format!(
+            "The message attribute name '{name}' is invalid. It can't start with AWS. or Amazon. (or any casing variants)."
+        )));
+    }
+    Ok(())
 }
 
 fn value(attribute: &Value) -> Option<Vec<u8>> {

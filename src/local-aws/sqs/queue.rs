@@ -52,6 +52,11 @@ pub(super) struct Counts {
     pub(super) delayed: usize,
 }
 
+/// Whether a queue of this name is a FIFO queue; SQS takes the suffix in lower case only.
+pub(super) fn is_fifo(name: &str) -> bool {
+    name.strip_suffix(".fifo").is_some()
+}
+
 /// What one look into the queue found.
 #[derive(Debug, Default)]
 pub(super) struct Taken {
@@ -68,7 +73,7 @@ impl Queue {
             name: name.to_owned(),
             arn,
             id: identifier::uuid(),
-            fifo: name.ends_with(".fifo"),
+            fifo: is_fifo(name),
             settings,
             policy: None,
             redrive: None,

@@ -17,6 +17,9 @@ pub(super) fn assume_role(cloud: &Cloud, call: &Call, input: &Value) -> Result<V
     let arn = required(input, "RoleArn")?;
     let name = required(input, "RoleSessionName")?;
     check_name(name)?;
+    if !arn.starts_with("arn:") {
+        return Err(Fault::sender("ValidationError", format!("{arn} is invalid")));
+    }
     let refused =
         || format!("User: {} is not authorized to perform: sts:AssumeRole on resource: {arn}", call.caller.arn());
     let Some(role) = cloud.iam().assumable_role(arn) else {

@@ -33,6 +33,9 @@ pub(super) async fn assume_role(cloud: &Arc<Cloud>, call: &Call, input: &Value) 
     let name = required(input, "RoleSessionName")?;
     let token = required(input, "WebIdentityToken")?;
     check_name(name)?;
+    if !arn.starts_with("arn:") {
+        return Err(Fault::sender("ValidationError", format!("{arn} is invalid")));
+    }
     let identity = match verify(cloud, token, call.now).await {
         Ok(identity) => identity,
         Err(fault) => {

@@ -10,7 +10,7 @@ use super::algorithm::Tolerance;
 use crate::object::{integer, items, text};
 
 /// The scale-down window when the HPA says nothing.
-const DOWN_WINDOW: Duration = Duration::from_secs(300);
+const DOWN_WINDOW: Duration = Duration::from_mins(5);
 
 /// Which of several policies counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -282,7 +282,7 @@ mod tests {
         origin().plus(Duration::from_secs(seconds))
     }
 
-    fn behavior(spec: Value) -> Behavior {
+    fn behavior(spec: &Value) -> Behavior {
         Behavior::of(&json!({"spec": {"behavior": spec}}))
     }
 
@@ -305,10 +305,10 @@ mod tests {
 
     #[test]
     fn shrinking_waits_for_the_window_and_growing_does_not() {
-        for given in [Behavior { rules: None }, behavior(json!({}))] {
+        for given in [Behavior { rules: None }, behavior(&json!({}))] {
             assert_eq!(play(&given, 1, (1, 10), &[(0, 3), (15, 1), (290, 1), (299, 1), (316, 1)]), [3, 3, 3, 3, 1]);
         }
-        let quick = behavior(json!({"scaleDown": {"stabilizationWindowSeconds": 30}}));
+        let quick = behavior(&json!({"scaleDown": {"stabilizationWindowSeconds": 30}}));
         assert_eq!(play(&quick, 5, (1, 10), &[(0, 5), (15, 1), (31, 1)]), [5, 5, 1]);
     }
 
@@ -319,7 +319,7 @@ mod tests {
 
     #[test]
     fn default_rules_add_four_pods_or_double_per_fifteen_seconds() {
-        assert_eq!(play(&behavior(json!({})), 1, (1, 100), &[(0, 50), (5, 50), (15, 50), (30, 50)]), [5, 5, 10, 20]);
+        assert_eq!(play(&behavior(&json!({})), 1, (1, 100), &[(0, 50), (5, 50), (15, 50), (30, 50)]), [5, 5, 10, 20]);
     }
 
     #[test]
@@ -338,10 +338,10 @@ mod tests {
 
     #[test]
     fn policies_count_what_happened_in_their_period() {
-        let slow = behavior(json!({"scaleDown": {"stabilizationWindowSeconds": 0,
+        let slow = behavior(&json!({"scaleDown": {"stabilizationWindowSeconds": 0,
             "policies": [{"type": "Pods", "value": 1, "periodSeconds": 60}]}}));
         assert_eq!(play(&slow, 5, (1, 10), &[(0, 1), (15, 1), (59, 1), (60, 1), (120, 1)]), [4, 4, 4, 3, 2]);
-        let half = behavior(json!({"scaleDown": {"stabilizationWindowSeconds": 0,
+        let half = behavior(&json!({"scaleDown": {"stabilizationWindowSeconds": 0,
             "policies": [{"type": "Percent", "value": 50, "periodSeconds": 15}]}}));
         assert_eq!(play(&half, 9, (1, 10), &[(0, 1), (15, 1), (30, 1)]), [4, 2, 1]);
     }
@@ -350,17 +350,17 @@ mod tests {
     fn the_selected_policy_decides() {
         let policies = json!([{"type": "Pods", "value": 2, "periodSeconds": 15},
                               {"type": "Percent", "value": 100, "periodSeconds": 15}]);
-        let with = |select: &str| behavior(json!({"scaleUp": {"selectPolicy": select, "policies": policies}}));
+        let with = |select: &str| behavior(&json!({"scaleUp": {"selectPolicy": select, "policies": policies}}));
         assert_eq!(play(&with("Max"), 5, (1, 100), &[(0, 50)]), [10]);
         assert_eq!(play(&with("Min"), 5, (1, 100), &[(0, 50)]), [7]);
         assert_eq!(play(&with("Disabled"), 5, (1, 100), &[(0, 50)]), [5]);
-        let down = behavior(json!({"scaleDown": {"selectPolicy": "Disabled", "stabilizationWindowSeconds": 0}}));
+        let down = behavior(&json!({"scaleDown": {"selectPolicy": "Disabled", "stabilizationWindowSeconds": 0}}));
         assert_eq!(play(&down, 5, (1, 100), &[(0, 1), (600, 1)]), [5, 5]);
     }
 
     #[test]
     fn a_scale_up_window_applies_the_lowest_recommendation() {
-        let calm = behavior(json!({"scaleUp": {"stabilizationWindowSeconds": 60}}));
+        let calm = behavior(&json!({"scaleUp": {"stabilizationWindowSeconds": 60}}));
         assert_eq!(play(&calm, 2, (1, 100), &[(1, 2), (15, 5), (61, 5)]), [2, 2, 5]);
     }
 }

@@ -43,10 +43,10 @@ pub(super) fn report(deployment: &Value, sets: &Sets, failure: Option<&str>, clo
         ("readyReplicas", sum(sets, "readyReplicas")),
         ("availableReplicas", available),
         ("unavailableReplicas", unavailable),
-        ("terminatingReplicas", sum(sets, "terminatingReplicas")),
     ];
     // Zeroes are left out, as `omitempty` does.
     status.extend(counts.iter().filter(|(_, count)| *count > 0).map(|(key, count)| ((*key).into(), (*count).into())));
+    status.insert("terminatingReplicas".into(), sum(sets, "terminatingReplicas").into());
     if let Some(collisions) = integer(deployment, "/status/collisionCount") {
         status.insert("collisionCount".into(), collisions.into());
     }

@@ -74,7 +74,7 @@ fn a_rollout_played_to_its_end_never_breaks_its_bounds() {
             let next = rollout::rolling_update(&deployment, &state);
             for one in state.all_mut() {
                 let size = next.get(uid(one)).copied().unwrap_or_else(|| wanted(one));
-                *one = set(&uid(one).to_owned(), size, size, "1");
+                *one = set(uid(one), size, size, "1");
             }
             let total: i64 = state.all().map(wanted).sum();
             assert!(total <= replicas + surge && total >= replicas - unavailable, "{total}");

@@ -23,9 +23,9 @@ use crate::object::{items, namespace, text};
 
 /// First pause before a restart of a container that failed twice; doubles each time.
 const BACKOFF: Duration = Duration::from_secs(10);
-const BACKOFF_MAX: Duration = Duration::from_secs(300);
+const BACKOFF_MAX: Duration = Duration::from_mins(5);
 /// A run that lasted this long starts the pauses anew.
-const BACKOFF_RESET: Duration = Duration::from_secs(600);
+const BACKOFF_RESET: Duration = Duration::from_mins(10);
 /// Real time that readers of a dead process's output get to drain its pipes.
 const DRAIN: Duration = Duration::from_secs(1);
 
@@ -273,7 +273,7 @@ fn readers(child: &mut Child, log: &Log) -> impl Future<Output = ()> + use<> {
 async fn watch_over(pod: &Arc<Pod>, index: usize, spec: &Value, command: &Command, child: &mut Child) -> i32 {
     let clock = pod.world.clock.clone();
     let pid = child.id();
-    let (give_up, mut given_up) = mpsc::channel(1);
+    let (give_up, mut verdicts) = mpsc::channel(1);
     let probes = tokio::spawn(probe::watch(Arc::clone(pod), index, spec.clone(), command.clone(), give_up));
     let mut ending = pod.subscribe_ending();
     ending.mark_changed();
@@ -292,7 +292,7 @@ async fn watch_over(pod: &Arc<Pod>, index: usize, spec: &Value, command: &Comman
                 signal_group(pid, Signal::SIGKILL);
                 deadline = Some(clock.moment().plus(Duration::from_secs(5)));
             }
-            Some(why) = given_up.recv(), if deadline.is_none() => {
+            Some(why) = verdicts.recv(), if deadline.is_none() => {
                 pod.container_event(spec, Severity::Normal, "Killing", &why).await;
                 deadline = Some(clock.moment().plus(pod.grace()));
                 hook = Some(stop_kindly(pod, spec, command, pid));

@@ -142,7 +142,7 @@ impl Pod {
         if let Some(slot) = pids.get_mut(index) {
             *slot = pid;
         }
-        let lines: String = pids.iter().flatten().map(|pid| format!("{pid}\n")).collect();
+        let lines = pids.iter().flatten().map(|pid| format!("{pid}\n")).collect::<Vec<_>>().concat();
         if let Err(error) = std::fs::write(self.dir.join("pid"), lines) {
             tracing::warn!(pod = %self.key, %error, "failed to write the pid file; check space of the state folder");
         }
@@ -302,7 +302,7 @@ impl Pod {
                 match self.world.delete("pods", &object, &json!({"gracePeriodSeconds": 0})).await {
                     Ok(()) => return,
                     Err(error) => {
-                        tracing::debug!(pod = %self.key, %error, "failed to end a pod's object; trying again")
+                        tracing::debug!(pod = %self.key, %error, "failed to end a pod's object; trying again");
                     }
                 }
                 self.world.pause(STATUS_RETRY).await;

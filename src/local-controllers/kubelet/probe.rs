@@ -41,11 +41,11 @@ pub(super) async fn watch(pod: Arc<Pod>, index: usize, container: Value, command
         let spec = container.get(field).filter(|spec| spec.is_object())?;
         Some(Probe { kind, spec })
     };
-    if let Some(startup) = probe("Startup", "startupProbe") {
-        if !until_settled(&pod, &container, &command, startup).await {
-            drop(end.send(message(&container, "startup")).await);
-            return;
-        }
+    if let Some(startup) = probe("Startup", "startupProbe")
+        && !until_settled(&pod, &container, &command, startup).await
+    {
+        drop(end.send(message(&container, "startup")).await);
+        return;
     }
     let readiness = probe("Readiness", "readinessProbe");
     pod.set(index, |one| {

@@ -79,7 +79,7 @@ async fn token(pod: &Pod, object: &Value, spec: &Value) -> Result<(String, Durat
     let answer = pod.world.client.create(&path, &request).await.map_err(Error::api(action))?;
     let expires: Option<Timestamp> = text(&answer, "/status/expirationTimestamp").parse().ok();
     let left = expires.and_then(|expires| Duration::try_from(expires.duration_since(pod.world.clock.now())).ok());
-    Ok((text(&answer, "/status/token").to_owned(), left.unwrap_or(Duration::from_secs(600))))
+    Ok((text(&answer, "/status/token").to_owned(), left.unwrap_or(Duration::from_mins(10))))
 }
 
 type Files = BTreeMap<String, Vec<u8>>;

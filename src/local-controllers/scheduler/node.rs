@@ -20,7 +20,7 @@ pub(super) fn pod_uid(node: &Value) -> Option<&str> {
     annotation(node, POD_UID)
 }
 
-pub(super) fn build(pod: &Value, address: Ipv4Addr, capacity: &Capacity, now: Timestamp) -> Value {
+pub(super) fn build(pod: &Value, address: Ipv4Addr, capacity: Capacity, now: Timestamp) -> Value {
     let name = name(address);
     let now = second(now);
     let cpu = capacity.milli_cpu.div_ceil(1000).max(1).to_string();

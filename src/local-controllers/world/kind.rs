@@ -142,7 +142,7 @@ impl Kind {
         let Ok(events) = world.client.watch(&path, &query).await else { return };
         let mut events = std::pin::pin!(events);
         while let Some(event) = events.next().await {
-            match &*event.kind {
+            match event.kind {
                 "ADDED" | "MODIFIED" => self.put(world, self.typed(event.object)),
                 "DELETED" => self.drop_object(world, &event.object),
                 "ERROR" => return,

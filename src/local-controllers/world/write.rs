@@ -43,10 +43,10 @@ impl World {
 
     /// A merge patch of the object or of a subresource.
     pub(crate) async fn merge(&self, id: &str, key: &Key, subresource: &str, patch: &Value) -> Result<Value> {
-        let path = self.resource(id)?.path(&key.namespace, &key.name);
-        let path = if subresource.is_empty() { path } else { format!("{path}/{subresource}") };
+        let object = self.resource(id)?.path(&key.namespace, &key.name);
+        let target = if subresource.is_empty() { object } else { format!("{object}/{subresource}") };
         let action = format!("failed to patch {id} {key}");
-        let made = self.client.patch(&path, PatchType::Merge, patch).await.map_err(Error::api(action))?;
+        let made = self.client.patch(&target, PatchType::Merge, patch).await.map_err(Error::api(action))?;
         self.learn(id, made.clone());
         Ok(made)
     }

@@ -50,7 +50,7 @@ fn reason(pod: &Value) -> String {
         if reason == "Completed" && running {
             let conditions = status["conditions"].as_array().into_iter().flatten();
             let ready = conditions.filter(|held| held["type"] == "Ready").any(|held| held["status"] == "True");
-            reason = if ready { "Running" } else { "NotReady" }.to_owned();
+            if ready { "Running" } else { "NotReady" }.clone_into(&mut reason);
         }
     }
     let ended = matches!(status["phase"].as_str(), Some("Succeeded" | "Failed"));

@@ -1,0 +1,120 @@
+//! `sluice image` as a user runs it: the same digest twice, mistakes told apart, and a push with the credentials of a
+//! helper, which is found by PATH and therefore only by a process of its own.
+#![expect(clippy::disallowed_methods, reason = "a test hands its environment on, and waits for a real process")]
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+
+use serde_json::Value;
+
+/// Debian's package of the distribution project's registry.
+const REGISTRY: &str = "docker-registry";
+/// Set where the program must be there, such as in CI.
+const REQUIRE: &str = "SLUICE_REQUIRE_REGISTRY";
+/// alice's s3cret, as htpasswd keeps it.
+const HTPASSWD: &str = "alice:$2y$05$abcdefghijklmnopqrstuuLK7U1u6pVRmL7L1BBM2aS35PSZnDXlK\n";
+/// Answers for one registry as Docker's helpers do, and on stdout even when it has nothing.
+const HELPER: &str = r#"#!/bin/sh
+read -r host
+[ "$host" = HOST ] || { echo "credentials not found in native keychain"; exit 1; }
+echo '{"ServerURL":"HOST","Username":"alice","Secret":"s3cret"}'
+"#;
+
+fn sluice(arguments: &[&str], folder: &Path) -> Output {
+    let path = format!("{}:{}", folder.display(), std::env::var("PATH").unwrap());
+    Command::new(env!("CARGO_BIN_EXE_sluice"))
+        .args(arguments)
+        .env("PATH", path)
+        .env("DOCKER_CONFIG", folder)
+        .current_dir(folder)
+        .output()
+        .unwrap()
+}
+
+fn event(output: &Output, kind: &str) -> Value {
+    let text = String::from_utf8_lossy(&output.stdout);
+    let mut events = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    events.find(|event| event["type"] == kind).unwrap_or_else(|| panic!("no {kind} in {text}"))
+}
+
+#[test]
+fn saving_twice_gives_the_same_digest_and_the_same_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let saved = ["a.tar", "b.tar"].map(|file| {
+        let output = sluice(&["image", "save", file, "--output", "json"], folder.path());
+        assert!(output.status.success(), "{output:?}");
+        (event(&output, "image_saved")["digest"].clone(), std::fs::read(folder.path().join(file)).unwrap())
+    });
+    assert!(saved[0].0.as_str().unwrap().starts_with("sha256:"));
+    assert!(saved[0] == saved[1], "{} and {}", saved[0].0, saved[1].0);
+}
+
+#[test]
+fn a_reference_without_a_tag_is_wrong_usage_and_leaves_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    for arguments in
+        [["image", "push", "localhost:5000/sluice"].as_slice(), &["image", "save", "a.tar", "--name", "sluice"]]
+    {
+        let output = sluice(arguments, folder.path());
+        assert_eq!(output.status.code(), Some(2));
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(text.contains("neither a tag nor a digest"), "{text}");
+    }
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+/// Ended with the value.
+struct Process(Child);
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// A registry on loopback that lets alice in; `None` if the program is missing and need not be there.
+fn registry(folder: &Path) -> Option<(Process, String)> {
+    if Command::new(REGISTRY).arg("--version").stdout(Stdio::null()).status().is_err() {
+        assert!(std::env::var(REQUIRE).is_err(), "{REQUIRE} is set, but there is no program {REGISTRY}");
+        println!("skipped: install Debian's package {REGISTRY} to test a push with a credential helper");
+        return None;
+    }
+    let host = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let root = folder.display();
+    let config = format!(
+        "version: 0.1\nstorage: {{filesystem: {{rootdirectory: {root}/data}}}}\nhttp: {{addr: {host}}}\n\
+         auth: {{htpasswd: {{realm: r, path: {root}/htpasswd}}}}\n"
+    );
+    std::fs::write(folder.join("config.yml"), config).unwrap();
+    std::fs::write(folder.join("htpasswd"), HTPASSWD).unwrap();
+    let mut command = Command::new(REGISTRY);
+    command.arg("serve").arg(folder.join("config.yml")).stdout(Stdio::null()).stderr(Stdio::null());
+    let process = Process(command.spawn().unwrap());
+    for _ in 0..200 {
+        if std::net::TcpStream::connect(&host).is_ok() {
+            return Some((process, host));
+        }
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    panic!("{REGISTRY} does not listen at {host}");
+}
+
+#[test]
+fn a_push_takes_the_credentials_from_a_helper_and_shows_them_to_nobody() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some((_registry, host)) = registry(folder.path()) else { return };
+    let helper = folder.path().join("docker-credential-keeper");
+    std::fs::write(&helper, HELPER.replace("HOST", &host)).unwrap();
+    std::fs::set_permissions(&helper, PermissionsExt::from_mode(0o755)).unwrap();
+    std::fs::write(folder.path().join("config.json"), r#"{"credsStore":"keeper"}"#).unwrap();
+    let reference = format!("{host}/team/sluice:1");
+    let output = sluice(&["image", "push", &reference, "--output", "json", "-vv"], folder.path());
+    assert!(output.status.success(), "{output:?}");
+    let pushed = event(&output, "image_pushed");
+    assert_eq!(pushed["reference"], format!("{reference}@{}", pushed["digest"].as_str().unwrap()));
+    let log = String::from_utf8_lossy(&output.stderr);
+    // The second is alice:s3cret as the request carries it.
+    assert!(!log.contains("s3cret") && !log.contains("YWxpY2U6czNjcmV0"), "{log}");
+}

@@ -1,0 +1,31 @@
+//! The running program as its own container image: packed without Docker, saved as an archive or pushed to a registry.
+//!
+//! The way of the data: [`Program`] (the executable and what its loader maps) → `layer` (one tar.gz) → [`Image`]
+//! (layer, configuration, manifest) → [`Image::save`] or [`push`].
+//!
+//! Invariants: the same files give the same digest, on any day and machine; nothing that runs in the container is root;
+//! a file that could not be written whole is not left behind; credentials reach neither logs nor errors.
+//! This crate must not know what a stack, a cluster or a target is.
+
+mod archive;
+mod content;
+mod credentials;
+mod env;
+mod error;
+mod layer;
+mod name;
+mod program;
+mod push;
+mod refusal;
+
+#[cfg(test)]
+mod tests;
+
+pub use content::Image;
+pub use error::{Error, Result};
+pub use name::Name;
+pub use program::Program;
+pub use push::{Options, Pushed, push};
+
+/// The name that an image gets if none is asked for.
+pub const NAME_DEFAULT: &str = concat!("sluice:", env!("CARGO_PKG_VERSION"));

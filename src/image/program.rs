@@ -1,0 +1,123 @@
+//! An executable and the files that its loader maps: found by reading headers, without running anything.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+
+use lddtree::DependencyAnalyzer;
+
+use crate::error::{Error, Result};
+
+/// Folders that loaders search whatever their configuration says.
+const FOLDERS_BUILT_IN: [&str; 4] = ["/lib", "/lib64", "/usr/lib", "/usr/lib64"];
+/// What glibc loads by itself, named in no header, to resolve host names. From 2.34 on it has them built in.
+const LOADED_FOR_NAMES: [&str; 3] = ["libnss_dns.so.2", "libnss_files.so.2", "libresolv.so.2"];
+
+/// A program and what it needs beside itself.
+#[derive(Debug, Clone)]
+pub struct Program {
+    pub(crate) path: PathBuf,
+    /// The loader and the libraries, from the path that the loader will ask for to the file with the content.
+    pub(crate) libraries: BTreeMap<PathBuf, PathBuf>,
+}
+
+impl Program {
+    /// The program that runs this code.
+    pub fn running() -> Result<Self> {
+        if std::env::consts::OS != "linux" {
+            return Err(Error::NotLinux(std::env::consts::OS));
+        }
+        let path = std::env::current_exe().map_err(Error::Program)?;
+        // The path of a file that was replaced while it ran leads nowhere.
+        path.metadata().map_err(Error::Program)?;
+        Self::at(&path)
+    }
+
+    /// The program of this file. A statically linked one has no libraries.
+    pub fn at(path: &Path) -> Result<Self> {
+        let headers = |cause| Error::Headers { path: path.to_owned(), cause };
+        // Debian's loader has the folder of its architecture built in; `ld.so.conf` need not be there to say so.
+        let multiarch = format!("{}-linux-gnu", std::env::consts::ARCH);
+        let folders = ["/lib", "/usr/lib"].map(|folder| Path::new(folder).join(&multiarch));
+        let tree = DependencyAnalyzer::default().library_paths(folders.to_vec()).analyze(path).map_err(headers)?;
+        let mut libraries = BTreeMap::new();
+        // The loader is asked for by its full path, and is there already when a library names it.
+        let loader = tree.interpreter.map(PathBuf::from);
+        let loader_name = loader.as_deref().and_then(Path::file_name).map(OsStr::to_owned);
+        for (name, library) in &tree.libraries {
+            let missing = || Error::Library { program: path.to_owned(), library: name.clone() };
+            let real = library.realpath.clone().ok_or_else(missing)?;
+            let place = match &loader {
+                Some(loader) if loader_name.as_deref() == Some(OsStr::new(name)) => loader.clone(),
+                _ => library.path.clone(),
+            };
+            libraries.insert(place, real);
+        }
+        let mut program = Self { path: path.to_owned(), libraries };
+        program.add_name_resolution();
+        Ok(program)
+    }
+
+    /// Adds the libraries of [`LOADED_FOR_NAMES`] that this machine's glibc has.
+    fn add_name_resolution(&mut self) {
+        let Some(folder) = self.folder_of("libc.so.6") else { return };
+        for name in LOADED_FOR_NAMES {
+            let place = folder.join(name);
+            if let Ok(real) = std::fs::canonicalize(&place) {
+                self.libraries.insert(place, real);
+            }
+        }
+    }
+
+    fn folder_of(&self, name: &str) -> Option<PathBuf> {
+        let place = self.libraries.keys().find(|place| place.file_name() == Some(OsStr::new(name)))?;
+        place.parent().map(Path::to_owned)
+    }
+
+    /// Folders of libraries that the loader finds on this machine by `ld.so.conf` or a run path, and in the image, where
+    /// its cache is missing, only if it is told.
+    pub(crate) fn folders_to_tell(&self) -> BTreeSet<PathBuf> {
+        let libc = self.folder_of("libc.so.6");
+        let is_known = |folder: &Path| {
+            libc.as_deref() == Some(folder) || FOLDERS_BUILT_IN.iter().any(|known| folder == Path::new(known))
+        };
+        let folders = self.libraries.keys().filter_map(|place| place.parent());
+        folders.filter(|folder| !is_known(folder)).map(Path::to_owned).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dynamic_program_comes_with_its_loader_and_its_libraries() {
+        // The test itself is such a program on every machine that has glibc.
+        let program = Program::running().unwrap();
+        let names: Vec<String> = program.libraries.keys().map(|place| place.display().to_string()).collect();
+        assert!(names.iter().any(|name| name.ends_with("/libc.so.6")), "{names:?}");
+        let loaders: Vec<_> = names.iter().filter(|name| name.contains("/ld-linux")).collect();
+        assert_eq!(loaders.len(), 1, "the loader once, at the path that the program names: {names:?}");
+        assert!(program.libraries.values().all(|file| file.is_file()));
+    }
+
+    #[test]
+    fn only_folders_outside_the_loaders_own_are_told() {
+        let place = |path: &str| (PathBuf::from(path), PathBuf::from(path));
+        let libraries = BTreeMap::from([
+            place("/lib64/ld-linux-x86-64.so.2"),
+            place("/lib/x86_64-linux-gnu/libc.so.6"),
+            place("/opt/vendor/lib/libgcc_s.so.1"),
+        ]);
+        let program = Program { path: "/bin/x".into(), libraries };
+        assert_eq!(program.folders_to_tell(), BTreeSet::from([PathBuf::from("/opt/vendor/lib")]));
+    }
+
+    #[test]
+    fn what_is_no_program_is_refused() {
+        let text = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(text.path(), "#!/bin/sh\nexit 0\n").unwrap();
+        let error = Program::at(text.path()).unwrap_err();
+        assert!(matches!(error, Error::Headers { .. }), "{error}");
+    }
+}
