@@ -93,10 +93,16 @@ async fn hold(telling: &mut Telling, period: Duration, slack: Duration) -> Resul
     let left_zero = |picture: &crate::picture::Picture| picture.deployment.is_some_and(|replicas| replicas.desired > 0);
     let reads = telling.thresholds.agreeing_reads;
     let mut has_left = false;
+    // The period is over when the Deployment has been read after it: judged is what was read, not what was waited.
+    let mut reads_at_end = None;
     let end = telling
         .wait("hold", "still at zero", period + slack, |picture| {
             has_left |= left_zero(picture);
-            has_left || (clock.elapsed(start) >= period && picture.is_idle(reads))
+            if has_left || clock.elapsed(start) < period {
+                return has_left;
+            }
+            let seen = picture.zero_reads(Source::Deployment);
+            *reads_at_end.get_or_insert(seen) != seen && picture.is_idle(reads)
         })
         .await;
     if has_left {
