@@ -31,6 +31,9 @@ mod tokens;
 mod user;
 mod watch;
 
+#[cfg(test)]
+mod tests;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 
