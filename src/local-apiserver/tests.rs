@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::request::{Body, Call, Query};
 use crate::{ApiServer, Client, Options, PatchType, Status, User, handlers, protobuf, start};
 
-async fn server() -> ApiServer {
+fn server() -> ApiServer {
     let key = rcgen::KeyPair::generate().unwrap();
     let certificate =
         rcgen::CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap().self_signed(&key).unwrap().pem();
@@ -28,7 +28,6 @@ async fn server() -> ApiServer {
         clock: Clock::manual("2026-01-01T00:00:00Z".parse().unwrap()).0,
         pods_dir: PathBuf::from("/nonexistent"),
     })
-    .await
     .unwrap()
 }
 
@@ -48,7 +47,7 @@ async fn refused(client: &Client, path: &str, object: &Value) -> Status {
 
 #[tokio::test]
 async fn a_protobuf_body_makes_an_object() {
-    let server = server().await;
+    let server = server();
     // ConfigMap {metadata {name: "pb"}, data {"k": "v"}} inside runtime.Unknown {typeMeta {v1, ConfigMap}, raw}.
     let raw = b"\x0a\x04\x0a\x02pb\x12\x06\x0a\x01k\x12\x01v";
     let mut body = b"k8s\0\x0a\x0f\x0a\x02v1\x12\x09ConfigMap\x12\x0e".to_vec();
@@ -71,7 +70,7 @@ async fn a_protobuf_body_makes_an_object() {
 
 #[tokio::test]
 async fn refusals_are_worded_as_the_real_server_words_them() {
-    let server = server().await;
+    let server = server();
     let client = admin(&server);
     client.create(CONFIG_MAPS, &config_map("one", &json!({"a": "1"}))).await.unwrap();
     let again = refused(&client, CONFIG_MAPS, &config_map("one", &json!({}))).await;
@@ -102,7 +101,7 @@ async fn refusals_are_worded_as_the_real_server_words_them() {
 
 #[tokio::test]
 async fn an_object_that_is_being_deleted_takes_no_new_finalizers() {
-    let server = server().await;
+    let server = server();
     let client = admin(&server);
     let mut held = config_map("held", &json!({}));
     held["metadata"]["finalizers"] = json!(["example.com/hold"]);
@@ -118,7 +117,7 @@ async fn an_object_that_is_being_deleted_takes_no_new_finalizers() {
 
 #[tokio::test]
 async fn lists_come_in_pages_and_know_their_versions() {
-    let server = server().await;
+    let server = server();
     let client = admin(&server);
     for name in ["a", "b", "c"] {
         client.create(CONFIG_MAPS, &config_map(name, &json!({}))).await.unwrap();
@@ -138,7 +137,7 @@ async fn lists_come_in_pages_and_know_their_versions() {
 
 #[tokio::test]
 async fn a_watch_from_a_forgotten_version_is_gone() {
-    let server = server().await;
+    let server = server();
     let client = admin(&server);
     let first = client.create(CONFIG_MAPS, &config_map("one", &json!({}))).await.unwrap();
     for number in 0..1100 {
@@ -156,7 +155,7 @@ async fn a_watch_from_a_forgotten_version_is_gone() {
 
 #[tokio::test]
 async fn autoscalers_are_one_object_in_two_versions() {
-    let server = server().await;
+    let server = server();
     let client = admin(&server);
     let at = |version: &str| format!("/apis/autoscaling/{version}/namespaces/default/horizontalpodautoscalers");
     let older = json!({"apiVersion": "autoscaling/v1", "kind": "HorizontalPodAutoscaler", "metadata": {"name": "h"},
@@ -174,7 +173,7 @@ async fn autoscalers_are_one_object_in_two_versions() {
 
 #[tokio::test]
 async fn an_applier_that_gives_a_field_up_is_remembered_as_such() {
-    let server = server().await;
+    let server = server();
     let client = admin(&server);
     let path = |manager: &str| format!("{CONFIG_MAPS}/cm?fieldManager={manager}&force=true");
     client.patch(&path("one"), PatchType::Apply, &config_map("cm", &json!({"a": "1"}))).await.unwrap();
