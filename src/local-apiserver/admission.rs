@@ -29,7 +29,7 @@ pub(crate) fn admit(
 ) -> Result<(), Status> {
     let resource = &asked.resource;
     if operation == Operation::Create {
-        check_namespace(asked)?;
+        check_namespace(asked, object)?;
     }
     if resource.custom.is_none() {
         defaults::apply(resource, object);
@@ -62,7 +62,7 @@ pub(crate) fn admit(
 }
 
 /// Nothing is created where no namespace is, or where one is going.
-fn check_namespace(asked: &Asked<'_>) -> Result<(), Status> {
+fn check_namespace(asked: &Asked<'_>, object: &Value) -> Result<(), Status> {
     let namespace = &asked.target.namespace;
     if !asked.resource.namespaced {
         return Ok(());
@@ -72,7 +72,7 @@ fn check_namespace(asked: &Asked<'_>) -> Result<(), Status> {
     };
     if found["status"]["phase"] == "Terminating" {
         let why = format!("unable to create new content in namespace {namespace} because it is being terminated");
-        let name = &asked.target.name;
+        let name = object["metadata"]["name"].as_str().unwrap_or_default();
         return Err(Status::forbidden(&asked.resource.group, &asked.resource.plural, name, &why));
     }
     Ok(())

@@ -47,7 +47,7 @@ async fn on_path(cluster: &Arc<Cluster>, call: &Call) -> Result<Reply, Status> {
     match parts.as_slice() {
         ["healthz" | "livez" | "readyz", ..] => Ok(Reply::text(200, "ok")),
         ["version"] => Ok(Reply::json(200, version(cluster))),
-        ["openapi", rest @ ..] => openapi::serve(cluster, rest),
+        ["openapi", rest @ ..] => openapi::serve(cluster, rest, call.header("accept")),
         ["apis", group, version] => match aggregation::service_for(cluster, group, version) {
             Some(service) => Ok(aggregation::proxy(cluster, &service, call).await),
             None => discovery::version(cluster, group, version),

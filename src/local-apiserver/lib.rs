@@ -31,6 +31,9 @@ mod tokens;
 mod user;
 mod watch;
 
+#[cfg(test)]
+mod tests;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -120,9 +123,8 @@ impl ApiServer {
     }
 }
 
-/// Starts a server, with its bootstrap objects stored, and serves until [`ApiServer::stop`].
-#[expect(clippy::unused_async, reason = "must be called inside a runtime; later steps may wait")]
-pub async fn start(options: Options) -> Result<ApiServer> {
+/// Starts a server, with its bootstrap objects stored, and serves until [`ApiServer::stop`]. To be called inside a runtime.
+pub fn start(options: Options) -> Result<ApiServer> {
     let stop = CancellationToken::new();
     let tasks = TaskTracker::new();
     let acceptor = server::acceptor(&options)?;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
+use bytes::Bytes;
 use k8s_openapi::api;
 use schemars::SchemaGenerator;
 use schemars::generate::SchemaSettings;
@@ -11,8 +12,12 @@ use sha2::Digest;
 
 use crate::cluster::Cluster;
 use crate::kinds::Resource;
-use crate::request::Reply;
+use crate::request::{Body, Reply};
 use crate::status::Status;
+
+/// OpenAPI v2 as Go clients ask for it, and as it is answered: `@` may not stand in a media type.
+const SECOND_VERSION_ASKED: &str = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf";
+const SECOND_VERSION: &str = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf";
 
 /// Where the schemas refer to each other.
 const REFERENCE: &str = "#/components/schemas/";
@@ -200,21 +205,26 @@ fn mismatch(found: &str, place: &Place<'_>, wanted: Option<&str>, format: Option
 }
 
 /// `/openapi/v2`, `/openapi/v3` and the documents of single group versions.
-pub(crate) fn serve(cluster: &Cluster, rest: &[&str]) -> Result<Reply, Status> {
+pub(crate) fn serve(cluster: &Cluster, rest: &[&str], accept: &str) -> Result<Reply, Status> {
     match rest {
         ["v3"] => Ok(Reply::json(200, index(cluster))),
         ["v3", "api", version] => document(cluster, "", version),
         ["v3", "apis", group, version] => document(cluster, group, version),
-        ["v2"] => Ok(Reply::json(200, second_version(cluster))),
+        ["v2"] => Ok(second_version(cluster, accept)),
         _ => Err(Status::no_such_path()),
     }
 }
 
 /// OpenAPI v2 names the server and nothing else: clients that look a kind up there skip their own validation, and the
 /// server's is the same. Those that matter here read v3.
-fn second_version(cluster: &Cluster) -> Value {
+fn second_version(cluster: &Cluster, accept: &str) -> Reply {
+    if accept.contains(SECOND_VERSION_ASKED) || accept.contains(SECOND_VERSION) {
+        // The message Document with its field 1, `swagger`.
+        let document = Reply { body: Body::Bytes(Bytes::from_static(b"\x0a\x032.0")), ..Reply::json(200, Value::Null) };
+        return document.typed(SECOND_VERSION);
+    }
     let info = json!({"title": "Kubernetes", "version": format!("v{}", cluster.version)});
-    json!({"swagger": "2.0", "info": info, "paths": {}, "definitions": {}})
+    Reply::json(200, json!({"swagger": "2.0", "info": info, "paths": {}, "definitions": {}}))
 }
 
 fn index(cluster: &Cluster) -> Value {

@@ -48,7 +48,7 @@ pub(crate) fn json(document: &Value, patch: &Value) -> Result<Value, Status> {
     let patch: json_patch::Patch = serde_json::from_value(patch.clone())
         .map_err(|error| Status::bad_request(format!("error decoding patch: {error}")))?;
     let mut patched = document.clone();
-    json_patch::patch(&mut patched, &patch).map_err(|error| Status::patch_failed("", "", "", &error.to_string()))?;
+    json_patch::patch(&mut patched, &patch).map_err(|_| Status::patch_failed())?;
     Ok(patched)
 }
 

@@ -177,7 +177,10 @@ fn split_requirement(part: &str) -> Result<Requirement, Status> {
         return Ok(Requirement::Absent(key(name)));
     }
     if part.contains(char::is_whitespace) {
-        return Err(Status::bad_request(format!("unable to parse requirement: found '{part}', expected: a selector")));
+        let second = part.split_whitespace().nth(1).unwrap_or_default();
+        return Err(Status::bad_request(format!(
+            "unable to parse requirement: found '{second}', expected: in, notin, =, ==, !=, gt, lt"
+        )));
     }
     Ok(Requirement::Exists(key(part)))
 }

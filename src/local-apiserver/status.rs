@@ -115,11 +115,9 @@ impl Status {
     }
 
     /// A patch that cannot be applied to this object.
-    pub(crate) fn patch_failed(group: &str, plural: &str, name: &str, why: &str) -> Self {
-        let mut details = details(group, plural, name);
-        details["causes"] = json!([{"reason": "UnexpectedServerResponse", "message": why}]);
+    pub(crate) fn patch_failed() -> Self {
         Self::failure(422, "Invalid", "the server rejected our request due to an error in our request")
-            .with_details(details)
+            .with_details(json!({}))
     }
 
     /// A patch whose outcome is no object of its kind.

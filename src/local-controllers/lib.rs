@@ -30,6 +30,9 @@ mod selector;
 mod work;
 mod world;
 
+#[cfg(test)]
+mod stories;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -142,57 +142,15 @@ impl NamespaceController {
 
     /// Says in the conditions what keeps the namespace from going.
     async fn report(&self, namespace: &Value, left: &[(String, Value)], failed: &[(String, String)]) -> Result<()> {
-        let counts = tally(left.iter().map(|(id, _)| id.clone()));
-        let finalizers = left.iter().flat_map(|(_, object)| items(object, "/metadata/finalizers"));
-        let finalizers = tally(finalizers.filter_map(Value::as_str).map(str::to_owned));
-        let groups: Vec<String> = failed.iter().map(|(group, why)| format!("{group}: {why}")).collect();
-        let conditions = [
-            (
-                "NamespaceDeletionDiscoveryFailure",
-                !failed.is_empty(),
-                "DiscoveryFailed",
-                "ResourcesDiscovered",
-                format!(
-                    "Discovery failed for some groups, {} failing: unable to retrieve the complete list of server \
-                      APIs: {}",
-                    failed.len(),
-                    groups.join(", ")
-                ),
-                "All resources successfully discovered",
-            ),
-            (
-                "NamespaceContentRemaining",
-                !left.is_empty(),
-                "SomeResourcesRemain",
-                "ContentRemoved",
-                format!("Some resources are remaining: {}", listed(&counts, "has", "resource instances")),
-                "All content successfully removed",
-            ),
-            (
-                "NamespaceFinalizersRemaining",
-                !finalizers.is_empty(),
-                "SomeFinalizersRemain",
-                "ContentHasNoFinalizers",
-                format!(
-                    "Some content in the namespace has finalizers remaining: {}",
-                    listed(&finalizers, "in", "resource instances")
-                ),
-                "All content-preserving finalizers finished",
-            ),
-        ];
         let now = second(self.world.clock.now());
-        let conditions: Vec<Value> = conditions
-            .into_iter()
-            .map(|(kind, bad, bad_reason, good_reason, bad_message, good_message)| {
-                let status = if bad { "True" } else { "False" };
-                let old = crate::object::condition(namespace, kind).filter(|old| text(old, "/status") == status);
-                let since = old.map_or(now.as_str(), |old| text(old, "/lastTransitionTime"));
-                let (reason, message) =
-                    if bad { (bad_reason, bad_message) } else { (good_reason, good_message.to_owned()) };
-                json!({"type": kind, "status": status, "reason": reason, "message": message,
-                       "lastTransitionTime": since})
-            })
-            .collect();
+        let made = findings(left, failed).into_iter().map(|one| {
+            let status = if one.bad { "True" } else { "False" };
+            let old = crate::object::condition(namespace, one.kind).filter(|old| text(old, "/status") == status);
+            let since = old.map_or(now.as_str(), |old| text(old, "/lastTransitionTime"));
+            json!({"type": one.kind, "status": status, "reason": one.reason, "message": one.message,
+                   "lastTransitionTime": since})
+        });
+        let conditions: Vec<Value> = made.collect();
         let conditions = Value::from(conditions);
         if namespace.pointer("/status/conditions") == Some(&conditions) {
             return Ok(());
@@ -215,6 +173,59 @@ impl NamespaceController {
     }
 }
 
+/// One condition of a namespace that is going.
+struct Finding {
+    kind: &'static str,
+    bad: bool,
+    reason: &'static str,
+    message: String,
+}
+
+/// What holds a namespace up, by what is left in it and which groups could not be read.
+fn findings(left: &[(String, Value)], failed: &[(String, String)]) -> [Finding; 5] {
+    let good = |kind, reason, message: &str| Finding { kind, bad: false, reason, message: message.to_owned() };
+    let counts = tally(left.iter().map(|(id, _)| if id.contains('.') { id.clone() } else { format!("{id}.") }));
+    let finalizers = left.iter().flat_map(|(_, object)| items(object, "/metadata/finalizers"));
+    let finalizers = tally(finalizers.filter_map(Value::as_str).map(str::to_owned));
+    let groups: Vec<String> = failed.iter().map(|(group, why)| format!("{group}: {why}")).collect();
+    let mut all = [
+        good("NamespaceDeletionDiscoveryFailure", "ResourcesDiscovered", "All resources successfully discovered"),
+        good(
+            "NamespaceDeletionGroupVersionParsingFailure",
+            "ParsedGroupVersions",
+            "All legacy kube types successfully parsed",
+        ),
+        good(
+            "NamespaceDeletionContentFailure",
+            "ContentDeleted",
+            "All content successfully deleted, may be waiting on finalization",
+        ),
+        good("NamespaceContentRemaining", "ContentRemoved", "All content successfully removed"),
+        good("NamespaceFinalizersRemaining", "ContentHasNoFinalizers", "All content-preserving finalizers finished"),
+    ];
+    let mut spoil = |index: usize, reason, message| {
+        all[index] = Finding { kind: all[index].kind, bad: true, reason, message };
+    };
+    if !failed.is_empty() {
+        let message = format!(
+            "Discovery failed for some groups, {} failing: unable to retrieve the complete list of server APIs: {}",
+            failed.len(),
+            groups.join(", ")
+        );
+        spoil(0, "DiscoveryFailed", message);
+    }
+    if !left.is_empty() {
+        let message = format!("Some resources are remaining: {}", listed(&counts, "has", "resource instances"));
+        spoil(3, "SomeResourcesRemain", message);
+    }
+    if !finalizers.is_empty() {
+        let names = listed(&finalizers, "in", "resource instances");
+        let message = format!("Some content in the namespace has finalizers remaining: {names}");
+        spoil(4, "SomeFinalizersRemain", message);
+    }
+    all
+}
+
 /// Refusals that mean "not needed any more": it exists, or the namespace is going or gone.
 fn made(result: Result<Value>) -> Result<()> {
     match result {
@@ -234,4 +245,24 @@ fn tally(names: impl Iterator<Item = String>) -> std::collections::BTreeMap<Stri
 fn listed(counts: &std::collections::BTreeMap<String, usize>, verb: &str, what: &str) -> String {
     let parts: Vec<String> = counts.iter().map(|(name, count)| format!("{name} {verb} {count} {what}")).collect();
     parts.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_left_is_named_with_its_finalizers() {
+        let left = [("configmaps".to_owned(), json!({"metadata": {"finalizers": ["example.com/hold"]}}))];
+        let found = findings(&left, &[]);
+        let bad: Vec<&str> = found.iter().filter(|one| one.bad).map(|one| one.message.as_str()).collect();
+        assert_eq!(
+            bad,
+            [
+                "Some resources are remaining: configmaps. has 1 resource instances",
+                "Some content in the namespace has finalizers remaining: example.com/hold in 1 resource instances",
+            ]
+        );
+        assert!(findings(&[], &[]).iter().all(|one| !one.bad));
+    }
 }

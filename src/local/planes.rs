@@ -48,7 +48,7 @@ impl Planes {
                 None => break,
                 Some(Request::Start { spec, reply }) => {
                     let name = spec.name.clone();
-                    let outcome = self.start(&spec, POD_NETWORK_FIRST.wrapping_add(started)).await;
+                    let outcome = self.start(&spec, POD_NETWORK_FIRST.wrapping_add(started));
                     started = (started + 1) % 128;
                     let answer = outcome.map(|(plane, endpoint)| {
                         running.insert(name, plane);
@@ -73,7 +73,7 @@ impl Planes {
         futures::future::join_all(running.into_values().map(Plane::stop)).await;
     }
 
-    async fn start(&self, spec: &Spec, pod_network: u8) -> Result<(Plane, Endpoint), String> {
+    fn start(&self, spec: &Spec, pod_network: u8) -> Result<(Plane, Endpoint), String> {
         let listener =
             TcpListener::bind(("127.0.0.1", 0)).map_err(|error| format!("no port for the API server: {error}"))?;
         let address = listener.local_addr().map_err(|error| error.to_string())?;
@@ -93,7 +93,6 @@ impl Planes {
             clock: self.clock.clone(),
             pods_dir: self.pods_dir.clone(),
         })
-        .await
         .map_err(|error| error.to_string())?;
         let server = Arc::new(server);
         let (profiles, profiles_seen) = watch::channel(Vec::new());

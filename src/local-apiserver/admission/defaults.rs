@@ -23,6 +23,10 @@ pub(crate) fn apply(resource: &Resource, object: &mut Value) {
         }
         "DaemonSet" => template(object),
         "Job" => job(object),
+        "CronJob" => cron_job(&mut object["spec"]),
+        "APIService" if object["spec"]["service"].is_object() => {
+            set(&mut object["spec"]["service"], "port", 443.into());
+        }
         "Service" => service(&mut object["spec"]),
         "HorizontalPodAutoscaler" => autoscaler(&mut object["spec"]),
         "ClusterRoleBinding" | "RoleBinding" => binding(object),
@@ -106,6 +110,16 @@ fn job(object: &mut Value) {
     template(object);
     if object["metadata"]["labels"].as_object().is_none_or(serde_json::Map::is_empty) {
         object["metadata"]["labels"] = object["spec"]["template"]["metadata"]["labels"].clone();
+    }
+}
+
+fn cron_job(spec: &mut Value) {
+    set(spec, "concurrencyPolicy", "Allow".into());
+    set(spec, "suspend", false.into());
+    set(spec, "successfulJobsHistoryLimit", 3.into());
+    set(spec, "failedJobsHistoryLimit", 1.into());
+    if spec["jobTemplate"]["spec"]["template"].is_object() {
+        template(&mut spec["jobTemplate"]);
     }
 }
 

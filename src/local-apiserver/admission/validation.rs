@@ -18,6 +18,7 @@ pub(crate) fn check(resource: &Resource, old: Option<&Value>, object: &Value, er
         errors.extend(wrong.map(|detail| FieldError::invalid("metadata.name", &name.into(), &detail)));
     }
     labels(&object["metadata"]["labels"], "metadata.labels", errors);
+    finalizers(old, object, errors);
     if resource.custom.is_some() {
         return;
     }
@@ -42,6 +43,7 @@ pub(crate) fn check(resource: &Resource, old: Option<&Value>, object: &Value, er
             pod_update(old, object, errors);
         }
         "HorizontalPodAutoscaler" => autoscaler(&object["spec"], errors),
+        "APIService" => api_service(name, &object["spec"], errors),
         "Service" => service(&object["spec"], errors),
         "RoleBinding" | "ClusterRoleBinding" => {
             let kinds: &[&str] = if resource.namespaced { &["Role", "ClusterRole"] } else { &["ClusterRole"] };
@@ -133,6 +135,38 @@ fn pod_spec(spec: &Value, path: &str, errors: &mut Vec<FieldError>) {
     }
 }
 
+/// Whoever deletes may not be held up by newcomers.
+fn finalizers(old: Option<&Value>, object: &Value, errors: &mut Vec<FieldError>) {
+    let Some(old) = old.filter(|old| !old["metadata"]["deletionTimestamp"].is_null()) else { return };
+    let list = |object: &Value| object["metadata"]["finalizers"].as_array().cloned().unwrap_or_default();
+    let held = list(old);
+    let new: Vec<String> =
+        list(object).iter().filter(|one| !held.contains(one)).map(std::string::ToString::to_string).collect();
+    if !new.is_empty() {
+        let detail = format!(
+            "no new finalizers can be added if the object is being deleted, found new finalizers []string{{{}}}",
+            new.join(", ")
+        );
+        errors.push(FieldError::forbidden("metadata.finalizers", &detail));
+    }
+}
+
+fn api_service(name: &str, spec: &Value, errors: &mut Vec<FieldError>) {
+    let text = |field: &str| spec[field].as_str().unwrap_or_default();
+    let wanted = format!("{}.{}", text("version"), text("group"));
+    if name != wanted {
+        let detail = format!("must be `spec.version+\".\"+spec.group`: \"{wanted}\"");
+        errors.push(FieldError::invalid("metadata.name", &name.into(), &detail));
+    }
+    for (field, most) in [("groupPriorityMinimum", 20_000), ("versionPriority", 1000)] {
+        let given = spec[field].as_i64().unwrap_or(0);
+        if given <= 0 || given > most {
+            let detail = format!("must be positive and less than {most}");
+            errors.push(FieldError::invalid(format!("spec.{field}"), &given.into(), &detail));
+        }
+    }
+}
+
 /// Keys and values of labels.
 fn labels(labels: &Value, path: &str, errors: &mut Vec<FieldError>) {
     for (key, value) in labels.as_object().into_iter().flatten() {
@@ -147,7 +181,7 @@ fn pod_update(old: Option<&Value>, object: &Value, errors: &mut Vec<FieldError>)
     let Some(old) = old else { return };
     let fixed = |pod: &Value| {
         let mut spec = pod["spec"].as_object().cloned().unwrap_or_default();
-        for field in ["activeDeadlineSeconds", "tolerations", "schedulingGates", "terminationGracePeriodSeconds"] {
+        for field in ["activeDeadlineSeconds", "tolerations", "schedulingGates"] {
             spec.remove(field);
         }
         if old["spec"]["nodeName"].is_null() {

@@ -126,6 +126,7 @@ pub(crate) fn has_generation(resource: &Resource) -> bool {
                 | "PodDisruptionBudget"
                 | "CustomResourceDefinition"
                 | "EndpointSlice"
+                | "PriorityClass"
         )
 }
 

@@ -109,9 +109,14 @@ fn scale_of(asked: &Asked<'_>, object: &Value) -> Value {
             "name": metadata["name"], "namespace": metadata["namespace"], "uid": metadata["uid"],
             "resourceVersion": metadata["resourceVersion"], "creationTimestamp": metadata["creationTimestamp"],
         },
-        "spec": {"replicas": path(object, &scale.spec_replicas).as_i64().unwrap_or(0)},
+        "spec": {},
         "status": {"replicas": path(object, &scale.status_replicas).as_i64().unwrap_or(0)},
     });
+    // Go leaves a zero out here, and clients must read the absence as zero.
+    let wanted = path(object, &scale.spec_replicas).as_i64().unwrap_or(0);
+    if wanted != 0 {
+        view["spec"]["replicas"] = wanted.into();
+    }
     let selector = selector_text(path(object, &scale.selector));
     if !selector.is_empty() && !scale.selector.is_empty() {
         view["status"]["selector"] = selector.into();
