@@ -1,3 +1,5 @@
+//! The decision table of one poll, row by row, and what must hold for any input.
+
 use proptest::prelude::*;
 use serde_json::json;
 

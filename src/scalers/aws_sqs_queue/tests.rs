@@ -1,3 +1,5 @@
+//! The trigger against a scripted SQS.
+
 use std::collections::BTreeMap;
 
 use clock::Clock;
