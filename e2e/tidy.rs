@@ -10,9 +10,24 @@ const TRAITS_MAX: usize = 10;
 const NAMES_BANNED: [&str; 6] = ["common", "util", "utils", "helpers", "misc", "mod"];
 
 /// Every crate of the house and the siblings that it may point at.
-const ARROWS: [(&str, &[&str]); 17] = [
+const ARROWS: [(&str, &[&str]); 18] = [
     ("aws", &["clock", "provision"]),
-    ("cli", &["aws", "clock", "cluster", "image", "local", "operator", "provision", "stack", "verify", "worker", "workshop"]),
+    (
+        "cli",
+        &[
+            "aws",
+            "clock",
+            "cluster",
+            "image",
+            "local",
+            "operator",
+            "provision",
+            "stack",
+            "verify",
+            "worker",
+            "workshop",
+        ],
+    ),
     ("clock", &[]),
     ("cluster", &["clock", "provision"]),
     ("image", &[]),
@@ -21,6 +36,7 @@ const ARROWS: [(&str, &[&str]); 17] = [
     ("local-apiserver", &["clock"]),
     ("local-aws", &["clock"]),
     ("local-controllers", &["clock", "local-apiserver"]),
+    ("localstack", &["clock"]),
     ("operator", &["clock", "keda", "scalers"]),
     ("provision", &["clock"]),
     ("scalers", &["aws", "clock", "keda"]),

@@ -32,7 +32,8 @@ pub(crate) fn read(findings: &mut Findings, root: Node) -> Stack {
     let kubernetes = read_kubernetes(root.section("kubernetes"));
     let localstack = read_localstack(root.section("localstack"));
     root.finish();
-    let mut stack = Stack { name, region, profile, cluster: cluster.clone(), operator, workloads, kubernetes, localstack };
+    let mut stack =
+        Stack { name, region, profile, cluster: cluster.clone(), operator, workloads, kubernetes, localstack };
     if cluster.selectors.is_empty() {
         cluster.selectors = default_selectors(&stack);
         stack.cluster = cluster;
@@ -182,10 +183,8 @@ fn read_worker(mut section: Section<'_>) -> Worker {
 }
 
 fn read_localstack(mut section: Section<'_>) -> LocalStack {
-    let localstack = LocalStack {
-        endpoint: section.optional_text("endpoint", None),
-        image: section.optional_text("image", None),
-    };
+    let localstack =
+        LocalStack { endpoint: section.optional_text("endpoint", None), image: section.optional_text("image", None) };
     section.finish();
     localstack
 }
