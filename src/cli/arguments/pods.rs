@@ -29,9 +29,10 @@ pub enum OperatorCommand {
 }
 
 fn account_id(text: &str) -> Result<String, String> {
-    match text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit()) {
-        true => Ok(text.to_owned()),
-        false => Err("an account has twelve digits".to_owned()),
+    if text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        Ok(text.to_owned())
+    } else {
+        Err("an account has twelve digits".to_owned())
     }
 }
 
