@@ -1,0 +1,140 @@
+//! A cluster that the user brings: named by a context, found to be usable before anything is made.
+
+use std::net::{IpAddr, UdpSocket};
+use std::path::{Path, PathBuf};
+
+use cluster::brought::{self, Contexts};
+use cluster::{Cluster, Connection};
+
+use super::Target;
+use crate::arguments::TargetName;
+use crate::diagnostic::{Diagnostic, Outcome, one};
+use crate::env;
+use crate::exit::Exit;
+use crate::settings::Settings;
+
+/// A cluster that was there before the stack and stays after it.
+#[derive(Debug, Clone)]
+pub(crate) struct Brought {
+    pub(crate) kubeconfig: Option<PathBuf>,
+    pub(crate) context: String,
+    /// The issuer of its ServiceAccount tokens.
+    pub(crate) issuer: String,
+}
+
+impl Brought {
+    pub(crate) fn connection(&self) -> Connection {
+        Connection::Kubeconfig { file: self.kubeconfig.clone(), context: Some(self.context.clone()) }
+    }
+}
+
+/// Whether the stack lands in a cluster of the user's.
+pub(crate) fn is_wanted(settings: &Settings) -> bool {
+    settings.stack.kubernetes.context.is_some() || settings.target == TargetName::Localstack
+}
+
+/// The context to use. Only one that was chosen on purpose: named, or in force in a kubeconfig that `KUBECONFIG` names.
+pub(super) fn required(settings: &Settings) -> Outcome<String> {
+    let kubernetes = &settings.stack.kubernetes;
+    let file = kubernetes.kubeconfig.as_deref().map(Path::new);
+    let refused = |text: String, help: String| vec![Diagnostic::error(text).help(help).exit(Exit::Preflight)];
+    let Contexts { names, current } = brought::contexts(file).map_err(|error| {
+        one(error).into_iter().map(|diagnostic| diagnostic.exit(Exit::Preflight)).collect::<Vec<_>>()
+    })?;
+    let listed = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+    match &kubernetes.context {
+        Some(context) if names.contains(context) => Ok(context.clone()),
+        Some(context) => Err(refused(
+            format!("the kubeconfig has no context {context:?}"),
+            format!("name one with --context; there are: {listed}"),
+        )),
+        None => current.filter(|_| file.is_some() || env::has_kubeconfig()).ok_or_else(|| {
+            refused(
+                "no cluster is named, and the current context of your kubeconfig is not taken unasked".to_owned(),
+                format!("name a context with --context, or a kubeconfig with KUBECONFIG; there are: {listed}"),
+            )
+        }),
+    }
+}
+
+/// The target with the cluster that the settings name, if they name one.
+pub(super) async fn added(mut target: Target, settings: &Settings) -> Outcome<Target> {
+    if !is_wanted(settings) {
+        return Ok(target);
+    }
+    let context = required(settings)?;
+    let kubeconfig = settings.stack.kubernetes.kubeconfig.as_ref().map(PathBuf::from);
+    let connection = Connection::Kubeconfig { file: kubeconfig.clone(), context: Some(context.clone()) };
+    let issuer = brought::issuer(&Cluster::new(connection, target.clock.clone())).await;
+    let issuer = issuer.map_err(|error| {
+        one(error).into_iter().map(|diagnostic| diagnostic.exit(Exit::Preflight)).collect::<Vec<_>>()
+    })?;
+    if target.left_out.is_empty() {
+        target
+            .left_out
+            .push(format!("EKS cluster, Fargate profile, addon: the cluster is your own, context {context}"));
+    }
+    target.limits.push("that an EKS cluster would be made right: the cluster was there already".to_owned());
+    target.brought = Some(Brought { kubeconfig, context, issuer });
+    let named = settings.stack.kubernetes.endpoint_for_pods.clone();
+    target.endpoint_for_pods = named.or_else(|| target.endpoint_for_pods.map(|endpoint| as_pods_see(&endpoint)));
+    Ok(target)
+}
+
+/// What can be known to fail in a brought cluster, found before anything is made: rights, the image, the way to AWS.
+pub(crate) async fn check(settings: &Settings, target: &Target) -> Outcome<()> {
+    let Some(brought) = &target.brought else { return Ok(()) };
+    let cluster = Cluster::new(brought.connection(), target.clock.clone());
+    let refused = |text: String, help: String| Err(vec![Diagnostic::error(text).help(help).exit(Exit::Preflight)]);
+    let missing = cluster::preflight::missing_rights(&cluster).await.map_err(one)?;
+    if !missing.is_empty() {
+        let missing: Vec<_> = missing.iter().map(ToString::to_string).collect();
+        return refused(
+            format!("the user of context {} may not: {}", brought.context, missing.join(", ")),
+            "use a context whose user may administer the cluster".to_owned(),
+        );
+    }
+    let Some(endpoint) = &target.endpoint_for_pods else { return Ok(()) };
+    let image = &settings.stack.operator.image;
+    let run = uuid::Uuid::new_v4().simple().to_string();
+    let probe = brought::Probe {
+        stack: &settings.stack.name,
+        run: &run[..8],
+        image,
+        arguments: &["reach".to_owned(), endpoint.clone()],
+    };
+    match brought::probe(&cluster, &probe).await.map_err(one)? {
+        Ok(()) => Ok(()),
+        Err(why) if why.contains("cannot get the image") => refused(
+            why,
+            format!(
+                "bring it there: `sluice image save sluice.tar --name {image}`, then `kind load image-archive sluice.tar` or \
+                 your cluster's own way; or push it (`sluice image push`) and name it with --image"
+            ),
+        ),
+        Err(why) => refused(
+            format!("pods of context {} do not reach AWS at {endpoint}: {why}", brought.context),
+            "name the endpoint as pods see it with --endpoint-for-pods".to_owned(),
+        ),
+    }
+}
+
+/// An endpoint on this machine's loopback under an address that pods can reach; others as they are.
+///
+/// Right where nodes are this machine or containers on it; Docker Desktop and kind on it need --endpoint-for-pods
+/// `http://host.docker.internal:PORT`.
+fn as_pods_see(endpoint: &str) -> String {
+    let loopback = ["//127.0.0.1", "//localhost"].into_iter().find(|host| endpoint.contains(host));
+    match (loopback, own_address()) {
+        (Some(host), Some(address)) => endpoint.replacen(host, &format!("//{address}"), 1),
+        _ => endpoint.to_owned(),
+    }
+}
+
+/// This machine's address on its way out. Nothing is sent: connecting a datagram socket only chooses a route.
+fn own_address() -> Option<IpAddr> {
+    let socket = UdpSocket::bind(("0.0.0.0", 0)).ok()?;
+    // 192.0.2.0/24 is for documentation (RFC 5737): nobody is there.
+    socket.connect(("192.0.2.1", 9)).ok()?;
+    socket.local_addr().ok().map(|address| address.ip())
+}

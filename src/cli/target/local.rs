@@ -1,0 +1,94 @@
+//! Sluice's own local cloud, a process per stack.
+
+use ::local::files::{Folder, Record};
+use ::local::process;
+use aws::session::{self, Session};
+use clock::Clock;
+
+use super::{Missing, Target, absolute, brought, preflight};
+use crate::arguments::{Global, LocalRun};
+use crate::commands::local::{self as command, Place};
+use crate::diagnostic::{Diagnostic, Outcome, one};
+use crate::exit::Exit;
+use crate::settings::Settings;
+
+/// The local cloud has no network; EKS wants two subnets all the same.
+const SUBNETS: [&str; 2] = ["subnet-0a1b2c3d4e5f60001", "subnet-0a1b2c3d4e5f60002"];
+
+/// The place of the stack's local cloud.
+pub(crate) fn place(settings: &Settings) -> Place {
+    Place {
+        folder: Folder::at(&settings.folder),
+        region: settings.stack.region.clone(),
+        time_scale: settings.time_scale,
+    }
+}
+
+pub(super) async fn open(settings: &Settings, global: &Global, missing: Missing) -> Outcome<Target> {
+    let place = place(settings);
+    let running = process::find(&place.folder).map_err(one)?;
+    let started = running.is_none();
+    let record = match (running, missing) {
+        (Some(record), _) => record,
+        (None, Missing::Refuse) => return Err(nothing_is_up()),
+        (None, Missing::Start) => command::start(&LocalRun::default(), &place, global).await?,
+    };
+    if record.region != settings.stack.region {
+        let text = format!("the local cloud stands for {}, the stack wants {}", record.region, settings.stack.region);
+        return Err(vec![Diagnostic::error(text).help("end it first with `sluice down`").exit(Exit::Usage)]);
+    }
+    let key = place.folder.load_access().map_err(one)?.ok_or_else(|| {
+        let text = format!("{} is missing or empty", place.folder.credentials().display());
+        vec![Diagnostic::error(text).help("end the local cloud with `sluice down` and begin again")]
+    })?;
+    let Record { aws_endpoint, region, time_scale, .. } = record;
+    let wanted = session::Settings { profile: None, region: Some(region), endpoint_url: Some(aws_endpoint.clone()) };
+    let session = Session::load(wanted).await.map_err(one)?.with_static_credentials(&key.id, &key.secret, None);
+    let caller = session.caller_identity().await.map_err(preflight)?;
+    let mut limits = vec!["that AWS itself behaves like this: the cloud was Sluice's own, on this machine".to_owned()];
+    if !brought::is_wanted(settings) {
+        limits.push("start-up times of Fargate and EKS: pods were processes, and time was scaled".to_owned());
+    }
+    let target = Target {
+        session,
+        account_id: caller.account_id,
+        caller_arn: caller.arn,
+        clock: Clock::scaled(time_scale),
+        denials: Some(format!("{aws_endpoint}/_sluice/denials")),
+        endpoint_for_pods: Some(aws_endpoint),
+        limits,
+        left_out: Vec::new(),
+        asks: false,
+        subnets: SUBNETS.map(str::to_owned).to_vec(),
+        started,
+        brought: None,
+    };
+    brought::added(target, settings).await
+}
+
+pub(super) async fn close(settings: &Settings) -> Outcome<()> {
+    let folder = place(settings).folder;
+    process::stop(&folder).await.map_err(one)?;
+    folder.clear().map_err(one)
+}
+
+pub(super) fn environment(settings: &Settings) -> Outcome<Vec<(&'static str, Option<String>)>> {
+    let folder = place(settings).folder;
+    let record = process::find(&folder).map_err(one)?.ok_or_else(nothing_is_up)?;
+    let mut variables = vec![
+        ("AWS_ENDPOINT_URL", Some(record.aws_endpoint)),
+        ("AWS_SHARED_CREDENTIALS_FILE", Some(absolute(folder.credentials())?)),
+        ("AWS_CONFIG_FILE", Some(absolute(folder.config())?)),
+    ];
+    let others = ["AWS_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"];
+    variables.extend(others.map(|name| (name, None)));
+    Ok(variables)
+}
+
+fn nothing_is_up() -> Vec<Diagnostic> {
+    vec![
+        Diagnostic::error("nothing is up: the local cloud of this stack is not running")
+            .help("start it with `sluice up`, or only the cloud with `sluice local start`")
+            .exit(Exit::Preflight),
+    ]
+}
