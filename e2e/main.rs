@@ -3,7 +3,12 @@
 //! Nothing here knows the product's types: the tests start the program as a person does and look at its output, its
 //! exit code, its files and its processes.
 
-#![expect(clippy::tests_outside_test_module, clippy::unwrap_used, reason = "this whole crate is one test binary")]
+#![expect(
+    clippy::tests_outside_test_module,
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "this whole crate is one test binary"
+)]
 
 mod bad_input;
 mod image;

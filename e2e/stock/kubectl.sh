@@ -145,6 +145,12 @@ until_equals 'at 0 replicas scaling is disabled'   'ScalingDisabled scaling is d
 refuses 'min above max'                            'must be greater than or equal to `minReplicas`' create '{"apiVersion":"autoscaling/v2","kind":"HorizontalPodAutoscaler","metadata":{"name":"x"},"spec":{"minReplicas":5,"maxReplicas":3,"scaleTargetRef":{"apiVersion":"apps/v1","kind":"Deployment","name":"x"}}}'
 create '{"apiVersion":"autoscaling/v2","kind":"HorizontalPodAutoscaler","metadata":{"name":"lost"},"spec":{"maxReplicas":3,"scaleTargetRef":{"apiVersion":"apps/v1","kind":"Deployment","name":"lost"},"metrics":[{"type":"External","external":{"metric":{"name":"m"},"target":{"type":"AverageValue","averageValue":"3"}}}]}}' >/dev/null
 until_equals 'a target that is not there'          'False FailedGetScale the HPA controller was unable to get the target'"'"'s current scale: deployments.apps "lost" not found' k get hpa lost -o 'jsonpath={.status.conditions[0].status} {.status.conditions[0].reason} {.status.conditions[0].message}'
+k create deployment asker --image="$POD_IMAGE" >/dev/null
+create '{"apiVersion":"autoscaling/v2","kind":"HorizontalPodAutoscaler","metadata":{"name":"asker"},"spec":{"maxReplicas":3,"scaleTargetRef":{"apiVersion":"apps/v1","kind":"Deployment","name":"asker"},"metrics":[{"type":"External","external":{"metric":{"name":"no-such","selector":{"matchLabels":{"a":"b"}}},"target":{"type":"AverageValue","averageValue":"3"}}}]}}' >/dev/null
+until_equals 'a metric that nobody serves'         'False FailedGetExternalMetric' k get hpa asker -o 'jsonpath={.status.conditions[?(@.type=="ScalingActive")].status} {.status.conditions[?(@.type=="ScalingActive")].reason}'
+shows   'and why, with the selector'               'the HPA was unable to compute the replica count: unable to get external metric '"$NAMESPACE"'/no-such/&LabelSelector{MatchLabels:map[string]string{a: b,},MatchExpressions:[]LabelSelectorRequirement{},}: unable to fetch metrics from external metrics API: ' k get hpa asker -o 'jsonpath={.status.conditions[?(@.type=="ScalingActive")].message}'
+shows   'the summary as an event'                  'invalid metrics (1 invalid out of 1), first error is: failed to get no-such external metric value: failed to get no-such external metric: unable to get external metric' k get events --field-selector involvedObject.kind=HorizontalPodAutoscaler,involvedObject.name=asker
+equals  'a missing metric changes nothing'         '1' k get deployment asker -o 'jsonpath={.spec.replicas}'
 shows   'columns of get hpa'                       '<unknown>/3 (avg)' k get hpa lost
 
 section 'access'
@@ -301,7 +307,7 @@ if [ "$PODS" = yes ]; then
   until_equals 'a job fails'                       'BackoffLimitExceeded Job has reached the specified backoff limit' k get job lost -o 'jsonpath={.status.conditions[?(@.type=="Failed")].reason} {.status.conditions[?(@.type=="Failed")].message}'
   k create deployment sleeper --image="$POD_IMAGE" --replicas=2 -- /bin/sh -c 'exec sleep 600' >/dev/null
   shows   'a deployment rolls out'                 'successfully rolled out' k rollout status deployment sleeper --timeout="$DEADLINE"
-  shows   'an external metric that is not there'   'autoscaled' k autoscale deployment sleeper --min=1 --max=3 --cpu-percent=50
+  shows   'autoscale on a metric that is not there' 'autoscaled' k autoscale deployment sleeper --min=1 --max=3 --cpu-percent=50
   until_equals 'a missing metric is told'          'FailedGetResourceMetric' k get hpa sleeper -o 'jsonpath={.status.conditions[?(@.type=="ScalingActive")].reason}'
   equals  'and changes nothing'                    '2' k get deployment sleeper -o 'jsonpath={.spec.replicas}'
 fi

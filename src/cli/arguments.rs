@@ -149,8 +149,8 @@ pub enum Command {
     /// Say whether something listens at a URL (inside a pod, before anything is made)
     #[command(hide = true)]
     Reach(pods::Reach),
-    /// Run the operator (inside its pod); its settings are KEDA's environment variables
-    Operator,
+    /// Run the operator (inside its pod; its settings are KEDA's environment variables), or print its manifests
+    Operator(pods::Operator),
     /// Run the sample consumer (inside its pod)
     Worker(pods::Worker),
 }

@@ -15,7 +15,7 @@ use crate::diagnostic::{Outcome, one};
 use crate::target::Target;
 
 /// The operator's CRDs, generated from its types.
-const CRDS: &str = include_str!("../../templates/kubernetes/crds.yaml");
+pub(crate) const CRDS: &str = include_str!("../../templates/kubernetes/crds.yaml");
 
 /// The cluster's node: everything inside it refers to it.
 pub(crate) fn cluster_address() -> Address {

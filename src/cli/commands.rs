@@ -9,6 +9,7 @@ mod graph;
 mod image;
 mod kubeconfig;
 pub(crate) mod local;
+mod manifests;
 mod outputs;
 mod plan;
 mod pods;
@@ -35,13 +36,14 @@ pub(crate) async fn run(arguments: Arguments, view: &View, stop: CancellationTok
     let command = match command {
         Command::Image(image) => return image::run(image, view, stop).await,
         Command::Reach(wanted) => return pods::reach(&wanted).await,
-        Command::Operator => return pods::operator(stop).await,
+        Command::Operator(pods) if pods.command.is_none() => return pods::operator(stop).await,
         Command::Worker(worker) => return pods::worker(worker, stop).await,
         other => other,
     };
     let settings = settings::resolve(&global, view)?;
     match command {
         Command::Local(local) => local::run(local, &target::place(&settings), &global, view, stop).await,
+        Command::Operator(wanted) => manifests::run(wanted.command, &settings),
         Command::Env => env::run(&settings, view),
         Command::Status => Box::pin(status::run(&settings, &global, view)).await,
         Command::Workshop(wanted) => workshop::run(&wanted, &settings, &global, view, stop).await,

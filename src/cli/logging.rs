@@ -7,7 +7,10 @@ use crate::env;
 
 /// Starts logging as the command needs it; `SLUICE_LOG` overrides what `-v` asks for.
 pub(crate) fn start(arguments: &Arguments) {
-    let in_pod = matches!(arguments.command, Command::Operator | Command::Worker(_));
+    let in_pod = match &arguments.command {
+        Command::Operator(operator) => operator.command.is_none(),
+        other => matches!(other, Command::Worker(_)),
+    };
     let service = in_pod || matches!(arguments.command, Command::Local(Local::Run(_)));
     let default = match (service, arguments.global.verbose) {
         (true, 0) => "info",

@@ -11,12 +11,13 @@ use crate::object::{Manifest, Object};
 use crate::{LABEL_MANAGED_BY, LABEL_STACK, MANAGER, Result};
 
 /// The kinds that stacks make, in an order in which they may be removed.
-const KINDS: [(&str, &str); 13] = [
+const KINDS: [(&str, &str); 14] = [
     ("keda.sh/v1alpha1", "ScaledObject"),
     ("keda.sh/v1alpha1", "TriggerAuthentication"),
     ("keda.sh/v1alpha1", "ClusterTriggerAuthentication"),
     ("apiregistration.k8s.io/v1", "APIService"),
     ("apps/v1", "Deployment"),
+    ("policy/v1", "PodDisruptionBudget"),
     ("v1", "Service"),
     ("v1", "ServiceAccount"),
     ("rbac.authorization.k8s.io/v1", "RoleBinding"),

@@ -163,7 +163,7 @@ fn pod(name: &str, probe: &Probe<'_>) -> Value {
 mod tests {
     use super::*;
 
-    fn with(state: Value) -> Pod {
+    fn with(state: &Value) -> Pod {
         serde_json::from_value(json!({ "status": { "containerStatuses": [{
             "name": "probe", "image": "i", "imageID": "", "ready": false, "restartCount": 0, "state": state,
         }] } }))
@@ -172,11 +172,11 @@ mod tests {
 
     #[test]
     fn an_image_that_cannot_be_had_is_not_waited_for() {
-        let stuck = with(json!({ "waiting": { "reason": "ErrImageNeverPull", "message": "not present" } }));
+        let stuck = with(&json!({ "waiting": { "reason": "ErrImageNeverPull", "message": "not present" } }));
         assert!(matches!(state(&stuck, "sluice:1"), State::Stuck(why) if why.contains("sluice:1")));
-        let creating = with(json!({ "waiting": { "reason": "ContainerCreating" } }));
+        let creating = with(&json!({ "waiting": { "reason": "ContainerCreating" } }));
         assert!(matches!(state(&creating, "i"), State::Waiting(_)));
-        let ended = with(json!({ "terminated": { "exitCode": 1 } }));
+        let ended = with(&json!({ "terminated": { "exitCode": 1 } }));
         assert!(matches!(state(&ended, "i"), State::Ended(ended) if ended.exit_code == 1));
     }
 

@@ -25,11 +25,13 @@ impl std::fmt::Display for Right {
     }
 }
 
-const RESOURCES: [(&str, &str); 11] = [
+const RESOURCES: [(&str, &str); 13] = [
     ("", "namespaces"),
     ("", "serviceaccounts"),
     ("", "services"),
+    ("", "pods"),
     ("apps", "deployments"),
+    ("policy", "poddisruptionbudgets"),
     ("rbac.authorization.k8s.io", "clusterroles"),
     ("rbac.authorization.k8s.io", "clusterrolebindings"),
     ("rbac.authorization.k8s.io", "roles"),

@@ -96,9 +96,12 @@ fn rendered(scaled_object: &ScaledObject, metrics: &[metric::Spec]) -> Result<Ve
     let mut seen = BTreeSet::new();
     metrics
         .iter()
-        .map(|metric| match seen.insert(&metric.name) {
-            true => Ok(metric.rendered(name)),
-            false => Err(Error::DuplicateMetricName(metric.name.clone())),
+        .map(|metric| {
+            if seen.insert(&metric.name) {
+                Ok(metric.rendered(name))
+            } else {
+                Err(Error::DuplicateMetricName(metric.name.clone()))
+            }
         })
         .collect()
 }
@@ -110,7 +113,7 @@ mod tests {
     use super::*;
     use crate::metric::Target;
 
-    fn scaled_object(spec: serde_json::Value) -> ScaledObject {
+    fn scaled_object(spec: &serde_json::Value) -> ScaledObject {
         serde_json::from_value(json!({
             "apiVersion": "keda.sh/v1alpha1",
             "kind": "ScaledObject",
@@ -130,7 +133,7 @@ mod tests {
 
     #[test]
     fn the_whole_object_is_as_keda_makes_it() {
-        let object = scaled_object(json!({
+        let object = scaled_object(&json!({
             "scaleTargetRef": { "name": "orders" }, "maxReplicaCount": 3,
             "triggers": [{ "type": "aws-sqs-queue", "metadata": {} }],
             "advanced": { "horizontalPodAutoscalerConfig": { "behavior": { "scaleDown": { "stabilizationWindowSeconds": 60 } } } },
@@ -179,7 +182,7 @@ mod tests {
     #[test]
     fn a_value_target_goes_into_value_and_a_direction_can_be_paused() {
         let mut object =
-            scaled_object(json!({ "scaleTargetRef": { "name": "x" }, "triggers": [], "minReplicaCount": 2 }));
+            scaled_object(&json!({ "scaleTargetRef": { "name": "x" }, "triggers": [], "minReplicaCount": 2 }));
         object.metadata.annotations = Some(BTreeMap::from([(naming::PAUSED_SCALE_IN.to_owned(), "true".to_owned())]));
         let metric = metric::Spec { name: "s0-m".into(), target: Target::Value(2.5) };
         let hpa = build(&object, &GroupVersionKindResource::deployment(), &[metric]).unwrap();
@@ -192,7 +195,7 @@ mod tests {
 
     #[test]
     fn two_metrics_of_one_name_are_refused() {
-        let object = scaled_object(json!({ "scaleTargetRef": { "name": "x" }, "triggers": [] }));
+        let object = scaled_object(&json!({ "scaleTargetRef": { "name": "x" }, "triggers": [] }));
         let error = build(&object, &GroupVersionKindResource::deployment(), &[sqs(), sqs()]).unwrap_err();
         assert_eq!(error, Error::DuplicateMetricName("s0-aws-sqs-orders".into()));
     }

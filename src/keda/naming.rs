@@ -57,7 +57,8 @@ mod tests {
         let mut object = ScaledObject::new("orders", ScaledObjectSpec::default());
         assert_eq!(hpa(&object), "keda-hpa-orders");
         let advanced = object.spec.advanced.insert(crate::api::AdvancedConfig::default());
-        let config = advanced.horizontal_pod_autoscaler_config.insert(Default::default());
+        let config =
+            advanced.horizontal_pod_autoscaler_config.insert(crate::api::HorizontalPodAutoscalerConfig::default());
         config.name = Some(String::new());
         assert_eq!(hpa(&object), "keda-hpa-orders");
         object.spec.advanced.as_mut().unwrap().horizontal_pod_autoscaler_config.as_mut().unwrap().name =

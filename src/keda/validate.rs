@@ -14,9 +14,10 @@ pub fn scaled_object(spec: &ScaledObjectSpec) -> Result<()> {
     triggers(spec)?;
     fallback(spec)?;
     let modifiers = spec.advanced.as_ref().and_then(|advanced| advanced.scaling_modifiers.as_ref());
-    match modifiers.is_some_and(crate::api::ScalingModifiers::in_use) {
-        true => Err(Error::ScalingModifiersUnsupported),
-        false => Ok(()),
+    if modifiers.is_some_and(crate::api::ScalingModifiers::in_use) {
+        Err(Error::ScalingModifiersUnsupported)
+    } else {
+        Ok(())
     }
 }
 
@@ -60,9 +61,10 @@ fn fallback(spec: &ScaledObjectSpec) -> Result<()> {
             return Err(Error::NegativeFallback { field, value });
         }
     }
-    match spec.triggers.iter().all(crate::api::ScaleTriggers::is_resource) {
-        true => Err(Error::FallbackWithoutExternalTrigger),
-        false => Ok(()),
+    if spec.triggers.iter().all(crate::api::ScaleTriggers::is_resource) {
+        Err(Error::FallbackWithoutExternalTrigger)
+    } else {
+        Ok(())
     }
 }
 
@@ -79,9 +81,10 @@ pub fn authentication(kind: &'static str, name: &str, spec: &TriggerAuthenticati
     }
     let Some(identity) = &spec.pod_identity else { return Ok(()) };
     let has_role = identity.role_arn.as_ref().is_some_and(|arn| !arn.is_empty());
-    match has_role && identity.identity_owner == Some(IdentityOwner::Workload) {
-        true => Err(Error::TwoIdentities { kind, name: name.to_owned() }),
-        false => Ok(()),
+    if has_role && identity.identity_owner == Some(IdentityOwner::Workload) {
+        Err(Error::TwoIdentities { kind, name: name.to_owned() })
+    } else {
+        Ok(())
     }
 }
 
@@ -146,7 +149,10 @@ mod tests {
         let modifiers = crate::api::ScalingModifiers { formula: Some("a + b".into()), ..Default::default() };
         object.advanced = Some(crate::api::AdvancedConfig { scaling_modifiers: Some(modifiers), ..Default::default() });
         assert_eq!(scaled_object(&object), Err(Error::ScalingModifiersUnsupported));
-        let spec = TriggerAuthenticationSpec { hashi_corp_vault: Some(Default::default()), ..Default::default() };
+        let spec = TriggerAuthenticationSpec {
+            hashi_corp_vault: Some(crate::api::HashiCorpVault::default()),
+            ..Default::default()
+        };
         let text = authentication("TriggerAuthentication", "auth", &spec).unwrap_err().to_string();
         assert!(text.contains("auth") && text.contains("hashiCorpVault"), "{text}");
     }

@@ -137,8 +137,7 @@ impl Autoscaler {
         let target = self.target(api_version, kind).await.map_err(|error| error.to_string())?;
         let target = target.ok_or_else(|| {
             format!(
-                "unable to determine resource for scale target reference: no matches for kind \"{kind}\" in \
-                     group \"{}\"",
+                "no matches for kind \"{kind}\" in group \"{}\"",
                 api_version.split_once('/').map_or("", |(group, _)| group)
             )
         })?;
@@ -191,7 +190,7 @@ impl Autoscaler {
         for spec in items(hpa, "/spec/metrics") {
             let namespace = text(hpa, "/metadata/namespace");
             let Reading { outcome, status } = metrics::read(&self.client, namespace, spec, sizes, tolerance).await;
-            if let Outcome::Failed { reason, message } = &outcome {
+            if let Outcome::Failed { reason, message, .. } = &outcome {
                 self.events.warning(hpa, reason, message).await;
             }
             outcomes.push(outcome);

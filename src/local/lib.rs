@@ -15,6 +15,7 @@ pub mod cloud;
 pub mod container;
 pub mod files;
 mod planes;
+mod pod_network;
 pub mod process;
 
 /// What can go wrong with the local cloud as a process.

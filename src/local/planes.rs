@@ -12,9 +12,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::authority::Authority;
-
-/// First octet pair of the first cluster's pod addresses is 127.16; each further cluster has the next second octet.
-const POD_NETWORK_FIRST: u8 = 16;
+use crate::pod_network::PodNetwork;
 
 pub(crate) struct Planes {
     pub(crate) authority: Authority,
@@ -32,13 +30,13 @@ struct Plane {
     profiles: watch::Sender<Vec<local_controllers::Profile>>,
     stop: CancellationToken,
     controllers: JoinHandle<()>,
+    _network: PodNetwork,
 }
 
 impl Planes {
     /// Serves requests until `stop`; ends every control plane before it returns.
     pub(crate) async fn run(self, mut requests: mpsc::Receiver<Request>, stop: CancellationToken) {
         let mut running: BTreeMap<String, Plane> = BTreeMap::new();
-        let mut started: u8 = 0;
         loop {
             let request = tokio::select! {
                 () = stop.cancelled() => break,
@@ -48,8 +46,7 @@ impl Planes {
                 None => break,
                 Some(Request::Start { spec, reply }) => {
                     let name = spec.name.clone();
-                    let outcome = self.start(&spec, POD_NETWORK_FIRST.wrapping_add(started));
-                    started = (started + 1) % 128;
+                    let outcome = self.start(&spec);
                     let answer = outcome.map(|(plane, endpoint)| {
                         running.insert(name, plane);
                         endpoint
@@ -73,7 +70,8 @@ impl Planes {
         futures::future::join_all(running.into_values().map(Plane::stop)).await;
     }
 
-    fn start(&self, spec: &Spec, pod_network: u8) -> Result<(Plane, Endpoint), String> {
+    fn start(&self, spec: &Spec) -> Result<(Plane, Endpoint), String> {
+        let network = PodNetwork::claim()?;
         let listener =
             TcpListener::bind(("127.0.0.1", 0)).map_err(|error| format!("no port for the API server: {error}"))?;
         let address = listener.local_addr().map_err(|error| error.to_string())?;
@@ -105,7 +103,7 @@ impl Planes {
             ca_pem: self.authority.pem(),
             images: self.images(),
             launcher: self.launcher(),
-            pod_network,
+            pod_network: network.number,
         };
         let clients = server.clone();
         let controllers = tokio::spawn(local_controllers::run(
@@ -114,7 +112,7 @@ impl Planes {
             profiles_seen,
             stop.clone(),
         ));
-        let plane = Plane { server, profiles, stop, controllers };
+        let plane = Plane { server, profiles, stop, controllers, _network: network };
         plane.update(spec);
         tracing::info!(cluster = spec.name, url, "control plane started");
         Ok((plane, Endpoint { url, ca_pem: self.authority.pem(), issuer }))

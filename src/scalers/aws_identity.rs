@@ -100,9 +100,9 @@ fn legacy(metadata: &Metadata<'_>, context: &Context, eks: bool) -> Result<Ident
         return Ok(Identity::Static { id: id.to_owned(), secret: secret.to_owned(), token });
     }
     let remedy = "use a TriggerAuthentication with podIdentity provider aws, or identityOwner: operator in the trigger";
-    let id = metadata.text("awsAccessKeyID").or_else(|| metadata.from_env("awsAccessKeyID"));
+    let id = metadata.text("awsAccessKeyID").or_else(|| metadata.by_env("awsAccessKeyID"));
     let id = id.ok_or_else(|| format!("awsAccessKeyID not found: no credentials are configured; {remedy}"))?;
-    let secret = metadata.from_env("awsSecretAccessKey");
+    let secret = metadata.by_env("awsSecretAccessKey");
     let secret = secret.ok_or_else(|| format!("awsSecretAccessKey not found: only the key's id is given; {remedy}"))?;
     Ok(Identity::Static { id: id.to_owned(), secret: secret.to_owned(), token: None })
 }
@@ -133,7 +133,7 @@ pub(crate) struct Resolved {
 
 /// What a scaler holds: it can be resolved at any time and keeps the shared session alive.
 pub(crate) enum Caller {
-    Fixed(Session),
+    Fixed(Box<Session>),
     Role(Arc<Role>),
 }
 
@@ -152,10 +152,10 @@ impl Identities {
     pub(crate) fn caller(&self, identity: &Identity, region: &str) -> Caller {
         let here = self.operator.with_region(region);
         match identity {
-            Identity::Operator => Caller::Fixed(here),
-            Identity::AssumedRole(arn) => Caller::Fixed(here.assume_role(arn, SESSION_NAME)),
+            Identity::Operator => Caller::Fixed(Box::new(here)),
+            Identity::AssumedRole(arn) => Caller::Fixed(Box::new(here.assume_role(arn, SESSION_NAME))),
             Identity::Static { id, secret, token } => {
-                Caller::Fixed(here.with_static_credentials(id, secret, token.as_deref()))
+                Caller::Fixed(Box::new(here.with_static_credentials(id, secret, token.as_deref())))
             }
             Identity::Role(arn) => Caller::Role(self.role(arn, here)),
         }
@@ -181,7 +181,7 @@ impl Identities {
     /// The session to call with.
     pub(crate) async fn resolve(&self, caller: &Caller) -> Resolved {
         let role = match caller {
-            Caller::Fixed(session) => return Resolved { session: session.clone(), note: String::new() },
+            Caller::Fixed(session) => return Resolved { session: (**session).clone(), note: String::new() },
             Caller::Role(role) => role,
         };
         let mut resolved = role.resolved.lock().await;

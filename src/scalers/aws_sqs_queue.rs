@@ -43,7 +43,7 @@ pub(crate) struct AwsSqsQueue {
 impl AwsSqsQueue {
     pub(crate) fn new(trigger: &ScaleTriggers, index: usize, context: &Context) -> Result<Self> {
         let mut metadata = Metadata::new(TYPE, trigger, context);
-        let queue = metadata.text("queueURL").or_else(|| metadata.from_env("queueURL")).unwrap_or_default();
+        let queue = metadata.text("queueURL").or_else(|| metadata.by_env("queueURL")).unwrap_or_default();
         let name = queue_name(queue).unwrap_or_else(|problem| {
             metadata.problem(problem);
             String::new()

@@ -11,23 +11,23 @@ use crate::{Context, Error, Result};
 
 pub(crate) struct Metadata<'a> {
     trigger: &'static str,
-    metadata: &'a BTreeMap<String, String>,
+    given: &'a BTreeMap<String, String>,
     context: &'a Context,
     problems: Vec<String>,
 }
 
 impl<'a> Metadata<'a> {
     pub(crate) fn new(trigger_type: &'static str, trigger: &'a ScaleTriggers, context: &'a Context) -> Self {
-        Self { trigger: trigger_type, metadata: &trigger.metadata, context, problems: Vec::new() }
+        Self { trigger: trigger_type, given: &trigger.metadata, context, problems: Vec::new() }
     }
 
     /// The metadata value itself.
     pub(crate) fn text(&self, key: &str) -> Option<&'a str> {
-        present(self.metadata.get(key))
+        present(self.given.get(key))
     }
 
     /// The value of the variable of the target's container that `<key>FromEnv` names.
-    pub(crate) fn from_env(&self, key: &str) -> Option<&'a str> {
+    pub(crate) fn by_env(&self, key: &str) -> Option<&'a str> {
         present(self.context.environment.get(self.text(&format!("{key}FromEnv"))?))
     }
 

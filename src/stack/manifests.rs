@@ -40,9 +40,9 @@ pub struct Manifest {
 
 /// All objects of the stack. `crds` is the text of the CRD documents, which another crate owns.
 pub fn all(stack: &Stack, site: &Site, crds: &str) -> Result<Vec<Manifest>> {
-    let mut manifests = operator(stack, site, crds)?;
+    let mut manifests = operator_in(&stack.namespaces(), stack, site, crds)?;
     for workload in &stack.workloads {
-        let data = data(stack, site, Some(workload));
+        let data = data(stack, site, &[], Some(workload));
         for object in render_yaml("kubernetes/workload.yaml", &data)? {
             let initial = (object["kind"] == "Deployment")
                 .then(|| json!({ "spec": { "replicas": workload.scaling.min_replicas } }));
@@ -56,9 +56,13 @@ pub fn all(stack: &Stack, site: &Site, crds: &str) -> Result<Vec<Manifest>> {
     Ok(manifests)
 }
 
-/// The objects that the operator needs, and the namespaces: what `all` begins with.
+/// The objects that the operator needs, with its own namespace.
 pub fn operator(stack: &Stack, site: &Site, crds: &str) -> Result<Vec<Manifest>> {
-    let data = data(stack, site, None);
+    operator_in(&[stack.operator.namespace.as_str()], stack, site, crds)
+}
+
+fn operator_in(namespaces: &[&str], stack: &Stack, site: &Site, crds: &str) -> Result<Vec<Manifest>> {
+    let data = data(stack, site, namespaces, None);
     let mut objects = render_yaml("kubernetes/namespaces.yaml", &data)?;
     objects.extend(parse_yaml("kubernetes/crds.yaml", crds)?);
     for name in ["kubernetes/operator-rbac.yaml", "kubernetes/operator.yaml", "kubernetes/metrics.yaml"] {
@@ -76,12 +80,16 @@ fn own(stack: &Stack, mut object: Value) -> Manifest {
     Manifest { address: address(&object), object, initial: None, depends_on: Vec::new() }
 }
 
-fn data(stack: &Stack, site: &Site, workload: Option<&Workload>) -> Value {
+fn data(stack: &Stack, site: &Site, namespaces: &[&str], workload: Option<&Workload>) -> Value {
     let names = stack.names();
-    let role_arn = |role: &str| names.role_arn(&site.account_id, role);
+    // Without an account there are no roles to name.
+    let role_arn = |role: &str| match site.account_id.as_str() {
+        "" => String::new(),
+        account_id => names.role_arn(account_id, role),
+    };
     json!({
         "region": stack.region,
-        "namespaces": stack.namespaces(),
+        "namespaces": namespaces,
         "endpoint": site.endpoint_for_pods,
         "declare_identity": site.declare_identity,
         "scaler_role_arn": role_arn(&names.scaler_role),

@@ -62,6 +62,15 @@ fn all_problems_are_told_at_once_with_place_and_next_step() {
     let text = "regoin: eu-west-1\ncluster:\n  name: -bad\n  version: 1.30\n  fargate:\n    selectors: [a, b, c, d, e, f]\n\
                 workloads:\n- scaling: {minReplicaCount: 5, maxReplicaCount: lots, pollingInterval: 0}\n  queue: {name: a b}\n";
     insta::assert_snapshot!(problems(text), @r#"
+    stack.yaml:1:1: regoin: unknown key; did you mean "region"?
+    stack.yaml:3:9: cluster.name: "-bad" is no valid cluster name; EKS takes up to 100 letters, digits, hyphens and underscores, beginning with a letter or digit
+    stack.yaml:4:12: cluster.version: expected text (in quotes), found a number with a fraction; write text (in quotes)
+    stack.yaml:6:17: cluster.fargate.selectors: 6 selectors (a, b, c, d, e, f), but a Fargate profile takes five; join namespaces with a wildcard such as "team-*", or put workloads together
+    stack.yaml:6:17: cluster.fargate.selectors: no selector covers the namespaces "kube-system", "keda", "myproject", so pods there would wait for ever; add them to the selectors
+    stack.yaml:8:30: workloads[0].scaling.minReplicaCount: 5 is more than maxReplicaCount 3; lower it, or raise maxReplicaCount
+    stack.yaml:8:50: workloads[0].scaling.maxReplicaCount: expected a whole number, found text; write a whole number
+    stack.yaml:8:73: workloads[0].scaling.pollingInterval: 0 is out of range; use 1 to 86400
+    stack.yaml:9:17: workloads[0].queue.name: "a b" is no valid queue name; use up to 80 letters, digits, hyphens and underscores
     "#);
 }
 
@@ -133,7 +142,22 @@ fn the_scaled_object_is_the_tutorials() {
     let stack = stack("");
     let manifests = everything(&stack, &site());
     let object = &find(&manifests, "kubernetes_scaled_object.myproject/myapp").object;
-    insta::assert_json_snapshot!(object["spec"], @"");
+    let wanted = json!({
+        "scaleTargetRef": { "name": "myapp" },
+        "pollingInterval": 30,
+        "cooldownPeriod": 300,
+        "minReplicaCount": 0,
+        "maxReplicaCount": 3,
+        "advanced": { "horizontalPodAutoscalerConfig": { "behavior": {
+            "scaleDown": { "stabilizationWindowSeconds": 300 },
+        } } },
+        "triggers": [{
+            "type": "aws-sqs-queue",
+            "authenticationRef": { "name": "myapp" },
+            "metadata": { "queueURL": object["spec"]["triggers"][0]["metadata"]["queueURL"], "queueLength": "3", "awsRegion": "ap-northeast-1" },
+        }],
+    });
+    assert_eq!(object["spec"], wanted);
 }
 
 #[test]
@@ -188,6 +212,23 @@ fn scaled_objects_go_before_the_operator_and_everything_is_ours() {
         assert_eq!(manifest.object["metadata"]["labels"]["sluice.dev/stack"], "sluice-demo", "{}", manifest.address);
         assert!(manifest.depends_on.iter().all(|need| manifests.iter().any(|other| other.address == *need)));
     }
+}
+
+#[test]
+fn the_operator_alone_needs_no_workload_and_names_no_role_without_an_account() {
+    let stack = stack("");
+    let crds = include_str!("../../templates/kubernetes/crds.yaml");
+    let manifests = manifests::operator(&stack, &Site::default(), crds).unwrap();
+    let kinds: Vec<_> = manifests.iter().map(|manifest| manifest.object["kind"].as_str().unwrap()).collect();
+    for kind in
+        ["Namespace", "CustomResourceDefinition", "ClusterRole", "Deployment", "PodDisruptionBudget", "APIService"]
+    {
+        assert!(kinds.contains(&kind), "{kind} is missing in {kinds:?}");
+    }
+    assert_eq!(kinds.iter().filter(|kind| **kind == "Namespace").count(), 1);
+    assert!(manifests.iter().all(|manifest| !manifest.address.contains("myproject")));
+    let account = find(&manifests, "kubernetes_service_account.keda/keda-operator");
+    assert!(account.object["metadata"].get("annotations").is_none());
 }
 
 #[test]

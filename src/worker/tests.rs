@@ -1,3 +1,5 @@
+//! The consumer against a scripted queue: receipts, hand-backs, failures, stopping.
+
 use std::collections::{BTreeMap, VecDeque};
 use std::io::Write;
 use std::sync::Mutex;

@@ -1,12 +1,39 @@
 //! What the programs inside pods are told.
 
-use clap::Args;
+use clap::{Args, Subcommand};
 
 /// `reach`.
 #[derive(Debug, Args)]
 pub struct Reach {
     /// An http or https URL
     pub url: String,
+}
+
+/// `operator`.
+#[derive(Debug, Args)]
+pub struct Operator {
+    /// Something else than running it
+    #[command(subcommand)]
+    pub command: Option<OperatorCommand>,
+}
+
+/// What else than running it.
+#[derive(Debug, Subcommand)]
+pub enum OperatorCommand {
+    /// Print everything that the operator needs, for `kubectl apply -f -`; the same that `up` makes
+    Manifests {
+        /// The AWS account of its role; without it the ServiceAccount names no role
+        #[arg(long, value_name = "ID", value_parser = account_id)]
+        account_id: Option<String>,
+    },
+}
+
+fn account_id(text: &str) -> Result<String, String> {
+    if text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        Ok(text.to_owned())
+    } else {
+        Err("an account has twelve digits".to_owned())
+    }
 }
 
 /// `worker`.

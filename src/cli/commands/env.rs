@@ -16,14 +16,22 @@ pub(crate) fn run(settings: &Settings, view: &View) -> Outcome {
         view.event("environment", json!({ "variables": map }));
         return Ok(Exit::Done);
     }
+    let has_endpoint = variables.iter().any(|(name, value)| *name == "AWS_ENDPOINT_URL" && value.is_some());
     for (name, value) in variables {
         match value {
             Some(value) => View::raw(&format!("export {name}={}", quoted(&value))),
             None => View::raw(&format!("unset {name}")),
         }
     }
+    if has_endpoint {
+        View::raw(AWS);
+    }
     Ok(Exit::Done)
 }
+
+/// AWS CLI 1 does not look at AWS_ENDPOINT_URL for SQS (awscli/customizations/overridesslcommonname.py); without this its
+/// calls would go to AWS itself.
+const AWS: &str = "aws() { command aws --endpoint-url \"$AWS_ENDPOINT_URL\" \"$@\"; }";
 
 /// The value as one word of a POSIX shell.
 fn quoted(value: &str) -> String {

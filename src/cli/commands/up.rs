@@ -36,10 +36,15 @@ pub(crate) async fn run(
         brought_check(settings, target, view).await?;
     }
     // An empty plan is applied as well: what was adopted enters the state.
-    engine.apply(&plan).await?;
+    let applied = engine.apply(&plan).await;
     if target.brought.is_none() {
-        kubeconfig::write(settings, target, &settings.kubeconfig()).await?;
+        let written = kubeconfig::write(settings, target, &settings.kubeconfig()).await;
+        // After a failure the kubeconfig is for looking into what there is, if there is a cluster.
+        if applied.is_ok() {
+            written?;
+        }
     }
+    applied?;
     view.tell(Tone::Strong, "\nOutputs:");
     outputs::show(&outputs::of(&settings.stack, &target.account_id, &engine.store.state), view);
     Ok(Exit::Done)

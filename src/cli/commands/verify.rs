@@ -241,7 +241,7 @@ fn line(picture: &Picture) -> String {
         let _ = write!(line, " · {}", step.name);
     }
     if let Some(refusal) = &picture.refusal {
-        let _ = write!(line, " · refused: {refusal:?}");
+        let _ = write!(line, " · refused: {}", refusal.text);
     }
     line
 }

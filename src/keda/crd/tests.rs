@@ -1,3 +1,5 @@
+//! The definitions have KEDA's form, and the committed file is what the types say.
+
 use super::*;
 
 const GENERATED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../templates/kubernetes/crds.yaml");

@@ -1,3 +1,5 @@
+//! The decision table of one poll, row by row, and what must hold for any input.
+
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -145,7 +147,7 @@ fn the_cooldown_runs_from_the_last_activity() {
 fn without_any_activity_the_initial_cooldown_runs_from_creation() {
     assert_eq!(case(3, vec![sample(0.0)]).action(), Action::Deactivate { from: 3, to: 0 });
     let initial = case(3, vec![sample(0.0)]).spec(|spec| spec.initial_cooldown_period = Some(1060));
-    assert_eq!(initial.action(), Action::KeepDuringCooldown { remaining: Duration::from_secs(60) });
+    assert_eq!(initial.action(), Action::KeepDuringCooldown { remaining: Duration::from_mins(1) });
 }
 
 #[test]

@@ -64,8 +64,16 @@ fn ceil(value: f64) -> i64 {
 /// One metric of the spec after it was asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Outcome {
-    Proposed { replicas: i64, name: String },
-    Failed { reason: &'static str, message: String },
+    Proposed {
+        replicas: i64,
+        name: String,
+    },
+    /// `message` is for the condition and the event, `error` for the summary over all metrics.
+    Failed {
+        reason: &'static str,
+        message: String,
+        error: String,
+    },
 }
 
 /// What all metrics together ask for.
@@ -86,18 +94,18 @@ pub(super) fn combine(outcomes: &[Outcome], current: i64) -> Verdict {
                 best = Some((*replicas, name));
             }
             Outcome::Proposed { .. } => {}
-            Outcome::Failed { reason, message } => failures.push((*reason, message.as_str())),
+            Outcome::Failed { reason, message, error } => failures.push((*reason, message.as_str(), error.as_str())),
         }
     }
     let (invalid, total) = (failures.len(), outcomes.len());
     let error = failures
         .first()
-        .map(|(_, first)| format!("invalid metrics ({invalid} invalid out of {total}), first error is: {first}"));
+        .map(|(_, _, first)| format!("invalid metrics ({invalid} invalid out of {total}), first error is: {first}"));
     match (best, failures.first()) {
         (Some((replicas, metric)), failure) if failure.is_none() || replicas >= current => {
             Verdict::Replicas { replicas, metric: metric.to_owned(), partial: error }
         }
-        (_, Some((reason, message))) => {
+        (_, Some((reason, message, _))) => {
             Verdict::Unknown { reason, message: (*message).to_owned(), error: error.unwrap_or_default() }
         }
         (_, None) => Verdict::Unknown {
@@ -160,7 +168,7 @@ mod tests {
     }
 
     fn failed() -> Outcome {
-        Outcome::Failed { reason: "FailedGetExternalMetric", message: "no".to_owned() }
+        Outcome::Failed { reason: "FailedGetExternalMetric", message: "no".to_owned(), error: "no".to_owned() }
     }
 
     #[test]

@@ -23,8 +23,9 @@ pub(super) struct Reading {
     pub(super) status: Option<Value>,
 }
 
-fn failed(reason: &'static str, message: String) -> Reading {
-    Reading { outcome: Outcome::Failed { reason, message }, status: None }
+/// `error` is the message with what the real controller puts before it on its way up.
+fn failed(reason: &'static str, message: String, error: String) -> Reading {
+    Reading { outcome: Outcome::Failed { reason, message, error }, status: None }
 }
 
 pub(super) async fn read(
@@ -45,7 +46,10 @@ pub(super) async fn read(
         "Object" => {
             custom(client, namespace, "object", text(spec, "/object/metric/name"), "FailedGetObjectMetric").await
         }
-        other => failed("InvalidMetricSourceType", format!("unknown metric source type \"{other}\"")),
+        other => {
+            let message = format!("unknown metric source type \"{other}\"");
+            failed("InvalidMetricSourceType", message.clone(), message)
+        }
     }
 }
 
@@ -57,7 +61,9 @@ async fn external(client: &Client, namespace: &str, spec: &Value, sizes: Sizes, 
         Ok(total) => total,
         Err(why) => {
             let message = format!("unable to get external metric {namespace}/{name}/{shown}: {why}");
-            return failed(REASON, format!("failed to get {name} external metric: {message}"));
+            let error =
+                format!("failed to get {name} external metric value: failed to get {name} external metric: {message}");
+            return failed(REASON, message, error);
         }
     };
     let target = |field: &str| to_milli(text(spec, &format!("/target/{field}"))).filter(|milli| *milli > 0);
@@ -67,16 +73,16 @@ async fn external(client: &Client, namespace: &str, spec: &Value, sizes: Sizes, 
     } else if let Some(value) = target("value") {
         if sizes.wanted != 0 && sizes.pods == 0 {
             let why = "no pods returned by selector while calculating replica count";
-            return failed(
-                REASON,
-                format!("failed to get external metric {name}: unable to calculate ready pods: {why}"),
-            );
+            let message = format!("unable to calculate ready pods: {why}");
+            let error =
+                format!("failed to get {name} external metric value: failed to get external metric {name}: {message}");
+            return failed(REASON, message, error);
         }
         let proposal: Proposal = for_value(total, value, sizes.wanted, sizes.ready, tolerance);
         (proposal, json!({"value": from_milli(proposal.usage_milli)}))
     } else {
         let why = "invalid external metric source: neither a value target nor an average value target was set";
-        return failed(REASON, why.to_owned());
+        return failed(REASON, why.to_owned(), format!("failed to get {name} external metric value: {why}"));
     };
     let status = json!({"type": "External", "external": {"metric": spec["metric"], "current": current}});
     let name = format!("external metric {name}({shown})");
@@ -134,7 +140,12 @@ async fn resource(client: &Client, namespace: &str, name: &str, container: Optio
         Some(container) => ("FailedGetContainerResourceMetric", format!("container {container} of {name}")),
         None => ("FailedGetResourceMetric", name.to_owned()),
     };
-    failed(reason, format!("failed to get {subject} utilization: unable to get metrics for resource {name}: {why}"))
+    let message = format!("failed to get {subject} utilization: unable to get metrics for resource {name}: {why}");
+    let error = match container {
+        Some(container) => format!("failed to get {container} container metric value: {message}"),
+        None => format!("failed to get {name} resource metric value: {message}"),
+    };
+    failed(reason, message, error)
 }
 
 /// The same for custom metrics.
@@ -146,7 +157,9 @@ async fn custom(client: &Client, namespace: &str, what: &str, name: &str, reason
             "the local cloud's autoscaler does not calculate with custom metrics; use an external metric".to_owned()
         }
     };
-    failed(reason, format!("failed to get {what} metric value: unable to get metric {name}: {why}"))
+    let message = format!("unable to get metric {name}: {why}");
+    let error = format!("failed to get {what} metric value: {message}");
+    failed(reason, message, error)
 }
 
 #[cfg(test)]

@@ -1,3 +1,5 @@
+//! Rollouts decided on plain objects.
+
 use std::time::Duration;
 
 use clock::Clock;

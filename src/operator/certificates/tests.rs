@@ -1,3 +1,5 @@
+//! Certificates are made once, kept while they are good, and renewed without a gap in trust.
+
 use jiff::{SignedDuration, Timestamp};
 
 use super::bundle::Bundle;

@@ -1,3 +1,5 @@
+//! The identity modes against a scripted STS.
+
 use std::collections::BTreeMap;
 
 use keda::api::{AuthPodIdentity, ScaleTriggers};

@@ -1,3 +1,5 @@
+//! The trigger against a scripted SQS.
+
 use std::collections::BTreeMap;
 
 use clock::Clock;
@@ -22,7 +24,7 @@ async fn context(service: &Service) -> Context {
         environment: map(&[("QUEUE", " http://sqs.local/1/from-env.fifo ")]),
         authentication: BTreeMap::new(),
         pod_identity: Some(AuthPodIdentity { provider: PodIdentityProvider::Aws, ..Default::default() }),
-        workload: Default::default(),
+        workload: crate::Workload::default(),
     }
 }
 

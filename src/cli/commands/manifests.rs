@@ -1,0 +1,24 @@
+//! `sluice operator manifests`: what the operator needs in a cluster, as YAML for `kubectl apply`.
+
+use stack::manifests::{self, Site};
+
+use crate::arguments::pods::OperatorCommand;
+use crate::assembly::CRDS;
+use crate::diagnostic::{Outcome, one};
+use crate::exit::Exit;
+use crate::settings::Settings;
+use crate::view::View;
+
+pub(crate) fn run(command: Option<OperatorCommand>, settings: &Settings) -> Outcome {
+    let Some(OperatorCommand::Manifests { account_id }) = command else { return Ok(Exit::Done) };
+    let site = Site {
+        account_id: account_id.unwrap_or_default(),
+        endpoint_for_pods: settings.stack.kubernetes.endpoint_for_pods.clone(),
+        ..Site::default()
+    };
+    for manifest in manifests::operator(&settings.stack, &site, CRDS).map_err(one)? {
+        let text = serde_saphyr::to_string(&manifest.object).map_err(one)?;
+        View::raw(&format!("---\n{}", text.trim_end()));
+    }
+    Ok(Exit::Done)
+}
