@@ -101,6 +101,9 @@ fn tell_all(suite: Suite) {
     assert!(failed.is_empty(), "suite {}: failed: {}", suite.name(), failed.join(", "));
 }
 
+/// Characters of a passing story's line; a failing one is told in full.
+const NOTES_MAX: usize = 400;
+
 /// Tells one part and writes a line about it; whether it went well.
 fn told(stage: &Stage, name: &'static str, failed: &mut Vec<&'static str>, part: impl FnOnce(&Stage)) -> bool {
     let begun = moment();
@@ -108,7 +111,10 @@ fn told(stage: &Stage, name: &'static str, failed: &mut Vec<&'static str>, part:
     let seconds = begun.elapsed().as_secs();
     let suite = stage.suite.name();
     match &ended {
-        Ok(()) => say(&format!("suite {suite}: {name:<16} passed in {seconds} s: {}", stage.take_notes())),
+        Ok(()) => {
+            let notes: String = stage.take_notes().chars().take(NOTES_MAX).collect();
+            say(&format!("suite {suite}: {name:<16} passed in {seconds} s: {notes}"));
+        }
         Err(why) => {
             let why = why.downcast_ref::<String>().cloned();
             let why = why.unwrap_or_else(|| "no words".to_owned());

@@ -137,7 +137,9 @@ impl Clients {
 
     /// Messages that wait, and messages that are being worked on.
     pub(crate) fn queue(&self, url: &str) -> Answer<(u64, u64)> {
-        use QueueAttributeName::{ApproximateNumberOfMessages as Waiting, ApproximateNumberOfMessagesNotVisible as Busy};
+        use QueueAttributeName::{
+            ApproximateNumberOfMessages as Waiting, ApproximateNumberOfMessagesNotVisible as Busy,
+        };
         let call = self.sqs.get_queue_attributes().queue_url(url).attribute_names(QueueAttributeName::All);
         let attributes = self.ask(call.send())?.attributes.unwrap_or_default();
         let number = |name| attributes.get(&name).and_then(|text| text.parse().ok()).ok_or("a count is missing");
@@ -190,7 +192,8 @@ fn millicores(quantity: &str) -> Option<u64> {
 }
 
 async fn aws(access: &Access) -> SdkConfig {
-    let http = aws_smithy_http_client::Builder::new().tls_provider(tls::Provider::Rustls(CryptoMode::Ring)).build_https();
+    let http =
+        aws_smithy_http_client::Builder::new().tls_provider(tls::Provider::Rustls(CryptoMode::Ring)).build_https();
     aws_config::defaults(BehaviorVersion::latest())
         .http_client(http)
         .endpoint_url(&access.endpoint)
