@@ -26,13 +26,14 @@ struct Story {
     cannot: fn(&Stage) -> Option<String>,
 }
 
-const STORIES: [Story; 9] = [
+const STORIES: [Story; 10] = [
     Story { name: "seed", tell: scaling::seed, cannot: |_| None },
     Story { name: "workers-die", tell: scaling::workers_die, cannot: |_| None },
     Story { name: "operator-dies", tell: scaling::operator_dies, cannot: |_| None },
     Story { name: "api-server-away", tell: outages::api_server, cannot: |stage| stage.api_server().err() },
     Story { name: "no-room-on-node", tell: outages::node, cannot: no_limited_node },
     Story { name: "queue-lost", tell: outages::queue, cannot: |_| None },
+    Story { name: "credentials-refused", tell: refusals::credentials, cannot: no_identity },
     Story { name: "trust-refused", tell: refusals::trust, cannot: no_identity },
     Story { name: "policy-refused", tell: refusals::policy, cannot: no_identity },
     Story { name: "rbac-refused", tell: refusals::rbac, cannot: |_| None },
@@ -79,7 +80,7 @@ fn tell_all(suite: Suite) {
     let raised = told(&stage, "up", &mut failed, Stage::raise);
     for story in STORIES.iter().filter(|story| raised && is_wanted(story)) {
         if let Some(why) = (story.cannot)(&stage) {
-            say(&format!("suite {}: {:<16} skipped: {why}", suite.name(), story.name));
+            say(&format!("suite {}: {:<20} skipped: {why}", suite.name(), story.name));
             if why.starts_with("set ") && env::is_required() {
                 failed.push(story.name);
             }
@@ -113,12 +114,12 @@ fn told(stage: &Stage, name: &'static str, failed: &mut Vec<&'static str>, part:
     match &ended {
         Ok(()) => {
             let notes: String = stage.take_notes().chars().take(NOTES_MAX).collect();
-            say(&format!("suite {suite}: {name:<16} passed in {seconds} s: {notes}"));
+            say(&format!("suite {suite}: {name:<20} passed in {seconds} s: {notes}"));
         }
         Err(why) => {
             let why = why.downcast_ref::<String>().cloned();
             let why = why.unwrap_or_else(|| "no words".to_owned());
-            say(&format!("suite {suite}: {name:<16} FAILED after {seconds} s: {}\n{why}", stage.take_notes()));
+            say(&format!("suite {suite}: {name:<20} FAILED after {seconds} s: {}\n{why}", stage.take_notes()));
             let seen = catch_unwind(AssertUnwindSafe(|| stage.describe()));
             say(&seen.unwrap_or_else(|_| "and nothing could be read afterwards".to_owned()));
             failed.push(name);

@@ -51,6 +51,7 @@ pub(crate) struct Clients {
     runtime: Runtime,
     config: Config,
     kube: Client,
+    aws: SdkConfig,
     sqs: aws_sdk_sqs::Client,
     pub(crate) iam: aws_sdk_iam::Client,
 }
@@ -65,7 +66,8 @@ impl Clients {
             (config.clone(), Client::try_from(config).unwrap())
         });
         let aws = runtime.block_on(aws(access));
-        Self { runtime, config, kube, sqs: aws_sdk_sqs::Client::new(&aws), iam: aws_sdk_iam::Client::new(&aws) }
+        let (sqs, iam) = (aws_sdk_sqs::Client::new(&aws), aws_sdk_iam::Client::new(&aws));
+        Self { runtime, config, kube, aws, sqs, iam }
     }
 
     /// Waits for an answer.
@@ -168,18 +170,38 @@ impl Clients {
         Ok(all.saturating_sub(requests.filter_map(|quantity| millicores(&quantity.0)).sum()))
     }
 
-    /// What a ServiceAccount to which nothing is granted is told when it lists the workload's pods.
-    pub(crate) fn listing_pods_as(&self, namespace: &str, account: &str) -> Answer<()> {
+    /// `kubectl create token ACCOUNT`, for the API server itself or for another audience.
+    pub(crate) fn token(&self, namespace: &str, account: &str, audience: Option<&str>) -> Answer<String> {
         let accounts: Api<ServiceAccount> = Api::namespaced(self.kube.clone(), namespace);
-        let wanted = TokenRequest::default();
+        let mut wanted = TokenRequest::default();
+        wanted.spec.audiences.extend(audience.map(str::to_owned));
         let token = self.ask(accounts.create_token_request(account, &PostParams::default(), &wanted))?;
+        token.status.map(|status| status.token).ok_or_else(|| "no token".to_owned())
+    }
+
+    /// Lists the workload's pods with this token.
+    pub(crate) fn list_pods_with(&self, token: String) -> Answer<()> {
         let mut config = self.config.clone();
-        config.auth_info = kube::config::AuthInfo::default();
-        config.auth_info.token = token.status.map(|status| status.token.into());
+        config.auth_info = kube::config::AuthInfo { token: Some(token.into()), ..Default::default() };
         let _inside = self.runtime.enter();
         let client = Client::try_from(config).map_err(|error| error.to_string())?;
         let pods: Api<Pod> = Api::namespaced(client, WORKLOAD.0);
         self.ask(pods.list(&ListParams::default())).map(drop)
+    }
+
+    /// Who one is after `aws sts assume-role-with-web-identity`.
+    pub(crate) fn assume(&self, role_arn: &str, token: &str) -> Answer<String> {
+        let sts = aws_sdk_sts::Client::new(&self.aws);
+        let call = sts.assume_role_with_web_identity().role_arn(role_arn).role_session_name("e2e");
+        let answer = self.ask(call.web_identity_token(token).send())?;
+        answer.assumed_role_user.map(|user| user.arn).ok_or_else(|| "nobody".to_owned())
+    }
+
+    /// Asks AWS who one is with the same key and another secret.
+    pub(crate) fn who_with_secret(&self, access: &Access, secret: &str) -> Answer<String> {
+        let access = Access { secret: secret.to_owned(), ..access.clone() };
+        let sts = aws_sdk_sts::Client::new(&self.runtime.block_on(aws(&access)));
+        self.ask(sts.get_caller_identity().send()).map(|who| who.arn.unwrap_or_default())
     }
 }
 

@@ -7,7 +7,36 @@ use crate::stories::stage::Stage;
 
 const OPERATOR_ROLE: &str = "e2e-keda-operator";
 const SCALER_ROLE: &str = "e2e-sqs-scaler";
+const AUDIENCE: &str = "sts.amazonaws.com";
 const OPERATOR_SUBJECT: &str = "system:serviceaccount:keda:keda-operator";
+
+/// Who shows a wrong secret, or a token that is not the role's own, gets nothing; who shows the right ones, does.
+pub(crate) fn credentials(stage: &Stage) {
+    let clients = stage.clients();
+    let access = stage.access();
+    assert!(clients.who_with_secret(&access, &access.secret).unwrap().starts_with("arn:aws:"));
+    let words = clients.who_with_secret(&access, "wrong").unwrap_err();
+    assert!(words.contains("SignatureDoesNotMatch"), "{words}");
+
+    let role = clients.ask(clients.iam.get_role().role_name(OPERATOR_ROLE).send()).unwrap().role.unwrap();
+    let token = |(namespace, account), audience| clients.token(namespace, account, Some(audience)).unwrap();
+    let own = token(OPERATOR, AUDIENCE);
+    let assumed = clients.assume(&role.arn, &own).unwrap();
+    assert!(assumed.ends_with(&format!("assumed-role/{OPERATOR_ROLE}/e2e")), "{assumed}");
+    // The claims of one with the signature of another.
+    let other = token(("default", "default"), AUDIENCE);
+    let (claims, signature) = (own.rsplit_once('.').unwrap().0, other.rsplit_once('.').unwrap().1);
+    for (what, token, words) in [
+        ("another ServiceAccount's", other.clone(), "Not authorized to perform sts:AssumeRoleWithWebIdentity"),
+        ("one for another audience", token(OPERATOR, "somebody.else"), "InvalidIdentityToken"),
+        ("a forged one", format!("{claims}.{signature}"), "InvalidIdentityToken"),
+        ("none at all", "nonsense".to_owned(), "InvalidIdentityToken"),
+    ] {
+        let said = clients.assume(&role.arn, &token).unwrap_err();
+        assert!(said.contains(words), "{what}: {said}");
+    }
+    stage.note("wrong secret, and 4 tokens that are not the role's own, refused; the right ones taken".to_owned());
+}
 
 /// The operator's role trusts another ServiceAccount.
 pub(crate) fn trust(stage: &Stage) {
@@ -51,7 +80,7 @@ pub(crate) fn policy(stage: &Stage) {
 pub(crate) fn rbac(stage: &Stage) {
     proven(stage);
     let clients = stage.clients();
-    let words = clients.listing_pods_as("default", "default").unwrap_err();
+    let words = clients.list_pods_with(clients.token("default", "default", None).unwrap()).unwrap_err();
     let said = "pods is forbidden: User \"system:serviceaccount:default:default\" cannot list resource \"pods\"";
     assert!(words.contains(said), "{words}");
     clients.delete_cluster_role_binding("keda-operator").unwrap();

@@ -66,7 +66,7 @@ impl Stage {
     }
 
     /// Where AWS is and with which key, as `sluice env` tells any shell.
-    fn access(&self) -> Access {
+    pub(crate) fn access(&self) -> Access {
         let told = self.json("env", "environment");
         let text = |name: &str| told["variables"][name].as_str().map(str::to_owned);
         let keys = text("AWS_SHARED_CREDENTIALS_FILE").map(|file| std::fs::read_to_string(file).unwrap());
