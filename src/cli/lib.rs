@@ -14,6 +14,7 @@ mod engine;
 mod env;
 pub mod exit;
 mod logging;
+mod memory;
 mod settings;
 mod shell;
 mod signals;

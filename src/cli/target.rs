@@ -9,7 +9,7 @@ mod localstack;
 use ::aws::session::Session;
 pub(crate) use brought::{Brought, check as check_brought};
 use clock::Clock;
-pub(crate) use local::place;
+pub(crate) use local::{place, process as local_process};
 
 use crate::arguments::{Global, TargetName};
 use crate::diagnostic::{Diagnostic, Outcome, one};

@@ -1,11 +1,13 @@
 //! `sluice demo`: up, verify, down in one go; whatever happens in between, it takes down what it put up.
 
+use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use crate::arguments::{Global, Verify};
 use crate::commands::{down, up, verify};
 use crate::diagnostic::Outcome;
 use crate::exit::Exit;
+use crate::memory::Meter;
 use crate::settings::Settings;
 use crate::target::{self, Missing};
 use crate::view::{Tone, View};
@@ -18,6 +20,7 @@ pub(crate) async fn run(
     stop: CancellationToken,
 ) -> Outcome {
     let target = target::open(settings, global, Missing::Start).await?;
+    let meter = target::local_process(settings)?.map(Meter::start);
     view.tell(Tone::Strong, "1/3  Up");
     let raised = up::run(wanted.yes, settings, &target, view, stop.clone()).await;
     let judged = match raised {
@@ -38,6 +41,12 @@ pub(crate) async fn run(
     view.tell(Tone::Strong, "\n3/3  Down");
     // Ctrl-C ended the proof, not the duty to clean up; the next one kills.
     let removed = down::run(true, settings, &target, view, CancellationToken::new()).await?;
+    if let Some(meter) = meter
+        && let Some(megabytes) = meter.peak_megabytes().await
+    {
+        let text = format!("Peak memory of all processes together: {megabytes} MB");
+        view.fact("memory", json!({ "peak_megabytes": megabytes }), Tone::Dim, text);
+    }
     match (judged, removed) {
         (Ok(Exit::Done), removed) => Ok(removed),
         (Ok(judged), _) => Ok(judged),

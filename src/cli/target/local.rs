@@ -6,7 +6,7 @@ use aws::session::{self, Session};
 use clock::Clock;
 
 use super::{Missing, Target, absolute, brought, preflight};
-use crate::arguments::{Global, LocalRun};
+use crate::arguments::{Global, LocalRun, TargetName};
 use crate::commands::local::{self as command, Place};
 use crate::diagnostic::{Diagnostic, Outcome, one};
 use crate::exit::Exit;
@@ -64,6 +64,15 @@ pub(super) async fn open(settings: &Settings, global: &Global, missing: Missing)
         brought: None,
     };
     brought::added(target, settings).await
+}
+
+/// The process of the stack's local cloud, if it runs on this target.
+pub(crate) fn process(settings: &Settings) -> Outcome<Option<u32>> {
+    if settings.target != TargetName::Local {
+        return Ok(None);
+    }
+    let record = process::find(&place(settings).folder).map_err(one)?;
+    Ok(record.and_then(|record| u32::try_from(record.pid).ok()))
 }
 
 pub(super) async fn close(settings: &Settings) -> Outcome<()> {
