@@ -119,6 +119,12 @@ impl Place {
         ended(&mut self.sluice(words))
     }
 
+    /// The same for one that may take longer than others.
+    #[track_caller]
+    pub(crate) fn run_within(&self, words: &str, limit: Duration) -> Ended {
+        ended_within(&mut self.sluice(words), limit)
+    }
+
     /// Every process that was started in this folder or was given it: command line, variables or working folder name it.
     pub(crate) fn processes(&self) -> Vec<(u32, String)> {
         let ours = self.path().to_string_lossy().into_owned();
@@ -188,11 +194,16 @@ pub(crate) fn signal(pid: u32, signal: &str) {
 /// Runs a command to its end; one that hangs is killed and fails the test.
 #[track_caller]
 pub(crate) fn ended(command: &mut Command) -> Ended {
+    ended_within(command, COMMAND_LIMIT)
+}
+
+#[track_caller]
+fn ended_within(command: &mut Command, limit: Duration) -> Ended {
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let pid = child.id();
     let (sender, receiver) = mpsc::channel();
     std::thread::spawn(move || sender.send(child.wait_with_output()));
-    let Ok(output) = receiver.recv_timeout(COMMAND_LIMIT) else {
+    let Ok(output) = receiver.recv_timeout(limit) else {
         kill(pid);
         panic!("{command:?} hangs");
     };

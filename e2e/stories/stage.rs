@@ -14,6 +14,8 @@ use crate::stories::suite::Suite;
 
 /// Real time that a busy machine may need on top of anything.
 const REAL_SLACK: Duration = Duration::from_mins(1);
+/// The story `seed` in real time, with its deadlines.
+const VERIFY_LIMIT: Duration = Duration::from_mins(20);
 const AT_REST: Replicas = Replicas { desired: 0, current: 0, ready: 0 };
 
 pub(crate) struct Stage {
@@ -187,7 +189,7 @@ impl Stage {
     /// `sluice verify`, ended with this code.
     #[track_caller]
     pub(crate) fn verify(&self, code: i32) -> Ended {
-        self.place.run("verify").with(code)
+        self.place.run_within("verify", VERIFY_LIMIT).with(code)
     }
 
     /// What the last `verify` reported.

@@ -61,14 +61,15 @@ impl Suite {
         variables
     }
 
-    /// The stack file: the tutorial's shape everywhere, shorter where time cannot be made faster.
+    /// The stack file: the tutorial's shape everywhere, shorter where time cannot be made faster. The periods are about the
+    /// shortest that the checks can still judge.
     pub(crate) fn stack_file(self) -> &'static str {
         match self {
             Self::Local => {
                 "workloads:\n- scaling: { cooldownPeriod: 150, scaleDownWindow: 150 }\n  queue: { visibilityTimeout: 90 }\n"
             }
             Self::Kubernetes | Self::Localstack => {
-                "workloads:\n- scaling: { pollingInterval: 2, cooldownPeriod: 20, scaleDownWindow: 30 }\n  \
+                "workloads:\n- scaling: { pollingInterval: 2, cooldownPeriod: 12, scaleDownWindow: 22 }\n  \
                  worker: { workSeconds: 3, waitSeconds: 5 }\n  queue: { visibilityTimeout: 15 }\n"
             }
         }
