@@ -15,5 +15,6 @@ mod image;
 mod kill;
 mod place;
 mod practice;
+mod stories;
 mod story;
 mod tidy;

@@ -1,5 +1,6 @@
 //! A folder of its own for a test, the program run in it, and everything that such a run may leave behind.
 
+use std::ffi::OsString;
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -12,7 +13,11 @@ use serde_json::Value;
 pub(crate) const COMMAND_LIMIT: Duration = Duration::from_mins(4);
 
 /// The test's folder. Dropping it ends what still runs in it.
-pub(crate) struct Place(tempfile::TempDir);
+pub(crate) struct Place {
+    folder: tempfile::TempDir,
+    /// What every program that is run here is given besides.
+    variables: Vec<(String, OsString)>,
+}
 
 /// How a command ended.
 #[derive(Debug)]
@@ -44,13 +49,18 @@ impl Ended {
 
 impl Place {
     pub(crate) fn new() -> Self {
-        let place = Self(tempfile::tempdir().unwrap());
+        Self::with(Vec::new())
+    }
+
+    /// A place whose programs are given these variables besides.
+    pub(crate) fn with(variables: Vec<(String, OsString)>) -> Self {
+        let place = Self { folder: tempfile::tempdir().unwrap(), variables };
         std::fs::create_dir(place.path().join("tmp")).unwrap();
         place
     }
 
     pub(crate) fn path(&self) -> &Path {
-        self.0.path()
+        self.folder.path()
     }
 
     /// A file of the stack `e2e` in its folder below `.sluice`.
@@ -99,6 +109,7 @@ impl Place {
         // A home of its own: no credentials, no configuration.
         command.current_dir(self.path()).env("HOME", self.path().join("home")).env("SLUICE_STACK", "e2e");
         command.env("TMPDIR", self.path().join("tmp"));
+        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
         command.stdin(Stdio::null());
     }
 
@@ -147,7 +158,8 @@ impl Place {
         // kubectl keeps what it has discovered in its user's home; that is kubectl's own.
         let own =
             |file: &str| file.contains("/evidence/") || file.contains("/report/") || file.starts_with("home/.kube/");
-        let kept = |file: &&String| !own(file);
+        // The stack file is the test's own.
+        let kept = |file: &&String| !own(file) && *file != "stack.yaml";
         let files = self.files();
         let left: Vec<&String> = files.iter().filter(kept).collect();
         assert!(left.is_empty(), "files are left: {left:#?}");
@@ -164,8 +176,13 @@ impl Drop for Place {
 
 /// Kills a process the hard way.
 pub(crate) fn kill(pid: u32) {
+    signal(pid, "-9");
+}
+
+/// Sends a process a signal.
+pub(crate) fn signal(pid: u32, signal: &str) {
     // One that has ended meanwhile is what was wanted.
-    let _ = Command::new("kill").args(["-9", &pid.to_string()]).stderr(Stdio::null()).status();
+    let _ = Command::new("kill").args([signal, &pid.to_string()]).stderr(Stdio::null()).status();
 }
 
 /// Runs a command to its end; one that hangs is killed and fails the test.
@@ -246,6 +263,11 @@ impl Running {
     #[track_caller]
     pub(crate) fn until_event(&self, kind: &str, address: &str) -> Value {
         self.until(&format!("{kind} of {address}"), |event| event["type"] == kind && event["address"] == address)
+    }
+
+    /// What it has said since it was last asked.
+    pub(crate) fn said(&self) -> Vec<Value> {
+        self.events.try_iter().collect()
     }
 
     /// Kills it as `kill -9` does, and waits until it is gone.

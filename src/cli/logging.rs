@@ -13,7 +13,8 @@ pub(crate) fn start(arguments: &Arguments) {
     };
     let service = in_pod || matches!(arguments.command, Command::Local(Local::Run(_)));
     let default = match (service, arguments.global.verbose) {
-        (true, 0) => "info",
+        // What the watcher library warns of, the operator tells itself, with the object and in fewer words.
+        (true, 0) => "info,kube_runtime::watcher=error",
         (false, 0) => "error",
         (false, 1) => "warn,sluice=info,cli=info,provision=info,cluster=info,aws=info,verify=info",
         (_, 1 | 2) => "debug,hyper=info,hyper_util=info,rustls=info,tower=info,h2=info",

@@ -16,6 +16,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use tokio::sync::broadcast;
 
+use crate::error::brief;
 use crate::settings::Settings;
 
 /// Namespace and name of an object; the namespace is empty for cluster-wide kinds.
@@ -164,9 +165,20 @@ async fn drain<K: Resource<DynamicType = ()>>(
                 let _ = changes.send(change(Key::new("", "")));
             }
             Ok(watcher::Event::Init | watcher::Event::InitApply(_)) => {}
-            Err(error) => tracing::warn!(kind = %K::kind(&()), error = %error, "watch failed; trying again"),
+            Err(error) => failed(&K::kind(&()), &error),
         }
     }
+}
+
+fn failed(kind: &str, error: &watcher::Error) {
+    let cause = match error {
+        watcher::Error::InitialListFailed(cause)
+        | watcher::Error::WatchStartFailed(cause)
+        | watcher::Error::WatchFailed(cause) => brief(cause),
+        watcher::Error::WatchError(status) => format!("{} ({})", status.message, status.reason),
+        other @ watcher::Error::NoResourceVersion => other.to_string(),
+    };
+    tracing::warn!(kind, error = %cause, "watch failed; trying again");
 }
 
 /// Tells of HPAs that belong to a ScaledObject; what the HPA controller writes into their status is not told.
@@ -188,9 +200,7 @@ async fn watch_autoscalers(apis: Vec<Api<HorizontalPodAutoscaler>>, changes: bro
                 let _ = changes.send(Change::Autoscaler(owner(&object)));
             }
             Ok(watcher::Event::Init | watcher::Event::InitDone) => {}
-            Err(error) => {
-                tracing::warn!(kind = "HorizontalPodAutoscaler", error = %error, "watch failed; trying again");
-            }
+            Err(error) => failed("HorizontalPodAutoscaler", &error),
         }
     }
 }

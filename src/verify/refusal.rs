@@ -4,8 +4,12 @@ use jiff::Timestamp;
 
 use crate::fact::{Fact, Record};
 
-/// Words by which AWS says that an identity was refused, rather than that something was slow or missing.
-const MARKS: [&str; 6] = [
+/// How the API server begins to say that RBAC grants too little.
+const FORBIDDEN: &str = "is forbidden: User ";
+
+/// Words by which a service says that an identity was refused, rather than that something was slow or missing.
+const MARKS: [&str; 7] = [
+    FORBIDDEN,
     "AccessDenied",
     "is not authorized to perform",
     "Not authorized to perform",
@@ -58,8 +62,17 @@ fn is_refusal(text: &str) -> bool {
     MARKS.iter().any(|mark| text.contains(mark))
 }
 
-/// Folds a record into what is known about refusals. A ScaledObject that is Ready without a refusal in its conditions
-/// is a recovery: the operator's identity works again.
+/// Whether the record shows that the refused identity works again. For AWS it is a ScaledObject that is Ready; an operator
+/// whom the API server refuses cannot take Ready back, so then it takes a decision of its.
+fn is_recovery(refusal: &Refusal, record: &Record) -> bool {
+    match &record.fact {
+        Fact::ScaledObject(object) => object.is("Ready") && !refusal.text.contains(FORBIDDEN),
+        Fact::Decision(_) => refusal.text.contains(FORBIDDEN),
+        _ => false,
+    }
+}
+
+/// Folds a record into what is known about refusals.
 pub(crate) fn fold(current: &mut Option<Refusal>, record: &Record) {
     if let Some((text, authoritative)) = told_by(record) {
         match current {
@@ -72,12 +85,12 @@ pub(crate) fn fold(current: &mut Option<Refusal>, record: &Record) {
                 }
             }
         }
-    } else if let (Fact::ScaledObject(object), Some(refusal)) = (&record.fact, current.as_mut()) {
-        if object.is("Ready") {
-            *current = None;
-        } else {
-            // Still not ready: the refusal lasts, even though this condition does not repeat its text.
-            refusal.last = refusal.last.max(record.time);
-        }
+    } else if current.as_ref().is_some_and(|refusal| is_recovery(refusal, record)) {
+        *current = None;
+    } else if let (Fact::ScaledObject(object), Some(refusal)) = (&record.fact, current.as_mut())
+        && !object.is("Ready")
+    {
+        // Still not ready: the refusal lasts, even though this condition does not repeat its text.
+        refusal.last = refusal.last.max(record.time);
     }
 }

@@ -40,11 +40,18 @@ pub(super) fn identity(evidence: &Evidence) -> Judged {
 fn other_texts(evidence: &Evidence, named: &str) -> String {
     let mut texts: Vec<_> =
         evidence.records.iter().filter_map(|record| refusal::told_by(record).map(|(text, _)| text)).collect();
+    texts.retain(|text| text != named);
     texts.sort();
-    texts.dedup();
-    let others: Vec<_> =
-        texts.into_iter().filter(|text| text != named).take(3).map(|text| format!("; also: {text}")).collect();
+    // The same refusal of two requests is one refusal; nothing else differs than their ids.
+    texts.dedup_by(|one, other| without_request_id(one) == without_request_id(other));
+    let others: Vec<_> = texts.iter().take(3).map(|text| format!("; also: {text}")).collect();
     others.concat()
+}
+
+fn without_request_id(text: &str) -> (&str, &str) {
+    const MARK: &str = "request_id: \"";
+    let Some((before, rest)) = text.split_once(MARK) else { return (text, "") };
+    (before, rest.split_once('"').map_or("", |(_, after)| after))
 }
 
 pub(super) fn completed_expected(evidence: &Evidence) -> String {

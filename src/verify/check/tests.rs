@@ -224,3 +224,49 @@ fn a_refused_identity_is_named_with_statement_role_and_principal() {
     let recovered = Run::good().with(30.0, Source::Denials, denial.clone());
     assert!(verdict(recovered, "identity-accepted").saw.contains("recovered"));
 }
+
+#[test]
+fn an_operator_that_rbac_refuses_is_named_though_its_scaled_object_still_looks_ready() {
+    let words =
+        "scaledobjects.keda.sh is forbidden: User \"system:serviceaccount:keda:keda-operator\" cannot list resource";
+    let trouble = || Fact::Trouble { pod: "keda-operator-0".into(), message: words.into() };
+    let refused = Run::good().with(END - 10.0, Source::OperatorLog, trouble());
+    assert_fails(refused, "identity-accepted", words);
+    // Before its first decision it may have met a binding that was not there yet.
+    let recovered = Run::good().with(1.0, Source::OperatorLog, trouble());
+    assert_eq!(verdict(recovered, "identity-accepted").outcome, Outcome::Pass);
+}
+
+/// One way to spoil the good run for each check. A new check does not get in without one.
+#[test]
+fn no_check_is_there_that_was_not_seen_failing() {
+    let (one, end) = (["myapp-0".to_owned()], END + 1.0);
+    let first = |record: &Record| matches!(&record.fact, Fact::Receipt(receipt) if receipt.message_id == "m1");
+    let denied = Run::warning("KEDAScalerFailed", "AccessDenied: Not authorized to perform sts:AssumeRole");
+    let spoiled = [
+        ("identity-accepted", Run::good().with(end, Source::Events, denied)),
+        ("story-completed", Run::good().with(end, Source::Story, step("hold", StepState::Missed))),
+        ("starts-at-zero", Run::good().replacing(Source::Pods, 14.0, SENT, &pods(&one, 0))),
+        ("messages-sent", Run::good().replacing(Source::Queue, SENT, END, &queue(0, 0))),
+        ("activated-by-operator", Run::good().replacing(Source::Deployment, 0.0, end, &deployment(0))),
+        ("external-metric-served", Run::good().replacing(Source::Hpa, 0.0, end, &hpa(1, None))),
+        ("reaches-maximum", Run::good().replacing(Source::Hpa, 0.0, end, &hpa(2, Some("3")))),
+        ("never-exceeds-maximum", Run::good().with(60.0, Source::Deployment, deployment(4))),
+        ("every-message-deleted-once", Run::good().without(first)),
+        ("queue-ends-empty", Run::good().replacing(Source::Queue, END - 6.0, end, &queue(1, 0))),
+        ("window-respected", Run::good().replacing(Source::Deployment, 200.0, STEP_DOWN, &deployment(2))),
+        ("cooldown-respected", Run::good().replacing(Source::Deployment, 250.0, end, &deployment(0))),
+        ("back-to-zero-in-time", Run::good().replacing(Source::Deployment, ZERO, end, &deployment(1))),
+        ("stays-at-zero", Run::good().with(END - 20.0, Source::Deployment, deployment(1))),
+        (
+            "scaled-object-conditions",
+            Run::good().with(60.0, Source::ScaledObject, scaled_object("False", "True", "no")),
+        ),
+        ("no-restarts", Run::good().with(60.0, Source::Pods, pods(&one, 1))),
+    ];
+    let names: Vec<_> = CHECKS.iter().map(|(name, ..)| *name).collect();
+    assert_eq!(spoiled.iter().map(|(name, _)| *name).collect::<Vec<_>>(), names);
+    for (name, run) in spoiled {
+        assert_fails(run, name, "");
+    }
+}
