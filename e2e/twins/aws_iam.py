@@ -52,11 +52,12 @@ def iam_refuses_bad_roles(side, name):
     role(side, "a b", "name with a space")
     role(side, "x" * 65, "name too long")
     role(side, "", "empty name")
-    role(side, name("other"), "bad path", Path="none")
-    role(side, name("other"), "session too short", MaxSessionDuration=3599)
-    role(side, name("other"), "session too long", MaxSessionDuration=43201)
-    role(side, name("other"), "tag twice", Tags=[*tags(a="1"), *tags(a="2")])
-    for label, text in (
+    # Names of their own, because what one side refuses the other may make.
+    role(side, name("path"), "bad path", Path="none")
+    role(side, name("short"), "session too short", MaxSessionDuration=3599)
+    role(side, name("long"), "session too long", MaxSessionDuration=43201)
+    role(side, name("twice"), "tag twice", Tags=[*tags(a="1"), *tags(a="2")])
+    for number, (label, text) in enumerate((
         ("is no JSON", "{"),
         ("has no statement", '{"Version":"2012-10-17"}'),
         ("has no principal", POLICY),
@@ -64,10 +65,10 @@ def iam_refuses_bad_roles(side, name):
         ("has an unknown effect", TRUST.replace("Allow", "Perhaps")),
         ("has an unknown version", TRUST.replace("2012-10-17", "2020-01-01")),
         ("has an action of another service", TRUST.replace("sts:AssumeRole", "sqs:SendMessage")),
-    ):
-        side("CreateRole", f"trust that {label}", RoleName=name("other"), AssumeRolePolicyDocument=text)
+    )):
+        side("CreateRole", f"trust that {label}", RoleName=name(f"trust-{number}"), AssumeRolePolicyDocument=text)
     side("UpdateAssumeRolePolicy", "trust that is no JSON, later", **mine, PolicyDocument="{")
-    side("CreateRole", "without trust", RoleName=name("other"))
+    side("CreateRole", "without trust", RoleName=name("trustless"))
     side("CreateRole", "without a name", AssumeRolePolicyDocument=TRUST)
     none = {"RoleName": name("none")}
     for operation, more in (
@@ -123,12 +124,15 @@ def iam_keeps_inline_policies(side, name):
     without = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sqs:*"}]})
     side("PutRolePolicy", "no resource", **mine, PolicyName="bad", PolicyDocument=without)
     side("PutRolePolicy", "action without a service", **mine, PolicyName="bad", PolicyDocument=POLICY.replace("sqs:*", "all"))
-    side("PutRolePolicy", "with a principal", **mine, PolicyName="bad", PolicyDocument=TRUST)
-    side("PutRolePolicy", "name with a space", **mine, PolicyName="a b", PolicyDocument=POLICY)
     side("DeleteRole", "that has policies", **mine)
     side("DeleteRolePolicy", **mine, PolicyName="one")
     side("DeleteRolePolicy", "two", **mine, PolicyName="two")
     side("DeleteRole", **mine)
+    # On a role of its own, because what one side refuses the other may keep.
+    role(side, name("other"), "another role")
+    for_somebody = POLICY.replace('"Action"', '"Principal": "*", "Action"')
+    side("PutRolePolicy", "with a principal", RoleName=name("other"), PolicyName="bad", PolicyDocument=for_somebody)
+    side("PutRolePolicy", "name with a space", RoleName=name("other"), PolicyName="a b", PolicyDocument=POLICY)
 
 
 def iam_keeps_managed_policies(side, name):
@@ -183,7 +187,7 @@ def iam_refuses_bad_policies(side, name):
         ("ListEntitiesForPolicy", {}),
     ):
         side(operation, f"{operation} of none", **none, **more)
-    side("GetPolicy", "no ARN", PolicyArn="policy")
+    side("GetPolicy", "no ARN", PolicyArn="a-policy-that-is-no-arn")
     side("DeletePolicy", PolicyArn=arn)
 
 
@@ -197,13 +201,12 @@ def iam_attaches_policies(side, name):
     side("ListAttachedRolePolicies", **mine)
     side("ListEntitiesForPolicy", PolicyArn=arn)
     side("GetPolicy", "attached", PolicyArn=arn)
-    side("DeletePolicy", "attached to a role", PolicyArn=arn)
     side("DeleteRole", "with a policy", **mine)
     side("DetachRolePolicy", **mine, PolicyArn=arn)
     side("DetachRolePolicy", "again", **mine, PolicyArn=arn)
     side("AttachRolePolicy", "policy that is none", **mine, PolicyArn=arn.replace("attached", "none"))
     side("AttachRolePolicy", "role that is none", RoleName=name("none"), PolicyArn=arn)
-    side("AttachRolePolicy", "no ARN", **mine, PolicyArn="policy")
+    side("AttachRolePolicy", "no ARN", **mine, PolicyArn="a-policy-that-is-no-arn")
     side("PutRolePermissionsBoundary", **mine, PermissionsBoundary=arn)
     side("GetRole", "with a boundary", **mine)
     side("DeleteRolePermissionsBoundary", **mine)
@@ -211,6 +214,11 @@ def iam_attaches_policies(side, name):
     side("PutRolePermissionsBoundary", "boundary that is none", **mine, PermissionsBoundary=arn.replace("attached", "none"))
     side("DeletePolicy", PolicyArn=arn)
     side("DeleteRole", **mine)
+    # Things of their own, because what one side refuses the other may do.
+    role(side, name("holder"), "holder")
+    held = managed(side, name("held"), "held")
+    side("AttachRolePolicy", "held", RoleName=name("holder"), PolicyArn=held)
+    side("DeletePolicy", "attached to a role", PolicyArn=held)
 
 
 def iam_keeps_providers(side, name):
@@ -233,10 +241,11 @@ def iam_keeps_providers(side, name):
     side("DeleteOpenIDConnectProvider", **mine)
     side("DeleteOpenIDConnectProvider", "again, deleted", **mine)
     side("GetOpenIDConnectProvider", "deleted", **mine)
+    plain = url.replace("https", "http").replace("issuer", "plain")
     side("CreateOpenIDConnectProvider", "no address", Url="issuer", ThumbprintList=[THUMBPRINT])
-    side("CreateOpenIDConnectProvider", "plain http", Url=url.replace("https", "http"), ThumbprintList=[THUMBPRINT])
-    side("CreateOpenIDConnectProvider", "short thumbprint", Url=url, ThumbprintList=["abc"])
-    side("CreateOpenIDConnectProvider", "six thumbprints", Url=url, ThumbprintList=[THUMBPRINT] * 6)
+    side("CreateOpenIDConnectProvider", "plain http", Url=plain, ThumbprintList=[THUMBPRINT])
+    side("CreateOpenIDConnectProvider", "short thumbprint", Url=url + "2", ThumbprintList=["abc"])
+    side("CreateOpenIDConnectProvider", "six thumbprints", Url=url + "3", ThumbprintList=[THUMBPRINT] * 6)
     side("CreateOpenIDConnectProvider", "without an address")
 
 

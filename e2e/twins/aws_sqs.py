@@ -3,7 +3,8 @@
 import json
 import time
 
-TINY_DELAY = 1.2
+# LocalStack looks for what is due once a second.
+DUE = 2.5
 
 
 def queue(side, name, label="CreateQueue", **attributes):
@@ -73,6 +74,8 @@ def sqs_refuses_bad_attributes(side, name):
     missing = url.replace("bad", "none")
     side("GetQueueAttributes", "get of none", QueueUrl=missing, AttributeNames=["All"])
     side("SetQueueAttributes", "set of none", QueueUrl=missing, Attributes={"DelaySeconds": "1"})
+    # A redrive policy that LocalStack takes though it is none breaks its listing of sources ever after.
+    side("DeleteQueue", QueueUrl=url)
 
 
 def sqs_reports_attributes(side, name):
@@ -210,8 +213,11 @@ def sqs_hides_messages(side, name):
     [again] = receive(side, url, "back", VisibilityTimeout=1, MessageSystemAttributeNames=["ApproximateReceiveCount"])
     handle["ReceiptHandle"] = again["ReceiptHandle"]
     receive(side, url, "hidden for a second")
-    time.sleep(TINY_DELAY)
-    receive(side, url, "back by itself", MessageSystemAttributeNames=["ApproximateReceiveCount"])
+    time.sleep(DUE)
+    [last] = receive(side, url, "back by itself", MessageSystemAttributeNames=["ApproximateReceiveCount"])
+    handle["ReceiptHandle"] = last["ReceiptHandle"]
+    time.sleep(0.1)
+    side("ChangeMessageVisibility", "for more than half a day together", **handle, VisibilityTimeout=43200)
     for seconds in (-1, 43201):
         side("ChangeMessageVisibility", f"to {seconds}", **handle, VisibilityTimeout=seconds)
     side("ChangeMessageVisibility", "without a time", **handle)
@@ -241,7 +247,7 @@ def sqs_waits(side, name):
     side("SendMessage", "delayed", QueueUrl=url, MessageBody="later", DelaySeconds=1)
     counts(side, url, "counts while delayed")
     timed("not yet", WaitTimeSeconds=0)
-    time.sleep(TINY_DELAY)
+    time.sleep(DUE)
     timed("there", WaitTimeSeconds=5)
 
 
@@ -268,6 +274,8 @@ def sqs_sends_batches(side, name):
     send("a long id", entry("a" * 81))
     send("too large together", *(entry(f"e{number}", "x" * 150_000) for number in range(8)))
     side("SendMessageBatch", "no entries", QueueUrl=url)
+    small = queue(side, name("small"), "queue of small messages", MaximumMessageSize="1024")
+    side("SendMessageBatch", "one of them too large", QueueUrl=small, Entries=[entry("a"), entry("b", "x" * 1025)])
     side("SendMessageBatch", "queue that is none", QueueUrl=url.replace("batch", "none"), Entries=[entry("a")])
 
 
@@ -344,8 +352,10 @@ def sqs_refuses_bad_fifo_messages(side, name):
     send("id too long", **{**good, "MessageDeduplicationId": "d" * 129})
     send("good", **good)
     entries = [{"Id": "good", "MessageBody": "y", "MessageGroupId": "g", "MessageDeduplicationId": "e"}]
-    entries += [{"Id": "none", "MessageBody": "y"}, {"Id": "half", "MessageBody": "y", "MessageGroupId": "g"}]
-    side("SendMessageBatch", "batch in parts", QueueUrl=url, Entries=entries)
+    ungrouped = {"Id": "ungrouped", "MessageBody": "y", "MessageDeduplicationId": "f"}
+    side("SendMessageBatch", "batch with one without a group", QueueUrl=url, Entries=[*entries, ungrouped])
+    unmarked = {"Id": "unmarked", "MessageBody": "y", "MessageGroupId": "g"}
+    side("SendMessageBatch", "batch with one without an id", QueueUrl=url, Entries=[*entries, unmarked])
     side("SetQueueAttributes", "no longer fifo", QueueUrl=url, Attributes={"FifoQueue": "false"})
     side("SetQueueAttributes", "bad scope", QueueUrl=url, Attributes={"DeduplicationScope": "none"})
     limit = {"FifoThroughputLimit": "perMessageGroupId", "DeduplicationScope": "queue"}
@@ -427,8 +437,8 @@ def sqs_purges_and_deletes(side, name):
 def sqs_speaks_query(side, name):
     side.query("CreateQueue", QueueName=name("old"), Attribute__1__Name="VisibilityTimeout", Attribute__1__Value="5")
     url = side.query("GetQueueUrl", QueueName=name("old"))["QueueUrl"]
-    side.query("GetQueueAttributes", url=url, AttributeName__1="VisibilityTimeout", AttributeName__2="QueueArn")
-    side.query("SetQueueAttributes", url=url, Attribute__Name="VisibilityTimeout", Attribute__Value="6")
+    side.query("GetQueueAttributes", url=url, AttributeName__1="QueueArn", AttributeName__2="VisibilityTimeout")
+    side.query("SetQueueAttributes", url=url, Attribute__1__Name="VisibilityTimeout", Attribute__1__Value="6")
     side.query("GetQueueAttributes", "by QueueUrl", QueueUrl=url, AttributeName__1="VisibilityTimeout")
     typed = {"MessageAttribute__1__Name": "n", "MessageAttribute__1__Value__DataType": "Number"}
     side.query("SendMessage", url=url, MessageBody="a&b <c>", **typed, MessageAttribute__1__Value__StringValue="1")
@@ -472,7 +482,7 @@ def sqs_refuses_in_query(side, name):
     twice = {"SendMessageBatchRequestEntry__1__Id": "a", "SendMessageBatchRequestEntry__1__MessageBody": "x"}
     twice |= {key.replace("1", "2"): value for key, value in twice.items()}
     side.query("SendMessageBatch", "the same id twice", url=url, **twice)
-    side.query("SetQueueAttributes", "unknown attribute", url=url, Attribute__Name="Colour", Attribute__Value="blue")
+    side.query("SetQueueAttributes", "unknown attribute", url=url, Attribute__1__Name="Colour", Attribute__1__Value="blue")
     side.query("GetQueueAttributes", "unknown attribute asked", url=url, AttributeName__1="Colour")
     side.query("PaintQueue", "unknown action", url=url)
     side.query("PurgeQueue", url=url)
@@ -486,8 +496,8 @@ def sqs_refuses_bad_requests(side, name):
         side.raw(label, headers={"Content-Type": kind, "X-Amz-Target": target}, body=body)
 
     ask("no JSON", "AmazonSQS.ListQueues", b"{")
-    ask("a list", "AmazonSQS.ListQueues", b"[]")
-    ask("nothing", "AmazonSQS.ListQueues", b"")
+    ask("a list", "AmazonSQS.GetQueueUrl", b"[]")
+    ask("nothing", "AmazonSQS.GetQueueUrl", b"")
     ask("unknown operation", "AmazonSQS.PaintQueue", b"{}")
     ask("text for a number", "AmazonSQS.ListQueues", json.dumps({"MaxResults": "x", "QueueNamePrefix": name("x")}).encode())
     ask("number for a text", "AmazonSQS.GetQueueUrl", b'{"QueueName": 1}')

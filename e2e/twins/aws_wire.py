@@ -1,8 +1,8 @@
 """One side of a twin: an AWS endpoint, called through boto3, with each answer kept as it came over the wire.
 
-What must differ between two clouds (ids, times, addresses, tokens) is replaced here by what must not: a message id becomes
-`message-1` on both sides if both give the same message in the same place. Request ids are not kept. Secrets are replaced
-before anything else sees them.
+What must differ between two clouds (ids, times, addresses, tokens) is replaced here by what must not: an id becomes the
+place where it was first seen, so that both sides must give the same message, role or number in the same places. Request ids
+are not kept. Secrets are replaced before anything else sees them.
 """
 
 import json
@@ -23,11 +23,12 @@ SECRETS = {"SecretAccessKey", "SessionToken"}
 HANDLES = {"ReceiptHandle", "NextToken", "Marker"}
 # Whatever the SDK would refuse by itself is sent all the same: it is the service's answer that is compared.
 CONFIG = Config(retries={"total_max_attempts": 1}, parameter_validation=False)
-PATTERNS = (
-    # Ids and numbers that are the same thing wherever they are seen again.
-    ("uuid", re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")),
-    ("sequence", re.compile(r"(?<![\w.])\d{20}(?![\w.])")),
-    ("id", re.compile(r"\b(?:AROA|ANPA|AIDA|ASIA|AKIA)[A-Z0-9]{12,17}\b")),
+QUEUE_URL = re.compile(r"https?://[^/\s\"<>]+/(?:queue/[\w-]+/)?\d{12}/")
+# Ids and numbers that are the same thing wherever they are seen again.
+IDS = (
+    re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b"),
+    re.compile(r"(?<![\w.])\d{20}(?![\w.])"),
+    re.compile(r"\b(?:AROA|ANPA|AIDA|ASIA|AKIA)[A-Z0-9]{12,17}\b"),
 )
 TIMES = (
     ("TIME", re.compile(r"\b20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d(?:Z|\+00:00)")),
@@ -59,7 +60,7 @@ class Side:
 
     def begin(self):
         """Forgets the last twin."""
-        self.steps, self.seen, self.last = {}, {}, None
+        self.steps, self.seen, self.handles, self.last = {}, {}, set(), None
 
     def __call__(self, operation, label=None, /, *, by=None, **parameters):
         """Calls the operation of whichever service has it; what is returned is the SDK's view, also of an error."""
@@ -96,17 +97,17 @@ class Side:
         while step in self.steps:
             number += 1
             step = f"{label} {number}"
-        kept = {"status": status}
+        self.step = step
+        self.steps[step] = answer = {}
         for header in HEADERS:
-            value = headers.get(header)
-            if value is not None:
-                kept[header] = self.normal(value.lower() if header == "content-type" else value)
-        kept.update(self.leaves("body", structure(body)))
-        self.steps[step] = kept
+            if header in headers:
+                answer[header] = self.normal(headers[header], header)
+        answer |= self.leaves("body", structure(body))
+        answer["outcome"] = outcome(status, answer)
 
     def note(self, label, value):
         """Something that is seen only from the outside, such as whether a poll waited."""
-        self.steps[label] = {"seen": value}
+        self.steps[label] = {"outcome": "seen", "seen": value}
 
     def leaves(self, path, value):
         """The answer as path and value of each leaf, normalised."""
@@ -126,23 +127,33 @@ class Side:
         if field in SECRETS:
             return {path: "SECRET" if value else "no secret"}
         if field in HANDLES:
+            # Others are so short that they stand in other texts by chance.
+            self.handles |= {value} if field == "ReceiptHandle" and value else set()
             return {path: "OPAQUE" if value else "empty"}
-        return {path: self.normal(value) if isinstance(value, str) else value}
+        return {path: self.normal(value, path) if isinstance(value, str) else value}
 
-    def normal(self, text):
-        text = re.sub(
-            r"https?://[^/\s\"<>]+/(?:queue/[\w-]+/)?\d{12}/", "QUEUE_URL/", text
-        )
-        for kind, pattern in PATTERNS:
-            text = pattern.sub(lambda match: self.named(kind, match.group()), text)
+    def normal(self, text, path):
+        for handle in self.handles:
+            text = text.replace(handle, "OPAQUE")
+        text = QUEUE_URL.sub("QUEUE_URL/", text)
+        for pattern in IDS:
+            text = pattern.sub(lambda match: self.named(match, path), text)
         for placeholder, pattern in TIMES:
             text = pattern.sub(placeholder, text)
         return text.replace(self.account, "ACCOUNT")
 
-    def named(self, kind, value):
-        prefix = value[:4] + "-" if kind == "id" else ""
-        known = self.seen.setdefault(kind, {})
-        return f"{prefix}{kind}-{known.setdefault(value, len(known) + 1)}"
+    def named(self, match, path):
+        prefix = f"{match[0][:4]} " if match[0][:1] == "A" else ""
+        return prefix + self.seen.setdefault(match[0], f"as first in {self.step}/{path}")
+
+
+def outcome(status, answer):
+    """Status, and for an error its code and message, whatever the protocol."""
+    if status < 300:
+        return str(status)
+    code = next((value for path, value in answer.items() if path.endswith(("__type", ".Error.Code"))), "no error document")
+    message = next((value for path, value in answer.items() if path.lower().endswith(".message")), "")
+    return f"{status} {str(code).rsplit('#', 1)[-1]}: {message}"
 
 
 class Found:
