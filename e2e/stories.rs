@@ -4,6 +4,7 @@
 //! The real targets use up a whole cluster: one context, in which nobody else has a stack.
 
 mod account;
+mod certificates;
 mod clients;
 mod env;
 mod outages;
@@ -26,12 +27,13 @@ struct Story {
     cannot: fn(&Stage) -> Option<String>,
 }
 
-const STORIES: [Story; 10] = [
+const STORIES: [Story; 11] = [
     Story { name: "seed", tell: scaling::seed, cannot: |_| None },
     Story { name: "workers-die", tell: scaling::workers_die, cannot: |_| None },
     Story { name: "operator-dies", tell: scaling::operator_dies, cannot: |_| None },
     Story { name: "api-server-away", tell: outages::api_server, cannot: |stage| stage.api_server().err() },
     Story { name: "no-room-on-node", tell: outages::node, cannot: no_limited_node },
+    Story { name: "certificates-rotated", tell: certificates::rotated, cannot: |_| None },
     Story { name: "queue-lost", tell: outages::queue, cannot: |_| None },
     Story { name: "credentials-refused", tell: refusals::credentials, cannot: no_identity },
     Story { name: "trust-refused", tell: refusals::trust, cannot: no_identity },

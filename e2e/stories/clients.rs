@@ -50,7 +50,7 @@ pub(crate) struct Condition {
 pub(crate) struct Clients {
     runtime: Runtime,
     config: Config,
-    kube: Client,
+    pub(crate) kube: Client,
     aws: SdkConfig,
     sqs: aws_sdk_sqs::Client,
     pub(crate) iam: aws_sdk_iam::Client,

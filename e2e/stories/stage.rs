@@ -114,6 +114,11 @@ impl Stage {
         Duration::from_secs_f64(system as f64 / self.suite.time_scale())
     }
 
+    /// The system's seconds that pass in so many real ones.
+    pub(crate) fn system(&self, real: u64) -> u64 {
+        (real as f64 * self.suite.time_scale()) as u64
+    }
+
     /// Replicas, pods and queue are at zero.
     #[track_caller]
     pub(crate) fn comes_to_rest(&self) {

@@ -58,7 +58,8 @@ pub(crate) async fn call(
 ) -> Result<Value, Fault> {
     let is_query = matches!(protocol, Protocol::Query(_));
     let input = if is_query { wire::from_query(action, request) } else { input::json(&request.body)? };
-    let output = perform(cloud, call, action, &input).await?;
+    let output = perform(cloud, call, action, &input).await;
+    let output = output.map_err(|fault| if is_query { wire::fault_to_query(fault) } else { fault })?;
     Ok(if is_query { wire::to_query(action, output) } else { output })
 }
 

@@ -26,7 +26,7 @@ use crate::error::{self, Error, Result, brief};
 use crate::settings::Settings;
 
 /// How often the Secret and the APIService are looked at, real time.
-const CHECK_PERIOD: Duration = Duration::from_mins(1);
+const CHECK_PERIOD: Duration = Duration::from_secs(15);
 /// The same while something is not as it should be.
 const RETRY_PERIOD: Duration = Duration::from_secs(1);
 /// Attempts to write the Secret against other replicas before giving up for this round.

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::Store;
-use super::input::{document, encoded, missing, name, page, required, text};
+use super::input::{document, encoded, invalid, missing, name, page, required, text};
 use crate::fault::Fault;
 use crate::policy::Kind;
 
@@ -35,6 +35,9 @@ impl Store {
 
     pub(super) fn attach(&mut self, input: &Value) -> Result<Value, Fault> {
         let arn = required(input, "PolicyArn")?.to_owned();
+        if !arn.starts_with("arn:") {
+            return Err(invalid("Invalid ARN:  Could not be parsed!"));
+        }
         self.role(input)?;
         if !self.policies.contains_key(&arn) {
             return Err(missing(format!("Policy {arn} does not exist or is not attachable.")));

@@ -1,5 +1,6 @@
 //! Parameters, pages and texts that IAM's operations share.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -13,6 +14,8 @@ use crate::policy::{Document, Kind};
 const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 const PAGE_ITEMS_DEFAULT: usize = 100;
 const TAGS_MAX: usize = 50;
+const TAG_KEY_LENGTH_MAX: usize = 128;
+const TAG_VALUE_LENGTH_MAX: usize = 256;
 
 pub(super) fn text<'a>(input: &'a Value, name: &str) -> Option<&'a str> {
     input.get(name).and_then(Value::as_str)
@@ -94,6 +97,7 @@ pub(super) fn tags(input: &Value) -> Tags {
 
 /// Adds the `Tags` parameter to `tags`.
 pub(super) fn merge_tags(tags: &mut Tags, input: &Value) -> Result<(), Fault> {
+    check_tags(input)?;
     let new = self::tags(input);
     if let Some(key) = new.keys().find(|key| key.to_lowercase().starts_with("aws:")) {
         return Err(Fault::sender("InvalidInput", format!("Tag keys may not start with aws: ({key})")));
@@ -101,6 +105,42 @@ pub(super) fn merge_tags(tags: &mut Tags, input: &Value) -> Result<(), Fault> {
     tags.extend(new);
     if tags.len() > TAGS_MAX {
         return Err(Fault::new(409, "LimitExceeded", "The number of tags has reached the maximum limit."));
+    }
+    Ok(())
+}
+
+/// The bounds of one call's tags, each and together.
+fn check_tags(input: &Value) -> Result<(), Fault> {
+    let list = input.get("Tags").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let bad = |value: &str, at: &str, problem: &str| {
+        Err(invalid(format!(
+            "1 validation error detected: Value '{value}' at '{at}' failed to satisfy constraint: Member must {problem}"
+        )))
+    };
+    if list.len() > TAGS_MAX {
+        return bad(&Value::from(list).to_string(), "tags", &format!("have length less than or equal to {TAGS_MAX}"));
+    }
+    let mut seen = BTreeSet::new();
+    for (number, tag) in (1..).zip(list) {
+        let (key, value) = (text(tag, "Key").unwrap_or_default(), text(tag, "Value").unwrap_or_default());
+        let (at_key, at_value) = (format!("tags.{number}.member.key"), format!("tags.{number}.member.value"));
+        let plain = |c: char| c.is_alphanumeric() || c.is_whitespace() || "_.:/=+-@".contains(c);
+        if key.chars().count() > TAG_KEY_LENGTH_MAX {
+            return bad(key, &at_key, &format!("have length less than or equal to {TAG_KEY_LENGTH_MAX}"));
+        }
+        if value.chars().count() > TAG_VALUE_LENGTH_MAX {
+            return bad(value, &at_value, &format!("have length less than or equal to {TAG_VALUE_LENGTH_MAX}"));
+        }
+        if key.is_empty() || !key.chars().all(plain) {
+            return bad(key, &at_key, "satisfy regular expression pattern: [\\p{L}\\p{Z}\\p{N}_.:/=+\\-@]+");
+        }
+        if !value.chars().all(plain) {
+            return bad(value, &at_value, "satisfy regular expression pattern: [\\p{L}\\p{Z}\\p{N}_.:/=+\\-@]*");
+        }
+        if !seen.insert(key.to_lowercase()) {
+            let message = "Duplicate tag keys found. Please note that Tag keys are case insensitive.";
+            return Err(Fault::sender("InvalidInput", message));
+        }
     }
     Ok(())
 }

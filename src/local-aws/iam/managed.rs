@@ -30,8 +30,19 @@ impl Managed {
             "CreateDate": date(self.created_at),
             "UpdateDate": date(self.updated_at),
         });
+        value["Tags"] = tag_list(&self.tags);
         if let Some(description) = &self.description {
             value["Description"] = json!(description);
+        }
+        value
+    }
+
+    /// What the lists tell: neither the description nor the tags.
+    fn listed(&self, attachments: usize, boundaries: usize) -> Value {
+        let mut value = self.value(attachments, boundaries);
+        if let Some(told) = value.as_object_mut() {
+            told.remove("Description");
+            told.remove("Tags");
         }
         value
     }
@@ -109,7 +120,7 @@ impl Store {
             of_aws: false,
         };
         merge_tags(&mut policy.tags, input)?;
-        let mut value = policy.value(0, 0);
+        let mut value = policy.listed(0, 0);
         if !policy.tags.is_empty() {
             value["Tags"] = tag_list(&policy.tags);
         }
@@ -119,10 +130,7 @@ impl Store {
 
     pub(super) fn get_policy(&self, input: &Value) -> Result<Value, Fault> {
         let policy = self.policy(input)?;
-        let mut value = policy.value(self.attachments(&policy.arn), self.boundaries(&policy.arn));
-        if !policy.tags.is_empty() {
-            value["Tags"] = tag_list(&policy.tags);
-        }
+        let value = policy.value(self.attachments(&policy.arn), self.boundaries(&policy.arn));
         Ok(json!({ "Policy": value }))
     }
 
@@ -141,7 +149,7 @@ impl Store {
             .filter(|policy| policy.path.starts_with(prefix))
             .map(|policy| (policy, self.attachments(&policy.arn)))
             .filter(|(_, attachments)| !only_attached || *attachments > 0)
-            .map(|(policy, attachments)| policy.value(attachments, self.boundaries(&policy.arn)))
+            .map(|(policy, attachments)| policy.listed(attachments, self.boundaries(&policy.arn)))
             .collect();
         page("Policies", policies, input)
     }

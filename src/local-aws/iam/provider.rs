@@ -8,6 +8,7 @@ use super::{Provider, Store, Tags};
 use crate::fault::Fault;
 
 const CLIENT_IDS_MAX: usize = 100;
+const THUMBPRINTS_MAX: usize = 5;
 
 /// The ARN of the provider at `url`.
 pub(super) fn arn(account: &str, url: &str) -> String {
@@ -25,6 +26,10 @@ fn list(input: &Value, name: &str) -> Vec<String> {
 
 fn thumbprints(input: &Value) -> Result<Vec<String>, Fault> {
     let list = list(input, "ThumbprintList");
+    if list.len() > THUMBPRINTS_MAX {
+        let message = format!("Thumbprint list must contain fewer than {THUMBPRINTS_MAX} entries.");
+        return Err(Fault::sender("InvalidInput", message));
+    }
     match list.iter().find(|one| one.len() != 40 || !one.chars().all(|c| c.is_ascii_hexdigit())) {
         Some(bad) => Err(Fault::sender("InvalidInput", format!("Thumbprint {bad} must be 40 hexadecimal characters."))),
         None => Ok(list),

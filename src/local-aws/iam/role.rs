@@ -1,5 +1,7 @@
 //! Roles.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -10,7 +12,7 @@ use super::input::{
 use super::{Role, Store, Written};
 use crate::fault::Fault;
 use crate::identifier;
-use crate::policy::Kind;
+use crate::policy::{Document, Kind};
 
 const SESSION_SECONDS_DEFAULT: i64 = 3600;
 
@@ -57,6 +59,20 @@ impl Role {
     }
 }
 
+impl Role {
+    /// A trust policy means the role, not its name: once that role is gone, its unique id stands where its ARN stood,
+    /// and a new role of the same name is not trusted.
+    fn trust_no_longer(&mut self, gone: &Role) {
+        if !self.trust.document.aws_principals().any(|principal| principal == gone.arn) {
+            return;
+        }
+        let text = self.trust.text.replace(&format!("\"{}\"", gone.arn), &format!("\"{}\"", gone.id));
+        if let Ok(document) = Document::parse(&text, Kind::Trust) {
+            self.trust = Written { text, document: Arc::new(document) };
+        }
+    }
+}
+
 impl Store {
     pub(super) fn role(&self, input: &Value) -> Result<&Role, Fault> {
         let name = required(input, "RoleName")?;
@@ -91,9 +107,16 @@ impl Store {
             last_used: None,
         };
         merge_tags(&mut role.tags, input)?;
-        let value = json!({ "Role": role.full() });
+        // The answer to the creation tells less than a later look.
+        let mut value = role.full();
+        if let Some(told) = value.as_object_mut() {
+            told.remove("RoleLastUsed");
+            if text(input, "MaxSessionDuration").is_none() {
+                told.remove("MaxSessionDuration");
+            }
+        }
         self.roles.insert(name, role);
-        Ok(value)
+        Ok(json!({ "Role": value }))
     }
 
     /// A trust policy; as in AWS, the roles and users of this account that it names must exist.
@@ -149,6 +172,14 @@ impl Store {
         Ok(json!({}))
     }
 
+    /// The older operation, which answers with the role.
+    pub(super) fn update_description(&mut self, input: &Value) -> Result<Value, Fault> {
+        let description = required(input, "Description")?.to_owned();
+        let role = self.role_mut(input)?;
+        role.description = Some(description);
+        Ok(json!({ "Role": role.full() }))
+    }
+
     pub(super) fn update_trust(&mut self, input: &Value) -> Result<Value, Fault> {
         self.role(input)?;
         let trust = self.trust(input, "PolicyDocument")?;
@@ -165,7 +196,9 @@ impl Store {
             return Err(conflict("Cannot delete entity, must delete policies first."));
         }
         let name = role.name.clone();
-        self.roles.remove(&name);
+        if let Some(gone) = self.roles.remove(&name) {
+            self.roles.values_mut().for_each(|role| role.trust_no_longer(&gone));
+        }
         Ok(Value::Null)
     }
 

@@ -64,7 +64,11 @@ const VERSIONS: [&str; 2] = ["2012-10-17", "2008-10-17"];
 impl Document {
     /// Parses and checks `text`; an error is worded as IAM words it.
     pub(crate) fn parse(text: &str, kind: Kind) -> Result<Self, String> {
-        let mut value: Value = serde_json::from_str(text).map_err(|_| "Syntax errors in policy.".to_owned())?;
+        let mut value: Value = serde_json::from_str(text).map_err(|_| {
+            let message =
+                if kind == Kind::Trust { "This policy contains invalid Json" } else { "Syntax errors in policy." };
+            message.to_owned()
+        })?;
         if value.get("Version").and_then(Value::as_str) != Some(VERSIONS[0]) && text.contains("${") {
             // The older language has no variables: `${aws:username}` is just these characters.
             value = serde_json::from_str(&text.replace("${", "${$}{"))

@@ -24,9 +24,11 @@ pub(crate) fn success(service: Service, action: &str, value: &Value, request_id:
 
 /// The answer of a call that failed.
 pub(crate) fn failure(service: Service, fault: &Fault, side: &str, request_id: &str) -> String {
+    // Only SQS has the element, and leaves it empty.
+    let detail = if service == Service::Sqs { "<Detail/>" } else { "" };
     format!(
         "<?xml version=\"1.0\"?><ErrorResponse xmlns=\"{}\"><Error><Type>{side}</Type><Code>{}</Code><Message>{}</Message>\
-         <Detail/></Error><RequestId>{request_id}</RequestId></ErrorResponse>",
+         {detail}</Error><RequestId>{request_id}</RequestId></ErrorResponse>",
         namespace(service),
         escape(&fault.code),
         escape(&fault.message),

@@ -58,6 +58,10 @@ fn check(name: &str, value: &str, fifo: bool) -> Result<(), Fault> {
         "FifoThroughputLimit" if fifo => matches!(value, "perQueue" | "perMessageGroupId"),
         "SqsManagedSseEnabled" => matches!(value, "true" | "false"),
         "Policy" | "RedrivePolicy" | "RedriveAllowPolicy" | "KmsMasterKeyId" => true,
+        "DeduplicationScope" | "FifoThroughputLimit" => {
+            let message = format!("You can specify the {name} only when FifoQueue is set to true.");
+            return Err(Fault::sender("InvalidAttributeName", message));
+        }
         _ => return Err(Fault::sender("InvalidAttributeName", format!("Unknown Attribute {name}."))),
     };
     if fine { Ok(()) } else { Err(bad_value(name)) }
@@ -142,10 +146,10 @@ fn redrive(store: &Store, fifo: bool, text: &str) -> Result<Redrive, Fault> {
     let count = value
         .get("maxReceiveCount")
         .ok_or_else(|| bad("Redrive policy does not contain mandatory attribute: maxReceiveCount."))?;
-    let count = count.as_u64().or_else(|| count.as_str().and_then(|text| text.parse().ok()));
-    let receives_max = count
-        .filter(|count| (1..=1000).contains(count))
-        .ok_or_else(|| bad("Invalid value for maxReceiveCount. Must be between 1 and 1000."))?;
+    let number = count.as_u64().or_else(|| count.as_str().and_then(|text| text.parse().ok()));
+    let receives_max = number.filter(|count| (1..=1000).contains(count)).ok_or_else(|| {
+        bad(&format!("Invalid value for maxReceiveCount: {count}, valid values are from 1 to 1000 both inclusive."))
+    })?;
     let dead_letters = store.queues.values().find(|queue| queue.arn == target);
     match dead_letters {
         None => Err(bad("Dead letter target does not exist.")),
@@ -158,8 +162,11 @@ pub(super) fn set(cloud: &Cloud, name: &str, input: &Value) -> Result<Value, Fau
     let attributes = input.get("Attributes").map(string_map).ok_or_else(|| input::missing("Attribute.Name"))?;
     let mut store = cloud.sqs();
     store.queue(name)?;
-    if attributes.contains_key("FifoQueue") {
-        return Err(Fault::sender("InvalidAttributeName", "Unknown Attribute FifoQueue."));
+    if is_fifo(name) && attributes.get("FifoQueue").is_some_and(|flag| flag != "true") {
+        return Err(Fault::sender(
+            "InvalidAttributeValue",
+            "Invalid value for the parameter FifoQueue. Reason: Modifying queue type is not supported.",
+        ));
     }
     let change = Change::check(&store, name, attributes)?;
     let queue = store.queue(name)?;

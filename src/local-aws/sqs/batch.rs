@@ -15,14 +15,18 @@ const ENTRIES_MAX: usize = 10;
 const BYTES_MAX: usize = 1_048_576;
 
 pub(super) fn send(cloud: &Cloud, call: &Call, name: &str, input: &Value) -> Result<Value, Fault> {
-    let bytes: usize = entries(input)?.iter().filter_map(|entry| sending::size(entry).ok()).sum();
+    let entries = entries(input)?;
+    sending::check_batch(cloud.sqs().queue(name)?, entries)?;
+    let bytes: usize = entries.iter().filter_map(|entry| sending::size(entry).ok()).sum();
     if bytes > BYTES_MAX {
         return Err(Fault::sender(
             "AWS.SimpleQueueService.BatchRequestTooLong",
             format!("Batch requests cannot be longer than {BYTES_MAX} bytes. You have sent {bytes} bytes."),
         ));
     }
-    each(cloud, name, input, |queue, entry| sending::enqueue(cloud, call, queue, entry))
+    each(cloud, name, input, |queue, entry| {
+        sending::enqueue(cloud, call, queue, entry).map_err(sending::fault_in_batch)
+    })
 }
 
 pub(super) fn delete(cloud: &Cloud, name: &str, input: &Value) -> Result<Value, Fault> {

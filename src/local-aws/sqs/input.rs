@@ -38,9 +38,11 @@ pub(super) fn number(input: &Value, name: &str, range: std::ops::RangeInclusive<
     parsed.filter(|number| range.contains(number)).map(Some).ok_or_else(|| {
         let shown = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         let (low, high) = (range.start(), range.end());
-        invalid(format!(
-            "Value {shown} for parameter {name} is invalid. Reason: Must be between {low} and {high}, if provided."
-        ))
+        let bounds = match name {
+            "WaitTimeSeconds" => format!(">= {low} and <= {high}"),
+            _ => format!("between {low} and {high}"),
+        };
+        invalid(format!("Value {shown} for parameter {name} is invalid. Reason: Must be {bounds}, if provided."))
     })
 }
 

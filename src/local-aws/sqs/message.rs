@@ -26,6 +26,8 @@ pub(super) struct Message {
     /// When it can be received next.
     pub(super) visible: Moment,
     pub(super) receives: u64,
+    /// When it was last received: nobody may hide it for more than half a day from then.
+    pub(super) received: Option<Moment>,
     pub(super) first_received_at: Option<Timestamp>,
     /// The nonce of the latest receipt handle; `None` until it is received from this queue.
     pub(super) receipt: Option<String>,
@@ -50,7 +52,7 @@ pub(super) fn check_body(body: &str) -> Result<(), Fault> {
     }
     Err(Fault::sender(
         "InvalidMessageContents",
-        "Message contains invalid characters. Valid: #x9 | #xA | #xD | #x20 to #xD7FF | #xE000 to #xFFFD | #x10000 to #x10FFFF",
+        "Invalid characters found. Valid unicode characters are #x9 | #xA | #xD | #x20 to #xD7FF | #xE000 to #xFFFD | #x10000 to #x10FFFF",
     ))
 }
 
@@ -73,7 +75,7 @@ pub(super) fn check_attributes(attributes: &Map<String, Value>) -> Result<usize,
             )));
         }
         let value = value(attribute).filter(|value| !value.is_empty()).ok_or_else(|| {
-            invalid(format!("The message (user) attribute '{name}' must contain a non-empty value of type '{base}'."))
+            invalid(format!("Message (user) attribute '{name}' must contain a non-empty value of type '{base}'."))
         })?;
         if base == "Number"
             && std::str::from_utf8(&value).ok().and_then(|text| text.trim().parse::<f64>().ok()).is_none()
@@ -113,10 +115,11 @@ fn check_name(name: &str) -> Result<(), Fault> {
 }
 
 fn value(attribute: &Value) -> Option<Vec<u8>> {
-    if let Some(text) = attribute.get("StringValue").and_then(Value::as_str) {
-        return Some(text.as_bytes().to_vec());
+    let text = |name: &str| attribute.get(name).and_then(Value::as_str);
+    if text("DataType").is_some_and(|kind| kind.starts_with("Binary")) {
+        return STANDARD.decode(text("BinaryValue")?).ok();
     }
-    STANDARD.decode(attribute.get("BinaryValue")?.as_str()?).ok()
+    text("StringValue").map(|text| text.as_bytes().to_vec())
 }
 
 pub(super) fn md5_of_body(body: &str) -> String {

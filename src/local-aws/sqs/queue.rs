@@ -181,6 +181,7 @@ impl Queue {
             let nonce = identifier::uuid();
             message.receives += 1;
             message.first_received_at.get_or_insert(time);
+            message.received = Some(now);
             message.visible = now.plus(visibility);
             message.receipt = Some(nonce.clone());
             taken.received.push((super::receiving::handle(&self.id, *arrival, &nonce), message.clone()));

@@ -15,6 +15,8 @@ use crate::fault::Fault;
 
 /// SQS's limits of messages that are received and not deleted.
 const IN_FLIGHT_MAX: usize = 120_000;
+/// For how long a message may stay hidden after it was received, however often that is prolonged.
+const HIDDEN_MAX: Duration = Duration::from_hours(12);
 
 /// Waits up to the wait time for a first message. Nothing is taken before there is something to answer, so a client
 /// that goes away while waiting loses nothing.
@@ -207,7 +209,14 @@ pub(super) fn change_one(cloud: &Cloud, queue: &mut Queue, input: &Value) -> Res
             format!("Value {handle} for parameter ReceiptHandle is invalid. Reason: Message is not in flight."),
         ));
     }
-    message.visible = now.plus(Duration::from_secs(seconds));
+    let visible = now.plus(Duration::from_secs(seconds));
+    if message.received.is_some_and(|received| visible > received.plus(HIDDEN_MAX)) {
+        return Err(invalid(format!(
+            "Value {seconds} for parameter VisibilityTimeout is invalid. Reason: Total VisibilityTimeout for the message is beyond the limit [{} seconds]",
+            HIDDEN_MAX.as_secs()
+        )));
+    }
+    message.visible = visible;
     queue.wake.notify_waiters();
     Ok(json!({}))
 }

@@ -60,6 +60,7 @@ pub(super) fn enqueue(cloud: &Cloud, call: &Call, queue: &mut Queue, input: &Val
         enqueued: now,
         visible: now.plus(delay),
         receives: 0,
+        received: None,
         first_received_at: None,
         receipt: None,
         group,
@@ -84,8 +85,8 @@ pub(super) fn enqueue(cloud: &Cloud, call: &Call, queue: &mut Queue, input: &Val
 
 /// The group and deduplication id; a FIFO queue needs both.
 fn ordering(queue: &Queue, input: &Value, body: &str) -> Result<(Option<String>, Option<String>), Fault> {
-    let group = text(input, "MessageGroupId").map(str::to_owned);
-    let given = text(input, "MessageDeduplicationId").map(str::to_owned);
+    let group = ordering_id(input, "MessageGroupId")?;
+    let given = ordering_id(input, "MessageDeduplicationId")?;
     if !queue.fifo {
         return match given {
             Some(id) => Err(invalid(format!(
@@ -98,11 +99,45 @@ fn ordering(queue: &Queue, input: &Value, body: &str) -> Result<(Option<String>,
     let id = match given {
         Some(id) => id,
         None if queue.flag("ContentBasedDeduplication") => hex::encode(Sha256::digest(body.as_bytes())),
-        None => {
-            return Err(invalid(
-                "The queue should either have ContentBasedDeduplication enabled or MessageDeduplicationId provided explicitly",
-            ));
-        }
+        None => return Err(no_deduplication_id()),
     };
     Ok((Some(group), Some(id)))
+}
+
+fn ordering_id(input: &Value, name: &str) -> Result<Option<String>, Fault> {
+    match text(input, name) {
+        Some(id) if id.is_empty() || id.len() > 128 || !id.chars().all(|c| c.is_ascii_graphic()) => {
+            Err(invalid(format!(
+                "Value {id} for parameter {name} is invalid. Reason: {name} can only include alphanumeric and punctuation characters. 1 to 128 in length."
+            )))
+        }
+        id => Ok(id.map(str::to_owned)),
+    }
+}
+
+fn no_deduplication_id() -> Fault {
+    invalid(
+        "The queue should either have ContentBasedDeduplication enabled or MessageDeduplicationId provided explicitly",
+    )
+}
+
+/// What a FIFO queue misses in one entry is the fault of the whole batch.
+pub(super) fn check_batch(queue: &Queue, entries: &[Value]) -> Result<(), Fault> {
+    let lacks = |name: &str| entries.iter().any(|entry| text(entry, name).is_none());
+    if queue.fifo && lacks("MessageGroupId") {
+        return Err(invalid(missing("MessageGroupId").message));
+    }
+    if queue.fifo && !queue.flag("ContentBasedDeduplication") && lacks("MessageDeduplicationId") {
+        return Err(no_deduplication_id());
+    }
+    Ok(())
+}
+
+/// SQS words the size limit differently for an entry of a batch.
+pub(super) fn fault_in_batch(mut fault: Fault) -> Fault {
+    fault.message = fault.message.replace(
+        "parameters are invalid. Reason: Message must",
+        "parameters cannot be validated. Reason: Message must",
+    );
+    fault
 }

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::fault::Fault;
 use crate::request::Request;
 
 /// The parameters of a query call; the queue may be named by the path instead of `QueueUrl`.
@@ -58,6 +59,14 @@ fn keyed(value: Value, key: &str) -> Value {
         Some((name, one.get("Value").cloned().unwrap_or_else(|| json!(""))))
     });
     Value::Object(pairs.collect())
+}
+
+/// SQS words this one differently in the query protocol.
+pub(super) fn fault_to_query(fault: Fault) -> Fault {
+    if fault.code == "AWS.SimpleQueueService.NonExistentQueue" {
+        return Fault { message: "The specified queue does not exist for this wsdl version.".into(), ..fault };
+    }
+    fault
 }
 
 /// An answer in the query protocol's shapes.

@@ -17,6 +17,8 @@ use crate::issuer::Failure;
 use crate::policy::{Context, Decision, Layers, Principal, Question, decide};
 
 const ACTION: &str = "sts:AssumeRoleWithWebIdentity";
+const TOKEN_LENGTH_MIN: usize = 4;
+const SESSION_SECONDS_MAX: i64 = 43_200;
 
 /// A token that is genuine, in time and meant for a registered client.
 struct Identity {
@@ -33,6 +35,14 @@ pub(super) async fn assume_role(cloud: &Arc<Cloud>, call: &Call, input: &Value) 
     let name = required(input, "RoleSessionName")?;
     let token = required(input, "WebIdentityToken")?;
     check_name(name)?;
+    if token.len() < TOKEN_LENGTH_MIN {
+        let problem = format!("Member must have length greater than or equal to {TOKEN_LENGTH_MIN}");
+        let message =
+            format!("1 validation error detected: Value at 'webIdentityToken' failed to satisfy constraint: {problem}");
+        return Err(Fault::sender("ValidationError", message));
+    }
+    // Its bounds are looked at before the token; the role's own maximum can only come after.
+    duration(input, SESSION_SECONDS_MAX, false)?;
     if !arn.starts_with("arn:") {
         return Err(Fault::sender("ValidationError", format!("{arn} is invalid")));
     }

@@ -58,7 +58,7 @@ async fn a_document_that_iam_would_not_take_is_malformed() {
     let stage = Stage::start();
     let nobody = format!("arn:aws:iam::{ACCOUNT}:role/none");
     let documents = [
-        ("{".to_owned(), "Syntax errors in policy."),
+        ("{".to_owned(), "This policy contains invalid Json"),
         (
             document(&json!([{ "Effect": "Allow", "Principal": { "AWS": nobody }, "Action": "sts:AssumeRole" }])),
             "Invalid principal in policy",

@@ -182,3 +182,28 @@ async fn a_role_is_assumed_by_whom_it_trusts_and_for_as_long_as_it_says() {
     stage.hand.advance(Duration::from_hours(1));
     assert_eq!(stage.sqs_as(&key, "ListQueues", json!({})).await.code(), "ExpiredTokenException");
 }
+
+#[tokio::test]
+async fn a_role_made_anew_is_not_the_one_that_was_trusted() {
+    let stage = Stage::start();
+    let none = json!([{ "Effect": "Allow", "Action": "sts:*", "Resource": "*" }]);
+    let first = stage.role("first", &none).await;
+    let trust = json!([{ "Effect": "Allow", "Principal": { "AWS": first }, "Action": "sts:AssumeRole" }]);
+    stage.role_trusting("second", &trust).await;
+    let second = format!("arn:aws:iam::{ACCOUNT}:role/second");
+    assert_eq!(stage.assume(&stage.session(&first).await, &second, &[]).await.code(), "");
+
+    let role = ("RoleName", "first");
+    let id = stage.query("iam", &[("Action", "GetRole"), role]).await.tag("RoleId");
+    stage.query("iam", &[("Action", "DeleteRolePolicy"), role, ("PolicyName", "inline")]).await;
+    assert_eq!(stage.query("iam", &[("Action", "DeleteRole"), role]).await.code(), "");
+    stage.role("first", &none).await;
+    assert_eq!(stage.assume(&stage.session(&first).await, &second, &[]).await.code(), "AccessDenied");
+    let shown = stage.query("iam", &[("Action", "GetRole"), ("RoleName", "second")]).await;
+    assert!(shown.tag("AssumeRolePolicyDocument").contains(&id), "{}", shown.text);
+    // Written again, the policy means the role that is there now.
+    let trust = super::document(&trust);
+    let update = [("Action", "UpdateAssumeRolePolicy"), ("RoleName", "second"), ("PolicyDocument", trust.as_str())];
+    assert_eq!(stage.query("iam", &update).await.code(), "");
+    assert_eq!(stage.assume(&stage.session(&first).await, &second, &[]).await.code(), "");
+}

@@ -77,6 +77,33 @@ async fn a_received_message_is_hidden_until_its_time_is_over_or_it_is_deleted() 
 }
 
 #[tokio::test]
+async fn a_message_stays_hidden_for_half_a_day_at_most_however_often_that_is_prolonged() {
+    let stage = Stage::start();
+    let url = stage.queue("orders", json!({})).await;
+    stage.sqs("SendMessage", json!({ "QueueUrl": url, "MessageBody": "one" })).await.ok();
+    let receipt = handle(&stage.sqs("ReceiveMessage", json!({ "QueueUrl": url })).await.ok());
+    let hide = |seconds| json!({ "QueueUrl": url, "ReceiptHandle": receipt, "VisibilityTimeout": seconds });
+    assert_eq!(stage.sqs("ChangeMessageVisibility", hide(43_200)).await.code(), "");
+    stage.hand.advance(Duration::from_hours(1));
+    assert_eq!(stage.sqs("ChangeMessageVisibility", hide(39_600)).await.code(), "");
+    let refused = stage.sqs("ChangeMessageVisibility", hide(39_601)).await;
+    assert_eq!(refused.code(), "InvalidParameterValueException");
+    assert!(refused.message().contains("beyond the limit [43200 seconds]"), "{}", refused.text);
+}
+
+#[tokio::test]
+async fn a_fifo_batch_that_lacks_a_group_sends_nothing() {
+    let stage = Stage::start();
+    let url = stage.queue("orders.fifo", json!({ "FifoQueue": "true", "ContentBasedDeduplication": "true" })).await;
+    let entries = json!([{ "Id": "a", "MessageBody": "x", "MessageGroupId": "g" }, { "Id": "b", "MessageBody": "y" }]);
+    let refused = stage.sqs("SendMessageBatch", json!({ "QueueUrl": url, "Entries": entries })).await;
+    assert_eq!(refused.code(), "InvalidParameterValueException");
+    assert_eq!(stage.bodies(&url).await, [""; 0]);
+    let spaced = json!({ "QueueUrl": url, "MessageBody": "x", "MessageGroupId": "a b" });
+    assert_eq!(stage.sqs("SendMessage", spaced).await.code(), "InvalidParameterValueException");
+}
+
+#[tokio::test]
 async fn a_long_poll_gets_what_is_sent_meanwhile_and_ends_empty_after_its_wait() {
     let stage = Stage::start();
     let url = stage.queue("orders", json!({ "ReceiveMessageWaitTimeSeconds": "20" })).await;
