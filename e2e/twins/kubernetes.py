@@ -1,0 +1,28 @@
+#!/usr/bin/env python3
+"""The local Kubernetes and a real one, asked the same: one line a twin, then "N passed, M failed".
+
+    SLUICE_TWIN_OURS_KUBECONFIG=… SLUICE_TWIN_REAL_KUBECONFIG=… python3 e2e/twins/kubernetes.py [WORD…]
+
+Both kubeconfigs need cluster-admin. With WORDs, only the twins whose names hold one of them. Twins of running pods need
+SLUICE_TWIN_POD_IMAGE, an image with /bin/sh that the nodes of both sides have (and on Fargate a profile for the
+namespace `twins`). Differences that stay are in kubernetes-differences.toml, each with its reason.
+"""
+
+import os
+
+import kubernetes_access
+#import kubernetes_commands
+import kubernetes_custom
+import kubernetes_discovery
+import kubernetes_objects
+#import kubernetes_pods
+import kubernetes_requests
+from twins import HERE, run
+
+if __name__ == "__main__":
+    modules = [kubernetes_discovery, kubernetes_requests, kubernetes_objects, kubernetes_custom, kubernetes_access]
+    if os.environ.get("SLUICE_TWIN_POD_IMAGE"):
+        modules.append(kubernetes_pods)
+    else:
+        print("skipped: twins of running pods; set SLUICE_TWIN_POD_IMAGE to an image with /bin/sh that both sides have")
+    run([twin for module in modules for twin in module.TWINS], HERE / "kubernetes-differences.toml")
