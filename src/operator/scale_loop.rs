@@ -80,6 +80,8 @@ enum Next {
 pub(crate) struct ScaleLoop {
     context: Arc<Context>,
     key: Key,
+    /// Which object of that name all of this is about.
+    uid: Option<String>,
     /// As the last write returned it; the cache may be behind.
     held: Option<Arc<ScaledObject>>,
     /// What the last reconcile saw; `None` asks for another.
@@ -101,6 +103,7 @@ impl ScaleLoop {
         Self {
             context,
             key,
+            uid: None,
             held: None,
             reconciled: None,
             failures: 0,
@@ -133,6 +136,11 @@ impl ScaleLoop {
             self.forget();
             return Next::Gone;
         };
+        if self.uid != object.metadata.uid {
+            // Deleted and made again between two looks: nothing that is remembered holds for it.
+            *self = Self::new(Arc::clone(&self.context), self.key.clone());
+            self.uid.clone_from(&object.metadata.uid);
+        }
         if object.metadata.deletion_timestamp.is_some() {
             return self.finalize(&object).await;
         }
