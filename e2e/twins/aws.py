@@ -7,7 +7,7 @@ Needs boto3, and is told by the environment whom to ask:
     SLUICE_TWIN_OURS        the endpoint of a local cloud that runs in real time, with credentials as `sluice env` exports
                             them: sluice local start --time-scale 1 && eval "$(sluice env)"; SLUICE_TWIN_OURS=$AWS_ENDPOINT_URL
     SLUICE_TWIN_LOCALSTACK  the endpoint of LocalStack 4.13 (SQS, STS, IAM)
-    SLUICE_TWIN_MOTO        the endpoint of moto_server 5 (STS, IAM)
+    SLUICE_TWIN_MOTO        the endpoint of moto_server 5 (STS, IAM); what it holds is forgotten first
 
 With words as arguments only the twins whose names contain one of them run, and the list is not checked for leftovers.
 """
@@ -18,6 +18,7 @@ import pathlib
 import sys
 import tomllib
 import traceback
+import urllib.request
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 
@@ -118,12 +119,15 @@ def sides():
         "aws_session_token": os.environ.get("AWS_SESSION_TOKEN"),
     }
     ours = Side("ours", os.environ["SLUICE_TWIN_OURS"], region, keys)
-    # Neither checks a signature; both take twelve digits for the account. An account of this run alone starts empty.
+    # Neither checks a signature. LocalStack takes twelve digits for the account, so this run has one that is empty.
     account = str(100_000_000_000 + uuid.uuid4().int % 800_000_000_000)
     their_keys = {"aws_access_key_id": account, "aws_secret_access_key": "test"}
     found = {}
     for real, variable in REAL.items():
         if os.environ.get(variable):
+            if real == "moto":
+                # It has one account for every key, and with a hundred roles in that it no longer finds all of them.
+                urllib.request.urlopen(f"{os.environ[variable].rstrip('/')}/moto-api/reset", data=b"").close()
             found[real] = Side(real, os.environ[variable], region, their_keys)
         else:
             print(f"skipped the twins with {real}: set {variable} to its endpoint")
