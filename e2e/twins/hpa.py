@@ -71,13 +71,13 @@ class Theatre:
 
         self.server = http.server.ThreadingHTTPServer((address, 0), Handler)
         self.server.daemon_threads = True
-        self.server.socket = tls.wrap_socket(self.server.socket, server_side=True)
+        self.server.socket = tls.wrap_socket(self.server.socket, server_side=True, do_handshake_on_connect=False)
         self.stopped = threading.Event()
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
     def answer(self, path):
         place = urllib.parse.urlsplit(path)
-        if place.path == BASE:
+        if place.path.rstrip("/") == BASE:
             resource = {"name": "*", "singularName": "", "namespaced": True, "kind": "ExternalMetricValueList", "verbs": ["get"]}
             return 200, {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": f"{GROUP}/v1beta1", "resources": [resource]}
         if not place.path.startswith(f"{BASE}/namespaces/{NAMESPACE}/"):
@@ -205,15 +205,18 @@ def definition():
 
 
 def certificate(folder):
-    """A certificate for the service's name, which is its own CA."""
+    """A certificate for the service's name, from a CA that was made for it."""
     name = f"metrics.{NAMESPACE}.svc"
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", f"/CN={name}", "-addext", f"subjectAltName=DNS:{name}",
-         "-keyout", folder / "key.pem", "-out", folder / "cert.pem"], check=True, capture_output=True,
-    )
+    key = ["-newkey", "rsa:2048", "-nodes", "-days", "2"]
+    run = lambda *words: subprocess.run(["openssl", *words], check=True, capture_output=True)
+    run("req", "-x509", *key, "-subj", "/CN=twins-ca", "-keyout", folder / "ca-key.pem", "-out", folder / "ca.pem")
+    run("req", *key[:3], "-subj", f"/CN={name}", "-keyout", folder / "key.pem", "-out", folder / "request.pem")
+    (folder / "extensions").write_text(f"subjectAltName=DNS:{name}\nbasicConstraints=CA:FALSE\n")
+    run("x509", "-req", "-days", "2", "-in", folder / "request.pem", "-CA", folder / "ca.pem", "-CAkey", folder / "ca-key.pem",
+        "-CAcreateserial", "-extfile", folder / "extensions", "-out", folder / "cert.pem")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(folder / "cert.pem", folder / "key.pem")
-    return context, base64.b64encode((folder / "cert.pem").read_bytes()).decode()
+    return context, base64.b64encode((folder / "ca.pem").read_bytes()).decode()
 
 
 def main():

@@ -11,16 +11,16 @@ namespace `twins`). Differences that stay are in kubernetes-differences.toml, ea
 import os
 
 import kubernetes_access
-#import kubernetes_commands
+import kubernetes_commands
 import kubernetes_custom
 import kubernetes_discovery
 import kubernetes_objects
-#import kubernetes_pods
+import kubernetes_pods
 import kubernetes_requests
 from twins import HERE, run
 
 if __name__ == "__main__":
-    modules = [kubernetes_discovery, kubernetes_requests, kubernetes_objects, kubernetes_custom, kubernetes_access]
+    modules = [kubernetes_discovery, kubernetes_requests, kubernetes_objects, kubernetes_custom, kubernetes_access, kubernetes_commands]
     if os.environ.get("SLUICE_TWIN_POD_IMAGE"):
         modules.append(kubernetes_pods)
     else:

@@ -43,7 +43,12 @@ def create_read_replace_delete(side):
 
 
 def create_refusals(side):
-    post = lambda body, path=MAPS, **options: side.post(path, body, **options)
+    def post(body, path=MAPS, **options):
+        answer = side.post(path, body, **options)
+        if answer["status"] == 201:
+            side.delete(f"{MAPS}/x")
+        return answer
+
     return {
         "no body": post("", content="application/json"),
         "no JSON": post("{"),
@@ -68,13 +73,13 @@ def create_refusals(side):
         "a text for a map": post({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "x"}, "data": "a"}),
         "an unknown media type": post("x", content="text/plain"),
         "YAML": post("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: yaml}\n", content="application/yaml"),
-        "an unknown query": side.post(f"{MAPS}?dryRun=Some", config_map("x")),
-        "unknown fields, strict": side.post(f"{MAPS}?fieldValidation=Strict", {**config_map("x"), "odd": 1, "metadata": {"name": "x", "odder": 2}}),
-        "unknown fields, warn": side.post(f"{MAPS}?fieldValidation=Warn&dryRun=All", {**config_map("x"), "odd": 1}),
-        "unknown fields, ignored": side.post(f"{MAPS}?fieldValidation=Ignore&dryRun=All", {**config_map("x"), "odd": 1}),
-        "duplicate fields, strict": side.post(f"{MAPS}?fieldValidation=Strict", '{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"x"},"data":{"a":"1"},"data":{"a":"2"}}'),
-        "a bad fieldValidation": side.post(f"{MAPS}?fieldValidation=Odd", config_map("x")),
-        "a bad field manager": side.post(f"{MAPS}?fieldManager={'x' * 129}", config_map("x")),
+        "an unknown query": post(config_map("x"), f"{MAPS}?dryRun=Some"),
+        "unknown fields, strict": post({**config_map("x"), "odd": 1, "metadata": {"name": "x", "odder": 2}}, f"{MAPS}?fieldValidation=Strict"),
+        "unknown fields, warn": post({**config_map("x"), "odd": 1}, f"{MAPS}?fieldValidation=Warn&dryRun=All"),
+        "unknown fields, ignored": post({**config_map("x"), "odd": 1}, f"{MAPS}?fieldValidation=Ignore&dryRun=All"),
+        "duplicate fields, strict": post('{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"x"},"data":{"a":"1"},"data":{"a":"2"}}', f"{MAPS}?fieldValidation=Strict"),
+        "a bad fieldValidation": post(config_map("x"), f"{MAPS}?fieldValidation=Odd"),
+        "a bad field manager": post(config_map("x"), f"{MAPS}?fieldManager={'x' * 129}"),
         "a number for a name": post({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": 1}}),
     }
 
@@ -93,6 +98,7 @@ def json_patches(side):
         "test that fails": patch({"op": "test", "path": "/data/a", "value": "5"}),
         "remove nothing": patch({"op": "remove", "path": "/data/z"}),
         "replace nothing": patch({"op": "replace", "path": "/data/z", "value": "1"}),
+        "without it": patch({"op": "test", "path": "/data/a", "value": "4"}) and side.patch(one, {"data": {"z": None}})["status"],
         "an unknown operation": patch({"op": "odd", "path": "/data/a"}),
         "no list": side.patch(one, {"op": "add"}, "json"),
         "no JSON": side.patch(one, "{", "json"),

@@ -40,11 +40,15 @@ async fn on_path(cluster: &Arc<Cluster>, call: &Call) -> Result<Reply, Status> {
         return Ok(Reply::json(200, document));
     }
     authorization::check_path(cluster, call)?;
-    if call.method != Method::GET && call.method != Method::HEAD {
-        return Err(Status::no_such_path());
-    }
     let parts: Vec<&str> = call.path.split('/').filter(|part| !part.is_empty()).collect();
+    if call.method != Method::GET && call.method != Method::HEAD {
+        return match parts.first() {
+            Some(&("api" | "apis" | "version" | "openapi")) => Err(Status::method_not_allowed()),
+            _ => Ok(Reply::no_page()),
+        };
+    }
     match parts.as_slice() {
+        ["apis", group, ..] if !discovery::is_known(cluster, group) => Ok(Reply::no_page()),
         ["healthz" | "livez" | "readyz", ..] => Ok(Reply::text(200, "ok")),
         ["version"] => Ok(Reply::json(200, version(cluster))),
         ["openapi", rest @ ..] => openapi::serve(cluster, rest, call.header("accept")),
@@ -53,7 +57,7 @@ async fn on_path(cluster: &Arc<Cluster>, call: &Call) -> Result<Reply, Status> {
             None => discovery::version(cluster, group, version),
         },
         [] | ["api" | "apis", ..] => discovery::serve(cluster, call, &parts).await,
-        _ => Err(Status::no_such_path()),
+        _ => Ok(Reply::no_page()),
     }
 }
 
@@ -72,7 +76,13 @@ async fn on_resource(cluster: &Arc<Cluster>, call: &Call, target: Target) -> Res
     if let Some(service) = aggregation::service_for(cluster, &target.group, &target.version) {
         return Ok(aggregation::proxy(cluster, &service, call).await);
     }
+    if !target.group.is_empty() && !discovery::is_known(cluster, &target.group) {
+        return Ok(Reply::no_page());
+    }
     let resource = cluster.resource(&target.group, &target.version, &target.plural).ok_or_else(Status::no_such_path)?;
+    if !is_allowed(&resource, &target, verb, &call.method) {
+        return Err(Status::method_not_allowed());
+    }
     if resource.virtual_only {
         return reviews::create(cluster, call, &resource, &target);
     }
@@ -92,6 +102,22 @@ async fn on_resource(cluster: &Arc<Cluster>, call: &Call, target: Target) -> Res
         "patch" => write::patch(&request),
         "delete" => delete::one(&request),
         _ => delete::collection(&request),
+    }
+}
+
+/// Objects are made by a POST to the list and changed at their own path; a review can only be made.
+fn is_allowed(resource: &Resource, target: &Target, verb: &str, method: &Method) -> bool {
+    let on_list = target.name.is_empty();
+    if resource.virtual_only {
+        return on_list && verb == "create";
+    }
+    if !target.subresource.is_empty() {
+        return true;
+    }
+    match *method {
+        Method::POST => on_list,
+        Method::PUT | Method::PATCH => !on_list,
+        _ => true,
     }
 }
 

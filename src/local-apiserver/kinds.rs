@@ -51,7 +51,12 @@ impl Resource {
     }
 
     pub(crate) fn verbs(&self) -> &'static [&'static str] {
-        if self.virtual_only { &["create"] } else { ALL_VERBS }
+        match self.plural.as_str() {
+            _ if self.virtual_only => &["create"],
+            // Namespaces go one by one.
+            "namespaces" if self.group.is_empty() => &["create", "delete", "get", "list", "patch", "update", "watch"],
+            _ => ALL_VERBS,
+        }
     }
 
     /// Subresources besides `status` and `scale`.
@@ -172,7 +177,11 @@ fn built_in(row: &Row) -> Resource {
         plural: plural.to_owned(),
         singular: kind.to_lowercase(),
         short_names: short_names.iter().map(ToString::to_string).collect(),
-        categories: if flags.all { vec!["all".to_owned()] } else { Vec::new() },
+        categories: match kind {
+            "CustomResourceDefinition" | "APIService" => vec!["api-extensions".to_owned()],
+            _ if flags.all => vec!["all".to_owned()],
+            _ => Vec::new(),
+        },
         namespaced: flags.namespaced,
         status: flags.status,
         scale: flags.scale.then(|| Scale {

@@ -58,6 +58,11 @@ impl Reply {
         }
     }
 
+    /// What the real server's router says of a path below which nobody serves anything.
+    pub(crate) fn no_page() -> Self {
+        Self::text(404, "404 page not found\n")
+    }
+
     pub(crate) fn typed(mut self, content_type: &str) -> Self {
         content_type.clone_into(&mut self.content_type);
         self

@@ -72,7 +72,7 @@ impl Status {
 
     /// The path names nothing that is served.
     pub(crate) fn no_such_path() -> Self {
-        Self::failure(404, "NotFound", "the server could not find the requested resource")
+        Self::failure(404, "NotFound", "the server could not find the requested resource").with_details(json!({}))
     }
 
     pub(crate) fn already_exists(group: &str, plural: &str, name: &str) -> Self {
@@ -106,6 +106,7 @@ impl Status {
 
     pub(crate) fn method_not_allowed() -> Self {
         Self::failure(405, "MethodNotAllowed", "the server does not allow this method on the requested resource")
+            .with_details(json!({}))
     }
 
     pub(crate) fn unsupported_media_type(accepted: &str) -> Self {
@@ -155,7 +156,7 @@ impl Status {
             errors.iter().map(|e| json!({"reason": e.reason, "message": e.detail_line(), "field": e.field})).collect();
         let subject = if group.is_empty() { kind.to_owned() } else { format!("{kind}.{group}") };
         Self::failure(422, "Invalid", format!("{subject} \"{name}\" is invalid: {text}"))
-            .with_details(json!({"name": name, "group": group, "kind": kind, "causes": causes}))
+            .with_details(detailed(&[("name", name), ("group", group), ("kind", kind)], &causes))
     }
 }
 
@@ -234,15 +235,22 @@ impl std::fmt::Display for FieldError {
 }
 
 fn shown(value: &Value) -> String {
-    match value {
-        Value::String(text) => format!("\"{text}\""),
-        other => other.to_string(),
-    }
+    // Texts come quoted and escaped; Go's %q and JSON agree on what occurs in objects.
+    value.to_string()
 }
 
 /// `deployments.apps`, or `pods` for the core group.
 pub(crate) fn qualified(plural: &str, group: &str) -> String {
     if group.is_empty() { plural.to_owned() } else { format!("{plural}.{group}") }
+}
+
+/// The parts that are not empty, and the causes.
+fn detailed(parts: &[(&str, &str)], causes: &[Value]) -> Value {
+    let mut details = json!({"causes": causes});
+    for (key, text) in parts.iter().filter(|(_, text)| !text.is_empty()) {
+        details[*key] = (*text).into();
+    }
+    details
 }
 
 fn details(group: &str, plural: &str, name: &str) -> Value {

@@ -194,7 +194,7 @@ impl Autoscaler {
                 self.events.warning(hpa, reason, message).await;
             }
             outcomes.push(outcome);
-            statuses.extend(status);
+            statuses.push(status);
         }
         match combine(&outcomes, current) {
             Verdict::Unknown { reason, message, error } => {

@@ -27,6 +27,8 @@ use crate::{Profile, Selector};
 
 pub(crate) use node::PREFIX as NODE_PREFIX;
 
+/// Names under which this scheduler is known; Fargate's webhook writes the second one on EKS.
+const SCHEDULERS: [&str; 3] = ["default-scheduler", "fargate-scheduler", ""];
 /// System time from the decision until the node is there (on AWS it is 30 to 60 s).
 const START_DELAY: Duration = Duration::from_secs(3);
 /// Real time during which a pod that matched nothing is judged again.
@@ -74,6 +76,8 @@ impl Controller for Scheduler {
                 // Nothing runs anywhere, so nobody else would end it.
                 self.world.delete("pods", &pod, &json!({"gracePeriodSeconds": 0})).await.map(|()| None)
             }
+            // Another scheduler was asked for, whose business the pod's place and conditions are.
+            Some(pod) if !SCHEDULERS.contains(&text(&pod, "/spec/schedulerName")) => Ok(None),
             Some(pod) => self.place(&pod).await,
         }
     }

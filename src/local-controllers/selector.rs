@@ -45,7 +45,15 @@ pub(crate) fn to_query(selector: &Value) -> String {
             _ => key.to_owned(),
         }
     });
-    exact.chain(expressions).collect::<Vec<_>>().join(",")
+    // Go's labels.Selector keeps its requirements sorted by key.
+    let mut all: Vec<_> = exact.chain(expressions).collect();
+    all.sort_by(|one, other| key_in(one).cmp(key_in(other)));
+    all.join(",")
+}
+
+/// The key that a requirement is about.
+fn key_in(requirement: &str) -> &str {
+    requirement.trim_start_matches('!').split(['=', ' ']).next().unwrap_or_default()
 }
 
 /// A selector as Go prints it with `%+v`, which is how HPA messages name it.
@@ -143,7 +151,7 @@ mod tests {
         assert!(selects(Some(&selector), &labels(&[("app", "web"), ("tier", "b")])));
         assert!(!selects(Some(&selector), &labels(&[("app", "web"), ("tier", "c")])));
         assert!(!selects(Some(&selector), &labels(&[("app", "web"), ("tier", "a"), ("old", "")])));
-        assert_eq!(to_query(&selector), "app=web,tier in (a,b),!old");
+        assert_eq!(to_query(&selector), "app=web,!old,tier in (a,b)");
     }
 
     #[test]

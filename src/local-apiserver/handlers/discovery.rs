@@ -40,7 +40,9 @@ pub(super) async fn serve(cluster: &Arc<Cluster>, call: &Call, parts: &[&str]) -
         }
         ["apis", name] => {
             let groups = groups(cluster);
-            let (group, versions) = groups.iter().find(|(group, _)| group == name).ok_or_else(Status::no_such_path)?;
+            let Some((group, versions)) = groups.iter().find(|(group, _)| group == name) else {
+                return Ok(Reply::no_page());
+            };
             let mut value = group_value(group, versions);
             value["kind"] = "APIGroup".into();
             value["apiVersion"] = "v1".into();
@@ -48,6 +50,11 @@ pub(super) async fn serve(cluster: &Arc<Cluster>, call: &Call, parts: &[&str]) -
         }
         _ => Err(Status::no_such_path()),
     }
+}
+
+/// Whether anything is served in this group, by this server or another.
+pub(super) fn is_known(cluster: &Cluster, group: &str) -> bool {
+    groups(cluster).iter().any(|(known, _)| known == group)
 }
 
 /// Named groups with their versions, in order of preference; aggregated ones come last.
@@ -95,9 +102,9 @@ pub(super) fn version(cluster: &Cluster, group: &str, version: &str) -> Result<R
                 "name": format!("{}/{name}", resource.plural), "singularName": "", "namespaced": resource.namespaced,
                 "kind": kind, "verbs": verbs,
             });
-            if kind == "Scale" {
-                entry["group"] = "autoscaling".into();
-                entry["version"] = "v1".into();
+            if let Some((group, version)) = foreign(&kind) {
+                entry["group"] = group.into();
+                entry["version"] = version.into();
             }
             list.push(entry);
         }
@@ -105,10 +112,22 @@ pub(super) fn version(cluster: &Cluster, group: &str, version: &str) -> Result<R
     if list.is_empty() {
         return Err(Status::no_such_path());
     }
-    Ok(Reply::json(
-        200,
-        json!({"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": group_version, "resources": list}),
-    ))
+    let mut body = json!({"kind": "APIResourceList", "groupVersion": group_version, "resources": list});
+    if !group.is_empty() {
+        // The list of the core group is older than the rule that every object says its version.
+        body["apiVersion"] = "v1".into();
+    }
+    Ok(Reply::json(200, body))
+}
+
+/// Group and version of a subresource's kind, where they are not those of its resource.
+fn foreign(kind: &str) -> Option<(&'static str, &'static str)> {
+    match kind {
+        "Scale" => Some(("autoscaling", "v1")),
+        "Eviction" => Some(("policy", "v1")),
+        "TokenRequest" => Some(("authentication.k8s.io", "v1")),
+        _ => None,
+    }
 }
 
 fn subresources(resource: &Resource) -> Vec<(String, String, Vec<&'static str>)> {
@@ -137,11 +156,7 @@ async fn aggregated_list(cluster: &Arc<Cluster>, core: bool) -> Reply {
                 Some(service) => remote_entry(cluster, &service).await,
             });
         }
-        let metadata = if group.is_empty() {
-            json!({"creationTimestamp": null})
-        } else {
-            json!({"name": group, "creationTimestamp": null})
-        };
+        let metadata = if group.is_empty() { json!({}) } else { json!({"name": group}) };
         items.push(json!({"metadata": metadata, "versions": entries}));
     }
     let body = json!({"kind": "APIGroupDiscoveryList", "apiVersion": "apidiscovery.k8s.io/v2", "metadata": {}, "items": items});
@@ -151,6 +166,8 @@ async fn aggregated_list(cluster: &Arc<Cluster>, core: bool) -> Reply {
 fn version_entry(cluster: &Cluster, group: &str, version: &str) -> Value {
     let mut list = Vec::new();
     for resource in cluster.resources().iter().filter(|r| r.group == group && r.version == version) {
+        // Built-in kinds leave group and version to the entry above them; custom ones repeat them.
+        let (group, version) = if resource.custom.is_some() { (group, version) } else { ("", "") };
         let own = json!({"group": group, "version": version, "kind": resource.kind});
         let mut entry = json!({
             "resource": resource.plural, "responseKind": own, "singularResource": resource.singular,
@@ -165,11 +182,8 @@ fn version_entry(cluster: &Cluster, group: &str, version: &str) -> Value {
         let subresources: Vec<Value> = subresources(resource)
             .into_iter()
             .map(|(name, kind, verbs)| {
-                let kind = if kind == "Scale" {
-                    json!({"group": "autoscaling", "version": "v1", "kind": kind})
-                } else {
-                    json!({"group": group, "version": version, "kind": kind})
-                };
+                let (group, version) = foreign(&kind).unwrap_or((group, version));
+                let kind = json!({"group": group, "version": version, "kind": kind});
                 json!({"subresource": name, "responseKind": kind, "verbs": verbs})
             })
             .collect();

@@ -37,6 +37,11 @@ pub(super) fn for_average(total_milli: i128, target_milli: i128, pods: i64, tole
     Proposal { replicas, usage_milli }
 }
 
+/// Whether the usage is near enough to the target for nothing to be done, whatever the pods are.
+pub(super) fn is_settled(usage_milli: i128, target_milli: i128, tolerance: Tolerance) -> bool {
+    tolerance.covers(usage_milli as f64 / target_milli as f64)
+}
+
 /// Target type Value: the usage of the ready pods together is compared with the target.
 pub(super) fn for_value(
     usage_milli: i128,
@@ -90,7 +95,8 @@ pub(super) fn combine(outcomes: &[Outcome], current: i64) -> Verdict {
     let mut failures = Vec::new();
     for outcome in outcomes {
         match outcome {
-            Outcome::Proposed { replicas, name } if best.is_none_or(|(most, _)| *replicas > most) => {
+            Outcome::Proposed { replicas, name } if best.is_none_or(|(most, _)| most == 0 || *replicas > most) => {
+                // A proposal of zero counts as none yet, so the next metric names itself, as in the real controller.
                 best = Some((*replicas, name));
             }
             Outcome::Proposed { .. } => {}

@@ -3,7 +3,7 @@
 use local_apiserver::Client;
 use serde_json::{Value, json};
 
-use super::algorithm::{Outcome, Proposal, Tolerance, for_average, for_value};
+use super::algorithm::{Outcome, Proposal, Tolerance, for_average, for_value, is_settled};
 use crate::object::{items, text};
 use crate::quantity::{from_milli, to_milli};
 use crate::selector::{in_go_syntax, to_query};
@@ -20,12 +20,13 @@ pub(super) struct Sizes {
 /// One metric of the spec: what it asks for, and its entry in `status.currentMetrics`.
 pub(super) struct Reading {
     pub(super) outcome: Outcome,
-    pub(super) status: Option<Value>,
+    pub(super) status: Value,
 }
 
 /// `error` is the message with what the real controller puts before it on its way up.
 fn failed(reason: &'static str, message: String, error: String) -> Reading {
-    Reading { outcome: Outcome::Failed { reason, message, error }, status: None }
+    // The real controller has an entry for each metric of the spec, and leaves that of a failed one empty.
+    Reading { outcome: Outcome::Failed { reason, message, error }, status: json!({"type": ""}) }
 }
 
 pub(super) async fn read(
@@ -71,7 +72,8 @@ async fn external(client: &Client, namespace: &str, spec: &Value, sizes: Sizes, 
         let proposal = for_average(total, average, sizes.existing, tolerance);
         (proposal, json!({"averageValue": from_milli(proposal.usage_milli)}))
     } else if let Some(value) = target("value") {
-        if sizes.wanted != 0 && sizes.pods == 0 {
+        let settled = is_settled(total, value, tolerance);
+        if sizes.wanted != 0 && sizes.pods == 0 && !settled {
             let why = "no pods returned by selector while calculating replica count";
             let message = format!("unable to calculate ready pods: {why}");
             let error =
@@ -86,7 +88,7 @@ async fn external(client: &Client, namespace: &str, spec: &Value, sizes: Sizes, 
     };
     let status = json!({"type": "External", "external": {"metric": spec["metric"], "current": current}});
     let name = format!("external metric {name}({shown})");
-    Reading { outcome: Outcome::Proposed { replicas: proposal.replicas, name }, status: Some(status) }
+    Reading { outcome: Outcome::Proposed { replicas: proposal.replicas, name }, status }
 }
 
 /// The sum of all values that the external metrics API gives.

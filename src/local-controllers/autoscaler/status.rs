@@ -32,7 +32,8 @@ impl Draft {
 
     /// Sizes and metrics; `rescaled` sets the time of the last change.
     pub(super) fn sizes(&mut self, current: i64, desired: i64, metrics: Vec<Value>, rescaled: bool) {
-        self.hpa["status"]["currentReplicas"] = current.into();
+        // Zero is left out, as by the `omitempty` of the real type.
+        self.hpa["status"]["currentReplicas"] = if current == 0 { Value::Null } else { current.into() };
         self.hpa["status"]["desiredReplicas"] = desired.into();
         self.hpa["status"]["currentMetrics"] = if metrics.is_empty() { Value::Null } else { metrics.into() };
         if rescaled {

@@ -1,0 +1,47 @@
+"""Twins: what is told of containers that run. Needs an image with /bin/sh on both sides."""
+
+import os
+
+from twins import NAMESPACE, until
+
+PODS = f"/api/v1/namespaces/{NAMESPACE}/pods"
+
+
+def pod(side, name, script, **spec):
+    container = {"name": "main", "image": os.environ["SLUICE_TWIN_POD_IMAGE"], "imagePullPolicy": "IfNotPresent", "command": ["/bin/sh", "-c", script]}
+    body = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": {"terminationGracePeriodSeconds": 1, "containers": [container], **spec}}
+    assert side.post(PODS, body)["status"] == 201
+
+
+def state_of(side, name):
+    statuses = side.get(f"{PODS}/{name}")["body"].get("status", {}).get("containerStatuses") or [{}]
+    return statuses[0]
+
+
+def logs(side):
+    pod(side, "talker", "echo one; echo two >&2; echo three; exec sleep 600")
+    until("output", lambda: "three" in side.kubectl("logs", "talker")["out"])
+    stamped = side.kubectl("logs", "talker", "--timestamps")
+    stamped["out"] = [line.split(" ", 1)[1] for line in stamped["out"].splitlines()]
+    return {
+        "all": side.kubectl("logs", "talker"),
+        "the last": side.kubectl("logs", "talker", "--tail=1"),
+        "some bytes": side.kubectl("logs", "talker", "--limit-bytes=5"),
+        "stamped": stamped,
+        "the one before": side.kubectl("logs", "talker", "--previous"),
+        "another container": side.kubectl("logs", "talker", "-c", "other"),
+        "raw": side.get(f"{PODS}/talker/log"),
+    }
+
+
+def ends_of_containers(side):
+    pod(side, "good", "exit 0", restartPolicy="Never")
+    pod(side, "bad", "exit 3", restartPolicy="Never")
+    phase = lambda name: side.get(f"{PODS}/{name}")["body"].get("status", {}).get("phase")
+    until("good end", lambda: phase("good") == "Succeeded")
+    until("bad end", lambda: phase("bad") == "Failed")
+    conditions = lambda name: sorted((one["type"], one["status"], one.get("reason")) for one in side.get(f"{PODS}/{name}")["body"]["status"]["conditions"])
+    return {name: {"state": state_of(side, name).get("state"), "conditions": conditions(name)} for name in ("good", "bad")}
+
+
+TWINS = [logs, ends_of_containers]
