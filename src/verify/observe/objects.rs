@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::pin::pin;
 
 use futures::{Stream, StreamExt, stream};
-use kube::api::{DynamicObject, ListParams};
+use kube::api::{DynamicObject, ListParams, ObjectMeta};
 use kube::runtime::watcher::{Config, Event};
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, ResourceExt};
@@ -71,19 +71,27 @@ fn wakes(observer: &Observer, api: Api<DynamicObject>, config: Config) -> impl S
 pub(crate) async fn observe_single(observer: Observer, single: Single) {
     let config = Config::default().fields(&format!("metadata.name={}", single.name));
     let mut wakes = pin!(wakes(&observer, single.api.clone(), config));
-    let mut last = None;
+    let (mut last, mut newest) = (None, 0);
     while let Some(wake) = wakes.next().await {
         let Wake::Seen(event) = wake else {
-            last = Some(read_single(&observer, &single).await);
+            let (fact, version) = read_single(&observer, &single).await;
+            (last, newest) = (Some(fact), newest.max(version));
             continue;
         };
-        let fact = match *event {
+        let (fact, version) = match *event {
             Event::Apply(object) | Event::InitApply(object) if object.name_any() == single.name => {
-                (single.extract)(&json(&object))
+                ((single.extract)(&json(&object)), version(&object.metadata))
             }
-            Event::Delete(object) if object.name_any() == single.name => Fact::Absent { what: single.what() },
+            Event::Delete(object) if object.name_any() == single.name => {
+                (Fact::Absent { what: single.what() }, version(&object.metadata))
+            }
             _ => continue,
         };
+        // A read may have overtaken it, and the past is no observation of now.
+        if version < newest {
+            continue;
+        }
+        newest = version;
         // Reads count as agreeing samples, so a watch adds only what is new.
         if last.as_ref() != Some(&fact) {
             observer.recorder.record(single.source, fact.clone());
@@ -92,15 +100,20 @@ pub(crate) async fn observe_single(observer: Observer, single: Single) {
     }
 }
 
-/// Reads and records the object once.
-pub(crate) async fn read_single(observer: &Observer, single: &Single) -> Fact {
-    let fact = match single.api.get_opt(&single.name).await {
-        Ok(Some(object)) => (single.extract)(&json(&object)),
-        Ok(None) => Fact::Absent { what: single.what() },
-        Err(error) => Fact::Failure { what: single.what(), error: error.to_string() },
+/// Reads and records the object once. The version is 0 where there was none to read.
+pub(crate) async fn read_single(observer: &Observer, single: &Single) -> (Fact, u64) {
+    let (fact, version) = match single.api.get_opt(&single.name).await {
+        Ok(Some(object)) => ((single.extract)(&json(&object)), version(&object.metadata)),
+        Ok(None) => (Fact::Absent { what: single.what() }, 0),
+        Err(error) => (Fact::Failure { what: single.what(), error: error.to_string() }, 0),
     };
     observer.recorder.record(single.source, fact.clone());
-    fact
+    (fact, version)
+}
+
+/// The resource version as a number; those of one kind can be compared (Kubernetes KEP-5504). 0 if it is none.
+fn version(metadata: &ObjectMeta) -> u64 {
+    metadata.resource_version.as_ref().and_then(|version| version.parse().ok()).unwrap_or(0)
 }
 
 /// The selector for a Deployment's pods; waits until the Deployment can be read.
@@ -129,12 +142,14 @@ pub(crate) async fn observe_pods(observer: Observer, group: Group) {
     let api = observer.api(&group.namespace, "", "v1", "Pod");
     let mut wakes = pin!(wakes(&observer, api.clone(), Config::default().labels(&selector)));
     let mut pods: BTreeMap<String, Pod> = BTreeMap::new();
-    let mut last = None;
+    let (mut last, mut newest) = (None, 0);
     while let Some(wake) = wakes.next().await {
         let is_turn = matches!(wake, Wake::Turn);
         match wake {
             Wake::Turn => match api.list(&ListParams::default().labels(&selector)).await {
                 Ok(answer) => {
+                    let listed = answer.metadata.resource_version.as_ref();
+                    newest = listed.and_then(|version| version.parse().ok()).unwrap_or(0);
                     pods = answer.items.iter().map(|pod| (pod.name_any(), extract::pod(&json(pod)))).collect();
                 }
                 Err(error) => {
@@ -144,6 +159,8 @@ pub(crate) async fn observe_pods(observer: Observer, group: Group) {
                 }
             },
             Wake::Seen(event) => match *event {
+                // The list has overtaken it.
+                Event::Apply(pod) | Event::Delete(pod) if version(&pod.metadata) <= newest => continue,
                 Event::Apply(pod) => {
                     pods.insert(pod.name_any(), extract::pod(&json(&pod)));
                 }
