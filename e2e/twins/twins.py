@@ -94,7 +94,18 @@ class Side:
         until("the default ServiceAccount", lambda: self.get(f"/api/v1/namespaces/{NAMESPACE}/serviceaccounts/default")["status"] == 200)
 
     def end(self):
-        self._given("delete", "namespace", NAMESPACE, "twins-driver", "--ignore-not-found")
+        self._given("delete", "namespace", NAMESPACE, "twins-driver", "--ignore-not-found", "--wait=false")
+        # A twin that ends halfway leaves objects that its own finalizers hold.
+        for kind in ("configmaps", "deployments", "things.twins.example.com"):
+            try:
+                held = self._given("-n", NAMESPACE, "get", kind, "-o", "name", "--ignore-not-found").split()
+            except subprocess.CalledProcessError:
+                continue  # the kind is not served
+            for name in held:
+                patch = ["patch", name, "--type=merge", "-p", '{"metadata":{"finalizers":null}}']
+                subprocess.run(["kubectl", "--kubeconfig", self.kubeconfig, "-n", NAMESPACE, *patch], capture_output=True, check=False)
+        for name in (NAMESPACE, "twins-driver"):
+            self._given("wait", "--for=delete", f"namespace/{name}", "--timeout=60s")
         self._given("delete", "clusterrolebinding", "twins-driver", "--ignore-not-found")
 
     def call(self, method, path, body=None, *, content="application/json", accept="application/json", headers=None, token=None, limit=None):
