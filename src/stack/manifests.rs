@@ -139,6 +139,8 @@ fn worker_args(workload: &Workload) -> Vec<String> {
     let flags = [
         ("--work-seconds", worker.work_seconds.to_string()),
         ("--wait-seconds", worker.wait_seconds.to_string()),
+        // What the queue says; the worker itself does not go below the shortest that it can extend in time.
+        ("--visibility-seconds", workload.queue.visibility_timeout_seconds.max(2).to_string()),
         ("--parallelism", worker.parallelism.to_string()),
         ("--failure-rate", worker.failure_rate.to_string()),
     ];

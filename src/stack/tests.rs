@@ -138,6 +138,17 @@ fn trust_names_issuer_audience_and_subject() {
 }
 
 #[test]
+fn the_consumer_hides_a_message_for_as_long_as_the_queue_says() {
+    for (seconds, told) in [(45, 45), (0, 2)] {
+        let stack = stack(&format!("workloads: [{{ queue: {{ visibilityTimeout: {seconds} }} }}]"));
+        let manifests = everything(&stack, &site());
+        let deployment = &find(&manifests, "kubernetes_deployment.myproject/myapp").object;
+        let args = deployment["spec"]["template"]["spec"]["containers"][0]["args"].as_array().unwrap();
+        assert!(args.contains(&json!(format!("--visibility-seconds={told}"))), "{args:?}");
+    }
+}
+
+#[test]
 fn the_scaled_object_is_the_tutorials() {
     let stack = stack("");
     let manifests = everything(&stack, &site());

@@ -48,6 +48,9 @@ pub struct Worker {
     /// Seconds of one long poll
     #[arg(long, default_value_t = 20, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(0..=20))]
     pub wait_seconds: u64,
+    /// Seconds that a received message is hidden from others; extended while it is worked on
+    #[arg(long, default_value_t = 120, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(2..=43_200))]
+    pub visibility_seconds: u64,
     /// Messages worked on at the same time
     #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub parallelism: u16,

@@ -45,6 +45,7 @@ pub(crate) async fn worker(worker: Worker, stop: CancellationToken) -> Outcome {
         failure_rate: worker.failure_rate,
         seed: worker.seed,
         wait: Duration::from_secs(worker.wait_seconds),
+        visibility: Duration::from_secs(worker.visibility_seconds),
         grace: Duration::from_secs(worker.grace_seconds),
         pod: worker::env::pod_name(),
         ..worker::Settings::new(worker.queue_url, Box::new(std::io::stdout()))
