@@ -8,7 +8,7 @@ use crate::stories::stage::Stage;
 pub(crate) fn api_server(stage: &Stage) {
     let (clients, url) = (stage.clients(), stage.queue_url());
     let account = Account::open(stage);
-    account.send(45);
+    account.send(30);
     stage.expect("a message is worked", 600, || (!account.receipts().is_empty()).then_some(()));
     stage.api_server_is_away(30);
     let left = clients.queue(&url).map(|(waiting, busy)| waiting + busy).unwrap();
@@ -40,7 +40,7 @@ pub(crate) fn node(stage: &Stage) {
     stage.up(&format!("--set workloads[0].resources.cpu={}m", left * 2 / 5));
     let clients = stage.clients();
     let account = Account::open(stage);
-    account.send(30);
+    account.send(18);
     stage.expect("two replicas are ready and a third has no room", 300, || {
         let (wanted, replicas) = (clients.wanted().ok()?, clients.replicas().ok()?);
         let pods = clients.pods(WORKLOAD).ok()?;

@@ -83,6 +83,11 @@ pub(crate) fn one<E: Into<Diagnostic>>(error: E) -> Vec<Diagnostic> {
     vec![error.into()]
 }
 
+/// The same for what keeps a command from beginning.
+pub(crate) fn preflight<E: Into<Diagnostic>>(error: E) -> Vec<Diagnostic> {
+    vec![error.into().exit(Exit::Preflight)]
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

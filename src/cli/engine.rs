@@ -90,7 +90,7 @@ impl<'a> Engine<'a> {
     pub(crate) async fn add_found(&mut self) -> Outcome<()> {
         let found = aws::audit::find(&self.cloud, &self.settings.stack.cluster.name).await.map_err(one)?;
         if let Some(brought) = &self.target.brought {
-            let cluster = cluster::Cluster::new(brought.connection(), self.target.clock.clone());
+            let cluster = brought.cluster(&self.target.clock);
             let declared: BTreeSet<Address> = self.graph.order().iter().map(|address| (*address).clone()).collect();
             let left = cluster::audit::leftovers(&cluster, &self.settings.stack.name).await.map_err(one)?;
             let unknown = left.into_iter().filter(|left| !declared.contains(&left.address));
@@ -170,7 +170,7 @@ impl<'a> Engine<'a> {
 /// The way into the stack's cluster; it is looked up when first needed, since it may not exist yet.
 pub(crate) fn connection(settings: &Settings, target: &Target, cloud: &Arc<Cloud>) -> cluster::Cluster {
     if let Some(brought) = &target.brought {
-        return cluster::Cluster::new(brought.connection(), target.clock.clone());
+        return brought.cluster(&target.clock);
     }
     let (name, session) = (settings.stack.cluster.name.clone(), target.session.clone());
     let (looking, clock) = (cloud.clone(), target.clock.clone());

@@ -12,8 +12,7 @@ use clock::Clock;
 pub(crate) use local::{place, process as local_process};
 
 use crate::arguments::{Global, TargetName};
-use crate::diagnostic::{Diagnostic, Outcome, one};
-use crate::exit::Exit;
+use crate::diagnostic::{Outcome, one};
 use crate::settings::Settings;
 
 /// Where a command works, once it is clear that something answers there.
@@ -92,8 +91,4 @@ pub(crate) fn environment(settings: &Settings) -> Outcome<Vec<(&'static str, Opt
 
 fn absolute(path: std::path::PathBuf) -> Outcome<String> {
     std::path::absolute(path).map(|path| path.display().to_string()).map_err(one)
-}
-
-fn preflight(error: ::aws::Error) -> Vec<Diagnostic> {
-    vec![Diagnostic::from(error).exit(Exit::Preflight)]
 }

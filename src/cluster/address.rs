@@ -1,5 +1,6 @@
 //! What an object is called: in Kubernetes, in the engine, and to people.
 
+use heck::ToSnakeCase as _;
 use kube::api::{Api, DynamicObject};
 use kube::core::GroupVersionKind;
 use kube::discovery::{self, ApiResource, Scope};
@@ -53,7 +54,10 @@ impl Name {
     /// `kubernetes_deployment` and `myproject/myapp`.
     pub(crate) fn address(&self) -> provision::Address {
         let namespace = self.namespace.as_ref().map_or_else(String::new, |namespace| format!("{namespace}/"));
-        provision::Address::new(format!("kubernetes_{}", snake(&self.kind)), format!("{namespace}{}", self.name))
+        provision::Address::new(
+            format!("kubernetes_{}", self.kind.to_snake_case()),
+            format!("{namespace}{}", self.name),
+        )
     }
 
     fn gvk(&self) -> GroupVersionKind {
@@ -92,21 +96,6 @@ impl Name {
     }
 }
 
-/// `APIService` to `api_service`: a capital begins a word if a small letter stands beside it.
-fn snake(kind: &str) -> String {
-    let letters: Vec<char> = kind.chars().collect();
-    let mut word = String::new();
-    for (index, letter) in letters.iter().enumerate() {
-        let after_small = index > 0 && letters[index - 1].is_lowercase();
-        let before_small = index > 0 && letters.get(index + 1).is_some_and(|next| next.is_lowercase());
-        if letter.is_uppercase() && (after_small || before_small) {
-            word.push('_');
-        }
-        word.extend(letter.to_lowercase());
-    }
-    word
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -120,9 +109,8 @@ mod tests {
         let name = Name::of(&object).unwrap();
         assert_eq!(name.id(), "apps/v1/Deployment/b/a");
         assert_eq!(name.address().to_string(), "kubernetes_deployment.b/a");
-        assert_eq!(snake("APIService"), "api_service");
-        assert_eq!(snake("CustomResourceDefinition"), "custom_resource_definition");
-        assert_eq!(snake("HorizontalPodAutoscaler"), "horizontal_pod_autoscaler");
+        let service = Name { kind: "APIService".to_owned(), namespace: None, ..name };
+        assert_eq!(service.address().to_string(), "kubernetes_api_service.a");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use heck::ToSnakeCase as _;
 use serde_json::{Value, json};
 
 use crate::model::{Identity, Stack, Workload};
@@ -156,22 +157,7 @@ fn text<'a>(object: &'a Value, pointer: &str) -> &'a str {
 pub fn address(object: &Value) -> String {
     let (namespace, name) = (text(object, "/metadata/namespace"), text(object, "/metadata/name"));
     let separator = if namespace.is_empty() { "" } else { "/" };
-    format!("kubernetes_{}.{namespace}{separator}{name}", snake(text(object, "/kind")))
-}
-
-/// `APIService` to `api_service`: a capital begins a word if a small letter stands beside it.
-fn snake(kind: &str) -> String {
-    let letters: Vec<char> = kind.chars().collect();
-    let mut word = String::new();
-    for (index, letter) in letters.iter().enumerate() {
-        let after_small = index > 0 && letters[index - 1].is_lowercase();
-        let before_small = index > 0 && letters.get(index + 1).is_some_and(|next| next.is_lowercase());
-        if letter.is_uppercase() && (after_small || before_small) {
-            word.push('_');
-        }
-        word.extend(letter.to_lowercase());
-    }
-    word
+    format!("kubernetes_{}.{namespace}{separator}{name}", text(object, "/kind").to_snake_case())
 }
 
 /// Fills in what depends on what. Removal runs the other way, so a ScaledObject goes while the operator that must take

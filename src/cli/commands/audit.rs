@@ -23,7 +23,7 @@ pub(crate) async fn run(settings: &Settings, target: &Target, view: &View) -> Ou
 pub(crate) async fn find(settings: &Settings, target: &Target, cloud: &Cloud) -> Outcome<Vec<Found>> {
     let mut found = aws::audit::find(cloud, &settings.stack.cluster.name).await.map_err(one)?;
     if let Some(brought) = &target.brought {
-        let cluster = cluster::Cluster::new(brought.connection(), target.clock.clone());
+        let cluster = brought.cluster(&target.clock);
         let left = cluster::audit::leftovers(&cluster, &settings.stack.name).await.map_err(one)?;
         found.extend(left.into_iter().map(|left| Found {
             address: left.address,

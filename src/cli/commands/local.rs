@@ -10,7 +10,7 @@ use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use crate::arguments::{Exec, Global, Local, LocalRun};
-use crate::diagnostic::{Diagnostic, Outcome, one};
+use crate::diagnostic::{Diagnostic, Outcome, one, preflight};
 use crate::exit::Exit;
 use crate::view::{Tone, View};
 
@@ -70,7 +70,7 @@ pub(crate) async fn start(options: &LocalRun, place: &Place, global: &Global) ->
     for (image, program) in &options.images {
         words.extend(["--run-image".into(), format!("{image}={}", program.display())]);
     }
-    process::start(&place.folder, &program, &words).await.map_err(not_begun)
+    process::start(&place.folder, &program, &words).await.map_err(preflight)
 }
 
 async fn here(options: LocalRun, place: &Place, stop: CancellationToken) -> Outcome {
@@ -90,15 +90,10 @@ async fn here(options: LocalRun, place: &Place, stop: CancellationToken) -> Outc
     )
     .await
     .map_err(|error| match error {
-        local::Error::Address { .. } | local::Error::Running { .. } => not_begun(error),
+        local::Error::Address { .. } | local::Error::Running { .. } => preflight(error),
         other => one(other),
     })?;
     Ok(Exit::Done)
-}
-
-/// Without the local cloud nothing is begun.
-fn not_begun(error: local::Error) -> Vec<Diagnostic> {
-    vec![Diagnostic::from(error).exit(Exit::Preflight)]
 }
 
 fn certificates(path: &Path) -> Outcome<String> {

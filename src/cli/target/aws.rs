@@ -3,8 +3,8 @@
 use ::aws::session::{self, Session};
 use clock::Clock;
 
-use super::{Target, brought, preflight};
-use crate::diagnostic::Outcome;
+use super::{Target, brought};
+use crate::diagnostic::{Outcome, preflight};
 use crate::settings::Settings;
 
 pub(super) async fn open(settings: &Settings) -> Outcome<Target> {

@@ -3,28 +3,28 @@
 use std::net::{IpAddr, UdpSocket};
 use std::path::{Path, PathBuf};
 
+use clock::Clock;
 use cluster::brought::{self, Contexts};
 use cluster::{Cluster, Connection};
 
 use super::Target;
 use crate::arguments::TargetName;
-use crate::diagnostic::{Diagnostic, Outcome, one};
+use crate::diagnostic::{Diagnostic, Outcome, one, preflight};
 use crate::env;
-use crate::exit::Exit;
 use crate::settings::Settings;
 
 /// A cluster that was there before the stack and stays after it.
 #[derive(Debug, Clone)]
 pub(crate) struct Brought {
-    pub(crate) kubeconfig: Option<PathBuf>,
     pub(crate) context: String,
+    connection: Connection,
     /// The issuer of its ServiceAccount tokens.
     pub(crate) issuer: String,
 }
 
 impl Brought {
-    pub(crate) fn connection(&self) -> Connection {
-        Connection::Kubeconfig { file: self.kubeconfig.clone(), context: Some(self.context.clone()) }
+    pub(crate) fn cluster(&self, clock: &Clock) -> Cluster {
+        Cluster::new(self.connection.clone(), clock.clone())
     }
 }
 
@@ -37,10 +37,8 @@ pub(crate) fn is_wanted(settings: &Settings) -> bool {
 pub(super) fn required(settings: &Settings) -> Outcome<String> {
     let kubernetes = &settings.stack.kubernetes;
     let file = kubernetes.kubeconfig.as_deref().map(Path::new);
-    let refused = |text: String, help: String| vec![Diagnostic::error(text).help(help).exit(Exit::Preflight)];
-    let Contexts { names, current } = brought::contexts(file).map_err(|error| {
-        one(error).into_iter().map(|diagnostic| diagnostic.exit(Exit::Preflight)).collect::<Vec<_>>()
-    })?;
+    let refused = |text: String, help: String| preflight(Diagnostic::error(text).help(help));
+    let Contexts { names, current } = brought::contexts(file).map_err(preflight)?;
     let listed = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
     match &kubernetes.context {
         Some(context) if names.contains(context) => Ok(context.clone()),
@@ -64,18 +62,15 @@ pub(super) async fn added(mut target: Target, settings: &Settings) -> Outcome<Ta
     }
     let context = required(settings)?;
     let kubeconfig = settings.stack.kubernetes.kubeconfig.as_ref().map(PathBuf::from);
-    let connection = Connection::Kubeconfig { file: kubeconfig.clone(), context: Some(context.clone()) };
-    let issuer = brought::issuer(&Cluster::new(connection, target.clock.clone())).await;
-    let issuer = issuer.map_err(|error| {
-        one(error).into_iter().map(|diagnostic| diagnostic.exit(Exit::Preflight)).collect::<Vec<_>>()
-    })?;
+    let connection = Connection::Kubeconfig { file: kubeconfig, context: Some(context.clone()) };
+    let issuer = brought::issuer(&Cluster::new(connection.clone(), target.clock.clone())).await.map_err(preflight)?;
     if target.left_out.is_empty() {
         target
             .left_out
             .push(format!("EKS cluster, Fargate profile, addon: the cluster is your own, context {context}"));
     }
     target.limits.push("that an EKS cluster would be made right: the cluster was there already".to_owned());
-    target.brought = Some(Brought { kubeconfig, context, issuer });
+    target.brought = Some(Brought { context, connection, issuer });
     let named = settings.stack.kubernetes.endpoint_for_pods.clone();
     target.endpoint_for_pods = named.or_else(|| target.endpoint_for_pods.map(|endpoint| as_pods_see(&endpoint)));
     Ok(target)
@@ -84,8 +79,8 @@ pub(super) async fn added(mut target: Target, settings: &Settings) -> Outcome<Ta
 /// What can be known to fail in a brought cluster, found before anything is made: rights, the image, the way to AWS.
 pub(crate) async fn check(settings: &Settings, target: &Target) -> Outcome<()> {
     let Some(brought) = &target.brought else { return Ok(()) };
-    let cluster = Cluster::new(brought.connection(), target.clock.clone());
-    let refused = |text: String, help: String| Err(vec![Diagnostic::error(text).help(help).exit(Exit::Preflight)]);
+    let cluster = brought.cluster(&target.clock);
+    let refused = |text: String, help: String| Err(preflight(Diagnostic::error(text).help(help)));
     let missing = cluster::preflight::missing_rights(&cluster).await.map_err(one)?;
     if !missing.is_empty() {
         let missing: Vec<_> = missing.iter().map(ToString::to_string).collect();

@@ -5,10 +5,10 @@ use ::local::process;
 use aws::session::{self, Session};
 use clock::Clock;
 
-use super::{Missing, Target, absolute, brought, preflight};
+use super::{Missing, Target, absolute, brought};
 use crate::arguments::{Global, LocalRun, TargetName};
 use crate::commands::local::{self as command, Place};
-use crate::diagnostic::{Diagnostic, Outcome, one};
+use crate::diagnostic::{Diagnostic, Outcome, one, preflight};
 use crate::exit::Exit;
 use crate::settings::Settings;
 

@@ -8,8 +8,8 @@ use aws::session::{self, Session};
 use clock::Clock;
 use serde::{Deserialize, Serialize};
 
-use super::{Missing, Target, brought, preflight};
-use crate::diagnostic::{Diagnostic, Outcome, one};
+use super::{Missing, Target, brought};
+use crate::diagnostic::{Diagnostic, Outcome, one, preflight};
 use crate::exit::Exit;
 use crate::settings::Settings;
 
@@ -28,7 +28,7 @@ pub(super) async fn open(settings: &Settings, missing: Missing) -> Outcome<Targe
     brought::required(settings)?;
     let clock = Clock::real();
     let (endpoint, started) = endpoint(settings, missing, &clock).await?;
-    let services = ::localstack::services(&endpoint, &clock).await.map_err(unfit)?;
+    let services = ::localstack::services(&endpoint, &clock).await.map_err(preflight)?;
     for service in ["iam", "sqs", "sts"] {
         if services.get(service).is_none_or(|state| state == "disabled") {
             let text = format!("LocalStack at {endpoint} has no {service}");
@@ -84,7 +84,7 @@ async fn endpoint(settings: &Settings, missing: Missing, clock: &Clock) -> Outco
         (None, Missing::Refuse) => return Err(nothing_is_up()),
         (None, Missing::Start) => image(settings),
     };
-    let container = ::localstack::start(&settings.stack.name, &image, clock).await.map_err(unfit)?;
+    let container = ::localstack::start(&settings.stack.name, &image, clock).await.map_err(preflight)?;
     let record = Record { endpoint: container.endpoint, image };
     std::fs::create_dir_all(&settings.folder).map_err(one)?;
     std::fs::write(path(settings), serde_json::to_string_pretty(&record).map_err(one)?).map_err(one)?;
@@ -129,10 +129,6 @@ fn load(settings: &Settings) -> Outcome<Option<Record>> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(one(error)),
     }
-}
-
-fn unfit(error: ::localstack::Error) -> Vec<Diagnostic> {
-    one(error).into_iter().map(|diagnostic| diagnostic.exit(Exit::Preflight)).collect()
 }
 
 fn nothing_is_up() -> Vec<Diagnostic> {
