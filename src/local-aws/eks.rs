@@ -46,6 +46,7 @@ struct Cluster {
     endpoint: Option<Endpoint>,
     issues: Vec<Value>,
     vpc: Value,
+    security_group: String,
     network: Value,
     logging: Value,
     authentication_mode: String,

@@ -15,6 +15,13 @@ pub(crate) fn unique(prefix: &str) -> String {
     prefix.chars().chain(tail).collect()
 }
 
+/// The id of an EC2 resource, such as `vpc-` and seventeen hexadecimal digits.
+pub(crate) fn ec2(prefix: &str) -> String {
+    let mut tail = hex::encode(random(9));
+    tail.truncate(17);
+    format!("{prefix}{tail}")
+}
+
 /// A secret access key: forty characters.
 pub(crate) fn secret() -> String {
     STANDARD.encode(random(30))

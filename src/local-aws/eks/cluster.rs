@@ -35,6 +35,7 @@ impl Cluster {
             "deletionProtection": self.deletion_protection,
         });
         if let Some(endpoint) = &self.endpoint {
+            value["resourcesVpcConfig"]["clusterSecurityGroupId"] = json!(self.security_group);
             value["endpoint"] = json!(endpoint.url);
             value["certificateAuthority"] = self.authority();
             value["identity"] = json!({ "oidc": { "issuer": endpoint.issuer } });
@@ -103,6 +104,7 @@ fn parse(ask: &Ask<'_>, name: &str, role_arn: &str) -> Result<Cluster, Fault> {
         endpoint: None,
         issues: Vec::new(),
         vpc: vpc(body)?,
+        security_group: identifier::ec2("sg-"),
         network: json!({ "serviceIpv4Cidr": "10.100.0.0/16", "ipFamily": "ipv4", "elasticLoadBalancing": { "enabled": false } }),
         logging: logging(body.get("logging"), &[])?,
         authentication_mode: mode.to_owned(),
@@ -141,6 +143,8 @@ fn vpc(body: &Value) -> Result<Value, Fault> {
     let cidrs = Some(strings(given.get("publicAccessCidrs"))).filter(|list| !list.is_empty());
     Ok(json!({
         "subnetIds": subnets,
+        // Stands for the subnets' own, which nobody here can look up.
+        "vpcId": identifier::ec2("vpc-"),
         "securityGroupIds": groups,
         "endpointPublicAccess": public,
         "endpointPrivateAccess": private,

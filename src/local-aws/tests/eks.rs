@@ -37,8 +37,13 @@ async fn cluster(stage: &Stage) -> String {
         "accessConfig": { "authenticationMode": "API" },
     });
     let created = stage.eks("POST", "/clusters", body).await.ok();
+    let network = &created["cluster"]["resourcesVpcConfig"];
     assert_eq!(created["cluster"]["status"], "CREATING");
+    assert!(network["vpcId"].is_string() && network["clusterSecurityGroupId"].is_null(), "{network}");
     reach(stage, "/clusters/c", "cluster", "ACTIVE").await;
+    let active = stage.eks("GET", "/clusters/c", Value::Null).await.ok();
+    let group = active["cluster"]["resourcesVpcConfig"]["clusterSecurityGroupId"].as_str().unwrap();
+    assert!(group.starts_with("sg-"), "{group}");
     pods
 }
 
