@@ -69,6 +69,15 @@ impl Error {
         }
     }
 
+    /// Whether the caller got no identity, so that the call itself was not judged.
+    pub fn is_of_identity(&self) -> bool {
+        match self {
+            Self::Credentials { .. } => true,
+            Self::Service { operation, .. } => operation.starts_with("sts:"),
+            Self::Unreachable { .. } | Self::Answer { .. } | Self::Request { .. } => false,
+        }
+    }
+
     /// Whether the same call may succeed later without anybody changing anything.
     pub fn is_retryable(&self) -> bool {
         match self {

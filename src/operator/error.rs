@@ -20,7 +20,7 @@ pub enum Error {
     #[error("failed to find the Kubernetes API server: {0}; run in a pod with a ServiceAccount, or set KUBECONFIG")]
     Configuration(#[source] Box<kube::config::InferConfigError>),
     /// The API client could not be made, or a call that start-up depends on failed.
-    #[error("failed to {step}: {source}")]
+    #[error("failed to {step}: {}", brief(source))]
     Kubernetes {
         /// What was attempted.
         step: &'static str,

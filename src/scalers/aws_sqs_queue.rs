@@ -114,7 +114,9 @@ impl AwsSqsQueue {
         if !cause.is_retryable() {
             self.identities.forget(&self.caller).await;
         }
-        Error::Aws { what: self.what(), cause, note: resolved.note }
+        // How the role was come by is of interest only to whom it was refused.
+        let note = if cause.is_of_identity() { resolved.note } else { String::new() };
+        Error::Aws { what: self.what(), cause, note }
     }
 
     fn what(&self) -> String {

@@ -158,6 +158,18 @@ async fn when_both_ways_are_refused_the_error_tells_of_both() {
 }
 
 #[tokio::test]
+async fn a_read_that_is_refused_says_nothing_of_how_the_role_was_come_by() {
+    let script = |seen: &Seen| match seen.operation.as_str() {
+        "GetQueueAttributes" => scripted::sqs_denied(),
+        _ => without_web_identity(seen),
+    };
+    let service = Service::start(script).await;
+    let (_kept, file) = token_file();
+    let error = read_as_role(&mut context(&service, file).await).await.unwrap_err().to_string();
+    assert!(error.contains("sqs:GetQueueAttributes") && !error.contains("WebIdentity"), "{error}");
+}
+
+#[tokio::test]
 async fn roles_are_kept_apart_by_region_and_dropped_with_their_last_scaler() {
     let service = Service::start(one_message).await;
     let identities = Identities::new(service.session().await, None, Clock::real());
