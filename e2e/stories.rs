@@ -18,6 +18,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, PoisonError};
 
 use stage::Stage;
+
+use crate::place::ended;
 use suite::Suite;
 
 /// A story, and why it cannot be told somewhere.
@@ -97,7 +99,8 @@ fn tell_all(suite: Suite) {
         }
     }
     told(&stage, "down", &mut failed, |stage| {
-        let down = stage.place.run("down --yes").with(0);
+        // Where the stack came up is remembered: nobody names the cluster again.
+        let down = ended(stage.place.sluice("down --yes").env_remove("SLUICE_CONTEXT")).with(0);
         assert!(down.stdout.contains("nothing of this stack is left"), "{}", down.stdout);
         stage.place.nothing_is_left();
     });

@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use crate::assembly;
 use crate::diagnostic::{Diagnostic, Outcome, one};
 use crate::exit::Exit;
+use crate::place;
 use crate::settings::Settings;
 use crate::target::Target;
 use crate::view::{Tone, View};
@@ -47,7 +48,7 @@ impl<'a> Engine<'a> {
         let run = uuid::Uuid::new_v4().to_string();
         let state = settings.state();
         let emergency = std::env::temp_dir().join(format!("sluice-{}-state.json", settings.stack.name));
-        let store = Store::open(store::Options {
+        let mut store = Store::open(store::Options {
             path: state,
             emergency,
             operation: operation.to_owned(),
@@ -60,6 +61,7 @@ impl<'a> Engine<'a> {
             let exit = if matches!(error, store::StoreError::Locked { .. }) { Exit::Preflight } else { Exit::Failed };
             vec![Diagnostic::from(error).exit(exit)]
         })?;
+        place::settle(&mut store.state, settings, target)?;
         let now = target.clock.now();
         let expires_at = now.checked_add(EXPIRES_AFTER).unwrap_or(now).strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
         let tags = std::collections::BTreeMap::new();

@@ -15,6 +15,7 @@ mod env;
 pub mod exit;
 mod logging;
 mod memory;
+mod place;
 mod settings;
 mod shell;
 mod signals;

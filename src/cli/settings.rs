@@ -8,10 +8,13 @@ use stack::{Loaded, Origin, Override, Problem, Stack};
 use crate::arguments::{Global, TargetName};
 use crate::diagnostic::{Diagnostic, Outcome};
 use crate::exit::Exit;
+use crate::place;
 use crate::view::View;
 
 /// The stack file that is read if none is named.
 const FILE_DEFAULT: &str = "stack.yaml";
+
+const STATE_FILE: &str = "state.json";
 
 /// Makes the tutorial's own settings pass in under a minute.
 const TIME_SCALE_DEFAULT: f64 = 30.0;
@@ -30,7 +33,7 @@ pub(crate) struct Settings {
 
 impl Settings {
     pub(crate) fn state(&self) -> PathBuf {
-        self.folder.join("state.json")
+        self.folder.join(STATE_FILE)
     }
 
     pub(crate) fn kubeconfig(&self) -> PathBuf {
@@ -51,9 +54,19 @@ pub(crate) fn resolve(global: &Global, view: &View) -> Outcome<Settings> {
     let (name, text) = read(global.file.as_deref())?;
     let file = text.as_deref().map(|text| stack::File { name: &name, text });
     let today = Clock::real().now().to_zoned(jiff::tz::TimeZone::UTC).date();
-    let loaded = stack::load(file, &overrides(global), today);
-    let Loaded { stack, settings, warnings } = loaded
-        .map_err(|problems| problems.0.iter().map(|problem| told(problem, Diagnostic::error)).collect::<Vec<_>>())?;
+    let load = |overrides: &[Override]| {
+        let told = |problem: &Problem| told(problem, Diagnostic::error);
+        stack::load(file, overrides, today).map_err(|problems| problems.0.iter().map(told).collect::<Vec<_>>())
+    };
+    let mut loaded = load(&overrides(global))?;
+    let folder = global.directory.join(folder_name(&loaded.stack.name, global.target));
+    if loaded.stack.kubernetes.context.is_none() {
+        let remembered = remembered(&folder);
+        if !remembered.is_empty() {
+            loaded = load(&[remembered, overrides(global)].concat())?;
+        }
+    }
+    let Loaded { stack, settings, warnings } = loaded;
     for warning in &warnings {
         view.diagnostic(&told(warning, Diagnostic::warning));
     }
@@ -64,7 +77,6 @@ pub(crate) fn resolve(global: &Global, view: &View) -> Outcome<Settings> {
         return Err(vec![Diagnostic::error(text).help(help).exit(Exit::Usage)]);
     }
     let time_scale = global.time_scale.unwrap_or(if is_real_time { 1.0 } else { TIME_SCALE_DEFAULT });
-    let folder = global.directory.join(folder_name(&stack.name, global.target));
     Ok(Settings { stack, keys: settings, target: global.target, time_scale, folder })
 }
 
@@ -109,6 +121,16 @@ fn overrides(global: &Global) -> Vec<Override> {
     ];
     let set = global.set.iter().map(|(key, value)| flag("--set", key, value));
     stack.chain(region).chain(brought.into_iter().flatten()).chain(set).collect()
+}
+
+/// The user's cluster that the stack is up in, so that no command looks for it in another one. A state that cannot be read is
+/// told of by whatever needs it.
+fn remembered(folder: &Path) -> Vec<Override> {
+    let Ok(Some(state)) = provision::store::load(&folder.join(STATE_FILE)) else { return Vec::new() };
+    let keys = [("kubernetes.context", place::CONTEXT), ("kubernetes.kubeconfig", place::KUBECONFIG)];
+    let recorded = keys.into_iter().filter_map(|(key, fact)| Some((key, state.place.get(fact)?)));
+    let quoted = |text: &str| serde_json::Value::from(text).to_string();
+    recorded.map(|(key, text)| Override { key: key.to_owned(), value: quoted(text), origin: Origin::State }).collect()
 }
 
 fn told(problem: &Problem, kind: fn(String) -> Diagnostic) -> Diagnostic {

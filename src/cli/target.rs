@@ -7,7 +7,7 @@ mod local;
 mod localstack;
 
 use ::aws::session::Session;
-pub(crate) use brought::{Brought, check as check_brought};
+pub(crate) use brought::{Brought, check_pods, check_rights};
 use clock::Clock;
 pub(crate) use local::{place, process as local_process};
 

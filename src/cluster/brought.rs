@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use k8s_openapi::api::core::v1::{ContainerStateTerminated, Pod};
+use k8s_openapi::api::core::v1::{ContainerStateTerminated, Namespace, Pod};
 use kube::api::{Api, DeleteParams, LogParams, PostParams};
 use kube::config::Kubeconfig;
 use serde_json::{Value, json};
@@ -51,6 +51,25 @@ pub async fn issuer(cluster: &Cluster) -> Result<String> {
         action: ACTION.to_owned(),
         cause: "the document names no issuer".to_owned(),
     })
+}
+
+/// The API server's address, and its version such as `v1.35.4`.
+pub async fn version(cluster: &Cluster) -> Result<(String, String)> {
+    let session = cluster.session().await?;
+    let answer = session.client.apiserver_version().await;
+    let info = answer.map_err(|error| Error::from_kube(&session.server, "read its version", &error))?;
+    Ok((session.server.clone(), info.git_version))
+}
+
+/// What tells this cluster from every other, whatever contexts call it: the uid of its namespace `kube-system`. `None` where
+/// the caller may not read that.
+pub async fn uid(cluster: &Cluster) -> Result<Option<String>> {
+    let session = cluster.session().await?;
+    match Api::<Namespace>::all(session.client.clone()).get("kube-system").await {
+        Ok(namespace) => Ok(namespace.metadata.uid),
+        Err(kube::Error::Api(status)) if status.code == 403 => Ok(None),
+        Err(error) => Err(Error::from_kube(&session.server, "read the namespace kube-system", &error)),
+    }
 }
 
 /// What a probe is about.

@@ -1,5 +1,6 @@
 //! Whether the caller may do what a stack needs, asked of the API server before anything is made.
 
+use futures::{StreamExt as _, TryStreamExt as _, stream};
 use k8s_openapi::api::authorization::v1::{ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec};
 use kube::api::{Api, PostParams};
 
@@ -7,25 +8,25 @@ use crate::Result;
 use crate::connection::Cluster;
 use crate::error::Error;
 
-/// A right.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Right {
+/// Rights on one resource.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rights {
     /// API group; empty for the core.
     pub group: &'static str,
     /// Resource, plural.
     pub resource: &'static str,
-    /// Verb.
-    pub verb: &'static str,
+    /// Verbs.
+    pub verbs: Vec<&'static str>,
 }
 
-impl std::fmt::Display for Right {
+impl std::fmt::Display for Rights {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let dot = if self.group.is_empty() { "" } else { "." };
-        write!(f, "{} {}{dot}{}", self.verb, self.resource, self.group)
+        write!(f, "{} {}{dot}{}", self.verbs.join("/"), self.resource, self.group)
     }
 }
 
-const RESOURCES: [(&str, &str); 13] = [
+const RESOURCES: [(&str, &str); 14] = [
     ("", "namespaces"),
     ("", "serviceaccounts"),
     ("", "services"),
@@ -39,31 +40,42 @@ const RESOURCES: [(&str, &str); 13] = [
     ("apiextensions.k8s.io", "customresourcedefinitions"),
     ("apiregistration.k8s.io", "apiservices"),
     ("keda.sh", "scaledobjects"),
+    ("keda.sh", "triggerauthentications"),
 ];
 
+const VERBS: [&str; 4] = ["get", "create", "patch", "delete"];
+/// Questions under way.
+const AT_ONCE: usize = 8;
+
 /// The rights that a stack needs cluster-wide and the caller lacks. An answer that does not come is an error.
-pub async fn missing_rights(cluster: &Cluster) -> Result<Vec<Right>> {
+pub async fn missing_rights(cluster: &Cluster) -> Result<Vec<Rights>> {
     let session = cluster.session().await?;
     let api: Api<SelfSubjectAccessReview> = Api::all(session.client.clone());
-    let mut missing = Vec::new();
-    for (group, resource) in RESOURCES {
-        for verb in ["get", "create", "patch", "delete"] {
-            let right = Right { group, resource, verb };
-            let failed = |error: kube::Error| Error::from_kube(&session.server, "ask for the caller's rights", &error);
-            let review = api.create(&PostParams::default(), &review(right)).await.map_err(failed)?;
-            if !review.status.is_some_and(|status| status.allowed) {
-                missing.push(right);
-            }
+    let failed = |error: kube::Error| Error::from_kube(&session.server, "ask for the caller's rights", &error);
+    let asked = RESOURCES.into_iter().flat_map(|resource| VERBS.map(|verb| (resource, verb)));
+    let answers = asked.map(|((group, resource), verb)| {
+        let api = &api;
+        async move {
+            let review = api.create(&PostParams::default(), &review(group, resource, verb)).await.map_err(failed)?;
+            Ok((group, resource, verb, review.status.is_some_and(|status| status.allowed)))
+        }
+    });
+    let answers: Vec<_> = stream::iter(answers).buffered(AT_ONCE).try_collect().await?;
+    let mut missing: Vec<Rights> = Vec::new();
+    for (group, resource, verb, _) in answers.into_iter().filter(|(.., allowed)| !allowed) {
+        match missing.last_mut() {
+            Some(last) if (last.group, last.resource) == (group, resource) => last.verbs.push(verb),
+            _ => missing.push(Rights { group, resource, verbs: vec![verb] }),
         }
     }
     Ok(missing)
 }
 
-fn review(right: Right) -> SelfSubjectAccessReview {
+fn review(group: &str, resource: &str, verb: &str) -> SelfSubjectAccessReview {
     let attributes = ResourceAttributes {
-        group: Some(right.group.to_owned()),
-        resource: Some(right.resource.to_owned()),
-        verb: Some(right.verb.to_owned()),
+        group: Some(group.to_owned()),
+        resource: Some(resource.to_owned()),
+        verb: Some(verb.to_owned()),
         ..ResourceAttributes::default()
     };
     SelfSubjectAccessReview {

@@ -28,6 +28,9 @@ pub struct State {
     pub run: String,
     /// When it was last written.
     pub updated_at: Timestamp,
+    /// Where the resources are: facts by name, such as the account and the region.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub place: BTreeMap<String, String>,
     /// What is known to exist or was about to.
     pub resources: BTreeMap<Address, Entry>,
 }
@@ -46,7 +49,34 @@ pub struct Entry {
     pub depends_on: Vec<Address>,
 }
 
+/// A run would look for the resources where they are not, and take each for gone.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("what the state records is in {fact} {recorded}, and this run would look in {asked}")]
+pub struct Elsewhere {
+    /// The fact that differs.
+    pub fact: &'static str,
+    /// What it was when the resources were made.
+    pub recorded: String,
+    /// What it is now.
+    pub asked: String,
+}
+
 impl State {
+    /// Takes `place` for where the resources are, unless there are some and one of the `identifying` facts differs.
+    pub fn settle(&mut self, place: BTreeMap<String, String>, identifying: &[&'static str]) -> Result<(), Elsewhere> {
+        let told = |fact: Option<&String>| fact.map_or_else(|| "none".to_owned(), Clone::clone);
+        // A state of an earlier build has no place.
+        let is_bound = !self.resources.is_empty() && !self.place.is_empty();
+        for fact in identifying.iter().copied().filter(|_| is_bound) {
+            let (recorded, asked) = (self.place.get(fact), place.get(fact));
+            if recorded != asked {
+                return Err(Elsewhere { fact, recorded: told(recorded), asked: told(asked) });
+            }
+        }
+        self.place = place;
+        Ok(())
+    }
+
     /// A state that knows nothing.
     pub fn new(lineage: impl Into<String>, run: impl Into<String>, now: Timestamp) -> Self {
         Self {
@@ -55,6 +85,7 @@ impl State {
             lineage: lineage.into(),
             run: run.into(),
             updated_at: now,
+            place: BTreeMap::new(),
             resources: BTreeMap::new(),
         }
     }

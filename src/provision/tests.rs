@@ -418,6 +418,23 @@ fn a_state_that_is_none_or_newer_is_refused_by_name() {
 }
 
 #[test]
+fn a_state_of_another_place_is_refused_while_it_records_anything() {
+    let place = |account: &str, name: &str| {
+        let facts = [("account", account), ("context", name)];
+        facts.into_iter().map(|(fact, value)| (fact.to_owned(), value.to_owned())).collect::<BTreeMap<_, _>>()
+    };
+    let mut state = State::new("l", "r", Clock::real().now());
+    state.settle(place("1", "a"), &["account"]).unwrap();
+    state.settle(place("2", "a"), &["account"]).unwrap();
+    state.begin(&address("a"), Action::Create, Vec::new());
+    state.settle(place("2", "renamed"), &["account"]).unwrap();
+    let refused = state.settle(place("3", "renamed"), &["account"]).unwrap_err();
+    assert_eq!((refused.recorded.as_str(), refused.asked.as_str()), ("2", "3"));
+    assert_eq!(state.place, place("2", "renamed"));
+    assert_eq!(state.settle(BTreeMap::new(), &["account"]).unwrap_err().asked, "none");
+}
+
+#[test]
 fn cycles_and_dangling_references_are_named() {
     let world = Shared::default();
     let cycle = [thing(&world, "a", json!({"x": "${thing.b.arn}"}), &[]), thing(&world, "b", json!({}), &["a"])];

@@ -27,6 +27,8 @@ pub enum Origin {
         /// The flag as typed, `--cluster`.
         name: String,
     },
+    /// The stack's state: so it was when the stack came up.
+    State,
 }
 
 impl Origin {
@@ -43,6 +45,7 @@ impl fmt::Display for Origin {
             Self::File { line, column } => write!(f, "file, line {line}, column {column}"),
             Self::Env { name } => write!(f, "environment variable {name}"),
             Self::Flag { name } => write!(f, "flag {name}"),
+            Self::State => f.write_str("state"),
         }
     }
 }

@@ -17,7 +17,7 @@ pub struct Override {
     pub key: String,
     /// The value as typed; read as YAML, so `[a, b]` is a list.
     pub value: String,
-    /// [`Origin::Env`] or [`Origin::Flag`].
+    /// Whatever is not the file.
     pub origin: Origin,
 }
 

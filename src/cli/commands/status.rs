@@ -83,7 +83,8 @@ struct Recorded {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 struct ControlPlane {
     name: String,
-    status: String,
+    /// `None` for a cluster of the user's own, whose life is not the stack's.
+    status: Option<String>,
     version: String,
     endpoint: Option<String>,
 }
@@ -167,6 +168,13 @@ async fn look(status: &mut Status, settings: &Settings, target: &Target) {
 }
 
 async fn control_plane(cloud: &Arc<Cloud>, settings: &Settings, target: &Target) -> Seen<ControlPlane> {
+    if let Some(brought) = &target.brought {
+        let name = format!("context {}", brought.context);
+        return match cluster::brought::version(&brought.cluster(&target.clock)).await {
+            Ok((server, version)) => Seen::Is(ControlPlane { name, status: None, version, endpoint: Some(server) }),
+            Err(error) => Seen::Unreadable(error.to_string()),
+        };
+    }
     let name = &settings.stack.cluster.name;
     let object = match engine::read(cloud, &assembly::cluster_address(), name, &target.clock).await {
         Ok(Reading::Present(object)) => object,
@@ -177,7 +185,7 @@ async fn control_plane(cloud: &Arc<Cloud>, settings: &Settings, target: &Target)
     let text = |attribute: &str| object.text(attribute).map(str::to_owned);
     Seen::Is(ControlPlane {
         name: name.clone(),
-        status: text("status").unwrap_or_else(|| "of unknown state".to_owned()),
+        status: Some(text("status").unwrap_or_else(|| "of unknown state".to_owned())),
         version: text("version").unwrap_or_else(|| "of unknown version".to_owned()),
         endpoint: text("endpoint"),
     })
@@ -235,7 +243,8 @@ impl Status {
     /// Whether all that could be there is certainly not.
     fn is_nothing(&self) -> bool {
         self.is_read()
-            && self.cluster == Seen::Absent
+            && !matches!(&self.cluster, Seen::Is(cluster) if cluster.status.is_some())
+            && self.operator == Seen::Absent
             && self.queues.iter().all(|queue| queue.counts == Seen::Absent)
             && self.recorded == Seen::Absent
     }

@@ -23,6 +23,7 @@ pub(crate) async fn run(
     for text in &target.left_out {
         view.fact("left_out", json!({ "text": text }), Tone::Dim, format!("Not in this plan: {text}"));
     }
+    target::check_rights(target).await?;
     let mut engine = Engine::open(settings, target, "up", view, &stop)?;
     let world = engine.refresh().await;
     let plan = engine.plan(Mode::Up, &world)?;
@@ -33,7 +34,10 @@ pub(crate) async fn run(
     }
     // Asked only now: it takes a pod, and a plan that changes nothing needs none.
     if !plan.is_empty() {
-        brought_check(settings, target, view).await?;
+        if let Some(brought) = &target.brought {
+            view.tell(Tone::Dim, format!("Preflight in context {}: the image, the way to AWS", brought.context));
+        }
+        target::check_pods(settings, target).await?;
     }
     // An empty plan is applied as well: what was adopted enters the state.
     let applied = engine.apply(&plan).await;
@@ -48,13 +52,6 @@ pub(crate) async fn run(
     view.tell(Tone::Strong, "\nOutputs:");
     outputs::show(&outputs::of(&settings.stack, &target.account_id, &engine.store.state), view);
     Ok(Exit::Done)
-}
-
-async fn brought_check(settings: &Settings, target: &Target, view: &View) -> Outcome<()> {
-    if let Some(brought) = &target.brought {
-        view.tell(Tone::Dim, format!("Preflight in context {}: rights, image, the way to AWS", brought.context));
-    }
-    target::check_brought(settings, target).await
 }
 
 /// What can be known to fail before anything is made.

@@ -9,7 +9,7 @@ use cluster::{Cluster, Connection};
 
 use super::Target;
 use crate::arguments::TargetName;
-use crate::diagnostic::{Diagnostic, Outcome, one, preflight};
+use crate::diagnostic::{Diagnostic, Outcome, preflight};
 use crate::env;
 use crate::settings::Settings;
 
@@ -20,6 +20,8 @@ pub(crate) struct Brought {
     connection: Connection,
     /// The issuer of its ServiceAccount tokens.
     pub(crate) issuer: String,
+    /// What tells it from every other cluster.
+    pub(crate) uid: Option<String>,
 }
 
 impl Brought {
@@ -63,32 +65,39 @@ pub(super) async fn added(mut target: Target, settings: &Settings) -> Outcome<Ta
     let context = required(settings)?;
     let kubeconfig = settings.stack.kubernetes.kubeconfig.as_ref().map(PathBuf::from);
     let connection = Connection::Kubeconfig { file: kubeconfig, context: Some(context.clone()) };
-    let issuer = brought::issuer(&Cluster::new(connection.clone(), target.clock.clone())).await.map_err(preflight)?;
+    let cluster = Cluster::new(connection.clone(), target.clock.clone());
+    let issuer = brought::issuer(&cluster).await.map_err(preflight)?;
+    let uid = brought::uid(&cluster).await.map_err(preflight)?;
     if target.left_out.is_empty() {
         target
             .left_out
             .push(format!("EKS cluster, Fargate profile, addon: the cluster is your own, context {context}"));
     }
     target.limits.push("that an EKS cluster would be made right: the cluster was there already".to_owned());
-    target.brought = Some(Brought { context, connection, issuer });
+    target.brought = Some(Brought { context, connection, issuer, uid });
     let named = settings.stack.kubernetes.endpoint_for_pods.clone();
     target.endpoint_for_pods = named.or_else(|| target.endpoint_for_pods.map(|endpoint| as_pods_see(&endpoint)));
     Ok(target)
 }
 
-/// What can be known to fail in a brought cluster, found before anything is made: rights, the image, the way to AWS.
-pub(crate) async fn check(settings: &Settings, target: &Target) -> Outcome<()> {
+/// Whether the context's user may do what a stack needs. Asked before anything is read, or each object would be an error of
+/// its own.
+pub(crate) async fn check_rights(target: &Target) -> Outcome<()> {
+    let Some(brought) = &target.brought else { return Ok(()) };
+    let missing = cluster::preflight::missing_rights(&brought.cluster(&target.clock)).await.map_err(preflight)?;
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let missing: Vec<_> = missing.iter().map(ToString::to_string).collect();
+    let text = format!("the user of context {} may not: {}", brought.context, missing.join(", "));
+    Err(preflight(Diagnostic::error(text).help("use a context whose user may administer the cluster")))
+}
+
+/// What can be known to fail in a brought cluster, found before anything is made: the image, the way to AWS.
+pub(crate) async fn check_pods(settings: &Settings, target: &Target) -> Outcome<()> {
     let Some(brought) = &target.brought else { return Ok(()) };
     let cluster = brought.cluster(&target.clock);
     let refused = |text: String, help: String| Err(preflight(Diagnostic::error(text).help(help)));
-    let missing = cluster::preflight::missing_rights(&cluster).await.map_err(one)?;
-    if !missing.is_empty() {
-        let missing: Vec<_> = missing.iter().map(ToString::to_string).collect();
-        return refused(
-            format!("the user of context {} may not: {}", brought.context, missing.join(", ")),
-            "use a context whose user may administer the cluster".to_owned(),
-        );
-    }
     let Some(endpoint) = &target.endpoint_for_pods else { return Ok(()) };
     let image = &settings.stack.operator.image;
     let run = uuid::Uuid::new_v4().simple().to_string();
@@ -98,7 +107,7 @@ pub(crate) async fn check(settings: &Settings, target: &Target) -> Outcome<()> {
         image,
         arguments: &["reach".to_owned(), endpoint.clone()],
     };
-    match brought::probe(&cluster, &probe).await.map_err(one)? {
+    match brought::probe(&cluster, &probe).await.map_err(preflight)? {
         Ok(()) => Ok(()),
         Err(why) if why.contains("cannot get the image") => refused(
             why,

@@ -37,6 +37,14 @@ pub(super) async fn open(settings: &Settings, global: &Global, missing: Missing)
         let text = format!("the local cloud stands for {}, the stack wants {}", record.region, settings.stack.region);
         return Err(vec![Diagnostic::error(text).help("end it first with `sluice down`").exit(Exit::Usage)]);
     }
+    let scale = if brought::is_wanted(settings) { Some(1.0) } else { global.time_scale };
+    if let Some(scale) =
+        scale.filter(|scale| missing == Missing::Start && (*scale - record.time_scale).abs() > f64::EPSILON)
+    {
+        let text = format!("the local cloud's time is {}× as fast, and the stack needs {scale}×", record.time_scale);
+        let help = format!("end it first with `sluice down`, and start it with --time-scale {scale}");
+        return Err(vec![Diagnostic::error(text).help(help).exit(Exit::Preflight)]);
+    }
     let key = place.folder.load_access().map_err(one)?.ok_or_else(|| {
         let text = format!("{} is missing or empty", place.folder.credentials().display());
         vec![Diagnostic::error(text).help("end the local cloud with `sluice down` and begin again")]

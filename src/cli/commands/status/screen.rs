@@ -29,8 +29,9 @@ pub(super) fn lines(status: &Status) -> Lines {
     match &status.cluster {
         Seen::Is(cluster) => {
             let endpoint = cluster.endpoint.as_deref().unwrap_or("no endpoint yet");
-            let tone = if cluster.status == "ACTIVE" { Tone::Good } else { Tone::Change };
-            let text = format!("{} {}, Kubernetes {}, {endpoint}", cluster.name, cluster.status, cluster.version);
+            let status = cluster.status.as_deref().unwrap_or("(your own)");
+            let tone = if status == "ACTIVE" { Tone::Good } else { Tone::Change };
+            let text = format!("{} {status}, Kubernetes {}, {endpoint}", cluster.name, cluster.version);
             lines.push(row("Cluster", tone, text));
         }
         other => lines.push(missing("Cluster", "none", other)),

@@ -43,7 +43,7 @@ fn standing() -> Status {
         recorded: Seen::Is(Recorded { resources: 33, unfinished: 0 }),
         cluster: Seen::Is(ControlPlane {
             name: "demo".to_owned(),
-            status: "ACTIVE".to_owned(),
+            status: Some("ACTIVE".to_owned()),
             version: "1.35".to_owned(),
             endpoint: Some("https://127.0.0.1:6443".to_owned()),
         }),

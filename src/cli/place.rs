@@ -1,0 +1,41 @@
+//! Where a stack is: what its state remembers, so that no later run looks for it elsewhere and finds nothing.
+
+use std::collections::BTreeMap;
+
+use crate::diagnostic::{Diagnostic, Outcome, preflight};
+use crate::settings::Settings;
+use crate::target::Target;
+
+const ACCOUNT: &str = "account";
+const REGION: &str = "region";
+const CLUSTER: &str = "cluster";
+pub(crate) const CONTEXT: &str = "context";
+pub(crate) const KUBECONFIG: &str = "kubeconfig";
+
+/// The facts that make it the same place; a context may be renamed.
+const IDENTIFYING: [&str; 3] = [ACCOUNT, REGION, CLUSTER];
+
+fn of(settings: &Settings, target: &Target) -> BTreeMap<String, String> {
+    let kubeconfig = settings.stack.kubernetes.kubeconfig.as_ref();
+    let kubeconfig = kubeconfig
+        .map(|file| std::path::absolute(file).map_or_else(|_| file.clone(), |path| path.display().to_string()));
+    let facts = [
+        (ACCOUNT, Some(target.account_id.clone())),
+        (REGION, Some(settings.stack.region.clone())),
+        (CLUSTER, target.brought.as_ref().and_then(|brought| brought.uid.clone())),
+        (CONTEXT, target.brought.as_ref().map(|brought| brought.context.clone())),
+        (KUBECONFIG, kubeconfig.filter(|_| target.brought.is_some())),
+    ];
+    facts.into_iter().filter_map(|(fact, value)| Some((fact.to_owned(), value?))).collect()
+}
+
+/// Holds the state against where this run looks.
+pub(crate) fn settle(state: &mut provision::state::State, settings: &Settings, target: &Target) -> Outcome<()> {
+    state.settle(of(settings, target), &IDENTIFYING).map_err(|elsewhere| {
+        let help = format!(
+            "use the profile, region and context that it came up with; if all of that is gone for good, remove {}",
+            settings.state().display()
+        );
+        preflight(Diagnostic::from(elsewhere).help(help))
+    })
+}
