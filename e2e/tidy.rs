@@ -131,6 +131,8 @@ fn arrows_between_crates_are_those_of_the_design() {
     );
     for (name, allowed) in ARROWS {
         let text = manifest(name);
+        // Tests may know more than the product.
+        let text = text.split("[dev-dependencies]").next().unwrap();
         for sibling in &names {
             let points = text
                 .lines()

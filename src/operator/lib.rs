@@ -24,6 +24,8 @@ mod health;
 mod lease;
 mod metrics_api;
 mod scale_loop;
+#[cfg(test)]
+mod scripted;
 mod settings;
 mod sources;
 mod status;

@@ -218,3 +218,6 @@ impl ScaleLoop {
         self.reconciled = None;
     }
 }
+
+#[cfg(test)]
+mod tests;
