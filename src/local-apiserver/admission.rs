@@ -31,15 +31,15 @@ pub(crate) fn admit(
     if operation == Operation::Create {
         check_namespace(asked, object)?;
     }
-    if resource.custom.is_none() {
-        defaults::apply(resource, object);
+    if resource.kind == "Job" && operation == Operation::Create {
+        defaults::job_selector(object);
     }
+    defaults::apply(resource, object);
     match (resource.kind.as_str(), operation) {
         ("Pod", Operation::Create) => pod::admit(asked, object)?,
         ("Namespace", Operation::Create) => {
             object["spec"] = json!({"finalizers": ["kubernetes"]});
             object["status"] = json!({"phase": "Active"});
-            object["metadata"]["labels"]["kubernetes.io/metadata.name"] = object["metadata"]["name"].clone();
         }
         ("HorizontalPodAutoscaler", Operation::Create) => object["status"] = json!({"desiredReplicas": 0}),
         ("Service", _) => services::allocate(asked, old, object)?,
