@@ -55,7 +55,6 @@ pub(crate) fn cells(resource: &Resource, object: &Value, now: jiff::Timestamp) -
         "Namespace" => vec![name, status["phase"].clone(), created],
         "Secret" => vec![name, object["type"].clone(), count(&object["data"]).into(), created],
         "ConfigMap" => vec![name, (count(&object["data"]) + count(&object["binaryData"])).into(), created],
-        "ServiceAccount" => vec![name, object["secrets"].as_array().map_or(0, Vec::len).into(), created],
         "Lease" => vec![name, spec["holderIdentity"].clone(), created],
         "APIService" => api_service(object, created),
         "CustomResourceDefinition" | "Role" | "ClusterRole" => {
