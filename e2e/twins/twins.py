@@ -185,7 +185,8 @@ def until(what, check, seconds=60):
 def normal(value, key=""):
     """The same value with all that must differ between two clusters replaced by its kind."""
     if isinstance(value, dict):
-        return {name: normal(held, name) for name, held in value.items()}
+        # Keys of managedFields hold uids of owners.
+        return {TEXTS[0][0].sub(TEXTS[0][1], name): normal(held, name) for name, held in value.items()}
     if isinstance(value, list):
         return [normal(held, key) for held in value]
     if key in VOLATILE and isinstance(value, (str, int)) and value != "":

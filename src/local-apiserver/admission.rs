@@ -9,9 +9,10 @@ pub(crate) mod validation;
 
 use serde_json::{Value, json};
 
+use crate::authorization::escalation;
+use crate::crd;
 use crate::handlers::Asked;
 use crate::status::Status;
-use crate::{crd, handlers};
 
 /// The write that is admitted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,7 +29,9 @@ pub(crate) fn admit(
     object: &mut Value,
 ) -> Result<(), Status> {
     let resource = &asked.resource;
+    escalation::check(asked, old, object)?;
     if operation == Operation::Create {
+        check_definition(asked, object)?;
         check_namespace(asked, object)?;
     }
     if resource.custom.is_none() {
@@ -37,7 +40,6 @@ pub(crate) fn admit(
     match (resource.kind.as_str(), operation) {
         ("Pod", Operation::Create) => pod::admit(asked, object)?,
         ("Namespace", Operation::Create) => {
-            object["spec"] = json!({"finalizers": ["kubernetes"]});
             object["status"] = json!({"phase": "Active"});
             object["metadata"]["labels"]["kubernetes.io/metadata.name"] = object["metadata"]["name"].clone();
         }
@@ -61,6 +63,17 @@ pub(crate) fn admit(
     Err(Status::invalid(&resource.group, &resource.kind, name, &errors))
 }
 
+/// Nothing is created of a kind that is going.
+fn check_definition(asked: &Asked<'_>, object: &Value) -> Result<(), Status> {
+    let resource = &asked.resource;
+    if resource.custom.as_ref().is_none_or(|custom| !custom.terminating) {
+        return Ok(());
+    }
+    let name = object["metadata"]["name"].as_str().unwrap_or_default();
+    let why = "create not allowed while custom resource definition is terminating";
+    Err(Status::forbidden(&resource.group, &resource.plural, name, why))
+}
+
 /// Nothing is created where no namespace is, or where one is going.
 fn check_namespace(asked: &Asked<'_>, object: &Value) -> Result<(), Status> {
     let namespace = &asked.target.namespace;
@@ -73,9 +86,30 @@ fn check_namespace(asked: &Asked<'_>, object: &Value) -> Result<(), Status> {
     if found["status"]["phase"] == "Terminating" {
         let why = format!("unable to create new content in namespace {namespace} because it is being terminated");
         let name = object["metadata"]["name"].as_str().unwrap_or_default();
-        return Err(Status::forbidden(&asked.resource.group, &asked.resource.plural, name, &why));
+        let cause = json!({
+            "reason": "NamespaceTerminating", "message": format!("namespace {namespace} is being terminated"),
+            "field": "metadata.namespace",
+        });
+        let refusal = Status::forbidden(&asked.resource.group, &asked.resource.plural, name, &why);
+        return Err(refusal.with_cause(cause));
     }
     Ok(())
+}
+
+/// What the server adds to a new object behind everybody's back: no manager is noted for it.
+pub(crate) fn complete(asked: &Asked<'_>, object: &mut Value) {
+    if asked.resource.kind != "Namespace" {
+        return;
+    }
+    let finalizers = &mut object["spec"]["finalizers"];
+    if !finalizers.is_array() {
+        *finalizers = json!([]);
+    }
+    if let Some(list) = finalizers.as_array_mut()
+        && !list.iter().any(|held| held == "kubernetes")
+    {
+        list.push("kubernetes".into());
+    }
 }
 
 /// What may never be deleted.
@@ -88,13 +122,8 @@ pub(crate) fn check_delete(asked: &Asked<'_>, _old: &Value) -> Result<(), Status
 }
 
 /// What follows from a stored change at once.
-pub(crate) fn after_write(asked: &Asked<'_>, stored: &Value) {
-    if asked.resource.kind != "CustomResourceDefinition" {
-        return;
+pub(crate) fn after_write(asked: &Asked<'_>) {
+    if asked.resource.kind == "CustomResourceDefinition" {
+        asked.cluster.refresh_custom();
     }
-    let name = stored["metadata"]["name"].as_str().unwrap_or_default();
-    if asked.cluster.get(&asked.resource.shelf(), "", name).is_none() {
-        handlers::purge(asked, &crd::shelf_of(stored));
-    }
-    asked.cluster.refresh_custom();
 }

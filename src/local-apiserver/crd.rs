@@ -1,10 +1,14 @@
 //! Custom resource definitions: what they serve, their conditions, and their schemas.
 
 pub(crate) mod schema;
+pub(crate) mod termination;
 
 use std::sync::Arc;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
+use sha2::Digest;
 
 use crate::cluster::Cluster;
 use crate::kinds::{Resource, Scale, shelf};
@@ -17,6 +21,10 @@ pub(crate) struct Version {
     pub(crate) schema: Option<Value>,
     /// `additionalPrinterColumns`.
     pub(crate) columns: Vec<Value>,
+    /// The definition waits for the end of its instances; there will be no new ones.
+    pub(crate) terminating: bool,
+    /// Names the version in which objects are stored, as discovery shows it.
+    pub(crate) storage_hash: String,
 }
 
 /// The served resources of a definition.
@@ -25,9 +33,6 @@ pub(crate) fn resources(crd: &Value) -> Vec<Resource> {
     let names = &spec["names"];
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let texts = |value: &Value| value.as_array().into_iter().flatten().map(text).collect::<Vec<_>>();
-    if !crd["metadata"]["deletionTimestamp"].is_null() {
-        return Vec::new();
-    }
     let kind = text(&names["kind"]);
     let or =
         |value: &Value, default: String| value.as_str().filter(|held| !held.is_empty()).map_or(default, str::to_owned);
@@ -56,6 +61,8 @@ pub(crate) fn resources(crd: &Value) -> Vec<Resource> {
                 custom: Some(Arc::new(Version {
                     schema: Some(version["schema"]["openAPIV3Schema"].clone()).filter(|schema| !schema.is_null()),
                     columns: version["additionalPrinterColumns"].as_array().cloned().unwrap_or_default(),
+                    terminating: termination::is_under_way(crd),
+                    storage_hash: storage_hash(spec),
                 })),
             }
         })
@@ -63,6 +70,14 @@ pub(crate) fn resources(crd: &Value) -> Vec<Resource> {
     // Discovery prefers stable versions, then the higher ones.
     all.sort_by_key(|resource| std::cmp::Reverse(rank(&resource.version)));
     all
+}
+
+fn storage_hash(spec: &Value) -> String {
+    let stored = spec["versions"].as_array().into_iter().flatten().find(|version| version["storage"] == true);
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let version = text(&stored.map_or(Value::Null, |version| version["name"].clone()));
+    let name = format!("{}/{version}/{}", text(&spec["group"]), text(&spec["names"]["kind"]));
+    STANDARD.encode(&sha2::Sha256::digest(name.as_bytes())[..8])
 }
 
 /// Kubernetes' version order: `v2` > `v1` > `v1beta1` > `v1alpha1`.

@@ -65,6 +65,15 @@ impl Status {
         self
     }
 
+    /// With one more machine-readable cause.
+    pub(crate) fn with_cause(mut self, cause: Value) -> Self {
+        match self.0["details"]["causes"].as_array_mut() {
+            Some(causes) => causes.push(cause),
+            None => self.0["details"]["causes"] = json!([cause]),
+        }
+        self
+    }
+
     pub(crate) fn not_found(group: &str, plural: &str, name: &str) -> Self {
         Self::failure(404, "NotFound", format!("{} \"{name}\" not found", qualified(plural, group)))
             .with_details(details(group, plural, name))
@@ -78,6 +87,13 @@ impl Status {
     pub(crate) fn already_exists(group: &str, plural: &str, name: &str) -> Self {
         Self::failure(409, "AlreadyExists", format!("{} \"{name}\" already exists", qualified(plural, group)))
             .with_details(details(group, plural, name))
+    }
+
+    /// Its name is taken by an object that is still going.
+    pub(crate) fn still_there(group: &str, plural: &str, name: &str) -> Self {
+        let mut status = Self::already_exists(group, plural, name);
+        status.0["message"] = format!("object is being deleted: {}", status.message()).into();
+        status
     }
 
     pub(crate) fn conflict(group: &str, plural: &str, name: &str, why: &str) -> Self {
@@ -150,7 +166,13 @@ impl Status {
 
     /// 422 with one cause per field.
     pub(crate) fn invalid(group: &str, kind: &str, name: &str, errors: &[FieldError]) -> Self {
-        let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();
+        let mut lines: Vec<String> = Vec::new();
+        for line in errors.iter().map(ToString::to_string) {
+            // Some mistakes are found twice; the sentence names each once, the causes do not.
+            if !lines.contains(&line) {
+                lines.push(line);
+            }
+        }
         let text = if let [only] = lines.as_slice() { only.clone() } else { format!("[{}]", lines.join(", ")) };
         let causes: Vec<Value> =
             errors.iter().map(|e| json!({"reason": e.reason, "message": e.detail_line(), "field": e.field})).collect();

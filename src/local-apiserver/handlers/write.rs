@@ -117,17 +117,23 @@ fn insert(
             Some(managers) => object["metadata"]["managedFields"] = managers.clone(),
             None => apply::track_update(resource, None, &mut object, &writer(asked)),
         }
+        admission::complete(asked, &mut object);
         let name = object["metadata"]["name"].as_str().unwrap_or_default().to_owned();
         if asked.call.dry_run() {
             return Ok(std::sync::Arc::new(object));
         }
         match cluster.store.insert(&resource.shelf(), &asked.target.namespace, &name, object) {
             Ok(stored) => {
-                admission::after_write(asked, &stored);
+                admission::after_write(asked);
                 return Ok(stored);
             }
             Err(_) if !named => {}
-            Err(_) => return Err(Status::already_exists(&resource.group, &resource.plural, &name)),
+            Err(_) => {
+                let held = cluster.get(&resource.shelf(), &asked.target.namespace, &name);
+                let going = held.is_some_and(|held| !held["metadata"]["deletionTimestamp"].is_null());
+                let refusal = if going { Status::still_there } else { Status::already_exists };
+                return Err(refusal(&resource.group, &resource.plural, &name));
+            }
         }
     }
 }
@@ -168,7 +174,7 @@ fn modified(asked: &Asked<'_>) -> Status {
 
 /// Writes `new` over `old`; `None` if somebody else was faster.
 pub(crate) fn replace(asked: &Asked<'_>, old: &Object, mut new: Value, track: bool) -> Result<Option<Object>, Status> {
-    let (cluster, resource) = (asked.cluster, &asked.resource);
+    let resource = &asked.resource;
     let uid = new["metadata"]["uid"].as_str().unwrap_or_default();
     if !uid.is_empty() && old["metadata"]["uid"] != uid {
         let why = format!(
@@ -204,10 +210,9 @@ pub(crate) fn replace(asked: &Asked<'_>, old: &Object, mut new: Value, track: bo
         apply::track_update(resource, Some(old), &mut new, &writer(asked));
     }
     settle(asked, old, new).inspect(|stored| {
-        if let Some(stored) = stored {
-            admission::after_write(asked, stored);
+        if stored.is_some() {
+            admission::after_write(asked);
         }
-        let _ = cluster;
     })
 }
 
