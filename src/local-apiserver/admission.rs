@@ -34,14 +34,15 @@ pub(crate) fn admit(
         check_definition(asked, object)?;
         check_namespace(asked, object)?;
     }
-    if resource.custom.is_none() {
-        defaults::apply(resource, object);
+    if resource.kind == "Job" && operation == Operation::Create {
+        defaults::job_selector(object);
     }
+    defaults::apply(resource, object);
     match (resource.kind.as_str(), operation) {
         ("Pod", Operation::Create) => pod::admit(asked, object)?,
         ("Namespace", Operation::Create) => {
+            object["spec"] = json!({"finalizers": ["kubernetes"]});
             object["status"] = json!({"phase": "Active"});
-            object["metadata"]["labels"]["kubernetes.io/metadata.name"] = object["metadata"]["name"].clone();
         }
         ("HorizontalPodAutoscaler", Operation::Create) => object["status"] = json!({"desiredReplicas": 0}),
         ("Service", _) => services::allocate(asked, old, object)?,
@@ -94,22 +95,6 @@ fn check_namespace(asked: &Asked<'_>, object: &Value) -> Result<(), Status> {
         return Err(refusal.with_cause(cause));
     }
     Ok(())
-}
-
-/// What the server adds to a new object behind everybody's back: no manager is noted for it.
-pub(crate) fn complete(asked: &Asked<'_>, object: &mut Value) {
-    if asked.resource.kind != "Namespace" {
-        return;
-    }
-    let finalizers = &mut object["spec"]["finalizers"];
-    if !finalizers.is_array() {
-        *finalizers = json!([]);
-    }
-    if let Some(list) = finalizers.as_array_mut()
-        && !list.iter().any(|held| held == "kubernetes")
-    {
-        list.push("kubernetes".into());
-    }
 }
 
 /// What may never be deleted.

@@ -120,6 +120,44 @@ fn resolved(schema: &Value) -> &Value {
     name_of(schema).and_then(|name| SCHEMAS.definitions.get(name)).unwrap_or(schema)
 }
 
+/// What the schema of a built-in kind says of the field at a path (names of fields; list elements are left out).
+pub(crate) struct Field<'a> {
+    /// The type that has the field, such as `PodSpec`; empty for a map.
+    pub(crate) owner: &'a str,
+    /// The type of its value, or of the elements of its list; empty for scalars and maps.
+    pub(crate) kind: &'a str,
+    /// A field of a struct, not a key of a map.
+    pub(crate) declared: bool,
+}
+
+/// Finds the field at a path; none where no schema is known or the schema has no such field.
+pub(crate) fn field(resource: &Resource, path: &[&str]) -> Option<Field<'static>> {
+    let key = (resource.group.as_str(), resource.version.as_str(), resource.kind.as_str());
+    let mut schema = SCHEMAS.roots.iter().find(|(held, _)| **held == key).map(|(_, schema)| schema)?;
+    let (mut owner, mut declared) = ("", false);
+    for name in path {
+        schema = element(schema);
+        owner = short_name(schema);
+        let inner = resolved(schema);
+        (schema, declared) = match (inner["properties"].get(name), &inner["additionalProperties"]) {
+            (Some(property), _) => (property, true),
+            (None, additional @ Value::Object(_)) => (additional, false),
+            _ => return None,
+        };
+    }
+    Some(Field { owner, kind: short_name(element(schema)), declared })
+}
+
+/// The schema of a list's elements; any other schema itself.
+fn element(schema: &Value) -> &Value {
+    let inner = resolved(schema);
+    if inner["type"] == "array" { &inner["items"] } else { schema }
+}
+
+fn short_name(schema: &Value) -> &str {
+    name_of(schema).and_then(|name| name.rsplit('.').next()).unwrap_or_default()
+}
+
 /// Where a value stands: the path of its field, and the Go struct that has the field.
 struct Place<'a> {
     path: &'a str,

@@ -4,6 +4,7 @@ pub(crate) mod apply;
 pub(crate) mod fields;
 pub(crate) mod lists;
 pub(crate) mod strategic;
+mod zero;
 
 use serde_json::Value;
 

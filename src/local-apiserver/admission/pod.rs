@@ -45,9 +45,6 @@ pub(crate) fn admit(asked: &Asked<'_>, pod: &mut Value) -> Result<(), Status> {
     if pod["spec"]["preemptionPolicy"].is_null() {
         pod["spec"]["preemptionPolicy"] = "PreemptLowerPriority".into();
     }
-    if pod["spec"]["enableServiceLinks"].is_null() {
-        pod["spec"]["enableServiceLinks"] = true.into();
-    }
     tolerate(pod);
     pod["status"] = json!({"phase": "Pending", "qosClass": qos(&pod["spec"])});
     Ok(())

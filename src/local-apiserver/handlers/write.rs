@@ -106,18 +106,19 @@ fn insert(
         map.remove("status");
     }
     meta::tidy(&mut body);
-    let body = meta::stored(resource, body);
+    let mut body = meta::stored(resource, body);
+    // Fields have an owner as they were sent and defaulted; what admission adds is nobody's.
+    admission::defaults::apply(resource, &mut body);
+    match applied {
+        Some(managers) => body["metadata"]["managedFields"] = managers.clone(),
+        None => apply::track_update(resource, None, &mut body, &writer(asked)),
+    }
     loop {
         let mut object = body.clone();
         if !named {
             meta::metadata(&mut object).insert("name".to_owned(), format!("{generate}{}", suffix()).into());
         }
         admission::admit(asked, Operation::Create, None, &mut object)?;
-        match applied {
-            Some(managers) => object["metadata"]["managedFields"] = managers.clone(),
-            None => apply::track_update(resource, None, &mut object, &writer(asked)),
-        }
-        admission::complete(asked, &mut object);
         let name = object["metadata"]["name"].as_str().unwrap_or_default().to_owned();
         if asked.call.dry_run() {
             return Ok(std::sync::Arc::new(object));
@@ -200,14 +201,17 @@ pub(crate) fn replace(asked: &Asked<'_>, old: &Object, mut new: Value, track: bo
     }
     meta::tidy(&mut new);
     if !status_only {
+        admission::defaults::apply(resource, &mut new);
+    }
+    if track {
+        apply::track_update(resource, Some(old), &mut new, &writer(asked));
+    }
+    if !status_only {
         admission::admit(asked, Operation::Update, Some(old), &mut new)?;
         if meta::has_generation(resource) && meta::intent_differs(resource, old, &new) {
             let generation = old["metadata"]["generation"].as_i64().unwrap_or(0) + 1;
             new["metadata"]["generation"] = generation.into();
         }
-    }
-    if track {
-        apply::track_update(resource, Some(old), &mut new, &writer(asked));
     }
     settle(asked, old, new).inspect(|stored| {
         if stored.is_some() {
