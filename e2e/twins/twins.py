@@ -37,6 +37,7 @@ TEXTS = [
     (re.compile(r"\b(Mon|Tue|Wed|Thu|Fri|Sat|Sun), \d\d \w{3} \d{4} \d\d:\d\d:\d\d [+-]\d{4}"), "<date>"),
     (re.compile(r"\b\d{1,3}(\.\d{1,3}){3}\b(:\d+)?"), "<address>"),
     (re.compile(r"https://[^ \"/]+"), "https://<address>"),
+    (re.compile(r'(?<="resourceVersion\\":\\")\d+'), "<resourceVersion>"),
 ]
 
 

@@ -54,7 +54,7 @@ pub(crate) fn admit(
     let mut errors = Vec::new();
     validation::check(resource, old, object, &mut errors);
     if resource.kind == "CustomResourceDefinition" {
-        errors.extend(crd::validate(object));
+        errors.extend(crd::definition::check(object));
         crd::establish(asked.cluster, object);
     }
     if errors.is_empty() {

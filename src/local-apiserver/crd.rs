@@ -1,7 +1,9 @@
 //! Custom resource definitions: what they serve, their conditions, and their schemas.
 
+pub(crate) mod definition;
 pub(crate) mod schema;
 pub(crate) mod termination;
+pub(crate) mod validation;
 
 use std::sync::Arc;
 
@@ -12,7 +14,6 @@ use sha2::Digest;
 
 use crate::cluster::Cluster;
 use crate::kinds::{Resource, Scale, shelf};
-use crate::status::FieldError;
 
 /// One served version of a definition.
 #[derive(Debug, Clone)]
@@ -91,44 +92,6 @@ fn rank(version: &str) -> (u8, u32, u32) {
     (stage, major.parse().unwrap_or(0), minor)
 }
 
-/// Mistakes in a definition.
-pub(crate) fn validate(crd: &Value) -> Vec<FieldError> {
-    let spec = &crd["spec"];
-    let mut errors = Vec::new();
-    let (group, plural) =
-        (spec["group"].as_str().unwrap_or_default(), spec["names"]["plural"].as_str().unwrap_or_default());
-    let name = crd["metadata"]["name"].as_str().unwrap_or_default();
-    if name != format!("{plural}.{group}") {
-        errors.push(FieldError::invalid("metadata.name", &name.into(), "must be spec.names.plural+\".\"+spec.group"));
-    }
-    for field in ["kind", "plural"] {
-        if spec["names"][field].as_str().unwrap_or_default().is_empty() {
-            errors.push(FieldError::required(format!("spec.names.{field}"), ""));
-        }
-    }
-    if !matches!(spec["scope"].as_str(), Some("Namespaced" | "Cluster")) {
-        errors.push(FieldError::unsupported(
-            "spec.scope",
-            &spec["scope"],
-            &["Cluster".to_owned(), "Namespaced".to_owned()],
-        ));
-    }
-    let versions = spec["versions"].as_array().cloned().unwrap_or_default();
-    if versions.iter().filter(|version| version["storage"] == true).count() != 1 {
-        let detail = "must have exactly one version marked as storage version";
-        errors.push(FieldError::invalid("spec.versions", &Value::Array(Vec::new()), detail));
-    }
-    for (index, version) in versions.iter().enumerate() {
-        if version["schema"]["openAPIV3Schema"].is_null() {
-            errors.push(FieldError::required(
-                format!("spec.versions[{index}].schema.openAPIV3Schema"),
-                "schemas are required",
-            ));
-        }
-    }
-    errors
-}
-
 /// Fills in names and conditions of a definition, as the apiextensions controllers do.
 pub(crate) fn establish(cluster: &Cluster, crd: &mut Value) {
     let kind = crd["spec"]["names"]["kind"].as_str().unwrap_or_default().to_owned();
@@ -141,6 +104,12 @@ pub(crate) fn establish(cluster: &Cluster, crd: &mut Value) {
     }
     if crd["spec"]["conversion"].is_null() {
         crd["spec"]["conversion"] = json!({"strategy": "None"});
+    }
+    for version in crd["spec"]["versions"].as_array_mut().into_iter().flatten() {
+        // A field that is not there is not made by looking at it.
+        if let Some(schema) = version.pointer_mut("/schema/openAPIV3Schema") {
+            definition::tidy(schema);
+        }
     }
     let stored: Vec<Value> = crd["spec"]["versions"]
         .as_array()

@@ -205,7 +205,12 @@ impl FieldError {
     }
 
     pub(crate) fn invalid(field: impl Into<String>, value: &Value, detail: &str) -> Self {
-        let detail = format!("Invalid value: {}: {detail}", shown(value));
+        Self::invalid_shown(field, &shown(value), detail)
+    }
+
+    /// With the value as it is to be shown.
+    pub(crate) fn invalid_shown(field: impl Into<String>, shown: &str, detail: &str) -> Self {
+        let detail = format!("Invalid value: {shown}: {detail}");
         Self { field: field.into(), reason: "FieldValueInvalid", detail }
     }
 

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::crd::schema;
+use crate::crd::{schema, validation};
 use crate::handlers::Asked;
 use crate::openapi;
 use crate::patch::PatchType;
@@ -13,11 +13,19 @@ pub(crate) fn check(asked: &Asked<'_>, object: &mut Value, warnings: &mut Vec<St
     let resource = &asked.resource;
     let mut unknown = Vec::new();
     let mut errors = Vec::new();
+    // A refused patch is shown with its outcome, unknown fields and all.
+    let sent = (asked.call.method == http::Method::PATCH).then(|| object.clone());
     if let Some(version) = &resource.custom {
         let Some(wanted) = &version.schema else { return Ok(()) };
         schema::prune(wanted, object, "", &mut unknown);
         schema::default(wanted, object);
-        schema::validate(wanted, object, "", &mut errors);
+        if asked.target.subresource == "status" {
+            // Only what is written is judged.
+            errors.extend(validation::check(&wanted["properties"]["status"], &object["status"], "status"));
+        } else {
+            errors.extend(validation::check(wanted, object, ""));
+        }
+        errors.extend(resource.scale.iter().flat_map(|scale| validation::check_scale(scale, object)));
         if !errors.is_empty() {
             let name = object["metadata"]["name"].as_str().unwrap_or_default();
             return Err(Status::invalid(&resource.group, &resource.kind, name, &errors));
@@ -32,7 +40,7 @@ pub(crate) fn check(asked: &Asked<'_>, object: &mut Value, warnings: &mut Vec<St
     let lines: Vec<String> = unknown.iter().map(|field| format!("unknown field \"{field}\"")).collect();
     match asked.call.query.get("fieldValidation") {
         Some("Strict") if !lines.is_empty() => {
-            Err(cannot_be_handled(asked, object, &format!("strict decoding error: {}", lines.join(", "))))
+            Err(cannot_be_handled(asked, sent.as_ref().unwrap_or(object), &format!("strict decoding error: {}", lines.join(", "))))
         }
         Some("Ignore" | "Strict") => Ok(()),
         _ => {

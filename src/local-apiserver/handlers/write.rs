@@ -9,6 +9,9 @@ use crate::request::Reply;
 use crate::status::{FieldError, Status};
 use crate::store::{Object, Stale};
 
+/// Metadata that is sent along with a status.
+const STATUS_METADATA: [&str; 4] = ["managedFields", "annotations", "labels", "finalizers"];
+
 /// How often a patch is tried again when somebody else was faster.
 const ATTEMPTS_MAX: u32 = 8;
 
@@ -105,7 +108,7 @@ fn insert(
     {
         map.remove("status");
     }
-    meta::tidy(&mut body);
+    meta::tidy(resource, &mut body);
     let mut body = meta::stored(resource, body);
     // Fields have an owner as they were sent and defaulted; what admission adds is nobody's.
     admission::defaults::apply(resource, &mut body);
@@ -190,21 +193,31 @@ pub(crate) fn replace(asked: &Asked<'_>, old: &Object, mut new: Value, track: bo
         let status = new["status"].take();
         let mut kept = (**old).clone();
         kept["status"] = status;
-        for field in ["managedFields", "annotations", "labels", "finalizers"] {
-            if field == "managedFields" || resource.custom.is_none() {
-                kept["metadata"][field] = new["metadata"][field].take();
-            }
+        for field in STATUS_METADATA {
+            kept["metadata"][field] = new["metadata"][field].take();
         }
         new = kept;
-    } else if resource.status {
-        new["status"] = old["status"].clone();
+    } else if resource.status
+        && let Some(map) = new.as_object_mut()
+    {
+        match old.get("status") {
+            Some(status) => map.insert("status".to_owned(), status.clone()),
+            None => map.remove("status"),
+        };
     }
-    meta::tidy(&mut new);
+    meta::tidy(resource, &mut new);
     if !status_only {
         admission::defaults::apply(resource, &mut new);
     }
     if track {
         apply::track_update(resource, Some(old), &mut new, &writer(asked));
+    }
+    if status_only && resource.custom.is_some() {
+        // With a custom status no metadata is written, though whoever sends some is noted as its manager.
+        for field in STATUS_METADATA.iter().filter(|field| **field != "managedFields") {
+            new["metadata"][field] = old["metadata"][field].clone();
+        }
+        meta::tidy(resource, &mut new);
     }
     if !status_only {
         admission::admit(asked, Operation::Update, Some(old), &mut new)?;
