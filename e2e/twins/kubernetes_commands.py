@@ -8,12 +8,14 @@ from twins import NAMESPACE, until
 
 IMAGE = "example.com/none:1"
 AGE = re.compile(r"(?<=\s)(<invalid>|\d+(y|d|h|m|s|ms)(\d+[hms])?)(?=\s|$)")
-HASH = re.compile(r"-[a-z0-9]{8,10}(?=[\s,:)]|$)|(?<=pod-template-hash=)[a-z0-9]+")
+HASH = re.compile(r"-[a-z0-9]{8,10}(?=[\s,:)]|$)|(?<=pod-template-hash=)[a-z0-9]+|(?<=kube-api-access)-[a-z0-9]{5}\b")
+VERSION = re.compile(r"(?<=Resource Version:)\s+\d+")
 
 
 def plain(result):
     """Ages, hashes and the widths of columns that follow from them are not compared."""
-    lines = [" ".join(HASH.sub("-<hash>", AGE.sub("<age>", line)).split()) for line in result["out"].splitlines()]
+    lines = [VERSION.sub(" <version>", HASH.sub("-<hash>", AGE.sub("<age>", line))) for line in result["out"].splitlines()]
+    lines = [" ".join(line.split()) for line in lines]
     return {**result, "out": lines}
 
 

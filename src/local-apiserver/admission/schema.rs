@@ -39,9 +39,11 @@ pub(crate) fn check(asked: &Asked<'_>, object: &mut Value, warnings: &mut Vec<St
     }
     let lines: Vec<String> = unknown.iter().map(|field| format!("unknown field \"{field}\"")).collect();
     match asked.call.query.get("fieldValidation") {
-        Some("Strict") if !lines.is_empty() => {
-            Err(cannot_be_handled(asked, sent.as_ref().unwrap_or(object), &format!("strict decoding error: {}", lines.join(", "))))
-        }
+        Some("Strict") if !lines.is_empty() => Err(cannot_be_handled(
+            asked,
+            sent.as_ref().unwrap_or(object),
+            &format!("strict decoding error: {}", lines.join(", ")),
+        )),
         Some("Ignore" | "Strict") => Ok(()),
         _ => {
             warnings.extend(lines);

@@ -20,12 +20,12 @@ pub(crate) fn allowed(cluster: &Cluster, user: &User, attributes: &Attributes) -
 pub(crate) fn rules(cluster: &Cluster, user: &User, namespace: &str) -> Vec<(Value, String)> {
     let mut rules = Vec::new();
     let (bindings, _) = cluster.store.list(&format!("clusterrolebindings.{GROUP}"), None);
-    for binding in bindings.iter() {
+    for binding in &bindings {
         collect(cluster, user, binding, "", &mut rules);
     }
     if !namespace.is_empty() {
         let (bindings, _) = cluster.store.list(&format!("rolebindings.{GROUP}"), Some(namespace));
-        for binding in bindings.iter() {
+        for binding in &bindings {
             collect(cluster, user, binding, namespace, &mut rules);
         }
     }

@@ -236,7 +236,7 @@ mod tests {
 
     use super::*;
 
-    fn definition(version: Value) -> Value {
+    fn definition(version: &Value) -> Value {
         let mut held = json!({"name": "v1", "served": true, "storage": true});
         held.as_object_mut().unwrap().extend(version.as_object().cloned().unwrap_or_else(Map::new));
         let names = json!({"plural": "things", "kind": "Thing"});
@@ -246,24 +246,24 @@ mod tests {
         })
     }
 
-    fn found(version: Value) -> Vec<String> {
+    fn found(version: &Value) -> Vec<String> {
         check(&definition(version)).iter().map(ToString::to_string).collect()
     }
 
     #[test]
     fn schemas_are_structural_and_their_defaults_fit_them() {
         let schema =
-            |properties: Value| json!({"schema": {"openAPIV3Schema": {"type": "object", "properties": properties}}});
-        assert!(found(schema(json!({"a": {"type": "integer", "default": 1}}))).is_empty());
+            |properties: &Value| json!({"schema": {"openAPIV3Schema": {"type": "object", "properties": properties}}});
+        assert!(found(&schema(&json!({"a": {"type": "integer", "default": 1}}))).is_empty());
         assert_eq!(
-            found(schema(json!({"a": {"items": {}}}))),
+            found(&schema(&json!({"a": {"items": {}}}))),
             [
                 "spec.validation.openAPIV3Schema.properties[a].items.type: Required value: must not be empty for specified array items",
                 "spec.validation.openAPIV3Schema.properties[a].type: Required value: must not be empty for specified object fields",
             ]
         );
         assert_eq!(
-            found(schema(json!({"a": {"type": "integer", "default": "x"}}))),
+            found(&schema(&json!({"a": {"type": "integer", "default": "x"}}))),
             [
                 "spec.validation.openAPIV3Schema.properties[a].default: Invalid value: \"string\":  in body must be of type integer: \"string\""
             ]

@@ -113,8 +113,8 @@ async fn end(cluster: &Arc<Cluster>, client: &Client, crd: &Value) -> Result<boo
     let current = client.get(&path).await?;
     let kept: Vec<&Value> =
         current["metadata"]["finalizers"].as_array().into_iter().flatten().filter(|held| *held != FINALIZER).collect();
-    let patch = json!({"metadata": {"finalizers": kept, "resourceVersion": current["metadata"]["resourceVersion"]}});
-    client.patch(&path, PatchType::Merge, &patch).await.map(|_| false)
+    let change = json!({"metadata": {"finalizers": kept, "resourceVersion": current["metadata"]["resourceVersion"]}});
+    client.patch(&path, PatchType::Merge, &change).await.map(|_| false)
 }
 
 async fn report(

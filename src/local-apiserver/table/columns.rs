@@ -38,7 +38,6 @@ fn rows(kind: &str) -> &'static [&'static str] {
         "Namespace" => &["Status s", "Age s"],
         "Secret" => &["Type s", "Data i", "Age s"],
         "ConfigMap" => &["Data i", "Age s"],
-        "ServiceAccount" => &["Secrets i", "Age s"],
         "Lease" => &["Holder s", "Age s"],
         "Endpoints" => &["Endpoints s", "Age s"],
         "EndpointSlice" => &["AddressType s", "Ports s", "Endpoints s", "Age s"],
@@ -47,7 +46,17 @@ fn rows(kind: &str) -> &'static [&'static str] {
         "RoleBinding" | "ClusterRoleBinding" => &["Role s", "Age s", "Users s+", "Groups s+", "ServiceAccounts s+"],
         "PodDisruptionBudget" => &["Min Available s", "Max Unavailable s", "Allowed Disruptions i", "Age s"],
         "PriorityClass" => &["Value i", "Global-Default s", "Age s", "PreemptionPolicy s"],
-        "CronJob" => &["Schedule s", "Timezone s", "Suspend s", "Active i", "Last Schedule s", "Age s"],
+        "CronJob" => &[
+            "Schedule s",
+            "Timezone s",
+            "Suspend s",
+            "Active i",
+            "Last Schedule s",
+            "Age s",
+            "Containers s+",
+            "Images s+",
+            "Selector s+",
+        ],
         _ => &["Age s"],
     }
 }
