@@ -23,7 +23,7 @@ def objects(side):
     """One object of each kind that has a table of its own, none of which starts a container."""
     template = {"metadata": {"labels": {"app": "shown"}}, "spec": {"restartPolicy": "Never", "containers": [{"name": "main", "image": IMAGE}]}}
     held = [
-        config_map("shown", {"a": "1", "b": "two"}),
+        config_map("shown", {"a": "two words"}),
         {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "shown"}, "stringData": {"a": "b"}},
         {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "shown"}},
         {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "shown"}, "spec": {"selector": {"app": "shown"}, "ports": [{"name": "http", "port": 80, "targetPort": 8080}]}},
