@@ -10,9 +10,10 @@ pub(crate) mod validation;
 
 use serde_json::{Value, json};
 
+use crate::authorization::escalation;
+use crate::crd;
 use crate::handlers::Asked;
 use crate::status::Status;
-use crate::{crd, handlers};
 
 /// The write that is admitted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,7 +30,9 @@ pub(crate) fn admit(
     object: &mut Value,
 ) -> Result<(), Status> {
     let resource = &asked.resource;
+    escalation::check(asked, old, object)?;
     if operation == Operation::Create {
+        check_definition(asked, object)?;
         check_namespace(asked, object)?;
     }
     if resource.kind == "Job" && operation == Operation::Create {
@@ -57,7 +60,7 @@ pub(crate) fn admit(
     let mut errors = Vec::new();
     validation::check(resource, old, object, &mut errors);
     if resource.kind == "CustomResourceDefinition" {
-        errors.extend(crd::validate(object));
+        errors.extend(crd::definition::check(object));
         crd::establish(asked.cluster, object);
     }
     if errors.is_empty() {
@@ -65,6 +68,17 @@ pub(crate) fn admit(
     }
     let name = object["metadata"]["name"].as_str().unwrap_or_default();
     Err(Status::invalid(&resource.group, &resource.kind, name, &errors))
+}
+
+/// Nothing is created of a kind that is going.
+fn check_definition(asked: &Asked<'_>, object: &Value) -> Result<(), Status> {
+    let resource = &asked.resource;
+    if resource.custom.as_ref().is_none_or(|custom| !custom.terminating) {
+        return Ok(());
+    }
+    let name = object["metadata"]["name"].as_str().unwrap_or_default();
+    let why = "create not allowed while custom resource definition is terminating";
+    Err(Status::forbidden(&resource.group, &resource.plural, name, why))
 }
 
 /// Nothing is created where no namespace is, or where one is going.
@@ -79,7 +93,12 @@ fn check_namespace(asked: &Asked<'_>, object: &Value) -> Result<(), Status> {
     if found["status"]["phase"] == "Terminating" {
         let why = format!("unable to create new content in namespace {namespace} because it is being terminated");
         let name = object["metadata"]["name"].as_str().unwrap_or_default();
-        return Err(Status::forbidden(&asked.resource.group, &asked.resource.plural, name, &why));
+        let cause = json!({
+            "reason": "NamespaceTerminating", "message": format!("namespace {namespace} is being terminated"),
+            "field": "metadata.namespace",
+        });
+        let refusal = Status::forbidden(&asked.resource.group, &asked.resource.plural, name, &why);
+        return Err(refusal.with_cause(cause));
     }
     Ok(())
 }
@@ -94,13 +113,8 @@ pub(crate) fn check_delete(asked: &Asked<'_>, _old: &Value) -> Result<(), Status
 }
 
 /// What follows from a stored change at once.
-pub(crate) fn after_write(asked: &Asked<'_>, stored: &Value) {
-    if asked.resource.kind != "CustomResourceDefinition" {
-        return;
+pub(crate) fn after_write(asked: &Asked<'_>) {
+    if asked.resource.kind == "CustomResourceDefinition" {
+        asked.cluster.refresh_custom();
     }
-    let name = stored["metadata"]["name"].as_str().unwrap_or_default();
-    if asked.cluster.get(&asked.resource.shelf(), "", name).is_none() {
-        handlers::purge(asked, &crd::shelf_of(stored));
-    }
-    asked.cluster.refresh_custom();
 }

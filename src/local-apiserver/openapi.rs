@@ -277,7 +277,7 @@ pub(crate) fn serve(cluster: &Cluster, rest: &[&str], accept: &str) -> Result<Re
         ["v3", "api", version] => document(cluster, "", version),
         ["v3", "apis", group, version] => document(cluster, group, version),
         ["v2"] => Ok(second_version(cluster, accept)),
-        _ => Err(Status::no_such_path()),
+        _ => Ok(Reply::no_page()),
     }
 }
 

@@ -96,7 +96,7 @@ async fn connection(stream: TcpStream, acceptor: TlsAcceptor, cluster: Arc<Clust
 
 async fn answer(cluster: &Arc<Cluster>, request: Request<Incoming>) -> Response<ReplyBody> {
     let (parts, body) = request.into_parts();
-    let reply = match authentication::authenticate(cluster, &parts.headers).await {
+    let reply = match authentication::authenticate(cluster, parts.uri.path(), &parts.headers).await {
         Err(status) => status.into(),
         Ok(user) => match Limited::new(body, BODY_BYTES_MAX).collect().await {
             Err(_) => {

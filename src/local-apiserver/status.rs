@@ -74,6 +74,15 @@ impl Status {
         self
     }
 
+    /// With one more machine-readable cause.
+    pub(crate) fn with_cause(mut self, cause: Value) -> Self {
+        match self.0["details"]["causes"].as_array_mut() {
+            Some(causes) => causes.push(cause),
+            None => self.0["details"]["causes"] = json!([cause]),
+        }
+        self
+    }
+
     pub(crate) fn not_found(group: &str, plural: &str, name: &str) -> Self {
         Self::failure(404, "NotFound", format!("{} \"{name}\" not found", qualified(plural, group)))
             .with_details(details(group, plural, name))
@@ -87,6 +96,13 @@ impl Status {
     pub(crate) fn already_exists(group: &str, plural: &str, name: &str) -> Self {
         Self::failure(409, "AlreadyExists", format!("{} \"{name}\" already exists", qualified(plural, group)))
             .with_details(details(group, plural, name))
+    }
+
+    /// Its name is taken by an object that is still going.
+    pub(crate) fn still_there(group: &str, plural: &str, name: &str) -> Self {
+        let mut status = Self::already_exists(group, plural, name);
+        status.0["message"] = format!("object is being deleted: {}", status.message()).into();
+        status
     }
 
     pub(crate) fn conflict(group: &str, plural: &str, name: &str, why: &str) -> Self {
@@ -198,11 +214,11 @@ impl FieldError {
     }
 
     pub(crate) fn invalid(field: impl Into<String>, value: &Value, detail: &str) -> Self {
-        Self::invalid_text(field, &shown(value), detail)
+        Self::invalid_shown(field, &shown(value), detail)
     }
 
     /// `invalid` with the value as it is to be shown.
-    pub(crate) fn invalid_text(field: impl Into<String>, value: &str, detail: &str) -> Self {
+    pub(crate) fn invalid_shown(field: impl Into<String>, value: &str, detail: &str) -> Self {
         let detail = format!("Invalid value: {value}: {detail}");
         Self { field: field.into(), reason: "FieldValueInvalid", detail }
     }
@@ -213,11 +229,11 @@ impl FieldError {
     }
 
     pub(crate) fn unsupported(field: impl Into<String>, value: &Value, supported: &[String]) -> Self {
-        Self::unsupported_text(field, &shown(value), supported)
+        Self::unsupported_shown(field, &shown(value), supported)
     }
 
     /// `unsupported` with the value as it is to be shown.
-    pub(crate) fn unsupported_text(field: impl Into<String>, value: &str, supported: &[String]) -> Self {
+    pub(crate) fn unsupported_shown(field: impl Into<String>, value: &str, supported: &[String]) -> Self {
         let supported: Vec<String> = supported.iter().map(|s| format!("\"{s}\"")).collect();
         let detail = format!("Unsupported value: {value}: supported values: {}", supported.join(", "));
         Self { field: field.into(), reason: "FieldValueNotSupported", detail }

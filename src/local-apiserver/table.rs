@@ -17,13 +17,15 @@ pub(crate) struct Column {
     pub(crate) name: String,
     pub(crate) kind: String,
     pub(crate) format: String,
+    pub(crate) description: String,
     pub(crate) wide: bool,
 }
 
 impl Column {
     pub(crate) fn new(name: &str, kind: &str, wide: bool) -> Self {
         let format = if name == "Name" { "name" } else { "" };
-        Self { name: name.to_owned(), kind: kind.to_owned(), format: format.to_owned(), wide }
+        let description = String::new();
+        Self { name: name.to_owned(), kind: kind.to_owned(), format: format.to_owned(), description, wide }
     }
 }
 
@@ -58,8 +60,7 @@ pub(crate) fn render(asked: &Asked<'_>, objects: &[Arc<Value>], metadata: &Value
         .iter()
         .map(|column| {
             json!({
-                "name": column.name, "type": column.kind, "format": column.format,
-                "description": if custom.is_some() { String::new() } else { descriptions::of(&resource.kind, &column.name) },
+                "name": column.name, "type": column.kind, "format": column.format, "description": column.description,
                 "priority": i32::from(column.wide),
             })
         })

@@ -116,9 +116,15 @@ pub(crate) fn job_selector(object: &mut Value) {
             spec["template"]["metadata"] = json!({});
         }
         let labels = &mut spec["template"]["metadata"]["labels"];
+        let before = labels.clone();
         for (key, value) in [("controller-uid", &uid), ("job-name", &name)] {
             labels[key] = value.clone();
             labels[format!("batch.kubernetes.io/{key}")] = value.clone();
+        }
+        let labels = labels.clone();
+        // A Job that took its labels from its template shares them in the real server, additions and all.
+        if before.is_object() && object["metadata"]["labels"] == before {
+            object["metadata"]["labels"] = labels;
         }
     }
 }

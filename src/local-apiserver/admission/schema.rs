@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::crd::schema;
+use crate::crd::{schema, validation};
 use crate::handlers::Asked;
 use crate::openapi;
 use crate::patch::{PatchType, strategic};
@@ -11,6 +11,7 @@ use crate::status::{FieldError, Status};
 /// Prunes and defaults `object` by its kind's schema; unknown fields are refused, warned of or ignored as asked.
 pub(crate) fn check(asked: &Asked<'_>, object: &mut Value, warnings: &mut Vec<String>) -> Result<(), Status> {
     let resource = &asked.resource;
+    // A refused patch is shown with its outcome, unknown fields and all.
     let given = object.clone();
     let mut unknown = Vec::new();
     let mut errors = Vec::new();
@@ -18,7 +19,13 @@ pub(crate) fn check(asked: &Asked<'_>, object: &mut Value, warnings: &mut Vec<St
         let Some(wanted) = &version.schema else { return Ok(()) };
         schema::prune(wanted, object, "", &mut unknown);
         schema::default(wanted, object);
-        schema::validate(wanted, object, "", &mut errors);
+        if asked.target.subresource == "status" {
+            // Only what is written is judged.
+            errors.extend(validation::check(&wanted["properties"]["status"], &object["status"], "status"));
+        } else {
+            errors.extend(validation::check(wanted, object, ""));
+        }
+        errors.extend(resource.scale.iter().flat_map(|scale| validation::check_scale(scale, object)));
         if !errors.is_empty() {
             let name = object["metadata"]["name"].as_str().unwrap_or_default();
             return Err(Status::invalid(&resource.group, &resource.kind, name, &errors));

@@ -4,13 +4,15 @@ use serde_json::{Value, json};
 
 use super::{Asked, meta, read, write};
 use crate::admission;
+use crate::crd::termination;
 use crate::request::{Reply, Target};
 use crate::selector::Selector;
-use crate::status::Status;
+use crate::status::{FieldError, Status};
 use crate::store::{Object, Stale};
 
 /// Seconds that a pod without `terminationGracePeriodSeconds` gets.
 const GRACE_SECONDS: i64 = 30;
+const POLICIES: &[&str] = &["Foreground", "Background", "Orphan"];
 
 pub(super) fn one(asked: &Asked<'_>) -> Result<Reply, Status> {
     let options = asked.call.body_value()?;
@@ -62,8 +64,23 @@ pub(crate) enum Outcome {
     Gone(Object),
 }
 
+fn check_options(asked: &Asked<'_>, options: &Value) -> Result<(), Status> {
+    let policy = options["propagationPolicy"].as_str().or_else(|| asked.call.query.get("propagationPolicy"));
+    let mut errors = Vec::new();
+    if policy.is_some() && options["orphanDependents"].is_boolean() {
+        let detail = "orphanDependents and deletionPropagation cannot be both set";
+        errors.push(FieldError::invalid("propagationPolicy", &policy.into(), detail));
+    }
+    if let Some(policy) = policy.filter(|policy| !POLICIES.contains(policy)) {
+        let supported = POLICIES.iter().chain(&["nil"]).map(ToString::to_string).collect::<Vec<_>>();
+        errors.push(FieldError::unsupported("propagationPolicy", &policy.into(), &supported));
+    }
+    if errors.is_empty() { Ok(()) } else { Err(Status::invalid("meta.k8s.io", "DeleteOptions", "", &errors)) }
+}
+
 /// Deletes the target, or marks it for deletion.
 pub(crate) fn remove(asked: &Asked<'_>, options: &Value) -> Result<Outcome, Status> {
+    check_options(asked, options)?;
     loop {
         let old = asked.stored()?;
         check_preconditions(asked, options, &old)?;
@@ -85,7 +102,7 @@ pub(crate) fn remove(asked: &Asked<'_>, options: &Value) -> Result<Outcome, Stat
         match stored {
             Ok(None) => {}
             Ok(Some(stored)) => {
-                admission::after_write(asked, &stored);
+                admission::after_write(asked);
                 let Target { namespace, name, .. } = &asked.target;
                 let gone = asked.cluster.get(&asked.resource.shelf(), namespace, name).is_none();
                 return Ok(if gone { Outcome::Gone(stored) } else { Outcome::Waiting(stored) });
@@ -141,13 +158,18 @@ fn marked(asked: &Asked<'_>, options: &Value, old: &Object) -> Value {
     if !already || shorter {
         let at = asked.cluster.clock.deadline(std::time::Duration::from_secs(grace.max(0) as u64));
         metadata.insert("deletionTimestamp".to_owned(), at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string().into());
-        metadata.insert("deletionGracePeriodSeconds".to_owned(), grace.into());
-        if let Some(generation) = metadata.get("generation").and_then(Value::as_i64) {
-            metadata.insert("generation".to_owned(), (generation + 1).into());
+        // Namespaces and definitions end by ways of their own, which know no grace and make no new generation.
+        if !matches!(asked.resource.kind.as_str(), "Namespace" | "CustomResourceDefinition") {
+            metadata.insert("deletionGracePeriodSeconds".to_owned(), grace.into());
+            if let Some(generation) = metadata.get("generation").and_then(Value::as_i64) {
+                metadata.insert("generation".to_owned(), (generation + 1).into());
+            }
         }
     }
-    if asked.resource.kind == "Namespace" {
-        new["status"]["phase"] = "Terminating".into();
+    match asked.resource.kind.as_str() {
+        "Namespace" => new["status"]["phase"] = "Terminating".into(),
+        "CustomResourceDefinition" if !already => termination::mark(asked.cluster, &mut new),
+        _ => {}
     }
     new
 }
@@ -167,15 +189,4 @@ fn grace_seconds(asked: &Asked<'_>, given: Option<i64>, old: &Value) -> i64 {
         return 0;
     }
     given.unwrap_or_else(|| old["spec"]["terminationGracePeriodSeconds"].as_i64().unwrap_or(GRACE_SECONDS)).max(0)
-}
-
-/// Removes everything of a custom resource whose definition goes.
-pub(crate) fn purge(asked: &Asked<'_>, shelf: &str) {
-    let (objects, _) = asked.cluster.store.list(shelf, None);
-    for object in objects {
-        match asked.cluster.store.remove(shelf, &object, (*object).clone()) {
-            Ok(_) | Err(Stale::Gone) => {}
-            Err(stale) => tracing::warn!(?stale, shelf, "failed to remove an object of a removed definition"),
-        }
-    }
 }

@@ -136,15 +136,18 @@ pub(crate) fn has_generation(resource: &Resource) -> bool {
         )
 }
 
-/// Drops nulls and empty maps of metadata that Kubernetes would not show either.
-pub(crate) fn tidy(object: &mut Value) {
+/// Drops nulls and empty maps of metadata that Kubernetes would not show either. The rest of a custom resource is its
+/// schema's business.
+pub(crate) fn tidy(resource: &Resource, object: &mut Value) {
     metadata(object).retain(|_, value| match value {
         Value::Null => false,
         Value::Object(map) => !map.is_empty(),
         Value::Array(items) => !items.is_empty(),
         _ => true,
     });
-    drop_nulls(object);
+    if resource.custom.is_none() {
+        drop_nulls(object);
+    }
 }
 
 fn drop_nulls(value: &mut Value) {

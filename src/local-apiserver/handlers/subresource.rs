@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{Asked, delete, meta, read, write};
+use crate::crd::validation;
 use crate::patch::PatchType;
 use crate::request::Reply;
 use crate::status::Status;
@@ -67,7 +68,7 @@ fn finalize(asked: &Asked<'_>) -> Result<Reply, Status> {
         let old = asked.stored()?;
         let mut new = (*old).clone();
         new["spec"]["finalizers"] = body["spec"]["finalizers"].clone();
-        meta::tidy(&mut new);
+        meta::tidy(&asked.resource, &mut new);
         if let Some(stored) = write::settle(asked, &old, new)? {
             return Ok(read::one(asked, 200, &stored));
         }
@@ -166,7 +167,7 @@ fn scale(asked: &Asked<'_>, verb: &str) -> Result<Reply, Status> {
             return Err(Status::modified(&asked.resource.group, &asked.resource.plural, &asked.target.name));
         }
         let replicas = wanted["spec"]["replicas"].as_i64().unwrap_or(0);
-        if replicas < 0 {
+        if replicas < 0 && asked.resource.custom.is_none() {
             let error = crate::status::FieldError::invalid(
                 "spec.replicas",
                 &replicas.into(),
@@ -180,6 +181,12 @@ fn scale(asked: &Asked<'_>, verb: &str) -> Result<Reply, Status> {
             at = &mut at[part];
         }
         *at = replicas.into();
+        if asked.resource.custom.is_some() {
+            let errors = validation::check_scale(&scale, &new);
+            if !errors.is_empty() {
+                return Err(Status::invalid(&asked.resource.group, &asked.resource.kind, &asked.target.name, &errors));
+            }
+        }
         if let Some(stored) = write::replace(asked, &old, new, true)? {
             return Ok(Reply::json(200, scale_of(asked, &stored)));
         }

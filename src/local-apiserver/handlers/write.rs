@@ -9,6 +9,9 @@ use crate::request::Reply;
 use crate::status::{FieldError, Status};
 use crate::store::{Object, Stale};
 
+/// Metadata that is sent along with a status.
+const STATUS_METADATA: [&str; 4] = ["managedFields", "annotations", "labels", "finalizers"];
+
 /// How often a patch is tried again when somebody else was faster.
 const ATTEMPTS_MAX: u32 = 8;
 
@@ -104,7 +107,7 @@ fn insert(
     {
         map.remove("status");
     }
-    meta::tidy(&mut body);
+    meta::tidy(resource, &mut body);
     let mut body = meta::stored(resource, body);
     // Fields have an owner as they were sent and defaulted; what admission adds is nobody's.
     admission::defaults::apply(resource, &mut body);
@@ -124,11 +127,16 @@ fn insert(
         }
         match cluster.store.insert(&resource.shelf(), &asked.target.namespace, &name, object) {
             Ok(stored) => {
-                admission::after_write(asked, &stored);
+                admission::after_write(asked);
                 return Ok(stored);
             }
             Err(_) if !named => {}
-            Err(_) => return Err(Status::already_exists(&resource.group, &resource.plural, &name)),
+            Err(_) => {
+                let held = cluster.get(&resource.shelf(), &asked.target.namespace, &name);
+                let going = held.is_some_and(|held| !held["metadata"]["deletionTimestamp"].is_null());
+                let refusal = if going { Status::still_there } else { Status::already_exists };
+                return Err(refusal(&resource.group, &resource.plural, &name));
+            }
         }
     }
 }
@@ -169,7 +177,7 @@ fn modified(asked: &Asked<'_>) -> Status {
 
 /// Writes `new` over `old`; `None` if somebody else was faster.
 pub(crate) fn replace(asked: &Asked<'_>, old: &Object, mut new: Value, track: bool) -> Result<Option<Object>, Status> {
-    let (cluster, resource) = (asked.cluster, &asked.resource);
+    let resource = &asked.resource;
     let uid = new["metadata"]["uid"].as_str().unwrap_or_default();
     if !uid.is_empty() && old["metadata"]["uid"] != uid {
         if asked.call.method == http::Method::PATCH {
@@ -190,21 +198,31 @@ pub(crate) fn replace(asked: &Asked<'_>, old: &Object, mut new: Value, track: bo
         let status = new["status"].take();
         let mut kept = (**old).clone();
         kept["status"] = status;
-        for field in ["managedFields", "annotations", "labels", "finalizers"] {
-            if field == "managedFields" || resource.custom.is_none() {
-                kept["metadata"][field] = new["metadata"][field].take();
-            }
+        for field in STATUS_METADATA {
+            kept["metadata"][field] = new["metadata"][field].take();
         }
         new = kept;
-    } else if resource.status {
-        new["status"] = old["status"].clone();
+    } else if resource.status
+        && let Some(map) = new.as_object_mut()
+    {
+        match old.get("status") {
+            Some(status) => map.insert("status".to_owned(), status.clone()),
+            None => map.remove("status"),
+        };
     }
-    meta::tidy(&mut new);
+    meta::tidy(resource, &mut new);
     if !status_only {
         admission::defaults::apply(resource, &mut new);
     }
     if track {
         apply::track_update(resource, Some(old), &mut new, &writer(asked));
+    }
+    if status_only && resource.custom.is_some() {
+        // With a custom status no metadata is written, though whoever sends some is noted as its manager.
+        for field in STATUS_METADATA.iter().filter(|field| **field != "managedFields") {
+            new["metadata"][field] = old["metadata"][field].clone();
+        }
+        meta::tidy(resource, &mut new);
     }
     if !status_only {
         admission::admit(asked, Operation::Update, Some(old), &mut new)?;
@@ -214,10 +232,9 @@ pub(crate) fn replace(asked: &Asked<'_>, old: &Object, mut new: Value, track: bo
         }
     }
     settle(asked, old, new).inspect(|stored| {
-        if let Some(stored) = stored {
-            admission::after_write(asked, stored);
+        if stored.is_some() {
+            admission::after_write(asked);
         }
-        let _ = cluster;
     })
 }
 

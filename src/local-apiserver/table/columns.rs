@@ -1,6 +1,6 @@
 //! The columns of built-in kinds, as the real server's printers define them.
 
-use super::Column;
+use super::{Column, descriptions};
 use crate::kinds::Resource;
 
 /// Name, type (`s`tring, `i`nteger, `b`oolean, `d`ate), and `+` for those that only `-o wide` shows.
@@ -46,12 +46,30 @@ fn rows(kind: &str) -> &'static [&'static str] {
         "RoleBinding" | "ClusterRoleBinding" => &["Role s", "Age s", "Users s+", "Groups s+", "ServiceAccounts s+"],
         "PodDisruptionBudget" => &["Min Available s", "Max Unavailable s", "Allowed Disruptions i", "Age s"],
         "PriorityClass" => &["Value i", "Global-Default b", "Age s", "PreemptionPolicy s"],
-        "CronJob" => &["Schedule s", "Timezone s", "Suspend b", "Active i", "Last Schedule s", "Age s"],
+        "CronJob" => &[
+            "Schedule s",
+            "Timezone s",
+            "Suspend b",
+            "Active i",
+            "Last Schedule s",
+            "Age s",
+            "Containers s+",
+            "Images s+",
+            "Selector s+",
+        ],
         _ => &["Age s"],
     }
 }
 
 pub(crate) fn of(resource: &Resource) -> Vec<Column> {
+    let mut columns = named(resource);
+    for column in &mut columns {
+        column.description = descriptions::of(&resource.kind, &column.name);
+    }
+    columns
+}
+
+fn named(resource: &Resource) -> Vec<Column> {
     let mut columns = Vec::new();
     if resource.kind == "Event" {
         for text in [

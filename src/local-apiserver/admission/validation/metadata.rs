@@ -72,7 +72,8 @@ fn new_finalizers(old: Option<&Value>, object: &Value, errors: &mut Vec<FieldErr
             "no new finalizers can be added if the object is being deleted, found new finalizers []string{{{}}}",
             new.join(", ")
         );
-        errors.push(FieldError::forbidden("metadata.finalizers", &detail));
+        // Checked for all kinds and again for each, as the real server does it.
+        errors.extend([(); 2].map(|()| FieldError::forbidden("metadata.finalizers", &detail)));
     }
 }
 

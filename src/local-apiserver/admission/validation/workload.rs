@@ -63,7 +63,7 @@ fn strategy(strategy: &Value, errors: &mut Vec<FieldError>) {
             let rolling = if is_set(&strategy["rollingUpdate"]) { rolling.to_string() } else { "null".to_owned() };
             let shown = format!("{{\"Type\":\"{odd}\",\"RollingUpdate\":{rolling}}}");
             let supported = super::listed(&["Recreate", "RollingUpdate"]);
-            errors.push(FieldError::unsupported_text(path, &shown, &supported));
+            errors.push(FieldError::unsupported_shown(path, &shown, &supported));
         }
     }
 }
@@ -130,7 +130,7 @@ pub(super) fn budget(spec: &Value, errors: &mut Vec<FieldError>) {
             spec["minAvailable"], spec["selector"], spec["maxUnavailable"], spec["unhealthyPodEvictionPolicy"]
         );
         let detail = "minAvailable and maxUnavailable cannot be both set";
-        errors.push(FieldError::invalid_text("spec", &shown, detail));
+        errors.push(FieldError::invalid_shown("spec", &shown, detail));
     }
     for field in ["minAvailable", "maxUnavailable"] {
         number_or_percentage(&spec[field], &format!("spec.{field}"), errors);
