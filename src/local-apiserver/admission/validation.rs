@@ -7,6 +7,8 @@ mod metadata;
 mod pod;
 pub(crate) mod rbac;
 mod service;
+#[cfg(test)]
+mod tests;
 mod workload;
 
 use serde_json::Value;
