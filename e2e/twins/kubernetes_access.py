@@ -101,7 +101,7 @@ def rules_reviews(side):
     answer = side.post("/apis/authorization.k8s.io/v1/selfsubjectrulesreviews", {"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectRulesReview", "spec": {"namespace": NAMESPACE}}, token=token)
     status = answer["body"]["status"]
     for kind in ("resourceRules", "nonResourceRules"):
-        status[kind] = sorted(status[kind], key=json.dumps)
+        status[kind] = sorted(status[kind], key=lambda rule: json.dumps(rule, sort_keys=True))
     listed = side.kubectl("auth", "can-i", "--list", f"--as={USER}")
     listed["out"] = sorted(" ".join(line.split()) for line in listed["out"].splitlines())
     return {"answer": answer, "no namespace": side.post("/apis/authorization.k8s.io/v1/selfsubjectrulesreviews", {"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectRulesReview", "spec": {}}), "kubectl": listed}

@@ -8,12 +8,14 @@ from twins import NAMESPACE, until
 
 IMAGE = "example.com/none:1"
 AGE = re.compile(r"(?<=\s)(<invalid>|\d+(y|d|h|m|s|ms)(\d+[hms])?)(?=\s|$)")
-HASH = re.compile(r"-[a-z0-9]{8,10}(?=[\s,:)]|$)|(?<=pod-template-hash=)[a-z0-9]+")
+HASH = re.compile(r"-[a-z0-9]{8,10}(?=[\s,:)]|$)|(?<=pod-template-hash=)[a-z0-9]+|(?<=kube-api-access)-[a-z0-9]{5}\b")
+VERSION = re.compile(r"(?<=Resource Version:)\s+\d+")
 
 
 def plain(result):
     """Ages, hashes and the widths of columns that follow from them are not compared."""
-    lines = [" ".join(HASH.sub("-<hash>", AGE.sub("<age>", line)).split()) for line in result["out"].splitlines()]
+    lines = [VERSION.sub(" <version>", HASH.sub("-<hash>", AGE.sub("<age>", line))) for line in result["out"].splitlines()]
+    lines = [" ".join(line.split()) for line in lines]
     return {**result, "out": lines}
 
 
@@ -21,7 +23,7 @@ def objects(side):
     """One object of each kind that has a table of its own, none of which starts a container."""
     template = {"metadata": {"labels": {"app": "shown"}}, "spec": {"restartPolicy": "Never", "containers": [{"name": "main", "image": IMAGE}]}}
     held = [
-        config_map("shown", {"a": "1", "b": "two"}),
+        config_map("shown", {"a": "two words"}),
         {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "shown"}, "stringData": {"a": "b"}},
         {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "shown"}},
         {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "shown"}, "spec": {"selector": {"app": "shown"}, "ports": [{"name": "http", "port": 80, "targetPort": 8080}]}},

@@ -3,15 +3,17 @@
 pub(crate) mod defaults;
 pub(crate) mod names;
 pub(crate) mod pod;
+pub(crate) mod quantity;
 pub(crate) mod schema;
 pub(crate) mod services;
 pub(crate) mod validation;
 
 use serde_json::{Value, json};
 
+use crate::authorization::escalation;
+use crate::crd;
 use crate::handlers::Asked;
 use crate::status::Status;
-use crate::{crd, handlers};
 
 /// The write that is admitted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,30 +30,37 @@ pub(crate) fn admit(
     object: &mut Value,
 ) -> Result<(), Status> {
     let resource = &asked.resource;
+    escalation::check(asked, old, object)?;
     if operation == Operation::Create {
+        check_definition(asked, object)?;
         check_namespace(asked, object)?;
     }
-    if resource.custom.is_none() {
-        defaults::apply(resource, object);
+    if resource.kind == "Job" && operation == Operation::Create {
+        defaults::job_selector(object);
     }
+    defaults::apply(resource, object);
     match (resource.kind.as_str(), operation) {
         ("Pod", Operation::Create) => pod::admit(asked, object)?,
         ("Namespace", Operation::Create) => {
             object["spec"] = json!({"finalizers": ["kubernetes"]});
             object["status"] = json!({"phase": "Active"});
-            object["metadata"]["labels"]["kubernetes.io/metadata.name"] = object["metadata"]["name"].clone();
         }
         ("HorizontalPodAutoscaler", Operation::Create) => object["status"] = json!({"desiredReplicas": 0}),
         ("Service", _) => services::allocate(asked, old, object)?,
         ("Deployment" | "ReplicaSet" | "StatefulSet" | "DaemonSet" | "Job", Operation::Create) => {
             object["status"] = json!({});
         }
+        ("PodDisruptionBudget", Operation::Create) => {
+            object["status"] =
+                json!({"currentHealthy": 0, "desiredHealthy": 0, "disruptionsAllowed": 0, "expectedPods": 0});
+        }
+        ("RoleBinding" | "ClusterRoleBinding", Operation::Create) => validation::rbac::refuse_odd_role(object)?,
         _ => {}
     }
     let mut errors = Vec::new();
     validation::check(resource, old, object, &mut errors);
     if resource.kind == "CustomResourceDefinition" {
-        errors.extend(crd::validate(object));
+        errors.extend(crd::definition::check(object));
         crd::establish(asked.cluster, object);
     }
     if errors.is_empty() {
@@ -59,6 +68,17 @@ pub(crate) fn admit(
     }
     let name = object["metadata"]["name"].as_str().unwrap_or_default();
     Err(Status::invalid(&resource.group, &resource.kind, name, &errors))
+}
+
+/// Nothing is created of a kind that is going.
+fn check_definition(asked: &Asked<'_>, object: &Value) -> Result<(), Status> {
+    let resource = &asked.resource;
+    if resource.custom.as_ref().is_none_or(|custom| !custom.terminating) {
+        return Ok(());
+    }
+    let name = object["metadata"]["name"].as_str().unwrap_or_default();
+    let why = "create not allowed while custom resource definition is terminating";
+    Err(Status::forbidden(&resource.group, &resource.plural, name, why))
 }
 
 /// Nothing is created where no namespace is, or where one is going.
@@ -73,7 +93,12 @@ fn check_namespace(asked: &Asked<'_>, object: &Value) -> Result<(), Status> {
     if found["status"]["phase"] == "Terminating" {
         let why = format!("unable to create new content in namespace {namespace} because it is being terminated");
         let name = object["metadata"]["name"].as_str().unwrap_or_default();
-        return Err(Status::forbidden(&asked.resource.group, &asked.resource.plural, name, &why));
+        let cause = json!({
+            "reason": "NamespaceTerminating", "message": format!("namespace {namespace} is being terminated"),
+            "field": "metadata.namespace",
+        });
+        let refusal = Status::forbidden(&asked.resource.group, &asked.resource.plural, name, &why);
+        return Err(refusal.with_cause(cause));
     }
     Ok(())
 }
@@ -88,13 +113,8 @@ pub(crate) fn check_delete(asked: &Asked<'_>, _old: &Value) -> Result<(), Status
 }
 
 /// What follows from a stored change at once.
-pub(crate) fn after_write(asked: &Asked<'_>, stored: &Value) {
-    if asked.resource.kind != "CustomResourceDefinition" {
-        return;
+pub(crate) fn after_write(asked: &Asked<'_>) {
+    if asked.resource.kind == "CustomResourceDefinition" {
+        asked.cluster.refresh_custom();
     }
-    let name = stored["metadata"]["name"].as_str().unwrap_or_default();
-    if asked.cluster.get(&asked.resource.shelf(), "", name).is_none() {
-        handlers::purge(asked, &crd::shelf_of(stored));
-    }
-    asked.cluster.refresh_custom();
 }

@@ -202,7 +202,7 @@ pub(crate) async fn proxy(cluster: &Arc<Cluster>, service: &Service, call: &Call
                 message = unreachable.message,
                 "aggregated API is unavailable"
             );
-            return Status::unavailable("the server is currently unable to handle the request").into();
+            return Reply::text(503, "service unavailable\n");
         }
     };
     let code = response.status().as_u16();

@@ -11,15 +11,18 @@ use crate::status::Status;
 use crate::tokens;
 use crate::user::User;
 
-/// The user of a request. A wrong credential is refused; a missing one is `system:anonymous`.
-pub(crate) async fn authenticate(cluster: &Arc<Cluster>, headers: &HeaderMap) -> Result<User, Status> {
-    let Some(header) = headers.get(http::header::AUTHORIZATION) else { return Ok(User::anonymous()) };
-    let header = header.to_str().map_err(|_| Status::unauthorized())?;
-    let (scheme, token) = header.split_once(' ').ok_or_else(Status::unauthorized)?;
-    if !scheme.eq_ignore_ascii_case("bearer") {
-        return Err(Status::unauthorized());
+/// Where somebody without a credential may ask: EKS lets nobody anonymous in elsewhere since Kubernetes 1.32.
+const OPEN_PATHS: &[&str] = &["/healthz", "/livez", "/readyz"];
+
+/// The user of a request. A wrong credential is refused; without one it is `system:anonymous`, or nobody.
+pub(crate) async fn authenticate(cluster: &Arc<Cluster>, path: &str, headers: &HeaderMap) -> Result<User, Status> {
+    let header = headers.get(http::header::AUTHORIZATION).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let token = header.split_once(' ').filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+    match token.map(|(_, token)| token.trim()).filter(|token| !token.is_empty()) {
+        Some(token) => of_token(cluster, token, &audiences(cluster)).await.ok_or_else(Status::unauthorized),
+        None if OPEN_PATHS.contains(&path) || tokens::is_published(cluster, path) => Ok(User::anonymous()),
+        None => Err(Status::unauthorized()),
     }
-    of_token(cluster, token.trim(), &audiences(cluster)).await.ok_or_else(Status::unauthorized)
 }
 
 /// Audiences under which this server accepts tokens.
@@ -31,5 +34,5 @@ async fn of_token(cluster: &Arc<Cluster>, token: &str, audiences: &[&str]) -> Op
     if let Some(encoded) = token.strip_prefix("k8s-aws-v1.") {
         return eks::authenticate(cluster, token, encoded).await;
     }
-    tokens::authenticate(cluster, token, audiences)
+    tokens::authenticate(cluster, token, audiences).map(|(user, _)| user)
 }

@@ -1,10 +1,12 @@
 //! May this user do that: RBAC from the stored roles, then EKS access policies.
 
+pub(crate) mod escalation;
 pub(crate) mod policies;
 pub(crate) mod rbac;
 pub(crate) mod reviews;
 
 use http::Method;
+use serde_json::json;
 
 use crate::cluster::Cluster;
 use crate::request::{Call, Target};
@@ -86,7 +88,7 @@ pub(crate) fn check_path(cluster: &Cluster, call: &Call) -> Result<(), Status> {
         return Ok(());
     }
     let why = format!("forbidden: User \"{}\" cannot {verb} path \"{}\"", call.user.name, call.path);
-    Err(Status::failure(403, "Forbidden", why))
+    Err(Status::failure(403, "Forbidden", why).with_details(json!({})))
 }
 
 /// Honours `Impersonate-User` and `-Group`, if the real user may impersonate them.
@@ -102,7 +104,9 @@ pub(crate) fn impersonate(cluster: &Cluster, call: &mut Call) -> Result<(), Stat
         return if groups.is_empty() {
             Ok(())
         } else {
-            Err(Status::bad_request("requested impersonation without a user"))
+            // The real server shows its own structs, one field after the other.
+            let asked: Vec<String> = groups.iter().map(|group| format!("{{Group  {group}    }}")).collect();
+            Err(Status::bad_request(format!("requested [{}] without impersonating a user", asked.join(" "))))
         };
     }
     let may = |resource: &str, namespace: &str, name: &str| {

@@ -1,14 +1,19 @@
 //! Custom resource definitions: what they serve, their conditions, and their schemas.
 
+pub(crate) mod definition;
 pub(crate) mod schema;
+pub(crate) mod termination;
+pub(crate) mod validation;
 
 use std::sync::Arc;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
+use sha2::Digest;
 
 use crate::cluster::Cluster;
 use crate::kinds::{Resource, Scale, shelf};
-use crate::status::FieldError;
 
 /// One served version of a definition.
 #[derive(Debug, Clone)]
@@ -17,6 +22,10 @@ pub(crate) struct Version {
     pub(crate) schema: Option<Value>,
     /// `additionalPrinterColumns`.
     pub(crate) columns: Vec<Value>,
+    /// The definition waits for the end of its instances; there will be no new ones.
+    pub(crate) terminating: bool,
+    /// Names the version in which objects are stored, as discovery shows it.
+    pub(crate) storage_hash: String,
 }
 
 /// The served resources of a definition.
@@ -25,9 +34,6 @@ pub(crate) fn resources(crd: &Value) -> Vec<Resource> {
     let names = &spec["names"];
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let texts = |value: &Value| value.as_array().into_iter().flatten().map(text).collect::<Vec<_>>();
-    if !crd["metadata"]["deletionTimestamp"].is_null() {
-        return Vec::new();
-    }
     let kind = text(&names["kind"]);
     let or =
         |value: &Value, default: String| value.as_str().filter(|held| !held.is_empty()).map_or(default, str::to_owned);
@@ -56,6 +62,8 @@ pub(crate) fn resources(crd: &Value) -> Vec<Resource> {
                 custom: Some(Arc::new(Version {
                     schema: Some(version["schema"]["openAPIV3Schema"].clone()).filter(|schema| !schema.is_null()),
                     columns: version["additionalPrinterColumns"].as_array().cloned().unwrap_or_default(),
+                    terminating: termination::is_under_way(crd),
+                    storage_hash: storage_hash(spec),
                 })),
             }
         })
@@ -63,6 +71,14 @@ pub(crate) fn resources(crd: &Value) -> Vec<Resource> {
     // Discovery prefers stable versions, then the higher ones.
     all.sort_by_key(|resource| std::cmp::Reverse(rank(&resource.version)));
     all
+}
+
+fn storage_hash(spec: &Value) -> String {
+    let stored = spec["versions"].as_array().into_iter().flatten().find(|version| version["storage"] == true);
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let version = text(&stored.map_or(Value::Null, |version| version["name"].clone()));
+    let name = format!("{}/{version}/{}", text(&spec["group"]), text(&spec["names"]["kind"]));
+    STANDARD.encode(&sha2::Sha256::digest(name.as_bytes())[..8])
 }
 
 /// Kubernetes' version order: `v2` > `v1` > `v1beta1` > `v1alpha1`.
@@ -74,44 +90,6 @@ fn rank(version: &str) -> (u8, u32, u32) {
     let stage = if tail.is_empty() { 2 } else { u8::from(tail.starts_with("beta")) };
     let minor = tail.trim_start_matches(char::is_alphabetic).parse().unwrap_or(0);
     (stage, major.parse().unwrap_or(0), minor)
-}
-
-/// Mistakes in a definition.
-pub(crate) fn validate(crd: &Value) -> Vec<FieldError> {
-    let spec = &crd["spec"];
-    let mut errors = Vec::new();
-    let (group, plural) =
-        (spec["group"].as_str().unwrap_or_default(), spec["names"]["plural"].as_str().unwrap_or_default());
-    let name = crd["metadata"]["name"].as_str().unwrap_or_default();
-    if name != format!("{plural}.{group}") {
-        errors.push(FieldError::invalid("metadata.name", &name.into(), "must be spec.names.plural+\".\"+spec.group"));
-    }
-    for field in ["kind", "plural"] {
-        if spec["names"][field].as_str().unwrap_or_default().is_empty() {
-            errors.push(FieldError::required(format!("spec.names.{field}"), ""));
-        }
-    }
-    if !matches!(spec["scope"].as_str(), Some("Namespaced" | "Cluster")) {
-        errors.push(FieldError::unsupported(
-            "spec.scope",
-            &spec["scope"],
-            &["Cluster".to_owned(), "Namespaced".to_owned()],
-        ));
-    }
-    let versions = spec["versions"].as_array().cloned().unwrap_or_default();
-    if versions.iter().filter(|version| version["storage"] == true).count() != 1 {
-        let detail = "must have exactly one version marked as storage version";
-        errors.push(FieldError::invalid("spec.versions", &Value::Array(Vec::new()), detail));
-    }
-    for (index, version) in versions.iter().enumerate() {
-        if version["schema"]["openAPIV3Schema"].is_null() {
-            errors.push(FieldError::required(
-                format!("spec.versions[{index}].schema.openAPIV3Schema"),
-                "schemas are required",
-            ));
-        }
-    }
-    errors
 }
 
 /// Fills in names and conditions of a definition, as the apiextensions controllers do.
@@ -126,6 +104,12 @@ pub(crate) fn establish(cluster: &Cluster, crd: &mut Value) {
     }
     if crd["spec"]["conversion"].is_null() {
         crd["spec"]["conversion"] = json!({"strategy": "None"});
+    }
+    for version in crd["spec"]["versions"].as_array_mut().into_iter().flatten() {
+        // A field that is not there is not made by looking at it.
+        if let Some(schema) = version.pointer_mut("/schema/openAPIV3Schema") {
+            definition::tidy(schema);
+        }
     }
     let stored: Vec<Value> = crd["spec"]["versions"]
         .as_array()

@@ -3,12 +3,13 @@
 mod autoscaling_v1;
 mod delete;
 mod discovery;
-mod meta;
+pub(crate) mod form;
+pub(crate) mod meta;
+mod options;
 mod read;
 mod subresource;
 pub(crate) mod write;
 
-pub(crate) use delete::purge;
 pub(crate) use meta::served;
 
 use std::sync::Arc;
@@ -36,20 +37,26 @@ pub(crate) async fn handle(cluster: &Arc<Cluster>, mut call: Call) -> Reply {
 }
 
 async fn on_path(cluster: &Arc<Cluster>, call: &Call) -> Result<Reply, Status> {
-    if let Some(document) = tokens::documents(cluster, &call.path) {
-        return Ok(Reply::json(200, document));
+    if !tokens::is_published(cluster, &call.path) {
+        authorization::check_path(cluster, call)?;
     }
-    authorization::check_path(cluster, call)?;
+    if let Some(document) = tokens::documents(cluster, call) {
+        return document;
+    }
     let parts: Vec<&str> = call.path.split('/').filter(|part| !part.is_empty()).collect();
     if call.method != Method::GET && call.method != Method::HEAD {
         return match parts.first() {
+            // The list of groups is a plain page of the aggregator, which looks at no method.
+            Some(&"apis") if parts.len() == 1 => discovery::serve(cluster, call, &parts).await,
             Some(&("api" | "apis" | "version" | "openapi")) => Err(Status::method_not_allowed()),
             _ => Ok(Reply::no_page()),
         };
     }
     match parts.as_slice() {
         ["apis", group, ..] if !discovery::is_known(cluster, group) => Ok(Reply::no_page()),
-        ["healthz" | "livez" | "readyz", ..] => Ok(Reply::text(200, "ok")),
+        ["healthz" | "livez" | "readyz"] | ["healthz" | "livez" | "readyz", "ping" | "log" | "etcd"] => {
+            Ok(Reply::text(200, "ok"))
+        }
         ["version"] => Ok(Reply::json(200, version(cluster))),
         ["openapi", rest @ ..] => openapi::serve(cluster, rest, call.header("accept")),
         ["apis", group, version] => match aggregation::service_for(cluster, group, version) {
@@ -63,8 +70,10 @@ async fn on_path(cluster: &Arc<Cluster>, call: &Call) -> Result<Reply, Status> {
 
 fn version(cluster: &Cluster) -> serde_json::Value {
     let (major, minor) = cluster.version.split_once('.').unwrap_or((&cluster.version, "0"));
+    let earlier = minor.parse::<u32>().map_or(0, |minor| minor.saturating_sub(1)).to_string();
     json!({
-        "major": major, "minor": minor, "gitVersion": format!("v{}.0-eks-sluice", cluster.version),
+        "major": major, "minor": minor, "emulationMajor": major, "emulationMinor": minor,
+        "minCompatibilityMajor": major, "minCompatibilityMinor": earlier, "gitVersion": format!("v{}.0-eks-sluice", cluster.version),
         "gitCommit": "", "gitTreeState": "clean", "buildDate": "2026-01-01T00:00:00Z",
         "goVersion": "", "compiler": "rustc", "platform": "linux/amd64",
     })
@@ -87,12 +96,14 @@ async fn on_resource(cluster: &Arc<Cluster>, call: &Call, target: Target) -> Res
         return reviews::create(cluster, call, &resource, &target);
     }
     let request = Asked { cluster, call, resource, target };
+    options::check(&request, verb)?;
     if !request.target.subresource.is_empty() {
         return subresource::serve(&request, verb).await;
     }
     if request.resource.namespaced && request.target.namespace.is_empty() && !matches!(verb, "list" | "watch") {
         return Err(Status::method_not_allowed());
     }
+    form::accepted(call.header("accept"))?;
     match verb {
         "get" => read::get(&request),
         "list" => read::list(&request),

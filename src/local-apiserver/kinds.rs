@@ -8,6 +8,9 @@ use crate::crd::Version;
 pub(crate) const ALL_VERBS: &[&str] =
     &["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
 
+/// The same, in the order in which custom resources show them.
+const CUSTOM_VERBS: &[&str] = &["delete", "deletecollection", "get", "list", "patch", "create", "update", "watch"];
+
 /// A served resource in one version.
 #[derive(Debug, Clone)]
 pub(crate) struct Resource {
@@ -53,6 +56,10 @@ impl Resource {
     pub(crate) fn verbs(&self) -> &'static [&'static str] {
         match self.plural.as_str() {
             _ if self.virtual_only => &["create"],
+            _ if self.custom.as_ref().is_some_and(|custom| custom.terminating) => {
+                &["delete", "deletecollection", "get", "list", "watch"]
+            }
+            _ if self.custom.is_some() => CUSTOM_VERBS,
             // Namespaces go one by one.
             "namespaces" if self.group.is_empty() => &["create", "delete", "get", "list", "patch", "update", "watch"],
             _ => ALL_VERBS,

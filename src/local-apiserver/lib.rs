@@ -135,5 +135,6 @@ pub fn start(options: Options) -> Result<ApiServer> {
     cluster::bootstrap::store(&cluster).map_err(Error::Bootstrap)?;
     tasks.spawn(server::serve(listener, acceptor, cluster.clone(), stop.clone(), tasks.clone()));
     tasks.spawn(aggregation::availability::keep(cluster.clone()));
+    tasks.spawn(crd::termination::keep(cluster.clone()));
     Ok(ApiServer { cluster, stop, tasks })
 }

@@ -14,7 +14,7 @@ use tokio::io::{AsyncReadExt, AsyncSeekExt};
 use crate::cluster::Cluster;
 use crate::handlers::Asked;
 use crate::request::{Body, Query, Reply};
-use crate::status::Status;
+use crate::status::{FieldError, Status};
 
 /// Real time between looks at a followed file.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
@@ -27,9 +27,14 @@ struct Choice {
 }
 
 pub(crate) async fn serve(asked: &Asked<'_>) -> Result<Reply, Status> {
-    let pod = asked.stored()?;
     let query = &asked.call.query;
+    check_options(query, &asked.target.name)?;
+    let pod = asked.stored()?;
     let container = container(&pod, query.get("container").unwrap_or_default())?;
+    if pod["spec"]["nodeName"].is_null() {
+        // Nobody can be asked yet, which is no mistake.
+        return Ok(Reply::text(200, "").typed("text/plain"));
+    }
     let statuses = pod["status"]["containerStatuses"]
         .as_array()
         .into_iter()
@@ -95,24 +100,33 @@ fn container(pod: &Value, wanted: &str) -> Result<String, Status> {
     Err(Status::bad_request(format!("container {wanted} is not valid for pod {pod_name}")))
 }
 
+fn check_options(query: &Query, name: &str) -> Result<(), Status> {
+    let mut errors = Vec::new();
+    for (field, least, detail) in [
+        ("tailLines", 0, "must be greater than or equal to 0"),
+        ("limitBytes", 1, "must be greater than 0"),
+        ("sinceSeconds", 1, "must be greater than 0"),
+    ] {
+        if let Some(number) = query.number(field).filter(|number| *number < least) {
+            errors.push(FieldError::invalid(field, &number.into(), detail));
+        }
+    }
+    if query.get("sinceSeconds").is_some() && query.get("sinceTime").is_some() {
+        errors.push(FieldError::forbidden("[]", "at most one of `sinceTime` or `sinceSeconds` may be specified"));
+    }
+    if errors.is_empty() { Ok(()) } else { Err(Status::invalid("", "PodLogOptions", name, &errors)) }
+}
+
 fn choice(query: &Query, now: Timestamp) -> Result<Choice, Status> {
-    let bad =
-        |field: &str| Status::failure(422, "Invalid", format!("PodLogOptions \"\" is invalid: {field}: Invalid value"));
     let since = match (query.number("sinceSeconds"), query.get("sinceTime")) {
         (Some(seconds), _) => now.checked_sub(SignedDuration::from_secs(seconds)).ok(),
-        (None, Some(text)) => Some(text.parse().map_err(|_| bad("sinceTime"))?),
+        (None, Some(text)) => {
+            Some(text.parse().map_err(|_| Status::bad_request(format!("sinceTime: \"{text}\" is no RFC 3339 time")))?)
+        }
         (None, None) => None,
     };
-    let count = |field: &str| match query.number(field) {
-        Some(number) => usize::try_from(number).map(Some).map_err(|_| bad(field)),
-        None => Ok(None),
-    };
-    Ok(Choice {
-        since,
-        tail: count("tailLines")?,
-        limit: count("limitBytes")?,
-        timestamps: query.is_true("timestamps"),
-    })
+    let count = |field: &str| query.number(field).and_then(|number| usize::try_from(number).ok());
+    Ok(Choice { since, tail: count("tailLines"), limit: count("limitBytes"), timestamps: query.is_true("timestamps") })
 }
 
 /// One line of a file as it is shown; `None` if it is too old or no CRI line.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
+use base64::Engine;
 use bytes::Bytes;
 use k8s_openapi::api;
 use schemars::SchemaGenerator;
@@ -10,6 +11,7 @@ use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 use sha2::Digest;
 
+use crate::admission::quantity;
 use crate::cluster::Cluster;
 use crate::kinds::Resource;
 use crate::request::{Body, Reply};
@@ -120,6 +122,51 @@ fn resolved(schema: &Value) -> &Value {
     name_of(schema).and_then(|name| SCHEMAS.definitions.get(name)).unwrap_or(schema)
 }
 
+/// What the schema of a built-in kind says of the field at a path (names of fields; list elements are left out).
+pub(crate) struct Field<'a> {
+    /// The type that has the field, such as `PodSpec`; empty for a map.
+    pub(crate) owner: &'a str,
+    /// The type of its value, or of the elements of its list; empty for scalars and maps.
+    pub(crate) kind: &'a str,
+    /// A field of a struct, not a key of a map.
+    pub(crate) declared: bool,
+}
+
+/// Finds the field at a path; none where no schema is known or the schema has no such field.
+pub(crate) fn field(resource: &Resource, path: &[&str]) -> Option<Field<'static>> {
+    let key = (resource.group.as_str(), resource.version.as_str(), resource.kind.as_str());
+    let mut schema = SCHEMAS.roots.iter().find(|(held, _)| **held == key).map(|(_, schema)| schema)?;
+    let (mut owner, mut declared) = ("", false);
+    for name in path {
+        schema = element(schema);
+        owner = short_name(schema);
+        let inner = resolved(schema);
+        (schema, declared) = match (inner["properties"].get(name), &inner["additionalProperties"]) {
+            (Some(property), _) => (property, true),
+            (None, additional @ Value::Object(_)) => (additional, false),
+            _ => return None,
+        };
+    }
+    Some(Field { owner, kind: short_name(element(schema)), declared })
+}
+
+/// What the schemas say of a type's field.
+pub(crate) fn description(owner: &str, field: &str) -> &'static str {
+    let own = |(name, _): &(&String, &Value)| name.rsplit('.').next() == Some(owner);
+    let found = SCHEMAS.definitions.iter().filter(own).map(|(_, schema)| &schema["properties"][field]["description"]);
+    found.filter_map(Value::as_str).next_back().unwrap_or_default()
+}
+
+/// The schema of a list's elements; any other schema itself.
+fn element(schema: &Value) -> &Value {
+    let inner = resolved(schema);
+    if inner["type"] == "array" { &inner["items"] } else { schema }
+}
+
+fn short_name(schema: &Value) -> &str {
+    name_of(schema).and_then(|name| name.rsplit('.').next()).unwrap_or_default()
+}
+
 /// Where a value stands: the path of its field, and the Go struct that has the field.
 struct Place<'a> {
     path: &'a str,
@@ -138,6 +185,17 @@ fn walk(schema: &Value, value: &mut Value, place: &Place<'_>, unknown: &mut Vec<
         Value::Array(_) if wanted.is_some_and(|wanted| wanted != "array") => wrong("array"),
         Value::String(_) if wanted.is_some_and(|wanted| wanted != "string") => wrong("string"),
         Value::Bool(_) if wanted.is_some_and(|wanted| wanted != "boolean") => wrong("bool"),
+        Value::Number(number) if wanted == Some("integer") && number.is_f64() => wrong(&format!("number {number}")),
+        Value::String(text) if own == Some("Quantity") => {
+            if let Err(why) = quantity::parse(text) {
+                odd.get_or_insert_with(|| why.to_owned());
+            }
+        }
+        Value::String(text) if schema["format"] == "byte" => {
+            if let Some(at) = not_base64(text) {
+                odd.get_or_insert_with(|| format!("illegal base64 data at input byte {at}"));
+            }
+        }
         Value::Number(_)
             if matches!(wanted, Some("string" | "boolean" | "array" | "object")) && !schema_takes_numbers(schema) =>
         {
@@ -181,6 +239,14 @@ fn walk_map(
     });
 }
 
+/// Where a text stops being base64, if it does.
+fn not_base64(text: &str) -> Option<usize> {
+    let bare: String = text.chars().filter(|c| !matches!(c, '\r' | '\n')).collect();
+    base64::engine::general_purpose::STANDARD.decode(&bare).err()?;
+    let odd = |c: char| !c.is_ascii_alphanumeric() && !"+/=".contains(c);
+    Some(text.find(odd).unwrap_or(text.len()))
+}
+
 /// IntOrString and Quantity are strings in the schema, and may be written as numbers.
 fn schema_takes_numbers(schema: &Value) -> bool {
     schema["x-kubernetes-int-or-string"] == true
@@ -211,7 +277,7 @@ pub(crate) fn serve(cluster: &Cluster, rest: &[&str], accept: &str) -> Result<Re
         ["v3", "api", version] => document(cluster, "", version),
         ["v3", "apis", group, version] => document(cluster, group, version),
         ["v2"] => Ok(second_version(cluster, accept)),
-        _ => Err(Status::no_such_path()),
+        _ => Ok(Reply::no_page()),
     }
 }
 

@@ -15,6 +15,15 @@ impl Status {
         }))
     }
 
+    /// A failure that the real server did not foresee: without a reason.
+    pub(crate) fn plain(code: u16, message: impl Into<String>) -> Self {
+        let mut status = Self::failure(code, "", message);
+        if let Some(map) = status.0.as_object_mut() {
+            map.remove("reason");
+        }
+        status
+    }
+
     /// Wraps a Status object that came over the wire.
     pub(crate) fn from_value(value: Value) -> Self {
         Self(value)
@@ -65,6 +74,15 @@ impl Status {
         self
     }
 
+    /// With one more machine-readable cause.
+    pub(crate) fn with_cause(mut self, cause: Value) -> Self {
+        match self.0["details"]["causes"].as_array_mut() {
+            Some(causes) => causes.push(cause),
+            None => self.0["details"]["causes"] = json!([cause]),
+        }
+        self
+    }
+
     pub(crate) fn not_found(group: &str, plural: &str, name: &str) -> Self {
         Self::failure(404, "NotFound", format!("{} \"{name}\" not found", qualified(plural, group)))
             .with_details(details(group, plural, name))
@@ -78,6 +96,13 @@ impl Status {
     pub(crate) fn already_exists(group: &str, plural: &str, name: &str) -> Self {
         Self::failure(409, "AlreadyExists", format!("{} \"{name}\" already exists", qualified(plural, group)))
             .with_details(details(group, plural, name))
+    }
+
+    /// Its name is taken by an object that is still going.
+    pub(crate) fn still_there(group: &str, plural: &str, name: &str) -> Self {
+        let mut status = Self::already_exists(group, plural, name);
+        status.0["message"] = format!("object is being deleted: {}", status.message()).into();
+        status
     }
 
     pub(crate) fn conflict(group: &str, plural: &str, name: &str, why: &str) -> Self {
@@ -129,7 +154,7 @@ impl Status {
 
     /// A revision that does not exist yet.
     pub(crate) fn too_large(asked: u64, current: u64) -> Self {
-        let message = format!("Too large resource version: {asked}, current: {current}");
+        let message = format!("Timeout: Too large resource version: {asked}, current: {current}");
         Self::failure(504, "Timeout", message).with_details(json!({
             "causes": [{"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}],
             "retryAfterSeconds": 1,
@@ -150,7 +175,13 @@ impl Status {
 
     /// 422 with one cause per field.
     pub(crate) fn invalid(group: &str, kind: &str, name: &str, errors: &[FieldError]) -> Self {
-        let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();
+        // A mistake that two checks find is said once, and listed twice.
+        let mut lines: Vec<String> = Vec::new();
+        for line in errors.iter().map(ToString::to_string) {
+            if !lines.contains(&line) {
+                lines.push(line);
+            }
+        }
         let text = if let [only] = lines.as_slice() { only.clone() } else { format!("[{}]", lines.join(", ")) };
         let causes: Vec<Value> =
             errors.iter().map(|e| json!({"reason": e.reason, "message": e.detail_line(), "field": e.field})).collect();
@@ -183,7 +214,12 @@ impl FieldError {
     }
 
     pub(crate) fn invalid(field: impl Into<String>, value: &Value, detail: &str) -> Self {
-        let detail = format!("Invalid value: {}: {detail}", shown(value));
+        Self::invalid_shown(field, &shown(value), detail)
+    }
+
+    /// `invalid` with the value as it is to be shown.
+    pub(crate) fn invalid_shown(field: impl Into<String>, value: &str, detail: &str) -> Self {
+        let detail = format!("Invalid value: {value}: {detail}");
         Self { field: field.into(), reason: "FieldValueInvalid", detail }
     }
 
@@ -193,8 +229,13 @@ impl FieldError {
     }
 
     pub(crate) fn unsupported(field: impl Into<String>, value: &Value, supported: &[String]) -> Self {
+        Self::unsupported_shown(field, &shown(value), supported)
+    }
+
+    /// `unsupported` with the value as it is to be shown.
+    pub(crate) fn unsupported_shown(field: impl Into<String>, value: &str, supported: &[String]) -> Self {
         let supported: Vec<String> = supported.iter().map(|s| format!("\"{s}\"")).collect();
-        let detail = format!("Unsupported value: {}: supported values: {}", shown(value), supported.join(", "));
+        let detail = format!("Unsupported value: {value}: supported values: {}", supported.join(", "));
         Self { field: field.into(), reason: "FieldValueNotSupported", detail }
     }
 

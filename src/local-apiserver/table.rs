@@ -3,6 +3,7 @@
 mod built_in;
 mod columns;
 mod custom;
+mod descriptions;
 
 use std::sync::Arc;
 
@@ -10,24 +11,21 @@ use serde_json::{Value, json};
 
 use crate::handlers::Asked;
 
-/// Whether the client asks for a table.
-pub(crate) fn is_wanted(accept: &str) -> bool {
-    accept.split(',').next().is_some_and(|first| first.contains("as=Table"))
-}
-
 /// A column: name, type, format, and whether only `-o wide` shows it.
 #[derive(Debug, Clone)]
 pub(crate) struct Column {
     pub(crate) name: String,
     pub(crate) kind: String,
     pub(crate) format: String,
+    pub(crate) description: String,
     pub(crate) wide: bool,
 }
 
 impl Column {
     pub(crate) fn new(name: &str, kind: &str, wide: bool) -> Self {
         let format = if name == "Name" { "name" } else { "" };
-        Self { name: name.to_owned(), kind: kind.to_owned(), format: format.to_owned(), wide }
+        let description = String::new();
+        Self { name: name.to_owned(), kind: kind.to_owned(), format: format.to_owned(), description, wide }
     }
 }
 
@@ -62,7 +60,7 @@ pub(crate) fn render(asked: &Asked<'_>, objects: &[Arc<Value>], metadata: &Value
         .iter()
         .map(|column| {
             json!({
-                "name": column.name, "type": column.kind, "format": column.format, "description": "",
+                "name": column.name, "type": column.kind, "format": column.format, "description": column.description,
                 "priority": i32::from(column.wide),
             })
         })

@@ -11,12 +11,16 @@ use sha2::Digest;
 
 use crate::cluster::Cluster;
 use crate::handlers::Asked;
-use crate::request::Reply;
+use crate::request::{Call, Reply};
 use crate::status::{FieldError, Status};
 use crate::user::User;
 
+/// The media type of keys.
+const JWK_SET: &str = "application/jwk-set+json";
 /// Shortest lifetime that TokenRequest grants, seconds.
 const LIFETIME_MIN: i64 = 600;
+/// The first lifetime that is too long, seconds.
+const LIFETIME_MAX: i64 = (1 << 32) + 1;
 /// Lifetime when none is asked for, seconds.
 const LIFETIME_DEFAULT: i64 = 3600;
 
@@ -51,7 +55,7 @@ impl Keys {
     }
 
     fn sign(&self, claims: &Value) -> Result<String, Status> {
-        let header = Header { kid: Some(self.id.clone()), ..Header::new(Algorithm::ES256) };
+        let header = Header { kid: Some(self.id.clone()), typ: None, ..Header::new(Algorithm::ES256) };
         jsonwebtoken::encode(&header, claims, &self.signing).map_err(Status::internal)
     }
 
@@ -65,23 +69,46 @@ impl Keys {
     }
 }
 
-/// The OIDC documents, which anybody may read.
-pub(crate) fn documents(cluster: &Cluster, path: &str) -> Option<Value> {
-    let base =
-        url::Url::parse(&cluster.issuer).map(|url| url.path().trim_end_matches('/').to_owned()).unwrap_or_default();
-    let jwks = || json!({"keys": [cluster.keys.jwk]});
-    if path == "/openid/v1/jwks" || path == format!("{base}/keys") {
-        return Some(jwks());
+/// Where the issuer's own documents are, which anybody may read: AWS serves them beside the cluster.
+fn issuer_path(cluster: &Cluster) -> String {
+    url::Url::parse(&cluster.issuer).map(|url| url.path().trim_end_matches('/').to_owned()).unwrap_or_default()
+}
+
+/// Whether a path is one of the issuer's own documents.
+pub(crate) fn is_published(cluster: &Cluster, path: &str) -> bool {
+    let base = issuer_path(cluster);
+    !base.is_empty() && path.starts_with(&format!("{base}/"))
+}
+
+/// The OIDC documents: those that the API server shows, and those of the issuer as AWS publishes them.
+pub(crate) fn documents(cluster: &Cluster, call: &Call) -> Option<Result<Reply, Status>> {
+    let base = issuer_path(cluster);
+    let keys = json!({"keys": [cluster.keys.jwk]});
+    let mut configuration = json!({
+        "issuer": cluster.issuer, "jwks_uri": format!("{}/keys", cluster.issuer), "response_types_supported": ["id_token"],
+        "subject_types_supported": ["public"], "id_token_signing_alg_values_supported": ["ES256"],
+    });
+    match call.path.as_str() {
+        "/.well-known/openid-configuration" => Some(Ok(Reply::json(200, configuration))),
+        "/openid/v1/jwks" => Some(jwk_set(call, keys)),
+        path if path == format!("{base}/keys") => Some(Ok(Reply::json(200, keys))),
+        path if path == format!("{base}/.well-known/openid-configuration") => {
+            configuration["authorization_endpoint"] = "urn:kubernetes:programmatic_authorization".into();
+            configuration["claims_supported"] = json!(["sub", "iss"]);
+            Some(Ok(Reply::json(200, configuration)))
+        }
+        _ => None,
     }
-    if path == format!("{base}/.well-known/openid-configuration") || path == "/.well-known/openid-configuration" {
-        return Some(json!({
-            "issuer": cluster.issuer, "jwks_uri": format!("{}/keys", cluster.issuer),
-            "authorization_endpoint": "urn:kubernetes:programmatic_authorization",
-            "response_types_supported": ["id_token"], "subject_types_supported": ["public"],
-            "claims_supported": ["sub", "iss"], "id_token_signing_alg_values_supported": ["ES256"],
-        }));
+}
+
+/// The API server has its keys in one form only.
+fn jwk_set(call: &Call, keys: Value) -> Result<Reply, Status> {
+    let accept = call.header("accept");
+    if accept.is_empty() || ["*/*", "application/*", JWK_SET].iter().any(|media| accept.contains(media)) {
+        return Ok(Reply::json(200, keys).typed(JWK_SET));
     }
-    None
+    let why = format!("406: Not Acceptable\n\nAvailable representations: {JWK_SET}");
+    Err(Status::failure(406, "NotAcceptable", why).with_details(json!({})))
 }
 
 /// `POST …/serviceaccounts/x/token`.
@@ -91,12 +118,13 @@ pub(crate) fn request(asked: &Asked<'_>) -> Result<Reply, Status> {
     let account = asked.stored()?;
     let namespace = &asked.target.namespace;
     let seconds = body["spec"]["expirationSeconds"].as_i64().unwrap_or(LIFETIME_DEFAULT);
-    if seconds < LIFETIME_MIN {
-        let error = FieldError::invalid(
-            "spec.expirationSeconds",
-            &seconds.into(),
-            "may not specify a duration less than 10 minutes",
-        );
+    let wrong = match seconds {
+        ..LIFETIME_MIN => Some("may not specify a duration less than 10 minutes"),
+        LIFETIME_MAX.. => Some("may not specify a duration larger than 2^32 seconds"),
+        _ => None,
+    };
+    if let Some(detail) = wrong {
+        let error = FieldError::invalid("spec.expirationSeconds", &seconds.into(), detail);
         return Err(Status::invalid("authentication.k8s.io", "TokenRequest", "", &[error]));
     }
     let audiences = match body["spec"]["audiences"].as_array() {
@@ -121,8 +149,12 @@ pub(crate) fn request(asked: &Asked<'_>) -> Result<Reply, Status> {
     let at = now.checked_add(jiff::SignedDuration::from_secs(seconds)).unwrap_or(jiff::Timestamp::MAX);
     body["kind"] = "TokenRequest".into();
     body["apiVersion"] = "authentication.k8s.io/v1".into();
-    body["metadata"] =
-        json!({"name": asked.target.name, "namespace": namespace, "creationTimestamp": cluster.now_text()});
+    body["metadata"] = json!({
+        "name": asked.target.name, "namespace": namespace, "uid": account["metadata"]["uid"],
+        "creationTimestamp": cluster.now_text(),
+    });
+    // An optional object that is shown even where there is none.
+    body["spec"]["boundObjectRef"] = body["spec"]["boundObjectRef"].take();
     body["spec"]["audiences"] = audiences;
     body["spec"]["expirationSeconds"] = seconds.into();
     body["status"] = json!({"token": token, "expirationTimestamp": at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()});
@@ -138,18 +170,22 @@ fn bound_object(asked: &Asked<'_>, reference: &Value) -> Result<Option<(&'static
         Some("Pod") => ("pod", "pods"),
         Some("Secret") => ("secret", "secrets"),
         other => {
-            return Err(Status::bad_request(format!(
-                "cannot bind token for serviceaccount to object of type {other:?}"
-            )));
+            let version = reference["apiVersion"].as_str().unwrap_or_default();
+            let (group, version) = version.split_once('/').unwrap_or(("", version));
+            let kind = other.unwrap_or_default();
+            let why = format!("cannot bind token to object of type {group}/{version}, Kind={kind}");
+            return Err(Status::bad_request(why));
         }
     };
     let object =
         asked.cluster.get(shelf, &asked.target.namespace, name).ok_or_else(|| Status::not_found("", shelf, name))?;
     let uid = &object["metadata"]["uid"];
     if reference["uid"].as_str().is_some_and(|wanted| !wanted.is_empty() && uid != wanted) {
-        let why =
-            format!("the UID in the bound object reference ({}) does not match the UID in record", reference["uid"]);
-        return Err(Status::conflict("", shelf, name, &why));
+        let given = reference["uid"].as_str().unwrap_or_default();
+        let why = format!(
+            "the UID in the bound object reference ({given}) does not match the UID in record. The object might have been deleted and then recreated"
+        );
+        return Err(Status::conflict("", reference["kind"].as_str().unwrap_or_default(), name, &why));
     }
     if key == "pod" && object["spec"]["serviceAccountName"] != asked.target.name.as_str() {
         return Err(Status::bad_request(format!(
@@ -160,15 +196,15 @@ fn bound_object(asked: &Asked<'_>, reference: &Value) -> Result<Option<(&'static
     Ok(Some((key, json!({"name": name, "uid": uid}))))
 }
 
-/// The user of a token of this cluster for one of `audiences`, if everything about it holds.
-pub(crate) fn authenticate(cluster: &Cluster, token: &str, audiences: &[&str]) -> Option<User> {
+/// The user of a token of this cluster for one of `audiences`, if everything about it holds, and which of them it is for.
+pub(crate) fn authenticate(cluster: &Cluster, token: &str, audiences: &[&str]) -> Option<(User, Vec<String>)> {
     let claims = cluster.keys.verify(token)?;
     let now = cluster.clock.now().as_second();
     let leeway = Duration::from_secs(10).as_secs() as i64;
     let current = claims["exp"].as_i64()? > now && claims["nbf"].as_i64()? <= now + leeway;
-    let meant =
-        claims["aud"].as_array()?.iter().filter_map(Value::as_str).any(|audience| audiences.contains(&audience));
-    if !current || !meant || claims["iss"] != cluster.issuer.as_str() {
+    let meant: Vec<&str> =
+        claims["aud"].as_array()?.iter().filter_map(Value::as_str).filter(|own| audiences.contains(own)).collect();
+    if !current || meant.is_empty() || claims["iss"] != cluster.issuer.as_str() {
         return None;
     }
     let private = &claims["kubernetes.io"];
@@ -196,5 +232,5 @@ pub(crate) fn authenticate(cluster: &Cluster, token: &str, audiences: &[&str]) -
     if let Some(id) = claims["jti"].as_str() {
         user.extra.insert("authentication.kubernetes.io/credential-id".to_owned(), vec![format!("JTI={id}")]);
     }
-    Some(user)
+    Some((user, meant.into_iter().map(str::to_owned).collect()))
 }

@@ -137,7 +137,8 @@ impl DeploymentController {
             return Ok(());
         }
         let patch = json!({"metadata": {"annotations": {revision::REVISION: number}}});
-        self.world.merge(DEPLOYMENTS, &Key::of(deployment), "", &patch).await?;
+        // As the real controller does: the number comes with the status, and so belongs to the status' writer.
+        self.world.merge(DEPLOYMENTS, &Key::of(deployment), "status", &patch).await?;
         Ok(())
     }
 

@@ -11,11 +11,15 @@ fn set(object: &mut Value, field: &str, value: Value) {
 }
 
 pub(crate) fn apply(resource: &Resource, object: &mut Value) {
+    if resource.custom.is_some() {
+        return;
+    }
     if !object["spec"].is_object() && matches!(resource.kind.as_str(), "Pod" | "Service") {
         return;
     }
     match resource.kind.as_str() {
-        "Pod" => pod_spec(&mut object["spec"]),
+        "Pod" => pod(&mut object["spec"]),
+        "Namespace" => namespace(object),
         "Deployment" => deployment(object),
         "ReplicaSet" | "StatefulSet" => {
             set(&mut object["spec"], "replicas", 1.into());
@@ -84,8 +88,6 @@ fn deployment(object: &mut Value) {
 }
 
 fn job(object: &mut Value) {
-    let uid = object["metadata"]["uid"].clone();
-    let name = object["metadata"]["name"].clone();
     let spec = &mut object["spec"];
     set(spec, "backoffLimit", 6.into());
     if spec["completions"].is_null() && spec["parallelism"].is_null() {
@@ -96,20 +98,34 @@ fn job(object: &mut Value) {
     set(spec, "suspend", false.into());
     set(spec, "manualSelector", false.into());
     set(spec, "podReplacementPolicy", "TerminatingOrFailed".into());
+    template(object);
+    let labels = object["spec"]["template"]["metadata"]["labels"].clone();
+    if !labels.is_null() && object["metadata"]["labels"].as_object().is_none_or(serde_json::Map::is_empty) {
+        object["metadata"]["labels"] = labels;
+    }
+}
+
+/// The selector and labels by which a new Job finds its pods.
+pub(crate) fn job_selector(object: &mut Value) {
+    let uid = object["metadata"]["uid"].clone();
+    let name = object["metadata"]["name"].clone();
+    let spec = &mut object["spec"];
     if spec["selector"].is_null() && spec["manualSelector"] != true {
         spec["selector"] = json!({"matchLabels": {"batch.kubernetes.io/controller-uid": uid}});
         if !spec["template"]["metadata"].is_object() {
             spec["template"]["metadata"] = json!({});
         }
         let labels = &mut spec["template"]["metadata"]["labels"];
+        let before = labels.clone();
         for (key, value) in [("controller-uid", &uid), ("job-name", &name)] {
             labels[key] = value.clone();
             labels[format!("batch.kubernetes.io/{key}")] = value.clone();
         }
-    }
-    template(object);
-    if object["metadata"]["labels"].as_object().is_none_or(serde_json::Map::is_empty) {
-        object["metadata"]["labels"] = object["spec"]["template"]["metadata"]["labels"].clone();
+        let labels = labels.clone();
+        // A Job that took its labels from its template shares them in the real server, additions and all.
+        if before.is_object() && object["metadata"]["labels"] == before {
+            object["metadata"]["labels"] = labels;
+        }
     }
 }
 
@@ -155,7 +171,7 @@ fn autoscaler(spec: &mut Value) {
 fn binding(object: &mut Value) {
     set(&mut object["roleRef"], "apiGroup", "rbac.authorization.k8s.io".into());
     for subject in object["subjects"].as_array_mut().into_iter().flatten() {
-        if subject["kind"] != "ServiceAccount" {
+        if matches!(subject["kind"].as_str(), Some("User" | "Group")) {
             set(subject, "apiGroup", "rbac.authorization.k8s.io".into());
         }
     }
@@ -166,14 +182,30 @@ fn service(spec: &mut Value) {
     set(spec, "sessionAffinity", "None".into());
     if spec["type"] != "ExternalName" {
         set(spec, "internalTrafficPolicy", "Cluster".into());
-        set(spec, "ipFamilies", json!(["IPv4"]));
-        set(spec, "ipFamilyPolicy", "SingleStack".into());
     }
     for port in spec["ports"].as_array_mut().into_iter().flatten() {
         set(port, "protocol", "TCP".into());
         let number = port["port"].clone();
         set(port, "targetPort", number);
     }
+}
+
+fn namespace(object: &mut Value) {
+    let name = object["metadata"]["name"].clone();
+    if name.is_string() {
+        object["metadata"]["labels"]["kubernetes.io/metadata.name"] = name;
+    }
+}
+
+/// Defaults that a pod has and a template does not.
+fn pod(spec: &mut Value) {
+    set(spec, "enableServiceLinks", true.into());
+    for field in ["containers", "initContainers"] {
+        for container in spec[field].as_array_mut().into_iter().flatten() {
+            requests_from_limits(&mut container["resources"]);
+        }
+    }
+    pod_spec(spec);
 }
 
 /// Defaults of a pod's spec; idempotent.
@@ -203,9 +235,11 @@ fn volume_defaults(volume: &mut Value) {
             set(&mut volume[kind], "defaultMode", 420.into());
         }
     }
-    for source in volume["projected"]["sources"].as_array_mut().into_iter().flatten() {
-        if source["serviceAccountToken"].is_object() {
-            set(&mut source["serviceAccountToken"], "expirationSeconds", 3600.into());
+    if volume["projected"].is_object() {
+        for source in volume["projected"]["sources"].as_array_mut().into_iter().flatten() {
+            if source["serviceAccountToken"].is_object() {
+                set(&mut source["serviceAccountToken"], "expirationSeconds", 3600.into());
+            }
         }
     }
     if let Some(map) = volume.as_object_mut() {
@@ -221,7 +255,6 @@ fn container(container: &mut Value) {
     set(container, "terminationMessagePath", "/dev/termination-log".into());
     set(container, "terminationMessagePolicy", "File".into());
     set(container, "resources", json!({}));
-    requests_from_limits(&mut container["resources"]);
     for port in container["ports"].as_array_mut().into_iter().flatten() {
         set(port, "protocol", "TCP".into());
     }
@@ -258,9 +291,6 @@ fn container(container: &mut Value) {
 
 fn requests_from_limits(resources: &mut Value) {
     let Some(limits) = resources["limits"].as_object().cloned() else {
-        if let Some(map) = resources.as_object_mut() {
-            map.retain(|_, value| !value.is_null());
-        }
         return;
     };
     if !resources["requests"].is_object() {

@@ -30,6 +30,12 @@ pub(crate) fn allocate(asked: &Asked<'_>, old: Option<&Value>, object: &mut Valu
     if object["spec"]["clusterIPs"].is_null() {
         object["spec"]["clusterIPs"] = json!([object["spec"]["clusterIP"]]);
     }
+    for (field, value) in [("ipFamilies", json!(["IPv4"])), ("ipFamilyPolicy", "SingleStack".into())] {
+        if object["spec"][field].is_null() {
+            object["spec"][field] =
+                old.map(|old| old["spec"][field].clone()).filter(|held| !held.is_null()).unwrap_or(value);
+        }
+    }
     if object["status"].is_null() {
         object["status"] = json!({"loadBalancer": {}});
     }

@@ -20,25 +20,27 @@ pub(crate) fn allowed(cluster: &Cluster, user: &User, attributes: &Attributes) -
 pub(crate) fn rules(cluster: &Cluster, user: &User, namespace: &str) -> Vec<(Value, String)> {
     let mut rules = Vec::new();
     let (bindings, _) = cluster.store.list(&format!("clusterrolebindings.{GROUP}"), None);
-    for binding in bindings.iter().filter(|binding| binds(binding, user, "")) {
-        collect(cluster, binding, "", "ClusterRoleBinding", &mut rules);
+    for binding in &bindings {
+        collect(cluster, user, binding, "", &mut rules);
     }
     if !namespace.is_empty() {
         let (bindings, _) = cluster.store.list(&format!("rolebindings.{GROUP}"), Some(namespace));
-        for binding in bindings.iter().filter(|binding| binds(binding, user, namespace)) {
-            collect(cluster, binding, namespace, "RoleBinding", &mut rules);
+        for binding in &bindings {
+            collect(cluster, user, binding, namespace, &mut rules);
         }
     }
     rules
 }
 
-fn collect(cluster: &Cluster, binding: &Value, namespace: &str, kind: &str, rules: &mut Vec<(Value, String)>) {
+fn collect(cluster: &Cluster, user: &User, binding: &Value, namespace: &str, rules: &mut Vec<(Value, String)>) {
+    let Some(subject) = bound(binding, user, namespace) else { return };
+    let kind = if namespace.is_empty() { "ClusterRoleBinding" } else { "RoleBinding" };
     let reference = &binding["roleRef"];
     let name = reference["name"].as_str().unwrap_or_default();
     let at = binding["metadata"]["name"].as_str().unwrap_or_default();
     let place = if namespace.is_empty() { at.to_owned() } else { format!("{at}/{namespace}") };
-    let why =
-        format!("RBAC: allowed by {kind} \"{place}\" of {} \"{name}\"", reference["kind"].as_str().unwrap_or_default());
+    let role = reference["kind"].as_str().unwrap_or_default();
+    let why = format!("RBAC: allowed by {kind} \"{place}\" of {role} \"{name}\" to {subject}");
     for rule in role_rules(cluster, reference, namespace) {
         rules.push((rule, why.clone()));
     }
@@ -64,18 +66,21 @@ pub(crate) fn role_rules(cluster: &Cluster, reference: &Value, namespace: &str) 
     rules
 }
 
-fn binds(binding: &Value, user: &User, namespace: &str) -> bool {
-    binding["subjects"].as_array().into_iter().flatten().any(|subject| {
+/// The subject of a binding that the user is, if one is.
+fn bound(binding: &Value, user: &User, namespace: &str) -> Option<String> {
+    binding["subjects"].as_array().into_iter().flatten().find_map(|subject| {
         let name = subject["name"].as_str().unwrap_or_default();
-        match subject["kind"].as_str() {
-            Some("User") => user.name == name,
-            Some("Group") => user.is_in(name),
-            Some("ServiceAccount") => {
+        let kind = subject["kind"].as_str()?;
+        let (is_meant, shown) = match kind {
+            "User" => (user.name == name, name.to_owned()),
+            "Group" => (user.is_in(name), name.to_owned()),
+            "ServiceAccount" => {
                 let ns = subject["namespace"].as_str().unwrap_or(namespace);
-                user.name == format!("system:serviceaccount:{ns}:{name}")
+                (user.name == format!("system:serviceaccount:{ns}:{name}"), format!("{name}/{ns}"))
             }
-            _ => false,
-        }
+            _ => return None,
+        };
+        is_meant.then(|| format!("{kind} \"{shown}\""))
     })
 }
 

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::{Attributes, allowed, rbac};
 use crate::cluster::Cluster;
+use crate::handlers::meta;
 use crate::kinds::Resource;
 use crate::request::{Call, Reply, Target};
 use crate::status::{FieldError, Status};
@@ -24,17 +25,22 @@ pub(crate) fn create(
     }
     review["kind"] = resource.kind.clone().into();
     review["apiVersion"] = resource.api_version().into();
-    if !review["metadata"].is_object() {
-        review["metadata"] = json!({"creationTimestamp": null});
-    }
+    meta::metadata(&mut review).retain(|_, value| !value.is_null());
     let spec = review["spec"].clone();
     review["status"] = match resource.kind.as_str() {
-        "SelfSubjectReview" => json!({"userInfo": user_value(&call.user)}),
-        "TokenReview" => token_review(cluster, &spec),
-        "SelfSubjectAccessReview" => access(cluster, &call.user, &spec, None)?,
-        "SelfSubjectRulesReview" => rules(cluster, &call.user, spec["namespace"].as_str().unwrap_or_default()),
-        "LocalSubjectAccessReview" => access(cluster, &subject(&spec)?, &spec, Some(&target.namespace))?,
-        _ => access(cluster, &subject(&spec)?, &spec, None)?,
+        "SelfSubjectReview" => {
+            review["metadata"]["creationTimestamp"] = cluster.now_text().into();
+            json!({"userInfo": user_value(&call.user)})
+        }
+        "TokenReview" => token_review(cluster, &spec)?,
+        "SelfSubjectAccessReview" => access(cluster, Some(&call.user), &spec, None)?,
+        "SelfSubjectRulesReview" => {
+            // The answer to "what may I do here" does not repeat where "here" is.
+            review["spec"] = json!({});
+            rules(cluster, &call.user, spec["namespace"].as_str().unwrap_or_default())?
+        }
+        "LocalSubjectAccessReview" => access(cluster, None, &spec, Some(&target.namespace))?,
+        _ => access(cluster, None, &spec, None)?,
     };
     Ok(Reply::json(201, review))
 }
@@ -50,21 +56,25 @@ fn user_value(user: &User) -> Value {
     value
 }
 
-fn token_review(cluster: &Cluster, spec: &Value) -> Value {
+fn token_review(cluster: &Cluster, spec: &Value) -> Result<Value, Status> {
+    let token = spec["token"].as_str().unwrap_or_default();
+    if token.is_empty() {
+        return Err(Status::bad_request("token is required for TokenReview in authentication"));
+    }
     let asked: Vec<&str> = spec["audiences"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     let own = authentication::audiences(cluster);
     let audiences = if asked.is_empty() { own.to_vec() } else { asked };
-    match tokens::authenticate(cluster, spec["token"].as_str().unwrap_or_default(), &audiences) {
-        Some(user) => json!({"authenticated": true, "user": user_value(&user), "audiences": audiences}),
-        None => json!({"authenticated": false, "error": "invalid bearer token", "user": {}}),
-    }
+    Ok(match tokens::authenticate(cluster, token, &audiences) {
+        Some((user, meant)) => json!({"authenticated": true, "user": user_value(&user), "audiences": meant}),
+        None => json!({"error": "invalid bearer token", "user": {}}),
+    })
 }
 
-fn subject(spec: &Value) -> Result<User, Status> {
+fn subject(spec: &Value) -> User {
     let strings = |value: &Value| -> Vec<String> {
         value.as_array().into_iter().flatten().filter_map(|item| item.as_str().map(str::to_owned)).collect()
     };
-    let user = User {
+    User {
         name: spec["user"].as_str().unwrap_or_default().to_owned(),
         groups: strings(&spec["groups"]),
         uid: spec["uid"].as_str().unwrap_or_default().to_owned(),
@@ -74,15 +84,34 @@ fn subject(spec: &Value) -> Result<User, Status> {
             .flatten()
             .map(|(key, value)| (key.clone(), strings(value)))
             .collect(),
-    };
-    if user.name.is_empty() && user.groups.is_empty() {
-        let error = FieldError::invalid("spec.user", &"".into(), "at least one of user or group must be specified");
-        return Err(Status::invalid("authorization.k8s.io", "SubjectAccessReview", "", &[error]));
     }
-    Ok(user)
 }
 
-fn access(cluster: &Cluster, user: &User, spec: &Value, namespace: Option<&str>) -> Result<Value, Status> {
+/// What is wrong with a question about access; `user` is nobody's who is not named.
+fn check_question(spec: &Value, user: &User) -> Result<(), Status> {
+    let (on, path) = (&spec["resourceAttributes"], &spec["nonResourceAttributes"]);
+    let mut errors = Vec::new();
+    if on.is_object() && path.is_object() {
+        let text = |field: &str| path[field].as_str().unwrap_or_default();
+        let shown = json!({"Path": text("path"), "Verb": text("verb")});
+        let detail = "cannot be specified in combination with resourceAttributes";
+        errors.push(FieldError::invalid("spec.nonResourceAttributes", &shown, detail));
+    } else if !on.is_object() && !path.is_object() {
+        let detail = "exactly one of nonResourceAttributes or resourceAttributes must be specified";
+        errors.push(FieldError::invalid("spec.resourceAttributes", &Value::Null, detail));
+    }
+    if user.name.is_empty() && user.groups.is_empty() {
+        errors.push(FieldError::invalid("spec.user", &"".into(), "at least one of user or group must be specified"));
+    }
+    // Reviews are refused without their kind, as the real server does it.
+    if errors.is_empty() { Ok(()) } else { Err(Status::invalid("authorization.k8s.io", "", "", &errors)) }
+}
+
+/// May the caller (`own`), or else the user that the question names, do it?
+fn access(cluster: &Cluster, own: Option<&User>, spec: &Value, namespace: Option<&str>) -> Result<Value, Status> {
+    let named = subject(spec);
+    let user = own.unwrap_or(&named);
+    check_question(spec, user)?;
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let on = &spec["resourceAttributes"];
     let attributes = if on.is_object() {
@@ -95,13 +124,9 @@ fn access(cluster: &Cluster, user: &User, spec: &Value, namespace: Option<&str>)
             name: text(&on["name"]),
             path: None,
         }
-    } else if spec["nonResourceAttributes"].is_object() {
+    } else {
         let on = &spec["nonResourceAttributes"];
         Attributes { verb: text(&on["verb"]), path: Some(text(&on["path"])), ..Attributes::default() }
-    } else {
-        return Err(Status::bad_request(
-            "exactly one of nonResourceAttributes or resourceAttributes must be specified",
-        ));
     };
     Ok(match allowed(cluster, user, &attributes) {
         Some(reason) if reason.is_empty() => json!({"allowed": true}),
@@ -110,7 +135,10 @@ fn access(cluster: &Cluster, user: &User, spec: &Value, namespace: Option<&str>)
     })
 }
 
-fn rules(cluster: &Cluster, user: &User, namespace: &str) -> Value {
+fn rules(cluster: &Cluster, user: &User, namespace: &str) -> Result<Value, Status> {
+    if namespace.is_empty() {
+        return Err(Status::bad_request("no namespace on request"));
+    }
     let mut held: Vec<Value> = rbac::rules(cluster, user, namespace).into_iter().map(|(rule, _)| rule).collect();
     if user.is_in("system:masters") {
         held.push(json!({"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}));
@@ -118,5 +146,5 @@ fn rules(cluster: &Cluster, user: &User, namespace: &str) -> Value {
     }
     let (paths, resources): (Vec<Value>, Vec<Value>) =
         held.into_iter().partition(|rule| rule["nonResourceURLs"].is_array());
-    json!({"resourceRules": resources, "nonResourceRules": paths, "incomplete": false})
+    Ok(json!({"resourceRules": resources, "nonResourceRules": paths, "incomplete": false}))
 }

@@ -107,7 +107,8 @@ fn api_services(cluster: &Cluster) -> Result<(), Status> {
     let mut seen: Vec<(String, String)> = Vec::new();
     for resource in BUILT_IN.iter() {
         let key = (resource.group.clone(), resource.version.clone());
-        if seen.contains(&key) {
+        // The aggregator's own group is the one that it does not register.
+        if seen.contains(&key) || key.0 == "apiregistration.k8s.io" {
             continue;
         }
         put(cluster, "apiservices.apiregistration.k8s.io", "", local_api_service(cluster, &key.0, &key.1))?;
@@ -116,8 +117,31 @@ fn api_services(cluster: &Cluster) -> Result<(), Status> {
     Ok(())
 }
 
+/// `groupPriorityMinimum` of the built-in groups.
+const PRIORITIES: &[(&str, i64)] = &[
+    ("", 18_000),
+    ("apps", 17_800),
+    ("events.k8s.io", 17_750),
+    ("authentication.k8s.io", 17_700),
+    ("authorization.k8s.io", 17_600),
+    ("autoscaling", 17_500),
+    ("batch", 17_400),
+    ("policy", 17_100),
+    ("rbac.authorization.k8s.io", 17_000),
+    ("apiextensions.k8s.io", 16_700),
+    ("scheduling.k8s.io", 16_600),
+    ("coordination.k8s.io", 16_500),
+    ("discovery.k8s.io", 16_200),
+];
+
 fn local_api_service(cluster: &Cluster, group: &str, version: &str) -> Value {
-    let mut spec = json!({"version": version, "groupPriorityMinimum": if group.is_empty() { 18000 } else { 17000 }, "versionPriority": 15});
+    let priority = PRIORITIES.iter().find(|(known, _)| *known == group).map_or(16_000, |(_, priority)| *priority);
+    let version_priority = match (group, version) {
+        ("", _) => 1,
+        ("autoscaling", "v2") => 30,
+        _ => 15,
+    };
+    let mut spec = json!({"version": version, "groupPriorityMinimum": priority, "versionPriority": version_priority});
     if !group.is_empty() {
         spec["group"] = group.into();
     }

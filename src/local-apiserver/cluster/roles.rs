@@ -35,7 +35,19 @@ const APPS: &[&str] = &[
     "statefulsets/status",
 ];
 const HEALTH: &[&str] = &["/healthz", "/livez", "/readyz", "/version", "/version/"];
-const DISCOVERY: &[&str] = &["/api", "/api/*", "/apis", "/apis/*", "/openapi", "/openapi/*"];
+const DISCOVERY: &[&str] = &[
+    "/api",
+    "/api/*",
+    "/apis",
+    "/apis/*",
+    "/healthz",
+    "/livez",
+    "/openapi",
+    "/openapi/*",
+    "/readyz",
+    "/version",
+    "/version/",
+];
 const ISSUER: &[&str] =
     &["/.well-known/openid-configuration", "/.well-known/openid-configuration/", "/openid/v1/jwks", "/openid/v1/jwks/"];
 
@@ -108,7 +120,7 @@ pub(super) fn cluster_roles() -> Vec<(&'static str, Vec<Value>)> {
         ("admin", admin()),
         ("edit", edit()),
         ("view", view()),
-        ("system:discovery", vec![paths(&[DISCOVERY, HEALTH].concat())]),
+        ("system:discovery", vec![paths(DISCOVERY)]),
         ("system:public-info-viewer", vec![paths(HEALTH)]),
         ("system:service-account-issuer-discovery", vec![paths(ISSUER)]),
         (

@@ -4,13 +4,15 @@ use serde_json::{Value, json};
 
 use super::{Asked, meta, read, write};
 use crate::admission;
+use crate::crd::termination;
 use crate::request::{Reply, Target};
 use crate::selector::Selector;
-use crate::status::Status;
+use crate::status::{FieldError, Status};
 use crate::store::{Object, Stale};
 
 /// Seconds that a pod without `terminationGracePeriodSeconds` gets.
 const GRACE_SECONDS: i64 = 30;
+const POLICIES: &[&str] = &["Foreground", "Background", "Orphan"];
 
 pub(super) fn one(asked: &Asked<'_>) -> Result<Reply, Status> {
     let options = asked.call.body_value()?;
@@ -43,14 +45,15 @@ pub(super) fn collection(asked: &Asked<'_>) -> Result<Reply, Status> {
         let target = Target { name, ..asked.target.clone() };
         let each = Asked { cluster: asked.cluster, call: asked.call, resource: asked.resource.clone(), target };
         match remove(&each, &options) {
-            Ok(Outcome::Waiting(object) | Outcome::Gone(object)) => items.push(meta::served(&asked.resource, &object)),
+            Ok(Outcome::Waiting(object) | Outcome::Gone(object)) => items.push(object),
             Err(status) if status.is_not_found() => {}
             Err(status) => return Err(status),
         }
     }
     let list = json!({
         "apiVersion": asked.resource.api_version(), "kind": asked.resource.list_kind,
-        "metadata": {"resourceVersion": revision.to_string()}, "items": items,
+        "metadata": {"resourceVersion": revision.to_string()},
+        "items": read::items(&asked.resource, items.iter()),
     });
     Ok(Reply::json(200, list))
 }
@@ -61,8 +64,23 @@ pub(crate) enum Outcome {
     Gone(Object),
 }
 
+fn check_options(asked: &Asked<'_>, options: &Value) -> Result<(), Status> {
+    let policy = options["propagationPolicy"].as_str().or_else(|| asked.call.query.get("propagationPolicy"));
+    let mut errors = Vec::new();
+    if policy.is_some() && options["orphanDependents"].is_boolean() {
+        let detail = "orphanDependents and deletionPropagation cannot be both set";
+        errors.push(FieldError::invalid("propagationPolicy", &policy.into(), detail));
+    }
+    if let Some(policy) = policy.filter(|policy| !POLICIES.contains(policy)) {
+        let supported = POLICIES.iter().chain(&["nil"]).map(ToString::to_string).collect::<Vec<_>>();
+        errors.push(FieldError::unsupported("propagationPolicy", &policy.into(), &supported));
+    }
+    if errors.is_empty() { Ok(()) } else { Err(Status::invalid("meta.k8s.io", "DeleteOptions", "", &errors)) }
+}
+
 /// Deletes the target, or marks it for deletion.
 pub(crate) fn remove(asked: &Asked<'_>, options: &Value) -> Result<Outcome, Status> {
+    check_options(asked, options)?;
     loop {
         let old = asked.stored()?;
         check_preconditions(asked, options, &old)?;
@@ -71,11 +89,20 @@ pub(crate) fn remove(asked: &Asked<'_>, options: &Value) -> Result<Outcome, Stat
         if asked.call.dry_run() {
             return Ok(Outcome::Gone(old));
         }
-        let stored = write::settle(asked, &old, new);
+        let stored = if goes_at_once(asked, &old, &new) {
+            // Nothing waits, so nothing is marked: the last state is the one that everybody has seen.
+            match asked.cluster.store.remove(&asked.resource.shelf(), &old, (*old).clone()) {
+                Ok(last) => Ok(Some(last)),
+                Err(Stale::Gone) => Err(asked.not_found()),
+                Err(_) => Ok(None),
+            }
+        } else {
+            write::settle(asked, &old, new)
+        };
         match stored {
             Ok(None) => {}
             Ok(Some(stored)) => {
-                admission::after_write(asked, &stored);
+                admission::after_write(asked);
                 let Target { namespace, name, .. } = &asked.target;
                 let gone = asked.cluster.get(&asked.resource.shelf(), namespace, name).is_none();
                 return Ok(if gone { Outcome::Gone(stored) } else { Outcome::Waiting(stored) });
@@ -86,17 +113,19 @@ pub(crate) fn remove(asked: &Asked<'_>, options: &Value) -> Result<Outcome, Stat
 }
 
 fn check_preconditions(asked: &Asked<'_>, options: &Value, old: &Value) -> Result<(), Status> {
-    for (field, name) in [("uid", "UID"), ("resourceVersion", "ResourceVersion")] {
+    let lost = "The object might have been deleted and then recreated";
+    let changed = "The object might have been modified";
+    for (field, name, hint) in [("uid", "UID", lost), ("resourceVersion", "ResourceVersion", changed)] {
         let wanted = &options["preconditions"][field];
         if !wanted.is_null() && *wanted != old["metadata"][field] {
             let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
             let why = format!(
-                "Precondition failed: {name} in precondition: {}, {name} in object meta: {}",
+                "the {name} in the precondition ({}) does not match the {name} in record ({}). {hint}",
                 text(wanted),
                 text(&old["metadata"][field])
             );
             let resource = &asked.resource;
-            return Err(Status::conflict(&resource.group, &resource.plural, &asked.target.name, &why));
+            return Err(Status::conflict(&resource.group, &resource.kind, &asked.target.name, &why));
         }
     }
     Ok(())
@@ -129,15 +158,27 @@ fn marked(asked: &Asked<'_>, options: &Value, old: &Object) -> Value {
     if !already || shorter {
         let at = asked.cluster.clock.deadline(std::time::Duration::from_secs(grace.max(0) as u64));
         metadata.insert("deletionTimestamp".to_owned(), at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string().into());
-        metadata.insert("deletionGracePeriodSeconds".to_owned(), grace.into());
-        if let Some(generation) = metadata.get("generation").and_then(Value::as_i64) {
-            metadata.insert("generation".to_owned(), (generation + 1).into());
+        // Namespaces and definitions end by ways of their own, which know no grace and make no new generation.
+        if !matches!(asked.resource.kind.as_str(), "Namespace" | "CustomResourceDefinition") {
+            metadata.insert("deletionGracePeriodSeconds".to_owned(), grace.into());
+            if let Some(generation) = metadata.get("generation").and_then(Value::as_i64) {
+                metadata.insert("generation".to_owned(), (generation + 1).into());
+            }
         }
     }
-    if asked.resource.kind == "Namespace" {
-        new["status"]["phase"] = "Terminating".into();
+    match asked.resource.kind.as_str() {
+        "Namespace" => new["status"]["phase"] = "Terminating".into(),
+        "CustomResourceDefinition" if !already => termination::mark(asked.cluster, &mut new),
+        _ => {}
     }
     new
+}
+
+/// Whether nobody has to see that the object is going: no finalizer, no namespace to be emptied, no pod to be stopped.
+fn goes_at_once(asked: &Asked<'_>, old: &Value, new: &Value) -> bool {
+    old["metadata"]["deletionTimestamp"].is_null()
+        && !matches!(asked.resource.kind.as_str(), "Pod" | "Namespace")
+        && new["metadata"]["finalizers"].as_array().is_none_or(Vec::is_empty)
 }
 
 /// Only pods on a node end gracefully.
@@ -148,15 +189,4 @@ fn grace_seconds(asked: &Asked<'_>, given: Option<i64>, old: &Value) -> i64 {
         return 0;
     }
     given.unwrap_or_else(|| old["spec"]["terminationGracePeriodSeconds"].as_i64().unwrap_or(GRACE_SECONDS)).max(0)
-}
-
-/// Removes everything of a custom resource whose definition goes.
-pub(crate) fn purge(asked: &Asked<'_>, shelf: &str) {
-    let (objects, _) = asked.cluster.store.list(shelf, None);
-    for object in objects {
-        match asked.cluster.store.remove(shelf, &object, (*object).clone()) {
-            Ok(_) | Err(Stale::Gone) => {}
-            Err(stale) => tracing::warn!(?stale, shelf, "failed to remove an object of a removed definition"),
-        }
-    }
 }

@@ -96,6 +96,9 @@ pub(super) fn version(cluster: &Cluster, group: &str, version: &str) -> Result<R
         if !resource.categories.is_empty() {
             entry["categories"] = json!(resource.categories);
         }
+        if let Some(custom) = &resource.custom {
+            entry["storageVersionHash"] = custom.storage_hash.clone().into();
+        }
         list.push(entry);
         for (name, kind, verbs) in subresources(resource) {
             let mut entry = json!({

@@ -15,6 +15,12 @@ pub(crate) fn served(resource: &Resource, object: &Value) -> Value {
     }
     if is_older_autoscaler(resource) {
         autoscaling_v1::from_v2(&mut object);
+    } else if resource.kind == "HorizontalPodAutoscaler" && resource.custom.is_none() && object["status"].is_object() {
+        // The one optional list that the real type shows even when there is none.
+        let status = &mut object["status"];
+        if status["currentMetrics"].is_null() {
+            status["currentMetrics"] = Value::Null;
+        }
     }
     object
 }
@@ -130,15 +136,18 @@ pub(crate) fn has_generation(resource: &Resource) -> bool {
         )
 }
 
-/// Drops nulls and empty maps of metadata that Kubernetes would not show either.
-pub(crate) fn tidy(object: &mut Value) {
+/// Drops nulls and empty maps of metadata that Kubernetes would not show either. The rest of a custom resource is its
+/// schema's business.
+pub(crate) fn tidy(resource: &Resource, object: &mut Value) {
     metadata(object).retain(|_, value| match value {
         Value::Null => false,
         Value::Object(map) => !map.is_empty(),
         Value::Array(items) => !items.is_empty(),
         _ => true,
     });
-    drop_nulls(object);
+    if resource.custom.is_none() {
+        drop_nulls(object);
+    }
 }
 
 fn drop_nulls(value: &mut Value) {

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{Asked, delete, meta, read, write};
+use crate::crd::validation;
 use crate::patch::PatchType;
 use crate::request::Reply;
 use crate::status::Status;
@@ -67,7 +68,7 @@ fn finalize(asked: &Asked<'_>) -> Result<Reply, Status> {
         let old = asked.stored()?;
         let mut new = (*old).clone();
         new["spec"]["finalizers"] = body["spec"]["finalizers"].clone();
-        meta::tidy(&mut new);
+        meta::tidy(&asked.resource, &mut new);
         if let Some(stored) = write::settle(asked, &old, new)? {
             return Ok(read::one(asked, 200, &stored));
         }
@@ -124,6 +125,25 @@ fn scale_of(asked: &Asked<'_>, object: &Value) -> Value {
     view
 }
 
+/// What is written to a scale subresource is the Scale of that object.
+fn check_scale(asked: &Asked<'_>, body: &Value) -> Result<(), Status> {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let (kind, version, name) = (text(&body["kind"]), text(&body["apiVersion"]), text(&body["metadata"]["name"]));
+    let fits = |given: &str, wanted: &str| given.is_empty() || given == wanted;
+    if !fits(&kind, "Scale") || !fits(&version, "autoscaling/v1") {
+        return Err(Status::bad_request(format!(
+            "the API version in the data ({version}, kind {kind}) does not match the expected API version (autoscaling/v1, kind Scale)"
+        )));
+    }
+    if !fits(&name, &asked.target.name) {
+        return Err(Status::bad_request(format!(
+            "the name of the object ({name}) does not match the name on the URL ({})",
+            asked.target.name
+        )));
+    }
+    Ok(())
+}
+
 fn scale(asked: &Asked<'_>, verb: &str) -> Result<Reply, Status> {
     let Some(scale) = asked.resource.scale.clone() else { return Err(Status::no_such_path()) };
     if verb == "get" {
@@ -141,12 +161,13 @@ fn scale(asked: &Asked<'_>, verb: &str) -> Result<Reply, Status> {
             },
             _ => return Err(Status::method_not_allowed()),
         };
+        check_scale(asked, &wanted)?;
         let version = wanted["metadata"]["resourceVersion"].as_str().unwrap_or_default();
         if !version.is_empty() && old["metadata"]["resourceVersion"] != version {
             return Err(Status::modified(&asked.resource.group, &asked.resource.plural, &asked.target.name));
         }
         let replicas = wanted["spec"]["replicas"].as_i64().unwrap_or(0);
-        if replicas < 0 {
+        if replicas < 0 && asked.resource.custom.is_none() {
             let error = crate::status::FieldError::invalid(
                 "spec.replicas",
                 &replicas.into(),
@@ -160,6 +181,12 @@ fn scale(asked: &Asked<'_>, verb: &str) -> Result<Reply, Status> {
             at = &mut at[part];
         }
         *at = replicas.into();
+        if asked.resource.custom.is_some() {
+            let errors = validation::check_scale(&scale, &new);
+            if !errors.is_empty() {
+                return Err(Status::invalid(&asked.resource.group, &asked.resource.kind, &asked.target.name, &errors));
+            }
+        }
         if let Some(stored) = write::replace(asked, &old, new, true)? {
             return Ok(Reply::json(200, scale_of(asked, &stored)));
         }

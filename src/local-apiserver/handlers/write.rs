@@ -9,6 +9,9 @@ use crate::request::Reply;
 use crate::status::{FieldError, Status};
 use crate::store::{Object, Stale};
 
+/// Metadata that is sent along with a status.
+const STATUS_METADATA: [&str; 4] = ["managedFields", "annotations", "labels", "finalizers"];
+
 /// How often a patch is tried again when somebody else was faster.
 const ATTEMPTS_MAX: u32 = 8;
 
@@ -48,10 +51,9 @@ fn check_body(asked: &Asked<'_>, body: &mut Value) -> Result<(), Status> {
     if resource.namespaced {
         let given = metadata.get("namespace").and_then(Value::as_str).unwrap_or_default();
         if !given.is_empty() && given != target.namespace {
-            return Err(Status::bad_request(format!(
-                "the namespace of the provided object does not match the namespace sent on the request ({given} != {})",
-                target.namespace
-            )));
+            return Err(Status::bad_request(
+                "the namespace of the provided object does not match the namespace sent on the request",
+            ));
         }
         metadata.insert("namespace".to_owned(), target.namespace.clone().into());
     } else {
@@ -80,7 +82,7 @@ fn insert(
     let (cluster, resource) = (asked.cluster, &asked.resource);
     check_body(asked, &mut body)?;
     if body["metadata"]["resourceVersion"].as_str().is_some_and(|version| !version.is_empty()) {
-        return Err(Status::bad_request("resourceVersion should not be set on objects to be created"));
+        return Err(Status::plain(500, "resourceVersion should not be set on objects to be created"));
     }
     admission::schema::check(asked, &mut body, warnings)?;
     let metadata = meta::metadata(&mut body);
@@ -105,29 +107,36 @@ fn insert(
     {
         map.remove("status");
     }
-    meta::tidy(&mut body);
-    let body = meta::stored(resource, body);
+    meta::tidy(resource, &mut body);
+    let mut body = meta::stored(resource, body);
+    // Fields have an owner as they were sent and defaulted; what admission adds is nobody's.
+    admission::defaults::apply(resource, &mut body);
+    match applied {
+        Some(managers) => body["metadata"]["managedFields"] = managers.clone(),
+        None => apply::track_update(resource, None, &mut body, &writer(asked)),
+    }
     loop {
         let mut object = body.clone();
         if !named {
             meta::metadata(&mut object).insert("name".to_owned(), format!("{generate}{}", suffix()).into());
         }
         admission::admit(asked, Operation::Create, None, &mut object)?;
-        match applied {
-            Some(managers) => object["metadata"]["managedFields"] = managers.clone(),
-            None => apply::track_update(resource, None, &mut object, &writer(asked)),
-        }
         let name = object["metadata"]["name"].as_str().unwrap_or_default().to_owned();
         if asked.call.dry_run() {
             return Ok(std::sync::Arc::new(object));
         }
         match cluster.store.insert(&resource.shelf(), &asked.target.namespace, &name, object) {
             Ok(stored) => {
-                admission::after_write(asked, &stored);
+                admission::after_write(asked);
                 return Ok(stored);
             }
             Err(_) if !named => {}
-            Err(_) => return Err(Status::already_exists(&resource.group, &resource.plural, &name)),
+            Err(_) => {
+                let held = cluster.get(&resource.shelf(), &asked.target.namespace, &name);
+                let going = held.is_some_and(|held| !held["metadata"]["deletionTimestamp"].is_null());
+                let refusal = if going { Status::still_there } else { Status::already_exists };
+                return Err(refusal(&resource.group, &resource.plural, &name));
+            }
         }
     }
 }
@@ -168,9 +177,15 @@ fn modified(asked: &Asked<'_>) -> Status {
 
 /// Writes `new` over `old`; `None` if somebody else was faster.
 pub(crate) fn replace(asked: &Asked<'_>, old: &Object, mut new: Value, track: bool) -> Result<Option<Object>, Status> {
-    let (cluster, resource) = (asked.cluster, &asked.resource);
+    let resource = &asked.resource;
     let uid = new["metadata"]["uid"].as_str().unwrap_or_default();
     if !uid.is_empty() && old["metadata"]["uid"] != uid {
+        if asked.call.method == http::Method::PATCH {
+            // Both the checks of all objects and those of the kind say so.
+            let error = FieldError::invalid("metadata.uid", &uid.into(), "field is immutable");
+            let errors = [error.clone(), error];
+            return Err(Status::invalid(&resource.group, &resource.kind, &asked.target.name, &errors));
+        }
         let why = format!(
             "Precondition failed: UID in precondition: {uid}, UID in object meta: {}",
             old["metadata"]["uid"].as_str().unwrap_or_default()
@@ -183,16 +198,32 @@ pub(crate) fn replace(asked: &Asked<'_>, old: &Object, mut new: Value, track: bo
         let status = new["status"].take();
         let mut kept = (**old).clone();
         kept["status"] = status;
-        for field in ["managedFields", "annotations", "labels", "finalizers"] {
-            if field == "managedFields" || resource.custom.is_none() {
-                kept["metadata"][field] = new["metadata"][field].take();
-            }
+        for field in STATUS_METADATA {
+            kept["metadata"][field] = new["metadata"][field].take();
         }
         new = kept;
-    } else if resource.status {
-        new["status"] = old["status"].clone();
+    } else if resource.status
+        && let Some(map) = new.as_object_mut()
+    {
+        match old.get("status") {
+            Some(status) => map.insert("status".to_owned(), status.clone()),
+            None => map.remove("status"),
+        };
     }
-    meta::tidy(&mut new);
+    meta::tidy(resource, &mut new);
+    if !status_only {
+        admission::defaults::apply(resource, &mut new);
+    }
+    if track {
+        apply::track_update(resource, Some(old), &mut new, &writer(asked));
+    }
+    if status_only && resource.custom.is_some() {
+        // With a custom status no metadata is written, though whoever sends some is noted as its manager.
+        for field in STATUS_METADATA.iter().filter(|field| **field != "managedFields") {
+            new["metadata"][field] = old["metadata"][field].clone();
+        }
+        meta::tidy(resource, &mut new);
+    }
     if !status_only {
         admission::admit(asked, Operation::Update, Some(old), &mut new)?;
         if meta::has_generation(resource) && meta::intent_differs(resource, old, &new) {
@@ -200,14 +231,10 @@ pub(crate) fn replace(asked: &Asked<'_>, old: &Object, mut new: Value, track: bo
             new["metadata"]["generation"] = generation.into();
         }
     }
-    if track {
-        apply::track_update(resource, Some(old), &mut new, &writer(asked));
-    }
     settle(asked, old, new).inspect(|stored| {
-        if let Some(stored) = stored {
-            admission::after_write(asked, stored);
+        if stored.is_some() {
+            admission::after_write(asked);
         }
-        let _ = cluster;
     })
 }
 
@@ -282,23 +309,34 @@ fn patched(asked: &Asked<'_>, kind: PatchType, view: &Value, body: &Value) -> Re
         PatchType::Merge => Ok(patch::merge(view, body)),
         PatchType::Strategic => patch::strategic::strategic(&asked.resource, view, body),
         PatchType::Apply => {
-            require_manager(asked)?;
+            check_applied(asked, body)?;
             let force = asked.call.query.is_true("force");
-            apply::apply(&asked.resource, Some(view), body, &writer(asked), force)
+            let applied = apply::apply(&asked.resource, Some(view), body, &writer(asked), force)?;
+            let version = body["metadata"]["resourceVersion"].as_str().unwrap_or_default();
+            if !version.is_empty() && view["metadata"]["resourceVersion"] != version {
+                return Err(modified(asked));
+            }
+            Ok(applied)
         }
     }
 }
 
-fn require_manager(asked: &Asked<'_>) -> Result<(), Status> {
-    if asked.call.query.get("fieldManager").is_some_and(|manager| !manager.is_empty()) {
-        return Ok(());
+/// What an applied configuration must be before anything is merged.
+fn check_applied(asked: &Asked<'_>, config: &Value) -> Result<(), Status> {
+    let resource = &asked.resource;
+    if !config["metadata"]["managedFields"].is_null() {
+        return Err(Status::bad_request("metadata.managedFields must be nil"));
     }
-    let error = FieldError::required("fieldManager", "is required for apply patch");
-    Err(Status::invalid("meta.k8s.io", "PatchOptions", "", &[error]))
+    let named = |field: &str| config[field].as_str().is_some_and(|text| !text.is_empty());
+    let fits = config["kind"] == resource.kind.as_str() && config["apiVersion"] == resource.api_version().as_str();
+    if named("kind") && named("apiVersion") && !fits {
+        return Err(Status::bad_request(format!("invalid object type: {}", admission::schema::kind_of(config))));
+    }
+    admission::schema::check_applied(asked, config)
 }
 
 fn create_by_apply(asked: &Asked<'_>, body: &Value) -> Result<Reply, Status> {
-    require_manager(asked)?;
+    check_applied(asked, body)?;
     let applied = apply::apply(&asked.resource, None, body, &writer(asked), true)?;
     let managers = applied["metadata"]["managedFields"].clone();
     let mut warnings = Vec::new();

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::fields::{self, Fields};
 use super::lists::{ListKind, for_apply, key_of};
+use super::zero;
 use crate::kinds::Resource;
 use crate::status::Status;
 
@@ -13,6 +14,20 @@ pub(crate) struct Writer {
     pub(crate) manager: String,
     pub(crate) subresource: String,
     pub(crate) time: String,
+}
+
+impl Writer {
+    /// Whether an entry of `managedFields` is this writer's.
+    fn is(&self, entry: &Value, operation: &str) -> bool {
+        entry["manager"] == self.manager.as_str()
+            && entry["operation"] == operation
+            && entry["subresource"].as_str().unwrap_or_default() == self.subresource
+    }
+
+    /// The main resource does not write the status, and nobody owns what is not written.
+    fn may_own(&self, resource: &Resource, path: &[String]) -> bool {
+        !(self.subresource.is_empty() && resource.status && path.first().is_some_and(|step| step == "f:status"))
+    }
 }
 
 /// The object after `config` is applied by `writer`; conflicts are refused unless forced.
@@ -28,84 +43,85 @@ pub(crate) fn apply(
         metadata.remove("managedFields");
         metadata.remove("resourceVersion");
     }
-    let wanted = fields::collect(resource, &config);
+    let mut wanted = fields::collect(resource, &config);
+    wanted.retain(|path| writer.may_own(resource, path));
     let mut managers = live.map_or_else(Vec::new, managers);
     let before = live.cloned().unwrap_or_else(|| json!({}));
-    let mut path = Vec::new();
-    let mut merged = merge(resource, &before, &config, &mut path);
-    let owned = |entry: &Value| {
-        entry["manager"] == writer.manager.as_str()
-            && entry["operation"] == "Apply"
-            && entry["subresource"].as_str().unwrap_or_default() == writer.subresource
-    };
-    let earlier = managers.iter().find(|entry| owned(entry)).map(fields_of).unwrap_or_default();
+    let mut merged = merge(resource, &before, &config, &mut Vec::new());
+    let owned = |entry: &Value| writer.is(entry, "Apply");
+    let previous = managers.iter().find(|entry| owned(entry)).cloned();
     managers.retain(|entry| !owned(entry));
-    take_over(&mut managers, &wanted, &before, &merged, force)?;
-    let others = managers.iter().fold(Fields::new(), |all, entry| fields::union(&all, &fields_of(entry)));
-    let dropped = fields::difference(&fields::difference(&earlier, &wanted), &others);
-    for path in fields::paths(&dropped) {
-        fields::remove(&mut merged, &path);
+    let earlier = previous.as_ref().map(fields_of).unwrap_or_default();
+    let held = managers.iter().map(fields_of).fold(wanted.clone(), |all, more| all.union(&more).cloned().collect());
+    let kept = fields::with_parents(resource, &held);
+    for path in fields::with_parents(resource, &earlier).difference(&kept) {
+        fields::remove(&mut merged, path);
     }
-    managers.push(entry(resource, writer, "Apply", &wanted));
-    merged["metadata"]["managedFields"] = Value::Array(managers);
+    let changes = fields::compare(resource, &before, &merged);
+    take_over(&mut managers, &changes, force)?;
+    if !wanted.is_empty() {
+        let mut entry = entry(resource, writer, "Apply", &wanted);
+        // Who applies what is so already keeps the time of the last change, or has none.
+        if live.is_some() && changes == fields::Changes::default() {
+            match previous.map(|mut entry| entry["time"].take()).filter(|time| !time.is_null()) {
+                Some(time) => entry["time"] = time,
+                None => drop(entry.as_object_mut().and_then(|entry| entry.remove("time"))),
+            }
+        }
+        managers.push(entry);
+    }
+    merged["metadata"]["managedFields"] = in_order(managers);
     Ok(merged)
 }
 
-/// Finds the fields whose value the applier changes although somebody else owns them.
-fn take_over(
-    managers: &mut Vec<Value>,
-    wanted: &Fields,
-    before: &Value,
-    merged: &Value,
-    force: bool,
-) -> Result<(), Status> {
-    let mut causes = Vec::new();
+/// Takes the changed fields from those who own them, if forced.
+fn take_over(managers: &mut Vec<Value>, changes: &fields::Changes, force: bool) -> Result<(), Status> {
+    let mut conflicts = Vec::new();
     for entry in managers.iter_mut() {
-        let shared = fields::intersection(&fields_of(entry), wanted);
-        for path in fields::paths(&shared) {
-            if path.last().is_some_and(|step| step == ".") || fields::at(before, &path) == fields::at(merged, &path) {
-                continue;
-            }
-            if force {
-                let only = path.iter().rev().fold(json!({}), |inner, step| {
-                    let mut outer = Fields::new();
-                    outer.insert(step.clone(), inner);
-                    Value::Object(outer)
-                });
-                let left = fields::difference(&fields_of(entry), only.as_object().unwrap_or(&Fields::new()));
-                entry["fieldsV1"] = Value::Object(left);
-                continue;
-            }
-            causes.push((entry.clone(), fields::shown(&path)));
-        }
+        let held = fields_of(entry);
+        conflicts.extend(held.intersection(&changes.set).map(|path| (who(entry), fields::shown(path))));
+        let left = held.into_iter().filter(|path| !changes.set.contains(path) && !changes.removed.contains(path));
+        entry["fieldsV1"] = fields::render(&left.collect());
+    }
+    if !force && !conflicts.is_empty() {
+        return Err(conflict(conflicts));
     }
     managers.retain(|entry| !fields_of(entry).is_empty());
-    if causes.is_empty() { Ok(()) } else { Err(conflict(&causes)) }
+    Ok(())
 }
 
-fn conflict(causes: &[(Value, String)]) -> Status {
-    let who = |entry: &Value| {
-        let text = |field: &str| entry[field].as_str().unwrap_or_default();
-        let using = if entry["operation"] == "Update" {
-            format!(" using {} at {}", text("apiVersion"), text("time"))
-        } else {
-            String::new()
-        };
-        let sub = entry["subresource"].as_str().map(|sub| format!(" with subresource \"{sub}\"")).unwrap_or_default();
-        format!("conflict with \"{}\"{sub}{using}", text("manager"))
+/// A manager as conflicts name it.
+fn who(entry: &Value) -> String {
+    let text = |field: &str| entry[field].as_str().unwrap_or_default();
+    let using = if entry["operation"] == "Update" { format!(" using {}", text("apiVersion")) } else { String::new() };
+    let sub = entry["subresource"].as_str().map(|sub| format!(" with subresource \"{sub}\"")).unwrap_or_default();
+    format!("\"{}\"{sub}{using}", text("manager"))
+}
+
+fn conflict(mut conflicts: Vec<(String, String)>) -> Status {
+    conflicts.sort();
+    let message = if let [(who, field)] = conflicts.as_slice() {
+        format!("Apply failed with 1 conflict: conflict with {who}: {field}")
+    } else {
+        let mut lines = Vec::new();
+        let mut last = "";
+        for (who, field) in &conflicts {
+            if who != last {
+                lines.push(format!("conflicts with {who}:"));
+            }
+            lines.push(format!("- {field}"));
+            last = who;
+        }
+        format!("Apply failed with {} conflicts: {}", conflicts.len(), lines.join("\n"))
     };
-    let plural = if causes.len() == 1 { "conflict" } else { "conflicts" };
-    let lines: Vec<String> = causes.iter().map(|(entry, field)| format!("{}: {field}", who(entry))).collect();
-    let message = format!("Apply failed with {} {plural}: {}", causes.len(), lines.join("\n"));
-    let causes: Vec<Value> = causes
-        .iter()
-        .map(|(entry, field)| json!({"reason": "FieldManagerConflict", "message": who(entry), "field": field}))
-        .collect();
+    let cause = |(who, field): &(String, String)| json!({"reason": "FieldManagerConflict", "message": format!("conflict with {who}"), "field": field});
+    let causes: Vec<Value> = conflicts.iter().map(cause).collect();
     Status::failure(409, "Conflict", message).with_details(json!({"causes": causes}))
 }
 
 fn merge<'a>(resource: &Resource, live: &Value, config: &'a Value, path: &mut Vec<&'a str>) -> Value {
     match config {
+        Value::Object(_) if for_apply(resource, path).atomic => config.clone(),
         Value::Object(wanted) => {
             let mut merged = live.as_object().cloned().unwrap_or_default();
             for (key, value) in wanted {
@@ -118,7 +134,7 @@ fn merge<'a>(resource: &Resource, live: &Value, config: &'a Value, path: &mut Ve
         }
         Value::Array(items) => {
             let held = live.as_array().cloned().unwrap_or_default();
-            match for_apply(resource, path) {
+            match for_apply(resource, path).list {
                 ListKind::Atomic => config.clone(),
                 ListKind::Set => {
                     let mut list = held;
@@ -145,43 +161,43 @@ fn merge<'a>(resource: &Resource, live: &Value, config: &'a Value, path: &mut Ve
 
 /// Notes in `new`'s managedFields what `writer` changed by a write other than apply.
 pub(crate) fn track_update(resource: &Resource, old: Option<&Value>, new: &mut Value, writer: &Writer) {
-    let nothing = Value::Null;
-    let old = old.unwrap_or(&nothing);
-    let mut before = fields::collect(resource, old);
-    let mut after = fields::collect(resource, new);
-    if writer.subresource.is_empty() && resource.status {
-        before.remove("f:status");
-        after.remove("f:status");
-    }
-    let mut changed = fields::difference(&after, &before);
-    for path in fields::paths(&fields::intersection(&after, &before)) {
-        if path.last().is_some_and(|step| step != ".") && fields::at(old, &path) != fields::at(new, &path) {
-            let only = path.iter().rev().fold(json!({}), |inner, step| json!({step: inner}));
-            changed = fields::union(&changed, only.as_object().unwrap_or(&Fields::new()));
-        }
-    }
-    let mut managers = if old.is_null() { Vec::new() } else { managers(old) };
-    let removed = fields::difference(&before, &after);
-    let same = |entry: &Value| {
-        entry["manager"] == writer.manager.as_str()
-            && entry["operation"] == "Update"
-            && entry["subresource"].as_str().unwrap_or_default() == writer.subresource
-    };
-    let mut own = Fields::new();
+    let mut managers = old.map(managers).unwrap_or_default();
+    let whole = |object: &Value| zero::filled(resource, object);
+    let mut changes = fields::compare(resource, &whole(old.unwrap_or(&json!({}))), &whole(new));
+    changes.set.retain(|path| writer.may_own(resource, path));
+    changes.removed.retain(|path| writer.may_own(resource, path));
+    let mut own = changes.set.clone();
     for entry in &mut managers {
-        let held = fields::difference(&fields_of(entry), &removed);
-        let left = if same(entry) { held } else { fields::difference(&held, &changed) };
-        if same(entry) {
-            own.clone_from(&left);
+        let mut held = fields_of(entry);
+        held.retain(|path| !changes.removed.contains(path));
+        if writer.is(entry, "Update") {
+            own.extend(held.iter().cloned());
         }
-        entry["fieldsV1"] = Value::Object(left);
+        held.retain(|path| !changes.set.contains(path));
+        entry["fieldsV1"] = fields::render(&held);
     }
-    if !changed.is_empty() {
-        managers.retain(|entry| !same(entry));
-        managers.push(entry(resource, writer, "Update", &fields::union(&own, &changed)));
+    if changes.set.is_empty() {
+        managers.retain(|entry| !fields_of(entry).is_empty());
+    } else {
+        managers.retain(|entry| !fields_of(entry).is_empty() && !writer.is(entry, "Update"));
+        managers.push(entry(resource, writer, "Update", &own));
     }
-    managers.retain(|entry| !fields_of(entry).is_empty());
-    new["metadata"]["managedFields"] = Value::Array(managers);
+    if managers.is_empty() {
+        if let Some(metadata) = new["metadata"].as_object_mut() {
+            metadata.remove("managedFields");
+        }
+    } else {
+        new["metadata"]["managedFields"] = in_order(managers);
+    }
+}
+
+/// Appliers first, then by time, as the real server keeps them.
+fn in_order(mut managers: Vec<Value>) -> Value {
+    let text = |entry: &Value, field: &str| entry[field].as_str().unwrap_or_default().to_owned();
+    managers.sort_by_cached_key(|entry| {
+        ["operation", "time", "manager", "apiVersion", "subresource"].map(|field| text(entry, field))
+    });
+    Value::Array(managers)
 }
 
 fn managers(object: &Value) -> Vec<Value> {
@@ -189,13 +205,13 @@ fn managers(object: &Value) -> Vec<Value> {
 }
 
 fn fields_of(entry: &Value) -> Fields {
-    entry["fieldsV1"].as_object().cloned().unwrap_or_default()
+    fields::parse(&entry["fieldsV1"])
 }
 
 fn entry(resource: &Resource, writer: &Writer, operation: &str, fields: &Fields) -> Value {
     let mut entry = json!({
         "manager": writer.manager, "operation": operation, "apiVersion": resource.api_version(),
-        "time": writer.time, "fieldsType": "FieldsV1", "fieldsV1": fields,
+        "time": writer.time, "fieldsType": "FieldsV1", "fieldsV1": fields::render(fields),
     });
     if !writer.subresource.is_empty() {
         entry["subresource"] = writer.subresource.clone().into();

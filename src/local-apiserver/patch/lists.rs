@@ -1,10 +1,11 @@
-//! Which lists are maps or sets, and by which keys.
+//! Which lists are maps or sets, by which keys, and which maps are replaced as a whole.
 //!
-//! Source: the `x-kubernetes-patch-merge-key` and `x-kubernetes-list-map-keys` marks of the Kubernetes OpenAPI document.
+//! Source: the `x-kubernetes-…` marks of the Kubernetes OpenAPI document.
 
 use serde_json::Value;
 
 use crate::kinds::Resource;
+use crate::openapi;
 
 /// How the elements of a list are told apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,95 +18,149 @@ pub(crate) enum ListKind {
     Map(Vec<String>),
 }
 
+/// How server-side apply sees the value at a path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Shape {
+    /// If it is a list.
+    pub(crate) list: ListKind,
+    /// The map, or each map in the list, is replaced as a whole.
+    pub(crate) atomic: bool,
+    /// A declared field, not a key that somebody chose.
+    pub(crate) declared: bool,
+}
+
 fn map(keys: &[&str]) -> ListKind {
     ListKind::Map(keys.iter().map(ToString::to_string).collect())
 }
 
-/// The list at `path` (field names from the root, list elements left out) as server-side apply sees it.
-pub(crate) fn for_apply(resource: &Resource, path: &[&str]) -> ListKind {
-    if let ["metadata", field] = path {
-        return match *field {
-            "finalizers" => ListKind::Set,
-            "ownerReferences" => map(&["uid"]),
-            _ => ListKind::Atomic,
+/// The type and field that a path (field names from the root, list elements left out) leads to.
+fn field(resource: &Resource, path: &[&str]) -> openapi::Field<'static> {
+    // Kinds without a schema here have at least the fields that all have.
+    openapi::field(resource, path).unwrap_or_else(|| {
+        let owner = match path {
+            ["metadata", _] => "ObjectMeta",
+            ["status", _] => "OtherStatus",
+            _ => "",
         };
+        let kind = if *path == ["metadata", "ownerReferences"] { "OwnerReference" } else { "" };
+        let chosen = matches!(path, ["metadata", "labels" | "annotations", _] | ["data", _]);
+        openapi::Field { owner, kind, declared: !chosen }
+    })
+}
+
+/// The value at `path` as server-side apply sees it.
+pub(crate) fn for_apply(resource: &Resource, path: &[&str]) -> Shape {
+    if let (Some(version), false) = (&resource.custom, path.first() == Some(&"metadata")) {
+        return version
+            .schema
+            .as_ref()
+            .map_or(Shape { list: ListKind::Atomic, atomic: false, declared: false }, |schema| {
+                by_schema(schema, path)
+            });
     }
-    if let Some(version) = &resource.custom {
-        return version.schema.as_ref().map_or(ListKind::Atomic, |schema| by_schema(schema, path));
-    }
-    match (parent(path), last(path)) {
-        ("containers" | "initContainers" | "ephemeralContainers", "ports") => map(&["containerPort", "protocol"]),
-        ("spec", "ports") if resource.kind == "Service" => map(&["port", "protocol"]),
-        (_, "topologySpreadConstraints") => map(&["topologyKey", "whenUnsatisfiable"]),
-        ("imagePullSecrets" | "secrets", _) => ListKind::Atomic,
-        ("status", "podIPs" | "hostIPs") => map(&["ip"]),
-        _ => by_name(resource, path),
-    }
+    let found = field(resource, path);
+    let list = match (found.owner, last(path)) {
+        ("Container" | "EphemeralContainer", "ports") => map(&["containerPort", "protocol"]),
+        ("ServiceSpec", "ports") => map(&["port", "protocol"]),
+        ("PodSpec", "topologySpreadConstraints") => map(&["topologyKey", "whenUnsatisfiable"]),
+        ("ResourceRequirements", "claims") => map(&["name"]),
+        ("JobStatus", "conditions") | ("PodStatus", "hostIPs") => ListKind::Atomic,
+        ("PodFailurePolicyOnExitCodesRequirement" | "ContainerRestartRuleOnExitCodes", "values")
+        | ("UncountedTerminatedPods", "failed" | "succeeded")
+        | ("Endpoint", "addresses") => ListKind::Set,
+        (owner, name) => merged_by(owner, name),
+    };
+    Shape { list, atomic: is_atomic(resource, &found, path), declared: found.declared }
 }
 
 /// The merge key of the list at `path` in a strategic merge patch; `Map` has one key there.
 pub(crate) fn for_strategic(resource: &Resource, path: &[&str]) -> ListKind {
-    match (parent(path), last(path)) {
-        ("metadata", "finalizers") => ListKind::Set,
-        ("metadata", "ownerReferences") => map(&["uid"]),
-        ("containers" | "initContainers" | "ephemeralContainers", "ports") => map(&["containerPort"]),
-        ("spec", "ports") if resource.kind == "Service" => map(&["port"]),
-        (_, "topologySpreadConstraints") => map(&["topologyKey"]),
-        ("status", "podIPs" | "hostIPs") => map(&["ip"]),
-        _ => by_name(resource, path),
+    let found = field(resource, path);
+    match (found.owner, last(path)) {
+        ("Container" | "EphemeralContainer", "ports") => map(&["containerPort"]),
+        ("ServiceSpec", "ports") => map(&["port"]),
+        ("PodSpec", "topologySpreadConstraints") => map(&["topologyKey"]),
+        ("NodeSpec", "podCIDRs") => ListKind::Set,
+        (owner, name) => merged_by(owner, name),
     }
 }
 
-fn by_name(resource: &Resource, path: &[&str]) -> ListKind {
-    let in_pod = matches!(
-        resource.kind.as_str(),
-        "Pod" | "Deployment" | "ReplicaSet" | "StatefulSet" | "DaemonSet" | "Job" | "CronJob"
-    );
-    match (parent(path), last(path)) {
+/// What both kinds of merging agree on.
+fn merged_by(owner: &str, name: &str) -> ListKind {
+    match (owner, name) {
+        ("ObjectMeta", "finalizers") => ListKind::Set,
+        ("ObjectMeta", "ownerReferences") => map(&["uid"]),
         (
-            "spec",
-            "containers" | "initContainers" | "ephemeralContainers" | "volumes" | "imagePullSecrets" | "resourceClaims",
+            "PodSpec",
+            "containers"
+            | "initContainers"
+            | "ephemeralContainers"
+            | "volumes"
+            | "imagePullSecrets"
+            | "resourceClaims"
+            | "schedulingGates",
         )
-        | (_, "env")
-            if in_pod =>
-        {
-            map(&["name"])
-        }
-        (_, "volumeMounts") if in_pod => map(&["mountPath"]),
-        (_, "volumeDevices") if in_pod => map(&["devicePath"]),
-        ("spec", "hostAliases") if in_pod => map(&["ip"]),
-        ("status", "conditions") => map(&["type"]),
-        ("status", "addresses") if resource.kind == "Node" => map(&["type"]),
-        ("", "secrets" | "imagePullSecrets") if resource.kind == "ServiceAccount" => map(&["name"]),
-        ("", "webhooks") => map(&["name"]),
+        | ("Container" | "EphemeralContainer", "env")
+        | ("PodStatus", "resourceClaimStatuses")
+        | ("ContainerStatus", "allocatedResourcesStatus")
+        | ("ServiceAccount", "secrets") => map(&["name"]),
+        ("Container" | "EphemeralContainer" | "ContainerStatus", "volumeMounts") => map(&["mountPath"]),
+        ("Container" | "EphemeralContainer", "volumeDevices") => map(&["devicePath"]),
+        ("PodSpec", "hostAliases") | ("PodStatus", "podIPs" | "hostIPs") => map(&["ip"]),
+        (owner, "conditions") if owner.ends_with("Status") => map(&["type"]),
+        ("NodeStatus", "addresses") => map(&["type"]),
         _ => ListKind::Atomic,
     }
 }
 
-fn by_schema(schema: &Value, path: &[&str]) -> ListKind {
+fn is_atomic(resource: &Resource, found: &openapi::Field<'_>, path: &[&str]) -> bool {
+    match found.kind {
+        "ConfigMapKeySelector"
+        | "EndpointAddress"
+        | "EndpointPort"
+        | "FileKeySelector"
+        | "LabelSelector"
+        | "LocalObjectReference"
+        | "NodeSelector"
+        | "NodeSelectorTerm"
+        | "ObjectFieldSelector"
+        | "ObjectReference"
+        | "OwnerReference"
+        | "ResourceFieldSelector"
+        | "RoleRef"
+        | "ScopeSelector"
+        | "SecretKeySelector"
+        | "Subject"
+        | "TypedLocalObjectReference" => true,
+        "CrossVersionObjectReference" => resource.version == "v1",
+        _ => matches!((found.owner, last(path)), ("PodSpec", "nodeSelector") | ("ServiceSpec", "selector")),
+    }
+}
+
+fn by_schema(schema: &Value, path: &[&str]) -> Shape {
     let mut at = schema;
+    let mut declared = false;
     for part in path {
         if at["type"] == "array" {
             at = &at["items"];
         }
-        at = if at["properties"][part].is_null() { &at["additionalProperties"] } else { &at["properties"][part] };
+        declared = !at["properties"][part].is_null();
+        at = if declared { &at["properties"][part] } else { &at["additionalProperties"] };
     }
-    match at["x-kubernetes-list-type"].as_str() {
+    let list = match at["x-kubernetes-list-type"].as_str() {
         Some("set") => ListKind::Set,
         Some("map") => {
             let keys = at["x-kubernetes-list-map-keys"].as_array();
             ListKind::Map(keys.into_iter().flatten().filter_map(|key| key.as_str().map(str::to_owned)).collect())
         }
         _ => ListKind::Atomic,
-    }
+    };
+    let of_map = if at["type"] == "array" { &at["items"] } else { at };
+    Shape { list, atomic: of_map["x-kubernetes-map-type"] == "atomic", declared }
 }
 
 fn last<'a>(path: &[&'a str]) -> &'a str {
     path.last().copied().unwrap_or_default()
-}
-
-fn parent<'a>(path: &[&'a str]) -> &'a str {
-    path.len().checked_sub(2).and_then(|index| path.get(index)).copied().unwrap_or_default()
 }
 
 /// The element's key under `keys`; `protocol` defaults to TCP, as the API says.
@@ -119,4 +174,25 @@ pub(crate) fn key_of(element: &Value, keys: &[String]) -> Value {
         }
     }
     Value::Object(key)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kinds::BUILT_IN;
+
+    #[test]
+    fn marks_are_found_by_type_wherever_the_type_stands() {
+        let of = |kind: &str, path: &str| {
+            let resource = BUILT_IN.iter().find(|resource| resource.kind == kind).unwrap();
+            for_apply(resource, &path.split('.').collect::<Vec<_>>())
+        };
+        let pod = "spec.jobTemplate.spec.template.spec";
+        assert_eq!(of("CronJob", &format!("{pod}.containers.env")).list, map(&["name"]));
+        assert!(of("CronJob", &format!("{pod}.containers.env.valueFrom.secretKeyRef")).atomic);
+        assert!(of("Deployment", "spec.selector").atomic && of("Service", "spec.selector").atomic);
+        assert!(of("Deployment", "spec.replicas").declared && !of("ConfigMap", "data.replicas").declared);
+        assert!(of("CustomResourceDefinition", "metadata.ownerReferences").atomic);
+        assert_eq!(of("RoleBinding", "subjects").list, ListKind::Atomic);
+    }
 }

@@ -55,7 +55,6 @@ pub(crate) fn cells(resource: &Resource, object: &Value, now: jiff::Timestamp) -
         "Namespace" => vec![name, status["phase"].clone(), created],
         "Secret" => vec![name, object["type"].clone(), count(&object["data"]).into(), created],
         "ConfigMap" => vec![name, (count(&object["data"]) + count(&object["binaryData"])).into(), created],
-        "ServiceAccount" => vec![name, object["secrets"].as_array().map_or(0, Vec::len).into(), created],
         "Lease" => vec![name, spec["holderIdentity"].clone(), created],
         "APIService" => api_service(object, created),
         "CustomResourceDefinition" | "Role" | "ClusterRole" => {
@@ -85,21 +84,27 @@ pub(crate) fn cells(resource: &Resource, object: &Value, now: jiff::Timestamp) -
                 text_or(&object["preemptionPolicy"], "PreemptLowerPriority").into(),
             ]
         }
-        "CronJob" => vec![
-            name,
-            spec["schedule"].clone(),
-            text_or(&spec["timeZone"], "<none>").into(),
-            if spec["suspend"] == true { "True" } else { "False" }.into(),
-            status["active"].as_array().map_or(0, Vec::len).into(),
-            if status["lastScheduleTime"].is_null() {
-                json!("<none>")
-            } else {
-                json!(age(&status["lastScheduleTime"], now))
-            },
-            created,
-        ],
+        "CronJob" => cron_job(object, created, now),
         _ => vec![name, created],
     }
+}
+
+fn cron_job(object: &Value, created: Value, now: jiff::Timestamp) -> Vec<Value> {
+    let (spec, last) = (&object["spec"], &object["status"]["lastScheduleTime"]);
+    let job = &spec["jobTemplate"]["spec"];
+    let containers = &job["template"]["spec"]["containers"];
+    vec![
+        object["metadata"]["name"].clone(),
+        spec["schedule"].clone(),
+        text_or(&spec["timeZone"], "<none>").into(),
+        if spec["suspend"] == true { "True" } else { "False" }.into(),
+        object["status"]["active"].as_array().map_or(0, Vec::len).into(),
+        if last.is_null() { json!("<none>") } else { json!(age(last, now)) },
+        created,
+        joined(containers, "name"),
+        joined(containers, "image"),
+        selector(&job["selector"]),
+    ]
 }
 
 fn workload(resource: &Resource, object: &Value, created: Value, now: jiff::Timestamp) -> Vec<Value> {

@@ -4,15 +4,23 @@ use serde_json::{Value, json};
 
 use super::{Column, age};
 
+/// What the API says of the fields of metadata that are shown.
+const NAME: &str = "Name must be unique within a namespace. Is required when creating resources, although some resources may allow a client to request the generation of an appropriate name automatically. Name is primarily intended for creation idempotence and configuration definition. Cannot be updated. More info: https://kubernetes.io/docs/concepts/overview/working-with-objects/names#names";
+const CREATED: &str = "CreationTimestamp is a timestamp representing the server time when this object was created. It is not guaranteed to be set in happens-before order across separate operations. Clients may not set this value. It is represented in RFC3339 form and is in UTC.\n\nPopulated by the system. Read-only. Null for lists. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#metadata";
+
 pub(crate) fn columns(definitions: &[Value]) -> Vec<Column> {
-    let mut columns = vec![Column::new("Name", "string", false)];
+    let mut columns = vec![Column { description: NAME.to_owned(), ..Column::new("Name", "string", false) }];
     if definitions.is_empty() {
-        columns.push(Column::new("Age", "date", false));
+        columns.push(Column { description: CREATED.to_owned(), ..Column::new("Age", "date", false) });
     }
     for definition in definitions {
         let text = |field: &str| definition[field].as_str().unwrap_or_default();
         let mut column = Column::new(text("name"), text("type"), definition["priority"].as_i64().unwrap_or(0) > 0);
         text("format").clone_into(&mut column.format);
+        column.description = match text("description") {
+            "" => format!("Custom resource definition column (in JSONPath format): {}", text("jsonPath")),
+            own => own.to_owned(),
+        };
         columns.push(column);
     }
     columns
