@@ -207,7 +207,7 @@ mod tests {
         roots.add(own.clone()).unwrap();
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let server = BundleServer::new(roots, vec![own.clone()], &provider).unwrap();
-        let now = UnixTime::since_unix_epoch(Duration::from_secs(1_800_000_000));
+        let now = UnixTime::since_unix_epoch(Duration::from_hours(500_000));
         let taken = |certificate: &CertificateDer<'_>, name: &'static str, now| {
             server.verify_server_cert(certificate, &[], &ServerName::try_from(name).unwrap(), &[], now).is_ok()
         };
