@@ -37,6 +37,10 @@ TEXTS = [
     (re.compile(r"\b(Mon|Tue|Wed|Thu|Fri|Sat|Sun), \d\d \w{3} \d{4} \d\d:\d\d:\d\d [+-]\d{4}"), "<date>"),
     (re.compile(r"\b\d{1,3}(\.\d{1,3}){3}\b(:\d+)?"), "<address>"),
     (re.compile(r"https://[^ \"/]+"), "https://<address>"),
+    (re.compile(r"\bkube-api-access-[a-z0-9]{5}\b"), "kube-api-access-<suffix>"),
+    # The hash of a pod template is made of Go's print of it; the letters are the same.
+    (re.compile(r"-[bcdfghjklmnpqrstvwxz2456789]{8,10}\b"), "-<hash>"),
+    (re.compile(r"(resource version: \d+, current: |does not match the ResourceVersion in record \()\d+"), r"\1<version>"),
     (re.compile(r'(?<="resourceVersion\\":\\")\d+'), "<resourceVersion>"),
 ]
 
@@ -188,6 +192,9 @@ def normal(value, key=""):
     if isinstance(value, dict):
         # Keys of managedFields hold uids of owners.
         return {TEXTS[0][0].sub(TEXTS[0][1], name): normal(held, name) for name, held in value.items()}
+    if isinstance(value, list) and key == "managedFields":
+        # They are in the order of their times, to the second.
+        value = sorted(value, key=lambda entry: [str(entry.get(part, "")) for part in ("operation", "manager", "subresource")])
     if isinstance(value, list):
         return [normal(held, key) for held in value]
     if key in VOLATILE and isinstance(value, (str, int)) and value != "":

@@ -3,6 +3,7 @@
 pub(crate) mod defaults;
 pub(crate) mod names;
 pub(crate) mod pod;
+pub(crate) mod quantity;
 pub(crate) mod schema;
 pub(crate) mod services;
 pub(crate) mod validation;
@@ -49,6 +50,11 @@ pub(crate) fn admit(
         ("Deployment" | "ReplicaSet" | "StatefulSet" | "DaemonSet" | "Job", Operation::Create) => {
             object["status"] = json!({});
         }
+        ("PodDisruptionBudget", Operation::Create) => {
+            object["status"] =
+                json!({"currentHealthy": 0, "desiredHealthy": 0, "disruptionsAllowed": 0, "expectedPods": 0});
+        }
+        ("RoleBinding" | "ClusterRoleBinding", Operation::Create) => validation::rbac::refuse_odd_role(object)?,
         _ => {}
     }
     let mut errors = Vec::new();

@@ -4,7 +4,9 @@ mod autoscaling_v1;
 mod delete;
 mod discovery;
 mod eviction;
+pub(crate) mod form;
 pub(crate) mod meta;
+mod options;
 mod read;
 mod subresource;
 pub(crate) mod write;
@@ -95,12 +97,14 @@ async fn on_resource(cluster: &Arc<Cluster>, call: &Call, target: Target) -> Res
         return reviews::create(cluster, call, &resource, &target);
     }
     let request = Asked { cluster, call, resource, target };
+    options::check(&request, verb)?;
     if !request.target.subresource.is_empty() {
         return subresource::serve(&request, verb).await;
     }
     if request.resource.namespaced && request.target.namespace.is_empty() && !matches!(verb, "list" | "watch") {
         return Err(Status::method_not_allowed());
     }
+    form::accepted(call.header("accept"))?;
     match verb {
         "get" => read::get(&request),
         "list" => read::list(&request),

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
+use base64::Engine;
 use bytes::Bytes;
 use k8s_openapi::api;
 use schemars::SchemaGenerator;
@@ -10,6 +11,7 @@ use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 use sha2::Digest;
 
+use crate::admission::quantity;
 use crate::cluster::Cluster;
 use crate::kinds::Resource;
 use crate::request::{Body, Reply};
@@ -148,6 +150,13 @@ pub(crate) fn field(resource: &Resource, path: &[&str]) -> Option<Field<'static>
     Some(Field { owner, kind: short_name(element(schema)), declared })
 }
 
+/// What the schemas say of a type's field.
+pub(crate) fn description(owner: &str, field: &str) -> &'static str {
+    let own = |(name, _): &(&String, &Value)| name.rsplit('.').next() == Some(owner);
+    let found = SCHEMAS.definitions.iter().filter(own).map(|(_, schema)| &schema["properties"][field]["description"]);
+    found.filter_map(Value::as_str).next_back().unwrap_or_default()
+}
+
 /// The schema of a list's elements; any other schema itself.
 fn element(schema: &Value) -> &Value {
     let inner = resolved(schema);
@@ -176,6 +185,17 @@ fn walk(schema: &Value, value: &mut Value, place: &Place<'_>, unknown: &mut Vec<
         Value::Array(_) if wanted.is_some_and(|wanted| wanted != "array") => wrong("array"),
         Value::String(_) if wanted.is_some_and(|wanted| wanted != "string") => wrong("string"),
         Value::Bool(_) if wanted.is_some_and(|wanted| wanted != "boolean") => wrong("bool"),
+        Value::Number(number) if wanted == Some("integer") && number.is_f64() => wrong(&format!("number {number}")),
+        Value::String(text) if own == Some("Quantity") => {
+            if let Err(why) = quantity::parse(text) {
+                odd.get_or_insert_with(|| why.to_owned());
+            }
+        }
+        Value::String(text) if schema["format"] == "byte" => {
+            if let Some(at) = not_base64(text) {
+                odd.get_or_insert_with(|| format!("illegal base64 data at input byte {at}"));
+            }
+        }
         Value::Number(_)
             if matches!(wanted, Some("string" | "boolean" | "array" | "object")) && !schema_takes_numbers(schema) =>
         {
@@ -217,6 +237,14 @@ fn walk_map(
         unknown.push(path);
         false
     });
+}
+
+/// Where a text stops being base64, if it does.
+fn not_base64(text: &str) -> Option<usize> {
+    let bare: String = text.chars().filter(|c| !matches!(c, '\r' | '\n')).collect();
+    base64::engine::general_purpose::STANDARD.decode(&bare).err()?;
+    let odd = |c: char| !c.is_ascii_alphanumeric() && !"+/=".contains(c);
+    Some(text.find(odd).unwrap_or(text.len()))
 }
 
 /// IntOrString and Quantity are strings in the schema, and may be written as numbers.

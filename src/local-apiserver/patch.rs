@@ -6,7 +6,7 @@ pub(crate) mod lists;
 pub(crate) mod strategic;
 mod zero;
 
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 
 use crate::status::Status;
 
@@ -36,21 +36,36 @@ impl PatchType {
 
     pub(crate) fn parse(content_type: &str) -> Result<Self, Status> {
         let media = content_type.split(';').next().unwrap_or_default().trim();
-        [Self::Json, Self::Merge, Self::Strategic, Self::Apply].into_iter().find(|kind| kind.content_type() == media).ok_or_else(|| {
-            Status::unsupported_media_type(
-                "application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml, application/strategic-merge-patch+json",
-            )
-        })
+        [Self::Json, Self::Merge, Self::Strategic, Self::Apply]
+            .into_iter()
+            .find(|kind| kind.content_type() == media)
+            .ok_or_else(|| {
+                let message = "415: Unsupported Media Type";
+                Status::failure(415, "UnsupportedMediaType", message).with_details(json!({}))
+            })
     }
 }
 
 /// `document` after an RFC 6902 patch.
 pub(crate) fn json(document: &Value, patch: &Value) -> Result<Value, Status> {
-    let patch: json_patch::Patch = serde_json::from_value(patch.clone())
+    let operations: Vec<Map<String, Value>> = serde_json::from_value(patch.clone())
         .map_err(|error| Status::bad_request(format!("error decoding patch: {error}")))?;
     let mut patched = document.clone();
-    json_patch::patch(&mut patched, &patch).map_err(|_| Status::patch_failed())?;
+    for mut operation in operations {
+        if operation.get("op").is_some_and(|op| op == "replace") && lacks_key(&patched, &operation) {
+            operation.insert("op".to_owned(), "add".into());
+        }
+        let one: json_patch::Patch = serde_json::from_value(json!([operation])).map_err(|_| Status::patch_failed())?;
+        json_patch::patch(&mut patched, &one).map_err(|_| Status::patch_failed())?;
+    }
     Ok(patched)
+}
+
+/// Whether an operation names a key that its map does not have: the real server's library replaces what is not there.
+fn lacks_key(document: &Value, operation: &Map<String, Value>) -> bool {
+    let path = operation.get("path").and_then(Value::as_str).unwrap_or_default();
+    let parent = path.rsplit_once('/').and_then(|(parent, _)| document.pointer(parent));
+    parent.is_some_and(Value::is_object) && document.pointer(path).is_none()
 }
 
 /// `document` after an RFC 7396 patch.

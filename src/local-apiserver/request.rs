@@ -1,5 +1,7 @@
 //! A request as the handlers see it, whether it came by socket or from inside, and the reply.
 
+mod duplicates;
+
 use bytes::Bytes;
 use futures::stream::BoxStream;
 use http::{HeaderMap, Method};
@@ -123,12 +125,25 @@ impl Call {
         }
     }
 
+    /// Fields that stand twice in a JSON body.
+    pub(crate) fn duplicate_fields(&self) -> Vec<String> {
+        duplicates::duplicates(&self.body)
+    }
+
     /// The body as JSON, or as YAML where it is no JSON.
     pub(crate) fn body_value(&self) -> Result<Value, Status> {
         if self.body.is_empty() {
             return Ok(Value::Null);
         }
         let content_type = self.header("content-type");
+        let media = content_type.split(';').next().unwrap_or_default().trim();
+        if self.method != Method::PATCH
+            && !matches!(media, "" | "application/json" | "application/yaml" | protobuf::CONTENT_TYPE)
+        {
+            return Err(Status::unsupported_media_type(
+                "application/json, application/yaml, application/vnd.kubernetes.protobuf",
+            ));
+        }
         if content_type.starts_with(protobuf::CONTENT_TYPE) {
             return protobuf::decode(&self.body)
                 .map_err(|why| Status::bad_request(format!("the object provided is unrecognized: {why}")));
@@ -187,9 +202,9 @@ impl Target {
             Method::PATCH => "patch",
             Method::DELETE if self.name.is_empty() => "deletecollection",
             Method::DELETE => "delete",
+            _ if !self.name.is_empty() => "get",
             _ if query.is_true("watch") => "watch",
-            _ if self.name.is_empty() => "list",
-            _ => "get",
+            _ => "list",
         }
     }
 }

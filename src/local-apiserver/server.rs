@@ -119,6 +119,10 @@ async fn answer(cluster: &Arc<Cluster>, request: Request<Incoming>) -> Response<
 }
 
 fn render(reply: Reply) -> Response<ReplyBody> {
+    let retry_after = match &reply.body {
+        Body::Json(value) if reply.code >= 400 => value["details"]["retryAfterSeconds"].as_u64(),
+        _ => None,
+    };
     let body = match reply.body {
         Body::Json(value) => full(Bytes::from(value.to_string())),
         Body::Bytes(bytes) => full(bytes),
@@ -141,6 +145,9 @@ fn render(reply: Reply) -> Response<ReplyBody> {
     headers.insert(http::header::CACHE_CONTROL, HeaderValue::from_static("no-cache, private"));
     if let Some(etag) = reply.etag.and_then(|etag| HeaderValue::from_str(&etag).ok()) {
         headers.insert(http::header::ETAG, etag);
+    }
+    if let Some(seconds) = retry_after {
+        headers.insert(http::header::RETRY_AFTER, HeaderValue::from(seconds));
     }
     for warning in reply.warnings {
         let text = warning.replace('\\', "\\\\").replace('"', "\\\"");

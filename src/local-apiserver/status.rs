@@ -15,6 +15,15 @@ impl Status {
         }))
     }
 
+    /// A failure that the real server did not foresee: without a reason.
+    pub(crate) fn plain(code: u16, message: impl Into<String>) -> Self {
+        let mut status = Self::failure(code, "", message);
+        if let Some(map) = status.0.as_object_mut() {
+            map.remove("reason");
+        }
+        status
+    }
+
     /// Wraps a Status object that came over the wire.
     pub(crate) fn from_value(value: Value) -> Self {
         Self(value)
@@ -145,7 +154,7 @@ impl Status {
 
     /// A revision that does not exist yet.
     pub(crate) fn too_large(asked: u64, current: u64) -> Self {
-        let message = format!("Too large resource version: {asked}, current: {current}");
+        let message = format!("Timeout: Too large resource version: {asked}, current: {current}");
         Self::failure(504, "Timeout", message).with_details(json!({
             "causes": [{"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}],
             "retryAfterSeconds": 1,
@@ -166,9 +175,9 @@ impl Status {
 
     /// 422 with one cause per field.
     pub(crate) fn invalid(group: &str, kind: &str, name: &str, errors: &[FieldError]) -> Self {
+        // A mistake that two checks find is said once, and listed twice.
         let mut lines: Vec<String> = Vec::new();
         for line in errors.iter().map(ToString::to_string) {
-            // Some mistakes are found twice; the sentence names each once, the causes do not.
             if !lines.contains(&line) {
                 lines.push(line);
             }
@@ -208,9 +217,9 @@ impl FieldError {
         Self::invalid_shown(field, &shown(value), detail)
     }
 
-    /// With the value as it is to be shown.
-    pub(crate) fn invalid_shown(field: impl Into<String>, shown: &str, detail: &str) -> Self {
-        let detail = format!("Invalid value: {shown}: {detail}");
+    /// `invalid` with the value as it is to be shown.
+    pub(crate) fn invalid_shown(field: impl Into<String>, value: &str, detail: &str) -> Self {
+        let detail = format!("Invalid value: {value}: {detail}");
         Self { field: field.into(), reason: "FieldValueInvalid", detail }
     }
 
@@ -220,8 +229,13 @@ impl FieldError {
     }
 
     pub(crate) fn unsupported(field: impl Into<String>, value: &Value, supported: &[String]) -> Self {
+        Self::unsupported_shown(field, &shown(value), supported)
+    }
+
+    /// `unsupported` with the value as it is to be shown.
+    pub(crate) fn unsupported_shown(field: impl Into<String>, value: &str, supported: &[String]) -> Self {
         let supported: Vec<String> = supported.iter().map(|s| format!("\"{s}\"")).collect();
-        let detail = format!("Unsupported value: {}: supported values: {}", shown(value), supported.join(", "));
+        let detail = format!("Unsupported value: {value}: supported values: {}", supported.join(", "));
         Self { field: field.into(), reason: "FieldValueNotSupported", detail }
     }
 

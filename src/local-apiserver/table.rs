@@ -3,17 +3,13 @@
 mod built_in;
 mod columns;
 mod custom;
+mod descriptions;
 
 use std::sync::Arc;
 
 use serde_json::{Value, json};
 
 use crate::handlers::Asked;
-
-/// Whether the client asks for a table.
-pub(crate) fn is_wanted(accept: &str) -> bool {
-    accept.split(',').next().is_some_and(|first| first.contains("as=Table"))
-}
 
 /// A column: name, type, format, and whether only `-o wide` shows it.
 #[derive(Debug, Clone)]

@@ -148,7 +148,7 @@ impl Run {
 fn bookmark(plan: &Plan, revision: u64, initial_end: bool) -> Event {
     let mut object = json!({
         "kind": plan.kind, "apiVersion": plan.api_version,
-        "metadata": {"resourceVersion": revision.to_string(), "creationTimestamp": null},
+        "metadata": {"resourceVersion": revision.to_string()},
     });
     if initial_end {
         object["metadata"]["annotations"] = json!({"k8s.io/initial-events-end": "true"});

@@ -171,7 +171,7 @@ fn autoscaler(spec: &mut Value) {
 fn binding(object: &mut Value) {
     set(&mut object["roleRef"], "apiGroup", "rbac.authorization.k8s.io".into());
     for subject in object["subjects"].as_array_mut().into_iter().flatten() {
-        if subject["kind"] != "ServiceAccount" {
+        if matches!(subject["kind"].as_str(), Some("User" | "Group")) {
             set(subject, "apiGroup", "rbac.authorization.k8s.io".into());
         }
     }
@@ -235,9 +235,11 @@ fn volume_defaults(volume: &mut Value) {
             set(&mut volume[kind], "defaultMode", 420.into());
         }
     }
-    for source in volume["projected"]["sources"].as_array_mut().into_iter().flatten() {
-        if source["serviceAccountToken"].is_object() {
-            set(&mut source["serviceAccountToken"], "expirationSeconds", 3600.into());
+    if volume["projected"].is_object() {
+        for source in volume["projected"]["sources"].as_array_mut().into_iter().flatten() {
+            if source["serviceAccountToken"].is_object() {
+                set(&mut source["serviceAccountToken"], "expirationSeconds", 3600.into());
+            }
         }
     }
     if let Some(map) = volume.as_object_mut() {

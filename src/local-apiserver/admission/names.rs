@@ -46,15 +46,27 @@ fn is_name_part(text: &str) -> bool {
 }
 
 /// What is wrong with a label's key: an optional subdomain, a slash, a name.
-pub(crate) fn qualified(key: &str) -> Option<String> {
+pub(crate) fn qualified(key: &str) -> Vec<String> {
     let (prefix, name) = key.split_once('/').map_or((None, key), |(prefix, name)| (Some(prefix), name));
-    if let Some(wrong) = prefix.and_then(subdomain) {
-        return Some(format!("prefix part {wrong}"));
+    if name.contains('/') {
+        let rule = NAME_PART_RULE.replacen("name part", "a qualified name", 1);
+        return vec![format!("{rule} with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')")];
     }
-    if name.len() > 63 {
-        return Some("name part must be no more than 63 bytes".to_owned());
+    let mut wrong = Vec::new();
+    match prefix {
+        Some("") => wrong.push("prefix part must be non-empty".to_owned()),
+        Some(prefix) => wrong.extend(subdomain(prefix).map(|why| format!("prefix part {why}"))),
+        None => {}
     }
-    (!is_name_part(name)).then(|| NAME_PART_RULE.to_owned())
+    if name.is_empty() {
+        wrong.push("name part must be non-empty".to_owned());
+    } else if name.len() > 63 {
+        wrong.push("name part must be no more than 63 bytes".to_owned());
+    }
+    if !is_name_part(name) {
+        wrong.push(NAME_PART_RULE.to_owned());
+    }
+    wrong
 }
 
 /// What is wrong with a label's value.
@@ -80,9 +92,10 @@ mod tests {
         assert_eq!((subdomain("a.b-c"), label("a-1")), (None, None));
         assert_eq!(
             (qualified("a.b/C_d"), label_value(""), config_key("a.B_c"), service("a1")),
-            (None, None, None, None)
+            (Vec::new(), None, None, None)
         );
-        assert!(qualified("a b").is_some() && qualified("A/b").is_some() && label_value("-").is_some());
+        assert_eq!((qualified("a b").len(), qualified("A/b").len(), qualified("").len()), (1, 1, 2));
+        assert!(label_value("-").is_some());
         assert!(config_key("a b").is_some() && service("1a").is_some());
         assert!(subdomain("A").is_some() && label("a.b").is_some() && label("-a").is_some());
     }

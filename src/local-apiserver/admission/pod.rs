@@ -41,12 +41,41 @@ pub(crate) fn admit(asked: &Asked<'_>, pod: &mut Value) -> Result<(), Status> {
     if pod["spec"]["imagePullSecrets"].is_null() && account["imagePullSecrets"].is_array() {
         pod["spec"]["imagePullSecrets"] = account["imagePullSecrets"].clone();
     }
-    pod["spec"]["priority"] = pod["spec"]["priority"].as_i64().unwrap_or(0).into();
-    if pod["spec"]["preemptionPolicy"].is_null() {
-        pod["spec"]["preemptionPolicy"] = "PreemptLowerPriority".into();
+    prioritise(asked, pod)?;
+    // A pod gets at least a second to end.
+    if pod["spec"]["terminationGracePeriodSeconds"].as_i64().is_some_and(|seconds| seconds < 0) {
+        pod["spec"]["terminationGracePeriodSeconds"] = 1.into();
     }
     tolerate(pod);
     pod["status"] = json!({"phase": "Pending", "qosClass": qos(&pod["spec"])});
+    Ok(())
+}
+
+/// Priority and preemption by the pod's class, or by the one for pods that name none.
+fn prioritise(asked: &Asked<'_>, pod: &mut Value) -> Result<(), Status> {
+    let name = pod["spec"]["priorityClassName"].as_str().unwrap_or_default();
+    let class = if name.is_empty() {
+        let (classes, _) = asked.cluster.store.list("priorityclasses.scheduling.k8s.io", None);
+        classes.into_iter().find(|class| class["globalDefault"] == true)
+    } else {
+        asked.cluster.get("priorityclasses.scheduling.k8s.io", "", name)
+    };
+    let priority = match (&class, name) {
+        (Some(class), _) => class["value"].as_i64().unwrap_or(0),
+        (None, "") => 0,
+        (None, "system-node-critical") => 2_000_001_000,
+        (None, "system-cluster-critical") => 2_000_000_000,
+        (None, _) => {
+            let why = format!("no PriorityClass with name {name} was found");
+            return Err(Status::forbidden("", "pods", pod["metadata"]["name"].as_str().unwrap_or_default(), &why));
+        }
+    };
+    let policy = class.as_ref().and_then(|class| class["preemptionPolicy"].as_str()).unwrap_or("PreemptLowerPriority");
+    if let Some(class) = &class {
+        pod["spec"]["priorityClassName"] = class["metadata"]["name"].clone();
+    }
+    pod["spec"]["priority"] = priority.into();
+    pod["spec"]["preemptionPolicy"] = policy.into();
     Ok(())
 }
 

@@ -5,16 +5,16 @@ use serde_json::Value;
 use crate::crd::{schema, validation};
 use crate::handlers::Asked;
 use crate::openapi;
-use crate::patch::PatchType;
-use crate::status::Status;
+use crate::patch::{PatchType, strategic};
+use crate::status::{FieldError, Status};
 
 /// Prunes and defaults `object` by its kind's schema; unknown fields are refused, warned of or ignored as asked.
 pub(crate) fn check(asked: &Asked<'_>, object: &mut Value, warnings: &mut Vec<String>) -> Result<(), Status> {
     let resource = &asked.resource;
+    // A refused patch is shown with its outcome, unknown fields and all.
+    let given = object.clone();
     let mut unknown = Vec::new();
     let mut errors = Vec::new();
-    // A refused patch is shown with its outcome, unknown fields and all.
-    let sent = (asked.call.method == http::Method::PATCH).then(|| object.clone());
     if let Some(version) = &resource.custom {
         let Some(wanted) = &version.schema else { return Ok(()) };
         schema::prune(wanted, object, "", &mut unknown);
@@ -34,22 +34,66 @@ pub(crate) fn check(asked: &Asked<'_>, object: &mut Value, warnings: &mut Vec<St
         let mut odd = None;
         openapi::check(&resource.group, &resource.version, &resource.kind, object, &mut unknown, &mut odd);
         if let Some(odd) = odd {
-            return Err(cannot_be_handled(asked, object, &odd));
+            return Err(wrong_type(asked, &given, &odd));
         }
     }
-    let lines: Vec<String> = unknown.iter().map(|field| format!("unknown field \"{field}\"")).collect();
+    let twice = asked.call.duplicate_fields().into_iter().map(|field| format!("duplicate field \"{field}\""));
+    let lines: Vec<String> = twice.chain(unknown.iter().map(|field| format!("unknown field \"{field}\""))).collect();
     match asked.call.query.get("fieldValidation") {
-        Some("Strict") if !lines.is_empty() => Err(cannot_be_handled(
-            asked,
-            sent.as_ref().unwrap_or(object),
-            &format!("strict decoding error: {}", lines.join(", ")),
-        )),
+        Some("Strict") if !lines.is_empty() => {
+            Err(cannot_be_handled(asked, &given, &format!("strict decoding error: {}", lines.join(", "))))
+        }
         Some("Ignore" | "Strict") => Ok(()),
         _ => {
             warnings.extend(lines);
             Ok(())
         }
     }
+}
+
+/// A strategic merge patch is converted without a decoder, and so is refused in other words.
+fn wrong_type(asked: &Asked<'_>, given: &Value, odd: &str) -> Status {
+    if !asked.call.header("content-type").starts_with(PatchType::Strategic.content_type()) {
+        return cannot_be_handled(asked, given, odd);
+    }
+    let wanted = odd.rsplit("of type ").next().unwrap_or_default();
+    let why = if odd.starts_with("json: cannot unmarshal number into") {
+        format!("cannot convert int64 to {wanted}")
+    } else {
+        format!("unrecognized type: {wanted}")
+    };
+    let patch = asked.call.body_value().unwrap_or_default();
+    let error = FieldError::invalid("patch", &strategic::go_syntax(&patch).into(), &why);
+    Status::invalid("", "", "", &[error])
+}
+
+/// What an applied configuration has that its kind does not; the first refusal of server-side apply.
+pub(crate) fn check_applied(asked: &Asked<'_>, config: &Value) -> Result<(), Status> {
+    let resource = &asked.resource;
+    let (mut copy, mut unknown) = (config.clone(), Vec::new());
+    if let Some(version) = &resource.custom {
+        let Some(wanted) = &version.schema else { return Ok(()) };
+        schema::prune(wanted, &mut copy, "", &mut unknown);
+    } else {
+        let key = (&resource.group, &resource.version, &resource.kind);
+        openapi::check(key.0, key.1, key.2, &mut copy, &mut unknown, &mut None);
+    }
+    let lines: Vec<String> = unknown.iter().map(|field| format!(".{field}: field not declared in schema")).collect();
+    let errors = match lines.as_slice() {
+        [] => return Ok(()),
+        [only] => only.clone(),
+        many => format!("errors:\n  {}", many.join("\n  ")),
+    };
+    let text = |field: &str| config["metadata"][field].as_str().unwrap_or_default();
+    let of = format!("{}/{}; {}", text("namespace"), text("name"), kind_of(config));
+    Err(Status::plain(500, format!("failed to create typed patch object ({of}): {errors}")))
+}
+
+/// Group, version and kind as Go prints them.
+pub(crate) fn kind_of(object: &Value) -> String {
+    let version = object["apiVersion"].as_str().unwrap_or_default();
+    let (group, version) = version.split_once('/').unwrap_or(("", version));
+    format!("{group}/{version}, Kind={}", object["kind"].as_str().unwrap_or_default())
 }
 
 fn cannot_be_handled(asked: &Asked<'_>, object: &Value, why: &str) -> Status {

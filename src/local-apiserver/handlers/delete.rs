@@ -8,7 +8,7 @@ use crate::crd::termination;
 use crate::request::{Reply, Target};
 use crate::selector::Selector;
 use crate::status::{FieldError, Status};
-use crate::store::Object;
+use crate::store::{Object, Stale};
 
 /// Seconds that a pod without `terminationGracePeriodSeconds` gets.
 const GRACE_SECONDS: i64 = 30;
@@ -45,14 +45,15 @@ pub(super) fn collection(asked: &Asked<'_>) -> Result<Reply, Status> {
         let target = Target { name, ..asked.target.clone() };
         let each = Asked { cluster: asked.cluster, call: asked.call, resource: asked.resource.clone(), target };
         match remove(&each, &options) {
-            Ok(Outcome::Waiting(object) | Outcome::Gone(object)) => items.push(meta::served(&asked.resource, &object)),
+            Ok(Outcome::Waiting(object) | Outcome::Gone(object)) => items.push(object),
             Err(status) if status.is_not_found() => {}
             Err(status) => return Err(status),
         }
     }
     let list = json!({
         "apiVersion": asked.resource.api_version(), "kind": asked.resource.list_kind,
-        "metadata": {"resourceVersion": revision.to_string()}, "items": items,
+        "metadata": {"resourceVersion": revision.to_string()},
+        "items": read::items(&asked.resource, items.iter()),
     });
     Ok(Reply::json(200, list))
 }
@@ -88,7 +89,16 @@ pub(crate) fn remove(asked: &Asked<'_>, options: &Value) -> Result<Outcome, Stat
         if asked.call.dry_run() {
             return Ok(Outcome::Gone(old));
         }
-        let stored = write::settle(asked, &old, new);
+        let stored = if goes_at_once(asked, &old, &new) {
+            // Nothing waits, so nothing is marked: the last state is the one that everybody has seen.
+            match asked.cluster.store.remove(&asked.resource.shelf(), &old, (*old).clone()) {
+                Ok(last) => Ok(Some(last)),
+                Err(Stale::Gone) => Err(asked.not_found()),
+                Err(_) => Ok(None),
+            }
+        } else {
+            write::settle(asked, &old, new)
+        };
         match stored {
             Ok(None) => {}
             Ok(Some(stored)) => {
@@ -103,17 +113,19 @@ pub(crate) fn remove(asked: &Asked<'_>, options: &Value) -> Result<Outcome, Stat
 }
 
 fn check_preconditions(asked: &Asked<'_>, options: &Value, old: &Value) -> Result<(), Status> {
-    for (field, name) in [("uid", "UID"), ("resourceVersion", "ResourceVersion")] {
+    let lost = "The object might have been deleted and then recreated";
+    let changed = "The object might have been modified";
+    for (field, name, hint) in [("uid", "UID", lost), ("resourceVersion", "ResourceVersion", changed)] {
         let wanted = &options["preconditions"][field];
         if !wanted.is_null() && *wanted != old["metadata"][field] {
             let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
             let why = format!(
-                "Precondition failed: {name} in precondition: {}, {name} in object meta: {}",
+                "the {name} in the precondition ({}) does not match the {name} in record ({}). {hint}",
                 text(wanted),
                 text(&old["metadata"][field])
             );
             let resource = &asked.resource;
-            return Err(Status::conflict(&resource.group, &resource.plural, &asked.target.name, &why));
+            return Err(Status::conflict(&resource.group, &resource.kind, &asked.target.name, &why));
         }
     }
     Ok(())
@@ -160,6 +172,13 @@ fn marked(asked: &Asked<'_>, options: &Value, old: &Object) -> Value {
         _ => {}
     }
     new
+}
+
+/// Whether nobody has to see that the object is going: no finalizer, no namespace to be emptied, no pod to be stopped.
+fn goes_at_once(asked: &Asked<'_>, old: &Value, new: &Value) -> bool {
+    old["metadata"]["deletionTimestamp"].is_null()
+        && !matches!(asked.resource.kind.as_str(), "Pod" | "Namespace")
+        && new["metadata"]["finalizers"].as_array().is_none_or(Vec::is_empty)
 }
 
 /// Only pods on a node end gracefully.

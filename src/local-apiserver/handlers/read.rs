@@ -7,7 +7,9 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
+use super::form::{self, Form};
 use super::{Asked, meta};
+use crate::kinds::Resource;
 use crate::request::{Body, Reply};
 use crate::selector::Selector;
 use crate::status::Status;
@@ -24,12 +26,37 @@ pub(super) fn get(asked: &Asked<'_>) -> Result<Reply, Status> {
 
 /// A single object in the form that the client accepts.
 pub(crate) fn one(asked: &Asked<'_>, code: u16, object: &Value) -> Reply {
-    if table::is_wanted(asked.call.header("accept")) {
-        let metadata = json!({"resourceVersion": object["metadata"]["resourceVersion"]});
-        let rows = [Arc::new(object.clone())];
-        return Reply::json(code, table::render(asked, &rows, &metadata, true));
+    Reply::json(code, shown(asked, form(asked), object))
+}
+
+/// The form that the client accepts; that there is one was checked before.
+fn form(asked: &Asked<'_>) -> Form {
+    form::accepted(asked.call.header("accept")).unwrap_or(Form::Whole)
+}
+
+fn shown(asked: &Asked<'_>, form: Form, object: &Value) -> Value {
+    match form {
+        Form::Whole => meta::served(&asked.resource, object),
+        Form::Metadata => form::metadata_only(object),
+        Form::Table => {
+            let metadata = json!({"resourceVersion": object["metadata"]["resourceVersion"]});
+            table::render(asked, &[Arc::new(object.clone())], &metadata, true)
+        }
     }
-    Reply::json(code, meta::served(&asked.resource, object))
+}
+
+/// Objects as the items of a list; those of built-in kinds do not repeat what the list says of their kind.
+pub(crate) fn items<'a>(resource: &Resource, objects: impl Iterator<Item = &'a Object>) -> Vec<Value> {
+    objects
+        .map(|object| {
+            let mut item = meta::served(resource, object);
+            if let (None, Value::Object(map)) = (&resource.custom, &mut item) {
+                map.remove("apiVersion");
+                map.remove("kind");
+            }
+            item
+        })
+        .collect()
 }
 
 fn selector(asked: &Asked<'_>) -> Result<Selector, Status> {
@@ -51,16 +78,19 @@ pub(super) fn list(asked: &Asked<'_>) -> Result<Reply, Status> {
     objects.retain(|object| selector.matches(object));
     let mut metadata = json!({"resourceVersion": revision.to_string()});
     page(asked, &mut objects, &mut metadata)?;
-    if table::is_wanted(asked.call.header("accept")) {
-        return Ok(Reply::json(200, table::render(asked, &objects, &metadata, true)));
-    }
-    let items: Vec<Value> = objects.iter().map(|object| meta::served(&asked.resource, object)).collect();
     Ok(Reply::json(
         200,
-        json!({
-            "apiVersion": asked.resource.api_version(), "kind": asked.resource.list_kind,
-            "metadata": metadata, "items": items,
-        }),
+        match form(asked) {
+            Form::Table => table::render(asked, &objects, &metadata, true),
+            Form::Metadata => json!({
+                "apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadataList", "metadata": metadata,
+                "items": objects.iter().map(|object| form::metadata_only(object)).collect::<Vec<_>>(),
+            }),
+            Form::Whole => json!({
+                "apiVersion": asked.resource.api_version(), "kind": asked.resource.list_kind,
+                "metadata": metadata, "items": items(&asked.resource, objects.iter()),
+            }),
+        },
     ))
 }
 
@@ -70,6 +100,9 @@ fn revision_asked(asked: &Asked<'_>) -> Result<Option<u64>, Status> {
         None | Some("" | "0") => Ok(None),
         Some(text) => text.parse().map(Some).map_err(|_| {
             let why = format!("Invalid value: \"{text}\": strconv.ParseUint: parsing \"{text}\": invalid syntax");
+            if asked.call.query.is_true("watch") {
+                return Status::plain(500, format!("resourceVersion: {why}"));
+            }
             Status::bad_request(format!("invalid resource version: resourceVersion: {why}"))
         }),
     }
@@ -85,7 +118,7 @@ fn page(asked: &Asked<'_>, objects: &mut Vec<Object>, metadata: &mut Value) -> R
     if let Some(token) = query.get("continue").filter(|token| !token.is_empty()) {
         let decoded = URL_SAFE_NO_PAD.decode(token).ok();
         let after: Option<(String, String)> = decoded.and_then(|bytes| serde_json::from_slice(&bytes).ok());
-        let after = after.ok_or_else(|| Status::bad_request("continue key is not valid"))?;
+        let after = after.ok_or_else(|| Status::bad_request("invalid continue token: continue key is not valid"))?;
         objects.retain(|object| place(object) > after);
     }
     let limit = query.number("limit").and_then(|limit| usize::try_from(limit).ok()).filter(|limit| *limit > 0);
@@ -103,21 +136,13 @@ fn page(asked: &Asked<'_>, objects: &mut Vec<Object>, metadata: &mut Value) -> R
 pub(super) fn watch(asked: &Asked<'_>) -> Result<Reply, Status> {
     let query = &asked.call.query;
     let initial = query.is_true("sendInitialEvents");
-    if initial && query.get("resourceVersionMatch") != Some("NotOlderThan") {
-        let why = "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan";
-        return Err(Status::failure(422, "Invalid", format!("ListOptions.meta.k8s.io \"\" is invalid: {why}")));
-    }
     let from = revision_asked(asked)?.filter(|_| !initial);
-    let as_table = table::is_wanted(asked.call.header("accept"));
+    let form = form(asked);
     let (cluster, call, resource, target) =
         (asked.cluster.clone(), asked.call.clone(), asked.resource.clone(), asked.target.clone());
     let render = move |object: &Value| {
-        if !as_table {
-            return meta::served(&resource, object);
-        }
         let asked = Asked { cluster: &cluster, call: &call, resource: resource.clone(), target: target.clone() };
-        let metadata = json!({"resourceVersion": object["metadata"]["resourceVersion"]});
-        table::render(&asked, &[Arc::new(object.clone())], &metadata, true)
+        shown(&asked, form, object)
     };
     let plan = watch::Plan {
         shelf: asked.resource.shelf(),

@@ -118,6 +118,25 @@ fn scale_of(asked: &Asked<'_>, object: &Value) -> Value {
     view
 }
 
+/// What is written to a scale subresource is the Scale of that object.
+fn check_scale(asked: &Asked<'_>, body: &Value) -> Result<(), Status> {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let (kind, version, name) = (text(&body["kind"]), text(&body["apiVersion"]), text(&body["metadata"]["name"]));
+    let fits = |given: &str, wanted: &str| given.is_empty() || given == wanted;
+    if !fits(&kind, "Scale") || !fits(&version, "autoscaling/v1") {
+        return Err(Status::bad_request(format!(
+            "the API version in the data ({version}, kind {kind}) does not match the expected API version (autoscaling/v1, kind Scale)"
+        )));
+    }
+    if !fits(&name, &asked.target.name) {
+        return Err(Status::bad_request(format!(
+            "the name of the object ({name}) does not match the name on the URL ({})",
+            asked.target.name
+        )));
+    }
+    Ok(())
+}
+
 fn scale(asked: &Asked<'_>, verb: &str) -> Result<Reply, Status> {
     let Some(scale) = asked.resource.scale.clone() else { return Err(Status::no_such_path()) };
     if verb == "get" {
@@ -135,6 +154,7 @@ fn scale(asked: &Asked<'_>, verb: &str) -> Result<Reply, Status> {
             },
             _ => return Err(Status::method_not_allowed()),
         };
+        check_scale(asked, &wanted)?;
         let version = wanted["metadata"]["resourceVersion"].as_str().unwrap_or_default();
         if !version.is_empty() && old["metadata"]["resourceVersion"] != version {
             return Err(Status::modified(&asked.resource.group, &asked.resource.plural, &asked.target.name));

@@ -51,10 +51,9 @@ fn check_body(asked: &Asked<'_>, body: &mut Value) -> Result<(), Status> {
     if resource.namespaced {
         let given = metadata.get("namespace").and_then(Value::as_str).unwrap_or_default();
         if !given.is_empty() && given != target.namespace {
-            return Err(Status::bad_request(format!(
-                "the namespace of the provided object does not match the namespace sent on the request ({given} != {})",
-                target.namespace
-            )));
+            return Err(Status::bad_request(
+                "the namespace of the provided object does not match the namespace sent on the request",
+            ));
         }
         metadata.insert("namespace".to_owned(), target.namespace.clone().into());
     } else {
@@ -83,7 +82,7 @@ fn insert(
     let (cluster, resource) = (asked.cluster, &asked.resource);
     check_body(asked, &mut body)?;
     if body["metadata"]["resourceVersion"].as_str().is_some_and(|version| !version.is_empty()) {
-        return Err(Status::bad_request("resourceVersion should not be set on objects to be created"));
+        return Err(Status::plain(500, "resourceVersion should not be set on objects to be created"));
     }
     admission::schema::check(asked, &mut body, warnings)?;
     let metadata = meta::metadata(&mut body);
@@ -181,6 +180,12 @@ pub(crate) fn replace(asked: &Asked<'_>, old: &Object, mut new: Value, track: bo
     let resource = &asked.resource;
     let uid = new["metadata"]["uid"].as_str().unwrap_or_default();
     if !uid.is_empty() && old["metadata"]["uid"] != uid {
+        if asked.call.method == http::Method::PATCH {
+            // Both the checks of all objects and those of the kind say so.
+            let error = FieldError::invalid("metadata.uid", &uid.into(), "field is immutable");
+            let errors = [error.clone(), error];
+            return Err(Status::invalid(&resource.group, &resource.kind, &asked.target.name, &errors));
+        }
         let why = format!(
             "Precondition failed: UID in precondition: {uid}, UID in object meta: {}",
             old["metadata"]["uid"].as_str().unwrap_or_default()
@@ -304,23 +309,34 @@ fn patched(asked: &Asked<'_>, kind: PatchType, view: &Value, body: &Value) -> Re
         PatchType::Merge => Ok(patch::merge(view, body)),
         PatchType::Strategic => patch::strategic::strategic(&asked.resource, view, body),
         PatchType::Apply => {
-            require_manager(asked)?;
+            check_applied(asked, body)?;
             let force = asked.call.query.is_true("force");
-            apply::apply(&asked.resource, Some(view), body, &writer(asked), force)
+            let applied = apply::apply(&asked.resource, Some(view), body, &writer(asked), force)?;
+            let version = body["metadata"]["resourceVersion"].as_str().unwrap_or_default();
+            if !version.is_empty() && view["metadata"]["resourceVersion"] != version {
+                return Err(modified(asked));
+            }
+            Ok(applied)
         }
     }
 }
 
-fn require_manager(asked: &Asked<'_>) -> Result<(), Status> {
-    if asked.call.query.get("fieldManager").is_some_and(|manager| !manager.is_empty()) {
-        return Ok(());
+/// What an applied configuration must be before anything is merged.
+fn check_applied(asked: &Asked<'_>, config: &Value) -> Result<(), Status> {
+    let resource = &asked.resource;
+    if !config["metadata"]["managedFields"].is_null() {
+        return Err(Status::bad_request("metadata.managedFields must be nil"));
     }
-    let error = FieldError::required("fieldManager", "is required for apply patch");
-    Err(Status::invalid("meta.k8s.io", "PatchOptions", "", &[error]))
+    let named = |field: &str| config[field].as_str().is_some_and(|text| !text.is_empty());
+    let fits = config["kind"] == resource.kind.as_str() && config["apiVersion"] == resource.api_version().as_str();
+    if named("kind") && named("apiVersion") && !fits {
+        return Err(Status::bad_request(format!("invalid object type: {}", admission::schema::kind_of(config))));
+    }
+    admission::schema::check_applied(asked, config)
 }
 
 fn create_by_apply(asked: &Asked<'_>, body: &Value) -> Result<Reply, Status> {
-    require_manager(asked)?;
+    check_applied(asked, body)?;
     let applied = apply::apply(&asked.resource, None, body, &writer(asked), true)?;
     let managers = applied["metadata"]["managedFields"].clone();
     let mut warnings = Vec::new();

@@ -1,9 +1,9 @@
 //! The columns of built-in kinds, as the real server's printers define them.
 
-use super::Column;
+use super::{Column, descriptions};
 use crate::kinds::Resource;
 
-/// Name, type (`s`tring, `i`nteger, `d`ate), and `+` for those that only `-o wide` shows.
+/// Name, type (`s`tring, `i`nteger, `b`oolean, `d`ate), and `+` for those that only `-o wide` shows.
 fn rows(kind: &str) -> &'static [&'static str] {
     match kind {
         "Pod" => &[
@@ -17,13 +17,13 @@ fn rows(kind: &str) -> &'static [&'static str] {
             "Readiness Gates s+",
         ],
         "Deployment" => {
-            &["Ready s", "Up-to-date i", "Available i", "Age s", "Containers s+", "Images s+", "Selector s+"]
+            &["Ready s", "Up-to-date s", "Available s", "Age s", "Containers s+", "Images s+", "Selector s+"]
         }
         "ReplicaSet" => &["Desired i", "Current i", "Ready i", "Age s", "Containers s+", "Images s+", "Selector s+"],
         "StatefulSet" => &["Ready s", "Age s", "Containers s+", "Images s+"],
         "Job" => &["Status s", "Completions s", "Duration s", "Age s", "Containers s+", "Images s+", "Selector s+"],
         "Service" => &["Type s", "Cluster-IP s", "External-IP s", "Port(s) s", "Age s", "Selector s+"],
-        "HorizontalPodAutoscaler" => &["Reference s", "Targets s", "MinPods s", "MaxPods i", "Replicas i", "Age s"],
+        "HorizontalPodAutoscaler" => &["Reference s", "Targets s", "MinPods s", "MaxPods s", "Replicas s", "Age s"],
         "Node" => &[
             "Status s",
             "Roles s",
@@ -36,8 +36,8 @@ fn rows(kind: &str) -> &'static [&'static str] {
             "Container-Runtime s+",
         ],
         "Namespace" => &["Status s", "Age s"],
-        "Secret" => &["Type s", "Data i", "Age s"],
-        "ConfigMap" => &["Data i", "Age s"],
+        "Secret" => &["Type s", "Data s", "Age s"],
+        "ConfigMap" => &["Data s", "Age s"],
         "Lease" => &["Holder s", "Age s"],
         "Endpoints" => &["Endpoints s", "Age s"],
         "EndpointSlice" => &["AddressType s", "Ports s", "Endpoints s", "Age s"],
@@ -45,11 +45,11 @@ fn rows(kind: &str) -> &'static [&'static str] {
         "CustomResourceDefinition" | "Role" | "ClusterRole" => &["Created At d"],
         "RoleBinding" | "ClusterRoleBinding" => &["Role s", "Age s", "Users s+", "Groups s+", "ServiceAccounts s+"],
         "PodDisruptionBudget" => &["Min Available s", "Max Unavailable s", "Allowed Disruptions i", "Age s"],
-        "PriorityClass" => &["Value i", "Global-Default s", "Age s", "PreemptionPolicy s"],
+        "PriorityClass" => &["Value i", "Global-Default b", "Age s", "PreemptionPolicy s"],
         "CronJob" => &[
             "Schedule s",
             "Timezone s",
-            "Suspend s",
+            "Suspend b",
             "Active i",
             "Last Schedule s",
             "Age s",
@@ -62,6 +62,14 @@ fn rows(kind: &str) -> &'static [&'static str] {
 }
 
 pub(crate) fn of(resource: &Resource) -> Vec<Column> {
+    let mut columns = named(resource);
+    for column in &mut columns {
+        column.description = descriptions::of(&resource.kind, &column.name);
+    }
+    columns
+}
+
+fn named(resource: &Resource) -> Vec<Column> {
     let mut columns = Vec::new();
     if resource.kind == "Event" {
         for text in [
@@ -73,7 +81,7 @@ pub(crate) fn of(resource: &Resource) -> Vec<Column> {
             "Source s+",
             "Message s",
             "First Seen s+",
-            "Count i+",
+            "Count s+",
             "Name s+",
         ] {
             columns.push(parse(text));
@@ -89,6 +97,7 @@ fn parse(text: &str) -> Column {
     let (name, flags) = text.rsplit_once(' ').unwrap_or((text, "s"));
     let kind = match flags.chars().next() {
         Some('i') => "integer",
+        Some('b') => "boolean",
         Some('d') => "date",
         _ => "string",
     };
