@@ -168,7 +168,7 @@ refuses 'Forbidden with a name'                    "configmaps \"one\" is forbid
 refuses 'Forbidden at the cluster scope'           'cannot list resource "nodes" in API group "" at the cluster scope' kubectl get nodes --as="$user"
 refuses 'Forbidden for a subresource'              'cannot get resource "deployments/scale" in API group "apps"' k get deployment web --subresource=scale --as="$user"
 refuses 'Forbidden path'                           'User "nobody" cannot get path "/metrics"' kubectl get --raw /metrics --as=nobody
-refuses 'a role that does not exist'               'roleRef.kind: Unsupported value: "Odd"' create '{"apiVersion":"rbac.authorization.k8s.io/v1","kind":"RoleBinding","metadata":{"name":"x"},"roleRef":{"kind":"Odd","name":"x"}}'
+refuses 'a role that does not exist'               '"Odd"' create '{"apiVersion":"rbac.authorization.k8s.io/v1","kind":"RoleBinding","metadata":{"name":"x"},"roleRef":{"kind":"Odd","name":"x"}}'
 token=$(k create token app --audience=sts.amazonaws.com --duration=1h)
 equals  'token: subject and audience'              "$user sts.amazonaws.com" jq -r '"\(.sub) \(.aud[0])"' <<<"$(claims <<<"$token")"
 equals  'token: private claims'                    "$NAMESPACE app $(k get serviceaccount app -o 'jsonpath={.metadata.uid}')" jq -r '."kubernetes.io" | "\(.namespace) \(.serviceaccount.name) \(.serviceaccount.uid)"' <<<"$(claims <<<"$token")"

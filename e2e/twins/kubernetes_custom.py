@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+from kubernetes_commands import plain
 from kubernetes_requests import MAPS
 from twins import HERE, NAMESPACE, until
 
@@ -190,6 +191,9 @@ def tables_of_custom_resources(side):
 
 def the_definitions_of_the_product(side):
     documents = PRODUCT.read_text()
+    # They are taken away afterwards, and with them everything that somebody else may have made of them.
+    there = side.kubectl("get", "-f", "-", "--ignore-not-found", "-o", "name", stdin=documents)["out"]
+    assert not there, f"the product is installed on this side, and its objects would go: {there}"
     applied = side.kubectl("apply", "--server-side", "-f", "-", stdin=documents)
     side.kubectl("wait", "--for=condition=Established", "-f", "-", stdin=documents)
     base = f"/apis/keda.sh/v1alpha1/namespaces/{NAMESPACE}/scaledobjects"
@@ -197,18 +201,20 @@ def the_definitions_of_the_product(side):
     def scaled(**spec):
         return {"apiVersion": "keda.sh/v1alpha1", "kind": "ScaledObject", "metadata": {"name": "x"}, "spec": spec}
     good = {"scaleTargetRef": {"name": "web"}, "triggers": [{"type": "aws-sqs-queue", "metadata": {"queueURL": "q", "queueLength": "3"}}]}
+    resources = side.get("/apis/keda.sh/v1alpha1")
+    resources["body"]["resources"].sort(key=lambda one: one["name"])  # a Go map's order again
     found = {
         "applied": applied,
         "definitions": [side.get(f"{CRDS}/{plural}.keda.sh")["body"]["status"] for plural in ("scaledobjects", "triggerauthentications", "clustertriggerauthentications")],
-        "resources": side.get("/apis/keda.sh/v1alpha1"),
+        "resources": resources,
         "good": side.post(base, scaled(**good)),
         "empty": in_any_order(side.post(base, {**scaled(), "metadata": {"name": "y"}})),
         "wrong types": in_any_order(side.post(base, {**scaled(**{**good, "pollingInterval": "x", "minReplicaCount": "1"}), "metadata": {"name": "y"}})),
         "a number in a trigger": side.post(base, {**scaled(scaleTargetRef={"name": "web"}, triggers=[{"type": "x", "metadata": {"a": 1}}]), "metadata": {"name": "y"}}),
         "an unknown field": side.post(f"{base}?fieldValidation=Strict", {**scaled(**good, odd=1), "metadata": {"name": "y"}}),
         "a status": side.patch(f"{base}/x/status", {"status": {"conditions": [{"type": "Ready", "status": "True", "reason": "a", "message": "b"}]}}),
-        "get": side.kubectl("get", "scaledobject", "--no-headers=false"),
-        "get -o wide": side.kubectl("get", "so", "-o", "wide"),
+        "get": plain(side.kubectl("get", "scaledobject", "--no-headers=false")),
+        "get -o wide": plain(side.kubectl("get", "so", "-o", "wide")),
         "explain": side.kubectl("explain", "scaledobject.spec.triggers"),
     }
     side.kubectl("delete", "-f", "-", stdin=documents)

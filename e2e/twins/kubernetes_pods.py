@@ -19,7 +19,8 @@ def state_of(side, name):
 
 
 def logs(side):
-    pod(side, "talker", "echo one; echo two >&2; echo three; exec sleep 600")
+    # Two streams have an order only if there is time between them.
+    pod(side, "talker", "echo one; sleep 0.3; echo two >&2; sleep 0.3; echo three; exec sleep 600")
     until("output", lambda: "three" in side.kubectl("logs", "talker")["out"])
     stamped = side.kubectl("logs", "talker", "--timestamps")
     stamped["out"] = [line.split(" ", 1)[1] for line in stamped["out"].splitlines()]

@@ -3,6 +3,7 @@
 mod autoscaling_v1;
 mod delete;
 mod discovery;
+mod eviction;
 pub(crate) mod form;
 pub(crate) mod meta;
 mod options;

@@ -182,3 +182,29 @@ async fn an_applier_that_gives_a_field_up_is_remembered_as_such() {
     let managers = after["metadata"]["managedFields"].as_array().unwrap();
     assert_eq!((&after["data"], managers.len()), (&json!({"a": "2"}), 2), "{managers:?}");
 }
+
+#[tokio::test]
+async fn a_pod_is_evicted_only_where_its_budget_has_something_left() {
+    let server = server();
+    let client = admin(&server);
+    let pods = "/api/v1/namespaces/default/pods";
+    let account = json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default"}});
+    client.create("/api/v1/namespaces/default/serviceaccounts", &account).await.unwrap();
+    let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p", "labels": {"a": "b"}},
+        "spec": {"containers": [{"name": "main", "image": "x"}]}});
+    client.create(pods, &pod).await.unwrap();
+    let ready = json!({"status": {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}});
+    client.patch(&format!("{pods}/p/status"), PatchType::Merge, &ready).await.unwrap();
+    let budgets = "/apis/policy/v1/namespaces/default/poddisruptionbudgets";
+    let budget = json!({"apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "metadata": {"name": "b"},
+        "spec": {"minAvailable": 1, "selector": {"matchLabels": {"a": "b"}}}});
+    client.create(budgets, &budget).await.unwrap();
+    let status = |allowed: i64| json!({"status": {"observedGeneration": 1, "disruptionsAllowed": allowed}});
+    let eviction = json!({"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": "p"}});
+    for (allowed, code) in [(0, Some(429)), (1, None)] {
+        client.patch(&format!("{budgets}/b/status"), PatchType::Merge, &status(allowed)).await.unwrap();
+        let answer = client.create(&format!("{pods}/p/eviction"), &eviction).await;
+        assert_eq!(answer.err().map(|status| status.code()), code);
+    }
+    assert_eq!(client.get(&format!("{budgets}/b")).await.unwrap()["status"]["disruptionsAllowed"], 0);
+}

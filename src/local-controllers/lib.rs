@@ -15,6 +15,7 @@
 mod autoscaler;
 mod deployment;
 mod discovery;
+mod disruption;
 mod endpoints;
 mod error;
 mod event;
@@ -109,6 +110,7 @@ pub async fn run(
         tokio::spawn(control(replica_set::ReplicaSetController::new(&world), &world, after.clone())),
         tokio::spawn(control(job::JobController::new(&world), &world, after.clone())),
         tokio::spawn(control(endpoints::EndpointsController::new(&world), &world, after.clone())),
+        tokio::spawn(control(disruption::DisruptionController::new(&world), &world, after.clone())),
         tokio::spawn(control(garbage::GarbageCollector::new(&world), &world, after.clone())),
         tokio::spawn(control(autoscaler::Autoscaler::new(&world, autoscaler), &world, after.clone())),
         tokio::spawn(control(

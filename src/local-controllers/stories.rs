@@ -177,7 +177,7 @@ fn an_image_that_is_not_mapped_says_how_to_map_it() {
                 (text(waiting, "/reason") == "ImagePullBackOff").then(|| text(waiting, "/message").to_owned())
             })
             .await;
-        assert!(message.contains("--image nginx=PROGRAM"), "{message}");
+        assert!(message.contains("--run-image nginx=PROGRAM"), "{message}");
         plane.end().await;
     });
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Asked, delete, meta, read, write};
+use super::{Asked, eviction, meta, read, write};
 use crate::crd::validation;
 use crate::patch::PatchType;
 use crate::request::Reply;
@@ -22,14 +22,7 @@ pub(super) async fn serve(asked: &Asked<'_>, verb: &str) -> Result<Reply, Status
         ("namespaces", "finalize") if verb == "update" => finalize(asked),
         ("serviceaccounts", "token") if verb == "create" => tokens::request(asked),
         ("pods", "log") if verb == "get" => logs::serve(asked).await,
-        ("pods", "eviction") if verb == "create" => {
-            let options = asked.call.body_value()?["deleteOptions"].take();
-            delete::remove(asked, &options)?;
-            Ok(Reply::json(
-                201,
-                json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}),
-            ))
-        }
+        ("pods", "eviction") if verb == "create" => eviction::serve(asked),
         ("pods", "binding") if verb == "create" => bind(asked),
         ("pods", "exec" | "attach" | "portforward" | "proxy" | "ephemeralcontainers") => Err(Status::failure(
             501,
@@ -80,7 +73,7 @@ fn path<'a>(object: &'a Value, path: &str) -> &'a Value {
 }
 
 /// A `metav1.LabelSelector` (or a string) as the text of a selector.
-fn selector_text(selector: &Value) -> String {
+pub(super) fn selector_text(selector: &Value) -> String {
     if let Some(text) = selector.as_str() {
         return text.to_owned();
     }

@@ -29,7 +29,7 @@ pub(super) fn program<'a>(image: &str, images: &'a BTreeMap<String, PathBuf>) ->
 pub(super) fn unknown(image: &str) -> String {
     format!(
         "failed to pull image \"{image}\": pods of the local cloud are processes of this machine, and no program is \
-         mapped to this image; map one with: sluice local run --image {}=PROGRAM",
+         mapped to this image; map one with: sluice local run --run-image {}=PROGRAM",
         short_name(image)
     )
 }
@@ -58,7 +58,7 @@ mod tests {
             assert_eq!(program(image, &images), Some(Path::new("/bin/sluice")), "{image}");
         }
         assert_eq!(program("nginx:1", &images), None);
-        assert!(unknown("docker.io/library/nginx:1").contains("--image nginx=PROGRAM"));
+        assert!(unknown("docker.io/library/nginx:1").contains("--run-image nginx=PROGRAM"));
     }
 
     #[test]

@@ -66,9 +66,14 @@ fn conditions(pod: &Value, state: &State, phase: &str, now: Timestamp) -> Vec<Va
             unready_reason.clone()
         }
     };
+    let initialised_reason = match (init_ok, phase) {
+        (false, _) => uninitialised_reason,
+        (true, "Succeeded") => ("PodCompleted", String::new()),
+        (true, _) => none(),
+    };
     let own = [
         ("PodReadyToStartContainers", state.sandbox && !state.finished, none()),
-        ("Initialized", init_ok, if init_ok { none() } else { uninitialised_reason }),
+        ("Initialized", init_ok, initialised_reason),
         ("Ready", ready_ok && gates_ok, if ready_ok && gates_ok { none() } else { ready_reason() }),
         ("ContainersReady", ready_ok, if ready_ok { none() } else { unready_reason.clone() }),
         ("PodScheduled", true, none()),
