@@ -134,9 +134,23 @@ class Theatre:
         }))
         until("external metrics API", lambda: side.get(BASE)["status"] == 200)
         until("targets' resource", lambda: side.get(BOXES)["status"] == 200)
+        self.wait_for_controller()
         threading.Thread(target=self.follow, daemon=True).start()
         for play in self.plays.values():
             self.begin(play.series)
+
+    def wait_for_controller(self):
+        """The real one looks for new kinds every 30 s only: it knows ours once it finds an autoscaler's target at zero."""
+        name = "known"
+        made(self.side.post(BOXES, {"apiVersion": "hpa.twins.example.com/v1", "kind": "Box", "metadata": {"name": name}, "spec": {"replicas": 0}}))
+        target = {"apiVersion": "hpa.twins.example.com/v1", "kind": "Box", "name": name}
+        made(self.side.post(SCALERS, {"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": {"name": name}, "spec": {"scaleTargetRef": target, "maxReplicas": 1}}))
+        until("controller that knows the targets", lambda: self.is_disabled(name))
+        for path in (SCALERS, BOXES):
+            self.side.delete(f"{path}/{name}")
+
+    def is_disabled(self, name):
+        return self.state(name)["conditions"].get("ScalingActive", "").startswith("False ScalingDisabled")
 
     def begin(self, series):
         name, side = series.name, self.side
@@ -166,8 +180,7 @@ class Theatre:
         """Waits for the end of a series; gives what each of its syncs decided."""
         play = self.plays[name]
         if play.series.start == 0:
-            disabled = lambda: self.state(name)["conditions"].get("ScalingActive", "").startswith("False ScalingDisabled")
-            until("disabled scaling", disabled)
+            until("disabled scaling", lambda: self.is_disabled(name))
             play.seen.append(self.state(name))
             self.side.patch(f"{BOXES}/{name}", {"spec": {"replicas": 2}})
         if not play.done.wait(60 + 6 * len(play.series.values)):
