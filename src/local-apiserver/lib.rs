@@ -10,6 +10,7 @@
 
 mod admission;
 mod aggregation;
+mod any_server;
 mod authentication;
 mod authorization;
 mod client;
@@ -37,6 +38,7 @@ mod tests;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+pub use any_server::AnyServer;
 pub use client::Client;
 use clock::Clock;
 pub use patch::PatchType;
