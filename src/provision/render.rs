@@ -7,7 +7,7 @@ mod tree;
 use serde_json::Value;
 
 use crate::diff::{After, Field};
-use crate::plan::{Action, Change, Drift, Plan};
+use crate::plan::{Action, Change, Drift, Mode, Plan};
 use crate::reference::UNKNOWN;
 
 /// What kind of line it is; a view colours by it.
@@ -62,8 +62,11 @@ pub fn render(plan: &Plan) -> Vec<Line> {
         lines.push(line(Mark::Plain, text));
     }
     lines.extend(plan.notes.iter().map(|note| line(Mark::Plain, format!("Note: {note}"))));
-    let summary =
-        if plan.is_empty() { "No changes. What exists is as declared.".to_owned() } else { plan.summary().to_string() };
+    let summary = match plan.mode {
+        _ if !plan.is_empty() => plan.summary().to_string(),
+        Mode::Up => "No changes. What exists is as declared.".to_owned(),
+        Mode::Down => "No changes. Nothing is there to be destroyed.".to_owned(),
+    };
     lines.push(line(Mark::Plain, summary));
     lines
 }

@@ -140,4 +140,6 @@ fn what_would_fill_screens_is_folded_where_it_is_deep() {
 #[test]
 fn nothing_to_do_is_said_so() {
     insta::assert_snapshot!(text(vec![change(Action::NoOp, "k.same", Vec::new())], &[]), @"No changes. What exists is as declared.");
+    let down = Plan { mode: Mode::Down, changes: Vec::new(), drift: Vec::new(), notes: Vec::new() };
+    assert_eq!(render(&down).last().unwrap().text, "No changes. Nothing is there to be destroyed.");
 }
