@@ -1,5 +1,6 @@
 //! Mistakes and mishaps: one clear message with the place, the documented exit code, nothing half-written.
 
+use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use std::process::Command;
 
@@ -97,6 +98,57 @@ fn an_endpoint_that_does_not_answer_is_named_and_nothing_is_written() {
     assert!(place.files().is_empty());
 }
 
+/// A kubeconfig with one context.
+fn kubeconfig(server: &str) -> String {
+    "apiVersion: v1\nkind: Config\ncurrent-context: mine\nclusters: [{name: c, cluster: {server: 'SERVER'}}]\n\
+     users: [{name: u, user: {token: t}}]\ncontexts: [{name: mine, context: {cluster: c, user: u}}]\n"
+        .replace("SERVER", server)
+}
+
+#[test]
+fn a_context_that_is_not_there_is_named_with_those_that_are() {
+    let place = Place::new();
+    place.write("kubeconfig", &kubeconfig("https://127.0.0.1:1"));
+    for target in ["local", "localstack"] {
+        let up = |context: &str| {
+            let mut command = place.sluice(&format!("up --target {target} --context {context}"));
+            ended(command.env("KUBECONFIG", place.path().join("kubeconfig"))).with(PREFLIGHT)
+        };
+        up("theirs").says(&["no context \"theirs\"", "there are: mine"]);
+        // It is named, but nobody answers there.
+        up("mine").says(&["127.0.0.1:1", "OpenID discovery document"]);
+    }
+    place.nothing_runs();
+    assert_eq!(place.files(), ["kubeconfig"]);
+}
+
+#[test]
+fn an_endpoint_that_answers_with_a_page_is_no_localstack() {
+    let place = Place::new();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    // It stands for the cluster as well, of which only this much is asked before.
+    place.write("kubeconfig", &kubeconfig(&format!("http://{address}")));
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut request = [0; 4096];
+            let _ = stream.read(&mut request);
+            let page = match String::from_utf8_lossy(&request).split(' ').nth(1) {
+                Some("/.well-known/openid-configuration") => r#"{"issuer":"https://issuer.example.com"}"#,
+                Some("/api/v1/namespaces/kube-system") => r#"{"metadata":{"name":"kube-system","uid":"u"}}"#,
+                _ => "<html><body>It works!</body></html>",
+            };
+            let head = format!("HTTP/1.1 200 OK\r\ncontent-type: text/html\r\ncontent-length: {}\r\n", page.len());
+            let _ = stream.write_all(format!("{head}connection: close\r\n\r\n{page}").as_bytes());
+        }
+    });
+    let mut command = place.sluice(&format!("up --yes --target localstack --context mine --endpoint http://{address}"));
+    let up = ended(command.env("KUBECONFIG", place.path().join("kubeconfig"))).with(PREFLIGHT);
+    up.says(&[&format!("http://{address}"), "LocalStack"]);
+    assert_eq!(place.files(), ["kubeconfig"]);
+}
+
 #[test]
 fn a_port_that_is_taken_is_named() {
     let place = Place::new();
@@ -169,7 +221,7 @@ fn a_state_that_cannot_grow_ends_up_with_the_last_checkpoint_whole() {
 }
 
 /// Whether this machine lets us mount a file system of our own.
-fn can_mount() -> bool {
+pub(crate) fn can_mount() -> bool {
     let mut command = Command::new("unshare");
     command.args(["--map-root-user", "--mount", "mount", "-t", "tmpfs", "none", "/mnt"]);
     command.output().is_ok_and(|output| output.status.success())

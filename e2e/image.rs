@@ -8,6 +8,8 @@ use std::process::{Child, Command, Output, Stdio};
 
 use serde_json::Value;
 
+use crate::bad_input::can_mount;
+
 /// Debian's package of the distribution project's registry.
 const REGISTRY: &str = "docker-registry";
 /// Set where the program must be there, such as in CI.
@@ -74,8 +76,9 @@ impl Drop for Process {
     }
 }
 
-/// A registry on loopback that lets alice in; `None` if the program is missing and need not be there.
-fn registry(folder: &Path) -> Option<(Process, String)> {
+/// A registry on loopback that lets alice in; `None` if the program is missing and need not be there. `size`: of the disk
+/// that it has for itself.
+fn registry(folder: &Path, size: Option<&str>) -> Option<(Process, String)> {
     if Command::new(REGISTRY).arg("--version").stdout(Stdio::null()).status().is_err() {
         assert!(std::env::var(REQUIRE).is_err(), "{REQUIRE} is set, but there is no program {REGISTRY}");
         println!("skipped: install Debian's package {REGISTRY} to test a push with a credential helper");
@@ -89,8 +92,12 @@ fn registry(folder: &Path) -> Option<(Process, String)> {
     );
     std::fs::write(folder.join("config.yml"), config).unwrap();
     std::fs::write(folder.join("htpasswd"), HTPASSWD).unwrap();
-    let mut command = Command::new(REGISTRY);
-    command.arg("serve").arg(folder.join("config.yml")).stdout(Stdio::null()).stderr(Stdio::null());
+    std::fs::create_dir(folder.join("data")).unwrap();
+    let mount = size.map_or_else(String::new, |size| format!("mount -t tmpfs -o size={size} none {root}/data && "));
+    let mut command = Command::new(if size.is_some() { "unshare" } else { "sh" });
+    command.args(if size.is_some() { ["--map-root-user", "--mount", "sh"].as_slice() } else { &[] });
+    command.args(["-c", &format!("{mount}exec {REGISTRY} serve {root}/config.yml")]);
+    command.stdout(Stdio::null()).stderr(Stdio::null());
     let process = Process(command.spawn().unwrap());
     for _ in 0..200 {
         if std::net::TcpStream::connect(&host).is_ok() {
@@ -104,7 +111,7 @@ fn registry(folder: &Path) -> Option<(Process, String)> {
 #[test]
 fn a_push_takes_the_credentials_from_a_helper_and_shows_them_to_nobody() {
     let folder = tempfile::tempdir().unwrap();
-    let Some((_registry, host)) = registry(folder.path()) else { return };
+    let Some((_registry, host)) = registry(folder.path(), None) else { return };
     let helper = folder.path().join("docker-credential-keeper");
     std::fs::write(&helper, HELPER.replace("HOST", &host)).unwrap();
     std::fs::set_permissions(&helper, PermissionsExt::from_mode(0o755)).unwrap();
@@ -117,4 +124,25 @@ fn a_push_takes_the_credentials_from_a_helper_and_shows_them_to_nobody() {
     let log = String::from_utf8_lossy(&output.stderr);
     // The second is alice:s3cret as the request carries it.
     assert!(!log.contains("s3cret") && !log.contains("YWxpY2U6czNjcmV0"), "{log}");
+}
+
+#[test]
+fn a_registry_whose_disk_is_full_is_told_of_in_one_message() {
+    if !can_mount() {
+        println!("not run: this machine lets nobody mount a small disk");
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let Some((_registry, host)) = registry(folder.path(), Some("4m")) else { return };
+    let reference = format!("{host}/team/sluice:1");
+    let auth = r#"{"auths":{"HOST":{"auth":"YWxpY2U6czNjcmV0"}}}"#.replace("HOST", &host);
+    std::fs::write(folder.path().join("config.json"), auth).unwrap();
+    let output = sluice(&["image", "push", &reference], folder.path());
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    for part in [&host, "no space left on device", "push again"] {
+        assert!(text.contains(part), "{part:?}: {text}");
+    }
+    assert_eq!(text.lines().filter(|line| line.starts_with("error")).count(), 1, "{text}");
+    assert!(!text.contains("YWxpY2U6czNjcmV0") && !text.contains("s3cret"), "{text}");
 }

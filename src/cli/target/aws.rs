@@ -8,6 +8,7 @@ use crate::diagnostic::{Outcome, preflight};
 use crate::settings::Settings;
 
 pub(super) async fn open(settings: &Settings) -> Outcome<Target> {
+    let brought = brought::found(settings).await?;
     let wanted = session::Settings { profile: None, region: Some(settings.stack.region.clone()), endpoint_url: None };
     let session = Session::load(wanted).await.map_err(preflight)?;
     let caller = session.caller_identity().await.map_err(preflight)?;
@@ -25,5 +26,5 @@ pub(super) async fn open(settings: &Settings) -> Outcome<Target> {
         started: false,
         brought: None,
     };
-    brought::added(target, settings).await
+    Ok(brought::added(target, settings, brought))
 }

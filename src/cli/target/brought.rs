@@ -36,7 +36,7 @@ pub(crate) fn is_wanted(settings: &Settings) -> bool {
 }
 
 /// The context to use. Only one that was chosen on purpose: named, or in force in a kubeconfig that `KUBECONFIG` names.
-pub(super) fn required(settings: &Settings) -> Outcome<String> {
+fn required(settings: &Settings) -> Outcome<String> {
     let kubernetes = &settings.stack.kubernetes;
     let file = kubernetes.kubeconfig.as_deref().map(Path::new);
     let refused = |text: String, help: String| preflight(Diagnostic::error(text).help(help));
@@ -57,27 +57,34 @@ pub(super) fn required(settings: &Settings) -> Outcome<String> {
     }
 }
 
-/// The target with the cluster that the settings name, if they name one.
-pub(super) async fn added(mut target: Target, settings: &Settings) -> Outcome<Target> {
+/// The cluster that the settings name, if they name one. Asked before anything is started: without it nothing is.
+pub(super) async fn found(settings: &Settings) -> Outcome<Option<Brought>> {
     if !is_wanted(settings) {
-        return Ok(target);
+        return Ok(None);
     }
     let context = required(settings)?;
     let kubeconfig = settings.stack.kubernetes.kubeconfig.as_ref().map(PathBuf::from);
     let connection = Connection::Kubeconfig { file: kubeconfig, context: Some(context.clone()) };
-    let cluster = Cluster::new(connection.clone(), target.clock.clone());
+    let cluster = Cluster::new(connection.clone(), Clock::real());
     let issuer = brought::issuer(&cluster).await.map_err(preflight)?;
     let uid = brought::uid(&cluster).await.map_err(preflight)?;
+    Ok(Some(Brought { context, connection, issuer, uid }))
+}
+
+/// The target with that cluster instead of one on EKS.
+pub(super) fn added(mut target: Target, settings: &Settings, brought: Option<Brought>) -> Target {
+    let Some(brought) = brought else { return target };
     if target.left_out.is_empty() {
+        let context = &brought.context;
         target
             .left_out
             .push(format!("EKS cluster, Fargate profile, addon: the cluster is your own, context {context}"));
     }
     target.limits.push("that an EKS cluster would be made right: the cluster was there already".to_owned());
-    target.brought = Some(Brought { context, connection, issuer, uid });
+    target.brought = Some(brought);
     let named = settings.stack.kubernetes.endpoint_for_pods.clone();
     target.endpoint_for_pods = named.or_else(|| target.endpoint_for_pods.map(|endpoint| as_pods_see(&endpoint)));
-    Ok(target)
+    target
 }
 
 /// Whether the context's user may do what a stack needs. Asked before anything is read, or each object would be an error of

@@ -25,6 +25,7 @@ pub(crate) fn place(settings: &Settings) -> Place {
 }
 
 pub(super) async fn open(settings: &Settings, global: &Global, missing: Missing) -> Outcome<Target> {
+    let brought = brought::found(settings).await?;
     let place = place(settings);
     let running = process::find(&place.folder).map_err(one)?;
     let started = running.is_none();
@@ -71,7 +72,7 @@ pub(super) async fn open(settings: &Settings, global: &Global, missing: Missing)
         started,
         brought: None,
     };
-    brought::added(target, settings).await
+    Ok(brought::added(target, settings, brought))
 }
 
 /// The process of the stack's local cloud, if it runs on this target.

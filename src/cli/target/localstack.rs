@@ -24,8 +24,7 @@ struct Record {
 }
 
 pub(super) async fn open(settings: &Settings, missing: Missing) -> Outcome<Target> {
-    // The cluster is named first: without one nothing is started.
-    brought::required(settings)?;
+    let brought = brought::found(settings).await?;
     let clock = Clock::real();
     let (endpoint, started) = endpoint(settings, missing, &clock).await?;
     let services = ::localstack::services(&endpoint, &clock).await.map_err(preflight)?;
@@ -69,7 +68,7 @@ pub(super) async fn open(settings: &Settings, missing: Missing) -> Outcome<Targe
         started,
         brought: None,
     };
-    brought::added(target, settings).await
+    Ok(brought::added(target, settings, brought))
 }
 
 /// The endpoint, and whether its container was started now.
