@@ -194,6 +194,21 @@ fn a_state_that_is_none_is_left_as_it_is() {
     place.nothing_runs();
 }
 
+#[test]
+fn a_state_of_another_account_is_not_taken_for_gone() {
+    let place = Place::new();
+    place.run("local start").with(0);
+    let state = r#"{"version":1,"serial":1,"lineage":"l","run":"r","updated_at":"2026-01-01T00:00:00Z",
+        "place":{"account":"999999999999"},"resources":{"aws_sqs_queue.myapp":{"depends_on":[]}}}"#;
+    std::fs::write(place.stack_file("state.json"), state).unwrap();
+    for words in ["plan", "up", "down", "send 1", "drift"] {
+        place.run(words).with(PREFLIGHT).says(&["account 999999999999", "would look in 111122223333", "state.json"]);
+    }
+    assert_eq!(std::fs::read_to_string(place.stack_file("state.json")).unwrap(), state);
+    place.run("local stop").with(0);
+    place.nothing_runs();
+}
+
 /// The state on the disk is whole, whatever happened to the last write.
 #[track_caller]
 fn state_is_whole(place: &Place) {

@@ -25,6 +25,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::arguments::{Arguments, Command, Global};
 use crate::diagnostic::Outcome;
+use crate::place;
 use crate::settings::{self, Settings};
 use crate::target::{self, Missing, Target};
 use crate::view::View;
@@ -98,6 +99,10 @@ async fn looking(
     stop: CancellationToken,
 ) -> Outcome {
     let target: Target = target::open(settings, global, Missing::Refuse).await?;
+    // One that cannot be read is told of by those who need it.
+    if let Ok(Some(mut state)) = store::load(&settings.state()) {
+        place::settle(&mut state, settings, &target)?;
+    }
     match command {
         Command::Drift => drift::run(settings, &target, view, stop).await,
         Command::Send(send) => send::run(send, &outputs::queue_url(settings)?, &target, view, stop).await,
