@@ -92,9 +92,8 @@ impl<'a> Engine<'a> {
     pub(crate) async fn add_found(&mut self) -> Outcome<()> {
         let found = aws::audit::find(&self.cloud, &self.settings.stack.cluster.name).await.map_err(one)?;
         if let Some(brought) = &self.target.brought {
-            let cluster = brought.cluster(&self.target.clock);
             let declared: BTreeSet<Address> = self.graph.order().iter().map(|address| (*address).clone()).collect();
-            let left = cluster::audit::leftovers(&cluster, &self.settings.stack.name).await.map_err(one)?;
+            let left = cluster::audit::leftovers(&brought.cluster, &self.settings.stack.name).await.map_err(one)?;
             let unknown = left.into_iter().filter(|left| !declared.contains(&left.address));
             self.graph
                 .add_found(unknown.map(|left| Arc::new(left.resource) as Node).collect::<Vec<_>>())
@@ -172,7 +171,7 @@ impl<'a> Engine<'a> {
 /// The way into the stack's cluster; it is looked up when first needed, since it may not exist yet.
 pub(crate) fn connection(settings: &Settings, target: &Target, cloud: &Arc<Cloud>) -> cluster::Cluster {
     if let Some(brought) = &target.brought {
-        return brought.cluster(&target.clock);
+        return brought.cluster.clone();
     }
     let (name, session) = (settings.stack.cluster.name.clone(), target.session.clone());
     let (looking, clock) = (cloud.clone(), target.clock.clone());

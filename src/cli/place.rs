@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::diagnostic::{Diagnostic, Outcome, preflight};
 use crate::settings::Settings;
-use crate::target::Target;
+use crate::target::{Target, absolute};
 
 const ACCOUNT: &str = "account";
 const REGION: &str = "region";
@@ -15,23 +15,21 @@ pub(crate) const KUBECONFIG: &str = "kubeconfig";
 /// The facts that make it the same place; a context may be renamed.
 const IDENTIFYING: [&str; 3] = [ACCOUNT, REGION, CLUSTER];
 
-fn of(settings: &Settings, target: &Target) -> BTreeMap<String, String> {
-    let kubeconfig = settings.stack.kubernetes.kubeconfig.as_ref();
-    let kubeconfig = kubeconfig
-        .map(|file| std::path::absolute(file).map_or_else(|_| file.clone(), |path| path.display().to_string()));
+fn of(settings: &Settings, target: &Target) -> Outcome<BTreeMap<String, String>> {
+    let kubeconfig = settings.stack.kubernetes.kubeconfig.as_ref().filter(|_| target.brought.is_some());
     let facts = [
         (ACCOUNT, Some(target.account_id.clone())),
         (REGION, Some(settings.stack.region.clone())),
         (CLUSTER, target.brought.as_ref().and_then(|brought| brought.uid.clone())),
         (CONTEXT, target.brought.as_ref().map(|brought| brought.context.clone())),
-        (KUBECONFIG, kubeconfig.filter(|_| target.brought.is_some())),
+        (KUBECONFIG, kubeconfig.map(|file| absolute(file.into())).transpose()?),
     ];
-    facts.into_iter().filter_map(|(fact, value)| Some((fact.to_owned(), value?))).collect()
+    Ok(facts.into_iter().filter_map(|(fact, value)| Some((fact.to_owned(), value?))).collect())
 }
 
 /// Holds the state against where this run looks.
 pub(crate) fn settle(state: &mut provision::state::State, settings: &Settings, target: &Target) -> Outcome<()> {
-    state.settle(of(settings, target), &IDENTIFYING).map_err(|elsewhere| {
+    state.settle(of(settings, target)?, &IDENTIFYING).map_err(|elsewhere| {
         let help = format!(
             "use the profile, region and context that it came up with; if all of that is gone for good, remove {}",
             settings.state().display()

@@ -89,6 +89,6 @@ pub(crate) fn environment(settings: &Settings) -> Outcome<Vec<(&'static str, Opt
     Ok(variables)
 }
 
-fn absolute(path: std::path::PathBuf) -> Outcome<String> {
+pub(crate) fn absolute(path: std::path::PathBuf) -> Outcome<String> {
     std::path::absolute(path).map(|path| path.display().to_string()).map_err(one)
 }

@@ -23,8 +23,7 @@ pub(crate) async fn run(settings: &Settings, target: &Target, view: &View) -> Ou
 pub(crate) async fn find(settings: &Settings, target: &Target, cloud: &Cloud) -> Outcome<Vec<Found>> {
     let mut found = aws::audit::find(cloud, &settings.stack.cluster.name).await.map_err(one)?;
     if let Some(brought) = &target.brought {
-        let cluster = brought.cluster(&target.clock);
-        let left = cluster::audit::leftovers(&cluster, &settings.stack.name).await.map_err(one)?;
+        let left = cluster::audit::leftovers(&brought.cluster, &settings.stack.name).await.map_err(one)?;
         found.extend(left.into_iter().map(|left| Found {
             address: left.address,
             object: Object { id: left.identity, attributes: Attributes::new(), health: Health::default() },

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use aws::resources::Cloud;
 
 use crate::arguments::{Kubeconfig, TargetName};
-use crate::diagnostic::{Diagnostic, Outcome, one};
+use crate::diagnostic::{Diagnostic, Outcome, one, preflight};
 use crate::engine;
 use crate::exit::Exit;
 use crate::settings::Settings;
@@ -41,7 +41,7 @@ async fn text(settings: &Settings, target: &Target) -> Outcome<String> {
     let endpoint = engine::locate(cloud, name.clone(), target.clock.clone()).await;
     let endpoint = endpoint.map_err(|cause| vec![Diagnostic::error(cause)])?.ok_or_else(|| {
         let text = format!("there is no cluster {name}");
-        vec![Diagnostic::error(text).help("bring it up with `sluice up`").exit(Exit::Preflight)]
+        preflight(Diagnostic::error(text).help("bring it up with `sluice up`"))
     })?;
     let command = std::env::current_exe().map_err(one)?;
     let folder = settings.folder.parent().unwrap_or(&settings.folder);

@@ -8,7 +8,7 @@ use stack::Stack;
 
 use crate::arguments::Outputs;
 use crate::assembly;
-use crate::diagnostic::{Diagnostic, Outcome, one};
+use crate::diagnostic::{Diagnostic, Outcome, one, preflight};
 use crate::exit::Exit;
 use crate::settings::Settings;
 use crate::view::View;
@@ -41,7 +41,7 @@ pub(crate) fn state(settings: &Settings) -> Outcome<State> {
     let state = store::load(&settings.state()).map_err(one)?;
     state.filter(|state| !state.resources.is_empty()).ok_or_else(|| {
         let text = format!("nothing is up: {} records nothing", settings.state().display());
-        vec![Diagnostic::error(text).help("bring it up with `sluice up`").exit(Exit::Preflight)]
+        preflight(Diagnostic::error(text).help("bring it up with `sluice up`"))
     })
 }
 
@@ -50,7 +50,7 @@ pub(crate) fn queue_url(settings: &Settings) -> Outcome<String> {
     let address = assembly::queue_address(&settings.stack.workloads[0].name);
     recorded(&state(settings)?, &address, "url").ok_or_else(|| {
         let text = format!("the state records no {address}");
-        vec![Diagnostic::error(text).help("bring it up with `sluice up`").exit(Exit::Preflight)]
+        preflight(Diagnostic::error(text).help("bring it up with `sluice up`"))
     })
 }
 

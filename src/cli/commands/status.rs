@@ -170,7 +170,7 @@ async fn look(status: &mut Status, settings: &Settings, target: &Target) {
 async fn control_plane(cloud: &Arc<Cloud>, settings: &Settings, target: &Target) -> Seen<ControlPlane> {
     if let Some(brought) = &target.brought {
         let name = format!("context {}", brought.context);
-        return match cluster::brought::version(&brought.cluster(&target.clock)).await {
+        return match cluster::brought::version(&brought.cluster).await {
             Ok((server, version)) => Seen::Is(ControlPlane { name, status: None, version, endpoint: Some(server) }),
             Err(error) => Seen::Unreadable(error.to_string()),
         };

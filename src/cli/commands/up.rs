@@ -5,7 +5,7 @@ use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use crate::commands::{kubeconfig, outputs};
-use crate::diagnostic::{Diagnostic, Outcome};
+use crate::diagnostic::{Diagnostic, Outcome, preflight};
 use crate::engine::{Engine, approved};
 use crate::exit::Exit;
 use crate::settings::Settings;
@@ -19,7 +19,7 @@ pub(crate) async fn run(
     view: &View,
     stop: CancellationToken,
 ) -> Outcome {
-    preflight(settings, target)?;
+    check_subnets(settings, target)?;
     for text in &target.left_out {
         view.fact("left_out", json!({ "text": text }), Tone::Dim, format!("Not in this plan: {text}"));
     }
@@ -55,13 +55,12 @@ pub(crate) async fn run(
 }
 
 /// What can be known to fail before anything is made.
-fn preflight(settings: &Settings, target: &Target) -> Outcome<()> {
+fn check_subnets(settings: &Settings, target: &Target) -> Outcome<()> {
     if target.asks && target.brought.is_none() && settings.stack.cluster.subnets.len() < 2 {
-        return Err(vec![
+        return Err(preflight(
             Diagnostic::error("EKS needs at least two private subnets in different zones, the stack names fewer")
-                .help("list them under cluster.subnets in stack.yaml")
-                .exit(Exit::Preflight),
-        ]);
+                .help("list them under cluster.subnets in stack.yaml"),
+        ));
     }
     Ok(())
 }

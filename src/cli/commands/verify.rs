@@ -14,7 +14,7 @@ use verify::{Evidence, Names, Picture, Record, Report, Scaling, Story};
 
 use crate::arguments::{Explain, Verify, Watch};
 use crate::commands::outputs;
-use crate::diagnostic::{Diagnostic, Outcome, one};
+use crate::diagnostic::{Diagnostic, Outcome, one, preflight};
 use crate::engine;
 use crate::exit::Exit;
 use crate::settings::Settings;
@@ -196,9 +196,7 @@ fn newest(settings: &Settings) -> Outcome<PathBuf> {
     let files = entries.map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|end| end == "jsonl"));
     files.max().ok_or_else(|| {
         let text = format!("nothing is up and there is no evidence in {}", settings.evidence().display());
-        vec![
-            Diagnostic::error(text).help("run `sluice demo`, or `sluice up` and `sluice verify`").exit(Exit::Preflight),
-        ]
+        preflight(Diagnostic::error(text).help("run `sluice demo`, or `sluice up` and `sluice verify`"))
     })
 }
 

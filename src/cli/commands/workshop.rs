@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use workshop::{Page, Step};
 
 use crate::arguments::{Global, Practice, TargetName, Workshop};
-use crate::diagnostic::{Diagnostic, Outcome, one};
+use crate::diagnostic::{Diagnostic, Outcome, one, preflight};
 use crate::env;
 use crate::exit::Exit;
 use crate::settings::Settings;
@@ -143,11 +143,7 @@ fn start(settings: &Settings, global: &Global) -> Outcome<Shell> {
         environment.push(("SLUICE_FILE", absolute(file)?));
     }
     Shell::start(environment).map_err(|error| {
-        vec![
-            Diagnostic::error(format!("failed to start a shell: {error}"))
-                .help("put `sh` on the path")
-                .exit(Exit::Preflight),
-        ]
+        preflight(Diagnostic::error(format!("failed to start a shell: {error}")).help("put `sh` on the path"))
     })
 }
 

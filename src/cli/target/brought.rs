@@ -17,17 +17,11 @@ use crate::settings::Settings;
 #[derive(Debug, Clone)]
 pub(crate) struct Brought {
     pub(crate) context: String,
-    connection: Connection,
+    pub(crate) cluster: Cluster,
     /// The issuer of its ServiceAccount tokens.
     pub(crate) issuer: String,
     /// What tells it from every other cluster.
     pub(crate) uid: Option<String>,
-}
-
-impl Brought {
-    pub(crate) fn cluster(&self, clock: &Clock) -> Cluster {
-        Cluster::new(self.connection.clone(), clock.clone())
-    }
 }
 
 /// Whether the stack lands in a cluster of the user's.
@@ -65,10 +59,10 @@ pub(super) async fn found(settings: &Settings) -> Outcome<Option<Brought>> {
     let context = required(settings)?;
     let kubeconfig = settings.stack.kubernetes.kubeconfig.as_ref().map(PathBuf::from);
     let connection = Connection::Kubeconfig { file: kubeconfig, context: Some(context.clone()) };
-    let cluster = Cluster::new(connection.clone(), Clock::real());
+    let cluster = Cluster::new(connection, Clock::real());
     let issuer = brought::issuer(&cluster).await.map_err(preflight)?;
     let uid = brought::uid(&cluster).await.map_err(preflight)?;
-    Ok(Some(Brought { context, connection, issuer, uid }))
+    Ok(Some(Brought { context, cluster, issuer, uid }))
 }
 
 /// The target with that cluster instead of one on EKS.
@@ -91,7 +85,7 @@ pub(super) fn added(mut target: Target, settings: &Settings, brought: Option<Bro
 /// its own.
 pub(crate) async fn check_rights(target: &Target) -> Outcome<()> {
     let Some(brought) = &target.brought else { return Ok(()) };
-    let missing = cluster::preflight::missing_rights(&brought.cluster(&target.clock)).await.map_err(preflight)?;
+    let missing = cluster::preflight::missing_rights(&brought.cluster).await.map_err(preflight)?;
     if missing.is_empty() {
         return Ok(());
     }
@@ -103,7 +97,6 @@ pub(crate) async fn check_rights(target: &Target) -> Outcome<()> {
 /// What can be known to fail in a brought cluster, found before anything is made: the image, the way to AWS.
 pub(crate) async fn check_pods(settings: &Settings, target: &Target) -> Outcome<()> {
     let Some(brought) = &target.brought else { return Ok(()) };
-    let cluster = brought.cluster(&target.clock);
     let refused = |text: String, help: String| Err(preflight(Diagnostic::error(text).help(help)));
     let Some(endpoint) = &target.endpoint_for_pods else { return Ok(()) };
     let image = &settings.stack.operator.image;
@@ -114,7 +107,7 @@ pub(crate) async fn check_pods(settings: &Settings, target: &Target) -> Outcome<
         image,
         arguments: &["reach".to_owned(), endpoint.clone()],
     };
-    match brought::probe(&cluster, &probe).await.map_err(preflight)? {
+    match brought::probe(&brought.cluster, &probe).await.map_err(preflight)? {
         Ok(()) => Ok(()),
         Err(why) if why.contains("cannot get the image") => refused(
             why,

@@ -44,7 +44,7 @@ pub(super) async fn open(settings: &Settings, global: &Global, missing: Missing)
     {
         let text = format!("the local cloud's time is {}× as fast, and the stack needs {scale}×", record.time_scale);
         let help = format!("end it first with `sluice down`, and start it with --time-scale {scale}");
-        return Err(vec![Diagnostic::error(text).help(help).exit(Exit::Preflight)]);
+        return Err(preflight(Diagnostic::error(text).help(help)));
     }
     let key = place.folder.load_access().map_err(one)?.ok_or_else(|| {
         let text = format!("{} is missing or empty", place.folder.credentials().display());
@@ -104,9 +104,8 @@ pub(super) fn environment(settings: &Settings) -> Outcome<Vec<(&'static str, Opt
 }
 
 fn nothing_is_up() -> Vec<Diagnostic> {
-    vec![
+    preflight(
         Diagnostic::error("nothing is up: the local cloud of this stack is not running")
-            .help("start it with `sluice up`, or only the cloud with `sluice local start`")
-            .exit(Exit::Preflight),
-    ]
+            .help("start it with `sluice up`, or only the cloud with `sluice local start`"),
+    )
 }

@@ -10,7 +10,6 @@ use serde::{Deserialize, Serialize};
 
 use super::{Missing, Target, brought};
 use crate::diagnostic::{Diagnostic, Outcome, one, preflight};
-use crate::exit::Exit;
 use crate::settings::Settings;
 
 /// LocalStack takes any key; a real one must never be sent there.
@@ -31,9 +30,7 @@ pub(super) async fn open(settings: &Settings, missing: Missing) -> Outcome<Targe
     for service in ["iam", "sqs", "sts"] {
         if services.get(service).is_none_or(|state| state == "disabled") {
             let text = format!("LocalStack at {endpoint} has no {service}");
-            return Err(vec![
-                Diagnostic::error(text).help("enable it, for instance by SERVICES").exit(Exit::Preflight),
-            ]);
+            return Err(preflight(Diagnostic::error(text).help("enable it, for instance by SERVICES")));
         }
     }
     let wanted = session::Settings {
@@ -131,9 +128,8 @@ fn load(settings: &Settings) -> Outcome<Option<Record>> {
 }
 
 fn nothing_is_up() -> Vec<Diagnostic> {
-    vec![
+    preflight(
         Diagnostic::error("nothing is up: no LocalStack was started for this stack, and none is named")
-            .help("start it with `sluice up --target localstack`, or name one with --endpoint")
-            .exit(Exit::Preflight),
-    ]
+            .help("start it with `sluice up --target localstack`, or name one with --endpoint"),
+    )
 }
