@@ -98,6 +98,25 @@ fn an_endpoint_that_does_not_answer_is_named_and_nothing_is_written() {
     assert!(place.files().is_empty());
 }
 
+#[test]
+fn an_image_that_pods_could_get_from_nowhere_is_refused_before_anything_is_made() {
+    let place = Place::new();
+    let says = ["sluice:latest names no registry", "--image", "--push"];
+    place.run("up --push").with(PREFLIGHT).says(&says);
+    place.nothing_runs();
+    // AWS itself is asked for nothing but who calls.
+    place.run("local start").with(0);
+    place.write("stack.yaml", "cluster: { subnets: [subnet-1, subnet-2] }");
+    let words = "eval \"$(\"$0\" env)\"; exec \"$0\" up --target aws --yes";
+    let mut command = Command::new("sh");
+    command.args(["-c", words, env!("CARGO_BIN_EXE_sluice")]);
+    place.at_home(&mut command);
+    ended(&mut command).with(PREFLIGHT).says(&says);
+    assert!(!place.path().join(".sluice/e2e@aws").exists(), "{:?}", place.files());
+    place.run("local stop").with(0);
+    place.nothing_runs();
+}
+
 /// A kubeconfig with one context.
 fn kubeconfig(server: &str) -> String {
     "apiVersion: v1\nkind: Config\ncurrent-context: mine\nclusters: [{name: c, cluster: {server: 'SERVER'}}]\n\

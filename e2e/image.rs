@@ -9,6 +9,7 @@ use std::process::{Child, Command, Output, Stdio};
 use serde_json::Value;
 
 use crate::bad_input::can_mount;
+use crate::place::Place;
 
 /// Debian's package of the distribution project's registry.
 const REGISTRY: &str = "docker-registry";
@@ -127,6 +128,28 @@ fn a_push_takes_the_credentials_from_a_helper_and_shows_them_to_nobody() {
 }
 
 #[test]
+fn up_sends_the_image_that_its_pods_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some((_registry, host)) = registry(folder.path(), None) else { return };
+    std::fs::write(folder.path().join("config.json"), authorised(&host)).unwrap();
+    let place = Place::with(vec![("DOCKER_CONFIG".to_owned(), folder.path().into())]);
+    let options = format!("--image {host}/team/sluice:1");
+    let up = place.run(&format!("up --push {options}")).with(0);
+    assert!(up.stdout.contains(&format!("Pushed {host}/team/sluice:1@sha256:")), "{}", up.stdout);
+    assert!(folder.path().join("data/docker/registry/v2/repositories/team/sluice/_manifests/tags/1").is_dir());
+    // What is up already is not sent again.
+    let again = place.run(&format!("up --push {options}")).with(0);
+    assert!(!again.stdout.contains("Push"), "{}", again.stdout);
+    place.run(&format!("down {options}")).with(0);
+    place.nothing_is_left();
+}
+
+/// Docker's configuration with alice's credentials.
+fn authorised(host: &str) -> String {
+    r#"{"auths":{"HOST":{"auth":"YWxpY2U6czNjcmV0"}}}"#.replace("HOST", host)
+}
+
+#[test]
 fn a_registry_whose_disk_is_full_is_told_of_in_one_message() {
     if !can_mount() {
         println!("not run: this machine lets nobody mount a small disk");
@@ -135,8 +158,7 @@ fn a_registry_whose_disk_is_full_is_told_of_in_one_message() {
     let folder = tempfile::tempdir().unwrap();
     let Some((_registry, host)) = registry(folder.path(), Some("4m")) else { return };
     let reference = format!("{host}/team/sluice:1");
-    let auth = r#"{"auths":{"HOST":{"auth":"YWxpY2U6czNjcmV0"}}}"#.replace("HOST", &host);
-    std::fs::write(folder.path().join("config.json"), auth).unwrap();
+    std::fs::write(folder.path().join("config.json"), authorised(&host)).unwrap();
     let output = sluice(&["image", "push", &reference], folder.path());
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     let text = String::from_utf8_lossy(&output.stderr).into_owned();

@@ -111,9 +111,9 @@ pub enum Command {
     /// Show what `up` would change
     Plan(Plan),
     /// Provision the cloud's resources and deploy the operator and the consumer
-    Up(Approve),
+    Up(Up),
     /// Destroy everything, then audit that nothing is left
-    Down(Approve),
+    Down(Down),
     /// Show on one screen what is up (starts and changes nothing; 1 if a part cannot be read)
     Status,
     /// Show the stack's outputs
@@ -166,9 +166,20 @@ pub struct Plan {
     pub destroy: bool,
 }
 
-/// `up` and `down`.
+/// `up`.
 #[derive(Debug, Args)]
-pub struct Approve {
+pub struct Up {
+    /// Do not ask (on the local target nothing is asked)
+    #[arg(long, short = 'y')]
+    pub yes: bool,
+    /// First send this program to the registry of --image, with the credentials of `docker login`
+    #[arg(long)]
+    pub push: bool,
+}
+
+/// `down`.
+#[derive(Debug, Args)]
+pub struct Down {
     /// Do not ask (on the local target nothing is asked)
     #[arg(long, short = 'y')]
     pub yes: bool,
@@ -189,6 +200,9 @@ pub struct Verify {
     /// Do not ask before up and down (demo)
     #[arg(long, short = 'y')]
     pub yes: bool,
+    /// First send this program to the registry of --image (demo)
+    #[arg(long)]
+    pub push: bool,
 }
 
 /// `outputs`.

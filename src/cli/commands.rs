@@ -77,7 +77,7 @@ async fn provisioning(
     let keeps = matches!(command, Command::Up(_) | Command::Down(_));
     let outcome = match command {
         Command::Plan(wanted) => plan::run(wanted, settings, &target, view, stop).await,
-        Command::Up(wanted) => up::run(wanted.yes, settings, &target, view, stop).await,
+        Command::Up(wanted) => up::run(&wanted, settings, &target, view, stop).await,
         Command::Down(wanted) => down::run(wanted.yes, settings, &target, view, stop).await,
         Command::Graph => graph::run(settings, &target, view, &stop),
         _ => audit::run(settings, &target, view).await,

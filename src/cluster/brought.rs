@@ -85,8 +85,19 @@ pub struct Probe<'a> {
     pub arguments: &'a [String],
 }
 
-/// Runs the probe as a pod and removes it again. `Ok(Err(why))` if the pod ran and failed, or cannot run.
-pub async fn probe(cluster: &Cluster, probe: &Probe<'_>) -> Result<Result<(), String>> {
+/// What a probe found out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// It ran, and what it tried went well.
+    Good,
+    /// The cluster cannot get the image, and why.
+    NoImage(String),
+    /// It ran and failed, or cannot run, and why.
+    Bad(String),
+}
+
+/// Runs the probe as a pod and removes it again.
+pub async fn probe(cluster: &Cluster, probe: &Probe<'_>) -> Result<Verdict> {
     let session = cluster.session().await?;
     let pods: Api<Pod> = Api::namespaced(session.client.clone(), PROBE_NAMESPACE);
     let name = format!("sluice-preflight-{}", probe.run);
@@ -99,28 +110,23 @@ pub async fn probe(cluster: &Cluster, probe: &Probe<'_>) -> Result<Result<(), St
     verdict
 }
 
-async fn verdict(
-    cluster: &Cluster,
-    session: &Session,
-    pods: &Api<Pod>,
-    name: &str,
-    image: &str,
-) -> Result<Result<(), String>> {
+async fn verdict(cluster: &Cluster, session: &Session, pods: &Api<Pod>, name: &str, image: &str) -> Result<Verdict> {
     let told = |error: kube::Error| Error::from_kube(&session.server, "watch the preflight pod", &error);
     let begun = cluster.clock().moment();
     loop {
         let pod = pods.get(name).await.map_err(told)?;
         match state(&pod, image) {
-            State::Ended(ContainerStateTerminated { exit_code: 0, .. }) => return Ok(Ok(())),
+            State::Ended(ContainerStateTerminated { exit_code: 0, .. }) => return Ok(Verdict::Good),
             State::Ended(ended) => {
                 let log = pods.logs(name, &LogParams { tail_lines: Some(3), ..LogParams::default() }).await;
                 let log = log.unwrap_or_default().trim().to_owned();
                 let text = if log.is_empty() { format!("it ended with code {}", ended.exit_code) } else { log };
-                return Ok(Err(text));
+                return Ok(Verdict::Bad(text));
             }
-            State::Stuck(why) => return Ok(Err(why)),
+            State::NoImage(why) => return Ok(Verdict::NoImage(why)),
             State::Waiting(last) if cluster.clock().elapsed(begun) > PROBE_LIMIT => {
-                return Ok(Err(format!("the preflight pod did not run within {} s: {last}", PROBE_LIMIT.as_secs())));
+                let text = format!("the preflight pod did not run within {} s: {last}", PROBE_LIMIT.as_secs());
+                return Ok(Verdict::Bad(text));
             }
             State::Waiting(_) => cluster.clock().sleep(PROBE_PAUSE).await,
         }
@@ -130,7 +136,7 @@ async fn verdict(
 enum State {
     Ended(ContainerStateTerminated),
     /// Waiting will not help.
-    Stuck(String),
+    NoImage(String),
     Waiting(String),
 }
 
@@ -145,7 +151,7 @@ fn state(pod: &Pod, image: &str) -> State {
     let reason = waiting.reason.unwrap_or_default();
     if matches!(reason.as_str(), "ErrImagePull" | "ImagePullBackOff" | "ErrImageNeverPull" | "InvalidImageName") {
         let message = waiting.message.unwrap_or_default();
-        return State::Stuck(format!("the cluster cannot get the image {image} ({reason}: {message})"));
+        return State::NoImage(format!("the cluster cannot get the image {image} ({reason}: {message})"));
     }
     let unschedulable = status
         .conditions
@@ -192,7 +198,7 @@ mod tests {
     #[test]
     fn an_image_that_cannot_be_had_is_not_waited_for() {
         let stuck = with(&json!({ "waiting": { "reason": "ErrImageNeverPull", "message": "not present" } }));
-        assert!(matches!(state(&stuck, "sluice:1"), State::Stuck(why) if why.contains("sluice:1")));
+        assert!(matches!(state(&stuck, "sluice:1"), State::NoImage(why) if why.contains("sluice:1")));
         let creating = with(&json!({ "waiting": { "reason": "ContainerCreating" } }));
         assert!(matches!(state(&creating, "i"), State::Waiting(_)));
         let ended = with(&json!({ "terminated": { "exitCode": 1 } }));

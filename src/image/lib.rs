@@ -26,6 +26,3 @@ pub use error::{Error, Result};
 pub use name::Name;
 pub use program::Program;
 pub use push::{Options, Pushed, push};
-
-/// The name that an image gets if none is asked for.
-pub const NAME_DEFAULT: &str = concat!("sluice:", env!("CARGO_PKG_VERSION"));

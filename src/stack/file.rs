@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::IMAGE_DEFAULT;
 use crate::model::{
     Cluster, Identity, Kubernetes, LocalStack, Operator, Profile, Queue, Scaling, Selector, Stack, Worker, Workload,
 };
@@ -18,7 +19,7 @@ pub(crate) fn read(findings: &mut Findings, root: Node) -> Stack {
     let name = root.text("name", "sluice-demo");
     let region = root.text("region", "ap-northeast-1");
     let profile = read_profile(&mut root);
-    let image = root.text("image", "sluice:latest");
+    let image = root.text("image", IMAGE_DEFAULT);
     let operator = read_operator(root.section("operator"), &image);
     let mut cluster = read_cluster(root.section("cluster"), &name);
     let read = |index: usize, _: &str, item: Item<'_>| read_workload(index, item.section(), &cluster.name, &image);

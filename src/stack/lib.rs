@@ -43,6 +43,9 @@ pub struct Loaded {
     pub warnings: Vec<Problem>,
 }
 
+/// This program where a stack names no image: what `sluice image save` packs.
+pub const IMAGE_DEFAULT: &str = "sluice:latest";
+
 /// The text of a stack file and its name in messages.
 #[derive(Debug, Clone, Copy)]
 pub struct File<'a> {

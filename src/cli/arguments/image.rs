@@ -20,7 +20,7 @@ pub struct Save {
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
     /// What it is called where it is loaded
-    #[arg(long, value_name = "NAME:TAG", default_value = image::NAME_DEFAULT)]
+    #[arg(long, value_name = "NAME:TAG", default_value = stack::IMAGE_DEFAULT)]
     pub name: String,
 }
 

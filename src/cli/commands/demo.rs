@@ -3,7 +3,7 @@
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-use crate::arguments::{Global, Verify};
+use crate::arguments::{Global, Up, Verify};
 use crate::commands::{down, up, verify};
 use crate::diagnostic::Outcome;
 use crate::exit::Exit;
@@ -22,7 +22,8 @@ pub(crate) async fn run(
     let target = target::open(settings, global, Missing::Start).await?;
     let meter = target::local_process(settings)?.map(Meter::start);
     view.tell(Tone::Strong, "1/3  Up");
-    let raised = up::run(wanted.yes, settings, &target, view, stop.clone()).await;
+    let up = Up { yes: wanted.yes, push: wanted.push };
+    let raised = up::run(&up, settings, &target, view, stop.clone()).await;
     let judged = match raised {
         Ok(Exit::Done) => {
             view.tell(Tone::Strong, "\n2/3  Verify");

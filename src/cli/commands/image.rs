@@ -1,21 +1,31 @@
 //! `sluice image`: this program as a container image, into a file or to a registry.
 
+use std::path::PathBuf;
+use std::process::Stdio;
+
 use image::{Error, Name, Options, Program};
 use serde_json::json;
+use tokio::process::Command;
 use tokio_util::sync::CancellationToken;
 
-use crate::arguments::image::{Image, Push, Save};
-use crate::diagnostic::{Diagnostic, Outcome, one};
+use crate::arguments::image::{Image, Save};
+use crate::diagnostic::{Diagnostic, Outcome, one, preflight};
 use crate::exit::Exit;
 use crate::view::{Tone, View};
 
+/// kind's own program.
+const KIND: &str = "kind";
 /// Bytes of a megabyte as people count them.
 const MEGABYTE: f64 = 1e6;
 
 pub(crate) async fn run(image: Image, view: &View, stop: CancellationToken) -> Outcome {
     match image {
         Image::Save(wanted) => save(wanted, view, stop).await,
-        Image::Push(wanted) => push(&wanted, view, stop).await,
+        Image::Push(wanted) => {
+            let options = Options { plain_http: wanted.plain_http, ..Options::default() };
+            send(&wanted.reference, &options, view, &stop).await?;
+            Ok(Exit::Done)
+        }
     }
 }
 
@@ -23,9 +33,9 @@ async fn save(wanted: Save, view: &View, stop: CancellationToken) -> Outcome {
     let name = Name::parse_tagged(&wanted.name).map_err(usage)?;
     let image = build(view, &stop).await?;
     let (digest, size) = (image.digest().to_owned(), image.size());
-    let (file, reference) = (wanted.file.clone(), name.to_string());
+    let reference = name.to_string();
     // From here on a signal waits: the file is there in a moment, whole.
-    tokio::task::spawn_blocking(move || image.save(&file, &name)).await.map_err(one)?.map_err(one)?;
+    write(image, name, wanted.file.clone()).await?;
     let path = wanted.file.display();
     view.fact(
         "image_saved",
@@ -40,13 +50,17 @@ async fn save(wanted: Save, view: &View, stop: CancellationToken) -> Outcome {
     Ok(Exit::Done)
 }
 
-async fn push(wanted: &Push, view: &View, stop: CancellationToken) -> Outcome {
-    let name = Name::parse(&wanted.reference).map_err(usage)?;
-    let image = build(view, &stop).await?;
-    let options = Options { plain_http: wanted.plain_http, ..Options::default() };
+/// Sends this program to the registry that `reference` names.
+pub(super) async fn push(reference: &str, view: &View, stop: &CancellationToken) -> Outcome<()> {
+    send(reference, &Options::default(), view, stop).await
+}
+
+async fn send(reference: &str, options: &Options, view: &View, stop: &CancellationToken) -> Outcome<()> {
+    let name = Name::parse(reference).map_err(usage)?;
+    let image = build(view, stop).await?;
     view.tell(Tone::Dim, format!("Pushing {} to {}", megabytes(image.size()), name.registry()));
     let pushed = tokio::select! {
-        pushed = image::push(&image, &name, &options) => pushed.map_err(one)?,
+        pushed = image::push(&image, &name, options) => pushed.map_err(one)?,
         () = stop.cancelled() => return Err(stopped("run it again; what the registry has whole is not sent twice")),
     };
     view.fact(
@@ -55,7 +69,36 @@ async fn push(wanted: &Push, view: &View, stop: CancellationToken) -> Outcome {
         Tone::Good,
         format!("Pushed {} ({} sent)", pushed.reference, megabytes(pushed.sent)),
     );
-    Ok(Exit::Done)
+    Ok(())
+}
+
+/// Loads this program onto the nodes of the kind cluster of that name, by kind itself.
+pub(super) async fn load_into_kind(
+    reference: &str,
+    cluster: &str,
+    view: &View,
+    stop: &CancellationToken,
+) -> Outcome<()> {
+    let name = Name::parse_tagged(reference).map_err(usage)?;
+    let image = build(view, stop).await?;
+    let folder = tempfile::tempdir().map_err(one)?;
+    let file = folder.path().join("sluice.tar");
+    write(image, name, file.clone()).await?;
+    view.tell(Tone::Dim, format!("Loading {reference} onto the nodes of kind cluster {cluster}"));
+    let mut kind = Command::new(KIND);
+    kind.args(["load", "image-archive"]).arg(&file).args(["--name", cluster]).stdin(Stdio::null()).kill_on_drop(true);
+    let ended = tokio::select! {
+        ended = kind.output() => ended,
+        () = stop.cancelled() => return Err(stopped("run it again; kind loads it anew")),
+    };
+    let why = match ended {
+        Ok(output) if output.status.success() => return Ok(()),
+        Ok(output) => String::from_utf8_lossy(&output.stderr).trim().to_owned(),
+        Err(error) => error.to_string(),
+    };
+    let text = format!("`{KIND} load image-archive` failed: {why}");
+    let help = format!("install kind, or bring the image there yourself: `sluice image save FILE --name {reference}`");
+    Err(preflight(Diagnostic::error(text).help(help)))
 }
 
 async fn build(view: &View, stop: &CancellationToken) -> Outcome<image::Image> {
@@ -65,6 +108,10 @@ async fn build(view: &View, stop: &CancellationToken) -> Outcome<image::Image> {
         built = tokio::task::spawn_blocking(move || image::Image::build(&program)) => built.map_err(one)?.map_err(one),
         () = stop.cancelled() => Err(stopped("run it again; nothing is left behind")),
     }
+}
+
+async fn write(image: image::Image, name: Name, file: PathBuf) -> Outcome<()> {
+    tokio::task::spawn_blocking(move || image.save(&file, &name)).await.map_err(one)?.map_err(one)
 }
 
 /// A name that is none is a mistake on the command line.

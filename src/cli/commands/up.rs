@@ -4,7 +4,8 @@ use provision::plan::Mode;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-use crate::commands::{kubeconfig, outputs};
+use crate::arguments::Up;
+use crate::commands::{image, kubeconfig, outputs};
 use crate::diagnostic::{Diagnostic, Outcome, preflight};
 use crate::engine::{Engine, approved};
 use crate::exit::Exit;
@@ -13,13 +14,14 @@ use crate::target::{self, Target};
 use crate::view::{Tone, View};
 
 pub(crate) async fn run(
-    yes: bool,
+    wanted: &Up,
     settings: &Settings,
     target: &Target,
     view: &View,
     stop: CancellationToken,
 ) -> Outcome {
     check_subnets(settings, target)?;
+    check_image(settings, target, wanted.push)?;
     for text in &target.left_out {
         view.fact("left_out", json!({ "text": text }), Tone::Dim, format!("Not in this plan: {text}"));
     }
@@ -28,16 +30,16 @@ pub(crate) async fn run(
     let world = engine.refresh().await;
     let plan = engine.plan(Mode::Up, &world)?;
     engine.show(&plan);
-    if !plan.is_empty() && !approved(view, target, yes, "Carry this out? Only \"yes\" is taken as yes:")? {
+    if !plan.is_empty() && !approved(view, target, wanted.yes, "Carry this out? Only \"yes\" is taken as yes:")? {
         view.line("Nothing was changed.");
         return Ok(Exit::Failed);
     }
     // Asked only now: it takes a pod, and a plan that changes nothing needs none.
     if !plan.is_empty() {
-        if let Some(brought) = &target.brought {
-            view.tell(Tone::Dim, format!("Preflight in context {}: the image, the way to AWS", brought.context));
+        if wanted.push {
+            image::push(&settings.stack.operator.image, view, &stop).await?;
         }
-        target::check_pods(settings, target).await?;
+        check_pods(settings, target, view, &stop).await?;
     }
     // An empty plan is applied as well: what was adopted enters the state.
     let applied = engine.apply(&plan).await;
@@ -52,6 +54,49 @@ pub(crate) async fn run(
     view.tell(Tone::Strong, "\nOutputs:");
     outputs::show(&outputs::of(&settings.stack, &target.account_id, &engine.store.state), view);
     Ok(Exit::Done)
+}
+
+/// Whether the cluster of the user's can get the image and reach AWS. An image that only a kind cluster's nodes lack is
+/// loaded onto them.
+async fn check_pods(settings: &Settings, target: &Target, view: &View, stop: &CancellationToken) -> Outcome<()> {
+    let Some(brought) = &target.brought else { return Ok(()) };
+    let image = &settings.stack.operator.image;
+    view.tell(Tone::Dim, format!("Preflight in context {}: the image, the way to AWS", brought.context));
+    let Some(mut why) = target::check_pods(settings, target).await? else { return Ok(()) };
+    if let Some(kind) = brought.context.strip_prefix("kind-").filter(|_| !names_registry(image)) {
+        image::load_into_kind(image, kind, view, stop).await?;
+        match target::check_pods(settings, target).await? {
+            Some(still) => why = still,
+            None => return Ok(()),
+        }
+    }
+    let help = if names_registry(image) {
+        format!("send it there with --push, or with `sluice image push {image}`")
+    } else {
+        format!(
+            "bring it there: `sluice image save sluice.tar --name {image}`, then your cluster's own way, such as `k3d image \
+             import sluice.tar`; or name one of a registry with --image, and send it there with --push"
+        )
+    };
+    Err(preflight(Diagnostic::error(why).help(help)))
+}
+
+/// A name without one means Docker's own images, and this program is none of them.
+fn names_registry(image: &str) -> bool {
+    image.contains('/')
+}
+
+/// What only the nodes have cannot be had where there are none to load it onto, nor sent anywhere.
+fn check_image(settings: &Settings, target: &Target, push: bool) -> Outcome<()> {
+    let image = &settings.stack.operator.image;
+    let is_fargate_of_aws = target.asks && target.brought.is_none();
+    if names_registry(image) || !(push || is_fargate_of_aws) {
+        return Ok(());
+    }
+    let text = format!("the image {image} names no registry that pods could get it from");
+    let help =
+        "name one with --image, such as ACCOUNT.dkr.ecr.REGION.amazonaws.com/sluice:TAG, and send it there with --push";
+    Err(preflight(Diagnostic::error(text).help(help)))
 }
 
 /// What can be known to fail before anything is made.

@@ -4,7 +4,7 @@ use std::net::{IpAddr, UdpSocket};
 use std::path::{Path, PathBuf};
 
 use clock::Clock;
-use cluster::brought::{self, Contexts};
+use cluster::brought::{self, Contexts, Verdict};
 use cluster::{Cluster, Connection};
 
 use super::Target;
@@ -94,11 +94,10 @@ pub(crate) async fn check_rights(target: &Target) -> Outcome<()> {
     Err(preflight(Diagnostic::error(text).help("use a context whose user may administer the cluster")))
 }
 
-/// What can be known to fail in a brought cluster, found before anything is made: the image, the way to AWS.
-pub(crate) async fn check_pods(settings: &Settings, target: &Target) -> Outcome<()> {
-    let Some(brought) = &target.brought else { return Ok(()) };
-    let refused = |text: String, help: String| Err(preflight(Diagnostic::error(text).help(help)));
-    let Some(endpoint) = &target.endpoint_for_pods else { return Ok(()) };
+/// What can be known to fail in a brought cluster, found before anything is made: the way to AWS is an error, and why the
+/// cluster cannot get the image is told.
+pub(crate) async fn check_pods(settings: &Settings, target: &Target) -> Outcome<Option<String>> {
+    let (Some(brought), Some(endpoint)) = (&target.brought, &target.endpoint_for_pods) else { return Ok(None) };
     let image = &settings.stack.operator.image;
     let run = uuid::Uuid::new_v4().simple().to_string();
     let probe = brought::Probe {
@@ -108,18 +107,13 @@ pub(crate) async fn check_pods(settings: &Settings, target: &Target) -> Outcome<
         arguments: &["reach".to_owned(), endpoint.clone()],
     };
     match brought::probe(&brought.cluster, &probe).await.map_err(preflight)? {
-        Ok(()) => Ok(()),
-        Err(why) if why.contains("cannot get the image") => refused(
-            why,
-            format!(
-                "bring it there: `sluice image save sluice.tar --name {image}`, then `kind load image-archive sluice.tar` or \
-                 your cluster's own way; or push it (`sluice image push`) and name it with --image"
-            ),
-        ),
-        Err(why) => refused(
-            format!("pods of context {} do not reach AWS at {endpoint}: {why}", brought.context),
-            "name the endpoint as pods see it with --endpoint-for-pods".to_owned(),
-        ),
+        Verdict::Good => Ok(None),
+        Verdict::NoImage(why) => Ok(Some(why)),
+        Verdict::Bad(why) => {
+            let text = format!("pods of context {} do not reach AWS at {endpoint}: {why}", brought.context);
+            let help = "name the endpoint as pods see it with --endpoint-for-pods";
+            Err(preflight(Diagnostic::error(text).help(help)))
+        }
     }
 }
 
