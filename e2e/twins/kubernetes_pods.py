@@ -9,7 +9,7 @@ PODS = f"/api/v1/namespaces/{NAMESPACE}/pods"
 
 def pod(side, name, script, **spec):
     container = {"name": "main", "image": os.environ["SLUICE_TWIN_POD_IMAGE"], "imagePullPolicy": "IfNotPresent", "command": ["/bin/sh", "-c", script]}
-    body = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": {"terminationGracePeriodSeconds": 1, "containers": [container], **spec}}
+    body = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "labels": {"app": name}}, "spec": {"terminationGracePeriodSeconds": 1, "containers": [container], **spec}}
     assert side.post(PODS, body)["status"] == 201
 
 
@@ -45,4 +45,21 @@ def ends_of_containers(side):
     return {name: {"state": state_of(side, name).get("state"), "conditions": conditions(name)} for name in ("good", "bad")}
 
 
-TWINS = [logs, ends_of_containers]
+def budgets_of_a_pod_that_nobody_controls(side):
+    path = f"/apis/policy/v1/namespaces/{NAMESPACE}/poddisruptionbudgets"
+    pod(side, "alone", "exec sleep 600")
+    until("readiness", lambda: state_of(side, "alone").get("ready"))
+    found = {}
+    for name, spec in (("most", {"maxUnavailable": 1}), ("share", {"minAvailable": "50%"}), ("least", {"minAvailable": 1})):
+        spec["selector"] = {"matchLabels": {"app": "alone"}}
+        side.post(path, {"apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "metadata": {"name": name}, "spec": spec})
+        status = lambda: side.get(f"{path}/{name}")["body"].get("status", {})
+        until(f"status of {name}", lambda: status().get("observedGeneration") == 1 and status().get("currentHealthy") == 1)
+        found[name] = status()
+        eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": "alone"}}
+        found[f"eviction under {name}"] = side.post(f"{PODS}/alone/eviction?dryRun=All", eviction)
+        side.delete(f"{path}/{name}")
+    return found
+
+
+TWINS = [logs, ends_of_containers, budgets_of_a_pod_that_nobody_controls]

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::error::Result;
 use crate::object::{
-    Key, condition, controller, deleting, generation, integer, items, labels, namespace, pod_ready, second, text, uid,
+    Key, condition, controller, deleting, generation, integer, items, labels, namespace, pod_ready, second, text,
 };
 use crate::selector::selects;
 use crate::work::Controller;
@@ -66,14 +66,11 @@ impl DisruptionController {
         Self { world: Arc::clone(world) }
     }
 
-    /// How many pods the controllers of these pods want; a pod that nobody controls counts as itself.
+    /// How many pods the controllers of these pods want; a pod that nobody controls does not count, as in the real controller.
     fn scale(&self, namespace: &str, pods: &[Arc<Value>]) -> i64 {
         let mut wanted: BTreeMap<String, i64> = BTreeMap::new();
         for pod in pods {
-            let Some(owner) = controller(pod) else {
-                wanted.insert(uid(pod).to_owned(), 1);
-                continue;
-            };
+            let Some(owner) = controller(pod) else { continue };
             let id = if text(owner, "/kind") == "StatefulSet" { "statefulsets.apps" } else { "replicasets.apps" };
             let found = self.world.get(id, namespace, text(owner, "/name"));
             let replicas = found.and_then(|found| integer(&found, "/spec/replicas")).unwrap_or(1);

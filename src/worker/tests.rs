@@ -210,12 +210,14 @@ async fn work_that_fits_into_the_grace_is_finished_while_stopping() {
         5,
         |_| {},
         |settings| {
-            settings.work = Duration::from_mins(5);
+            settings.work = Duration::from_mins(20);
             settings.grace = Duration::from_hours(10);
+            settings.visibility = Duration::from_mins(10);
         },
     )
     .await;
-    stage.until("a message in work", |stage| stage.desk.books(|books| !books.in_flight.is_empty())).await;
+    // Received is not yet begun: only work that goes on keeps its message hidden.
+    stage.until("a message in work", |stage| !stage.calls("ChangeMessageVisibility").is_empty()).await;
     let (desk, receipts) = stage.stopped().await;
     let outcomes: Vec<_> = receipts.iter().map(|receipt| receipt["outcome"].as_str().unwrap()).collect();
     assert_eq!(outcomes, ["deleted"]);

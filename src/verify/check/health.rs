@@ -8,6 +8,9 @@ use crate::fact::{Fact, Source, StepState};
 use crate::refusal;
 use crate::story;
 
+/// How many other refusals a verdict names.
+const OTHERS_MAX: usize = 4;
+
 pub(super) fn identity_expected(_: &Evidence) -> String {
     "no identity is refused for good; operator and worker get what their roles allow".to_owned()
 }
@@ -36,15 +39,15 @@ pub(super) fn identity(evidence: &Evidence) -> Judged {
     Ok(pass(format!("ScaledObject ready in {served} reads, {worked} messages received and deleted{recovered}")))
 }
 
-/// Different refusals than the one already named: what the endpoint, the operator and the conditions say, once each.
+/// Different refusals than the one already named, once each: what the endpoint says first, as only that names policy and
+/// statement, then what the operator and the conditions say.
 fn other_texts(evidence: &Evidence, named: &str) -> String {
-    let mut texts: Vec<_> =
-        evidence.records.iter().filter_map(|record| refusal::told_by(record).map(|(text, _)| text)).collect();
-    texts.retain(|text| text != named);
-    texts.sort();
+    let mut told: Vec<_> = evidence.records.iter().filter_map(refusal::told_by).collect();
+    told.retain(|(text, _)| text != named);
+    told.sort_by(|(text, endpoint), (other, others)| others.cmp(endpoint).then(text.cmp(other)));
     // The same refusal of two requests is one refusal; nothing else differs than their ids.
-    texts.dedup_by(|one, other| without_request_id(one) == without_request_id(other));
-    let others: Vec<_> = texts.iter().take(3).map(|text| format!("; also: {text}")).collect();
+    told.dedup_by(|(one, _), (other, _)| without_request_id(one) == without_request_id(other));
+    let others: Vec<_> = told.iter().take(OTHERS_MAX).map(|(text, _)| format!("; also: {text}")).collect();
     others.concat()
 }
 

@@ -221,6 +221,17 @@ fn a_refused_identity_is_named_with_statement_role_and_principal() {
     ] {
         assert_fails(refused(), "identity-accepted", part);
     }
+    // Whatever else is said, and however it sorts: another statement that refused is not crowded out.
+    let another = Fact::Denial(Denial {
+        principal: "system:serviceaccount:keda:keda-operator".into(),
+        action: "sts:AssumeRoleWithWebIdentity".into(),
+        resource: "arn:aws:iam::111122223333:role/demo-sqs-scaler".into(),
+        reason: "trust policy, statement 7: no principal".into(),
+    });
+    let crowd = (1..9).fold(refused().with(29.0, Source::Denials, another), |run, number| {
+        run.with(31.0, Source::Events, Run::warning("Failed", &format!("{number} AccessDenied")))
+    });
+    assert_fails(crowd, "identity-accepted", "statement 7");
     let recovered = Run::good().with(30.0, Source::Denials, denial.clone());
     assert!(verdict(recovered, "identity-accepted").saw.contains("recovered"));
 }
