@@ -65,9 +65,12 @@ fn spend(asked: &Asked<'_>, pod: &Value, mut budget: Object) -> Result<(), Statu
             return Err(refusal(&format!("The disruption budget {name} is still being processed by the server.")));
         }
         if allowed <= 0 {
-            return Err(refusal(&format!(
-                "The disruption budget {name} needs {desired} healthy pods and has {healthy} currently"
-            )));
+            let why = if healthy <= desired {
+                format!("needs {desired} healthy pods and has {healthy} currently")
+            } else {
+                "does not allow evicting pods currently".to_owned()
+            };
+            return Err(refusal(&format!("The disruption budget {name} {why}")));
         }
         if asked.call.dry_run() {
             return Ok(());
