@@ -1,5 +1,6 @@
 //! `sluice image`: this program as a container image, into a file or to a registry.
 
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::process::Stdio;
 
@@ -94,6 +95,7 @@ pub(super) async fn load_into_kind(
     let why = match ended {
         Ok(output) if output.status.success() => return Ok(()),
         Ok(output) => String::from_utf8_lossy(&output.stderr).trim().to_owned(),
+        Err(error) if error.kind() == ErrorKind::NotFound => format!("there is no program {KIND} on PATH"),
         Err(error) => error.to_string(),
     };
     let text = format!("`{KIND} load image-archive` failed: {why}");
