@@ -1,4 +1,4 @@
-//! `sluice image`: this program as a container image, into a file or to a registry.
+//! This program as a container image: into a file, to a registry (`sluice image`), onto a kind cluster's nodes (`sluice up`).
 
 use std::io::ErrorKind;
 use std::path::PathBuf;
@@ -10,7 +10,7 @@ use tokio::process::Command;
 use tokio_util::sync::CancellationToken;
 
 use crate::arguments::image::{Image, Save};
-use crate::diagnostic::{Diagnostic, Outcome, one, preflight};
+use crate::diagnostic::{Diagnostic, Outcome, one};
 use crate::exit::Exit;
 use crate::view::{Tone, View};
 
@@ -23,8 +23,7 @@ pub(crate) async fn run(image: Image, view: &View, stop: CancellationToken) -> O
     match image {
         Image::Save(wanted) => save(wanted, view, stop).await,
         Image::Push(wanted) => {
-            let options = Options { plain_http: wanted.plain_http, ..Options::default() };
-            send(&wanted.reference, &options, view, &stop).await?;
+            push(&wanted.reference, wanted.plain_http, view, &stop).await?;
             Ok(Exit::Done)
         }
     }
@@ -52,16 +51,13 @@ async fn save(wanted: Save, view: &View, stop: CancellationToken) -> Outcome {
 }
 
 /// Sends this program to the registry that `reference` names.
-pub(super) async fn push(reference: &str, view: &View, stop: &CancellationToken) -> Outcome<()> {
-    send(reference, &Options::default(), view, stop).await
-}
-
-async fn send(reference: &str, options: &Options, view: &View, stop: &CancellationToken) -> Outcome<()> {
+pub(super) async fn push(reference: &str, plain_http: bool, view: &View, stop: &CancellationToken) -> Outcome<()> {
     let name = Name::parse(reference).map_err(usage)?;
     let image = build(view, stop).await?;
+    let options = Options { plain_http, ..Options::default() };
     view.tell(Tone::Dim, format!("Pushing {} to {}", megabytes(image.size()), name.registry()));
     let pushed = tokio::select! {
-        pushed = image::push(&image, &name, options) => pushed.map_err(one)?,
+        pushed = image::push(&image, &name, &options) => pushed.map_err(one)?,
         () = stop.cancelled() => return Err(stopped("run it again; what the registry has whole is not sent twice")),
     };
     view.fact(
@@ -99,8 +95,10 @@ pub(super) async fn load_into_kind(
         Err(error) => error.to_string(),
     };
     let text = format!("`{KIND} load image-archive` failed: {why}");
-    let help = format!("install kind, or bring the image there yourself: `sluice image save FILE --name {reference}`");
-    Err(preflight(Diagnostic::error(text).help(help)))
+    let help = format!(
+        "the nodes keep what they have as {reference}, maybe of an older program; load this one with kind yourself"
+    );
+    Err(one(Diagnostic::error(text).help(help)))
 }
 
 async fn build(view: &View, stop: &CancellationToken) -> Outcome<image::Image> {

@@ -6,7 +6,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::arguments::Up;
 use crate::commands::{image, kubeconfig, outputs};
-use crate::diagnostic::{Diagnostic, Outcome, preflight};
+use crate::diagnostic::{Diagnostic, Outcome, Severity, preflight};
 use crate::engine::{Engine, approved};
 use crate::exit::Exit;
 use crate::settings::Settings;
@@ -37,7 +37,7 @@ pub(crate) async fn run(
     // Asked only now: it takes a pod, and a plan that changes nothing needs none.
     if !plan.is_empty() {
         if wanted.push {
-            image::push(&settings.stack.operator.image, view, &stop).await?;
+            image::push(&settings.stack.operator.image, false, view, &stop).await?;
         }
         check_pods(settings, target, view, &stop).await?;
     }
@@ -56,20 +56,26 @@ pub(crate) async fn run(
     Ok(Exit::Done)
 }
 
-/// Whether the cluster of the user's can get the image and reach AWS. An image that only a kind cluster's nodes lack is
-/// loaded onto them.
+/// Whether the cluster of the user's can get the image and reach AWS. A kind cluster's nodes are given this program first.
 async fn check_pods(settings: &Settings, target: &Target, view: &View, stop: &CancellationToken) -> Outcome<()> {
     let Some(brought) = &target.brought else { return Ok(()) };
     let image = &settings.stack.operator.image;
     view.tell(Tone::Dim, format!("Preflight in context {}: the image, the way to AWS", brought.context));
-    let Some(mut why) = target::check_pods(settings, target).await? else { return Ok(()) };
-    if let Some(kind) = brought.context.strip_prefix("kind-").filter(|_| !names_registry(image)) {
-        image::load_into_kind(image, kind, view, stop).await?;
-        match target::check_pods(settings, target).await? {
-            Some(still) => why = still,
-            None => return Ok(()),
-        }
+    let loaded = match brought.context.strip_prefix("kind-") {
+        // Even if they have one: pods would run what an older program has left there under this name.
+        Some(kind) if !names_registry(image) => image::load_into_kind(image, kind, view, stop).await,
+        _ => Ok(()),
+    };
+    if stop.is_cancelled() {
+        return loaded;
     }
+    let not_loaded = loaded.err().unwrap_or_default();
+    let Some(why) = target::check_pods(settings, target).await? else {
+        for wrong in not_loaded {
+            view.diagnostic(&Diagnostic { severity: Severity::Warning, ..wrong });
+        }
+        return Ok(());
+    };
     let help = if names_registry(image) {
         format!("send it there with --push, or with `sluice image push {image}`")
     } else {
@@ -78,7 +84,8 @@ async fn check_pods(settings: &Settings, target: &Target, view: &View, stop: &Ca
              import sluice.tar`; or name one of a registry with --image, and send it there with --push"
         )
     };
-    Err(preflight(Diagnostic::error(why).help(help)))
+    let missing = not_loaded.into_iter().fold(Diagnostic::error(why), |missing, wrong| missing.because(wrong.summary));
+    Err(preflight(missing.help(help)))
 }
 
 /// A name without one means Docker's own images, and this program is none of them.
@@ -99,7 +106,7 @@ fn check_image(settings: &Settings, target: &Target, push: bool) -> Outcome<()> 
     Err(preflight(Diagnostic::error(text).help(help)))
 }
 
-/// What can be known to fail before anything is made.
+/// EKS itself would refuse fewer only after the roles were made.
 fn check_subnets(settings: &Settings, target: &Target) -> Outcome<()> {
     if target.asks && target.brought.is_none() && settings.stack.cluster.subnets.len() < 2 {
         return Err(preflight(
