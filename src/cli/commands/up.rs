@@ -39,7 +39,7 @@ pub(crate) async fn run(
         if wanted.push {
             image::push(&settings.stack.operator.image, false, view, &stop).await?;
         }
-        check_pods(settings, target, view, &stop).await?;
+        prepare_pods(settings, target, view, &stop).await?;
     }
     // An empty plan is applied as well: what was adopted enters the state.
     let applied = engine.apply(&plan).await;
@@ -57,7 +57,7 @@ pub(crate) async fn run(
 }
 
 /// Whether the cluster of the user's can get the image and reach AWS. A kind cluster's nodes are given this program first.
-async fn check_pods(settings: &Settings, target: &Target, view: &View, stop: &CancellationToken) -> Outcome<()> {
+async fn prepare_pods(settings: &Settings, target: &Target, view: &View, stop: &CancellationToken) -> Outcome<()> {
     let Some(brought) = &target.brought else { return Ok(()) };
     let image = &settings.stack.operator.image;
     view.tell(Tone::Dim, format!("Preflight in context {}: the image, the way to AWS", brought.context));
@@ -96,8 +96,7 @@ fn names_registry(image: &str) -> bool {
 /// What only the nodes have cannot be had where there are none to load it onto, nor sent anywhere.
 fn check_image(settings: &Settings, target: &Target, push: bool) -> Outcome<()> {
     let image = &settings.stack.operator.image;
-    let is_fargate_of_aws = target.asks && target.brought.is_none();
-    if names_registry(image) || !(push || is_fargate_of_aws) {
+    if names_registry(image) || !(push || makes_cluster_on_aws(target)) {
         return Ok(());
     }
     let text = format!("the image {image} names no registry that pods could get it from");
@@ -106,9 +105,13 @@ fn check_image(settings: &Settings, target: &Target, push: bool) -> Outcome<()> 
     Err(preflight(Diagnostic::error(text).help(help)))
 }
 
+fn makes_cluster_on_aws(target: &Target) -> bool {
+    target.asks && target.brought.is_none()
+}
+
 /// EKS itself would refuse fewer only after the roles were made.
 fn check_subnets(settings: &Settings, target: &Target) -> Outcome<()> {
-    if target.asks && target.brought.is_none() && settings.stack.cluster.subnets.len() < 2 {
+    if makes_cluster_on_aws(target) && settings.stack.cluster.subnets.len() < 2 {
         return Err(preflight(
             Diagnostic::error("EKS needs at least two private subnets in different zones, the stack names fewer")
                 .help("list them under cluster.subnets in stack.yaml"),

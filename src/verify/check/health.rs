@@ -44,7 +44,7 @@ pub(super) fn identity(evidence: &Evidence) -> Judged {
 fn other_texts(evidence: &Evidence, named: &str) -> String {
     let mut told: Vec<_> = evidence.records.iter().filter_map(refusal::told_by).collect();
     told.retain(|(text, _)| text != named);
-    told.sort_by(|(text, endpoint), (other, others)| others.cmp(endpoint).then(text.cmp(other)));
+    told.sort_by(|(one, is_endpoint), (other, is_too)| (!is_endpoint, one).cmp(&(!is_too, other)));
     // The same refusal of two requests is one refusal; nothing else differs than their ids.
     told.dedup_by(|(one, _), (other, _)| without_request_id(one) == without_request_id(other));
     let others: Vec<_> = told.iter().take(OTHERS_MAX).map(|(text, _)| format!("; also: {text}")).collect();
