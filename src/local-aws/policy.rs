@@ -15,7 +15,7 @@ mod tests;
 use std::collections::BTreeMap;
 
 pub(crate) use decision::{Decision, Layers, Refusal, decide};
-pub(crate) use document::{Document, Kind};
+pub(crate) use document::{Document, Kind, Size, compact};
 
 /// The request's context: condition keys in lower case, each with its values.
 #[derive(Debug, Clone, Default)]

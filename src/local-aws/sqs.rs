@@ -1,16 +1,22 @@
 //! SQS: queues and messages, by the JSON protocol and the older query protocol.
 
 mod administration;
+mod attempt;
 mod attributes;
 mod batch;
 mod input;
 mod message;
+mod move_task;
+mod permission;
 mod queue;
 mod receiving;
+mod redrive;
 mod sending;
+mod settings;
 mod wire;
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use clock::Moment;
 use serde_json::Value;
@@ -30,6 +36,8 @@ pub(crate) struct Store {
     queues: BTreeMap<String, Queue>,
     /// When a name was deleted: it cannot be used again for a while.
     deleted: HashMap<String, Moment>,
+    /// Oldest first.
+    moves: Vec<move_task::MoveTask>,
 }
 
 impl Store {
@@ -50,7 +58,7 @@ fn no_queue() -> Fault {
 
 /// Performs `action`; both protocols are brought into the JSON protocol's shapes first.
 pub(crate) async fn call(
-    cloud: &Cloud,
+    cloud: &Arc<Cloud>,
     call: &Call,
     action: &str,
     request: &Request,
@@ -63,7 +71,7 @@ pub(crate) async fn call(
     Ok(if is_query { wire::to_query(action, output) } else { output })
 }
 
-async fn perform(cloud: &Cloud, call: &Call, action: &str, input: &Value) -> Result<Value, Fault> {
+async fn perform(cloud: &Arc<Cloud>, call: &Call, action: &str, input: &Value) -> Result<Value, Fault> {
     let name = subject(cloud, action, input)?;
     authorize(cloud, call, action, &name, input)?;
     match action {
@@ -73,7 +81,7 @@ async fn perform(cloud: &Cloud, call: &Call, action: &str, input: &Value) -> Res
         "DeleteQueue" => administration::delete(cloud, &name),
         "PurgeQueue" => administration::purge(cloud, &name),
         "TagQueue" | "UntagQueue" | "ListQueueTags" => administration::tags(cloud, action, &name, input),
-        "ListDeadLetterSourceQueues" => administration::sources(cloud, call, &name),
+        "ListDeadLetterSourceQueues" => administration::sources(cloud, call, &name, input),
         "GetQueueAttributes" => attributes::get(cloud, &name, input),
         "SetQueueAttributes" => attributes::set(cloud, &name, input),
         "SendMessage" => sending::send(cloud, call, &name, input),
@@ -83,6 +91,11 @@ async fn perform(cloud: &Cloud, call: &Call, action: &str, input: &Value) -> Res
         "DeleteMessageBatch" => batch::delete(cloud, &name, input),
         "ChangeMessageVisibility" => receiving::change_visibility(cloud, &name, input),
         "ChangeMessageVisibilityBatch" => batch::change_visibility(cloud, &name, input),
+        "AddPermission" => permission::add(cloud, &name, input),
+        "RemovePermission" => permission::remove(cloud, &name, input),
+        "StartMessageMoveTask" => move_task::start(cloud, call, &name, input),
+        "ListMessageMoveTasks" => move_task::list(cloud, &name, input),
+        "CancelMessageMoveTask" => move_task::cancel(cloud, input),
         other => Err(unknown(other)),
     }
 }
@@ -106,7 +119,13 @@ fn subject(cloud: &Cloud, action: &str, input: &Value) -> Result<String, Fault> 
         | "DeleteMessage"
         | "DeleteMessageBatch"
         | "ChangeMessageVisibility"
-        | "ChangeMessageVisibilityBatch" => queue_name(cloud, input),
+        | "ChangeMessageVisibilityBatch"
+        | "AddPermission"
+        | "RemovePermission" => queue_name(cloud, input),
+        "StartMessageMoveTask" | "ListMessageMoveTasks" => {
+            move_task::queue_of(cloud, input, "SourceArn").map(str::to_owned)
+        }
+        "CancelMessageMoveTask" => move_task::queue_of_handle(cloud, input),
         other => Err(unknown(other)),
     }
 }
@@ -144,7 +163,7 @@ fn authorize(cloud: &Cloud, call: &Call, action: &str, name: &str, input: &Value
         if let Some(queue) = &queue {
             resource_tags(&mut context, &queue.tags);
         }
-        queue.and_then(|queue| queue.policy.clone())
+        queue.and_then(|queue| queue.settings.policy.clone()).map(|policy| policy.named)
     };
     let tags = input.get("tags").or_else(|| input.get("Tags")).map(input::string_map).unwrap_or_default();
     request_tags(&mut context, &tags);

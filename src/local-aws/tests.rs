@@ -2,6 +2,7 @@
 
 mod eks;
 mod iam;
+mod queue_rules;
 mod security;
 mod signer;
 mod sqs;

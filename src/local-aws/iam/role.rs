@@ -133,7 +133,8 @@ impl Store {
         Ok(trust)
     }
 
-    fn principal_exists(&self, principal: &str) -> bool {
+    /// Whether an `AWS` principal of a policy can be named; those of other accounts are not known here and taken as they are.
+    pub(crate) fn principal_exists(&self, principal: &str) -> bool {
         let account = &self.account;
         if principal.len() == 12 && principal.chars().all(|c| c.is_ascii_digit()) {
             return true;

@@ -28,6 +28,34 @@ pub(crate) struct Document {
     pub(crate) statements: Vec<Statement>,
 }
 
+/// Counts of a document.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Size {
+    pub(crate) statements: usize,
+    /// Of all statements.
+    pub(crate) principals: usize,
+    /// Of all statements.
+    pub(crate) conditions: usize,
+    /// Of the statement that has the most.
+    pub(crate) actions_of_one: usize,
+}
+
+/// `text`, which is JSON, without the white space between its tokens; the order and the spelling stay.
+pub(crate) fn compact(text: &str) -> String {
+    let (mut inside, mut escaped) = (false, false);
+    text.chars()
+        .filter(|c| {
+            let keep = inside || !c.is_ascii_whitespace();
+            match c {
+                '"' if !escaped => inside = !inside,
+                _ => {}
+            }
+            escaped = inside && *c == '\\' && !escaped;
+            keep
+        })
+        .collect()
+}
+
 #[derive(Debug, Clone)]
 pub(crate) struct Statement {
     pub(crate) sid: Option<String>,
@@ -100,6 +128,23 @@ impl Document {
             return Err("Statement IDs (SID) in a single policy must be unique.".into());
         }
         Ok(Self { statements })
+    }
+
+    /// What of a document is counted against a service's limits.
+    pub(crate) fn size(&self) -> Size {
+        let length = |scope: &Scope| match scope {
+            Scope::Only(list) | Scope::Except(list) => list.len(),
+        };
+        let principals = self.statements.iter().filter_map(|one| one.principal.as_ref()).map(|element| {
+            let (PrincipalElement::Only(all) | PrincipalElement::Except(all)) = element;
+            usize::from(all.anyone) + all.aws.len() + all.federated.len() + all.service.len()
+        });
+        Size {
+            statements: self.statements.len(),
+            principals: principals.sum(),
+            conditions: self.statements.iter().map(|one| one.conditions.len()).sum(),
+            actions_of_one: self.statements.iter().map(|one| length(&one.actions)).max().unwrap_or_default(),
+        }
     }
 
     /// The `AWS` principals named by any statement.

@@ -1,12 +1,14 @@
 //! Queues themselves: making, finding, emptying, tagging and deleting them.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::attributes::{Change, defaults};
+use super::attributes::check_principals;
 use super::input::{invalid, number, string_map, strings, text};
 use super::queue::{Queue, is_fifo};
+use super::settings::Settings;
 use super::{arn, no_queue};
 use crate::caller::Call;
 use crate::cloud::Cloud;
@@ -14,6 +16,10 @@ use crate::fault::Fault;
 
 /// How long a deleted queue's name is not free, and how often a queue may be purged.
 const PAUSE: Duration = Duration::from_mins(1);
+const PAGE_MAX: u64 = 1000;
+const TAGS_MAX: usize = 50;
+const TAG_KEY_LENGTH_MAX: usize = 128;
+const TAG_VALUE_LENGTH_MAX: usize = 256;
 
 fn address(cloud: &Cloud, call: &Call, name: &str) -> Value {
     json!(format!("http://{}/{}/{name}", call.host, cloud.account))
@@ -36,6 +42,10 @@ pub(super) fn create(cloud: &Cloud, call: &Call, name: &str, input: &Value) -> R
     let attributes = input.get("Attributes").map(string_map).unwrap_or_default();
     check_name(name, attributes.get("FifoQueue").is_some_and(|flag| flag == "true"))?;
     let answer = json!({ "QueueUrl": address(cloud, call, name) });
+    let settings = Settings::new(is_fifo(name)).with(name, &attributes)?;
+    check_principals(cloud, &settings)?;
+    let tags = input.get("tags").or_else(|| input.get("Tags")).map(string_map).unwrap_or_default();
+    check_tags(&tags)?;
     let now = cloud.clock.moment();
     let mut store = cloud.sqs();
     store.deleted.retain(|_, at| at.plus(PAUSE) > now);
@@ -45,28 +55,24 @@ pub(super) fn create(cloud: &Cloud, call: &Call, name: &str, input: &Value) -> R
             "You must wait 60 seconds after deleting a queue before you can create another with the same name.",
         ));
     }
-    let change = Change::check(&store, name, attributes)?;
     if let Some(existing) = store.queues.get(name) {
-        return match change.settings.iter().find(|(key, value)| !same(existing, key, value)) {
+        // Whatever is given must be what the queue has; in normal form, so that spelling does not count.
+        let (has, wants) = (existing.settings.report(), existing.settings.with(name, &attributes)?.report());
+        return match attributes.keys().find(|key| has.get(*key) != wants.get(*key)) {
             None => Ok(answer),
-            Some((key, _)) => Err(Fault::sender(
+            Some(key) => Err(Fault::sender(
                 "QueueAlreadyExists",
                 format!("A queue already exists with the same name and a different value for attribute {key}"),
             )),
         };
     }
-    let mut queue = Queue::new(name, arn(cloud, name), defaults(is_fifo(name)), call.now);
-    queue.tags = input.get("tags").or_else(|| input.get("Tags")).map(string_map).unwrap_or_default();
-    change.apply(&mut queue);
+    if let Some(redrive) = &settings.redrive {
+        redrive.check(&store, &arn(cloud, name), is_fifo(name))?;
+    }
+    let mut queue = Queue::new(name, arn(cloud, name), settings, call.now);
+    queue.tags = tags;
     store.queues.insert(name.to_owned(), queue);
     Ok(answer)
-}
-
-/// Documents are compared as JSON, other settings as text.
-fn same(queue: &Queue, key: &str, value: &str) -> bool {
-    let existing = queue.settings.get(key).map(String::as_str).unwrap_or_default();
-    let parsed = |text: &str| serde_json::from_str::<Value>(text).ok();
-    existing == value || (parsed(existing).is_some() && parsed(existing) == parsed(value))
 }
 
 pub(super) fn url(cloud: &Cloud, call: &Call, name: &str, input: &Value) -> Result<Value, Fault> {
@@ -80,16 +86,27 @@ pub(super) fn url(cloud: &Cloud, call: &Call, name: &str, input: &Value) -> Resu
 
 pub(super) fn list(cloud: &Cloud, call: &Call, input: &Value) -> Result<Value, Fault> {
     let prefix = text(input, "QueueNamePrefix").unwrap_or_default();
-    let size = number(input, "MaxResults", 1..=1000)?.unwrap_or(1000) as usize;
-    let after = text(input, "NextToken").unwrap_or_default();
     let store = cloud.sqs();
-    let mut names = store.queues.keys().filter(|name| name.starts_with(prefix) && name.as_str() > after).peekable();
-    let page: Vec<_> = names.by_ref().take(size).cloned().collect();
+    page(cloud, call, "QueueUrls", store.queues.keys().filter(|name| name.starts_with(prefix)), input)
+}
+
+/// One page of queues under `member`; a token for the next one only if `MaxResults` was given, as SQS documents.
+fn page<'a>(
+    cloud: &Cloud,
+    call: &Call,
+    member: &str,
+    names: impl Iterator<Item = &'a String>,
+    input: &Value,
+) -> Result<Value, Fault> {
+    let size = number(input, "MaxResults", 1..=PAGE_MAX)?;
+    let after = text(input, "NextToken").unwrap_or_default();
+    let mut names = names.filter(|name| name.as_str() > after).peekable();
+    let page: Vec<_> = names.by_ref().take(size.unwrap_or(PAGE_MAX) as usize).collect();
     let mut answer = json!({});
     if !page.is_empty() {
-        answer["QueueUrls"] = page.iter().map(|name| address(cloud, call, name)).collect();
+        answer[member] = page.iter().map(|name| address(cloud, call, name)).collect();
     }
-    if names.peek().is_some() {
+    if size.is_some() && names.peek().is_some() {
         answer["NextToken"] = json!(page.last());
     }
     Ok(answer)
@@ -127,9 +144,7 @@ pub(super) fn tags(cloud: &Cloud, action: &str, name: &str, input: &Value) -> Re
         "TagQueue" => {
             let mut tags = queue.tags.clone();
             tags.extend(input.get("Tags").map(string_map).unwrap_or_default());
-            if tags.len() > 50 {
-                return Err(invalid("Too many tags added for queue."));
-            }
+            check_tags(&tags)?;
             queue.tags = tags;
         }
         "UntagQueue" => strings(input, "TagKeys").iter().for_each(|key| {
@@ -141,13 +156,36 @@ pub(super) fn tags(cloud: &Cloud, action: &str, name: &str, input: &Value) -> Re
     Ok(json!({}))
 }
 
+/// The bounds of a queue's tags.
+fn check_tags(tags: &BTreeMap<String, String>) -> Result<(), Fault> {
+    if tags.len() > TAGS_MAX {
+        return Err(invalid("Too many tags added for queue."));
+    }
+    for (key, value) in tags {
+        let bad = |problem: &str| Err(invalid(format!("Tag key {key} is invalid. Reason: {problem}")));
+        if key.is_empty() || key.chars().count() > TAG_KEY_LENGTH_MAX {
+            return bad("A tag key must have 1 to 128 characters.");
+        }
+        if value.chars().count() > TAG_VALUE_LENGTH_MAX {
+            return bad("A tag value can have at most 256 characters.");
+        }
+        if key.to_lowercase().starts_with("aws:") {
+            return bad("Tag keys that start with aws: are reserved for system use.");
+        }
+    }
+    Ok(())
+}
+
 /// The queues whose dead letters go to this one.
-pub(super) fn sources(cloud: &Cloud, call: &Call, name: &str) -> Result<Value, Fault> {
+pub(super) fn sources(cloud: &Cloud, call: &Call, name: &str, input: &Value) -> Result<Value, Fault> {
     let mut store = cloud.sqs();
     let target = store.queue(name)?.arn.clone();
-    let sources = store
-        .queues
-        .values()
-        .filter(|queue| queue.redrive.as_ref().is_some_and(|redrive| redrive.target_arn == target));
-    Ok(json!({ "queueUrls": sources.map(|queue| address(cloud, call, &queue.name)).collect::<Vec<_>>() }))
+    let redrives = |name: &&String| {
+        let redrive = store.queues.get(*name).and_then(|queue| queue.settings.redrive.as_ref());
+        redrive.is_some_and(|redrive| redrive.target_arn == target)
+    };
+    let mut answer = page(cloud, call, "queueUrls", store.queues.keys().filter(redrives), input)?;
+    // The member is there even if it is empty.
+    answer["queueUrls"] = answer.get("queueUrls").cloned().unwrap_or_else(|| json!([]));
+    Ok(answer)
 }

@@ -67,6 +67,7 @@ pub(super) fn check_attributes(attributes: &Map<String, Value>) -> Result<usize,
     let mut size = 0;
     for (name, attribute) in attributes {
         check_name(name)?;
+        check_lists(attribute)?;
         let kind = attribute.get("DataType").and_then(Value::as_str).unwrap_or_default();
         let base = kind.split('.').next().unwrap_or_default();
         if !matches!(base, "String" | "Number" | "Binary") {
@@ -90,6 +91,38 @@ pub(super) fn check_attributes(attributes: &Map<String, Value>) -> Result<usize,
         size += name.len() + kind.len() + value.len();
     }
     Ok(size)
+}
+
+/// The one system attribute that can be sent is the X-Ray trace header, as text. It does not count for the size.
+pub(super) fn check_system_attributes(attributes: &Map<String, Value>) -> Result<(), Fault> {
+    for (name, attribute) in attributes {
+        if name != "AWSTraceHeader" {
+            return Err(invalid(format!("Message system attribute name '{name}' is invalid.")));
+        }
+        check_lists(attribute)?;
+        let kind = attribute.get("DataType").and_then(Value::as_str).unwrap_or_default();
+        let text = attribute.get("StringValue").and_then(Value::as_str).unwrap_or_default();
+        if kind != "String" || text.is_empty() {
+            return Err(invalid(format!(
+                "The message system attribute '{name}' must have the type String and a non-empty value."
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// The API's shape has lists, and SQS does not take them.
+fn check_lists(attribute: &Value) -> Result<(), Fault> {
+    let given = ["StringListValues", "BinaryListValues"]
+        .into_iter()
+        .any(|name| attribute.get(name).is_some_and(|list| list.as_array().is_none_or(|list| !list.is_empty())));
+    if given {
+        return Err(Fault::sender(
+            "AWS.SimpleQueueService.UnsupportedOperation",
+            "Message attribute list values in SendMessage operation are not supported.",
+        ));
+    }
+    Ok(())
 }
 
 /// A message attribute's name: no other characters than these, no dots at the ends or in a row, no prefix of AWS's own.

@@ -8,9 +8,10 @@ use clock::Moment;
 use jiff::Timestamp;
 use tokio::sync::Notify;
 
+use super::attempt::Attempts;
 use super::message::Message;
+use super::settings::Settings;
 use crate::identifier;
-use crate::policy::Named;
 
 /// A repeated deduplication id within this time is the same message.
 const DEDUPLICATION: Duration = Duration::from_mins(5);
@@ -22,10 +23,7 @@ pub(super) struct Queue {
     /// Part of receipt handles, so that those of an earlier queue of this name are not taken.
     pub(super) id: String,
     pub(super) fifo: bool,
-    /// Settings in the texts of the attributes, defaults included.
-    pub(super) settings: BTreeMap<String, String>,
-    pub(super) policy: Option<Named>,
-    pub(super) redrive: Option<Redrive>,
+    pub(super) settings: Settings,
     pub(super) created_at: Timestamp,
     pub(super) modified_at: Timestamp,
     pub(super) tags: BTreeMap<String, String>,
@@ -36,12 +34,7 @@ pub(super) struct Queue {
     /// Told when a message may have become receivable.
     pub(super) wake: Arc<Notify>,
     seen: HashMap<String, (Moment, Message)>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Redrive {
-    pub(super) target_arn: String,
-    pub(super) receives_max: u64,
+    attempts: Attempts,
 }
 
 /// The three approximate counts; here they are exact.
@@ -68,15 +61,13 @@ pub(super) struct Taken {
 }
 
 impl Queue {
-    pub(super) fn new(name: &str, arn: String, settings: BTreeMap<String, String>, now: Timestamp) -> Self {
+    pub(super) fn new(name: &str, arn: String, settings: Settings, now: Timestamp) -> Self {
         Self {
             name: name.to_owned(),
             arn,
             id: identifier::uuid(),
             fifo: is_fifo(name),
             settings,
-            policy: None,
-            redrive: None,
             created_at: now,
             modified_at: now,
             tags: BTreeMap::new(),
@@ -85,25 +76,26 @@ impl Queue {
             purged: None,
             wake: Arc::default(),
             seen: HashMap::new(),
+            attempts: Attempts::default(),
         }
     }
 
-    /// A setting counted in seconds or bytes.
-    pub(super) fn number(&self, setting: &str) -> u64 {
-        self.settings.get(setting).and_then(|text| text.parse().ok()).unwrap_or_default()
-    }
-
-    pub(super) fn flag(&self, setting: &str) -> bool {
-        self.settings.get(setting).is_some_and(|text| text == "true")
-    }
-
-    pub(super) fn duration(&self, setting: &str) -> Duration {
-        Duration::from_secs(self.number(setting))
+    /// Changes the settings. A FIFO queue's new delay counts for the messages that wait already, a standard queue's does not.
+    pub(super) fn set(&mut self, settings: Settings, now: Moment) {
+        let delay = settings.delay();
+        if self.fifo && delay != self.settings.delay() {
+            for message in self.messages.values_mut().filter(|message| message.receives == 0 && message.visible > now) {
+                message.visible = message.enqueued.plus(delay);
+            }
+        }
+        self.settings = settings;
+        // A shorter delay or a policy may matter to open polls.
+        self.wake.notify_waiters();
     }
 
     /// Forgets messages past their retention.
     pub(super) fn expire(&mut self, now: Moment) {
-        let retention = self.duration("MessageRetentionPeriod");
+        let retention = self.settings.retention();
         self.messages.retain(|_, message| message.enqueued.plus(retention) > now);
     }
 
@@ -124,18 +116,23 @@ impl Queue {
     /// Adds a message; gives the earlier one instead if it is a duplicate.
     pub(super) fn add(&mut self, mut message: Message, now: Moment) -> Message {
         if self.fifo {
-            let per_group = self.settings.get("DeduplicationScope").is_some_and(|scope| scope == "messageGroup");
+            let per_group = self.settings.fifo.as_ref().is_some_and(|fifo| fifo.per_group);
             let group = message.group.clone().filter(|_| per_group).unwrap_or_default();
             let key = format!("{group}\0{}", message.deduplication_id.clone().unwrap_or_default());
             self.seen.retain(|_, (at, _)| at.plus(DEDUPLICATION) > now);
             if let Some((_, earlier)) = self.seen.get(&key) {
                 return earlier.clone();
             }
-            message.sequence = Some(format!("{:020}", 10_000_000_000_000_000_000_u64 + (self.arrivals + 1) * 256));
+            message.sequence = Some(self.next_sequence());
             self.seen.insert(key, (now, message.clone()));
         }
         self.push(message.clone());
         message
+    }
+
+    /// The sequence number of a FIFO queue's next message.
+    pub(super) fn next_sequence(&self) -> String {
+        format!("{:020}", 10_000_000_000_000_000_000_u64 + (self.arrivals + 1) * 256)
     }
 
     pub(super) fn push(&mut self, message: Message) {
@@ -144,7 +141,17 @@ impl Queue {
         self.wake.notify_waiters();
     }
 
-    /// Receives up to `count_max` messages and hides them for `visibility`.
+    /// What an earlier attempt of this id received, if it can be had again; see [`Attempts::repeat`].
+    pub(super) fn repeat(&mut self, attempt: &str, visibility: Duration, now: Moment) -> Option<Taken> {
+        self.expire(now);
+        let again = self.attempts.repeat(&mut self.messages, attempt, visibility, now)?;
+        let received = again.into_iter().filter_map(|(arrival, message)| {
+            Some((super::receiving::handle(&self.id, arrival, message.receipt.as_deref()?), message))
+        });
+        Some(Taken { received: received.collect(), ..Taken::default() })
+    }
+
+    /// Receives up to `count_max` messages and hides them for `visibility`, as the attempt of that id.
     ///
     /// With `redrive` those received too often are taken out as dead; without a dead-letter queue (deleted since) they stay.
     /// In a FIFO queue a group is closed behind a message that is hidden.
@@ -155,12 +162,14 @@ impl Queue {
         visibility: Duration,
         now: Moment,
         time: Timestamp,
+        attempt: Option<&str>,
     ) -> Taken {
         self.expire(now);
         let mut taken = Taken::default();
         let mut closed: HashSet<String> = HashSet::new();
-        let mut dead = Vec::new();
-        let receives_max = self.redrive.as_ref().filter(|_| redrive).map_or(u64::MAX, |redrive| redrive.receives_max);
+        let (mut dead, mut arrivals) = (Vec::new(), Vec::new());
+        let receives_max =
+            self.settings.redrive.as_ref().filter(|_| redrive).map_or(u64::MAX, |redrive| redrive.receives_max);
         for (arrival, message) in &mut self.messages {
             let group = message.group.as_deref().filter(|_| self.fifo);
             if group.is_some_and(|group| closed.contains(group)) {
@@ -184,9 +193,14 @@ impl Queue {
             message.received = Some(now);
             message.visible = now.plus(visibility);
             message.receipt = Some(nonce.clone());
+            arrivals.push(*arrival);
             taken.received.push((super::receiving::handle(&self.id, *arrival, &nonce), message.clone()));
         }
         taken.dead = dead.iter().filter_map(|arrival| self.messages.remove(arrival)).collect();
+        if let Some(attempt) = attempt {
+            let received = arrivals.iter().filter_map(|arrival| Some((*arrival, self.messages.get(arrival)?)));
+            self.attempts.remember(attempt, now, received);
+        }
         taken
     }
 }

@@ -7,6 +7,8 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
 use super::Store;
+use super::attempt;
+use super::attributes::is_queue_attribute;
 use super::input::{invalid, number, required, strings};
 use super::message::{Message, md5_of_attributes, md5_of_body};
 use super::queue::{Queue, Taken};
@@ -15,6 +17,18 @@ use crate::fault::Fault;
 
 /// SQS's limits of messages that are received and not deleted.
 const IN_FLIGHT_MAX: usize = 120_000;
+/// What a message says about itself beyond its body.
+const SYSTEM_ATTRIBUTES: [&str; 9] = [
+    "SenderId",
+    "SentTimestamp",
+    "ApproximateReceiveCount",
+    "ApproximateFirstReceiveTimestamp",
+    "SequenceNumber",
+    "MessageDeduplicationId",
+    "MessageGroupId",
+    "AWSTraceHeader",
+    "DeadLetterQueueSourceArn",
+];
 /// For how long a message may stay hidden after it was received, however often that is prolonged.
 const HIDDEN_MAX: Duration = Duration::from_hours(12);
 
@@ -23,6 +37,9 @@ const HIDDEN_MAX: Duration = Duration::from_hours(12);
 pub(super) async fn receive(cloud: &Cloud, name: &str, input: &Value) -> Result<Value, Fault> {
     let count_max = number(input, "MaxNumberOfMessages", 1..=10)?.unwrap_or(1) as usize;
     let visibility = number(input, "VisibilityTimeout", 0..=43_200)?;
+    let attempt = attempt::id(cloud.sqs().queue(name)?, input)?;
+    check_names(input)?;
+    let ask = Ask { count_max, visibility, attempt };
     let wait = number(input, "WaitTimeSeconds", 0..=20)?;
     let start = cloud.clock.moment();
     loop {
@@ -35,8 +52,8 @@ pub(super) async fn receive(cloud: &Cloud, name: &str, input: &Value) -> Result<
         let (taken, deadline) = {
             let mut store = cloud.sqs();
             let queue = store.queue(name)?;
-            let wait = wait.map_or_else(|| queue.duration("ReceiveMessageWaitTimeSeconds"), Duration::from_secs);
-            (store.take(cloud, name, count_max, visibility)?, start.plus(wait))
+            let wait = wait.map_or_else(|| queue.settings.wait(), Duration::from_secs);
+            (store.take(cloud, name, &ask)?, start.plus(wait))
         };
         if !taken.received.is_empty() || now >= deadline {
             return Ok(answer(taken, input));
@@ -50,22 +67,37 @@ pub(super) async fn receive(cloud: &Cloud, name: &str, input: &Value) -> Result<
     }
 }
 
+/// What a receive wants.
+struct Ask<'a> {
+    count_max: usize,
+    /// Seconds; the queue's if not given.
+    visibility: Option<u64>,
+    attempt: Option<&'a str>,
+}
+
 impl Store {
-    fn take(&mut self, cloud: &Cloud, name: &str, count_max: usize, visibility: Option<u64>) -> Result<Taken, Fault> {
+    fn take(&mut self, cloud: &Cloud, name: &str, ask: &Ask<'_>) -> Result<Taken, Fault> {
         let now = cloud.clock.moment();
         let queue = self.queue(name)?;
+        let visibility = ask.visibility.map_or_else(|| queue.settings.visibility(), Duration::from_secs);
+        if let Some(taken) = ask.attempt.and_then(|attempt| queue.repeat(attempt, visibility, now)) {
+            return Ok(taken);
+        }
         if queue.counts(now).in_flight >= IN_FLIGHT_MAX {
+            // A FIFO queue gives no error then, only no message.
+            if queue.fifo {
+                return Ok(Taken::default());
+            }
             return Err(Fault::new(
                 403,
                 "OverLimit",
                 "Too many messages are in flight; delete messages before receiving more.",
             ));
         }
-        let visibility = visibility.map_or_else(|| queue.duration("VisibilityTimeout"), Duration::from_secs);
-        let target_arn = queue.redrive.as_ref().map(|redrive| redrive.target_arn.clone());
+        let target_arn = queue.settings.redrive.as_ref().map(|redrive| redrive.target_arn.clone());
         let target_exists = self.queues.values().any(|queue| Some(&queue.arn) == target_arn.as_ref());
         let queue = self.queue(name)?;
-        let mut taken = queue.take(target_exists, count_max, visibility, now, cloud.clock.now());
+        let mut taken = queue.take(target_exists, ask.count_max, visibility, now, cloud.clock.now(), ask.attempt);
         let source = queue.arn.clone();
         let target = self.queues.values_mut().find(|queue| Some(&queue.arn) == target_arn.as_ref());
         if let Some(target) = target {
@@ -73,11 +105,31 @@ impl Store {
                 message.receipt = None;
                 message.visible = now;
                 message.source_arn = Some(source.clone());
+                // Retention counts on from the first sending in a standard queue, and anew in a FIFO queue.
+                if target.fifo {
+                    message.enqueued = now;
+                }
                 target.push(message);
             }
         }
         Ok(taken)
     }
+}
+
+/// Names that no message can have an attribute of are refused, as for queues.
+fn check_names(input: &Value) -> Result<(), Fault> {
+    for parameter in ["AttributeNames", "MessageSystemAttributeNames"] {
+        // The older parameter's model also has the names of queue attributes, which no message has.
+        let known = |name: &str| {
+            SYSTEM_ATTRIBUTES.contains(&name)
+                || name == "All"
+                || (parameter == "AttributeNames" && is_queue_attribute(name))
+        };
+        if let Some(name) = strings(input, parameter).iter().find(|name| !known(name)) {
+            return Err(Fault::sender("InvalidAttributeName", format!("Unknown Attribute {name}.")));
+        }
+    }
+    Ok(())
 }
 
 fn answer(taken: Taken, input: &Value) -> Value {

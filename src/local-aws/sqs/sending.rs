@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::input::{invalid, missing, number, text};
-use super::message::{Message, check_attributes, check_body, md5_of_attributes, md5_of_body};
+use super::message::{Message, check_attributes, check_body, check_system_attributes, md5_of_attributes, md5_of_body};
 use super::queue::Queue;
 use crate::caller::Call;
 use crate::cloud::Cloud;
@@ -32,7 +32,7 @@ fn attributes(input: &Value, name: &str) -> Map<String, Value> {
 pub(super) fn enqueue(cloud: &Cloud, call: &Call, queue: &mut Queue, input: &Value) -> Result<Value, Fault> {
     let body = text(input, "MessageBody").ok_or_else(|| missing("MessageBody"))?;
     check_body(body)?;
-    let size_max = queue.number("MaximumMessageSize");
+    let size_max = queue.settings.size_max();
     if size(input)? as u64 > size_max {
         return Err(invalid(format!(
             "One or more parameters are invalid. Reason: Message must be shorter than {size_max} bytes."
@@ -45,10 +45,11 @@ pub(super) fn enqueue(cloud: &Cloud, call: &Call, queue: &mut Queue, input: &Val
             delay.unwrap_or_default()
         )));
     }
-    let delay = delay.map_or_else(|| queue.duration("DelaySeconds"), Duration::from_secs);
+    let delay = delay.map_or_else(|| queue.settings.delay(), Duration::from_secs);
     let (group, deduplication_id) = ordering(queue, input, body)?;
     let message_attributes = attributes(input, "MessageAttributes");
     let system = attributes(input, "MessageSystemAttributes");
+    check_system_attributes(&system)?;
     let now = cloud.clock.moment();
     let message = Message {
         id: identifier::uuid(),
@@ -83,6 +84,10 @@ pub(super) fn enqueue(cloud: &Cloud, call: &Call, queue: &mut Queue, input: &Val
     Ok(answer)
 }
 
+fn content_based(queue: &Queue) -> bool {
+    queue.settings.fifo.as_ref().is_some_and(|fifo| fifo.content_based)
+}
+
 /// The group and deduplication id; a FIFO queue needs both.
 fn ordering(queue: &Queue, input: &Value, body: &str) -> Result<(Option<String>, Option<String>), Fault> {
     let group = ordering_id(input, "MessageGroupId")?;
@@ -98,7 +103,7 @@ fn ordering(queue: &Queue, input: &Value, body: &str) -> Result<(Option<String>,
     let group = group.ok_or_else(|| missing("MessageGroupId"))?;
     let id = match given {
         Some(id) => id,
-        None if queue.flag("ContentBasedDeduplication") => hex::encode(Sha256::digest(body.as_bytes())),
+        None if content_based(queue) => hex::encode(Sha256::digest(body.as_bytes())),
         None => return Err(no_deduplication_id()),
     };
     Ok((Some(group), Some(id)))
@@ -127,7 +132,7 @@ pub(super) fn check_batch(queue: &Queue, entries: &[Value]) -> Result<(), Fault>
     if queue.fifo && lacks("MessageGroupId") {
         return Err(invalid(missing("MessageGroupId").message));
     }
-    if queue.fifo && !queue.flag("ContentBasedDeduplication") && lacks("MessageDeduplicationId") {
+    if queue.fifo && !content_based(queue) && lacks("MessageDeduplicationId") {
         return Err(no_deduplication_id());
     }
     Ok(())

@@ -29,6 +29,8 @@ fn entry(action: &str, form: Map<String, Value>) -> Value {
             "AttributeName" | "MessageAttributeName" | "MessageSystemAttributeName" | "TagKey" => {
                 input.insert(format!("{key}s"), value)
             }
+            "AWSAccountId" => input.insert("AWSAccountIds".into(), value),
+            "ActionName" => input.insert("Actions".into(), value),
             "SendMessageBatchRequestEntry"
             | "DeleteMessageBatchRequestEntry"
             | "ChangeMessageVisibilityBatchRequestEntry" => {
@@ -88,6 +90,7 @@ pub(super) fn to_query(action: &str, output: Value) -> Value {
                 result.insert("Message".into(), messages.collect())
             }
             "Successful" => result.insert(format!("{action}ResultEntry"), value),
+            "Results" => result.insert("ListMessageMoveTasksResultEntry".into(), value),
             "Failed" => result.insert("BatchResultErrorEntry".into(), value),
             _ => result.insert(key, value),
         };
