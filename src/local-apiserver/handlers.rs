@@ -8,6 +8,7 @@ pub(crate) mod form;
 pub(crate) mod meta;
 mod options;
 mod read;
+mod size;
 mod subresource;
 pub(crate) mod write;
 

@@ -2,13 +2,18 @@
 
 pub(crate) mod apply;
 pub(crate) mod fields;
+mod last_applied;
 pub(crate) mod lists;
+mod managers;
 pub(crate) mod strategic;
 mod zero;
 
 use serde_json::{Map, Value, json};
 
 use crate::status::Status;
+
+/// Operations that a JSON patch may have.
+const OPERATIONS_MAX: usize = 10_000;
 
 /// A patch's kind, by its media type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,6 +55,13 @@ impl PatchType {
 pub(crate) fn json(document: &Value, patch: &Value) -> Result<Value, Status> {
     let operations: Vec<Map<String, Value>> = serde_json::from_value(patch.clone())
         .map_err(|error| Status::bad_request(format!("error decoding patch: {error}")))?;
+    if operations.len() > OPERATIONS_MAX {
+        let why = format!(
+            "Request entity too large: The allowed maximum operations in a JSON patch is {OPERATIONS_MAX}, got {}",
+            operations.len()
+        );
+        return Err(Status::failure(413, "RequestEntityTooLarge", why));
+    }
     let mut patched = document.clone();
     for mut operation in operations {
         if operation.get("op").is_some_and(|op| op == "replace") && lacks_key(&patched, &operation) {

@@ -12,6 +12,9 @@ use crate::status::Status;
 use crate::user::User;
 use crate::watch::Event;
 
+/// How long the name of a field manager may be.
+pub(crate) const MANAGER_BYTES_MAX: usize = 128;
+
 /// One authenticated request.
 #[derive(Debug, Clone)]
 pub(crate) struct Call {
@@ -118,11 +121,15 @@ impl Call {
             return manager.to_owned();
         }
         let agent = self.header("user-agent").split('/').next().unwrap_or_default();
-        if agent.is_empty() {
-            self.user.name.rsplit(':').next().unwrap_or_default().to_owned()
-        } else {
-            agent.to_owned()
+        let name = if agent.is_empty() { self.user.name.rsplit(':').next().unwrap_or_default() } else { agent };
+        let mut manager = String::new();
+        for c in name.chars().filter(|c| !c.is_control()) {
+            if manager.len() + c.len_utf8() > MANAGER_BYTES_MAX {
+                break;
+            }
+            manager.push(c);
         }
+        manager
     }
 
     /// Fields that stand twice in a JSON body.

@@ -208,3 +208,6 @@ async fn a_pod_is_evicted_only_where_its_budget_has_something_left() {
     }
     assert_eq!(client.get(&format!("{budgets}/b")).await.unwrap()["status"]["disruptionsAllowed"], 0);
 }
+
+mod ownership;
+mod sizes;

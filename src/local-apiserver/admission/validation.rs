@@ -3,6 +3,7 @@
 mod autoscaler;
 mod container;
 mod data;
+mod event;
 mod metadata;
 mod pod;
 pub(crate) mod rbac;
@@ -11,6 +12,7 @@ mod service;
 mod tests;
 mod workload;
 
+pub(crate) use metadata::ANNOTATIONS_BYTES_MAX;
 use serde_json::Value;
 
 use super::names;
@@ -21,12 +23,17 @@ pub(crate) fn check(resource: &Resource, old: Option<&Value>, object: &Value, er
     let name = object["metadata"]["name"].as_str().unwrap_or_default();
     // Names of RBAC objects and of events are path segments only.
     if resource.group != "rbac.authorization.k8s.io" && !(resource.kind == "APIService" && name == "v1.") {
-        let wrong = match resource.kind.as_str() {
-            "Namespace" => names::label(name),
-            "Service" => names::service(name),
-            _ => names::subdomain(name),
+        let rule = match resource.kind.as_str() {
+            "Namespace" => names::label,
+            "Service" => names::service,
+            _ => names::subdomain,
         };
-        errors.extend(wrong.map(|detail| FieldError::invalid("metadata.name", &name.into(), &detail)));
+        let prefix = object["metadata"]["generateName"].as_str().unwrap_or_default();
+        if !prefix.is_empty() {
+            let wrong = rule(&names::unmasked(prefix));
+            errors.extend(wrong.iter().map(|why| FieldError::invalid("metadata.generateName", &prefix.into(), why)));
+        }
+        errors.extend(rule(name).iter().map(|why| FieldError::invalid("metadata.name", &name.into(), why)));
     }
     metadata::check(resource, old, object, errors);
     if resource.custom.is_some() {
@@ -38,6 +45,7 @@ pub(crate) fn check(resource: &Resource, old: Option<&Value>, object: &Value, er
         "Job" => workload::job(old, object, errors),
         "PodDisruptionBudget" => workload::budget(spec, errors),
         "ConfigMap" | "Secret" => data::check(resource, old, object, errors),
+        "Event" => event::check(resource, object, errors),
         "Pod" => {
             pod::check(spec, "spec", errors);
             let policy = &spec["restartPolicy"];

@@ -4,11 +4,8 @@ use serde_json::json;
 
 use super::Asked;
 use crate::patch::PatchType;
-use crate::request::Query;
+use crate::request::{MANAGER_BYTES_MAX, Query};
 use crate::status::{FieldError, Status};
-
-/// Characters that the name of a field manager may have.
-const MANAGER_MAX: usize = 128;
 
 /// Refuses parameters that make no sense for `verb`.
 pub(super) fn check(asked: &Asked<'_>, verb: &str) -> Result<(), Status> {
@@ -49,8 +46,8 @@ fn force_and_manager(asked: &Asked<'_>, errors: &mut Vec<FieldError>) {
 
 fn writing(query: &Query, errors: &mut Vec<FieldError>) {
     let manager = query.get("fieldManager").unwrap_or_default();
-    if manager.len() > MANAGER_MAX {
-        errors.push(FieldError::too_long("fieldManager", MANAGER_MAX));
+    if manager.len() > MANAGER_BYTES_MAX {
+        errors.push(FieldError::too_long("fieldManager", MANAGER_BYTES_MAX));
     }
     if manager.chars().any(char::is_control) {
         errors.push(FieldError::invalid("fieldManager", &manager.into(), "should only contain printable characters"));

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Asked, meta, read};
+use super::{Asked, meta, read, size};
 use crate::admission::{self, Operation};
 use crate::patch::{self, PatchType, apply};
 use crate::request::Reply;
@@ -11,6 +11,9 @@ use crate::store::{Object, Stale};
 
 /// Metadata that is sent along with a status.
 const STATUS_METADATA: [&str; 4] = ["managedFields", "annotations", "labels", "finalizers"];
+
+/// How much of `generateName` a name begins with.
+const PREFIX_BYTES_MAX: usize = 58;
 
 /// How often a patch is tried again when somebody else was faster.
 const ATTEMPTS_MAX: u32 = 8;
@@ -92,7 +95,7 @@ fn insert(
         let error = FieldError::required("metadata.name", "name or generateName is required");
         return Err(Status::invalid(&resource.group, &resource.kind, "", &[error]));
     }
-    for field in ["deletionTimestamp", "deletionGracePeriodSeconds", "selfLink", "managedFields", "resourceVersion"] {
+    for field in ["deletionTimestamp", "deletionGracePeriodSeconds", "selfLink", "resourceVersion"] {
         metadata.remove(field);
     }
     metadata.insert("uid".to_owned(), uuid::Uuid::new_v4().to_string().into());
@@ -118,9 +121,10 @@ fn insert(
     loop {
         let mut object = body.clone();
         if !named {
-            meta::metadata(&mut object).insert("name".to_owned(), format!("{generate}{}", suffix()).into());
+            meta::metadata(&mut object).insert("name".to_owned(), generated(&generate).into());
         }
         admission::admit(asked, Operation::Create, None, &mut object)?;
+        size::check(resource, &object)?;
         let name = object["metadata"]["name"].as_str().unwrap_or_default().to_owned();
         if asked.call.dry_run() {
             return Ok(std::sync::Arc::new(object));
@@ -139,6 +143,12 @@ fn insert(
             }
         }
     }
+}
+
+/// A name from its prefix, which is cut so that the name is a label.
+fn generated(prefix: &str) -> String {
+    let kept = prefix.char_indices().take_while(|(at, c)| at + c.len_utf8() <= PREFIX_BYTES_MAX);
+    kept.map(|(_, c)| c).chain(suffix().chars()).collect()
 }
 
 /// Five characters as `generateName` appends them.
@@ -231,6 +241,7 @@ pub(crate) fn replace(asked: &Asked<'_>, old: &Object, mut new: Value, track: bo
             new["metadata"]["generation"] = generation.into();
         }
     }
+    size::check(resource, &new)?;
     settle(asked, old, new).inspect(|stored| {
         if stored.is_some() {
             admission::after_write(asked);

@@ -2,33 +2,16 @@
 
 use serde_json::{Value, json};
 
-use super::fields::{self, Fields};
+use super::fields::{self, Path};
 use super::lists::{ListKind, for_apply, key_of};
-use super::zero;
+pub(crate) use super::managers::Writer;
+use super::managers::{self, entry, fields_of, in_order};
+use super::{last_applied, zero};
 use crate::kinds::Resource;
 use crate::status::Status;
 
-/// Whose write it is.
-#[derive(Debug, Clone)]
-pub(crate) struct Writer {
-    pub(crate) manager: String,
-    pub(crate) subresource: String,
-    pub(crate) time: String,
-}
-
-impl Writer {
-    /// Whether an entry of `managedFields` is this writer's.
-    fn is(&self, entry: &Value, operation: &str) -> bool {
-        entry["manager"] == self.manager.as_str()
-            && entry["operation"] == operation
-            && entry["subresource"].as_str().unwrap_or_default() == self.subresource
-    }
-
-    /// The main resource does not write the status, and nobody owns what is not written.
-    fn may_own(&self, resource: &Resource, path: &[String]) -> bool {
-        !(self.subresource.is_empty() && resource.status && path.first().is_some_and(|step| step == "f:status"))
-    }
-}
+/// Who owns what was there before the first apply, where nobody owned anything.
+const BEFORE_APPLY: &str = "before-first-apply";
 
 /// The object after `config` is applied by `writer`; conflicts are refused unless forced.
 pub(crate) fn apply(
@@ -45,10 +28,10 @@ pub(crate) fn apply(
     }
     let mut wanted = fields::collect(resource, &config);
     wanted.retain(|path| writer.may_own(resource, path));
-    let mut managers = live.map_or_else(Vec::new, managers);
+    let mut managers = live.map_or_else(Vec::new, |live| owners(resource, live, writer));
     let before = live.cloned().unwrap_or_else(|| json!({}));
     let mut merged = merge(resource, &before, &config, &mut Vec::new());
-    let owned = |entry: &Value| writer.is(entry, "Apply");
+    let owned = |entry: &Value| writer.is(resource, entry, "Apply");
     let previous = managers.iter().find(|entry| owned(entry)).cloned();
     managers.retain(|entry| !owned(entry));
     let earlier = previous.as_ref().map(fields_of).unwrap_or_default();
@@ -58,7 +41,8 @@ pub(crate) fn apply(
         fields::remove(&mut merged, path);
     }
     let changes = fields::compare(resource, &before, &merged);
-    take_over(&mut managers, &changes, force)?;
+    refuse_conflicts(resource, &before, conflicts(&managers, &changes), writer, force)?;
+    take_over(&mut managers, &changes);
     if !wanted.is_empty() {
         let mut entry = entry(resource, writer, "Apply", &wanted);
         // Who applies what is so already keeps the time of the last change, or has none.
@@ -71,23 +55,61 @@ pub(crate) fn apply(
         managers.push(entry);
     }
     merged["metadata"]["managedFields"] = in_order(managers);
+    if writer.manager == last_applied::MANAGER {
+        last_applied::refresh(&mut merged, &config);
+    }
     Ok(merged)
 }
 
-/// Takes the changed fields from those who own them, if forced.
-fn take_over(managers: &mut Vec<Value>, changes: &fields::Changes, force: bool) -> Result<(), Status> {
-    let mut conflicts = Vec::new();
+/// The managers of a stored object; where nobody is noted, all that is there is somebody's from before.
+fn owners(resource: &Resource, live: &Value, writer: &Writer) -> Vec<Value> {
+    let held = managers::of(live);
+    if !held.is_empty() {
+        return held;
+    }
+    let mut present = live.clone();
+    let before = Writer { manager: BEFORE_APPLY.to_owned(), ..writer.clone() };
+    track_update(resource, None, &mut present, &before);
+    managers::of(&present)
+}
+
+/// A manager as conflicts name it, and the field that it holds.
+type Conflict = (String, Path);
+
+fn conflicts(managers: &[Value], changes: &fields::Changes) -> Vec<Conflict> {
+    let held_by = |entry: &Value| {
+        let held = fields_of(entry);
+        let who = who(entry);
+        held.intersection(&changes.set).map(|path| (who.clone(), path.clone())).collect::<Vec<_>>()
+    };
+    managers.iter().flat_map(held_by).collect()
+}
+
+fn refuse_conflicts(
+    resource: &Resource,
+    live: &Value,
+    mut conflicts: Vec<Conflict>,
+    writer: &Writer,
+    force: bool,
+) -> Result<(), Status> {
+    if force || conflicts.is_empty() {
+        return Ok(());
+    }
+    if writer.manager == last_applied::MANAGER {
+        let own = last_applied::still_owned(resource, live);
+        conflicts.retain(|(_, path)| !own.contains(path));
+    }
+    if conflicts.is_empty() { Ok(()) } else { Err(conflict(&conflicts)) }
+}
+
+/// Takes the changed fields from those who own them.
+fn take_over(managers: &mut Vec<Value>, changes: &fields::Changes) {
     for entry in managers.iter_mut() {
         let held = fields_of(entry);
-        conflicts.extend(held.intersection(&changes.set).map(|path| (who(entry), fields::shown(path))));
         let left = held.into_iter().filter(|path| !changes.set.contains(path) && !changes.removed.contains(path));
         entry["fieldsV1"] = fields::render(&left.collect());
     }
-    if !force && !conflicts.is_empty() {
-        return Err(conflict(conflicts));
-    }
     managers.retain(|entry| !fields_of(entry).is_empty());
-    Ok(())
 }
 
 /// A manager as conflicts name it.
@@ -98,7 +120,9 @@ fn who(entry: &Value) -> String {
     format!("\"{}\"{sub}{using}", text("manager"))
 }
 
-fn conflict(mut conflicts: Vec<(String, String)>) -> Status {
+fn conflict(conflicts: &[Conflict]) -> Status {
+    let mut conflicts: Vec<(String, String)> =
+        conflicts.iter().map(|(who, path)| (who.clone(), fields::shown(path))).collect();
     conflicts.sort();
     let message = if let [(who, field)] = conflicts.as_slice() {
         format!("Apply failed with 1 conflict: conflict with {who}: {field}")
@@ -161,7 +185,14 @@ fn merge<'a>(resource: &Resource, live: &Value, config: &'a Value, path: &mut Ve
 
 /// Notes in `new`'s managedFields what `writer` changed by a write other than apply.
 pub(crate) fn track_update(resource: &Resource, old: Option<&Value>, new: &mut Value, writer: &Writer) {
-    let mut managers = old.map(managers).unwrap_or_default();
+    let mut managers = managers::of_update(old, new, writer);
+    if let Some(metadata) = new["metadata"].as_object_mut() {
+        metadata.remove("managedFields");
+    }
+    // Once nobody is noted any more, only apply begins anew.
+    if old.is_some() && managers.is_empty() {
+        return;
+    }
     let whole = |object: &Value| zero::filled(resource, object);
     let mut changes = fields::compare(resource, &whole(old.unwrap_or(&json!({}))), &whole(new));
     changes.set.retain(|path| writer.may_own(resource, path));
@@ -170,7 +201,7 @@ pub(crate) fn track_update(resource: &Resource, old: Option<&Value>, new: &mut V
     for entry in &mut managers {
         let mut held = fields_of(entry);
         held.retain(|path| !changes.removed.contains(path));
-        if writer.is(entry, "Update") {
+        if writer.is(resource, entry, "Update") {
             own.extend(held.iter().cloned());
         }
         held.retain(|path| !changes.set.contains(path));
@@ -179,44 +210,12 @@ pub(crate) fn track_update(resource: &Resource, old: Option<&Value>, new: &mut V
     if changes.set.is_empty() {
         managers.retain(|entry| !fields_of(entry).is_empty());
     } else {
-        managers.retain(|entry| !fields_of(entry).is_empty() && !writer.is(entry, "Update"));
+        managers.retain(|entry| !fields_of(entry).is_empty() && !writer.is(resource, entry, "Update"));
         managers.push(entry(resource, writer, "Update", &own));
     }
-    if managers.is_empty() {
-        if let Some(metadata) = new["metadata"].as_object_mut() {
-            metadata.remove("managedFields");
-        }
-    } else {
-        new["metadata"]["managedFields"] = in_order(managers);
+    if !managers.is_empty() {
+        new["metadata"]["managedFields"] = in_order(managers::limited(managers));
     }
-}
-
-/// Appliers first, then by time, as the real server keeps them.
-fn in_order(mut managers: Vec<Value>) -> Value {
-    let text = |entry: &Value, field: &str| entry[field].as_str().unwrap_or_default().to_owned();
-    managers.sort_by_cached_key(|entry| {
-        ["operation", "time", "manager", "apiVersion", "subresource"].map(|field| text(entry, field))
-    });
-    Value::Array(managers)
-}
-
-fn managers(object: &Value) -> Vec<Value> {
-    object["metadata"]["managedFields"].as_array().cloned().unwrap_or_default()
-}
-
-fn fields_of(entry: &Value) -> Fields {
-    fields::parse(&entry["fieldsV1"])
-}
-
-fn entry(resource: &Resource, writer: &Writer, operation: &str, fields: &Fields) -> Value {
-    let mut entry = json!({
-        "manager": writer.manager, "operation": operation, "apiVersion": resource.api_version(),
-        "time": writer.time, "fieldsType": "FieldsV1", "fieldsV1": fields::render(fields),
-    });
-    if !writer.subresource.is_empty() {
-        entry["subresource"] = writer.subresource.clone().into();
-    }
-    entry
 }
 
 #[cfg(test)]

@@ -70,6 +70,22 @@ pub(crate) fn parse(notation: &Value) -> Fields {
     fields
 }
 
+/// Whether a text is the notation: steps are fields, keys, values or places in a list.
+pub(crate) fn is_notation(notation: &Value) -> bool {
+    let is_step = |step: &str| match step.split_once(':') {
+        Some(("f", _)) => true,
+        Some(("k", key)) => serde_json::from_str::<Map<String, Value>>(key).is_ok(),
+        Some(("v", value)) => serde_json::from_str::<Value>(value).is_ok(),
+        Some(("i", index)) => index.parse::<u32>().is_ok(),
+        _ => step == ".",
+    };
+    match notation {
+        Value::Null => true,
+        Value::Object(map) => map.iter().all(|(step, inner)| is_step(step) && is_notation(inner)),
+        _ => false,
+    }
+}
+
 /// Writes the notation.
 pub(crate) fn render(fields: &Fields) -> Value {
     let mut notation = json!({});

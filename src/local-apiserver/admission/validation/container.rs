@@ -16,7 +16,9 @@ pub(super) fn check(container: &Value, at: &str, volumes: &[&Value], errors: &mu
     match text(name) {
         "" => errors.push(FieldError::required(format!("{at}.name"), "")),
         given => {
-            errors.extend(names::label(given).map(|detail| FieldError::invalid(format!("{at}.name"), name, &detail)));
+            errors.extend(
+                names::label(given).into_iter().map(|detail| FieldError::invalid(format!("{at}.name"), name, &detail)),
+            );
         }
     }
     if text(&container["image"]).is_empty() {

@@ -10,14 +10,15 @@ use crate::status::FieldError;
 /// Finalizers without a domain that built-in kinds may have.
 const STANDARD_FINALIZERS: &[&str] = &["kubernetes", "orphan", "foregroundDeletion"];
 
+/// What all annotations of an object may have together, names and values (256 KiB).
+///
+/// Source: apimachinery's `TotalAnnotationSizeLimitB`.
+pub(crate) const ANNOTATIONS_BYTES_MAX: usize = 256 * 1024;
+
 pub(super) fn check(resource: &Resource, old: Option<&Value>, object: &Value, errors: &mut Vec<FieldError>) {
     let metadata = &object["metadata"];
     labels(&metadata["labels"], "metadata.labels", errors);
-    for (key, _) in metadata["annotations"].as_object().into_iter().flatten() {
-        for detail in names::qualified(&key.to_lowercase()) {
-            errors.push(FieldError::invalid("metadata.annotations", &key.as_str().into(), &detail));
-        }
-    }
+    annotations(&metadata["annotations"], "metadata.annotations", errors);
     owners(&metadata["ownerReferences"], errors);
     for (index, name) in texts(&metadata["finalizers"]).enumerate() {
         let field = format!("metadata.finalizers[{index}]");
@@ -29,7 +30,26 @@ pub(super) fn check(resource: &Resource, old: Option<&Value>, object: &Value, er
             errors.push(FieldError::invalid(field, &name.into(), detail));
         }
     }
+    let ends = ["orphan", "foregroundDeletion"];
+    if ends.iter().all(|end| texts(&metadata["finalizers"]).any(|name| name == *end)) {
+        let detail = "finalizer orphan and foregroundDeletion cannot be both set";
+        errors.push(FieldError::invalid("metadata.finalizers", &metadata["finalizers"], detail));
+    }
     new_finalizers(old, object, errors);
+}
+
+/// Keys of annotations, and the size of all of them.
+pub(super) fn annotations(annotations: &Value, path: &str, errors: &mut Vec<FieldError>) {
+    let mut size = 0;
+    for (key, value) in annotations.as_object().into_iter().flatten() {
+        for detail in names::qualified(&key.to_lowercase()) {
+            errors.push(FieldError::invalid(path, &key.as_str().into(), &detail));
+        }
+        size += key.len() + value.as_str().unwrap_or_default().len();
+    }
+    if size > ANNOTATIONS_BYTES_MAX {
+        errors.push(FieldError::too_long(path, ANNOTATIONS_BYTES_MAX));
+    }
 }
 
 fn owners(references: &Value, errors: &mut Vec<FieldError>) {
@@ -84,6 +104,8 @@ pub(super) fn labels(labels: &Value, path: &str, errors: &mut Vec<FieldError>) {
             errors.push(FieldError::invalid(path, &key.as_str().into(), &detail));
         }
         let value = value.as_str().unwrap_or_default();
-        errors.extend(names::label_value(value).map(|detail| FieldError::invalid(path, &value.into(), &detail)));
+        errors.extend(
+            names::label_value(value).into_iter().map(|detail| FieldError::invalid(path, &value.into(), &detail)),
+        );
     }
 }

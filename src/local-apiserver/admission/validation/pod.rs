@@ -42,6 +42,7 @@ const VOLUMES: [&str; 29] = [
 pub(super) fn template(template: &Value, path: &str, always: bool, errors: &mut Vec<FieldError>) {
     let spec = &template["spec"];
     metadata::labels(&template["metadata"]["labels"], &format!("{path}.labels"), errors);
+    metadata::annotations(&template["metadata"]["annotations"], &format!("{path}.annotations"), errors);
     check(spec, &format!("{path}.spec"), errors);
     let policy = spec["restartPolicy"].as_str().unwrap_or("Always");
     let supported: &[&str] = if always { &["Always"] } else { &["OnFailure", "Never"] };
@@ -82,7 +83,9 @@ pub(super) fn check(spec: &Value, path: &str, errors: &mut Vec<FieldError>) {
     }
     if let Some(name) = spec["hostname"].as_str().filter(|name| !name.is_empty()) {
         let wrong = names::label(name);
-        errors.extend(wrong.map(|detail| FieldError::invalid(format!("{path}.hostname"), &name.into(), &detail)));
+        errors.extend(
+            wrong.into_iter().map(|detail| FieldError::invalid(format!("{path}.hostname"), &name.into(), &detail)),
+        );
     }
     let deadline = &spec["activeDeadlineSeconds"];
     if deadline.as_i64().is_some_and(|seconds| !(1..=i64::from(i32::MAX)).contains(&seconds)) {
@@ -105,7 +108,8 @@ fn check_volumes(volumes: &Value, path: &str, errors: &mut Vec<FieldError>) {
             name => {
                 let given = &volume["name"];
                 let wrong = names::label(name);
-                errors.extend(wrong.map(|detail| FieldError::invalid(format!("{at}.name"), given, &detail)));
+                errors
+                    .extend(wrong.into_iter().map(|detail| FieldError::invalid(format!("{at}.name"), given, &detail)));
                 if seen.contains(&name) {
                     errors.push(FieldError::duplicate(format!("{at}.name"), given));
                 }
@@ -134,7 +138,11 @@ fn check_toleration(toleration: &Value, at: &str, errors: &mut Vec<FieldError>) 
     let value = text(&toleration["value"]);
     match operator {
         "Equal" | "" => {
-            errors.extend(names::label_value(value).map(|detail| FieldError::invalid(path, &value.into(), &detail)));
+            errors.extend(
+                names::label_value(value)
+                    .into_iter()
+                    .map(|detail| FieldError::invalid(path.as_str(), &value.into(), &detail)),
+            );
         }
         "Exists" if value.is_empty() => {}
         "Exists" => {
