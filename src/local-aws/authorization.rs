@@ -36,9 +36,17 @@ pub(crate) fn request_tags(context: &mut Context, tags: &BTreeMap<String, String
     }
 }
 
-/// Sets `aws:ResourceTag/…`.
+/// Sets `aws:TagKeys` for a call that takes tags away.
+pub(crate) fn tag_keys(context: &mut Context, keys: Vec<String>) {
+    if !keys.is_empty() {
+        context.set_all("aws:TagKeys", keys);
+    }
+}
+
+/// Sets `aws:ResourceTag/…`, and IAM's own key for the same.
 pub(crate) fn resource_tags(context: &mut Context, tags: &BTreeMap<String, String>) {
     for (key, value) in tags {
+        context.set(&format!("iam:ResourceTag/{key}"), value.as_str());
         context.set(&format!("aws:ResourceTag/{key}"), value.as_str());
     }
 }
@@ -50,10 +58,7 @@ impl Cloud {
         self.describe_call(call, &mut context);
         let identity = self.iam().identity_policies(&call.caller);
         let boundary = self.iam().boundary(&call.caller);
-        let session = match &call.caller {
-            Caller::Session(session) => session.policies.as_deref(),
-            _ => None,
-        };
+        let session = call.caller.session_policies();
         let layers = Layers {
             identity: &identity,
             boundary: boundary.as_deref(),
@@ -115,7 +120,10 @@ impl Cloud {
     pub(crate) fn describe_call(&self, call: &Call, context: &mut Context) {
         context.set("aws:CurrentTime", call.now.to_string());
         context.set("aws:EpochTime", call.now.as_second().to_string());
-        context.set("aws:RequestedRegion", self.region.as_str());
+        // A global service has set its own region before.
+        if context.get("aws:RequestedRegion").is_none() {
+            context.set("aws:RequestedRegion", self.region.as_str());
+        }
         context.set("aws:SourceIp", call.source_address.as_str());
         context.set("aws:UserAgent", call.user_agent.as_str());
         context.set("aws:ViaAWSService", "false");
@@ -129,24 +137,57 @@ impl Cloud {
         context.set("aws:PrincipalAccount", self.account.as_str());
         context.set("aws:PrincipalArn", call.caller.principal_arn());
         context.set("aws:userid", call.caller.user_id());
-        match &call.caller {
+        self.describe_caller(&call.caller, context);
+    }
+
+    fn describe_caller(&self, caller: &Caller, context: &mut Context) {
+        match caller {
             Caller::User { name, .. } => {
                 context.set("aws:username", name.as_str());
                 context.set("aws:PrincipalType", "User");
             }
+            Caller::UserSession(session) => {
+                if session.federated.is_some() {
+                    context.set("aws:PrincipalType", "FederatedUser");
+                } else {
+                    self.describe_caller(&session.user, context);
+                }
+                temporary(context, session.issued_at);
+                principal_tags(context, &session.tags);
+            }
             Caller::Session(session) => {
                 context.set("aws:PrincipalType", "AssumedRole");
-                context.set("aws:TokenIssueTime", session.issued_at.to_string());
+                temporary(context, session.issued_at);
                 if let Some(provider) = &session.federated_provider {
                     context.set("aws:FederatedProvider", provider.as_str());
                 }
-                for (key, value) in &session.tags {
-                    context.set(&format!("aws:PrincipalTag/{key}"), value.as_str());
+                for (key, values) in &session.claims {
+                    context.set_all(key, values.clone());
                 }
+                if let Some(identity) = &session.source_identity {
+                    context.set("aws:SourceIdentity", identity.as_str());
+                }
+                // A session tag goes over a tag of the role, whatever its case.
+                principal_tags(context, &self.iam().role_tags(&session.role_name, &session.role_id));
+                principal_tags(context, &session.tags);
             }
             Caller::Anonymous => {}
         }
     }
+}
+
+fn principal_tags(context: &mut Context, tags: &BTreeMap<String, String>) {
+    for (key, value) in tags {
+        context.set(&format!("aws:PrincipalTag/{key}"), value.as_str());
+    }
+}
+
+/// What temporary credentials say and long-lived ones do not. MFA is present but false: this cloud has no devices, so no
+/// session was begun with one, and an access key of a user has no such key at all (IAM User Guide, "AWS global condition
+/// context keys": aws:MultiFactorAuthPresent).
+fn temporary(context: &mut Context, issued_at: jiff::Timestamp) {
+    context.set("aws:TokenIssueTime", issued_at.to_string());
+    context.set("aws:MultiFactorAuthPresent", "false");
 }
 
 /// AWS's words for a refusal.

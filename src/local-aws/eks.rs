@@ -18,7 +18,7 @@ use http::Method;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::authorization::{Access, request_tags, resource_tags};
+use crate::authorization::{Access, request_tags, resource_tags, tag_keys};
 use crate::caller::Call;
 use crate::cloud::Cloud;
 use crate::control_plane::Endpoint;
@@ -143,9 +143,17 @@ impl Ask<'_> {
     fn allowed(&self, name: &str, resource: &str, tags: &Tags) -> Result<(), Fault> {
         let mut context = Context::default();
         resource_tags(&mut context, tags);
-        request_tags(&mut context, &input::tags(&self.body));
+        let requested = input::tags(&self.body);
+        request_tags(&mut context, &requested);
+        tag_keys(&mut context, self.request.parameters("tagKeys"));
+        // Tags that something is made with need the permission to tag it.
+        let tagging = ((name.starts_with("Create") || name == "AssociateIdentityProviderConfig")
+            && !requested.is_empty())
+        .then_some("eks:TagResource");
         let action = format!("eks:{name}");
-        self.cloud.authorize(self.call, Access { context, ..Access::new(&action, resource) })
+        std::iter::once(action.as_str()).chain(tagging).try_for_each(|action| {
+            self.cloud.authorize(self.call, Access { context: context.clone(), ..Access::new(action, resource) })
+        })
     }
 
     /// As [`Self::allowed`], on a cluster or something in it: `kind/cluster/rest`.
@@ -158,10 +166,15 @@ impl Ask<'_> {
         }
     }
 
+    fn cluster_arn(&self, name: &str) -> String {
+        format!("arn:aws:eks:{}:{}:cluster/{name}", self.cloud.region, self.cloud.account)
+    }
+
     /// The caller hands a role to EKS, which needs a permission of its own.
-    fn may_pass(&self, role_arn: &str, service: &str) -> Result<(), Fault> {
+    fn may_pass(&self, role_arn: &str, service: &str, cluster: &str) -> Result<(), Fault> {
         let mut context = Context::default();
         context.set("iam:PassedToService", service);
+        context.set("iam:AssociatedResourceArn", self.cluster_arn(cluster));
         self.cloud.authorize(self.call, Access { context, ..Access::new("iam:PassRole", role_arn) })
     }
 }

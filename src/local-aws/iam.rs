@@ -13,7 +13,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::authorization::{Access, request_tags, resource_tags};
+use crate::authorization::{Access, request_tags, resource_tags, tag_keys};
 use crate::caller::{Call, Caller};
 use crate::cloud::Cloud;
 use crate::fault::Fault;
@@ -101,6 +101,7 @@ pub(crate) struct AssumableRole {
     pub(crate) id: String,
     pub(crate) trust: Named,
     pub(crate) max_session_seconds: i64,
+    pub(crate) tags: Tags,
 }
 
 impl Store {
@@ -134,8 +135,14 @@ impl Store {
                 Some(role) if role.id == session.role_id => self.policies_of(role),
                 _ => Vec::new(),
             },
+            Caller::UserSession(session) => self.identity_policies(&session.user),
             Caller::Anonymous => Vec::new(),
         }
+    }
+
+    /// The tags of a role; none if it is gone or was made anew.
+    pub(crate) fn role_tags(&self, name: &str, id: &str) -> Tags {
+        self.roles.get(name).filter(|role| role.id == id).map(|role| role.tags.clone()).unwrap_or_default()
     }
 
     /// The permissions boundary of a caller's role; empty, so that nothing is allowed, if its policy is gone.
@@ -143,6 +150,12 @@ impl Store {
         let Caller::Session(session) = caller else { return None };
         let arn = self.roles.get(&session.role_name)?.boundary.as_ref()?;
         Some(self.managed_policy(arn).into_iter().collect())
+    }
+
+    /// The boundary that a call is about: the one it gives, else that of its role.
+    fn boundary_at_stake(&self, input: &Value) -> Option<String> {
+        let given = input.get("PermissionsBoundary").and_then(Value::as_str).map(str::to_owned);
+        given.or_else(|| self.roles.get(input.get("RoleName")?.as_str()?)?.boundary.clone())
     }
 
     fn policies_of(&self, role: &Role) -> Vec<Named> {
@@ -184,6 +197,7 @@ impl Store {
             id: role.id.clone(),
             trust: Named { name: format!("role {}", role.name), document: Arc::clone(&role.trust.document) },
             max_session_seconds: role.max_session_seconds,
+            tags: role.tags.clone(),
         })
     }
 
@@ -301,19 +315,41 @@ impl Store {
     }
 }
 
+/// IAM is one for all regions, and its calls count as made in this one.
+const REGION: &str = "us-east-1";
+
 /// Performs `action` with the query parameters `input`.
 pub(crate) fn call(cloud: &Cloud, call: &Call, action: &str, input: &Value) -> Result<Value, Fault> {
+    if let Caller::UserSession(_) = &call.caller {
+        // STS API Reference, GetSessionToken: no IAM operations without MFA, and none ever for federated users.
+        let message = "The security token included in the request is invalid";
+        return Err(Fault::new(403, "InvalidClientTokenId", message));
+    }
     let (resource, tags) = cloud.iam().subject(action, input);
     let mut context = Context::default();
+    context.set("aws:RequestedRegion", REGION);
     resource_tags(&mut context, &tags);
-    request_tags(&mut context, &input::tags(input));
+    let requested = input::tags(input);
+    request_tags(&mut context, &requested);
+    let keys = input.get("TagKeys").and_then(Value::as_array).into_iter().flatten();
+    tag_keys(&mut context, keys.filter_map(Value::as_str).map(str::to_owned).collect());
     if let Some(arn) = input.get("PolicyArn").and_then(Value::as_str) {
         context.set("iam:PolicyARN", arn);
     }
-    if let Some(arn) = input.get("PermissionsBoundary").and_then(Value::as_str) {
+    if let Some(arn) = cloud.iam().boundary_at_stake(input) {
         context.set("iam:PermissionsBoundary", arn);
     }
+    // Tags that something is made with need the permission to tag it.
+    let tagging = match action {
+        "CreateRole" => "iam:TagRole",
+        "CreatePolicy" => "iam:TagPolicy",
+        "CreateOpenIDConnectProvider" => "iam:TagOpenIDConnectProvider",
+        _ => "",
+    };
+    let tagging = Some(tagging).filter(|tagging| !tagging.is_empty() && !requested.is_empty());
     let full_action = format!("iam:{action}");
-    cloud.authorize(call, Access { context, ..Access::new(&full_action, &resource) })?;
+    for action in std::iter::once(full_action.as_str()).chain(tagging) {
+        cloud.authorize(call, Access { context: context.clone(), ..Access::new(action, &resource) })?;
+    }
     cloud.iam().perform(action, input, call.now)
 }

@@ -27,9 +27,10 @@ pub(crate) fn secret() -> String {
     STANDARD.encode(random(30))
 }
 
-/// A session token: opaque, only its presence in the session table counts.
-pub(crate) fn session_token() -> String {
-    format!("IQoJ{}", STANDARD.encode(random(240)))
+/// A session token of at least `size` bytes: opaque, only its presence in the session table counts.
+pub(crate) fn session_token(size: usize) -> String {
+    let bytes = (size * 3).div_ceil(4).max(240);
+    format!("IQoJ{}", STANDARD.encode(random(bytes)))
 }
 
 /// A random UUID.

@@ -21,7 +21,7 @@ use std::sync::Arc;
 use clock::Moment;
 use serde_json::Value;
 
-use crate::authorization::{Access, request_tags, resource_tags};
+use crate::authorization::{Access, request_tags, resource_tags, tag_keys};
 use crate::caller::Call;
 use crate::cloud::Cloud;
 use crate::fault::Fault;
@@ -167,5 +167,11 @@ fn authorize(cloud: &Cloud, call: &Call, action: &str, name: &str, input: &Value
     };
     let tags = input.get("tags").or_else(|| input.get("Tags")).map(input::string_map).unwrap_or_default();
     request_tags(&mut context, &tags);
-    cloud.authorize(call, Access { context, resource_policy, ..Access::new(&permission, &resource) })
+    tag_keys(&mut context, input::strings(input, "TagKeys"));
+    // Tags that a queue is made with need the permission to tag it.
+    let tagging = (action == "CreateQueue" && !tags.is_empty()).then_some("sqs:TagQueue");
+    std::iter::once(permission.as_str()).chain(tagging).try_for_each(|action| {
+        let (context, resource_policy) = (context.clone(), resource_policy.clone());
+        cloud.authorize(call, Access { context, resource_policy, ..Access::new(action, &resource) })
+    })
 }

@@ -2,13 +2,17 @@
 
 mod assume;
 mod session;
+mod session_policy;
+mod session_tags;
+mod token;
 mod web_identity;
 
 use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use crate::caller::Call;
+use crate::authorization::Access;
+use crate::caller::{Call, Caller};
 use crate::cloud::Cloud;
 use crate::fault::Fault;
 
@@ -16,6 +20,11 @@ pub(crate) use session::Sessions;
 
 /// Performs `action` with the query parameters `input`.
 pub(crate) async fn call(cloud: &Arc<Cloud>, call: &Call, action: &str, input: &Value) -> Result<Value, Fault> {
+    if let Caller::UserSession(_) = &call.caller
+        && !matches!(action, "AssumeRole" | "GetCallerIdentity")
+    {
+        return Err(Fault::access_denied(format!("Cannot call {action} with session credentials")));
+    }
     match action {
         // Needs no permission; not even an explicit deny refuses it.
         "GetCallerIdentity" => Ok(json!({
@@ -25,6 +34,15 @@ pub(crate) async fn call(cloud: &Arc<Cloud>, call: &Call, action: &str, input: &
         })),
         "AssumeRole" => assume::assume_role(cloud, call, input),
         "AssumeRoleWithWebIdentity" => web_identity::assume_role(cloud, call, input).await,
+        "GetSessionToken" => token::of_user(cloud, call, input),
+        "GetFederationToken" => token::federated(cloud, call, input),
+        "GetAccessKeyInfo" => {
+            cloud.authorize(call, Access::new("sts:GetAccessKeyInfo", "*"))?;
+            let id = required(input, "AccessKeyId")?;
+            let unknown =
+                || Fault::sender("ValidationError", format!("The access key {id} is not of the local cloud."));
+            cloud.sts().knows(id).then(|| json!({ "Account": cloud.account })).ok_or_else(unknown)
+        }
         other => {
             Err(Fault::sender("InvalidAction", format!("Could not find operation {other} for version 2011-06-15")))
         }

@@ -4,6 +4,7 @@ mod eks;
 mod iam;
 mod queue_rules;
 mod security;
+mod sessions;
 mod signer;
 mod sqs;
 

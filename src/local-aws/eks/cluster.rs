@@ -56,7 +56,7 @@ pub(super) fn create(ask: &Ask<'_>) -> Result<Value, Fault> {
     let name = required(&ask.body, "name")?.to_owned();
     ask.allowed_on("CreateCluster", &name, None)?;
     let role_arn = required(&ask.body, "roleArn")?.to_owned();
-    ask.may_pass(&role_arn, CREATOR_SERVICE)?;
+    ask.may_pass(&role_arn, CREATOR_SERVICE, &name)?;
     let cluster = parse(ask, &name, &role_arn)?;
     if ask.cloud.eks().clusters.contains_key(&name) {
         return Err(in_use(format!("Cluster already exists with name: {name}")).with_detail("clusterName", name));
@@ -95,7 +95,7 @@ fn parse(ask: &Ask<'_>, name: &str, role_arn: &str) -> Result<Cluster, Fault> {
     check_tags(&tags)?;
     let mut cluster = Cluster {
         name: name.to_owned(),
-        arn: format!("arn:aws:eks:{}:{}:cluster/{name}", ask.cloud.region, ask.cloud.account),
+        arn: ask.cluster_arn(name),
         version: version.to_owned(),
         role_arn: role_arn.to_owned(),
         creator_arn: ask.call.caller.principal_arn().to_owned(),

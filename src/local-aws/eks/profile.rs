@@ -108,7 +108,7 @@ fn create(ask: &Ask<'_>, cluster_name: &str) -> Result<Value, Fault> {
     let body = &ask.body;
     let name = required(body, "fargateProfileName")?.to_owned();
     let role_arn = required(body, "podExecutionRoleArn")?.to_owned();
-    ask.may_pass(&role_arn, SERVICE)?;
+    ask.may_pass(&role_arn, SERVICE, cluster_name)?;
     let plain = name.len() <= 100 && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
     if !plain || name.starts_with("eks-") {
         return Err(invalid(format!(

@@ -3,18 +3,30 @@
 use serde_json::{Value, json};
 
 use super::Store;
-use super::input::{document, encoded, invalid, missing, name, page, required, text};
+use super::input::{characters, document, encoded, invalid, missing, name, page, quota, required, text};
 use crate::fault::Fault;
 use crate::policy::Kind;
 
 /// AWS's default quota of managed policies per role.
 const ATTACHED_MAX: usize = 10;
+/// All inline policies of a role together.
+const INLINE_CHARACTERS_MAX: usize = 10_240;
 
 impl Store {
     pub(super) fn put_role_policy(&mut self, input: &Value) -> Result<Value, Fault> {
         let name = name(input, "PolicyName", 128)?.to_owned();
         let role = self.role_mut(input)?;
-        role.inline.insert(name, document(input, "PolicyDocument", Kind::Identity)?);
+        let written = document(input, "PolicyDocument", Kind::Identity)?;
+        let others = role.inline.iter().filter(|(other, _)| **other != name).map(|(_, written)| &written.text);
+        let size: usize = others.chain([&written.text]).map(|text| characters(text)).sum();
+        if size > INLINE_CHARACTERS_MAX {
+            return Err(Fault::new(
+                409,
+                "LimitExceeded",
+                format!("Maximum policy size of {INLINE_CHARACTERS_MAX} bytes exceeded for role {}", role.name),
+            ));
+        }
+        role.inline.insert(name, written);
         Ok(Value::Null)
     }
 
@@ -44,11 +56,7 @@ impl Store {
         }
         let role = self.role_mut(input)?;
         if !role.attached.contains(&arn) && role.attached.len() >= ATTACHED_MAX {
-            return Err(Fault::new(
-                409,
-                "LimitExceeded",
-                format!("Cannot exceed quota for PoliciesPerRole: {ATTACHED_MAX}"),
-            ));
+            return Err(quota("PoliciesPerRole", ATTACHED_MAX));
         }
         role.attached.insert(arn);
         Ok(Value::Null)

@@ -78,6 +78,16 @@ pub(super) fn document(input: &Value, parameter: &str, kind: Kind) -> Result<Wri
     Ok(Written { text: text.to_owned(), document: Arc::new(document) })
 }
 
+/// The characters of a document that count against quotas: white space does not (IAM User Guide, "IAM and AWS STS quotas").
+pub(super) fn characters(text: &str) -> usize {
+    text.chars().filter(|c| !c.is_whitespace()).count()
+}
+
+/// IAM's refusal of what goes over a quota.
+pub(super) fn quota(name: &str, most: usize) -> Fault {
+    Fault::new(409, "LimitExceeded", format!("Cannot exceed quota for {name}: {most}"))
+}
+
 /// A document as IAM's answers carry it: URL-encoded.
 pub(super) fn encoded(text: &str) -> String {
     utf8_percent_encode(text, UNRESERVED).to_string()

@@ -6,15 +6,18 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::input::{
-    conflict, date, document, encoded, exists, merge_tags, missing, name, page, path, remove_tags, required, tag_list,
-    text,
+    characters, conflict, date, document, encoded, exists, merge_tags, missing, name, page, path, quota, remove_tags,
+    required, tag_list, text,
 };
-use super::{Managed, Store, Tags, Version};
+use super::{Managed, Store, Tags, Version, Written};
 use crate::fault::Fault;
 use crate::identifier;
 use crate::policy::Kind;
 
 const VERSIONS_MAX: usize = 5;
+const CHARACTERS_MAX: usize = 6144;
+/// AWS's default quota.
+const POLICIES_MAX: usize = 1500;
 
 impl Managed {
     fn value(&self, attachments: usize, boundaries: usize) -> Value {
@@ -68,6 +71,14 @@ impl Managed {
     }
 }
 
+fn policy_document(input: &Value) -> Result<Written, Fault> {
+    let written = document(input, "PolicyDocument", Kind::Identity)?;
+    if characters(&written.text) > CHARACTERS_MAX {
+        return Err(quota("PolicySize", CHARACTERS_MAX));
+    }
+    Ok(written)
+}
+
 fn no_policy(arn: &str) -> Fault {
     missing(format!("Policy {arn} was not found."))
 }
@@ -104,7 +115,10 @@ impl Store {
         if self.policies.values().any(|policy| !policy.of_aws && policy.name.eq_ignore_ascii_case(&name)) {
             return Err(exists(format!("A policy called {name} already exists. Duplicate names are not allowed.")));
         }
-        let written = document(input, "PolicyDocument", Kind::Identity)?;
+        if self.policies.values().filter(|policy| !policy.of_aws).count() >= POLICIES_MAX {
+            return Err(quota("PoliciesPerAccount", POLICIES_MAX));
+        }
+        let written = policy_document(input)?;
         let mut policy = Managed {
             arn: format!("arn:aws:iam::{}:policy{path}{name}", self.account),
             id: identifier::unique("ANPA"),
@@ -169,7 +183,7 @@ impl Store {
     }
 
     pub(super) fn create_version(&mut self, input: &Value, now: Timestamp) -> Result<Value, Fault> {
-        let written = document(input, "PolicyDocument", Kind::Identity)?;
+        let written = policy_document(input)?;
         let policy = self.own_policy(input)?;
         if policy.versions.len() >= VERSIONS_MAX {
             return Err(Fault::new(

@@ -3,10 +3,12 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::input::{date, exists, merge_tags, missing, remove_tags, required, tag_list};
+use super::input::{date, exists, merge_tags, missing, quota, remove_tags, required, tag_list};
 use super::{Provider, Store, Tags};
 use crate::fault::Fault;
 
+/// AWS's default quota.
+const PROVIDERS_MAX: usize = 100;
 const CLIENT_IDS_MAX: usize = 100;
 const THUMBPRINTS_MAX: usize = 5;
 
@@ -67,6 +69,9 @@ impl Store {
                 let provider = self.provider(input)?;
                 provider.client_ids.retain(|one| *one != id);
                 if action.starts_with("Add") {
+                    if provider.client_ids.len() >= CLIENT_IDS_MAX {
+                        return Err(quota("ClientIdsPerOpenIdConnectProvider", CLIENT_IDS_MAX));
+                    }
                     provider.client_ids.push(id);
                 }
                 Ok(Value::Null)
@@ -104,13 +109,12 @@ impl Store {
         if self.providers.contains_key(&arn) {
             return Err(exists(format!("Provider with url {url} already exists.")));
         }
+        if self.providers.len() >= PROVIDERS_MAX {
+            return Err(quota("OpenIdConnectProvidersPerAccount", PROVIDERS_MAX));
+        }
         let client_ids = list(input, "ClientIDList");
         if client_ids.len() > CLIENT_IDS_MAX {
-            return Err(Fault::new(
-                409,
-                "LimitExceeded",
-                "Cannot exceed quota for ClientIdsPerOpenIdConnectProvider: 100",
-            ));
+            return Err(quota("ClientIdsPerOpenIdConnectProvider", CLIENT_IDS_MAX));
         }
         let mut tags = Tags::new();
         merge_tags(&mut tags, input)?;

@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::input::{
-    conflict, date, document, encoded, exists, invalid, merge_tags, missing, name, page, path, remove_tags, required,
-    tag_list, text,
+    characters, conflict, date, document, encoded, exists, invalid, merge_tags, missing, name, page, path, quota,
+    remove_tags, required, tag_list, text,
 };
 use super::{Role, Store, Written};
 use crate::fault::Fault;
@@ -15,6 +15,9 @@ use crate::identifier;
 use crate::policy::{Document, Kind};
 
 const SESSION_SECONDS_DEFAULT: i64 = 3600;
+/// AWS's default quotas.
+const ROLES_MAX: usize = 1000;
+const TRUST_CHARACTERS_MAX: usize = 2048;
 
 fn session_seconds(input: &Value) -> Result<Option<i64>, Fault> {
     match text(input, "MaxSessionDuration") {
@@ -90,6 +93,9 @@ impl Store {
         if self.roles.keys().any(|other| other.eq_ignore_ascii_case(&name)) {
             return Err(exists(format!("Role with name {name} already exists.")));
         }
+        if self.roles.len() >= ROLES_MAX {
+            return Err(quota("RolesPerAccount", ROLES_MAX));
+        }
         let trust = self.trust(input, "AssumeRolePolicyDocument")?;
         let mut role = Role {
             arn: format!("arn:aws:iam::{}:role{path}{name}", self.account),
@@ -122,6 +128,9 @@ impl Store {
     /// A trust policy; as in AWS, the roles and users of this account that it names must exist.
     fn trust(&self, input: &Value, parameter: &str) -> Result<Written, Fault> {
         let trust = document(input, parameter, Kind::Trust)?;
+        if characters(&trust.text) > TRUST_CHARACTERS_MAX {
+            return Err(quota("ACLSizePerRole", TRUST_CHARACTERS_MAX));
+        }
         for principal in trust.document.aws_principals() {
             if !self.principal_exists(principal) {
                 return Err(Fault::sender(

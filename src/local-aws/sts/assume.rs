@@ -1,17 +1,30 @@
-//! AssumeRole, session policies and session tags.
+//! AssumeRole, and what every way to a role session shares.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
 
 use super::required;
-use super::session::{NewSession, check_name, duration};
-use crate::authorization::{Access, request_tags};
-use crate::caller::{Call, Caller};
+use super::session::{check_name, duration, no_mfa, token_size};
+use super::session_policy::SessionPolicies;
+use super::session_tags::Attributes;
+use crate::authorization::{Access, resource_tags};
+use crate::caller::{Call, Caller, RoleSession};
 use crate::cloud::Cloud;
 use crate::fault::Fault;
-use crate::policy::{Context, Document, Kind, Named};
+use crate::iam::AssumableRole;
+use crate::policy::Context;
+
+/// A new role session before it has credentials.
+pub(super) struct NewSession<'a> {
+    pub(super) role: AssumableRole,
+    pub(super) name: &'a str,
+    pub(super) seconds: i64,
+    pub(super) attributes: Attributes,
+    /// The provider of a web identity, and the condition keys that its token's claims set.
+    pub(super) federated_provider: Option<String>,
+    pub(super) claims: Vec<(String, Vec<String>)>,
+}
 
 pub(super) fn assume_role(cloud: &Cloud, call: &Call, input: &Value) -> Result<Value, Fault> {
     let arn = required(input, "RoleArn")?;
@@ -20,6 +33,12 @@ pub(super) fn assume_role(cloud: &Cloud, call: &Call, input: &Value) -> Result<V
     if !arn.starts_with("arn:") {
         return Err(Fault::sender("ValidationError", format!("{arn} is invalid")));
     }
+    if let Caller::UserSession(session) = &call.caller
+        && session.federated.is_some()
+    {
+        return Err(Fault::access_denied("Cannot call AssumeRole with session credentials of a federated user"));
+    }
+    no_mfa(input)?;
     let refused =
         || format!("User: {} is not authorized to perform: sts:AssumeRole on resource: {arn}", call.caller.arn());
     let Some(role) = cloud.iam().assumable_role(arn) else {
@@ -28,17 +47,15 @@ pub(super) fn assume_role(cloud: &Cloud, call: &Call, input: &Value) -> Result<V
         cloud.remember(call, "sts:AssumeRole", arn, &message, vec![format!("there is no role {arn}")]);
         return Err(Fault::access_denied(message));
     };
-    let tags = session_tags(input);
+    let attributes = Attributes::of_request(input, &call.caller)?;
     let mut context = Context::default();
     context.set("sts:RoleSessionName", name);
     if let Some(external) = input.get("ExternalId").and_then(Value::as_str) {
         context.set("sts:ExternalId", external);
     }
-    request_tags(&mut context, &tags);
-    for action in ["sts:AssumeRole", "sts:TagSession"] {
-        if action == "sts:TagSession" && tags.is_empty() {
-            continue;
-        }
+    attributes.describe(&mut context);
+    resource_tags(&mut context, &role.tags);
+    for action in std::iter::once("sts:AssumeRole").chain(attributes.actions()) {
         let access = Access {
             action,
             resource: arn,
@@ -50,34 +67,41 @@ pub(super) fn assume_role(cloud: &Cloud, call: &Call, input: &Value) -> Result<V
     }
     let chained = matches!(call.caller, Caller::Session(_));
     let seconds = duration(input, role.max_session_seconds, chained)?;
-    let policies = session_policies(cloud, input)?;
-    cloud.iam().role_used(arn, call.now);
-    let new = NewSession { role, name: name.to_owned(), seconds, tags, policies, federated_provider: None };
-    let mut answer = cloud.sts().begin(&cloud.account, call.now, new);
-    answer["PackedPolicySize"] = json!(0);
+    let new = NewSession { role, name, seconds, attributes, federated_provider: None, claims: Vec::new() };
+    begin(cloud, call, input, new)
+}
+
+/// Makes the session and the answer that all operations for role sessions give.
+pub(super) fn begin(cloud: &Cloud, call: &Call, input: &Value, new: NewSession<'_>) -> Result<Value, Fault> {
+    let NewSession { role, name, seconds, attributes, federated_provider, claims } = new;
+    let policies = SessionPolicies::of(cloud, input)?;
+    let packed = policies.packed_size(&attributes.tags)?;
+    let size = token_size(input)?;
+    cloud.iam().role_used(&role.arn, call.now);
+    let session = Arc::new(RoleSession {
+        arn: format!("arn:aws:sts::{}:assumed-role/{}/{name}", cloud.account, role.name),
+        role_name: role.name,
+        role_arn: role.arn,
+        role_id: role.id,
+        session_name: name.to_owned(),
+        issued_at: call.now,
+        tags: attributes.tags,
+        transitive: attributes.transitive,
+        source_identity: attributes.source_identity,
+        policies: policies.named,
+        federated_provider,
+        claims,
+    });
+    let mut answer = json!({
+        "Credentials": cloud.sts().issue(call.now, Caller::Session(Arc::clone(&session)), seconds, size),
+        "AssumedRoleUser": {
+            "AssumedRoleId": format!("{}:{}", session.role_id, session.session_name),
+            "Arn": session.arn,
+        },
+        "PackedPolicySize": packed,
+    });
+    if let Some(identity) = &session.source_identity {
+        answer["SourceIdentity"] = json!(identity);
+    }
     Ok(answer)
-}
-
-fn session_tags(input: &Value) -> BTreeMap<String, String> {
-    let list = input.get("Tags").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-    let text = |tag: &Value, key: &str| tag.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
-    list.iter().map(|tag| (text(tag, "Key"), text(tag, "Value"))).collect()
-}
-
-/// The inline and managed session policies; `None` without any.
-pub(super) fn session_policies(cloud: &Cloud, input: &Value) -> Result<Option<Vec<Named>>, Fault> {
-    let mut policies = Vec::new();
-    if let Some(text) = input.get("Policy").and_then(Value::as_str) {
-        let document =
-            Document::parse(text, Kind::Identity).map_err(|why| Fault::sender("MalformedPolicyDocument", why))?;
-        policies.push(Named { name: "the session policy".into(), document: Arc::new(document) });
-    }
-    for item in input.get("PolicyArns").and_then(Value::as_array).into_iter().flatten() {
-        let arn = item.get("arn").and_then(Value::as_str).unwrap_or_default();
-        let policy = cloud.iam().managed_policy(arn);
-        policies.push(
-            policy.ok_or_else(|| Fault::sender("MalformedPolicyDocument", format!("PolicyArn {arn} is not valid.")))?,
-        );
-    }
-    Ok((!policies.is_empty()).then_some(policies))
 }

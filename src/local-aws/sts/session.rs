@@ -1,18 +1,15 @@
 //! Credentials: the administrator's key and the temporary ones of role sessions.
 
-use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+use std::collections::HashMap;
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use crate::AccessKey;
 use crate::authentication::Credential;
-use crate::caller::{Caller, RoleSession};
+use crate::caller::Caller;
 use crate::fault::Fault;
-use crate::iam::AssumableRole;
 use crate::identifier;
-use crate::policy::Named;
 
 /// Expired credentials are remembered this long, to be told apart from unknown ones.
 const REMEMBERED: SignedDuration = SignedDuration::from_hours(24);
@@ -20,16 +17,6 @@ const REMEMBERED: SignedDuration = SignedDuration::from_hours(24);
 /// All credentials by access key id.
 #[derive(Debug)]
 pub(crate) struct Sessions(HashMap<String, Credential>);
-
-/// What a new session is made of.
-pub(crate) struct NewSession {
-    pub(crate) role: AssumableRole,
-    pub(crate) name: String,
-    pub(crate) seconds: i64,
-    pub(crate) tags: BTreeMap<String, String>,
-    pub(crate) policies: Option<Vec<Named>>,
-    pub(crate) federated_provider: Option<String>,
-}
 
 impl Sessions {
     pub(crate) fn new(administrator: AccessKey, caller: Caller) -> Self {
@@ -41,41 +28,64 @@ impl Sessions {
         self.0.get(access_key).cloned()
     }
 
-    /// Makes temporary credentials; gives the `Credentials` and `AssumedRoleUser` of an answer.
-    pub(crate) fn begin(&mut self, account: &str, now: Timestamp, new: NewSession) -> Value {
-        let NewSession { role, name, seconds, tags, policies, federated_provider } = new;
+    /// Makes temporary credentials of `caller`; gives the `Credentials` of an answer.
+    ///
+    /// The token has at least `token_size` bytes.
+    pub(crate) fn issue(&mut self, now: Timestamp, caller: Caller, seconds: i64, token_size: usize) -> Value {
         let forgotten = now - REMEMBERED;
         self.0.retain(|_, credential| credential.expires_at.is_none_or(|expiry| expiry > forgotten));
-        let session = RoleSession {
-            arn: format!("arn:aws:sts::{account}:assumed-role/{}/{name}", role.name),
-            role_name: role.name,
-            role_arn: role.arn,
-            role_id: role.id,
-            session_name: name,
-            issued_at: now,
-            tags,
-            policies,
-            federated_provider,
-        };
-        let session = Arc::new(session);
         let expires_at = now + SignedDuration::from_secs(seconds);
-        let (id, secret, token) = (identifier::unique("ASIA"), identifier::secret(), identifier::session_token());
+        let (id, secret) = (identifier::unique("ASIA"), identifier::secret());
+        let token = identifier::session_token(token_size);
         let answer = json!({
-            "Credentials": {
-                "AccessKeyId": id,
-                "SecretAccessKey": secret,
-                "SessionToken": token,
-                "Expiration": expires_at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
-            },
-            "AssumedRoleUser": {
-                "AssumedRoleId": format!("{}:{}", session.role_id, session.session_name),
-                "Arn": session.arn,
-            },
+            "AccessKeyId": id,
+            "SecretAccessKey": secret,
+            "SessionToken": token,
+            "Expiration": expires_at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
         });
-        let credential =
-            Credential { secret, token: Some(token), expires_at: Some(expires_at), caller: Caller::Session(session) };
-        self.0.insert(id, credential);
+        self.0.insert(id, Credential { secret, token: Some(token), expires_at: Some(expires_at), caller });
         answer
+    }
+
+    /// Whether there is a key of this id.
+    pub(crate) fn knows(&self, access_key: &str) -> bool {
+        self.0.contains_key(access_key)
+    }
+}
+
+/// A whole number among the parameters, within `range`.
+pub(super) fn between(input: &Value, name: &str, range: std::ops::RangeInclusive<i64>) -> Result<Option<i64>, Fault> {
+    let Some(text) = input.get(name).and_then(Value::as_str) else { return Ok(None) };
+    let member = format!("{}{}", name[..1].to_lowercase(), &name[1..]);
+    let error = |message: String| Err(Fault::sender("ValidationError", message));
+    let limit = |relation: &str, bound: i64| {
+        format!(
+            "1 validation error detected: Value '{text}' at '{member}' failed to satisfy constraint: Member must have \
+             value {relation} than or equal to {bound}"
+        )
+    };
+    match text.parse::<i64>() {
+        Err(_) => error(format!("Value '{text}' at '{member}' must be a number")),
+        Ok(number) if number < *range.start() => error(limit("greater", *range.start())),
+        Ok(number) if number > *range.end() => error(limit("less", *range.end())),
+        Ok(number) => Ok(Some(number)),
+    }
+}
+
+/// `MinimumSessionTokenSize` in bytes.
+pub(super) fn token_size(input: &Value) -> Result<usize, Fault> {
+    Ok(between(input, "MinimumSessionTokenSize", 0..=4096)?.unwrap_or_default() as usize)
+}
+
+/// This cloud has no MFA devices, so that none can vouch for a call.
+pub(super) fn no_mfa(input: &Value) -> Result<(), Fault> {
+    let given = |name: &str| input.get(name).and_then(Value::as_str);
+    match given("SerialNumber").or_else(|| given("TokenCode")) {
+        None => Ok(()),
+        Some(_) => Err(Fault::access_denied(format!(
+            "MultiFactorAuthentication failed, unable to validate MFA code: the local cloud has no MFA devices, so there is none {}.",
+            given("SerialNumber").unwrap_or("for TokenCode")
+        ))),
     }
 }
 
@@ -98,29 +108,15 @@ pub(super) fn check_name(name: &str) -> Result<(), Fault> {
 
 /// `DurationSeconds`: 900 up to the role's maximum; one hour if a role session asks.
 pub(super) fn duration(input: &Value, role_max: i64, chained: bool) -> Result<i64, Fault> {
-    let error = |message: String| Err(Fault::sender("ValidationError", message));
-    let seconds = match input.get("DurationSeconds").and_then(Value::as_str) {
-        None => return Ok(3600),
-        Some(text) => match text.parse::<i64>() {
-            Ok(seconds) => seconds,
-            Err(_) => return error(format!("Value '{text}' at 'durationSeconds' must be a number")),
-        },
-    };
-    let limit = |relation: &str, bound: i64| {
-        format!(
-            "1 validation error detected: Value '{seconds}' at 'durationSeconds' failed to satisfy constraint: Member must have \
-             value {relation} than or equal to {bound}"
-        )
-    };
-    match seconds {
-        ..900 => error(limit("greater", 900)),
-        43_201.. => error(limit("less", 43_200)),
-        _ if chained && seconds > 3600 => error(
-            "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining".into(),
-        ),
-        _ if seconds > role_max => {
-            error("The requested DurationSeconds exceeds the MaxSessionDuration set for this role.".into())
+    let error = |message: &str| Err(Fault::sender("ValidationError", message));
+    match between(input, "DurationSeconds", 900..=43_200)? {
+        None => Ok(3600),
+        Some(seconds) if chained && seconds > 3600 => {
+            error("The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining")
         }
-        _ => Ok(seconds),
+        Some(seconds) if seconds > role_max => {
+            error("The requested DurationSeconds exceeds the MaxSessionDuration set for this role.")
+        }
+        Some(seconds) => Ok(seconds),
     }
 }

@@ -6,9 +6,10 @@ use jiff::Timestamp;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use serde_json::{Map, Value, json};
 
-use super::assume::session_policies;
+use super::assume::{NewSession, begin};
 use super::required;
-use super::session::{NewSession, check_name, duration};
+use super::session::{check_name, duration};
+use super::session_tags::Attributes;
 use crate::caller::Call;
 use crate::cloud::Cloud;
 use crate::fault::Fault;
@@ -28,6 +29,19 @@ struct Identity {
     subject: String,
     audience: String,
     amr: Vec<String>,
+    attributes: Attributes,
+}
+
+impl Identity {
+    /// The condition keys that the token's claims set, in the trust policy and later in the session.
+    fn condition_keys(&self) -> Vec<(String, Vec<String>)> {
+        let key = |claim: &str| format!("{}:{claim}", self.issuer);
+        let mut keys = vec![(key("sub"), vec![self.subject.clone()]), (key("aud"), vec![self.audience.clone()])];
+        if !self.amr.is_empty() {
+            keys.push((key("amr"), self.amr.clone()));
+        }
+        keys
+    }
 }
 
 pub(super) async fn assume_role(cloud: &Arc<Cloud>, call: &Call, input: &Value) -> Result<Value, Fault> {
@@ -61,17 +75,16 @@ pub(super) async fn assume_role(cloud: &Arc<Cloud>, call: &Call, input: &Value) 
     };
     let role = authorize(cloud, call, arn, name, &identity)?;
     let seconds = duration(input, role.max_session_seconds, false)?;
-    let policies = session_policies(cloud, input)?;
-    cloud.iam().role_used(arn, call.now);
+    let claims = identity.condition_keys();
     let new = NewSession {
         role,
-        name: name.to_owned(),
+        name,
         seconds,
-        tags: std::collections::BTreeMap::new(),
-        policies,
+        attributes: identity.attributes.clone(),
         federated_provider: Some(identity.provider_arn.clone()),
+        claims,
     };
-    let mut answer = cloud.sts().begin(&cloud.account, call.now, new);
+    let mut answer = begin(cloud, call, input, new)?;
     answer["SubjectFromWebIdentityToken"] = json!(identity.subject);
     answer["Audience"] = json!(identity.audience);
     answer["Provider"] = json!(identity.provider_arn);
@@ -80,37 +93,38 @@ pub(super) async fn assume_role(cloud: &Arc<Cloud>, call: &Call, input: &Value) 
 
 /// Puts the trust policy to the token's claims.
 fn authorize(cloud: &Cloud, call: &Call, arn: &str, name: &str, identity: &Identity) -> Result<AssumableRole, Fault> {
-    let refused = |reasons: Vec<String>| {
-        let message = "Not authorized to perform sts:AssumeRoleWithWebIdentity";
+    let refused = |action: &str, reasons: Vec<String>| {
+        let message = format!("Not authorized to perform {action}");
         let asker = format!("{} ({})", identity.subject, identity.issuer);
         cloud.denials().push(crate::denials::Denial {
             at: call.now,
             principal: asker,
-            action: ACTION.into(),
+            action: action.to_owned(),
             resource: arn.to_owned(),
-            message: message.into(),
+            message: message.clone(),
             reasons,
         });
         Fault::access_denied(message)
     };
     let role = cloud.iam().assumable_role(arn);
-    let Some(role) = role else { return Err(refused(vec![format!("there is no role {arn}")])) };
+    let Some(role) = role else { return Err(refused(ACTION, vec![format!("there is no role {arn}")])) };
     let mut context = Context::default();
     cloud.describe_call(call, &mut context);
     context.set("sts:RoleSessionName", name);
     context.set("aws:FederatedProvider", identity.provider_arn.as_str());
-    context.set(&format!("{}:sub", identity.issuer), identity.subject.as_str());
-    context.set(&format!("{}:aud", identity.issuer), identity.audience.as_str());
-    if !identity.amr.is_empty() {
-        context.set_all(&format!("{}:amr", identity.issuer), identity.amr.clone());
+    for (key, values) in identity.condition_keys() {
+        context.set_all(&key, values);
     }
+    identity.attributes.describe(&mut context);
     let principal = Principal { federated: Some(identity.provider_arn.clone()), ..Principal::default() };
-    let question = Question { action: ACTION, resource: arn, principal: &principal, context: &context };
     let layers = Layers { resource: Some(&role.trust), resource_must_allow: true, ..Layers::default() };
-    match decide(&layers, &question) {
-        Decision::Allowed => Ok(role),
-        Decision::Refused { reasons, .. } => Err(refused(reasons)),
+    for action in std::iter::once(ACTION).chain(identity.attributes.actions()) {
+        let question = Question { action, resource: arn, principal: &principal, context: &context };
+        if let Decision::Refused { reasons, .. } = decide(&layers, &question) {
+            return Err(refused(action, reasons));
+        }
     }
+    Ok(role)
 }
 
 fn invalid(message: impl Into<String>) -> Fault {
@@ -163,6 +177,7 @@ async fn verify(cloud: &Cloud, token: &str, now: Timestamp) -> Result<Identity, 
         subject,
         audience,
         amr: strings(claims.get("amr")),
+        attributes: Attributes::of_claims(&claims)?,
     })
 }
 
