@@ -12,9 +12,11 @@
 
 mod bad_input;
 mod image;
+mod interrupts;
 mod kill;
 mod place;
 mod practice;
 mod stories;
 mod story;
+mod terminal;
 mod tidy;

@@ -185,10 +185,10 @@ pub(crate) fn kill(pid: u32) {
     signal(pid, "-9");
 }
 
-/// Sends a process a signal.
-pub(crate) fn signal(pid: u32, signal: &str) {
+/// Sends a process a signal, or a group of processes (`-GROUP`).
+pub(crate) fn signal(whom: impl std::fmt::Display, signal: &str) {
     // One that has ended meanwhile is what was wanted.
-    let _ = Command::new("kill").args([signal, &pid.to_string()]).stderr(Stdio::null()).status();
+    let _ = Command::new("kill").args([signal, "--", &whom.to_string()]).stderr(Stdio::null()).status();
 }
 
 /// Runs a command to its end; one that hangs is killed and fails the test.
@@ -279,6 +279,20 @@ impl Running {
     /// What it has said since it was last asked.
     pub(crate) fn said(&self) -> Vec<Value> {
         self.events.try_iter().collect()
+    }
+
+    /// Sends it a signal.
+    pub(crate) fn signal(&self, name: &str) {
+        signal(self.child.id(), name);
+    }
+
+    /// Waits for its end; its exit code and the events that were not yet looked at.
+    #[track_caller]
+    pub(crate) fn ends(mut self) -> (Option<i32>, Vec<Value>) {
+        let ended = wait_until("the command ends", COMMAND_LIMIT, || self.child.try_wait().unwrap());
+        let code = ended.unwrap_or_else(|why| panic!("{why}")).code();
+        // Until the reader has come to the pipe's end.
+        (code, self.events.iter().collect())
     }
 
     /// Kills it as `kill -9` does, and waits until it is gone.

@@ -10,7 +10,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 /// From nothing to a proven event-driven autoscaling setup, and back to nothing.
 ///
 /// Exit codes: 0 done, 1 failed, 2 wrong usage, 3 changes pending (plan --detailed-exitcode), 4 verification failed,
-/// 5 leftovers found, 6 preflight failed.
+/// 5 leftovers found, 6 preflight failed, 130 interrupted (Ctrl-C, SIGTERM, SIGHUP).
 #[derive(Debug, Parser)]
 #[command(name = "sluice", version, max_term_width = 120)]
 pub struct Arguments {
@@ -153,6 +153,21 @@ pub enum Command {
     Operator(pods::Operator),
     /// Run the sample consumer (inside its pod)
     Worker(pods::Worker),
+}
+
+impl Command {
+    /// Whether it runs inside a pod for as long as the pod lives.
+    pub(crate) fn is_in_pod(&self) -> bool {
+        match self {
+            Self::Operator(operator) => operator.command.is_none(),
+            other => matches!(other, Self::Worker(_)),
+        }
+    }
+
+    /// Whether a signal is its ordinary end.
+    pub(crate) fn is_service(&self) -> bool {
+        self.is_in_pod() || matches!(self, Self::Local(Local::Run(_)))
+    }
 }
 
 /// `plan`.

@@ -20,6 +20,8 @@ mod up;
 mod verify;
 mod workshop;
 
+use std::cell::Cell;
+
 use provision::store;
 use tokio_util::sync::CancellationToken;
 
@@ -27,6 +29,7 @@ use crate::arguments::{Arguments, Command, Global};
 use crate::diagnostic::Outcome;
 use crate::place;
 use crate::settings::{self, Settings};
+use crate::signals::unless_stopped;
 use crate::target::{self, Missing, Target};
 use crate::view::View;
 
@@ -46,7 +49,7 @@ pub(crate) async fn run(arguments: Arguments, view: &View, stop: CancellationTok
         Command::Local(local) => local::run(local, &target::place(&settings), &global, view, stop).await,
         Command::Operator(wanted) => manifests::run(wanted.command, &settings),
         Command::Env => env::run(&settings, view),
-        Command::Status => Box::pin(status::run(&settings, &global, view)).await,
+        Command::Status => Box::pin(unless_stopped(&stop, status::run(&settings, &global, view))).await,
         Command::Workshop(wanted) => workshop::run(&wanted, &settings, &global, view, stop).await,
         Command::Outputs(wanted) => outputs::run(&wanted, &settings, view),
         Command::Demo(wanted) => Box::pin(demo::run(wanted, &settings, &global, view, stop)).await,
@@ -54,8 +57,11 @@ pub(crate) async fn run(arguments: Arguments, view: &View, stop: CancellationTok
             verify::judge(&wanted.evidence.unwrap_or_default(), &settings, view)
         }
         Command::Explain(wanted) => {
-            let target = target::open(&settings, &global, Missing::Refuse).await.ok();
-            verify::explain(&wanted, &settings, target.as_ref(), view).await
+            let looking = async {
+                let target = target::open(&settings, &global, Missing::Refuse).await.ok();
+                verify::explain(&wanted, &settings, target.as_ref(), view).await
+            };
+            Box::pin(unless_stopped(&stop, looking)).await
         }
         Command::Plan(_) | Command::Up(_) | Command::Down(_) | Command::Audit | Command::Graph => {
             Box::pin(provisioning(command, &settings, &global, view, stop)).await
@@ -77,10 +83,10 @@ async fn provisioning(
     let keeps = matches!(command, Command::Up(_) | Command::Down(_));
     let outcome = match command {
         Command::Plan(wanted) => plan::run(wanted, settings, &target, view, stop).await,
-        Command::Up(wanted) => up::run(&wanted, settings, &target, view, stop).await,
+        Command::Up(wanted) => up::run(&wanted, settings, &target, view, stop, &Cell::new(false)).await,
         Command::Down(wanted) => down::run(wanted.yes, settings, &target, view, stop).await,
         Command::Graph => graph::run(settings, &target, view, &stop),
-        _ => audit::run(settings, &target, view).await,
+        _ => unless_stopped(&stop, audit::run(settings, &target, view)).await,
     };
     // An `up` that failed before it made anything leaves no cloud that nobody asked for.
     let recorded = matches!(store::load(&settings.state()), Ok(Some(state)) if !state.resources.is_empty());
@@ -98,18 +104,18 @@ async fn looking(
     view: &View,
     stop: CancellationToken,
 ) -> Outcome {
-    let target: Target = target::open(settings, global, Missing::Refuse).await?;
+    let target: Target = Box::pin(unless_stopped(&stop, target::open(settings, global, Missing::Refuse))).await?;
     // One that cannot be read is told of by those who need it.
     if let Ok(Some(mut state)) = store::load(&settings.state()) {
         place::settle(&mut state, settings, &target)?;
     }
     match command {
-        Command::Drift => drift::run(settings, &target, view, stop).await,
+        Command::Drift => unless_stopped(&stop, drift::run(settings, &target, view, stop.clone())).await,
         Command::Send(send) => send::run(send, &outputs::queue_url(settings)?, &target, view, stop).await,
         Command::Verify(wanted) => Box::pin(verify::run(&wanted, settings, &target, view, stop)).await,
         Command::Watch(wanted) => verify::watch(&wanted, settings, &target, view, stop).await,
-        Command::Kubeconfig(wanted) => kubeconfig::run(&wanted, settings, &target, view).await,
-        Command::Token(wanted) => token::run(wanted, settings, &target).await,
+        Command::Kubeconfig(wanted) => unless_stopped(&stop, kubeconfig::run(&wanted, settings, &target, view)).await,
+        Command::Token(wanted) => unless_stopped(&stop, token::run(wanted, settings, &target)).await,
         other => unreachable!("{other:?} is handled before"),
     }
 }

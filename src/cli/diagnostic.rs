@@ -9,6 +9,8 @@ pub(crate) enum Severity {
     Error,
     /// It can, but the person should know.
     Warning,
+    /// It was told to stop before it was done.
+    Interrupted,
 }
 
 /// One message to the person at the terminal, and to the program that reads `--output json`.
@@ -35,6 +37,19 @@ impl Diagnostic {
     /// A warning.
     pub(crate) fn warning(summary: impl Into<String>) -> Self {
         Self { severity: Severity::Warning, ..Self::error(summary) }
+    }
+
+    /// A panic, by what it was told.
+    pub(crate) fn bug(panic: &(dyn std::any::Any + Send)) -> Self {
+        let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+        let text = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no words".to_owned());
+        Self::error(format!("this is a bug of sluice: it panicked ({text})"))
+            .help("look at what is up with `sluice status`; `sluice down` removes it")
+    }
+
+    /// A command that was told to stop before it was done: what was left undone.
+    pub(crate) fn interrupted(summary: impl Into<String>) -> Self {
+        Self { severity: Severity::Interrupted, exit: Exit::Interrupted, ..Self::error(summary) }
     }
 
     /// The same with a next step.

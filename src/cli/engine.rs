@@ -20,7 +20,7 @@ use crate::exit::Exit;
 use crate::place;
 use crate::settings::Settings;
 use crate::target::Target;
-use crate::view::{Tone, View};
+use crate::view::{Answer, Tone, View};
 
 /// How long what a run makes may stay before it counts as forgotten; written into a tag.
 const EXPIRES_AFTER: jiff::SignedDuration = jiff::SignedDuration::from_hours(24);
@@ -107,6 +107,9 @@ impl<'a> Engine<'a> {
 
     /// The plan for what was read.
     pub(crate) fn plan(&self, mode: Mode, world: &Refreshed) -> Outcome<Plan> {
+        if self.stop.is_cancelled() {
+            return Err(vec![Diagnostic::interrupted("nothing was changed")]);
+        }
         let planned = match mode {
             Mode::Up => plan::up(&self.graph, &self.store.state, world),
             Mode::Down => plan::down(&self.graph, &self.store.state, world),
@@ -140,18 +143,14 @@ impl<'a> Engine<'a> {
         if applied.is_success() {
             return Ok(applied);
         }
-        let mut wrong: Vec<Diagnostic> = applied
-            .failures
-            .iter()
-            .map(|(address, failure)| Diagnostic::error(format!("{address}: {failure}")))
-            .collect();
-        if applied.interrupted {
-            let text = format!("interrupted: {} steps were not begun", applied.skipped.len());
-            wrong.push(
-                Diagnostic::error(text).help("run `sluice up` to go on, or `sluice down` to remove what there is"),
-            );
-        }
-        Err(wrong)
+        let told = |(address, failure)| Diagnostic::error(format!("{address}: {failure}"));
+        let failures = applied.failures.iter().map(|(address, failure)| told((address, failure)));
+        // The first decides the exit code, and what fails because of a signal is no failure of its own.
+        let interrupted = self.stop.is_cancelled().then(|| {
+            Diagnostic::interrupted(format!("{} steps were not begun", applied.skipped.len()))
+                .help("run `sluice up` to go on, or `sluice down` to remove what there is")
+        });
+        Err(interrupted.into_iter().chain(failures).collect())
     }
 
     /// A channel for events, and the task that shows them until it is dropped.
@@ -287,13 +286,21 @@ fn done(action: provision::Action) -> &'static str {
 }
 
 /// Asks whether to go on, where that costs money. Without anybody to ask it is refused.
-pub(crate) fn approved(view: &View, target: &Target, yes: bool, question: &str) -> Outcome<bool> {
+pub(crate) async fn approved(
+    view: &View,
+    target: &Target,
+    yes: bool,
+    question: &str,
+    stop: &CancellationToken,
+) -> Outcome<bool> {
     if yes || !target.asks {
         return Ok(true);
     }
-    match view.ask(question) {
-        Some(answer) => Ok(answer == "yes"),
-        None => Err(vec![
+    match view.ask(question, stop).await {
+        Answer::Line(answer) => Ok(answer == "yes"),
+        Answer::Ended => Ok(false),
+        Answer::Interrupted => Err(vec![Diagnostic::interrupted("nothing was changed")]),
+        Answer::Nobody => Err(vec![
             Diagnostic::error("this would change an AWS account, and there is nobody to ask")
                 .help("give --yes to go on without a question")
                 .exit(Exit::Usage),

@@ -18,6 +18,9 @@ pub enum Exit {
     Leftovers = 5,
     /// Something needed before the first step is missing.
     Preflight = 6,
+    /// SIGINT (Ctrl-C), SIGTERM or SIGHUP (the terminal is gone) came before the command was done. One code for the three, the
+    /// one that shells give for Ctrl-C (128 + 2).
+    Interrupted = 130,
 }
 
 impl From<Exit> for std::process::ExitCode {

@@ -22,6 +22,7 @@ mod signals;
 mod target;
 mod view;
 
+use std::panic::AssertUnwindSafe;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -46,10 +47,14 @@ pub fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return finish(&view, Err(diagnostic::one(error))),
     };
-    let outcome = runtime.block_on(async {
-        let stop = signals::stop();
-        commands::run(arguments, &view, stop).await
-    });
+    let person = (!arguments.command.is_service()).then(|| view.clone());
+    let outcome = std::panic::catch_unwind(AssertUnwindSafe(|| {
+        runtime.block_on(async {
+            let stop = signals::stop(person);
+            commands::run(arguments, &view, stop).await
+        })
+    }));
+    let outcome = outcome.unwrap_or_else(|panic| Err(diagnostic::one(Diagnostic::bug(&*panic))));
     // Blocking reads (a terminal) must not keep the process.
     runtime.shutdown_background();
     finish(&view, outcome)

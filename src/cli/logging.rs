@@ -2,16 +2,12 @@
 
 use tracing_subscriber::EnvFilter;
 
-use crate::arguments::{Arguments, Command, Local};
+use crate::arguments::Arguments;
 use crate::env;
 
 /// Starts logging as the command needs it; `SLUICE_LOG` overrides what `-v` asks for.
 pub(crate) fn start(arguments: &Arguments) {
-    let in_pod = match &arguments.command {
-        Command::Operator(operator) => operator.command.is_none(),
-        other => matches!(other, Command::Worker(_)),
-    };
-    let service = in_pod || matches!(arguments.command, Command::Local(Local::Run(_)));
+    let (in_pod, service) = (arguments.command.is_in_pod(), arguments.command.is_service());
     let default = match (service, arguments.global.verbose) {
         // What the watcher library warns of, the operator tells itself, with the object and in fewer words.
         (true, 0) => "info,kube_runtime::watcher=error",
@@ -21,7 +17,9 @@ pub(crate) fn start(arguments: &Arguments) {
         _ => "trace",
     };
     let filter = env::log().and_then(|text| EnvFilter::try_new(text).ok()).unwrap_or_else(|| EnvFilter::new(default));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // A log line that cannot be written is lost; the library would tell so on the same stderr, and panic.
+    let builder =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).log_internal_errors(false);
     // Starting twice (in tests) keeps the first.
     let _ = if in_pod {
         builder.json().flatten_event(true).with_current_span(false).with_span_list(false).try_init()

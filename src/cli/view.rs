@@ -2,12 +2,17 @@
 //!
 //! Human text goes to stdout, diagnostics and logs to stderr. In JSON everything goes to stdout, one object a line:
 //! `{"version":1,"type":…,"at":…,…}`; types are only ever added.
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "this is the door that all output goes through")]
+//!
+//! A reader that went away (`sluice … | head`, a terminal that was closed) is no reason to fail or to stop working: what
+//! cannot be written is dropped. The macros of the standard library panic there, so they are not used.
 
 use std::io::{IsTerminal, Write};
+use std::os::fd::AsFd;
 
 use clock::Clock;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
 
 use crate::arguments::Output;
 use crate::diagnostic::{Diagnostic, Severity};
@@ -30,6 +35,19 @@ pub(crate) enum Tone {
     Dim,
     /// A heading.
     Strong,
+}
+
+/// What came of a question.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// A line, without the space around it.
+    Line(String),
+    /// The input ended (Ctrl-D).
+    Ended,
+    /// A signal came instead.
+    Interrupted,
+    /// There is nobody to ask: no terminal, or a program reads the output.
+    Nobody,
 }
 
 /// Where a command writes what it has to say.
@@ -65,7 +83,7 @@ impl View {
     /// A dressed line for a person; nothing in JSON.
     pub(crate) fn tell(&self, tone: Tone, text: impl AsRef<str>) {
         if self.is_human() {
-            write_line(&self.dress(tone, text.as_ref()));
+            write_line(std::io::stdout(), &self.dress(tone, text.as_ref()));
         }
     }
 
@@ -76,7 +94,7 @@ impl View {
             if let (Value::Object(object), Value::Object(body)) = (&mut object, body) {
                 object.extend(body);
             }
-            write_line(&object.to_string());
+            write_line(std::io::stdout(), &object.to_string());
         }
     }
 
@@ -88,18 +106,20 @@ impl View {
 
     /// Output that is meant for another program whatever the format, such as a kubeconfig.
     pub(crate) fn raw(text: &str) {
-        write_line(text.trim_end_matches('\n'));
+        write_line(std::io::stdout(), text.trim_end_matches('\n'));
     }
 
-    /// A diagnostic: on stderr for a person, in the stream for a program.
+    /// A diagnostic: on stderr for a person, in the stream for a program. An interruption is an event of its own type.
     pub(crate) fn diagnostic(&self, diagnostic: &Diagnostic) {
         let Diagnostic { severity, summary, detail, help, exit } = diagnostic;
         let (name, tone) = match severity {
             Severity::Error => ("error", Tone::Bad),
             Severity::Warning => ("warning", Tone::Change),
+            Severity::Interrupted => ("interrupted", Tone::Change),
         };
+        let kind = if *severity == Severity::Interrupted { "interrupted" } else { "diagnostic" };
         self.event(
-            "diagnostic",
+            kind,
             json!({ "severity": name, "summary": summary, "detail": detail, "help": help, "exit_code": *exit as u8 }),
         );
         if self.is_human() {
@@ -112,19 +132,68 @@ impl View {
                 text.push_str("\n  → ");
                 text.push_str(help);
             }
-            eprintln!("{text}");
+            write_line(std::io::stderr(), &text);
         }
     }
 
-    /// Asks for a line of text. `None` if there is nobody to ask or the input ended.
-    pub(crate) fn ask(&self, question: &str) -> Option<String> {
-        if !self.can_ask() {
-            return None;
+    /// A remark beside the work, for a person only, on stderr.
+    pub(crate) fn aside(&self, text: &str) {
+        if self.is_human() {
+            write_line(std::io::stderr(), &self.dress(Tone::Change, text));
         }
-        print!("{} ", self.dress(Tone::Strong, question));
-        std::io::stdout().flush().ok()?;
-        let mut answer = String::new();
-        (std::io::stdin().read_line(&mut answer).ok()? > 0).then(|| answer.trim().to_owned())
+    }
+
+    /// Asks for a line of text; a signal ends the question.
+    pub(crate) async fn ask(&self, question: &str, stop: &CancellationToken) -> Answer {
+        if !self.can_ask() {
+            return Answer::Nobody;
+        }
+        if stop.is_cancelled() {
+            return Answer::Interrupted;
+        }
+        let mut stdout = std::io::stdout();
+        let asked = write!(stdout, "{} ", self.dress(Tone::Strong, question)).and_then(|()| stdout.flush());
+        if asked.is_err() {
+            return Answer::Nobody;
+        }
+        // Nothing ends a read of a terminal; the process does not wait for this thread when it ends.
+        let answer = tokio::task::spawn_blocking(|| {
+            let mut answer = String::new();
+            match std::io::stdin().read_line(&mut answer) {
+                Ok(0) | Err(_) => Answer::Ended,
+                Ok(_) => Answer::Line(answer.trim().to_owned()),
+            }
+        });
+        let answer = tokio::select! {
+            biased;
+            () = stop.cancelled() => Answer::Interrupted,
+            answer = answer => answer.unwrap_or(Answer::Ended),
+        };
+        if !matches!(answer, Answer::Line(_)) {
+            // The question's line is not left half-written.
+            write_line(std::io::stdout(), "");
+        }
+        answer
+    }
+
+    /// Returns once nobody reads stdout any more: the pipe's other end or the terminal was closed. Otherwise never.
+    pub(crate) async fn deserted() {
+        // A thread, since a file cannot be registered with epoll(7); the process does not wait for it when it ends.
+        let gone = tokio::task::spawn_blocking(|| {
+            let stdout = std::io::stdout();
+            loop {
+                // No event is asked for; an error and a hang-up are always reported (poll(2)).
+                let mut fds = [PollFd::new(stdout.as_fd(), PollFlags::empty())];
+                match poll(&mut fds, PollTimeout::NONE) {
+                    Ok(_) if fds[0].revents().is_some_and(|found| !found.is_empty()) => return true,
+                    Ok(_) | Err(nix::errno::Errno::EINTR) => {}
+                    Err(_) => return false,
+                }
+            }
+        });
+        if !gone.await.unwrap_or(false) {
+            std::future::pending::<()>().await;
+        }
     }
 
     /// `text` in the colour of `tone`, where colours are shown.
@@ -141,7 +210,7 @@ impl View {
     }
 }
 
-/// A reader that went away (`sluice … | head`) is no reason to fail or to stop working.
-fn write_line(text: &str) {
-    let _ = writeln!(std::io::stdout().lock(), "{text}");
+/// One write, so that lines of several writers do not mix.
+fn write_line(mut stream: impl Write, text: &str) {
+    let _ = stream.write_all(format!("{text}\n").as_bytes());
 }

@@ -162,6 +162,11 @@ impl Evidence {
         self.sent().map(|(time, _)| begun.map_or(time, |begun| begun.min(time)))
     }
 
+    /// The step in which the run was interrupted, if it was.
+    pub(crate) fn interrupted_in(&self) -> Option<&str> {
+        self.steps().find(|(_, step)| step.is_interrupted()).map(|(_, step)| step.name.as_str())
+    }
+
     /// The last record's time.
     pub(crate) fn end(&self) -> Timestamp {
         self.records.last().map_or(self.header.started, |record| record.time)

@@ -135,6 +135,16 @@ pub enum StepState {
     Stopped,
 }
 
+impl Step {
+    /// How a step ends that a person, or whoever ended the process, did not let go on.
+    pub const INTERRUPTED: &str = "interrupted";
+
+    /// Whether it ended so.
+    pub fn is_interrupted(&self) -> bool {
+        self.state == StepState::Stopped && self.detail == Self::INTERRUPTED
+    }
+}
+
 /// A queue's approximate counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {

@@ -48,7 +48,8 @@ pub use story::Story;
 pub use timeline::{Entry, Timeline};
 
 /// Lives through a story and judges what was seen. Every record also goes to `live`, from which a view can fold a
-/// [`Picture`]. Cancelling `stop` ends the story early; what was seen by then is judged.
+/// [`Picture`]. Cancelling `stop` ends the story early; what was seen by then is
+/// judged, and [`Report::interrupted_in`] says so.
 pub async fn run(
     settings: Settings,
     story: Story,

@@ -32,6 +32,9 @@ pub struct Report {
     pub stack: String,
     /// The verdict on everything.
     pub outcome: Outcome,
+    /// The step in which the run was interrupted; such a run was judged on what it saw until then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub interrupted_in: Option<String>,
     /// When the run began, real time.
     pub started: Timestamp,
     /// When it ended, real time.
@@ -67,6 +70,7 @@ impl Report {
             story: header.story,
             stack: header.stack,
             outcome: check::overall(&verdicts),
+            interrupted_in: evidence.interrupted_in().map(str::to_owned),
             started: header.started,
             finished: evidence.end(),
             time_scale: header.time_scale,
@@ -102,12 +106,14 @@ impl Report {
     pub fn summary(&self) -> String {
         let passed = self.verdicts.iter().filter(|verdict| verdict.outcome == Outcome::Pass).count();
         let real = self.finished.duration_since(self.started).as_secs_f64();
+        let interrupted = self.interrupted_in.as_ref().map(|step| format!("; interrupted in step {step}"));
         format!(
-            "story {}: {}, {passed} of {} checks passed, {:.0} s of system time in {real:.1} s",
+            "story {}: {}, {passed} of {} checks passed, {:.0} s of system time in {real:.1} s{}",
             self.story,
             word(self.outcome),
             self.verdicts.len(),
-            real * self.time_scale
+            real * self.time_scale,
+            interrupted.unwrap_or_default()
         )
     }
 
@@ -140,7 +146,7 @@ fn word(outcome: Outcome) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fact::Source;
+    use crate::fact::{Fact, Source, Step, StepState};
     use crate::fixture::{END, Run, deployment};
 
     #[test]
@@ -154,6 +160,23 @@ mod tests {
         assert_eq!(junit.matches("<testcase").count(), report.verdicts.len());
         let context = report.html_context().unwrap();
         assert_eq!(context["outcome"], "FAIL");
+    }
+
+    #[test]
+    fn an_interrupted_run_is_called_so_and_a_missed_step_is_not() {
+        let stopped = |detail: &str| {
+            let step = Step {
+                name: "zero".into(),
+                state: StepState::Stopped,
+                detail: detail.to_owned(),
+                deadline_seconds: 1.0,
+            };
+            Report::of(&Run::good().with(END, Source::Story, Fact::Step(step)).evidence())
+        };
+        let interrupted = stopped(Step::INTERRUPTED);
+        assert_eq!(interrupted.interrupted_in.as_deref(), Some("zero"));
+        assert!(interrupted.summary().ends_with("; interrupted in step zero"), "{}", interrupted.summary());
+        assert_eq!(stopped("refused for good: AccessDenied").interrupted_in, None);
     }
 
     #[test]

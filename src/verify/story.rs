@@ -116,7 +116,7 @@ impl Telling {
         });
         let ended = tokio::select! {
             biased;
-            () = self.stop.cancelled() => return Err(End::Stopped("interrupted".to_owned())),
+            () = self.stop.cancelled() => return Err(End::Stopped(Step::INTERRUPTED.to_owned())),
             ended = clock.timeout(deadline, wait) => ended.map(|result| result.map(|_| ())),
         };
         match (ended, refused) {

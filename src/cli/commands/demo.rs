@@ -1,15 +1,19 @@
 //! `sluice demo`: up, verify, down in one go; whatever happens in between, it takes down what it put up.
 
+use std::cell::Cell;
+use std::panic::AssertUnwindSafe;
+
+use futures::FutureExt as _;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use crate::arguments::{Global, Up, Verify};
 use crate::commands::{down, up, verify};
-use crate::diagnostic::Outcome;
+use crate::diagnostic::{Diagnostic, Outcome};
 use crate::exit::Exit;
 use crate::memory::Meter;
 use crate::settings::Settings;
-use crate::target::{self, Missing};
+use crate::target::{self, Missing, Target};
 use crate::view::{Tone, View};
 
 pub(crate) async fn run(
@@ -19,20 +23,18 @@ pub(crate) async fn run(
     view: &View,
     stop: CancellationToken,
 ) -> Outcome {
+    verify::check(&wanted.stories, settings)?;
     let target = target::open(settings, global, Missing::Start).await?;
     let meter = target::local_process(settings)?.map(Meter::start);
-    view.tell(Tone::Strong, "1/3  Up");
-    let up = Up { yes: wanted.yes, push: wanted.push };
-    let raised = up::run(&up, settings, &target, view, stop.clone()).await;
-    let judged = match raised {
-        Ok(Exit::Done) => {
-            view.tell(Tone::Strong, "\n2/3  Verify");
-            Box::pin(verify::run(&wanted, settings, &target, view, stop)).await
+    let begun = Cell::new(false);
+    let judged = Box::pin(guarded(prove(&wanted, settings, &target, view, stop, &begun))).await;
+    if !begun.get() {
+        // Nothing was changed, so nothing is taken down: what is up, if anything is, was there before.
+        if target.started {
+            target::close(settings).await?;
         }
-        // Nothing was changed, so there is nothing to take down.
-        Ok(other) => return Ok(other),
-        Err(wrong) => Err(wrong),
-    };
+        return judged;
+    }
     if let Err(wrong) = &judged {
         // Told now: taking down may take long, or fail for a reason of its own.
         for diagnostic in wrong {
@@ -40,7 +42,7 @@ pub(crate) async fn run(
         }
     }
     view.tell(Tone::Strong, "\n3/3  Down");
-    // Ctrl-C ended the proof, not the duty to clean up; the next one kills.
+    // Ctrl-C ended the proof, not the duty to clean up; the next one ends at once.
     let removed = down::run(true, settings, &target, view, CancellationToken::new()).await?;
     if let Some(meter) = meter
         && let Some(megabytes) = meter.peak_megabytes().await
@@ -48,9 +50,44 @@ pub(crate) async fn run(
         let text = format!("Peak memory of all processes together: {megabytes} MB");
         view.fact("memory", json!({ "peak_megabytes": megabytes }), Tone::Dim, text);
     }
-    match (judged, removed) {
-        (Ok(Exit::Done), removed) => Ok(removed),
-        (Ok(judged), _) => Ok(judged),
-        (Err(wrong), _) => Ok(wrong.first().map_or(Exit::Failed, |first| first.exit)),
+    let judged = judged.unwrap_or_else(|wrong| wrong.first().map_or(Exit::Failed, |first| first.exit));
+    Ok(match (judged, removed) {
+        (Exit::Done | Exit::Interrupted, removed) if removed != Exit::Done => removed,
+        (judged, _) => judged,
+    })
+}
+
+/// Up and verify. `begun` is set when the first change is about to be made.
+async fn prove(
+    wanted: &Verify,
+    settings: &Settings,
+    target: &Target,
+    view: &View,
+    stop: CancellationToken,
+    begun: &Cell<bool>,
+) -> Outcome {
+    view.tell(Tone::Strong, "1/3  Up");
+    let up = Up { yes: wanted.yes, push: wanted.push };
+    let raised = up::run(&up, settings, target, view, stop.clone(), begun).await?;
+    if raised != Exit::Done {
+        return Ok(raised);
+    }
+    view.tell(Tone::Strong, "\n2/3  Verify");
+    Box::pin(verify::run(wanted, settings, target, view, stop)).await
+}
+
+/// A panic is a bug, and no reason to leave a stack up.
+async fn guarded(work: impl Future<Output = Outcome>) -> Outcome {
+    AssertUnwindSafe(work).catch_unwind().await.unwrap_or_else(|panic| Err(vec![Diagnostic::bug(&*panic)]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_in_the_middle_is_an_outcome_like_another() {
+        let wrong = guarded(async { panic!("index out of bounds") }).await.unwrap_err();
+        assert!(wrong[0].summary.contains("index out of bounds") && wrong[0].exit == Exit::Failed, "{wrong:?}");
     }
 }

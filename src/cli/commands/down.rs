@@ -23,7 +23,8 @@ pub(crate) async fn run(
     let world = engine.refresh().await;
     let plan = engine.plan(Mode::Down, &world)?;
     engine.show(&plan);
-    if !plan.is_empty() && !approved(view, target, yes, "Destroy all of this? Only \"yes\" is taken as yes:")? {
+    let question = "Destroy all of this? Only \"yes\" is taken as yes:";
+    if !plan.is_empty() && !approved(view, target, yes, question, &stop).await? {
         view.line("Nothing was changed.");
         return Ok(Exit::Failed);
     }

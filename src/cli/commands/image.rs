@@ -120,7 +120,7 @@ fn usage(error: Error) -> Vec<Diagnostic> {
 }
 
 fn stopped(help: &str) -> Vec<Diagnostic> {
-    vec![Diagnostic::error("stopped before the image was complete").help(help)]
+    vec![Diagnostic::interrupted("the image was not complete yet").help(help)]
 }
 
 fn megabytes(bytes: u64) -> String {

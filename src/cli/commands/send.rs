@@ -41,7 +41,10 @@ pub(crate) async fn run(
     }
     let text = format!("Sent {sent} of {} messages to {queue_url}", wanted.count);
     view.fact("send_summary", json!({ "sent": sent, "queue_url": queue_url }), Tone::Plain, text);
-    Ok(if sent == bodies.len() { Exit::Done } else { Exit::Failed })
+    if sent == bodies.len() {
+        return Ok(Exit::Done);
+    }
+    Err(vec![Diagnostic::interrupted(format!("{} messages were not sent", bodies.len() - sent))])
 }
 
 fn pause(rate: Option<f64>) -> Outcome<Duration> {

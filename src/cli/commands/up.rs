@@ -1,5 +1,7 @@
 //! `sluice up`: plan, ask where it costs money, apply, show the outputs.
 
+use std::cell::Cell;
+
 use provision::plan::Mode;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
@@ -13,12 +15,14 @@ use crate::settings::Settings;
 use crate::target::{self, Target};
 use crate::view::{Tone, View};
 
+/// `begun` is set when the first change is about to be made.
 pub(crate) async fn run(
     wanted: &Up,
     settings: &Settings,
     target: &Target,
     view: &View,
     stop: CancellationToken,
+    begun: &Cell<bool>,
 ) -> Outcome {
     check_subnets(settings, target)?;
     check_image(settings, target, wanted.push)?;
@@ -30,7 +34,8 @@ pub(crate) async fn run(
     let world = engine.refresh().await;
     let plan = engine.plan(Mode::Up, &world)?;
     engine.show(&plan);
-    if !plan.is_empty() && !approved(view, target, wanted.yes, "Carry this out? Only \"yes\" is taken as yes:")? {
+    let question = "Carry this out? Only \"yes\" is taken as yes:";
+    if !plan.is_empty() && !approved(view, target, wanted.yes, question, &stop).await? {
         view.line("Nothing was changed.");
         return Ok(Exit::Failed);
     }
@@ -41,7 +46,11 @@ pub(crate) async fn run(
         }
         prepare_pods(settings, target, view, &stop).await?;
     }
+    if stop.is_cancelled() {
+        return Err(vec![Diagnostic::interrupted("nothing was changed")]);
+    }
     // An empty plan is applied as well: what was adopted enters the state.
+    begun.set(true);
     let applied = engine.apply(&plan).await;
     if target.brought.is_none() {
         let written = kubeconfig::write(settings, target, &settings.kubeconfig()).await;

@@ -29,19 +29,51 @@ pub(crate) async fn run(
     stop: CancellationToken,
 ) -> Outcome {
     let mut worst = Exit::Done;
-    for story in stories(&wanted.stories)? {
+    for story in check(&wanted.stories, settings)? {
         let looking = self::settings(settings, target, wanted.messages as usize).await?;
         let evidence = looking.evidence.clone();
         let (records, told) = tell(view);
         let report = Box::pin(verify::run(looking, story, Some(records), stop.clone())).await;
         told.await;
         let report = report.map_err(one)?;
+        if let Some(step) = &report.interrupted_in {
+            return Err(interrupted(story, step, &evidence));
+        }
         publish(&report, &evidence, settings, view)?;
         if !report.is_pass() {
             worst = Exit::VerificationFailed;
         }
     }
     Ok(worst)
+}
+
+/// A run that a person ended proves nothing: it is not published, so that the report of the last whole run stays.
+fn interrupted(story: Story, step: &str, evidence: &Path) -> Vec<Diagnostic> {
+    let text =
+        format!("story {} ended in step {step}; the report of the last whole run is left as it is", story.name());
+    let help = format!("what was seen is in {0}: `sluice verify --evidence {0}` judges it", evidence.display());
+    vec![Diagnostic::interrupted(text).help(help)]
+}
+
+/// What can be known to fail before anything is made or sent: the stories, and the places for evidence and report.
+pub(crate) fn check(stories: &[String], settings: &Settings) -> Outcome<Vec<Story>> {
+    let stories = self::stories(stories)?;
+    for folder in [settings.evidence(), settings.report()] {
+        can_write(&folder)?;
+    }
+    Ok(stories)
+}
+
+/// Tries to write into the folder, or into the nearest one above it that exists. Nothing stays of it.
+fn can_write(folder: &Path) -> Outcome<()> {
+    let there = folder.ancestors().map(|path| if path.as_os_str().is_empty() { Path::new(".") } else { path });
+    let nearest = there.into_iter().find(|path| path.exists()).unwrap_or(Path::new("."));
+    tempfile::tempfile_in(nearest).map(drop).map_err(|error| {
+        let text = format!("failed to write into {}: {error}", nearest.display());
+        preflight(
+            Diagnostic::error(text).help("make it a folder that you may write to, or name another with --directory"),
+        )
+    })
 }
 
 /// Judges a recorded run again; needs nothing that is up.
@@ -60,17 +92,29 @@ pub(crate) async fn watch(
 ) -> Outcome {
     let looking = self::settings(settings, target, 0).await?;
     let (records, told) = tell(view);
-    let end = stop.child_token();
-    if let Some(seconds) = watch.seconds {
-        let end = end.clone();
-        tokio::spawn(async move {
-            Clock::real().sleep(Duration::from_secs(seconds)).await;
-            end.cancel();
-        });
-    }
-    verify::watch(looking, records, end).await.map_err(one)?;
+    let end = CancellationToken::new();
+    let seconds = async {
+        match watch.seconds {
+            Some(seconds) => Clock::real().sleep(Duration::from_secs(seconds)).await,
+            None => std::future::pending().await,
+        }
+    };
+    let outcome = {
+        let mut looking = std::pin::pin!(verify::watch(looking, records, end.clone()));
+        let ended = tokio::select! {
+            biased;
+            () = stop.cancelled() => Err(vec![Diagnostic::interrupted("nothing is watched any more")]),
+            () = seconds => Ok(Exit::Done),
+            // Who looked has seen enough, as with `| head`.
+            () = View::deserted() => Ok(Exit::Done),
+            failed = &mut looking => return failed.map(|()| Exit::Done).map_err(one),
+        };
+        end.cancel();
+        looking.await.map_err(one)?;
+        ended
+    };
     told.await;
-    Ok(Exit::Done)
+    outcome
 }
 
 /// From recorded evidence if it is named; otherwise what the cluster still remembers, or the newest recorded run.
@@ -171,8 +215,10 @@ fn publish(report: &Report, evidence: &Path, settings: &Settings, view: &View) -
     };
     std::fs::create_dir_all(&folder).map_err(|error| failed(&folder, &error))?;
     for (name, text) in texts {
-        let path = folder.join(name);
-        std::fs::write(&path, text).map_err(|error| failed(&path, &error))?;
+        // Beside it and then renamed: an end in the middle leaves the old report or the new, never half of one.
+        let (path, beside) = (folder.join(name), folder.join(format!("{name}.new")));
+        let written = std::fs::write(&beside, text).and_then(|()| std::fs::rename(&beside, &path));
+        written.map_err(|error| failed(&path, &error))?;
     }
     view.event("verdicts", json!({ "report": report }));
     for line in report.lines() {

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use clock::Clock;
+use futures::FutureExt as _;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 use workshop::{Page, Step};
@@ -17,7 +18,8 @@ use crate::env;
 use crate::exit::Exit;
 use crate::settings::Settings;
 use crate::shell::{Done, Shell};
-use crate::view::{Tone, View};
+use crate::signals::unless_stopped;
+use crate::view::{Answer, Tone, View};
 
 /// Programs besides `sluice` that the pages call.
 const PROGRAMS: [&str; 2] = ["kubectl", "aws"];
@@ -42,6 +44,11 @@ pub(crate) async fn run(
     })?;
     let default = if view.can_ask() { Practice::Walk } else { Practice::Show };
     let action = wanted.action.unwrap_or(default);
+    if action == Practice::Walk && !view.can_ask() {
+        let help = format!("do all of it with `sluice workshop {number} solve`, or walk it at a terminal");
+        let text = "a walk asks before each step, and there is nobody to ask";
+        return Err(vec![Diagnostic::error(text).help(help).exit(Exit::Usage)]);
+    }
     let last = chosen(&page, action, wanted.step)?;
     match action {
         Practice::Show => show(&page, view),
@@ -54,21 +61,24 @@ pub(crate) async fn run(
                 _ => 0..last,
             };
             let steps: Vec<(usize, &Step)> = (1..).zip(&page.steps).skip(range.start).take(range.len()).collect();
-            let walk = Walk { settings, view, asks: action == Practice::Walk, without: &wanted.without };
+            let walk = Walk { settings, view, asks: action == Practice::Walk, without: &wanted.without, stop: &stop };
             walk.check_programs(&steps)?;
             let mut shell = start(settings, global)?;
-            return tokio::select! {
-                () = stop.cancelled() => Ok(Exit::Failed),
-                outcome = async {
-                    match action {
-                        Practice::Reset => reset(&mut shell, view).await,
-                        _ => walk.all(&mut shell, &steps).await,
-                    }
-                } => outcome,
+            let walked = match action {
+                Practice::Reset => reset(&mut shell, view, &stop).await,
+                _ => walk.all(&mut shell, &steps).await,
             };
+            return if stop.is_cancelled() { interrupted(shell, view).await } else { walked };
         }
     }
     Ok(Exit::Done)
+}
+
+/// Ends the step that runs, in order: what a `sluice demo` has put up it takes down.
+async fn interrupted(shell: Shell, view: &View) -> Outcome {
+    shell.interrupt(|line| view.line(line)).await.map_err(one)?;
+    let help = "look with `sluice status`; go on with `sluice workshop PAGE walk`, or start over with `reset`";
+    Err(vec![Diagnostic::interrupted("the walk ended before its last step").help(help)])
 }
 
 /// The step asked for, or the last; some actions are about one step and nothing else.
@@ -147,10 +157,15 @@ fn start(settings: &Settings, global: &Global) -> Outcome<Shell> {
     })
 }
 
-async fn reset(shell: &mut Shell, view: &View) -> Outcome {
-    let Done { exit, output } = shell.run("sluice down --yes").await.map_err(one)?;
+async fn reset(shell: &mut Shell, view: &View, stop: &CancellationToken) -> Outcome {
+    let Done { exit, output } = done(shell, "sluice down --yes", stop).await?;
     view.fact("workshop_reset", json!({ "exit_code": exit, "output": output }), Tone::Plain, &output);
     Ok(if exit == 0 { Exit::Done } else { Exit::Failed })
+}
+
+/// What the command does, unless a signal comes first; then it still runs.
+async fn done(shell: &mut Shell, command: &str, stop: &CancellationToken) -> Outcome<Done> {
+    unless_stopped(stop, async { shell.run(command).await.map_err(one) }).await
 }
 
 /// Going through steps.
@@ -159,10 +174,11 @@ struct Walk<'a> {
     view: &'a View,
     asks: bool,
     without: &'a [String],
+    stop: &'a CancellationToken,
 }
 
 /// What a person wants done with a step.
-enum Answer {
+enum Choice {
     Do,
     Skip,
     Quit,
@@ -193,7 +209,7 @@ impl Walk<'_> {
 
     async fn all(&self, shell: &mut Shell, steps: &[(usize, &Step)]) -> Outcome {
         // A step may have been set up by an earlier call; then the shell has to know where everything is.
-        shell.run("eval \"$(sluice env 2>/dev/null)\"").await.map_err(one)?;
+        self::done(shell, "eval \"$(sluice env 2>/dev/null)\"", self.stop).await?;
         let (mut done, mut skipped) = (0, 0);
         for (number, step) in steps {
             if let Some(program) = self.left_out(step) {
@@ -203,16 +219,19 @@ impl Walk<'_> {
                 continue;
             }
             self.announce(*number, step);
-            match self.ask(step) {
-                Answer::Do => {}
-                Answer::Skip => {
+            match self.ask(step).await {
+                Choice::Do => {}
+                Choice::Skip => {
                     skipped += 1;
                     continue;
                 }
-                Answer::Quit => break,
+                Choice::Quit => break,
             }
             self.one(shell, *number, step).await?;
             done += 1;
+        }
+        if self.stop.is_cancelled() {
+            return Ok(Exit::Interrupted);
         }
         let text = format!("{done} of {} steps done as the page promises, {skipped} left out.", steps.len());
         let body = json!({ "steps": steps.len(), "done": done, "left_out": skipped });
@@ -229,17 +248,20 @@ impl Walk<'_> {
         self.view.tell(Tone::Dim, indented(&step.command));
     }
 
-    fn ask(&self, step: &Step) -> Answer {
+    async fn ask(&self, step: &Step) -> Choice {
         if !self.asks {
-            return Answer::Do;
+            return Choice::Do;
         }
         loop {
-            match self.view.ask("Enter does it, h hints, s skips, q quits:").as_deref() {
-                Some("") => return Answer::Do,
-                Some("h") => hint(step, self.view),
-                Some("s") => return Answer::Skip,
-                Some("q") | None => return Answer::Quit,
-                Some(_) => {}
+            let Answer::Line(line) = self.view.ask("Enter does it, h hints, s skips, q quits:", self.stop).await else {
+                return Choice::Quit;
+            };
+            match line.as_str() {
+                "" => return Choice::Do,
+                "h" => hint(step, self.view),
+                "s" => return Choice::Skip,
+                "q" => return Choice::Quit,
+                _ => {}
             }
         }
     }
@@ -252,7 +274,7 @@ impl Walk<'_> {
         };
         let (start, limit) = (clock.moment(), Duration::from_secs(step.expectation.retry_seconds));
         loop {
-            let Done { exit, output } = shell.run(&step.command).await.map_err(one)?;
+            let Done { exit, output } = done(shell, &step.command, self.stop).await?;
             let wrong = match workshop::check(step, exit, &output) {
                 Ok(()) => {
                     self.view.fact("workshop_done", json!({ "step": number, "output": output }), Tone::Plain, &output);
@@ -267,7 +289,8 @@ impl Walk<'_> {
                 );
                 return Err(vec![Diagnostic::error(place).help(help)]);
             }
-            Clock::real().sleep(RETRY_EVERY).await;
+            let pause = Clock::real();
+            unless_stopped(self.stop, pause.sleep(RETRY_EVERY).map(Ok)).await?;
         }
     }
 }
