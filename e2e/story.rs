@@ -1,8 +1,11 @@
 //! `sluice demo`: the product's main job, as a newcomer runs it.
 
+use std::time::Duration;
+
+use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
-use crate::place::Place;
+use crate::place::{Place, Running};
 
 #[test]
 fn the_demo_goes_from_0_to_3_to_0_proves_it_and_leaves_nothing() {
@@ -35,4 +38,36 @@ fn the_demo_goes_from_0_to_3_to_0_proves_it_and_leaves_nothing() {
 fn read(place: &Place, name: &str) -> String {
     let path = place.stack_file(name);
     std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// Real time that the slow run may take: its scenario lasts about 100 s.
+const SLOW_LIMIT: Duration = Duration::from_mins(8);
+
+/// Tokens, sessions and watches end in real time, however fast the system's time runs.
+#[test]
+fn what_lasts_longer_than_a_minute_of_real_time_is_seen_to_its_end() {
+    let place = Place::new();
+    place.run("up --yes --time-scale 5").with(0);
+    let watch = Running::start(&place, "watch");
+    let verified = place.run_within("verify", SLOW_LIMIT).with(0);
+    let report: Value = serde_json::from_str(&read(&place, "report/report.json")).unwrap();
+    let verdicts = report["verdicts"].as_array().unwrap();
+    assert!(verdicts.len() >= 16, "{verdicts:#?}");
+    assert!(verdicts.iter().all(|verdict| verdict["outcome"] == "pass"), "{}", verified.stdout);
+
+    // Nothing that was read could not be read, and reads went on to the end.
+    let records: Vec<Value> = watch.said().into_iter().filter(|event| event["type"] == "observation").collect();
+    let of = |kind: &'static str| records.iter().filter(move |one| one["record"]["kind"] == kind);
+    let failures: Vec<_> = of("failure").collect();
+    assert!(failures.is_empty(), "{failures:#?}");
+    let times: Vec<Timestamp> =
+        of("deployment").map(|one| one["record"]["time"].as_str().unwrap().parse().unwrap()).collect();
+    let seen = times[times.len() - 1].duration_since(times[0]);
+    assert!(seen > SignedDuration::from_secs(90), "the watch saw {seen:#}");
+    watch.kill();
+
+    let log = read(&place, "local.log");
+    assert!(!log.contains("refused an EKS token"), "{log}");
+    place.run("down --yes").with(0);
+    place.nothing_is_left();
 }

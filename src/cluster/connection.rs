@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use clock::Clock;
+use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use jiff::Timestamp;
 use kube::config::{KubeConfigOptions, Kubeconfig};
@@ -16,6 +17,7 @@ use tokio::sync::Mutex;
 
 use crate::Result;
 use crate::error::Error;
+use crate::renewal::{self, Lease, SignIn};
 
 /// Text that must not be seen; `Debug` hides it.
 #[derive(Clone)]
@@ -99,12 +101,11 @@ struct Inner {
     ready: AtomicBool,
 }
 
-/// A client and what it is good for.
+/// A client that renews its own credentials.
 #[derive(Clone)]
 pub(crate) struct Session {
     pub(crate) client: Client,
     pub(crate) server: String,
-    expires_at: Option<Timestamp>,
 }
 
 impl fmt::Debug for Session {
@@ -126,7 +127,7 @@ impl Cluster {
         &self.0.clock
     }
 
-    /// A client with a token that is good for at least a minute, or an error if the cluster does not exist.
+    /// A client that renews its own credentials for as long as it is used, or an error if the cluster does not exist.
     pub async fn client(&self) -> Result<Client> {
         Ok(self.session().await?.client)
     }
@@ -159,21 +160,28 @@ impl Cluster {
     /// The session, or `None` if the cluster does not exist.
     pub(crate) async fn find(&self) -> Result<Option<Session>> {
         let mut cached = self.0.session.lock().await;
-        if let Some(session) = cached.as_ref()
-            && session
-                .expires_at
-                .is_none_or(|end| end.duration_since(self.0.clock.now()) > jiff::SignedDuration::from_secs(60))
+        if cached.is_none()
+            && let Some(lease) = self.0.connection.sign_in().await?
         {
-            return Ok(Some(session.clone()));
+            let server = lease.server.clone();
+            let connection = self.0.connection.clone();
+            let sign_in: SignIn = Arc::new(move || {
+                let connection = connection.clone();
+                async move { connection.sign_in().await?.ok_or(Error::NoCluster) }.boxed()
+            });
+            let client = renewal::client(lease, sign_in, self.0.clock.clone());
+            *cached = Some(Session { client, server });
         }
-        cached.clone_from(&self.connect().await?);
         Ok(cached.clone())
     }
+}
 
-    async fn connect(&self) -> Result<Option<Session>> {
-        match &self.0.connection {
-            Connection::Kubeconfig { file, context } => by_kubeconfig(file.as_ref(), context.as_ref()).await.map(Some),
-            Connection::Eks { locate, token } => {
+impl Connection {
+    /// Finds the way in with fresh credentials; `None` if the cluster does not exist.
+    async fn sign_in(&self) -> Result<Option<Lease>> {
+        match self {
+            Self::Kubeconfig { file, context } => by_kubeconfig(file.as_ref(), context.as_ref()).await.map(Some),
+            Self::Eks { locate, token } => {
                 let Some(endpoint) = locate().await.map_err(Error::Locate)? else { return Ok(None) };
                 let token = token().await.map_err(Error::Locate)?;
                 by_token(&endpoint, &token).await.map(Some)
@@ -182,7 +190,7 @@ impl Cluster {
     }
 }
 
-async fn by_kubeconfig(file: Option<&PathBuf>, context: Option<&String>) -> Result<Session> {
+async fn by_kubeconfig(file: Option<&PathBuf>, context: Option<&String>) -> Result<Lease> {
     let place = match (file, context) {
         (Some(file), Some(context)) => format!(" {} (context {context})", file.display()),
         (Some(file), None) => format!(" {}", file.display()),
@@ -199,10 +207,10 @@ async fn by_kubeconfig(file: Option<&PathBuf>, context: Option<&String>) -> Resu
         }
         None => Config::from_kubeconfig(&options).await.map_err(failed)?,
     };
-    session(config, None)
+    lease(config, None)
 }
 
-async fn by_token(endpoint: &Endpoint, token: &Token) -> Result<Session> {
+async fn by_token(endpoint: &Endpoint, token: &Token) -> Result<Lease> {
     let failed = |cause: String| Error::Locate(format!("the endpoint {} cannot be used: {cause}", endpoint.server));
     let name = "sluice";
     let kubeconfig = json!({
@@ -217,13 +225,13 @@ async fn by_token(endpoint: &Endpoint, token: &Token) -> Result<Session> {
     let options = KubeConfigOptions::default();
     let config =
         Config::from_custom_kubeconfig(kubeconfig, &options).await.map_err(|error| failed(error.to_string()))?;
-    session(config, Some(token.expires_at))
+    lease(config, Some(token.expires_at))
 }
 
-fn session(mut config: Config, expires_at: Option<Timestamp>) -> Result<Session> {
+fn lease(mut config: Config, expires_at: Option<Timestamp>) -> Result<Lease> {
     // A proxy or firewall that swallows packets must not hold a step for ever.
     config.connect_timeout = Some(Duration::from_secs(10));
     let server = config.cluster_url.to_string().trim_end_matches('/').to_owned();
     let client = Client::try_from(config).map_err(|error| Error::from_kube(&server, "connect", &error))?;
-    Ok(Session { client, server, expires_at })
+    Ok(Lease { client, server, expires_at })
 }

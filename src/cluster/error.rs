@@ -85,6 +85,11 @@ pub enum Error {
 impl Error {
     /// An error of the client while doing `action`.
     pub(crate) fn from_kube(server: &str, action: &str, error: &kube::Error) -> Self {
+        if let kube::Error::Service(inner) = error
+            && let Some(own) = inner.downcast_ref::<Self>().and_then(Self::sign_in)
+        {
+            return own;
+        }
         match error {
             kube::Error::Api(status) => Self::Refused {
                 action: action.to_owned(),
@@ -99,6 +104,16 @@ impl Error {
                 },
             },
             other => Self::Unreachable { server: server.to_owned(), action: action.to_owned(), cause: chain(other) },
+        }
+    }
+
+    /// The error again if it is one of signing in, which a renewing client gives as its own.
+    fn sign_in(&self) -> Option<Self> {
+        match self {
+            Self::NoCluster => Some(Self::NoCluster),
+            Self::Locate(text) => Some(Self::Locate(text.clone())),
+            Self::Kubeconfig { place, cause } => Some(Self::Kubeconfig { place: place.clone(), cause: cause.clone() }),
+            _ => None,
         }
     }
 

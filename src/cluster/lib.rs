@@ -17,6 +17,7 @@ mod object;
 pub mod preflight;
 pub mod read;
 mod readiness;
+mod renewal;
 mod shape;
 pub mod wait;
 

@@ -129,7 +129,7 @@ fn query_claim(request: &Request) -> Result<Claim, Fault> {
         return Err(incomplete("X-Amz-Algorithm must be AWS4-HMAC-SHA256."));
     }
     let (access_key, scope) = credential(&required("X-Amz-Credential")?)?;
-    // STS presigns without an expiry as well; fifteen minutes is its limit then.
+    // Without an expiry fifteen minutes are the limit.
     let lifetime = match request.parameter("X-Amz-Expires") {
         Some(text) => text.parse().ok().filter(|seconds| *seconds <= PRESIGNED_LIFETIME_MAX_SECONDS),
         None => Some(HEADER_LIFETIME.as_secs()),
@@ -198,7 +198,9 @@ fn check_time(claim: &Claim, now: Timestamp) -> Result<(), Fault> {
             text(now)
         )));
     }
-    let lifetime = claim.lifetime.unwrap_or(HEADER_LIFETIME);
+    // STS takes a presigned URL for fifteen minutes, whatever X-Amz-Expires says (aws-iam-authenticator, pkg/token/token.go).
+    let is_sts = claim.scope.split('/').nth(2) == Some("sts");
+    let lifetime = claim.lifetime.filter(|_| !is_sts).unwrap_or(HEADER_LIFETIME);
     let expired_before = now - lifetime;
     if signed_at < expired_before {
         let minutes = lifetime.as_secs() / 60;

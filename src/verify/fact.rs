@@ -36,6 +36,26 @@ pub enum Source {
     Denials,
 }
 
+impl Source {
+    /// What it looks at, with its article.
+    pub(crate) fn noun(self) -> &'static str {
+        match self {
+            Self::Story => "the story",
+            Self::Queue => "the queue",
+            Self::DeadLetterQueue => "the dead-letter queue",
+            Self::Deployment => "the Deployment",
+            Self::Hpa => "the HPA",
+            Self::ScaledObject => "the ScaledObject",
+            Self::Pods => "the pods",
+            Self::OperatorPods => "the operator's pods",
+            Self::Events => "the Events",
+            Self::OperatorLog => "the operator's log",
+            Self::WorkerLog => "the workers' logs",
+            Self::Denials => "the refused requests",
+        }
+    }
+}
+
 /// One observation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Record {

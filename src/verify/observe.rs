@@ -83,6 +83,14 @@ impl Observer {
     }
 }
 
+/// What the API server or the client says, in one line.
+pub(crate) fn words(error: &kube::Error) -> String {
+    match error {
+        kube::Error::Api(status) => format!("{} ({}, {})", status.message, status.reason, status.code),
+        other => other.to_string(),
+    }
+}
+
 /// Starts all observers. Dropping or aborting the set ends them.
 pub(crate) fn start(observer: &Observer) -> JoinSet<()> {
     let mut tasks = JoinSet::new();

@@ -32,6 +32,8 @@ pub struct Picture {
     pub refusal: Option<Refusal>,
     /// Failed observations so far.
     pub failures: usize,
+    /// What cannot be read now, and why: the last read of the source failed.
+    pub unreadable: BTreeMap<Source, String>,
     /// Successful reads in a row that saw zero; reset by any other read and by a failed one.
     pub zeros: BTreeMap<Source, usize>,
 }
@@ -39,6 +41,10 @@ pub struct Picture {
 impl Picture {
     /// Takes in one record.
     pub fn apply(&mut self, record: &Record) {
+        match &record.fact {
+            Fact::Failure { error, .. } => drop(self.unreadable.insert(record.source, error.clone())),
+            _ => drop(self.unreadable.remove(&record.source)),
+        }
         match &record.fact {
             Fact::Step(step) => self.step = Some(step.clone()),
             Fact::Sent { message_ids } => self.sent.extend(message_ids.iter().cloned()),
@@ -77,6 +83,15 @@ impl Picture {
     /// Whether queue, Deployment and pods have all been seen at zero `reads` times in a row.
     pub fn is_idle(&self, reads: usize) -> bool {
         [Source::Queue, Source::Deployment, Source::Pods].iter().all(|source| self.zero_reads(*source) >= reads)
+    }
+
+    /// What cannot be read now, and why, in one line.
+    pub fn blindness(&self) -> Option<String> {
+        let shown = [Source::Queue, Source::Deployment, Source::Hpa, Source::ScaledObject, Source::Pods];
+        let unread: Vec<_> = shown.into_iter().filter_map(|one| Some((one, self.unreadable.get(&one)?))).collect();
+        let (_, why) = unread.first()?;
+        let names: Vec<_> = unread.iter().map(|(source, _)| source.noun()).collect();
+        Some(format!("cannot read {}: {why}", names.join(", ")))
     }
 
     /// Reads in a row that saw zero.
@@ -125,5 +140,8 @@ mod tests {
         let failure = Fact::Failure { what: "queue".into(), error: "timed out".into() };
         picture.apply(&record(2.0, Source::Queue, failure));
         assert_eq!((picture.zero_reads(Source::Queue), picture.queue, picture.failures), (0, None, 1));
+        assert_eq!(picture.blindness().as_deref(), Some("cannot read the queue: timed out"));
+        picture.apply(&record(3.0, Source::Queue, queue(0, 0)));
+        assert_eq!(picture.blindness(), None);
     }
 }

@@ -287,5 +287,8 @@ fn line(picture: &Picture) -> String {
     if let Some(refusal) = &picture.refusal {
         let _ = write!(line, " · refused: {}", refusal.text);
     }
+    if let Some(blindness) = picture.blindness() {
+        let _ = write!(line, " · {blindness}");
+    }
     line
 }

@@ -21,6 +21,8 @@ use crate::user::{Access, User};
 
 /// A token is accepted for this long after it was signed.
 const ACCEPTED_FOR: SignedDuration = SignedDuration::from_mins(15);
+/// A longer token is refused, bytes.
+const TOKEN_BYTES_MAX: usize = 4096;
 /// `X-Amz-Expires` above this is refused, seconds.
 const EXPIRES_MAX: i64 = 900;
 /// An answer of STS is believed for this long.
@@ -69,10 +71,14 @@ impl Cache {
 
 /// The user behind a token, if it and the access entries hold.
 pub(crate) async fn authenticate(cluster: &Arc<Cluster>, token: &str, encoded: &str) -> Option<User> {
-    let bytes = URL_SAFE_NO_PAD.decode(encoded.trim_end_matches('=')).ok()?;
-    let url = url::Url::parse(std::str::from_utf8(&bytes).ok()?).ok()?;
     let now = cluster.clock.now();
-    let until = checked_until(cluster, &url, now)?;
+    let (url, until) = match judged(token, encoded, &cluster.sts_endpoint, now) {
+        Ok(judged) => judged,
+        Err(why) => {
+            tracing::info!(%why, "refused an EKS token");
+            return None;
+        }
+    };
     let digest: [u8; 32] = sha2::Sha256::digest(token.as_bytes()).into();
     let arn = if let Some(arn) = cluster.eks_cache.get(&digest, now) {
         arn
@@ -91,35 +97,51 @@ pub(crate) async fn authenticate(cluster: &Arc<Cluster>, token: &str, encoded: &
     Some(user_of(entry, &arn, &principal))
 }
 
-/// Checks everything that can be seen in the URL; until when the token is accepted.
-fn checked_until(cluster: &Cluster, url: &url::Url, now: Timestamp) -> Option<Timestamp> {
-    let sts = url::Url::parse(&cluster.sts_endpoint).ok()?;
-    let same = url.scheme() == sts.scheme()
+/// Judges everything that can be seen in a token: the URL in it and until when it is accepted, or why it is refused.
+fn judged(token: &str, encoded: &str, sts_endpoint: &str, now: Timestamp) -> Result<(url::Url, Timestamp), String> {
+    if token.len() > TOKEN_BYTES_MAX {
+        return Err("it is too large".to_owned());
+    }
+    let bytes = URL_SAFE_NO_PAD.decode(encoded).map_err(|error| error.to_string())?;
+    let text = std::str::from_utf8(&bytes).map_err(|error| error.to_string())?;
+    let url = url::Url::parse(text).map_err(|error| error.to_string())?;
+    let sts = url::Url::parse(sts_endpoint).map_err(|error| error.to_string())?;
+    let is_ours = url.scheme() == sts.scheme()
         && url.host() == sts.host()
         && url.port_or_known_default() == sts.port_or_known_default();
-    if !same || url.path() != "/" || !url.username().is_empty() {
-        tracing::info!("refused an EKS token: its URL does not point at this cloud's STS");
-        return None;
+    if !is_ours || url.path() != "/" || !url.username().is_empty() {
+        return Err("its URL does not point at this cloud's STS".to_owned());
     }
     let mut parameters = HashMap::new();
     for (key, value) in url.query_pairs() {
         let key = key.to_lowercase();
-        if !PARAMETERS.contains(&key.as_str()) || parameters.insert(key, value.into_owned()).is_some() {
-            return None;
+        if !PARAMETERS.contains(&key.as_str()) {
+            return Err(format!("its URL carries the parameter {key}"));
+        }
+        if parameters.insert(key.clone(), value.into_owned()).is_some() {
+            return Err(format!("its URL carries the parameter {key} more than once"));
         }
     }
-    let signed = parameters.get("x-amz-signedheaders")?;
-    let expires: i64 = parameters.get("x-amz-expires").map_or(Some(60), |text| text.parse().ok())?;
-    if parameters.get("action")? != "GetCallerIdentity"
-        || !signed.split(';').any(|header| header.eq_ignore_ascii_case("x-k8s-aws-id"))
-        || !(0..=EXPIRES_MAX).contains(&expires)
-    {
-        return None;
+    let value = |name: &str| parameters.get(name).map_or("", String::as_str);
+    if value("action") != "GetCallerIdentity" {
+        return Err(format!("its URL asks for the action {:?}", value("action")));
     }
-    let date = jiff::civil::DateTime::strptime("%Y%m%dT%H%M%SZ", parameters.get("x-amz-date")?).ok()?;
-    let signed_at = date.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp();
-    let until = signed_at.checked_add(ACCEPTED_FOR).ok()?;
-    (until > now).then_some(until)
+    if !value("x-amz-signedheaders").split(';').any(|header| header.eq_ignore_ascii_case("x-k8s-aws-id")) {
+        return Err("its signature does not cover the header x-k8s-aws-id".to_owned());
+    }
+    // Only its form counts: the fifteen minutes are those of X-Amz-Date.
+    if !value("x-amz-expires").parse().is_ok_and(|seconds| (0..=EXPIRES_MAX).contains(&seconds)) {
+        return Err(format!("its X-Amz-Expires is {:?}", value("x-amz-expires")));
+    }
+    let date = value("x-amz-date");
+    let signed_at = jiff::civil::DateTime::strptime("%Y%m%dT%H%M%SZ", date)
+        .and_then(|date| date.to_zoned(jiff::tz::TimeZone::UTC))
+        .map_err(|_| format!("its X-Amz-Date is {date:?}"))?;
+    let until = signed_at.timestamp().checked_add(ACCEPTED_FOR).map_err(|error| error.to_string())?;
+    if now > until {
+        return Err(format!("it was signed at {date}, more than 15 minutes ago"));
+    }
+    Ok((url, until))
 }
 
 async fn ask_sts(cluster: &Cluster, url: &url::Url) -> Option<String> {
@@ -182,6 +204,57 @@ fn user_of(entry: &Access, arn: &str, principal: &str) -> User {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const STS: &str = "http://127.0.0.1:9";
+    const QUERY: &str = "Action=GetCallerIdentity&Version=2011-06-15&X-Amz-Algorithm=AWS4-HMAC-SHA256\
+        &X-Amz-Credential=K%2F20260101%2Feu-west-1%2Fsts%2Faws4_request&X-Amz-Date=20260101T000000Z&X-Amz-Expires=60\
+        &X-Amz-SignedHeaders=host%3Bx-k8s-aws-id&X-Amz-Signature=0";
+
+    /// The verdict on a token for `url`, so many seconds after its X-Amz-Date.
+    fn verdict(url: &str, seconds: i64) -> Result<Timestamp, String> {
+        let encoded = URL_SAFE_NO_PAD.encode(url);
+        let now = "2026-01-01T00:00:00Z".parse::<Timestamp>().unwrap() + SignedDuration::from_secs(seconds);
+        judged(&format!("k8s-aws-v1.{encoded}"), &encoded, STS, now).map(|(_, until)| until)
+    }
+
+    #[test]
+    fn a_token_is_good_for_fifteen_minutes_from_its_date_whatever_its_expiry_says() {
+        let until = "2026-01-01T00:15:00Z".parse::<Timestamp>().unwrap();
+        for expires in [0, 1, 60, 900] {
+            let url = format!("{STS}/?{}", QUERY.replace("Expires=60", &format!("Expires={expires}")));
+            for seconds in [0, 61, 600, 900] {
+                assert_eq!(verdict(&url, seconds), Ok(until), "expires {expires}, after {seconds} s");
+            }
+            let late = "it was signed at 20260101T000000Z, more than 15 minutes ago";
+            assert_eq!(verdict(&url, 901), Err(late.to_owned()));
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_token_is_said() {
+        let changed = |from: &str, to: &str| format!("{STS}/?{}", QUERY.replace(from, to));
+        let long = changed("Signature=0", &format!("Signature={}", "0".repeat(TOKEN_BYTES_MAX)));
+        for (url, why) in [
+            (format!("http://127.0.0.1:8/?{QUERY}"), "its URL does not point at this cloud's STS"),
+            (format!("https://127.0.0.1:9/?{QUERY}"), "its URL does not point at this cloud's STS"),
+            (format!("{STS}/x?{QUERY}"), "its URL does not point at this cloud's STS"),
+            (format!("http://me@127.0.0.1:9/?{QUERY}"), "its URL does not point at this cloud's STS"),
+            (changed("GetCallerIdentity", "AssumeRole"), "its URL asks for the action \"AssumeRole\""),
+            (changed("Action=GetCallerIdentity&", ""), "its URL asks for the action \"\""),
+            (changed("Version", "RoleArn"), "its URL carries the parameter rolearn"),
+            (changed("Version", "action"), "its URL carries the parameter action more than once"),
+            (changed("%3Bx-k8s-aws-id", ""), "its signature does not cover the header x-k8s-aws-id"),
+            (changed("Expires=60", "Expires=901"), "its X-Amz-Expires is \"901\""),
+            (changed("Expires=60", "Expires=-1"), "its X-Amz-Expires is \"-1\""),
+            (changed("&X-Amz-Expires=60", ""), "its X-Amz-Expires is \"\""),
+            (changed("Date=20260101T000000Z", "Date=2026-01-01"), "its X-Amz-Date is \"2026-01-01\""),
+            (long, "it is too large"),
+        ] {
+            assert_eq!(verdict(&url, 0), Err(why.to_owned()), "{url}");
+        }
+        let padded = base64::engine::general_purpose::URL_SAFE.encode(format!("{STS}/?{QUERY} "));
+        assert!(padded.ends_with('=') && judged(&padded, &padded, STS, Timestamp::UNIX_EPOCH).is_err());
+    }
 
     #[test]
     fn sessions_count_as_their_role() {

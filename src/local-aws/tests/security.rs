@@ -57,12 +57,28 @@ async fn a_changed_body_breaks_the_signature() {
 #[tokio::test]
 async fn a_presigned_url_works_until_it_expires() {
     let stage = Stage::start();
-    let path = "/?Action=GetCallerIdentity&Version=2011-06-15";
-    let shape = Shape { method: "GET", presigned: Some(60), ..Shape::post("sts", path) };
-    let answer = stage.send(shape, Some(&stage.administrator)).await;
-    assert_eq!(answer.tag("Arn"), format!("arn:aws:iam::{ACCOUNT}:user/sluice"));
+    let path = "/?Action=ListQueues&Version=2012-11-05";
+    let shape = Shape { method: "GET", presigned: Some(60), ..Shape::post("sqs", path) };
+    assert_eq!(stage.send(Shape { ahead: -60, ..shape }, Some(&stage.administrator)).await.status, 200);
     let late = stage.send(Shape { ahead: -61, ..shape }, Some(&stage.administrator)).await;
     assert_eq!(late.code(), "SignatureDoesNotMatch");
+}
+
+#[tokio::test]
+async fn sts_takes_a_presigned_url_for_fifteen_minutes_whatever_its_expiry_says() {
+    let stage = Stage::start();
+    let path = "/?Action=GetCallerIdentity&Version=2011-06-15";
+    for seconds in [0, 1, 60, 900, 3600, 604_800] {
+        let shape = Shape { method: "GET", presigned: Some(seconds), ..Shape::post("sts", path) };
+        for ahead in [0, -61, -900] {
+            let answer = stage.send(Shape { ahead, ..shape }, Some(&stage.administrator)).await;
+            assert_eq!(answer.status, 200, "expires {seconds}, signed {ahead} s ago: {}", answer.text);
+            assert_eq!(answer.tag("Arn"), format!("arn:aws:iam::{ACCOUNT}:user/sluice"));
+        }
+        let late = stage.send(Shape { ahead: -901, ..shape }, Some(&stage.administrator)).await;
+        assert_eq!(late.code(), "SignatureDoesNotMatch", "expires {seconds}");
+        assert!(late.text.contains("(15 min.)") || late.text.contains("15 min."), "{}", late.text);
+    }
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::extract;
 use crate::fact::{Fact, Pod, Source};
-use crate::observe::Observer;
+use crate::observe::{Observer, words};
 
 /// One object by name.
 pub(crate) struct Single {
@@ -105,7 +105,7 @@ pub(crate) async fn read_single(observer: &Observer, single: &Single) -> (Fact, 
     let (fact, version) = match single.api.get_opt(&single.name).await {
         Ok(Some(object)) => ((single.extract)(&json(&object)), version(&object.metadata)),
         Ok(None) => (Fact::Absent { what: single.what() }, 0),
-        Err(error) => (Fact::Failure { what: single.what(), error: error.to_string() }, 0),
+        Err(error) => (Fact::Failure { what: single.what(), error: words(&error) }, 0),
     };
     observer.recorder.record(single.source, fact.clone());
     (fact, version)
@@ -132,8 +132,7 @@ pub(crate) async fn selector(observer: &Observer, group: &Group) -> String {
 
 /// The selector for a Deployment's pods, or why there is none.
 pub(crate) async fn try_selector(observer: &Observer, group: &Group) -> Result<String, String> {
-    let object =
-        observer.deployments(&group.namespace).get(&group.deployment).await.map_err(|error| error.to_string())?;
+    let object = observer.deployments(&group.namespace).get(&group.deployment).await.map_err(|error| words(&error))?;
     extract::selector(&json(&object)).ok_or_else(|| "the Deployment has no matchLabels".to_owned())
 }
 
@@ -154,7 +153,7 @@ pub(crate) async fn observe_pods(observer: Observer, group: Group) {
                 }
                 Err(error) => {
                     let what = format!("pods of Deployment/{}", group.deployment);
-                    observer.recorder.failure(group.source, &what, error);
+                    observer.recorder.failure(group.source, &what, words(&error));
                     continue;
                 }
             },
@@ -190,7 +189,7 @@ pub(crate) async fn observe_events(observer: Observer) {
 pub(crate) async fn read_events(observer: &Observer, seen: &mut BTreeSet<(String, String)>) {
     let list = match observer.events().list(&ListParams::default()).await {
         Ok(list) => list,
-        Err(error) => return observer.recorder.failure(Source::Events, "Events", error),
+        Err(error) => return observer.recorder.failure(Source::Events, "Events", words(&error)),
     };
     for event in list.items {
         let key = (event.uid().unwrap_or_default(), event.resource_version().unwrap_or_default());
