@@ -7,6 +7,7 @@ pub(crate) mod quantity;
 pub(crate) mod schema;
 pub(crate) mod services;
 pub(crate) mod validation;
+pub(crate) mod volumes;
 
 use serde_json::{Value, json};
 
@@ -33,6 +34,7 @@ pub(crate) fn admit(
     escalation::check(asked, old, object)?;
     if operation == Operation::Create {
         check_definition(asked, object)?;
+        check_controller(asked, object)?;
         check_namespace(asked, object)?;
     }
     if resource.kind == "Job" && operation == Operation::Create {
@@ -45,6 +47,15 @@ pub(crate) fn admit(
             object["spec"] = json!({"finalizers": ["kubernetes"]});
             object["status"] = json!({"phase": "Active"});
         }
+        ("PersistentVolumeClaim", Operation::Create) => {
+            volumes::choose_class(asked.cluster, object);
+            object["status"] = json!({"phase": "Pending"});
+        }
+        ("PersistentVolume", Operation::Create) => {
+            volumes::set_reclaim_policy(object);
+            object["status"] = json!({"phase": "Pending"});
+        }
+        ("Ingress", Operation::Create) => object["status"] = json!({"loadBalancer": {}}),
         ("HorizontalPodAutoscaler", Operation::Create) => object["status"] = json!({"desiredReplicas": 0}),
         ("Service", _) => services::allocate(asked, old, object)?,
         ("Deployment" | "ReplicaSet" | "StatefulSet" | "DaemonSet" | "Job", Operation::Create) => {
@@ -78,6 +89,17 @@ fn check_definition(asked: &Asked<'_>, object: &Value) -> Result<(), Status> {
     }
     let name = object["metadata"]["name"].as_str().unwrap_or_default();
     let why = "create not allowed while custom resource definition is terminating";
+    Err(Status::forbidden(&resource.group, &resource.plural, name, why))
+}
+
+/// Nothing is created that nobody would ever look at.
+fn check_controller(asked: &Asked<'_>, object: &Value) -> Result<(), Status> {
+    let resource = &asked.resource;
+    if resource.kind != "ReplicationController" || resource.custom.is_some() {
+        return Ok(());
+    }
+    let name = object["metadata"]["name"].as_str().unwrap_or_default();
+    let why = "the local cluster has no controller for ReplicationControllers; use a Deployment";
     Err(Status::forbidden(&resource.group, &resource.plural, name, why))
 }
 

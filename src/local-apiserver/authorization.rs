@@ -9,7 +9,8 @@ use http::Method;
 use serde_json::json;
 
 use crate::cluster::Cluster;
-use crate::request::{Call, Target};
+use crate::request::{Call, Query, Target};
+use crate::selector;
 use crate::status::Status;
 use crate::user::User;
 
@@ -27,7 +28,7 @@ pub(crate) struct Attributes {
 }
 
 impl Attributes {
-    pub(crate) fn of(target: &Target, verb: &str) -> Self {
+    pub(crate) fn of(target: &Target, verb: &str, query: &Query) -> Self {
         // The authoriser sees a namespace's own requests as requests inside it.
         let own = target.plural == "namespaces" && target.group.is_empty() && target.namespace.is_empty();
         Self {
@@ -36,7 +37,7 @@ impl Attributes {
             resource: target.plural.clone(),
             subresource: target.subresource.clone(),
             namespace: if own { target.name.clone() } else { target.namespace.clone() },
-            name: target.name.clone(),
+            name: if target.name.is_empty() { named_by_selector(verb, query) } else { target.name.clone() },
             path: None,
         }
     }
@@ -49,6 +50,16 @@ impl Attributes {
             format!("{}/{}", self.resource, self.subresource)
         }
     }
+}
+
+/// The one object that a list or watch is about: with `metadata.name=x` it needs no more than a right on `x`. A deletion of
+/// many always needs the right on all.
+fn named_by_selector(verb: &str, query: &Query) -> String {
+    if !matches!(verb, "list" | "watch") {
+        return String::new();
+    }
+    let named = selector::name_required(query.get("fieldSelector").unwrap_or_default()).unwrap_or_default();
+    if matches!(named.as_str(), "." | "..") || named.contains(['/', '%']) { String::new() } else { named }
 }
 
 /// Whether it is allowed, and by what.

@@ -83,7 +83,7 @@ fn version(cluster: &Cluster) -> serde_json::Value {
 
 async fn on_resource(cluster: &Arc<Cluster>, call: &Call, target: Target) -> Result<Reply, Status> {
     let verb = target.verb(&call.method, &call.query);
-    authorization::check(cluster, &call.user, &Attributes::of(&target, verb))?;
+    authorization::check(cluster, &call.user, &Attributes::of(&target, verb, &call.query))?;
     if let Some(service) = aggregation::service_for(cluster, &target.group, &target.version) {
         return Ok(aggregation::proxy(cluster, &service, call).await);
     }

@@ -48,7 +48,10 @@ static SCHEMAS: LazyLock<Schemas> = LazyLock::new(|| {
         "" "v1" "LimitRange" api::core::v1::LimitRange;
         "" "v1" "Namespace" api::core::v1::Namespace;
         "" "v1" "Node" api::core::v1::Node;
+        "" "v1" "PersistentVolume" api::core::v1::PersistentVolume;
+        "" "v1" "PersistentVolumeClaim" api::core::v1::PersistentVolumeClaim;
         "" "v1" "Pod" api::core::v1::Pod;
+        "" "v1" "ReplicationController" api::core::v1::ReplicationController;
         "" "v1" "ResourceQuota" api::core::v1::ResourceQuota;
         "" "v1" "Secret" api::core::v1::Secret;
         "" "v1" "Service" api::core::v1::Service;
@@ -63,12 +66,16 @@ static SCHEMAS: LazyLock<Schemas> = LazyLock::new(|| {
         "batch" "v1" "Job" api::batch::v1::Job;
         "coordination.k8s.io" "v1" "Lease" api::coordination::v1::Lease;
         "discovery.k8s.io" "v1" "EndpointSlice" api::discovery::v1::EndpointSlice;
+        "networking.k8s.io" "v1" "Ingress" api::networking::v1::Ingress;
+        "networking.k8s.io" "v1" "IngressClass" api::networking::v1::IngressClass;
+        "networking.k8s.io" "v1" "NetworkPolicy" api::networking::v1::NetworkPolicy;
         "policy" "v1" "PodDisruptionBudget" api::policy::v1::PodDisruptionBudget;
         "rbac.authorization.k8s.io" "v1" "ClusterRole" api::rbac::v1::ClusterRole;
         "rbac.authorization.k8s.io" "v1" "ClusterRoleBinding" api::rbac::v1::ClusterRoleBinding;
         "rbac.authorization.k8s.io" "v1" "Role" api::rbac::v1::Role;
         "rbac.authorization.k8s.io" "v1" "RoleBinding" api::rbac::v1::RoleBinding;
         "scheduling.k8s.io" "v1" "PriorityClass" api::scheduling::v1::PriorityClass;
+        "storage.k8s.io" "v1" "StorageClass" api::storage::v1::StorageClass;
     }
     let mut definitions = generator.take_definitions(false);
     definitions.values_mut().for_each(publish);

@@ -45,6 +45,14 @@ impl Selector {
     }
 }
 
+/// The name that a field selector asks for, if it asks for one.
+pub(crate) fn name_required(fields: &str) -> Option<String> {
+    fields.split(',').find_map(|part| {
+        let (key, value) = part.split_once("==").or_else(|| part.split_once('='))?;
+        (key == "metadata.name").then(|| value.to_owned())
+    })
+}
+
 /// Fields that may be selected by, besides name and namespace.
 fn selectable(resource: &Resource) -> &'static [&'static str] {
     match (resource.group.as_str(), resource.kind.as_str()) {
@@ -193,6 +201,14 @@ mod tests {
 
     fn pods() -> &'static Resource {
         BUILT_IN.iter().find(|resource| resource.kind == "Pod").unwrap()
+    }
+
+    #[test]
+    fn only_an_equal_name_is_a_name() {
+        let named = |fields: &str| name_required(fields);
+        assert_eq!(named("a=b,metadata.name=x").as_deref(), Some("x"));
+        assert_eq!(named("metadata.name==x").as_deref(), Some("x"));
+        assert_eq!((named("metadata.name!=x"), named("metadata.namespace=x"), named("")), (None, None, None));
     }
 
     #[test]

@@ -209,5 +209,7 @@ async fn a_pod_is_evicted_only_where_its_budget_has_something_left() {
     assert_eq!(client.get(&format!("{budgets}/b")).await.unwrap()["status"]["disruptionsAllowed"], 0);
 }
 
+mod kinds;
+mod narrow_rights;
 mod ownership;
 mod sizes;

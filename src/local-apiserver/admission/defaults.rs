@@ -34,6 +34,13 @@ pub(crate) fn apply(resource: &Resource, object: &mut Value) {
         "Service" => service(&mut object["spec"]),
         "HorizontalPodAutoscaler" => autoscaler(&mut object["spec"]),
         "ClusterRoleBinding" | "RoleBinding" => binding(object),
+        "PersistentVolumeClaim" | "PersistentVolume" => set(&mut object["spec"], "volumeMode", "Filesystem".into()),
+        "StorageClass" => {
+            set(object, "reclaimPolicy", "Delete".into());
+            set(object, "volumeBindingMode", "Immediate".into());
+        }
+        "NetworkPolicy" => network_policy(&mut object["spec"]),
+        "LimitRange" => limit_range(&mut object["spec"]),
         "Secret" => {
             set(object, "type", "Opaque".into());
             string_data(object);
@@ -173,6 +180,35 @@ fn binding(object: &mut Value) {
     for subject in object["subjects"].as_array_mut().into_iter().flatten() {
         if matches!(subject["kind"].as_str(), Some("User" | "Group")) {
             set(subject, "apiGroup", "rbac.authorization.k8s.io".into());
+        }
+    }
+}
+
+fn network_policy(spec: &mut Value) {
+    let egress = spec["egress"].as_array().is_some_and(|rules| !rules.is_empty());
+    set(spec, "policyTypes", if egress { json!(["Ingress", "Egress"]) } else { json!(["Ingress"]) });
+    for direction in ["ingress", "egress"] {
+        for rule in spec[direction].as_array_mut().into_iter().flatten() {
+            for port in rule["ports"].as_array_mut().into_iter().flatten() {
+                set(port, "protocol", "TCP".into());
+            }
+        }
+    }
+}
+
+/// A container's default limit is its maximum, its default request that limit, or else the minimum.
+fn limit_range(spec: &mut Value) {
+    for limit in spec["limits"].as_array_mut().into_iter().flatten() {
+        if limit["type"] != "Container" {
+            continue;
+        }
+        for (field, from) in [("default", "max"), ("defaultRequest", "default"), ("defaultRequest", "min")] {
+            for (name, amount) in limit[from].as_object().cloned().into_iter().flatten() {
+                if !limit[field].is_object() {
+                    limit[field] = json!({});
+                }
+                set(&mut limit[field], &name, amount);
+            }
         }
     }
 }

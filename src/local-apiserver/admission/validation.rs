@@ -5,9 +5,11 @@ mod container;
 mod data;
 mod event;
 mod metadata;
+mod network;
 mod pod;
 pub(crate) mod rbac;
 mod service;
+mod storage;
 #[cfg(test)]
 mod tests;
 mod workload;
@@ -45,6 +47,11 @@ pub(crate) fn check(resource: &Resource, old: Option<&Value>, object: &Value, er
         "Job" => workload::job(old, object, errors),
         "PodDisruptionBudget" => workload::budget(spec, errors),
         "ConfigMap" | "Secret" => data::check(resource, old, object, errors),
+        "PersistentVolumeClaim" => storage::claim(old, object, errors),
+        "PersistentVolume" => storage::volume(spec, errors),
+        "StorageClass" => storage::class(old, object, errors),
+        "Ingress" => network::ingress(spec, errors),
+        "IngressClass" => network::ingress_class(old, spec, errors),
         "Event" => event::check(resource, object, errors),
         "Pod" => {
             pod::check(spec, "spec", errors);

@@ -100,11 +100,49 @@ fn check_question(spec: &Value, user: &User) -> Result<(), Status> {
         let detail = "exactly one of nonResourceAttributes or resourceAttributes must be specified";
         errors.push(FieldError::invalid("spec.resourceAttributes", &Value::Null, detail));
     }
+    for kind in ["fieldSelector", "labelSelector"] {
+        check_selector(&on[kind], &format!("spec.resourceAttributes.{kind}"), &mut errors);
+    }
     if user.name.is_empty() && user.groups.is_empty() {
         errors.push(FieldError::invalid("spec.user", &"".into(), "at least one of user or group must be specified"));
     }
     // Reviews are refused without their kind, as the real server does it.
     if errors.is_empty() { Ok(()) } else { Err(Status::invalid("authorization.k8s.io", "", "", &errors)) }
+}
+
+/// A selector of a question: roles do not look at it, but it must be one.
+fn check_selector(selector: &Value, at: &str, errors: &mut Vec<FieldError>) {
+    if !selector.is_object() {
+        return;
+    }
+    let raw = selector["rawSelector"].as_str().unwrap_or_default();
+    let requirements = selector["requirements"].as_array().map(Vec::as_slice).unwrap_or_default();
+    if !raw.is_empty() && !requirements.is_empty() {
+        let detail = "may not specified at the same time as requirements";
+        errors.push(FieldError::invalid(format!("{at}.rawSelector"), &raw.into(), detail));
+    }
+    if raw.is_empty() && requirements.is_empty() {
+        let detail = format!("when {at} is specified, requirements or rawSelector is required");
+        errors.push(FieldError::required(format!("{at}.requirements"), &detail));
+    }
+    for (index, requirement) in requirements.iter().enumerate() {
+        let at = format!("{at}.requirements[{index}]");
+        let given = requirement["values"].as_array().is_some_and(|values| !values.is_empty());
+        match requirement["operator"].as_str().unwrap_or_default() {
+            "In" | "NotIn" if !given => {
+                let detail = "must be specified when `operator` is 'In' or 'NotIn'";
+                errors.push(FieldError::required(format!("{at}.values"), detail));
+            }
+            "Exists" | "DoesNotExist" if given => {
+                let detail = "may not be specified when `operator` is 'Exists' or 'DoesNotExist'";
+                errors.push(FieldError::forbidden(format!("{at}.values"), detail));
+            }
+            _ => {}
+        }
+        if requirement["key"].as_str().unwrap_or_default().is_empty() {
+            errors.push(FieldError::required(format!("{at}.key"), "must be specified"));
+        }
+    }
 }
 
 /// May the caller (`own`), or else the user that the question names, do it?

@@ -70,6 +70,7 @@ fn workloads(verbs: &[&str]) -> Vec<Value> {
         rule(&["apps"], APPS, verbs, &[]),
         rule(&["autoscaling"], &["horizontalpodautoscalers", "horizontalpodautoscalers/status"], verbs, &[]),
         rule(&["batch"], &["cronjobs", "cronjobs/status", "jobs", "jobs/status"], verbs, &[]),
+        rule(&["networking.k8s.io"], &["ingresses", "ingresses/status", "networkpolicies"], verbs, &[]),
         rule(&["policy"], &["poddisruptionbudgets", "poddisruptionbudgets/status"], verbs, &[]),
         rule(&["discovery.k8s.io"], &["endpointslices"], verbs, &[]),
         rule(&["events.k8s.io"], &["events"], verbs, &[]),

@@ -133,6 +133,9 @@ pub(crate) fn has_generation(resource: &Resource) -> bool {
                 | "CustomResourceDefinition"
                 | "EndpointSlice"
                 | "PriorityClass"
+                | "Ingress"
+                | "IngressClass"
+                | "NetworkPolicy"
         )
 }
 

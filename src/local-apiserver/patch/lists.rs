@@ -103,6 +103,8 @@ fn merged_by(owner: &str, name: &str) -> ListKind {
         | ("Container" | "EphemeralContainer", "env")
         | ("PodStatus", "resourceClaimStatuses")
         | ("ContainerStatus", "allocatedResourcesStatus")
+        | ("ValidatingWebhookConfiguration" | "MutatingWebhookConfiguration", "webhooks")
+        | ("ValidatingWebhook" | "MutatingWebhook", "matchConditions")
         | ("ServiceAccount", "secrets") => map(&["name"]),
         ("Container" | "EphemeralContainer" | "ContainerStatus", "volumeMounts") => map(&["mountPath"]),
         ("Container" | "EphemeralContainer", "volumeDevices") => map(&["devicePath"]),

@@ -15,21 +15,25 @@ PACKAGES = {  # proto package -> folder
     **{
         f"k8s.io.api.{group.replace('/', '.')}": f"api@{VERSION}/{group}"
         for group in (
-            "core/v1 apps/v1 autoscaling/v1 autoscaling/v2 batch/v1 coordination/v1 discovery/v1 events/v1 policy/v1 "
-            "rbac/v1 scheduling/v1 authentication/v1 authorization/v1"
+            "core/v1 apps/v1 autoscaling/v1 autoscaling/v2 batch/v1 coordination/v1 discovery/v1 events/v1 networking/v1 "
+            "policy/v1 rbac/v1 scheduling/v1 storage/v1 authentication/v1 authorization/v1 admissionregistration/v1"
         ).split()
     },
     "k8s.io.apimachinery.pkg.apis.meta.v1": f"apimachinery@{VERSION}/pkg/apis/meta/v1",
     "k8s.io.kube_aggregator.pkg.apis.apiregistration.v1": f"kube-aggregator@{VERSION}/pkg/apis/apiregistration/v1",
 }
 KINDS = {  # what is served, by group
-    "core": "ConfigMap Endpoints Event LimitRange Namespace Node Pod ResourceQuota Secret Service ServiceAccount Binding",
+    "core": "ConfigMap Endpoints Event LimitRange Namespace Node PersistentVolume PersistentVolumeClaim Pod "
+    "ReplicationController ResourceQuota Secret Service ServiceAccount Binding",
+    "admissionregistration": "MutatingWebhookConfiguration ValidatingWebhookConfiguration",
     "apps": "ControllerRevision DaemonSet Deployment ReplicaSet StatefulSet",
     "autoscaling": "HorizontalPodAutoscaler Scale",
     "batch": "CronJob Job",
     "coordination": "Lease",
     "discovery": "EndpointSlice",
     "events": "Event",
+    "networking": "Ingress IngressClass NetworkPolicy",
+    "storage": "StorageClass",
     "policy": "Eviction PodDisruptionBudget",
     "rbac": "ClusterRole ClusterRoleBinding Role RoleBinding",
     "scheduling": "PriorityClass",

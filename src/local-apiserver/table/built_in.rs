@@ -1,7 +1,9 @@
 //! The cells of built-in kinds.
 
 mod autoscaler;
+mod network;
 mod pod;
+mod volume;
 
 use serde_json::{Value, json};
 
@@ -49,7 +51,9 @@ pub(crate) fn cells(resource: &Resource, object: &Value, now: jiff::Timestamp) -
         "Pod" => pod::cells(object, created, now),
         "HorizontalPodAutoscaler" => autoscaler::cells(object, created),
         "Event" => event(object, now),
-        "Deployment" | "ReplicaSet" | "StatefulSet" | "Job" => workload(resource, object, created, now),
+        "Deployment" | "ReplicaSet" | "ReplicationController" | "StatefulSet" | "Job" => {
+            workload(resource, object, created, now)
+        }
         "Service" => service(object, created),
         "Node" => node(object, created),
         "Namespace" => vec![name, status["phase"].clone(), created],
@@ -57,7 +61,7 @@ pub(crate) fn cells(resource: &Resource, object: &Value, now: jiff::Timestamp) -
         "ConfigMap" => vec![name, (count(&object["data"]) + count(&object["binaryData"])).into(), created],
         "Lease" => vec![name, spec["holderIdentity"].clone(), created],
         "APIService" => api_service(object, created),
-        "CustomResourceDefinition" | "Role" | "ClusterRole" => {
+        "CustomResourceDefinition" | "Role" | "ClusterRole" | "LimitRange" => {
             vec![name, object["metadata"]["creationTimestamp"].clone()]
         }
         "RoleBinding" | "ClusterRoleBinding" => binding(object, created),
@@ -85,8 +89,27 @@ pub(crate) fn cells(resource: &Resource, object: &Value, now: jiff::Timestamp) -
             ]
         }
         "CronJob" => cron_job(object, created, now),
+        "PersistentVolume" => volume::volume(object, created),
+        "PersistentVolumeClaim" => volume::claim(object, created),
+        "StorageClass" => volume::class(object, created),
+        "Ingress" => network::ingress(object, created),
+        "IngressClass" => network::ingress_class(object, created),
+        "NetworkPolicy" => vec![name, selector(&spec["podSelector"]), created],
+        "ResourceQuota" => quota(object, created),
         _ => vec![name, created],
     }
+}
+
+/// What is used of each limit; limits of limits stand apart.
+fn quota(object: &Value, created: Value) -> Vec<Value> {
+    let status = &object["status"];
+    let hard = status["hard"].as_object().into_iter().flatten();
+    let shown = |(name, most): (&String, &Value)| {
+        format!("{name}: {}/{}", text_or(&status["used"][name], "0"), text_or(most, "0"))
+    };
+    let (limits, requests): (Vec<_>, Vec<_>) = hard.partition(|(name, _)| name.starts_with("limits."));
+    let joined = |parts: Vec<_>| Value::from(parts.into_iter().map(shown).collect::<Vec<_>>().join(", "));
+    vec![object["metadata"]["name"].clone(), joined(requests), joined(limits), created]
 }
 
 fn cron_job(object: &Value, created: Value, now: jiff::Timestamp) -> Vec<Value> {
@@ -124,7 +147,7 @@ fn workload(resource: &Resource, object: &Value, created: Value, now: jiff::Time
             images,
             selector(&spec["selector"]),
         ],
-        "ReplicaSet" => vec![
+        "ReplicaSet" | "ReplicationController" => vec![
             name,
             number(&spec["replicas"]).into(),
             number(&status["replicas"]).into(),

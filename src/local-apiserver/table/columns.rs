@@ -19,7 +19,9 @@ fn rows(kind: &str) -> &'static [&'static str] {
         "Deployment" => {
             &["Ready s", "Up-to-date s", "Available s", "Age s", "Containers s+", "Images s+", "Selector s+"]
         }
-        "ReplicaSet" => &["Desired i", "Current i", "Ready i", "Age s", "Containers s+", "Images s+", "Selector s+"],
+        "ReplicaSet" | "ReplicationController" => {
+            &["Desired i", "Current i", "Ready i", "Age s", "Containers s+", "Images s+", "Selector s+"]
+        }
         "StatefulSet" => &["Ready s", "Age s", "Containers s+", "Images s+"],
         "Job" => &["Status s", "Completions s", "Duration s", "Age s", "Containers s+", "Images s+", "Selector s+"],
         "Service" => &["Type s", "Cluster-IP s", "External-IP s", "Port(s) s", "Age s", "Selector s+"],
@@ -42,9 +44,10 @@ fn rows(kind: &str) -> &'static [&'static str] {
         "Endpoints" => &["Endpoints s", "Age s"],
         "EndpointSlice" => &["AddressType s", "Ports s", "Endpoints s", "Age s"],
         "APIService" => &["Service s", "Available s", "Age s"],
-        "CustomResourceDefinition" | "Role" | "ClusterRole" => &["Created At d"],
+        "CustomResourceDefinition" | "Role" | "ClusterRole" | "LimitRange" => &["Created At d"],
         "RoleBinding" | "ClusterRoleBinding" => &["Role s", "Age s", "Users s+", "Groups s+", "ServiceAccounts s+"],
         "PodDisruptionBudget" => &["Min Available s", "Max Unavailable s", "Allowed Disruptions i", "Age s"],
+        "ResourceQuota" => &["Request s", "Limit s", "Age s"],
         "PriorityClass" => &["Value i", "Global-Default b", "Age s", "PreemptionPolicy s"],
         "CronJob" => &[
             "Schedule s",
@@ -57,6 +60,41 @@ fn rows(kind: &str) -> &'static [&'static str] {
             "Images s+",
             "Selector s+",
         ],
+        _ => volumes_and_ways_in(kind),
+    }
+}
+
+/// Those of storage and of networking.
+fn volumes_and_ways_in(kind: &str) -> &'static [&'static str] {
+    match kind {
+        "PersistentVolume" => &[
+            "Capacity s",
+            "Access Modes s",
+            "Reclaim Policy s",
+            "Status s",
+            "Claim s",
+            "StorageClass s",
+            "VolumeAttributesClass s",
+            "Reason s",
+            "Age s",
+            "VolumeMode s+",
+        ],
+        "PersistentVolumeClaim" => &[
+            "Status s",
+            "Volume s",
+            "Capacity s",
+            "Access Modes s",
+            "StorageClass s",
+            "VolumeAttributesClass s",
+            "Age s",
+            "VolumeMode s+",
+        ],
+        "StorageClass" => {
+            &["Provisioner s", "ReclaimPolicy s", "VolumeBindingMode s", "AllowVolumeExpansion s", "Age s"]
+        }
+        "Ingress" => &["Class s", "Hosts s", "Address s", "Ports s", "Age s"],
+        "IngressClass" => &["Controller s", "Parameters s", "Age s"],
+        "NetworkPolicy" => &["Pod-Selector s", "Age s"],
         _ => &["Age s"],
     }
 }

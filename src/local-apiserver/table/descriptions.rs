@@ -58,9 +58,36 @@ pub(super) fn of(kind: &str, column: &str) -> String {
         ("EndpointSlice", "Ports") => (kind, "ports"),
         ("EndpointSlice", "Endpoints") => (kind, "endpoints"),
         ("RoleBinding" | "ClusterRoleBinding", "Role") => (kind, "roleRef"),
-        _ => return own_words(kind, column),
+        _ => match of_storage(kind, column) {
+            Some((owner, field)) => (owner, field),
+            None => return own_words(kind, column),
+        },
     };
     described(owner, field)
+}
+
+/// The fields that columns of volumes and the like show.
+fn of_storage<'a>(kind: &'a str, column: &str) -> Option<(&'a str, &'static str)> {
+    Some(match (kind, column) {
+        ("PersistentVolume", "Capacity") => ("PersistentVolumeSpec", "capacity"),
+        ("PersistentVolume", "Access Modes") => ("PersistentVolumeSpec", "accessModes"),
+        ("PersistentVolume", "Reclaim Policy") => ("PersistentVolumeSpec", "persistentVolumeReclaimPolicy"),
+        ("PersistentVolume", "Status") => ("PersistentVolumeStatus", "phase"),
+        ("PersistentVolume", "Claim") => ("PersistentVolumeSpec", "claimRef"),
+        ("PersistentVolume", "Reason") => ("PersistentVolumeStatus", "reason"),
+        ("PersistentVolume", "VolumeMode") => ("PersistentVolumeSpec", "volumeMode"),
+        ("PersistentVolumeClaim", "Status") => ("PersistentVolumeClaimStatus", "phase"),
+        ("PersistentVolumeClaim", "Volume") => ("PersistentVolumeClaimSpec", "volumeName"),
+        ("PersistentVolumeClaim", "Capacity") => ("PersistentVolumeClaimStatus", "capacity"),
+        ("PersistentVolumeClaim", "Access Modes") => ("PersistentVolumeClaimStatus", "accessModes"),
+        ("PersistentVolumeClaim", "VolumeMode") => ("PersistentVolumeClaimSpec", "volumeMode"),
+        ("StorageClass", "Provisioner") => (kind, "provisioner"),
+        ("StorageClass", "ReclaimPolicy") => (kind, "reclaimPolicy"),
+        ("StorageClass", "VolumeBindingMode") => (kind, "volumeBindingMode"),
+        ("StorageClass", "AllowVolumeExpansion") => (kind, "allowVolumeExpansion"),
+        ("NetworkPolicy", "Pod-Selector") => ("NetworkPolicySpec", "podSelector"),
+        _ => return None,
+    })
 }
 
 fn described(owner: &str, field: &str) -> String {
@@ -85,6 +112,24 @@ fn own_words(kind: &str, column: &str) -> String {
         (_, "Images") => "Images referenced by each container in the template.",
         ("Job", "Status") => "Status of the job.",
         ("Job", "Duration") => "Time required to complete the job.",
+        ("PersistentVolume", "StorageClass") => "StorageClass of the pv",
+        ("PersistentVolume", "VolumeAttributesClass") => "VolumeAttributesClass of the pv",
+        ("PersistentVolumeClaim", "StorageClass") => "StorageClass of the pvc",
+        ("PersistentVolumeClaim", "VolumeAttributesClass") => "VolumeAttributesClass of the pvc",
+        ("Ingress", "Class") => {
+            "The name of the IngressClass resource that should be used for additional configuration"
+        }
+        ("Ingress", "Hosts") => "Hosts that incoming requests are matched against before the ingress rule",
+        ("Ingress", "Address") => "Address is a list containing ingress points for the load-balancer",
+        ("Ingress", "Ports") => "Ports of TLS configurations that open",
+        ("IngressClass", "Controller") => "Controller that is responsible for handling this class",
+        ("IngressClass", "Parameters") => "A reference to a resource with additional parameters",
+        ("ResourceQuota", "Request") => {
+            "Request represents a minimum amount of cpu/memory that a container may consume."
+        }
+        ("ResourceQuota", "Limit") => {
+            "Limits control the maximum amount of cpu/memory that a container may use independent of contention on the node."
+        }
         ("PodDisruptionBudget", "Min Available") => "The minimum number of pods that must be available.",
         ("PodDisruptionBudget", "Max Unavailable") => "The maximum number of pods that may be unavailable.",
         ("PodDisruptionBudget", "Allowed Disruptions") => {

@@ -1,0 +1,34 @@
+//! What claims to volumes and volumes get when they are made.
+
+use serde_json::Value;
+
+use crate::cluster::Cluster;
+
+const IS_DEFAULT: &str = "storageclass.kubernetes.io/is-default-class";
+/// The older way to name a class.
+const CLASS: &str = "volume.beta.kubernetes.io/storage-class";
+
+/// A claim that names no class gets the default one, if there is one: of several, the newest.
+pub(super) fn choose_class(cluster: &Cluster, claim: &mut Value) {
+    let metadata = &claim["metadata"];
+    if !claim["spec"]["storageClassName"].is_null() || metadata["annotations"][CLASS].is_string() {
+        return;
+    }
+    let (classes, _) = cluster.store.list("storageclasses.storage.k8s.io", None);
+    let defaults = classes.iter().filter(|class| class["metadata"]["annotations"][IS_DEFAULT] == "true");
+    let text = |class: &Value, field: &str| class["metadata"][field].as_str().unwrap_or_default().to_owned();
+    // Those made in the same second go by name.
+    let newest =
+        defaults.max_by_key(|class| (text(class, "creationTimestamp"), std::cmp::Reverse(text(class, "name"))));
+    if let Some(class) = newest {
+        claim["spec"]["storageClassName"] = class["metadata"]["name"].clone();
+    }
+}
+
+/// Volumes that people make stay when their claim goes.
+pub(super) fn set_reclaim_policy(volume: &mut Value) {
+    let policy = &mut volume["spec"]["persistentVolumeReclaimPolicy"];
+    if policy.is_null() {
+        *policy = "Retain".into();
+    }
+}

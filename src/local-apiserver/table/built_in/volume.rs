@@ -1,0 +1,76 @@
+//! Volumes, claims to them, and the classes of both.
+
+use serde_json::{Value, json};
+
+use super::text_or;
+
+/// `RWO,ROX`.
+fn modes(list: &Value) -> Value {
+    let short = |mode: &Value| match mode.as_str() {
+        Some("ReadWriteOnce") => "RWO",
+        Some("ReadOnlyMany") => "ROX",
+        Some("ReadWriteMany") => "RWX",
+        Some("ReadWriteOncePod") => "RWOP",
+        _ => "",
+    };
+    list.as_array().into_iter().flatten().map(short).collect::<Vec<_>>().join(",").into()
+}
+
+fn phase(object: &Value) -> Value {
+    if object["metadata"]["deletionTimestamp"].is_null() {
+        text_or(&object["status"]["phase"], "").into()
+    } else {
+        "Terminating".into()
+    }
+}
+
+pub(super) fn volume(object: &Value, created: Value) -> Vec<Value> {
+    let (spec, claim) = (&object["spec"], &object["spec"]["claimRef"]);
+    let claim = match claim["name"].as_str() {
+        Some(name) => format!("{}/{name}", text_or(&claim["namespace"], "")),
+        None => String::new(),
+    };
+    vec![
+        object["metadata"]["name"].clone(),
+        text_or(&spec["capacity"]["storage"], "0").into(),
+        modes(&spec["accessModes"]),
+        text_or(&spec["persistentVolumeReclaimPolicy"], "").into(),
+        phase(object),
+        claim.into(),
+        text_or(&spec["storageClassName"], "").into(),
+        text_or(&spec["volumeAttributesClassName"], "<unset>").into(),
+        text_or(&object["status"]["reason"], "").into(),
+        created,
+        text_or(&spec["volumeMode"], "<unset>").into(),
+    ]
+}
+
+pub(super) fn claim(object: &Value, created: Value) -> Vec<Value> {
+    let (spec, status) = (&object["spec"], &object["status"]);
+    let bound = spec["volumeName"].as_str().is_some_and(|name| !name.is_empty());
+    vec![
+        object["metadata"]["name"].clone(),
+        phase(object),
+        text_or(&spec["volumeName"], "").into(),
+        if bound { text_or(&status["capacity"]["storage"], "0") } else { String::new() }.into(),
+        if bound { modes(&status["accessModes"]) } else { "".into() },
+        text_or(&spec["storageClassName"], "").into(),
+        text_or(&spec["volumeAttributesClassName"], "<unset>").into(),
+        created,
+        text_or(&spec["volumeMode"], "<unset>").into(),
+    ]
+}
+
+pub(super) fn class(object: &Value, created: Value) -> Vec<Value> {
+    let annotations = &object["metadata"]["annotations"];
+    let default = annotations["storageclass.kubernetes.io/is-default-class"] == "true";
+    let name = text_or(&object["metadata"]["name"], "");
+    vec![
+        if default { json!(format!("{name} (default)")) } else { json!(name) },
+        object["provisioner"].clone(),
+        text_or(&object["reclaimPolicy"], "Delete").into(),
+        text_or(&object["volumeBindingMode"], "Immediate").into(),
+        (object["allowVolumeExpansion"] == true).into(),
+        created,
+    ]
+}
