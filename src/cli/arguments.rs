@@ -107,7 +107,7 @@ pub enum Output {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Provision, deploy, send, prove 0 → 3 → 0, tear down, write a report
-    Demo(Verify),
+    Demo(Demo),
     /// Show what `up` would change
     Plan(Plan),
     /// Provision the cloud's resources and deploy the operator and the consumer
@@ -179,6 +179,9 @@ pub struct Plan {
     /// Show the plan of `down` instead
     #[arg(long)]
     pub destroy: bool,
+    /// The programs that stand for images
+    #[command(flatten)]
+    pub images: Programs,
 }
 
 /// `up`.
@@ -190,6 +193,9 @@ pub struct Up {
     /// First send this program to the registry of --image, with the credentials of `docker login`
     #[arg(long)]
     pub push: bool,
+    /// The programs that stand for images
+    #[command(flatten)]
+    pub images: Programs,
 }
 
 /// `down`.
@@ -218,6 +224,17 @@ pub struct Verify {
     /// First send this program to the registry of --image (demo)
     #[arg(long)]
     pub push: bool,
+}
+
+/// `demo`.
+#[derive(Debug, Args)]
+pub struct Demo {
+    /// What is proved
+    #[command(flatten)]
+    pub verify: Verify,
+    /// The programs that stand for images
+    #[command(flatten)]
+    pub images: Programs,
 }
 
 /// `outputs`.
@@ -325,18 +342,29 @@ pub struct LocalRun {
     /// Certificates (PEM) by which issuers of web identity tokens are trusted, besides those of its own clusters
     #[arg(long, value_name = "FILE")]
     pub trust: Option<PathBuf>,
-    /// Run containers of image NAME as this program of this machine
-    #[arg(long = "run-image", value_name = "NAME=PROGRAM", value_parser = image)]
-    pub images: Vec<(String, PathBuf)>,
+    /// The programs that stand for images
+    #[command(flatten)]
+    pub images: Programs,
+    /// The programs that stand for images have been written down already (given by `local start`)
+    #[arg(long, hide = true)]
+    pub mapped: bool,
+}
+
+/// The programs that stand for images on the local target.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Programs {
+    /// Run containers of IMAGE as this program of this machine (local target); may be repeated
+    ///
+    /// IMAGE is a whole reference, a repository (all of its tags), or the last part of its name; PROGRAM is a path, seen
+    /// from the current folder. `images:` in the stack file does the same for good.
+    #[arg(long = "run-image", value_name = "IMAGE=PROGRAM", value_parser = image)]
+    pub run: Vec<(String, PathBuf)>,
 }
 
 fn image(text: &str) -> Result<(String, PathBuf), String> {
     match text.split_once('=') {
-        Some((name, program)) if !name.is_empty() && std::path::Path::new(program).is_file() => {
-            Ok((name.to_owned(), program.into()))
-        }
-        Some((_, program)) => Err(format!("there is no program {program:?}")),
-        None => Err("give NAME=PROGRAM".to_owned()),
+        Some((name, program)) if !name.is_empty() && !program.is_empty() => Ok((name.to_owned(), program.into())),
+        _ => Err("give IMAGE=PROGRAM".to_owned()),
     }
 }
 

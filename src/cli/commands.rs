@@ -27,6 +27,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::arguments::{Arguments, Command, Global};
 use crate::diagnostic::Outcome;
+use crate::images;
 use crate::place;
 use crate::settings::{self, Settings};
 use crate::signals::unless_stopped;
@@ -46,7 +47,7 @@ pub(crate) async fn run(arguments: Arguments, view: &View, stop: CancellationTok
     };
     let settings = settings::resolve(&global, view)?;
     match command {
-        Command::Local(local) => local::run(local, &target::place(&settings), &global, view, stop).await,
+        Command::Local(local) => local::run(local, &settings, &global, view, stop).await,
         Command::Operator(wanted) => manifests::run(wanted.command, &settings),
         Command::Env => env::run(&settings, view),
         Command::Status => Box::pin(unless_stopped(&stop, status::run(&settings, &global, view))).await,
@@ -78,12 +79,20 @@ async fn provisioning(
     view: &View,
     stop: CancellationToken,
 ) -> Outcome {
+    let images = match &command {
+        Command::Up(wanted) => images::resolve(settings, &wanted.images.run, true, view)?,
+        Command::Plan(wanted) => images::resolve(settings, &wanted.images.run, !wanted.destroy, view)?,
+        _ => images::Images::default(),
+    };
     let target = target::open(settings, global, Missing::Start).await?;
     let started = target.started;
     let keeps = matches!(command, Command::Up(_) | Command::Down(_));
     let outcome = match command {
         Command::Plan(wanted) => plan::run(wanted, settings, &target, view, stop).await,
-        Command::Up(wanted) => up::run(&wanted, settings, &target, view, stop, &Cell::new(false)).await,
+        Command::Up(wanted) => match images.store(settings, started) {
+            Ok(()) => up::run(&wanted, settings, &target, view, stop, &Cell::new(false)).await,
+            Err(wrong) => Err(wrong),
+        },
         Command::Down(wanted) => down::run(wanted.yes, settings, &target, view, stop).await,
         Command::Graph => graph::run(settings, &target, view, &stop),
         _ => unless_stopped(&stop, audit::run(settings, &target, view)).await,

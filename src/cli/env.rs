@@ -21,6 +21,11 @@ pub(crate) fn has_kubeconfig() -> bool {
     std::env::var("KUBECONFIG").is_ok_and(|value| !value.is_empty())
 }
 
+/// The user's own folder.
+pub(crate) fn home() -> Option<std::ffi::OsString> {
+    std::env::var_os("HOME").filter(|home| !home.is_empty())
+}
+
 /// Where programs are looked for.
 pub(crate) fn path() -> Option<std::ffi::OsString> {
     std::env::var_os("PATH")

@@ -13,6 +13,7 @@ mod diagnostic;
 mod engine;
 mod env;
 pub mod exit;
+mod images;
 mod logging;
 mod memory;
 mod place;

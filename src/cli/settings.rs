@@ -23,6 +23,8 @@ const TIME_SCALE_DEFAULT: f64 = 30.0;
 #[derive(Debug, Clone)]
 pub(crate) struct Settings {
     pub(crate) stack: Stack,
+    /// The stack file, if one was read.
+    pub(crate) file: Option<PathBuf>,
     /// Every key of the stack with its value and origin.
     pub(crate) keys: Vec<stack::Setting>,
     pub(crate) target: TargetName,
@@ -77,7 +79,8 @@ pub(crate) fn resolve(global: &Global, view: &View) -> Outcome<Settings> {
         return Err(vec![Diagnostic::error(text).help(help).exit(Exit::Usage)]);
     }
     let time_scale = global.time_scale.unwrap_or(if is_real_time { 1.0 } else { TIME_SCALE_DEFAULT });
-    Ok(Settings { stack, keys: settings, target: global.target, time_scale, folder })
+    let file = text.is_some().then(|| PathBuf::from(name));
+    Ok(Settings { stack, file, keys: settings, target: global.target, time_scale, folder })
 }
 
 /// One folder a stack and target: a state of the local cloud must never be taken for one of AWS.
@@ -133,7 +136,7 @@ fn remembered(folder: &Path) -> Vec<Override> {
     recorded.map(|(key, text)| Override { key: key.to_owned(), value: quoted(text), origin: Origin::State }).collect()
 }
 
-fn told(problem: &Problem, kind: fn(String) -> Diagnostic) -> Diagnostic {
+pub(crate) fn told(problem: &Problem, kind: fn(String) -> Diagnostic) -> Diagnostic {
     let text = problem.to_string();
     let summary = text.strip_suffix(&format!("; {}", problem.next_step)).unwrap_or(&text).to_owned();
     kind(summary).help(problem.next_step.clone()).exit(Exit::Usage)

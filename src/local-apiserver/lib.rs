@@ -63,7 +63,8 @@ pub struct Options {
     pub ca_pem: String,
     /// OIDC issuer of ServiceAccount tokens; its path is served here too.
     pub issuer: String,
-    /// `http://127.0.0.1:PORT` of the STS that EKS bearer tokens must point at.
+    /// `http://127.0.0.1:PORT` of the AWS endpoint: the STS that EKS bearer tokens must point at, and what the pod identity
+    /// webhook gives to pods.
     pub sts_endpoint: String,
     /// The EKS cluster's name, which bearer tokens must carry.
     pub cluster_name: String,

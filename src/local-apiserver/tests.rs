@@ -209,6 +209,42 @@ async fn a_pod_is_evicted_only_where_its_budget_has_something_left() {
     assert_eq!(client.get(&format!("{budgets}/b")).await.unwrap()["status"]["disruptionsAllowed"], 0);
 }
 
+#[tokio::test]
+async fn pods_of_a_role_are_given_the_endpoint_beside_it_unless_they_say_otherwise() {
+    let server = server();
+    let client = admin(&server);
+    let annotated = |extra: Value| {
+        let mut annotations = json!({"eks.amazonaws.com/role-arn": "arn:aws:iam::111122223333:role/app"});
+        annotations.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
+        json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "app", "annotations": annotations}})
+    };
+    client.create("/api/v1/namespaces/default/serviceaccounts", &annotated(json!({}))).await.unwrap();
+    let endpoint = async |name: &str, annotations: Value, container: Value| {
+        let mut main = json!({"name": "main", "image": "sh"});
+        main.as_object_mut().unwrap().extend(container.as_object().unwrap().clone());
+        let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "annotations": annotations},
+            "spec": {"serviceAccountName": "app", "containers": [main]}});
+        let made = client.create("/api/v1/namespaces/default/pods", &pod).await.unwrap();
+        let env = made["spec"]["containers"][0]["env"].as_array().unwrap().clone();
+        assert!(env.iter().any(|one| one["name"] == "AWS_ROLE_ARN"), "{env:#?}");
+        let mut said = env.iter().filter(|one| one["name"] == "AWS_ENDPOINT_URL").map(|one| one["value"].clone());
+        (said.next(), said.next())
+    };
+    let ours = (Some(json!("http://127.0.0.1:1")), None);
+    assert_eq!(endpoint("plain", json!({}), json!({})).await, ours);
+    let own = json!({"env": [{"name": "AWS_ENDPOINT_URL", "value": "http://own"}]});
+    assert_eq!(endpoint("own", json!({}), own).await, (Some(json!("http://own")), None));
+    // A ConfigMap may say it, and goes after single variables.
+    let sources = json!({"envFrom": [{"configMapRef": {"name": "settings"}}]});
+    assert_eq!(endpoint("sources", json!({}), sources).await, (None, None));
+    assert_eq!(endpoint("out", json!({"sluice.dev/aws-endpoint": "false"}), json!({})).await, (None, None));
+    let path = "/api/v1/namespaces/default/serviceaccounts/app";
+    let out = annotated(json!({"sluice.dev/aws-endpoint": "false"}));
+    client.patch(path, PatchType::Merge, &out).await.unwrap();
+    assert_eq!(endpoint("account-out", json!({}), json!({})).await, (None, None));
+    assert_eq!(endpoint("back-in", json!({"sluice.dev/aws-endpoint": "true"}), json!({})).await, ours);
+}
+
 mod kinds;
 mod narrow_rights;
 mod ownership;

@@ -10,6 +10,7 @@ mod mounts;
 mod pod;
 mod probe;
 mod process;
+mod stand_in;
 mod state;
 mod status;
 mod volumes;

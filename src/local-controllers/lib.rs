@@ -20,6 +20,7 @@ mod endpoints;
 mod error;
 mod event;
 mod garbage;
+pub mod images;
 mod job;
 mod kubelet;
 mod namespace;
@@ -60,12 +61,24 @@ pub struct Options {
     pub server_url: String,
     /// The CA that signed the API server's certificate.
     pub ca_pem: String,
-    /// Programs by image name (without registry and tag).
-    pub images: BTreeMap<String, PathBuf>,
+    /// The programs that stand for images.
+    pub images: Images,
+    /// What every container's environment holds unless its pod says otherwise; a pod with the annotation
+    /// `sluice.dev/aws-endpoint: "false"` goes without.
+    pub environment: BTreeMap<String, String>,
     /// Put in front of every program so that it dies with this process.
     pub launcher: Vec<String>,
     /// Pods get addresses 127.<pod_network>.y.z.
     pub pod_network: u8,
+}
+
+/// Where the programs that stand for images are named.
+#[derive(Debug, Clone, Default)]
+pub struct Images {
+    /// Programs by the last part of an image's repository, for images that the file does not name.
+    pub built_in: BTreeMap<String, PathBuf>,
+    /// The file with an [`images::Mapping`], which may change at any time.
+    pub file: Option<PathBuf>,
 }
 
 /// An active Fargate profile.

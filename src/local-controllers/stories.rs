@@ -15,7 +15,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::object::{condition, items, text};
-use crate::{Options, Profile, Selector};
+use crate::{Images, Options, Profile, Selector};
 use metrics_server::MetricsServer;
 
 /// An HPA's period of 15 s takes 75 ms.
@@ -29,9 +29,10 @@ struct Plane {
     client: Client,
     stop: CancellationToken,
     controllers: JoinHandle<()>,
-    // Keeps the profiles, and removes the pods' folders at the end.
+    // Keeps the profiles.
     _profiles: watch::Sender<Vec<Profile>>,
-    _folder: tempfile::TempDir,
+    /// Removed at the end, with the pods' folders.
+    folder: tempfile::TempDir,
 }
 
 impl Plane {
@@ -61,7 +62,11 @@ impl Plane {
             cluster_name: "test".to_owned(),
             server_url,
             ca_pem: certificate_pem,
-            images: BTreeMap::from([("sh".to_owned(), PathBuf::from("/bin/sh"))]),
+            images: Images {
+                built_in: BTreeMap::from([("sh".to_owned(), PathBuf::from("/bin/sh"))]),
+                file: Some(folder.path().join("images.json")),
+            },
+            environment: BTreeMap::from([("GIVEN".to_owned(), "by the node".to_owned())]),
             launcher: Vec::new(),
             pod_network: 99,
         };
@@ -72,7 +77,7 @@ impl Plane {
         let client = server.client(User::system_masters("admin"));
         let factory = client_factory(&server);
         let controllers = tokio::spawn(crate::run(options, factory, seen, stop.clone()));
-        let plane = Self { server, client, stop, controllers, _profiles: profiles, _folder: folder };
+        let plane = Self { server, client, stop, controllers, _profiles: profiles, folder };
         plane.until("/api/v1/namespaces/default/serviceaccounts/default", |found| found.map(drop)).await;
         plane
     }
@@ -166,7 +171,8 @@ fn a_pod_that_no_profile_takes_waits_and_says_why() {
 #[test]
 fn an_image_that_is_not_mapped_says_how_to_map_it() {
     story(|plane| async move {
-        let mut spec = pod_spec("true");
+        let mut spec = pod_spec("case $PATH in /bin:*) ;; *) exit 1 ;; esac");
+        spec["restartPolicy"] = "Never".into();
         spec["containers"][0]["image"] = "registry.test/nginx:1".into();
         let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}, "spec": spec});
         plane.create(PODS, pod).await;
@@ -178,6 +184,46 @@ fn an_image_that_is_not_mapped_says_how_to_map_it() {
             })
             .await;
         assert!(message.contains("--run-image nginx=PROGRAM"), "{message}");
+        // Mapped late, it is found by the next attempt, and has its folder first on its path.
+        let mapping = json!({"stack": {"registry.test/nginx": "/bin/sh"}, "flags": {}});
+        std::fs::write(plane.folder.path().join("images.json"), mapping.to_string()).unwrap();
+        plane.until(&format!("{PODS}/p"), |pod| (text(&pod?, "/status/phase") == "Succeeded").then_some(())).await;
+        plane.end().await;
+    });
+}
+
+#[test]
+fn a_container_is_given_the_nodes_variables_and_what_its_pod_says_goes_before_them() {
+    story(|plane| async move {
+        let script = "test \"$GIVEN\" = \"$EXPECTED\" && test \"$(sh -c 'echo found')\" = found";
+        let env = |given: &[(&str, &str)]| -> Vec<Value> {
+            given.iter().map(|(name, value)| json!({"name": name, "value": value})).collect()
+        };
+        let settings = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "settings"},
+            "data": {"GIVEN": "by a map"}});
+        plane.create("/api/v1/namespaces/default/configmaps", settings).await;
+        let out = json!({"sluice.dev/aws-endpoint": "false"});
+        for (name, annotations, given, sources) in [
+            ("given", json!({}), env(&[("EXPECTED", "by the node")]), json!([])),
+            ("own", json!({}), env(&[("GIVEN", "own"), ("EXPECTED", "own")]), json!([])),
+            ("map", json!({}), env(&[("EXPECTED", "by a map")]), json!([{"configMapRef": {"name": "settings"}}])),
+            ("out", out, env(&[("EXPECTED", "")]), json!([])),
+        ] {
+            let mut spec = pod_spec(script);
+            spec["restartPolicy"] = "Never".into();
+            spec["containers"][0]["env"] = given.into();
+            spec["containers"][0]["envFrom"] = sources;
+            let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "annotations": annotations},
+                "spec": spec});
+            plane.create(PODS, pod).await;
+            let phase = plane
+                .until(&format!("{PODS}/{name}"), |pod| {
+                    let phase = text(&pod?, "/status/phase").to_owned();
+                    ["Succeeded", "Failed"].contains(&phase.as_str()).then_some(phase)
+                })
+                .await;
+            assert_eq!(phase, "Succeeded", "{name}");
+        }
         plane.end().await;
     });
 }

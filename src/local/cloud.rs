@@ -1,6 +1,5 @@
 //! The local cloud's process: listens, writes its files, runs AWS and the control planes until it is told to stop.
 
-use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 
@@ -33,15 +32,13 @@ pub struct Options {
     pub account_id: String,
     /// The time of all that runs in it.
     pub clock: Clock,
-    /// Image name to program, beside `sluice` itself.
-    pub images: BTreeMap<String, PathBuf>,
     /// The program that containers of the image `sluice` run, and that launches all others.
     pub program: PathBuf,
 }
 
 /// Runs the local cloud until `stop`, then ends every container and removes the record.
 pub async fn run(options: Options, stop: CancellationToken) -> Result<()> {
-    let Options { folder, address, trusted, region, account_id, clock, images, program } = options;
+    let Options { folder, address, trusted, region, account_id, clock, program } = options;
     if let Some(record) = folder.load_record()?
         && process::is_alive(&record)
     {
@@ -66,7 +63,7 @@ pub async fn run(options: Options, stop: CancellationToken) -> Result<()> {
         region: region.clone(),
         clock: clock.clone(),
         pods_dir: folder.pods(),
-        images,
+        images: folder.images(),
         program,
     };
     let aws = local_aws::serve(

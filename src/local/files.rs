@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 pub use local_aws::AccessKey;
 use serde::{Deserialize, Serialize};
 
+use crate::images::Mapping;
 use crate::{Error, Result};
 
 /// The folder of one local cloud, `.sluice/<stack>/`.
@@ -66,6 +67,11 @@ impl Folder {
         self.0.join("local.log")
     }
 
+    /// `images.json`: the programs that stand for images, read whenever a container is started.
+    pub fn images(&self) -> PathBuf {
+        self.0.join("images.json")
+    }
+
     /// `pods/`: a folder per pod, with its volumes and logs.
     pub fn pods(&self) -> PathBuf {
         self.0.join("pods")
@@ -97,6 +103,18 @@ impl Folder {
         Ok(value("aws_access_key_id").zip(value("aws_secret_access_key")).map(|(id, secret)| AccessKey { id, secret }))
     }
 
+    /// The programs that stand for images; none where nothing was mapped.
+    pub fn load_images(&self) -> Result<Mapping> {
+        let path = self.images();
+        Mapping::load(&path).map_err(|source| Error::File { action: "read", path, source })
+    }
+
+    /// Maps images to programs, for containers that start from now on. A running cloud needs not be told.
+    pub fn write_images(&self, images: &Mapping) -> Result<()> {
+        self.create()?;
+        write(&self.images(), &serde_json::to_string_pretty(images).unwrap_or_default(), 0o644)
+    }
+
     pub(crate) fn create(&self) -> Result<()> {
         std::fs::create_dir_all(self.pods()).map_err(|source| Error::File {
             action: "create",
@@ -124,7 +142,7 @@ impl Folder {
 
     /// Removes all that the process wrote, but nothing that others keep in the folder.
     pub fn clear(&self) -> Result<()> {
-        for path in [self.record(), self.credentials(), self.config(), self.ca(), self.log()] {
+        for path in [self.record(), self.credentials(), self.config(), self.ca(), self.log(), self.images()] {
             gone(&path, std::fs::remove_file(&path))?;
         }
         gone(&self.pods(), std::fs::remove_dir_all(self.pods()))

@@ -14,6 +14,7 @@ mod authority;
 pub mod cloud;
 pub mod container;
 pub mod files;
+pub mod images;
 mod planes;
 mod pod_network;
 pub mod process;

@@ -20,7 +20,8 @@ pub(crate) struct Planes {
     pub(crate) region: String,
     pub(crate) clock: Clock,
     pub(crate) pods_dir: PathBuf,
-    pub(crate) images: BTreeMap<String, PathBuf>,
+    /// The file that maps images to programs, beside `sluice` itself.
+    pub(crate) images: PathBuf,
     pub(crate) program: PathBuf,
 }
 
@@ -102,6 +103,7 @@ impl Planes {
             server_url: url.clone(),
             ca_pem: self.authority.pem(),
             images: self.images(),
+            environment: BTreeMap::from([("AWS_ENDPOINT_URL".to_owned(), self.sts_endpoint.clone())]),
             launcher: self.launcher(),
             pod_network: network.number,
         };
@@ -118,10 +120,9 @@ impl Planes {
         Ok((plane, Endpoint { url, ca_pem: self.authority.pem(), issuer }))
     }
 
-    fn images(&self) -> BTreeMap<String, PathBuf> {
-        let mut images = self.images.clone();
-        images.insert("sluice".to_owned(), self.program.clone());
-        images
+    fn images(&self) -> local_controllers::Images {
+        let built_in = BTreeMap::from([(crate::images::OWN.to_owned(), self.program.clone())]);
+        local_controllers::Images { built_in, file: Some(self.images.clone()) }
     }
 
     /// `sluice local exec --parent PID --`, see `container`.

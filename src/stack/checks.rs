@@ -3,7 +3,7 @@
 use jiff::civil::Date;
 use regex::Regex;
 
-use crate::model::{Stack, Workload};
+use crate::model::{Consumer, Stack, Workload};
 use crate::reader::Findings;
 use crate::version::{self, Support};
 
@@ -26,6 +26,13 @@ pub(crate) fn check(findings: &mut Findings, stack: &Stack, today: Date) {
     check_network(findings, stack);
     check_selectors(findings, stack);
     check_image(findings, "operator.image", &stack.operator.image);
+    for (name, program) in &stack.images {
+        let key = format!("images.{name}");
+        check_image(findings, &key, name);
+        if program.is_empty() {
+            findings.problem(&key, "no program is named", "write the path of a program of this machine");
+        }
+    }
     for (index, workload) in stack.workloads.iter().enumerate() {
         check_workload(findings, &format!("workloads[{index}]"), workload);
         check_unique(findings, stack, index);
@@ -190,7 +197,7 @@ fn check_workload(findings: &mut Findings, key: &str, workload: &Workload) {
         }
     }
     let (work, hidden) = (workload.worker.work_seconds, workload.queue.visibility_timeout_seconds);
-    if workload.args.is_none() && work >= hidden {
+    if workload.consumer == Consumer::Sample && workload.args.is_none() && work >= hidden {
         let cause =
             format!("a message is worked on for {work} s but hidden for {hidden} s, so others receive it again");
         findings.warning(&format!("{key}.queue.visibilityTimeout"), cause, "make it longer than worker.workSeconds");

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use crate::IMAGE_DEFAULT;
 use crate::model::{
-    Cluster, Identity, Kubernetes, LocalStack, Operator, Profile, Queue, Scaling, Selector, Stack, Worker, Workload,
+    Cluster, Consumer, Identity, Kubernetes, LocalStack, Operator, Profile, Queue, Scaling, Selector, Stack, Worker,
+    Workload,
 };
 use crate::reader::{Findings, Item, Section};
 use crate::tree::Node;
@@ -32,9 +33,10 @@ pub(crate) fn read(findings: &mut Findings, root: Node) -> Stack {
     }
     let kubernetes = read_kubernetes(root.section("kubernetes"));
     let localstack = read_localstack(root.section("localstack"));
+    let images = root.text_map("images");
     root.finish();
     let mut stack =
-        Stack { name, region, profile, cluster: cluster.clone(), operator, workloads, kubernetes, localstack };
+        Stack { name, region, profile, cluster: cluster.clone(), operator, workloads, kubernetes, localstack, images };
     if cluster.selectors.is_empty() {
         cluster.selectors = default_selectors(&stack);
         stack.cluster = cluster;
@@ -116,10 +118,15 @@ fn read_workload(index: usize, mut section: Section<'_>, cluster: &str, image: &
     if name.is_empty() {
         section.problem("name", "the workload has no name", "give each workload after the first a name");
     }
+    let namespace = section.text("namespace", "myproject");
+    let own_image = image;
+    let (image, command, args) = (section.text("image", image), section.texts("command"), section.texts("args"));
     let workload = Workload {
-        namespace: section.text("namespace", "myproject"),
-        image: section.text("image", image),
-        args: section.texts("args"),
+        namespace,
+        consumer: consumer(&image, own_image, command.as_deref(), args.as_deref()),
+        image,
+        command,
+        args,
         queue: read_queue(section.section("queue"), &format!("{cluster}-{name}")),
         identity: section.word(
             "identity",
@@ -137,6 +144,21 @@ fn read_workload(index: usize, mut section: Section<'_>, cluster: &str, image: &
     resources.finish();
     section.finish();
     Workload { cpu, memory, ..workload }
+}
+
+/// The sample is what this program's image runs as `worker`, which is what it is told to run if nobody says otherwise.
+/// It is known by the name under which the image is packed, or by being the stack's own.
+fn consumer(image: &str, own: &str, command: Option<&[String]>, args: Option<&[String]>) -> Consumer {
+    let is_ours = image == own || last_part(image) == last_part(IMAGE_DEFAULT);
+    let runs_worker = args.is_none_or(|args| args.first().is_some_and(|first| first == "worker"));
+    if is_ours && command.is_none() && runs_worker { Consumer::Sample } else { Consumer::Own }
+}
+
+/// The repository's last part: no registry, no path, no tag, no digest.
+fn last_part(image: &str) -> &str {
+    let image = image.split_once('@').map_or(image, |(name, _)| name);
+    let last = image.rsplit('/').next().unwrap_or(image);
+    last.split_once(':').map_or(last, |(name, _)| name)
 }
 
 /// Limits: SQS's CreateQueue.

@@ -25,10 +25,10 @@ mod tests;
 use jiff::civil::Date;
 
 pub use manifests::Manifest;
-pub use model::{Identity, Stack, Workload};
+pub use model::{Consumer, Identity, Stack, Workload};
 pub use names::{Names, WorkloadNames};
 pub use problem::{Origin, Problem, Problems};
-pub use reader::Setting;
+pub use reader::{Setting, nearest};
 pub use templates::{Error, render};
 pub use tree::Override;
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use heck::ToSnakeCase as _;
 use serde_json::{Value, json};
 
-use crate::model::{Identity, Stack, Workload};
+use crate::model::{Consumer, Identity, Stack, Workload};
 use crate::templates::{Result, parse_yaml, render_yaml};
 
 /// Label that says to which stack an object belongs.
@@ -44,7 +44,8 @@ pub fn all(stack: &Stack, site: &Site, crds: &str) -> Result<Vec<Manifest>> {
     let mut manifests = operator_in(&stack.namespaces(), stack, site, crds)?;
     for workload in &stack.workloads {
         let data = data(stack, site, &[], Some(workload));
-        for object in render_yaml("kubernetes/workload.yaml", &data)? {
+        for mut object in render_yaml("kubernetes/workload.yaml", &data)? {
+            prefer_own_variables(&mut object, workload);
             let initial = (object["kind"] == "Deployment")
                 .then(|| json!({ "spec": { "replicas": workload.scaling.min_replicas } }));
             manifests.push(Manifest { initial, ..own(stack, object) });
@@ -112,7 +113,10 @@ fn workload_data(workload: &Workload, role_arn: &str, site: &Site) -> Value {
     // A user's own `${…}` must reach the container as it is, not as a reference of the engine.
     let escaped = |text: &str| text.replace("${", "$${");
     let variable = |(name, value): (&String, &String)| json!({ "name": name, "value": escaped(value) });
-    let args = workload.args.as_ref().map(|args| args.iter().map(|arg| escaped(arg)).collect::<Vec<_>>());
+    let words = |words: &Option<Vec<String>>| -> Option<Vec<String>> {
+        words.as_ref().map(|words| words.iter().map(|word| escaped(word)).collect())
+    };
+    let sample = (workload.consumer == Consumer::Sample).then(|| worker_args(workload));
     json!({
         "name": workload.name,
         "namespace": workload.namespace,
@@ -125,13 +129,24 @@ fn workload_data(workload: &Workload, role_arn: &str, site: &Site) -> Value {
             Identity::Role => "role",
         },
         "scaling": workload.scaling,
-        "args": args.unwrap_or_else(|| worker_args(workload)),
+        "command": words(&workload.command),
+        "args": words(&workload.args).or(sample),
         // A message in work is finished or handed back before the kill.
         "grace_period_seconds": 30.max(workload.worker.work_seconds + 10),
         "env": workload.env.iter().map(variable).collect::<Vec<_>>(),
         "cpu": workload.cpu,
         "memory": workload.memory,
     })
+}
+
+/// A variable that the workload says itself is not given as well: one name twice is refused by server-side apply.
+fn prefer_own_variables(object: &mut Value, workload: &Workload) {
+    let Some(env) = object.pointer_mut("/spec/template/spec/containers/0/env").and_then(Value::as_array_mut) else {
+        return;
+    };
+    let own = env.split_off(env.len() - workload.env.len().min(env.len()));
+    env.retain(|given| !own.iter().any(|said| said["name"] == given["name"]));
+    env.extend(own);
 }
 
 /// Sluice's own consumer; the queue's URL comes from the variable `QUEUE_URL`.

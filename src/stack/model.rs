@@ -23,6 +23,8 @@ pub struct Stack {
     pub kubernetes: Kubernetes,
     /// Settings of the target `localstack`.
     pub localstack: LocalStack,
+    /// Image name to program, as written, for the local target's pods, which are programs of this machine.
+    pub images: BTreeMap<String, String>,
 }
 
 /// Which set of resources is made.
@@ -86,6 +88,16 @@ pub enum Identity {
     Role,
 }
 
+/// Whose program works on the messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Consumer {
+    /// Sluice's own sample, which writes a receipt for every message into its log.
+    Sample,
+    /// A service of the user's, of which only its queue and its pods can be seen.
+    Own,
+}
+
 /// A service that is scaled by its queue.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Workload {
@@ -95,7 +107,11 @@ pub struct Workload {
     pub namespace: String,
     /// Container image.
     pub image: String,
-    /// Arguments of the container; `None` means Sluice's own consumer with the settings of `worker`.
+    /// Whose program it is.
+    pub consumer: Consumer,
+    /// What replaces the image's entry point.
+    pub command: Option<Vec<String>>,
+    /// Arguments of the container; `None` means what the image says, and for the sample the settings of `worker`.
     pub args: Option<Vec<String>>,
     /// Its queue.
     pub queue: Queue,

@@ -332,7 +332,7 @@ impl<'a> Item<'a> {
 }
 
 /// The known name that is most like `name`, if one is near enough to be a slip.
-pub(crate) fn nearest<'k>(name: &str, known: &[&'k str]) -> Option<&'k str> {
+pub fn nearest<'k>(name: &str, known: &[&'k str]) -> Option<&'k str> {
     let plain = |text: &str| text.to_lowercase().replace(['_', '-'], "");
     let wanted = plain(name);
     let distance = |candidate: &&&str| edits(&wanted, &plain(candidate));

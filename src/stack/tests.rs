@@ -243,6 +243,60 @@ fn the_operator_alone_needs_no_workload_and_names_no_role_without_an_account() {
 }
 
 #[test]
+fn the_sample_is_known_by_its_image_and_what_it_is_to_run() {
+    use crate::Consumer::{Own, Sample};
+    for (text, consumer) in [
+        ("", Sample),
+        ("workloads: [{image: 'registry.example/team/sluice:2'}]", Sample),
+        ("image: registry.example/ours:1", Sample),
+        ("workloads: [{args: [worker, --work-seconds=1]}]", Sample),
+        ("workloads: [{args: [operator]}]", Own),
+        ("workloads: [{command: [/bin/sh]}]", Own),
+        ("workloads: [{image: mycorp/consumer}]", Own),
+        ("workloads: [{image: mycorp/consumer, args: [worker]}]", Own),
+    ] {
+        assert_eq!(stack(text).workloads[0].consumer, consumer, "{text}");
+    }
+}
+
+#[test]
+fn a_service_of_the_users_runs_what_its_image_says_unless_the_stack_says_otherwise() {
+    let container = |text: &str| {
+        let manifests = everything(&stack(text), &site());
+        find(&manifests, "kubernetes_deployment.myproject/myapp").object["spec"]["template"]["spec"]["containers"][0]
+            .clone()
+    };
+    let plain = container("workloads: [{image: mycorp/consumer}]");
+    assert!(plain.get("args").is_none() && plain.get("command").is_none(), "{plain}");
+    let told = container("workloads: [{image: mycorp/consumer, command: [/bin/sh, -c], args: ['echo ${A}']}]");
+    assert_eq!((&told["command"], &told["args"]), (&json!(["/bin/sh", "-c"]), &json!(["echo $${A}"])));
+    assert_eq!(container("")["args"][0], "worker");
+}
+
+#[test]
+fn what_a_workload_says_of_its_environment_goes_before_what_it_is_given() {
+    let text = "workloads: [{env: {QUEUE_URL: mine, AWS_ENDPOINT_URL: 'http://own', A: b}}]";
+    let site = Site { endpoint_for_pods: Some("http://10.0.0.1:4566".into()), ..site() };
+    let manifests = everything(&stack(text), &site);
+    let deployment = &find(&manifests, "kubernetes_deployment.myproject/myapp").object;
+    let env = deployment["spec"]["template"]["spec"]["containers"][0]["env"].as_array().unwrap();
+    let values =
+        |name: &str| -> Vec<_> { env.iter().filter(|one| one["name"] == name).map(|one| &one["value"]).collect() };
+    assert_eq!((values("QUEUE_URL"), values("AWS_ENDPOINT_URL")), (vec![&json!("mine")], vec![&json!("http://own")]));
+    assert_eq!((values("A").len(), values("AWS_REGION").len(), values("POD_NAME").len()), (1, 1, 1));
+}
+
+#[test]
+fn images_are_kept_as_written_and_their_names_are_checked() {
+    let read = stack("images: {amazon/aws-cli: ~/venv/bin/aws, 'mycorp/consumer:1.2': ./consumer.py}");
+    assert_eq!(read.images["amazon/aws-cli"], "~/venv/bin/aws");
+    assert_eq!(read.images["mycorp/consumer:1.2"], "./consumer.py");
+    let message = problems("images: {'no image': ./x, empty: ''}");
+    assert!(message.contains("images.no image: \"no image\" is no image reference"), "{message}");
+    assert!(message.contains("images.empty: no program is named"), "{message}");
+}
+
+#[test]
 fn a_users_dollar_brace_is_no_reference() {
     let manifests = everything(&stack("workloads: [{env: {A: '${b.c.d}'}}]"), &site());
     let deployment = find(&manifests, "kubernetes_deployment.myproject/myapp");

@@ -7,27 +7,34 @@ use futures::FutureExt as _;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-use crate::arguments::{Global, Up, Verify};
+use crate::arguments::{Demo, Global, Programs, Up, Verify};
 use crate::commands::{down, up, verify};
 use crate::diagnostic::{Diagnostic, Outcome};
 use crate::exit::Exit;
+use crate::images;
 use crate::memory::Meter;
 use crate::settings::Settings;
 use crate::target::{self, Missing, Target};
 use crate::view::{Tone, View};
 
 pub(crate) async fn run(
-    wanted: Verify,
+    wanted: Demo,
     settings: &Settings,
     global: &Global,
     view: &View,
     stop: CancellationToken,
 ) -> Outcome {
+    let Demo { verify: wanted, images } = wanted;
     verify::check(&wanted.stories, settings)?;
+    let images = images::resolve(settings, &images.run, true, view)?;
     let target = target::open(settings, global, Missing::Start).await?;
     let meter = target::local_process(settings)?.map(Meter::start);
     let begun = Cell::new(false);
-    let judged = Box::pin(guarded(prove(&wanted, settings, &target, view, stop, &begun))).await;
+    let work = async {
+        images.store(settings, target.started)?;
+        prove(&wanted, settings, &target, view, stop, &begun).await
+    };
+    let judged = Box::pin(guarded(work)).await;
     if !begun.get() {
         // Nothing was changed, so nothing is taken down: what is up, if anything is, was there before.
         if target.started {
@@ -67,7 +74,7 @@ async fn prove(
     begun: &Cell<bool>,
 ) -> Outcome {
     view.tell(Tone::Strong, "1/3  Up");
-    let up = Up { yes: wanted.yes, push: wanted.push };
+    let up = Up { yes: wanted.yes, push: wanted.push, images: Programs::default() };
     let raised = up::run(&up, settings, target, view, stop.clone(), begun).await?;
     if raised != Exit::Done {
         return Ok(raised);

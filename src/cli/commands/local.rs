@@ -12,6 +12,9 @@ use tokio_util::sync::CancellationToken;
 use crate::arguments::{Exec, Global, Local, LocalRun};
 use crate::diagnostic::{Diagnostic, Outcome, one, preflight};
 use crate::exit::Exit;
+use crate::images;
+use crate::settings::Settings;
+use crate::target;
 use crate::view::{Tone, View};
 
 /// The account that the local cloud stands for.
@@ -27,15 +30,24 @@ pub(crate) struct Place {
 
 pub(crate) async fn run(
     command: Local,
-    place: &Place,
+    settings: &Settings,
     global: &Global,
     view: &View,
     stop: CancellationToken,
 ) -> Outcome {
+    let place = &target::place(settings);
     match command {
-        Local::Run(options) => here(options, place, stop).await,
+        Local::Run(options) => {
+            if !options.mapped {
+                images::resolve(settings, &options.images.run, false, view)?.store(settings, true)?;
+            }
+            here(options, place, stop).await
+        }
         Local::Start(options) => {
+            let images = images::resolve(settings, &options.images.run, false, view)?;
+            let started = process::find(&place.folder).map_err(one)?.is_none();
             start(&options, place, global).await?;
+            images.store(settings, started)?;
             status(place, view)
         }
         Local::Stop => {
@@ -67,9 +79,7 @@ pub(crate) async fn start(options: &LocalRun, place: &Place, global: &Global) ->
         let file = std::path::absolute(file).map_err(one)?;
         words.extend(["--trust".into(), file.display().to_string()]);
     }
-    for (image, program) in &options.images {
-        words.extend(["--run-image".into(), format!("{image}={}", program.display())]);
-    }
+    words.push("--mapped".into());
     process::start(&place.folder, &program, &words).await.map_err(preflight)
 }
 
@@ -83,7 +93,6 @@ async fn here(options: LocalRun, place: &Place, stop: CancellationToken) -> Outc
             region: place.region.clone(),
             account_id: ACCOUNT_ID.to_owned(),
             clock: Clock::scaled(place.time_scale),
-            images: options.images.into_iter().collect(),
             program: program()?,
         },
         stop,

@@ -15,6 +15,10 @@ const AUDIENCE: &str = "eks.amazonaws.com/audience";
 const EXPIRATION: &str = "eks.amazonaws.com/token-expiration";
 const REGIONAL: &str = "eks.amazonaws.com/sts-regional-endpoints";
 const SKIP: &str = "eks.amazonaws.com/skip-containers";
+/// The variable that AWS's SDKs take all endpoints from.
+const AWS_ENDPOINT: &str = "AWS_ENDPOINT_URL";
+/// On a pod or its ServiceAccount, `false` keeps AWS_ENDPOINT_URL out of the pod's containers: they speak to AWS itself.
+const ENDPOINT: &str = "sluice.dev/aws-endpoint";
 
 pub(crate) fn admit(asked: &Asked<'_>, pod: &mut Value) -> Result<(), Status> {
     let namespace = &asked.target.namespace;
@@ -118,8 +122,18 @@ fn api_access(pod: &mut Value) {
     }
 }
 
-/// What the pod identity webhook adds for an annotated ServiceAccount.
+/// Carries the ServiceAccount's word on the endpoint over to the pod, which is all that the node sees.
+fn endpoint_is_wanted(pod: &mut Value, account: &Value) -> bool {
+    let said = &account["metadata"]["annotations"][ENDPOINT];
+    if pod["metadata"]["annotations"][ENDPOINT].is_null() && said.is_string() {
+        pod["metadata"]["annotations"][ENDPOINT] = said.clone();
+    }
+    pod["metadata"]["annotations"][ENDPOINT] != "false"
+}
+
+/// What the pod identity webhook adds for an annotated ServiceAccount, and the endpoint of this AWS besides.
 fn identity(asked: &Asked<'_>, pod: &mut Value, account: &Value) {
+    let endpoint = endpoint_is_wanted(pod, account).then(|| asked.cluster.sts_endpoint.clone());
     let annotations = &account["metadata"]["annotations"];
     let Some(role) = annotations[ROLE].as_str() else { return };
     let audience = annotations[AUDIENCE].as_str().unwrap_or("sts.amazonaws.com");
@@ -136,14 +150,19 @@ fn identity(asked: &Asked<'_>, pod: &mut Value, account: &Value) {
         ("AWS_REGION", Some(region)),
         ("AWS_ROLE_ARN", Some(role.to_owned())),
         ("AWS_WEB_IDENTITY_TOKEN_FILE", Some(format!("{IDENTITY}/token"))),
+        (AWS_ENDPOINT, endpoint),
     ];
     for container in containers(pod) {
         let own = container["name"].as_str().unwrap_or_default();
         if skipped.split(',').any(|name| name.trim() == own) {
             continue;
         }
+        // Single variables go before whole sources, so one given here would hide what a ConfigMap or Secret may say. The node
+        // gives the endpoint to whoever does not say it.
+        let has_sources = container["envFrom"].as_array().is_some_and(|sources| !sources.is_empty());
         for (name, value) in &variables {
             let held = container["env"].as_array().into_iter().flatten().any(|variable| variable["name"] == *name);
+            let held = held || (*name == AWS_ENDPOINT && has_sources);
             if let Some(value) = value.as_ref().filter(|_| !held) {
                 push(container, "env", json!({"name": name, "value": value}));
             }

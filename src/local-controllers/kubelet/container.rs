@@ -17,7 +17,7 @@ use super::mounts::Mounts;
 use super::pod::Pod;
 use super::process::{Command, exit_code, signal_group};
 use super::state::{Standing, Terminated};
-use super::{image, kubeconfig, probe, volumes};
+use super::{image, kubeconfig, probe, stand_in, volumes};
 use crate::event::Severity;
 use crate::object::{items, namespace, text};
 
@@ -28,6 +28,11 @@ const BACKOFF_MAX: Duration = Duration::from_mins(5);
 const BACKOFF_RESET: Duration = Duration::from_mins(10);
 /// Real time that readers of a dead process's output get to drain its pipes.
 const DRAIN: Duration = Duration::from_secs(1);
+
+/// The annotation by which a pod goes without what [`crate::Options::environment`] gives.
+const ENVIRONMENT: &str = "sluice.dev/aws-endpoint";
+/// Where programs are looked for in most images.
+const SEARCH_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// Why a container could not be started.
 struct Refusal {
@@ -167,8 +172,11 @@ impl super::state::Container {
 async fn prepare(pod: &Pod, index: usize, spec: &Value) -> Result<Command, Refusal> {
     let image = text(spec, "/image");
     let program = image::program(image, &pod.node.options.images)
-        .ok_or_else(|| Refusal { reason: "ErrImagePull", message: image::unknown(image) })?;
+        .and_then(|program| program.ok_or_else(|| image::unknown(image)))
+        .map_err(|message| Refusal { reason: "ErrImagePull", message })?;
     let configuration = |message: String| Refusal { reason: "CreateContainerConfigError", message };
+    let (program, stand_in) = stand_in::instead_of(program, &pod.dir.join(text(spec, "/name")))
+        .map_err(|error| configuration(error.to_string()))?;
     // The status with the address has been written, but the watched copy may not show it yet.
     let object = pod.object_with_address();
     let sources = volumes::fetch(pod, namespace(&object), environment::sources(spec)).await;
@@ -176,12 +184,13 @@ async fn prepare(pod: &Pod, index: usize, spec: &Value) -> Result<Command, Refus
     let own = environment::build(&object, spec, &sources).map_err(configuration)?;
     let mounts = Mounts::of(spec, &pod.dir);
     let mut variables = base_variables(pod, &mounts).map_err(|error| configuration(error.to_string()))?;
+    variables.push(("PATH".to_owned(), search_path([stand_in, program.folder].into_iter().flatten())));
     variables.extend(own.iter().map(|(name, value)| (name.clone(), mounts.rewrite(value))));
     let words = |pointer: &str| -> Vec<String> {
         let words = items(spec, pointer).iter().filter_map(Value::as_str);
         words.map(|word| mounts.rewrite(&expand(word, |name| environment::lookup(&variables, name)))).collect()
     };
-    let argv = image::argv(program, image, &words("/command"), &words("/args"));
+    let argv = image::argv(&program.path, image, &words("/command"), &words("/args"));
     let folder = match text(spec, "/workingDir") {
         "" => pod.dir.clone(),
         path => mounts.at(path.trim_end_matches('/')).map_or_else(|| pod.dir.clone(), std::path::Path::to_path_buf),
@@ -193,11 +202,16 @@ async fn prepare(pod: &Pod, index: usize, spec: &Value) -> Result<Command, Refus
     Ok(Command { launcher: pod.node.options.launcher.clone(), argv, variables, folder })
 }
 
+/// `PATH` as most images have it, after the folders of the image's own program.
+fn search_path(own: impl Iterator<Item = std::path::PathBuf>) -> String {
+    let own = own.map(|folder| folder.display().to_string());
+    own.chain([SEARCH_PATH.to_owned()]).collect::<Vec<_>>().join(":")
+}
+
 /// What every container has, whatever its spec says.
 fn base_variables(pod: &Pod, mounts: &Mounts) -> crate::Result<Vec<(String, String)>> {
     let (host, port) = pod.node.server_address();
     let mut variables = vec![
-        ("PATH".to_owned(), "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin".to_owned()),
         ("HOME".to_owned(), pod.dir.display().to_string()),
         ("TMPDIR".to_owned(), pod.dir.join("tmp").display().to_string()),
         ("HOSTNAME".to_owned(), pod.key.name.clone()),
@@ -208,6 +222,13 @@ fn base_variables(pod: &Pod, mounts: &Mounts) -> crate::Result<Vec<(String, Stri
         ("AWS_EC2_METADATA_DISABLED".to_owned(), "true".to_owned()),
         (clock::env::TIME_SCALE.to_owned(), pod.world.clock.scale().to_string()),
     ];
+    if crate::object::strings(&pod.object(), "/metadata/annotations")
+        .get(ENVIRONMENT)
+        .is_none_or(|said| said != "false")
+    {
+        let given = pod.node.options.environment.iter();
+        variables.extend(given.map(|(name, value)| (name.clone(), value.clone())));
+    }
     if let Some(path) = kubeconfig::write(pod, mounts)? {
         variables.push(("KUBECONFIG".to_owned(), path.display().to_string()));
     }

@@ -1,36 +1,39 @@
-//! Which program an image stands for.
+//! The program that an image stands for, and what a container finds of it.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// The repository's last part: no registry, no path, no tag, no digest.
-fn short_name(image: &str) -> &str {
-    let image = image.split_once('@').map_or(image, |(name, _)| name);
-    let last = image.rsplit('/').next().unwrap_or(image);
-    last.split_once(':').map_or(last, |(name, _)| name)
+use crate::Images;
+use crate::images::{Mapping, last_part};
+
+/// A program that stands for an image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Program {
+    /// What the image's entry point is.
+    pub(super) path: PathBuf,
+    /// The folder that an image would have on its `PATH` for it; none for this program's own image, which holds nothing else.
+    pub(super) folder: Option<PathBuf>,
 }
 
-/// The image without tag and digest.
-fn repository(image: &str) -> &str {
-    let image = image.split_once('@').map_or(image, |(name, _)| name);
-    match image.rsplit_once(':') {
-        Some((name, tag)) if !tag.contains('/') => name,
-        _ => image,
+/// The program mapped to the image, if there is one. The error says why the mapping cannot be read.
+pub(super) fn program(image: &str, images: &Images) -> Result<Option<Program>, String> {
+    let mapping = match &images.file {
+        Some(file) => Mapping::load(file)
+            .map_err(|error| format!("failed to pull image \"{image}\": {} cannot be read: {error}", file.display()))?,
+        None => Mapping::default(),
+    };
+    if let Some(path) = mapping.program(image) {
+        return Ok(Some(Program { path: path.to_owned(), folder: path.parent().map(Path::to_owned) }));
     }
-}
-
-/// The mapped program: by the whole reference, by the repository, or by its last part.
-pub(super) fn program<'a>(image: &str, images: &'a BTreeMap<String, PathBuf>) -> Option<&'a Path> {
-    let names = [image, repository(image), short_name(image)];
-    names.into_iter().find_map(|name| images.get(name)).map(PathBuf::as_path)
+    let built_in = images.built_in.get(&last_part(image));
+    Ok(built_in.map(|path| Program { path: path.clone(), folder: None }))
 }
 
 /// Why the image cannot be "pulled" and what to do.
 pub(super) fn unknown(image: &str) -> String {
     format!(
         "failed to pull image \"{image}\": pods of the local cloud are processes of this machine, and no program is \
-         mapped to this image; map one with: sluice local run --run-image {}=PROGRAM",
-        short_name(image)
+         mapped to this image; map one with: sluice local start --run-image {}=PROGRAM",
+        last_part(image)
     )
 }
 
@@ -42,23 +45,45 @@ pub(super) fn argv(program: &Path, image: &str, command: &[String], args: &[Stri
         return std::iter::once(own).chain(args.iter().cloned()).collect();
     };
     let base = first.rsplit('/').next().unwrap_or(first);
-    let is_own = base == short_name(image) || program.file_name().is_some_and(|name| name == base);
+    let is_own = base == last_part(image) || program.file_name().is_some_and(|name| name == base);
     let first = if is_own { own } else { first.clone() };
     std::iter::once(first).chain(rest.iter().cloned()).chain(args.iter().cloned()).collect()
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
 
+    fn images(file: Option<PathBuf>) -> Images {
+        Images { built_in: BTreeMap::from([("sluice".to_owned(), PathBuf::from("/bin/sluice"))]), file }
+    }
+
     #[test]
-    fn images_are_found_with_any_registry_and_tag() {
-        let images = BTreeMap::from([("sluice".to_owned(), PathBuf::from("/bin/sluice"))]);
+    fn built_in_images_are_found_with_any_registry_and_tag() {
         for image in ["sluice", "sluice:latest", "host:5000/team/sluice:v1", "sluice@sha256:00"] {
-            assert_eq!(program(image, &images), Some(Path::new("/bin/sluice")), "{image}");
+            let found = program(image, &images(None)).unwrap().unwrap();
+            assert_eq!((found.path.as_path(), found.folder), (Path::new("/bin/sluice"), None), "{image}");
         }
-        assert_eq!(program("nginx:1", &images), None);
+        assert_eq!(program("nginx:1", &images(None)), Ok(None));
         assert!(unknown("docker.io/library/nginx:1").contains("--run-image nginx=PROGRAM"));
+    }
+
+    #[test]
+    fn a_program_that_is_mapped_later_is_found_with_its_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let images = images(Some(folder.path().join("images.json")));
+        assert_eq!(program("mycorp/consumer:1", &images), Ok(None));
+        std::fs::write(folder.path().join("images.json"), r#"{"stack":{},"flags":{"consumer":"/venv/bin/run"}}"#)
+            .unwrap();
+        let found = program("mycorp/consumer:1", &images).unwrap().unwrap();
+        assert_eq!(
+            (found.path.as_path(), found.folder.as_deref()),
+            (Path::new("/venv/bin/run"), Some(Path::new("/venv/bin")))
+        );
+        std::fs::write(folder.path().join("images.json"), "?").unwrap();
+        assert!(program("sluice", &images).unwrap_err().contains("images.json cannot be read"));
     }
 
     #[test]
