@@ -16,6 +16,7 @@ mod interrupts;
 mod kill;
 mod place;
 mod practice;
+mod removal;
 mod stories;
 mod story;
 mod terminal;

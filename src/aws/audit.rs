@@ -6,10 +6,14 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use futures::{StreamExt as _, TryStreamExt as _, stream};
 use provision::{Address, Node, Object, Reading};
 
 use crate::error::{Error, Result};
 use crate::resources::{self, Cloud};
+
+/// Looks under way at the same time.
+const AT_ONCE: usize = 8;
 
 /// Something that exists and is the stack's.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
@@ -22,16 +26,27 @@ pub struct Found {
     pub tagged: bool,
 }
 
+/// How far a search goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// Every cluster, queue, role, policy and OIDC provider of the account and region is looked at: whatever it is called,
+    /// the tag says whose it is.
+    Account,
+    /// Only clusters, OIDC providers and what has the stack's names, of which there are few.
+    Names,
+}
+
 /// Finds what carries the stack's tag, and what is called `prefix` or begins with `prefix-`.
 ///
-/// Looked through: clusters, queues whose names begin so, roles, customer managed policies, OIDC providers. What lives
-/// in a cluster goes with it and is not listed.
-pub async fn find(cloud: &Cloud, prefix: &str) -> Result<Vec<Found>> {
+/// Looked through: clusters, queues, roles, customer managed policies, OIDC providers. What lives in a cluster goes with it
+/// and is not listed.
+pub async fn find(cloud: &Cloud, prefix: &str, scope: Scope) -> Result<Vec<Found>> {
     let mut found = Vec::new();
+    let is_named = |name: &str| name == prefix || name.strip_prefix(prefix).is_some_and(|rest| rest.starts_with('-'));
+    let is_in_scope = |name: &String| scope == Scope::Account || is_named(name);
     let mut keep = |kind: &str, name: &str, object: Object| {
         let tagged = matches!(cloud.claim(object.clone()), Reading::Present(_));
-        let is_named = name == prefix || name.strip_prefix(prefix).is_some_and(|rest| rest.starts_with('-'));
-        if tagged || is_named {
+        if tagged || is_named(name) {
             found.push(Found { address: Address::new(kind, name), object, tagged });
         }
     };
@@ -40,17 +55,15 @@ pub async fn find(cloud: &Cloud, prefix: &str) -> Result<Vec<Found>> {
             keep("aws_eks_cluster", &name, cluster);
         }
     }
-    for name in queues(cloud, prefix).await? {
-        if let Some(queue) = resources::queue_object(cloud, &name).await? {
-            keep("aws_sqs_queue", &name, queue);
-        }
+    let prefix = (scope == Scope::Names).then_some(prefix);
+    for (name, queue) in looked_at(queues(cloud, prefix).await?, |name| queue(cloud, is_named(&name), name)).await? {
+        keep("aws_sqs_queue", &name, queue);
     }
-    for name in roles(cloud).await? {
-        if let Some(role) = resources::role_object(cloud, &name).await? {
-            keep("aws_iam_role", &name, role);
-        }
+    let names: Vec<String> = roles(cloud).await?.into_iter().filter(is_in_scope).collect();
+    for (name, role) in looked_at(names, |name| role(cloud, name)).await? {
+        keep("aws_iam_role", &name, role);
     }
-    for (name, arn) in resources::policies(cloud).await? {
+    for (name, arn) in resources::policies(cloud).await?.into_iter().filter(|(name, _)| is_in_scope(name)) {
         if let Some(policy) = resources::policy_object(cloud, &arn).await? {
             keep("aws_iam_policy", &name, policy);
         }
@@ -64,11 +77,24 @@ pub async fn find(cloud: &Cloud, prefix: &str) -> Result<Vec<Found>> {
     Ok(found)
 }
 
+/// Looks at everything in `names`, some at a time; what has gone meanwhile is left out.
+async fn looked_at<F>(names: Vec<String>, look: impl Fn(String) -> F) -> Result<Vec<(String, Object)>>
+where
+    F: Future<Output = Result<Option<Object>>>,
+{
+    let looks = names.into_iter().map(|name| {
+        let look = look(name.clone());
+        async move { Ok(look.await?.map(|object| (name, object))) }
+    });
+    let found: Vec<Option<_>> = stream::iter(looks).buffered(AT_ONCE).try_collect().await?;
+    Ok(found.into_iter().flatten().collect())
+}
+
 /// Resources for what [`find`] found, for `Graph::add_found`. Only what is tagged: the rest is not ours to remove. What
 /// is `declared` already (by its id) is left out.
 pub fn nodes(cloud: &Arc<Cloud>, found: &[Found], declared: &BTreeSet<String>) -> Vec<Node> {
     let ours = found.iter().filter(|found| found.tagged && !declared.contains(&found.object.id));
-    ours.filter_map(|found| resources::rebuild(cloud, &found.address, Some(&found.object))).collect()
+    ours.filter_map(|found| resources::rebuild(cloud, &found.address, &found.object.attributes)).collect()
 }
 
 async fn clusters(cloud: &Cloud) -> Result<Vec<String>> {
@@ -88,10 +114,27 @@ async fn clusters(cloud: &Cloud) -> Result<Vec<String>> {
     }
 }
 
-async fn queues(cloud: &Cloud, prefix: &str) -> Result<Vec<String>> {
+async fn role(cloud: &Cloud, name: String) -> Result<Option<Object>> {
+    resources::role_object(cloud, &name).await
+}
+
+/// A queue, unless it is called like somebody else's and its owner does not let us look: one of ours is always open to us.
+async fn queue(cloud: &Cloud, is_ours: bool, name: String) -> Result<Option<Object>> {
+    match resources::queue_object(cloud, &name).await {
+        Err(Error::Service { status: 403, .. }) if !is_ours => Ok(None),
+        looked => looked,
+    }
+}
+
+async fn queues(cloud: &Cloud, prefix: Option<&str>) -> Result<Vec<String>> {
     let (mut names, mut token) = (Vec::new(), None);
     loop {
-        let call = cloud.sqs.list_queues().queue_name_prefix(prefix).max_results(1000).set_next_token(token);
+        let call = cloud
+            .sqs
+            .list_queues()
+            .set_queue_name_prefix(prefix.map(str::to_owned))
+            .max_results(1000)
+            .set_next_token(token);
         let answer = call.send().await.map_err(|error| Error::from_sdk("sqs:ListQueues", &error))?;
         let urls = answer.queue_urls.unwrap_or_default();
         names.extend(urls.iter().filter_map(|url| Some(url.rsplit_once('/')?.1.to_owned())));

@@ -138,10 +138,14 @@ pub fn build(cloud: &Arc<Cloud>, address: &Address, desired: Attributes, depends
     Some(Arc::new(resource))
 }
 
-/// The resource that a state file or an audit knows and nobody declares; `None` if the kind is not one of ours.
-pub fn rebuild(cloud: &Arc<Cloud>, address: &Address, object: Option<&Object>) -> Option<Node> {
+/// The resource that a state file or an audit knows and nobody declares, by its attributes (or those that it was to get).
+/// `None` if the kind is not one of ours, or nothing is known by which it could be found.
+pub fn rebuild(cloud: &Arc<Cloud>, address: &Address, attributes: &Attributes) -> Option<Node> {
     let (_, kind) = KINDS.iter().find(|(name, _)| *name == address.kind())?;
-    let desired = object.map(|object| object.attributes.clone()).unwrap_or_default();
+    if attributes.is_empty() {
+        return None;
+    }
+    let desired = attributes.clone();
     let resource = AwsResource {
         kind: *kind,
         address: address.clone(),

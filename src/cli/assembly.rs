@@ -170,7 +170,12 @@ fn queue(workload: &Workload) -> Value {
 }
 
 /// Every Kubernetes object of the stack, inside the cluster that the same plan makes.
-pub(crate) fn kubernetes(stack: &Stack, target: &Target, cluster: &cluster::Cluster) -> Outcome<Vec<Node>> {
+pub(crate) fn kubernetes(
+    stack: &Stack,
+    target: &Target,
+    cluster: &cluster::Cluster,
+    homes: &cluster::OperatorHomes,
+) -> Outcome<Vec<Node>> {
     let queue_urls = stack.workloads.iter().map(|workload| {
         let url = format!("${{{}.url}}", queue_address(&workload.name));
         (workload.name.clone(), url)
@@ -184,7 +189,8 @@ pub(crate) fn kubernetes(stack: &Stack, target: &Target, cluster: &cluster::Clus
     };
     let manifests = stack::manifests::all(stack, &site, CRDS).map_err(one)?;
     let lives_in = target.brought.is_none().then(cluster_address);
-    manifests.into_iter().map(|manifest| object(stack, cluster, manifest, lives_in.clone())).collect()
+    let node = |manifest| object(stack, cluster, manifest, lives_in.clone());
+    manifests.into_iter().map(|manifest| Ok(Arc::new(node(manifest)?.taking_turns(homes)) as Node)).collect()
 }
 
 fn object(
@@ -192,7 +198,7 @@ fn object(
     cluster: &cluster::Cluster,
     manifest: stack::Manifest,
     lives_in: Option<Address>,
-) -> Outcome<Node> {
+) -> Outcome<cluster::Object> {
     let mut depends_on: Vec<Address> =
         manifest.depends_on.iter().map(|text| text.parse().map_err(one)).collect::<Outcome<_>>()?;
     if manifest.object["kind"] == "Deployment" {
@@ -203,5 +209,5 @@ fn object(
         depends_on.extend(roles);
     }
     let manifest = cluster::Manifest { object: manifest.object, initial: manifest.initial, depends_on, lives_in };
-    Ok(Arc::new(cluster::Object::new(cluster.clone(), &stack.name, manifest).map_err(one)?))
+    cluster::Object::new(cluster.clone(), &stack.name, manifest).map_err(one)
 }

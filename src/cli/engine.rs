@@ -3,12 +3,14 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use aws::audit::Scope;
 use aws::resources::Cloud;
+use cluster::OperatorHomes;
 use futures::FutureExt as _;
 use provision::plan::{self, Mode};
 use provision::{
-    Address, Attributes, Context, Event, Graph, Known, Line, Mark, Node, Object, Outcome as Applied, Plan, Progress,
-    Reading, Refreshed, Store, apply, refresh, store,
+    Address, Attributes, Context, Entry, Event, Failure, Graph, Known, Line, Mark, Node, Outcome as Applied, Plan,
+    Progress, Reading, Refreshed, Store, apply, refresh, store,
 };
 use serde_json::json;
 use tokio::sync::mpsc;
@@ -18,6 +20,7 @@ use crate::assembly;
 use crate::diagnostic::{Diagnostic, Outcome, one};
 use crate::exit::Exit;
 use crate::place;
+use crate::progress;
 use crate::settings::Settings;
 use crate::target::Target;
 use crate::view::{Answer, Tone, View};
@@ -30,6 +33,7 @@ pub(crate) struct Engine<'a> {
     pub(crate) settings: &'a Settings,
     pub(crate) target: &'a Target,
     pub(crate) cloud: Arc<Cloud>,
+    cluster: cluster::Cluster,
     pub(crate) graph: Graph,
     pub(crate) store: Store,
     view: View,
@@ -68,41 +72,78 @@ impl<'a> Engine<'a> {
         let cloud = Arc::new(Cloud::new(&target.session, &settings.stack.name, &run, &expires_at, &tags));
         let cluster = connection(settings, target, &cloud);
         let mut nodes = assembly::aws(&settings.stack, target, &cloud)?;
-        nodes.extend(assembly::kubernetes(&settings.stack, target, &cluster)?);
+        let homes = OperatorHomes::of(&settings.stack.operator.namespace, store.state.resources.keys());
+        nodes.extend(assembly::kubernetes(&settings.stack, target, &cluster, &homes)?);
         let mut graph = Graph::new(nodes).map_err(one)?;
-        let rebuild = |address: &Address, object: Option<&Object>| aws::resources::rebuild(&cloud, address, object);
+        let lives_in = target.brought.is_none().then(assembly::cluster_address);
+        let rebuild = |address: &Address, entry: &Entry| {
+            let attributes = entry.object.as_ref().map_or(&entry.wanted, |object| &object.attributes);
+            let of_aws = aws::resources::rebuild(&cloud, address, attributes);
+            let of_kubernetes = || cluster::rebuild(&cluster, &settings.stack.name, address, entry, lives_in.clone());
+            of_aws.or_else(|| Some(Arc::new(of_kubernetes()?.taking_turns(&homes)) as Node))
+        };
         let unknown = graph.add_orphans(&store.state, &rebuild).map_err(one)?;
         for address in unknown {
             let text = format!("the state records {address}, which this version does not know; it is left alone");
             view.diagnostic(&Diagnostic::warning(text));
         }
-        Ok(Self { settings, target, cloud, graph, store, view: view.clone(), stop: stop.clone() })
+        let (view, stop) = (view.clone(), stop.clone());
+        Ok(Self { settings, target, cloud, cluster, graph, store, view, stop })
     }
 
     /// Reads everything that is declared or recorded.
     pub(crate) async fn refresh(&self) -> Refreshed {
-        let (events, told) = self.tell();
+        let (events, told) = self.tell(None);
         let world = refresh(&self.graph, &self.store.state, &self.target.clock, &events, &self.stop).await;
         drop(events);
         told.await;
         world
     }
 
-    /// Adds what carries the stack's tag and neither the stack nor the state knows, so that `down` removes it as well.
+    /// Adds what carries the stack's tag or labels and neither the stack nor the state knows, so that `down` removes it as
+    /// well.
     pub(crate) async fn add_found(&mut self) -> Outcome<()> {
-        let found = aws::audit::find(&self.cloud, &self.settings.stack.cluster.name).await.map_err(one)?;
-        if let Some(brought) = &self.target.brought {
-            let declared: BTreeSet<Address> = self.graph.order().iter().map(|address| (*address).clone()).collect();
-            let left = cluster::audit::leftovers(&brought.cluster, &self.settings.stack.name).await.map_err(one)?;
-            let unknown = left.into_iter().filter(|left| !declared.contains(&left.address));
-            self.graph
-                .add_found(unknown.map(|left| Arc::new(left.resource) as Node).collect::<Vec<_>>())
-                .map_err(one)?;
-        }
+        self.look_for_unknown(Scope::Account).await
+    }
+
+    /// The same before an `up` that has no record: what an earlier one made and is no longer declared would stay unseen.
+    pub(crate) async fn add_lost(&mut self) -> Outcome<()> {
+        if self.store.state.resources.is_empty() { self.look_for_unknown(Scope::Names).await } else { Ok(()) }
+    }
+
+    async fn look_for_unknown(&mut self, scope: Scope) -> Outcome<()> {
+        let found = aws::audit::find(&self.cloud, &self.settings.stack.cluster.name, scope).await.map_err(one)?;
+        let left = self.left_in_cluster(scope).await?;
+        let addresses: Vec<Address> = left.iter().map(|left| left.address.clone()).collect();
+        let homes = OperatorHomes::of(
+            &self.settings.stack.operator.namespace,
+            addresses.iter().chain(self.store.state.resources.keys()),
+        );
+        let nodes = left.into_iter().map(|left| Arc::new(left.resource.taking_turns(&homes)) as Node);
+        self.graph.add_found(nodes).map_err(one)?;
         let world = self.refresh().await;
         let known: BTreeSet<String> =
             self.graph.order().iter().filter_map(|address| Some(world.object(address)?.id.clone())).collect();
         self.graph.add_found(aws::audit::nodes(&self.cloud, &found, &known)).map_err(one)
+    }
+
+    /// What the cluster holds of the stack. A cluster of the stack's own that cannot be looked into is no obstacle to
+    /// removing it: what it holds goes with it.
+    async fn left_in_cluster(&self, scope: Scope) -> Outcome<Vec<cluster::audit::Leftover>> {
+        let is_own = self.target.brought.is_none();
+        let lives_in = is_own.then(assembly::cluster_address);
+        let outlived_by = Address::new("aws_eks_fargate_profile", "this");
+        let outlived_by = if is_own { vec![outlived_by] } else { Vec::new() };
+        let name = &self.settings.stack.name;
+        match cluster::audit::leftovers(&self.cluster, name, lives_in.as_ref(), &outlived_by).await {
+            Ok(left) => Ok(left),
+            Err(error) if is_own && scope == Scope::Account => {
+                let text = format!("what the cluster holds could not be looked for: {error}");
+                self.view.diagnostic(&Diagnostic::warning(text).help("it goes with the cluster"));
+                Ok(Vec::new())
+            }
+            Err(error) => Err(one(error)),
+        }
     }
 
     /// The plan for what was read.
@@ -128,7 +169,7 @@ impl<'a> Engine<'a> {
 
     /// Carries the plan out. All failures come back together.
     pub(crate) async fn apply(&mut self, plan: &Plan) -> Outcome<Applied> {
-        let (events, told) = self.tell();
+        let (events, told) = self.tell(Some(progress::count(plan)));
         let options = provision::Options::new(&self.target.clock, events, self.stop.clone());
         let applied = apply(plan, &self.graph, &mut self.store, &options).await;
         drop(options);
@@ -143,27 +184,29 @@ impl<'a> Engine<'a> {
         if applied.is_success() {
             return Ok(applied);
         }
-        let told = |(address, failure)| Diagnostic::error(format!("{address}: {failure}"));
-        let failures = applied.failures.iter().map(|(address, failure)| told((address, failure)));
         // The first decides the exit code, and what fails because of a signal is no failure of its own.
         let interrupted = self.stop.is_cancelled().then(|| {
             Diagnostic::interrupted(format!("{} steps were not begun", applied.skipped.len()))
                 .help("run `sluice up` to go on, or `sluice down` to remove what there is")
         });
-        Err(interrupted.into_iter().chain(failures).collect())
+        Err(interrupted.into_iter().chain(applied.failures.iter().map(failed)).collect())
     }
 
-    /// A channel for events, and the task that shows them until it is dropped.
-    fn tell(&self) -> (mpsc::UnboundedSender<Event>, impl Future<Output = ()> + use<>) {
-        let (sender, mut events) = mpsc::unbounded_channel();
-        let view = self.view.clone();
-        let task = tokio::spawn(async move {
-            let mut pace = Pace::default();
-            while let Some(event) = events.recv().await {
-                show_event(&view, &event, &mut pace);
-            }
-        });
+    /// A channel for events, and the task that shows them until it is dropped; `steps` is how many there will be.
+    fn tell(&self, steps: Option<usize>) -> (mpsc::UnboundedSender<Event>, impl Future<Output = ()> + use<>) {
+        let (sender, events) = mpsc::unbounded_channel();
+        let task = tokio::spawn(progress::show(self.view.clone(), steps, events));
         (sender, task.map(|_| ()))
+    }
+}
+
+/// A failed step as a person is told of it at the end.
+fn failed((address, failure): &(Address, Failure)) -> Diagnostic {
+    let mut wrong = Diagnostic::error(format!("{address}: {failure}"));
+    wrong.detail.extend(failure.evidence().iter().cloned());
+    match failure.next_step() {
+        Some(next) => wrong.help(next),
+        None => wrong,
     }
 }
 
@@ -228,60 +271,6 @@ pub(crate) fn show_lines(view: &View, lines: &[Line]) {
             Mark::Destroy => Tone::Bad,
         };
         view.tell(tone, &line.text);
-    }
-}
-
-/// Time of the system may run fast; a person reads in real time.
-const PROGRESS_EVERY: std::time::Duration = std::time::Duration::from_secs(3);
-
-/// When progress was last shown, by resource.
-#[derive(Default)]
-struct Pace(std::collections::BTreeMap<Address, clock::Moment>);
-
-impl Pace {
-    fn is_due(&mut self, address: &Address) -> bool {
-        let clock = clock::Clock::real();
-        let due = self.0.get(address).is_none_or(|last| clock.elapsed(*last) >= PROGRESS_EVERY);
-        if due {
-            self.0.insert(address.clone(), clock.moment());
-        }
-        due
-    }
-}
-
-fn show_event(view: &View, event: &Event, pace: &mut Pace) {
-    if let Ok(serde_json::Value::Object(mut body)) = serde_json::to_value(event) {
-        let kind = body.remove("type").and_then(|kind| kind.as_str().map(str::to_owned)).unwrap_or_default();
-        view.event(&kind, body.into());
-    }
-    let seconds = |elapsed: &std::time::Duration| format!("{}s", elapsed.as_secs());
-    match event {
-        Event::Progress { address, elapsed, status } if pace.is_due(address) => {
-            view.tell(Tone::Dim, format!("{address}: {status} [{} elapsed]", seconds(elapsed)));
-        }
-        Event::Progress { .. }
-        | Event::RefreshStart { .. }
-        | Event::RefreshComplete { .. }
-        | Event::ApplyStart { .. } => {}
-        Event::Complete { address, action, elapsed, id } => {
-            let id = id.as_ref().map(|id| format!(" [id={id}]")).unwrap_or_default();
-            view.line(format!("{address}: {} after {}{id}", done(*action), seconds(elapsed)));
-        }
-        Event::Errored { address, elapsed, error, .. } => {
-            view.tell(Tone::Bad, format!("{address}: failed after {}: {error}", seconds(elapsed)));
-        }
-        Event::Skipped { address, because, .. } => view.tell(Tone::Dim, format!("{address}: not tried, {because}")),
-    }
-}
-
-fn done(action: provision::Action) -> &'static str {
-    use provision::Action;
-    match action {
-        Action::Create => "created",
-        Action::Update => "changed",
-        Action::Replace => "replaced",
-        Action::Delete => "destroyed",
-        Action::NoOp | Action::Forget => "unchanged",
     }
 }
 

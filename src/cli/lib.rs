@@ -17,6 +17,7 @@ mod images;
 mod logging;
 mod memory;
 mod place;
+mod progress;
 mod settings;
 mod shell;
 mod signals;

@@ -64,6 +64,20 @@ pub enum Error {
         /// What was seen last, and what to do.
         last: String,
     },
+    /// Waiting longer does not help.
+    #[error("{what} will not come by waiting: {why}")]
+    Hopeless {
+        /// What was awaited.
+        what: String,
+        /// Why it does not come.
+        why: String,
+    },
+    /// The run was asked to end.
+    #[error("interrupted while waiting for {what}; the next run goes on from there")]
+    Interrupted {
+        /// What was awaited.
+        what: String,
+    },
     /// An object of this name is somebody else's.
     #[error("{object} exists and belongs to {owner}; remove it or choose another name")]
     Foreign {
@@ -120,6 +134,15 @@ impl Error {
     /// HTTP status if the server refused.
     pub fn code(&self) -> Option<u16> {
         if let Self::Refused { code, .. } = self { Some(*code) } else { None }
+    }
+
+    /// Whether the same call may succeed in a moment without anybody changing anything.
+    pub(crate) fn passes(&self) -> bool {
+        match self {
+            Self::Unreachable { .. } => true,
+            Self::Refused { code, .. } => matches!(code, 429 | 500 | 502 | 503 | 504),
+            _ => false,
+        }
     }
 
     /// Whether no usable answer came at all.

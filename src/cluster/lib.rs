@@ -11,19 +11,27 @@ mod address;
 pub mod audit;
 pub mod brought;
 mod connection;
+pub mod diagnosis;
 mod error;
+mod hope;
+mod kinds;
 pub mod kubeconfig;
 mod object;
 pub mod preflight;
 pub mod read;
 mod readiness;
+mod record;
+mod redact;
 mod renewal;
 mod shape;
 pub mod wait;
 
 pub use connection::{Cluster, Connection, Endpoint, Locate, Secret, Token, TokenSource};
 pub use error::Error;
+pub use kinds::OperatorHomes;
 pub use object::{Manifest, Object};
+pub use record::rebuild;
+pub use redact::redact;
 
 /// Result of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

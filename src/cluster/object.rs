@@ -1,6 +1,8 @@
 //! Any Kubernetes manifest as a resource of the engine, by server-side apply.
 
+mod release;
 mod steps;
+mod waits;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -9,11 +11,13 @@ use serde_json::{Value, json};
 
 use crate::address::{Name, text};
 use crate::connection::Cluster;
+use crate::error::Error;
+use crate::kinds::OperatorHomes;
 use crate::readiness::{Readiness, readiness};
-use crate::{LABEL_MANAGED_BY, LABEL_STACK, MANAGER, Result, shape};
+use crate::{LABEL_MANAGED_BY, LABEL_STACK, MANAGER, Result, diagnosis, shape};
 
 /// The attribute that holds the manifest.
-const MANIFEST: &str = "manifest";
+pub(crate) const MANIFEST: &str = "manifest";
 
 /// What an [`Object`] is made from.
 #[derive(Debug, Clone)]
@@ -39,6 +43,8 @@ pub struct Object {
     initial: Option<Value>,
     depends_on: Vec<Address>,
     lives_in: Option<Address>,
+    turn: u8,
+    is_operator: bool,
 }
 
 impl Object {
@@ -52,12 +58,37 @@ impl Object {
             cluster,
             stack: stack.to_owned(),
             address: name.address(),
+            turn: OperatorHomes::default().turn(&name),
+            is_operator: false,
             name,
             desired: Attributes::from([(MANIFEST.to_owned(), object)]),
             initial,
             depends_on,
             lives_in,
         })
+    }
+
+    /// The same, removed in the order that an operator in one of `homes` needs.
+    #[must_use]
+    pub fn taking_turns(mut self, homes: &OperatorHomes) -> Self {
+        self.turn = homes.turn(&self.name);
+        self.is_operator = homes.is_operator(&self.name);
+        self
+    }
+
+    /// The error as the engine has it. After a wait in vain with what there is to see.
+    async fn failure(&self, error: Error) -> Failure {
+        let failure = Failure::new(&error);
+        if !matches!(error, Error::Deadline { .. } | Error::Hopeless { .. }) {
+            return failure;
+        }
+        let Ok(session) = self.cluster.session().await else { return failure };
+        let seen = diagnosis::of(&session, &self.name).await;
+        let failure = failure.seen(seen.evidence);
+        match seen.next {
+            Some(next) => failure.next(next),
+            None => failure,
+        }
     }
 
     /// Who the live object belongs to, if that is not us.
@@ -124,6 +155,18 @@ impl Resource for Object {
         self.lives_in.clone()
     }
 
+    fn removal_turn(&self) -> Option<u8> {
+        Some(self.turn)
+    }
+
+    fn place(&self) -> Option<String> {
+        self.is_operator.then(|| "kubernetes/operator".to_owned())
+    }
+
+    fn goes_with_container(&self) -> bool {
+        self.lives_in.is_some()
+    }
+
     fn identity(&self) -> String {
         self.name.for_people()
     }
@@ -143,8 +186,10 @@ impl Resource for Object {
     ) -> BoxFuture<'a, Result<provision::Object, Failure>> {
         async move {
             let manifest = manifest(desired);
-            let live = self.make(&manifest, context).await.map_err(Failure::new)?;
-            Ok(self.present(&live, Some(&manifest)))
+            match self.make(&manifest, context).await {
+                Ok(live) => Ok(self.present(&live, Some(&manifest))),
+                Err(error) => Err(self.failure(error).await),
+            }
         }
         .boxed()
     }
@@ -158,8 +203,10 @@ impl Resource for Object {
     ) -> BoxFuture<'a, Result<provision::Object, Failure>> {
         async move {
             let manifest = manifest(desired);
-            let live = self.change(&manifest, context).await.map_err(Failure::new)?;
-            Ok(self.present(&live, Some(&manifest)))
+            match self.change(&manifest, context).await {
+                Ok(live) => Ok(self.present(&live, Some(&manifest))),
+                Err(error) => Err(self.failure(error).await),
+            }
         }
         .boxed()
     }
@@ -170,6 +217,12 @@ impl Resource for Object {
         context: &'a Context,
     ) -> BoxFuture<'a, Result<(), Failure>> {
         // The object's identity is part of this resource (also of one made by the audit), so `current` adds nothing.
-        async move { self.remove(context).await.map_err(Failure::new) }.boxed()
+        async move {
+            match self.remove(context).await {
+                Ok(()) => Ok(()),
+                Err(error) => Err(self.failure(error).await),
+            }
+        }
+        .boxed()
     }
 }

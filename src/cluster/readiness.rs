@@ -51,7 +51,7 @@ fn deployment(live: &Value) -> Readiness {
     Readiness::Waiting(why)
 }
 
-fn find_condition<'a>(live: &'a Value, kind: &str) -> Option<&'a Value> {
+pub(crate) fn find_condition<'a>(live: &'a Value, kind: &str) -> Option<&'a Value> {
     let conditions = live.pointer("/status/conditions")?.as_array()?;
     conditions.iter().find(|condition| text(condition, "/type") == Some(kind))
 }
@@ -67,24 +67,27 @@ fn condition(live: &Value, kind: &str) -> Readiness {
     }
 }
 
-/// Why pods of the Deployment do not run, for people: scheduling, waiting and crash reasons. Empty if nothing is known;
-/// the wait itself does not depend on this look.
-pub(crate) async fn pod_trouble(session: &Session, live: &Value) -> Vec<String> {
-    let Some(pods) = pods_of(session, live).await else { return Vec::new() };
+/// Why pods do not run, for people: scheduling, waiting and crash reasons.
+pub(crate) fn pod_trouble(pods: &[Pod]) -> Vec<String> {
     let mut trouble: Vec<String> = pods.iter().filter_map(waiting_reason).collect();
     trouble.sort();
     trouble.dedup();
     trouble
 }
 
-/// The pods that the Deployment's selector matches; `None` if they could not be listed.
-pub(crate) async fn pods_of(session: &Session, deployment: &Value) -> Option<Vec<Pod>> {
-    let labels = deployment.pointer("/spec/selector/matchLabels")?.as_object()?;
+/// The Deployment's selector as a label query.
+pub(crate) fn selector(deployment: &Value) -> String {
+    let labels = deployment.pointer("/spec/selector/matchLabels").and_then(Value::as_object);
     let label = |(key, value): (&String, &Value)| Some(format!("{key}={}", value.as_str()?));
-    let selector: Vec<String> = labels.iter().filter_map(label).collect();
-    let api: Api<Pod> = Api::namespaced(session.client.clone(), text(deployment, "/metadata/namespace")?);
-    let list = api.list(&ListParams::default().labels(&selector.join(","))).await.ok()?;
-    Some(list.items)
+    labels.into_iter().flatten().filter_map(label).collect::<Vec<_>>().join(",")
+}
+
+/// The pods that the Deployment's selector matches.
+pub(crate) async fn pods_of(session: &Session, deployment: &Value) -> kube::Result<Vec<Pod>> {
+    let Some(namespace) = text(deployment, "/metadata/namespace") else { return Ok(Vec::new()) };
+    let api: Api<Pod> = Api::namespaced(session.client.clone(), namespace);
+    let list = api.list(&ListParams::default().labels(&selector(deployment))).await?;
+    Ok(list.items)
 }
 
 /// Why the pod does not run, if it does not.
@@ -96,11 +99,15 @@ pub(crate) fn waiting_reason(pod: &Pod) -> Option<String> {
         let message = condition.message.as_deref().or(condition.reason.as_deref()).unwrap_or("not scheduled");
         return Some(format!("{name}: {message}"));
     }
-    for container in status.container_statuses.iter().flatten() {
+    for container in status.init_container_statuses.iter().chain(&status.container_statuses).flatten() {
         let Some(waiting) = container.state.as_ref().and_then(|state| state.waiting.as_ref()) else { continue };
         let reason = waiting.reason.as_deref().unwrap_or("waiting");
         let message = waiting.message.as_ref().map_or_else(String::new, |message| format!(": {message}"));
-        return Some(format!("{name}: {reason}{message}"));
+        let ended = container.last_state.as_ref().and_then(|state| state.terminated.as_ref());
+        let ended = ended.map_or_else(String::new, |ended| {
+            format!(" (exit code {} last, {} restarts)", ended.exit_code, container.restart_count)
+        });
+        return Some(format!("{name}: {reason}{message}{ended}"));
     }
     None
 }

@@ -20,6 +20,9 @@ use crate::resource::{Attributes, Context, Failure, Object};
 use crate::store::{Store, StoreError};
 use step::{Done, Half, Step, steps};
 
+/// How often a running step says that it still runs, in system time.
+const TICK: Duration = Duration::from_secs(10);
+
 /// How an apply runs.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -71,16 +74,13 @@ pub async fn apply(plan: &Plan, graph: &Graph, store: &mut Store, options: &Opti
     let mut run = Run::new(plan, graph, store, options)?;
     let mut running: FuturesUnordered<BoxFuture<'_, Done>> = FuturesUnordered::new();
     let mut cut_off: Option<Moment> = None;
+    let mut next_tick = options.clock.moment().plus(TICK);
     loop {
         let ready = if options.stop.is_cancelled() { Vec::new() } else { run.start() };
-        for (index, future) in ready {
-            run.running.insert(index, options.clock.moment());
-            running.push(future);
-        }
+        running.extend(ready);
         if running.is_empty() {
             return run.finish();
         }
-        let tick = options.clock.sleep(Duration::from_secs(10));
         tokio::select! {
             Some(done) = running.next() => run.complete(done),
             () = options.stop.cancelled(), if cut_off.is_none() => {
@@ -90,7 +90,10 @@ pub async fn apply(plan: &Plan, graph: &Graph, store: &mut Store, options: &Opti
                 run.abandon();
                 return run.finish();
             }
-            () = tick => run.tick(),
+            () = options.clock.sleep_until(next_tick) => {
+                run.tick();
+                next_tick = options.clock.moment().plus(TICK);
+            }
         }
     }
 }
@@ -109,8 +112,10 @@ struct Run<'a> {
     options: &'a Options,
     steps: Vec<Step<'a>>,
     waiting: BTreeSet<usize>,
-    running: BTreeMap<usize, Moment>,
+    running: BTreeMap<usize, (Moment, Progress)>,
     done: BTreeSet<usize>,
+    /// Removals that failed of what goes with its container, which is still to be removed.
+    left: BTreeMap<usize, Failure>,
     objects: BTreeMap<Address, Object>,
     resolved: BTreeMap<Address, Attributes>,
     outcome: Outcome,
@@ -140,13 +145,24 @@ impl<'a> Run<'a> {
         }
         let steps = steps(plan);
         let waiting = (0..steps.len()).collect();
-        let (running, done, resolved) = (BTreeMap::new(), BTreeSet::new(), BTreeMap::new());
-        let outcome = Outcome::default();
-        Ok(Self { graph, store, options, steps, waiting, running, done, objects, resolved, outcome, broken: None })
+        Ok(Self {
+            graph,
+            store,
+            options,
+            steps,
+            waiting,
+            running: BTreeMap::new(),
+            done: BTreeSet::new(),
+            left: BTreeMap::new(),
+            objects,
+            resolved: BTreeMap::new(),
+            outcome: Outcome::default(),
+            broken: None,
+        })
     }
 
     /// Takes what can start now, writes down that it is about to, and gives its futures.
-    fn start(&mut self) -> Vec<(usize, BoxFuture<'a, Done>)> {
+    fn start(&mut self) -> Vec<BoxFuture<'a, Done>> {
         let mut started = Vec::new();
         if self.broken.is_some() {
             return started;
@@ -169,6 +185,12 @@ impl<'a> Run<'a> {
             let step = &self.steps[*index];
             let needs = step.change.depends_on.iter().cloned().collect();
             self.store.state.begin(&step.change.address, step.action(), needs);
+            if step.action() == Action::Create
+                && let Some(node) = self.graph.get(&step.change.address)
+                && let Ok(wanted) = step::desired(node, &self.objects, &self.resolved)
+            {
+                self.store.state.intend(&step.change.address, wanted, node.schema());
+            }
         }
         if let Err(error) = self.store.save() {
             self.broken = Some(error);
@@ -178,7 +200,7 @@ impl<'a> Run<'a> {
             self.waiting.remove(&index);
             let address = self.steps[index].change.address.clone();
             self.send(Event::ApplyStart { address, action: self.steps[index].action() });
-            started.push((index, self.future(index)));
+            started.push(self.future(index));
         }
         started
     }
@@ -187,6 +209,7 @@ impl<'a> Run<'a> {
         let step = &self.steps[index];
         let address = &step.change.address;
         let progress = Progress::new(address.clone(), &self.options.clock, self.options.events.clone());
+        self.running.insert(index, (self.options.clock.moment(), progress.clone()));
         let context = Context { clock: self.options.clock.clone(), progress, stop: self.options.stop.clone() };
         let Some(node) = self.graph.get(address) else {
             let failure = Failure::new("the plan was made for another set of resources; plan again");
@@ -205,7 +228,7 @@ impl<'a> Run<'a> {
 
     fn complete(&mut self, Done { index, result }: Done) {
         let start = self.running.remove(&index);
-        let elapsed = start.map_or(Duration::ZERO, |start| self.options.clock.elapsed(start));
+        let elapsed = start.map_or(Duration::ZERO, |(start, _)| self.options.clock.elapsed(start));
         let step = &self.steps[index];
         let (address, action) = (step.change.address.clone(), step.action());
         match result {
@@ -221,28 +244,58 @@ impl<'a> Run<'a> {
                 }
                 self.done.insert(index);
                 self.outcome.summary.count(action);
+                if action == Action::Delete {
+                    self.take_along(&address);
+                }
                 if let Err(error) = self.store.save() {
                     self.broken.get_or_insert(error);
                 }
                 self.send(Event::Complete { address, action, elapsed, id });
             }
             Err(failure) => {
-                self.send(Event::Errored { address: address.clone(), action, elapsed, error: failure.to_string() });
-                self.outcome.failures.push((address, failure));
+                if let (Action::Delete, Some(container)) = (action, step.change.goes_with.clone()) {
+                    self.send(Event::Left { address, container, elapsed, error: failure.to_string() });
+                    self.left.insert(index, failure);
+                    self.done.insert(index);
+                    return;
+                }
+                self.errored(address, action, elapsed, failure);
             }
         }
     }
 
+    fn errored(&mut self, address: Address, action: Action, elapsed: Duration, failure: Failure) {
+        let (evidence, next) = (failure.evidence().to_vec(), failure.next_step().map(str::to_owned));
+        let error = failure.to_string();
+        self.send(Event::Errored { address: address.clone(), action, elapsed, error, evidence, next });
+        self.outcome.failures.push((address, failure));
+    }
+
+    /// What could not be removed by itself is gone now that `container` is.
+    fn take_along(&mut self, container: &Address) {
+        let steps = &self.steps;
+        let covered = |index: &usize| steps[*index].change.goes_with.as_ref() == Some(container);
+        let gone: Vec<usize> = self.left.keys().copied().filter(covered).collect();
+        for index in gone {
+            self.left.remove(&index);
+            self.outcome.summary.count(Action::Delete);
+            let address = self.steps[index].change.address.clone();
+            self.store.state.forget(&address);
+            self.objects.remove(&address);
+        }
+    }
+
     fn tick(&self) {
-        for (index, start) in &self.running {
+        for (index, (start, progress)) in &self.running {
             let step = &self.steps[*index];
             let status = match step.action() {
                 Action::Create => "still creating",
                 Action::Delete => "still destroying",
                 _ => "still modifying",
             };
+            let status = progress.last().map_or_else(|| status.to_owned(), |last| format!("{status}: {last}"));
             let elapsed = self.options.clock.elapsed(*start);
-            self.send(Event::Progress { address: step.change.address.clone(), elapsed, status: status.to_owned() });
+            self.send(Event::Progress { address: step.change.address.clone(), elapsed, status });
         }
     }
 
@@ -261,6 +314,10 @@ impl<'a> Run<'a> {
                 Ok(()) => Err(error),
                 Err(last) => Err(last),
             };
+        }
+        // What was to take them along is still there.
+        for (index, failure) in std::mem::take(&mut self.left) {
+            self.errored(self.steps[index].change.address.clone(), Action::Delete, Duration::ZERO, failure);
         }
         self.outcome.interrupted = self.options.stop.is_cancelled() && !self.waiting.is_empty();
         let because = if self.outcome.interrupted { "interrupted" } else { "something that it needs failed" };

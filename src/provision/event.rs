@@ -1,5 +1,6 @@
 //! What happens during a refresh or an apply, as values for a view.
 
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde::Serialize;
@@ -44,6 +45,13 @@ pub enum Event {
         /// The provider's status and health, for people.
         status: String,
     },
+    /// Something was done in a step that a person should know of.
+    Note {
+        /// Which.
+        address: Address,
+        /// What, for people.
+        text: String,
+    },
     /// A step has ended well and is recorded in the state.
     Complete {
         /// Which.
@@ -66,6 +74,24 @@ pub enum Event {
         #[serde(serialize_with = "seconds")]
         elapsed: Duration,
         /// Why.
+        error: String,
+        /// What was seen of the thing when it failed, one line each.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        evidence: Vec<String>,
+        /// What to do or to look at next.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        next: Option<String>,
+    },
+    /// A removal has failed of something that goes with its container, which is removed next.
+    Left {
+        /// Which.
+        address: Address,
+        /// What it goes with.
+        container: Address,
+        /// Since the step's start.
+        #[serde(serialize_with = "seconds")]
+        elapsed: Duration,
+        /// Why it could not be removed by itself.
         error: String,
     },
     /// A step was not tried.
@@ -93,6 +119,8 @@ struct Inner {
     clock: clock::Clock,
     start: clock::Moment,
     events: Events,
+    /// What was said last; clones share it.
+    last: Arc<Mutex<Option<String>>>,
 }
 
 impl Progress {
@@ -103,14 +131,31 @@ impl Progress {
 
     /// Progress of `address` from now on.
     pub fn new(address: Address, clock: &clock::Clock, events: Events) -> Self {
-        Self(Some(Inner { address, clock: clock.clone(), start: clock.moment(), events }))
+        let (start, last) = (clock.moment(), Arc::default());
+        Self(Some(Inner { address, clock: clock.clone(), start, events, last }))
+    }
+
+    /// What was said last, if anything was.
+    pub(crate) fn last(&self) -> Option<String> {
+        // A panic elsewhere while it was held leaves a whole text.
+        self.0.as_ref()?.last.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Tells `status`.
     pub fn report(&self, status: impl Into<String>) {
         if let Some(inner) = &self.0 {
-            let elapsed = inner.clock.elapsed(inner.start);
-            let event = Event::Progress { address: inner.address.clone(), elapsed, status: status.into() };
+            let (elapsed, status) = (inner.clock.elapsed(inner.start), status.into());
+            *inner.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(status.clone());
+            let event = Event::Progress { address: inner.address.clone(), elapsed, status };
+            // A view that has gone away is no reason to stop.
+            let _ = inner.events.send(event);
+        }
+    }
+
+    /// Says something that must be seen, whatever the pace of progress.
+    pub fn note(&self, text: impl Into<String>) {
+        if let Some(inner) = &self.0 {
+            let event = Event::Note { address: inner.address.clone(), text: text.into() };
             // A view that has gone away is no reason to stop.
             let _ = inner.events.send(event);
         }

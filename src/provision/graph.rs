@@ -6,8 +6,8 @@ use indexmap::IndexMap;
 
 use crate::address::Address;
 use crate::reference::references;
-use crate::resource::{Node, Object};
-use crate::state::State;
+use crate::resource::Node;
+use crate::state::{Entry, State};
 
 /// The resources cannot be ordered.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -92,14 +92,14 @@ impl Graph {
     pub fn add_orphans(
         &mut self,
         state: &State,
-        rebuild: &dyn Fn(&Address, Option<&Object>) -> Option<Node>,
+        rebuild: &dyn Fn(&Address, &Entry) -> Option<Node>,
     ) -> Result<Vec<Address>, GraphError> {
         let (mut nodes, mut unknown) = (Vec::new(), Vec::new());
         for (address, entry) in &state.resources {
             if self.nodes.contains_key(address) {
                 continue;
             }
-            match rebuild(address, entry.object.as_ref()) {
+            match rebuild(address, entry) {
                 Some(node) => nodes.push((node, entry.depends_on.clone())),
                 None => unknown.push(address.clone()),
             }

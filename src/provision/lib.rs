@@ -33,5 +33,5 @@ pub use reference::{Reference, UNKNOWN};
 pub use refresh::{Refreshed, refresh};
 pub use render::{Line, Mark, render, render_drift};
 pub use resource::{Attributes, Context, Failure, Health, Known, Node, Object, Reading, Resource, Schema};
-pub use state::State;
+pub use state::{Entry, State};
 pub use store::Store;

@@ -62,6 +62,15 @@ pub struct Change {
     /// Steps with the same key run one after another.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub serial_key: Option<String>,
+    /// When it is removed together with others: lower turns first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub removal_turn: Option<u8>,
+    /// Only one thing at a time may have this place: an old one is removed before a new one is made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<String>,
+    /// What is removed by the same plan and takes this with it, so that it need not wait for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub goes_with: Option<Address>,
     /// Whether the apply looks again before making it, because it could not be read while what contains it is not ready.
     #[serde(default)]
     pub look_first: bool,
@@ -155,6 +164,7 @@ pub fn up(graph: &Graph, state: &State, world: &Refreshed) -> Result<Plan, Unpla
     if !plan.obstacles.is_empty() {
         return Err(Unplannable(plan.obstacles));
     }
+    mark_lodgers(graph, &mut plan.changes);
     Ok(Plan { mode: Mode::Up, changes: plan.changes, drift: drift(graph, state, world), notes: Vec::new() })
 }
 
@@ -270,6 +280,9 @@ fn change(
         prior: object.cloned(),
         depends_on,
         serial_key: node.serial_key(),
+        removal_turn: node.removal_turn(),
+        place: node.place(),
+        goes_with: None,
         look_first,
         adopted: object.is_some() && recorded.is_none_or(|entry| entry.object.is_none()),
     }
@@ -311,7 +324,18 @@ pub fn down(graph: &Graph, state: &State, world: &Refreshed) -> Result<Plan, Unp
     if !obstacles.is_empty() {
         return Err(Unplannable(obstacles));
     }
+    mark_lodgers(graph, &mut changes);
     Ok(Plan { mode: Mode::Down, changes, drift: drift(graph, state, world), notes })
+}
+
+/// Says of each removal whether the removal of a container covers it.
+fn mark_lodgers(graph: &Graph, changes: &mut [Change]) {
+    let goes: BTreeSet<Address> =
+        changes.iter().filter(|change| change.action == Action::Delete).map(|change| change.address.clone()).collect();
+    for change in changes.iter_mut().filter(|change| change.action == Action::Delete) {
+        let node = graph.get(&change.address).filter(|node| node.goes_with_container());
+        change.goes_with = node.and_then(|node| node.lives_in()).filter(|container| goes.contains(container));
+    }
 }
 
 /// What differs between the record of the last run and the world as read.

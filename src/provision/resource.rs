@@ -92,18 +92,50 @@ pub struct Schema {
 
 /// Why a step failed: thing, cause and next step in one text, without credentials.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Failure(String);
+pub struct Failure {
+    message: String,
+    /// What was seen of the thing when it failed, one line each: its last warnings, the end of its log.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    evidence: Vec<String>,
+    /// What to do or to look at next.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    next: Option<String>,
+}
 
 impl Failure {
     /// A failure that says `message`.
     pub fn new(message: impl fmt::Display) -> Self {
-        Self(message.to_string())
+        Self { message: message.to_string(), evidence: Vec::new(), next: None }
+    }
+
+    /// The same with what was seen of the thing when it failed, one line each.
+    #[must_use]
+    pub fn seen(mut self, evidence: Vec<String>) -> Self {
+        self.evidence = evidence;
+        self
+    }
+
+    /// The same with what to do or to look at next.
+    #[must_use]
+    pub fn next(mut self, next: impl Into<String>) -> Self {
+        self.next = Some(next.into());
+        self
+    }
+
+    /// What was seen of the thing when it failed, one line each.
+    pub fn evidence(&self) -> &[String] {
+        &self.evidence
+    }
+
+    /// What to do or to look at next.
+    pub fn next_step(&self) -> Option<&str> {
+        self.next.as_deref()
     }
 }
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.message)
     }
 }
 
@@ -154,6 +186,23 @@ pub trait Resource: Send + Sync {
     /// Steps with the same key never run at the same time, for example `eks-fargate/<cluster>`.
     fn serial_key(&self) -> Option<String> {
         None
+    }
+
+    /// Its turn when things are removed together: whatever has a lower turn goes first, and before this is changed, also
+    /// where no dependency between the two is recorded (a finalizer needs whoever takes it off, with the rights that it
+    /// has). Without a turn only dependencies count.
+    fn removal_turn(&self) -> Option<u8> {
+        None
+    }
+
+    /// A place that only one thing at a time may have, whatever its address: an old one goes before a new one comes.
+    fn place(&self) -> Option<String> {
+        None
+    }
+
+    /// Whether it is gone once [`Resource::lives_in`] is, so that its own removal must not hold up the container's.
+    fn goes_with_container(&self) -> bool {
+        false
     }
 
     /// How it is found when the state is lost, for people: `queue sluice-demo-myapp`.

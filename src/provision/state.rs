@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::address::Address;
 use crate::plan::Action;
-use crate::resource::{Object, Schema};
+use crate::resource::{Attributes, Object, Schema};
 
 /// The format written by this build.
 pub const VERSION: u32 = 1;
@@ -44,6 +44,10 @@ pub struct Entry {
     /// The step that had begun and not ended: the run was killed in it, or it failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pending: Option<Action>,
+    /// What it was to become, without sensitive attributes, while there is no object yet: enough to find it again if
+    /// nobody declares it any more.
+    #[serde(default, skip_serializing_if = "Attributes::is_empty")]
+    pub wanted: Attributes,
     /// What it needed when it was made.
     #[serde(default)]
     pub depends_on: Vec<Address>,
@@ -97,11 +101,20 @@ impl State {
         entry.depends_on = depends_on;
     }
 
+    /// Records what the object is about to become, without what `schema` calls sensitive.
+    pub fn intend(&mut self, address: &Address, mut wanted: Attributes, schema: Schema) {
+        wanted.retain(|name, _| !schema.sensitive.contains(&name.as_str()));
+        self.resources.entry(address.clone()).or_default().wanted = wanted;
+    }
+
     /// Records that the object exists, without what `schema` calls sensitive.
     pub fn record(&mut self, address: &Address, object: &Object, schema: Schema, depends_on: Vec<Address>) {
         let mut object = object.clone();
         object.attributes.retain(|name, _| !schema.sensitive.contains(&name.as_str()));
-        self.resources.insert(address.clone(), Entry { object: Some(object), pending: None, depends_on });
+        self.resources.insert(
+            address.clone(),
+            Entry { object: Some(object), pending: None, wanted: Attributes::new(), depends_on },
+        );
     }
 
     /// Records that the object is gone.

@@ -1,6 +1,6 @@
 //! `sluice audit`: what exists of this stack, found by tag and by name, whatever the state file says.
 
-use aws::audit::Found;
+use aws::audit::{Found, Scope};
 use aws::resources::Cloud;
 use provision::{Attributes, Health, Object};
 use serde_json::json;
@@ -21,9 +21,9 @@ pub(crate) async fn run(settings: &Settings, target: &Target, view: &View) -> Ou
 /// Everything in the account that is this stack's, and in a cluster of the user's. Objects in a cluster of the stack's
 /// own go with the cluster, which is listed.
 pub(crate) async fn find(settings: &Settings, target: &Target, cloud: &Cloud) -> Outcome<Vec<Found>> {
-    let mut found = aws::audit::find(cloud, &settings.stack.cluster.name).await.map_err(one)?;
+    let mut found = aws::audit::find(cloud, &settings.stack.cluster.name, Scope::Account).await.map_err(one)?;
     if let Some(brought) = &target.brought {
-        let left = cluster::audit::leftovers(&brought.cluster, &settings.stack.name).await.map_err(one)?;
+        let left = cluster::audit::leftovers(&brought.cluster, &settings.stack.name, None, &[]).await.map_err(one)?;
         found.extend(left.into_iter().map(|left| Found {
             address: left.address,
             object: Object { id: left.identity, attributes: Attributes::new(), health: Health::default() },

@@ -22,6 +22,8 @@ pub(crate) async fn run(
     let mode = if plan.destroy { Mode::Down } else { Mode::Up };
     if plan.destroy {
         engine.add_found().await?;
+    } else {
+        engine.add_lost().await?;
     }
     let world = engine.refresh().await;
     let changes = engine.plan(mode, &world)?;

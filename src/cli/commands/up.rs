@@ -31,6 +31,7 @@ pub(crate) async fn run(
     }
     target::check_rights(target).await?;
     let mut engine = Engine::open(settings, target, "up", view, &stop)?;
+    engine.add_lost().await?;
     let world = engine.refresh().await;
     let plan = engine.plan(Mode::Up, &world)?;
     engine.show(&plan);

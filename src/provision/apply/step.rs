@@ -72,15 +72,67 @@ pub(super) fn steps(plan: &Plan) -> Vec<Step<'_>> {
             match (removes.get(needed), remove, make) {
                 (Some(after), Some(first), _) => drop(steps[*after].needs.insert(*first)),
                 // An update that lets go of something comes before that is removed for good; one that follows a
-                // replacement already waits for the new one.
-                (Some(after), None, Some(first)) if !makes.contains_key(needed) => {
+                // replacement already waits for the new one. Among things with turns the turns decide.
+                (Some(after), None, Some(first))
+                    if !makes.contains_key(needed) && !both_take_turns(&steps[*after], &steps[*first]) =>
+                {
                     steps[*after].needs.insert(*first);
                 }
                 _ => {}
             }
         }
     }
+    take_turns(&mut steps);
     steps
+}
+
+fn both_take_turns(one: &Step<'_>, other: &Step<'_>) -> bool {
+    one.change.removal_turn.is_some() && other.change.removal_turn.is_some()
+}
+
+/// Lets steps wait for removals by their turns, unless those (also by way of others) wait for them: removals for those with
+/// a lower turn; what changes something for them as well, since they may need it as it is; and what takes the place of
+/// something for its removal.
+fn take_turns(steps: &mut [Step<'_>]) {
+    let removals = |step: &&Step<'_>| step.half == Half::Remove;
+    let mut turns: Vec<(u8, usize)> = (0..steps.len())
+        .filter(|index| removals(&&steps[*index]))
+        .filter_map(|index| Some((steps[index].change.removal_turn?, index)))
+        .collect();
+    turns.sort_unstable();
+    for (later, after) in &turns {
+        for (_, first) in turns.iter().take_while(|(earlier, _)| earlier < later) {
+            wait(steps, *after, *first);
+        }
+    }
+    for after in (0..steps.len()).filter(|index| steps[*index].half == Half::Make).collect::<Vec<_>>() {
+        let change = steps[after].change;
+        let Some(turn) = change.removal_turn else { continue };
+        for (earlier, first) in &turns {
+            let makes_room = change.place.is_some() && change.place == steps[*first].change.place;
+            if makes_room || (change.action != Action::Create && *earlier < turn) {
+                wait(steps, after, *first);
+            }
+        }
+    }
+}
+
+fn wait(steps: &mut [Step<'_>], after: usize, first: usize) {
+    if !waits_for(steps, first, after) {
+        steps[after].needs.insert(first);
+    }
+}
+
+/// Whether the step at `from` cannot begin before the one at `to` is done.
+fn waits_for(steps: &[Step<'_>], from: usize, to: usize) -> bool {
+    let (mut seen, mut open) = (BTreeSet::from([from]), vec![from]);
+    while let Some(index) = open.pop() {
+        if index == to {
+            return true;
+        }
+        open.extend(steps[index].needs.iter().copied().filter(|need| seen.insert(*need)));
+    }
+    false
 }
 
 /// `node`'s desired attributes with everything known.

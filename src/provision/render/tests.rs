@@ -18,6 +18,9 @@ fn change(action: Action, address: &str, fields: Vec<Field>) -> Change {
         prior: None,
         depends_on: std::collections::BTreeSet::new(),
         serial_key: None,
+        removal_turn: None,
+        place: None,
+        goes_with: None,
         look_first: false,
         adopted: false,
     }

@@ -1,0 +1,285 @@
+//! What a run of the engine does, as it happens: lines for a person in real time, objects of the stream for a program.
+//!
+//! A person waits in real time, whatever the pace of the stack's clock: a step that lasts says so every ten seconds, with
+//! the reason that was given last. The stack's own time stands beside it where the two differ.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use clock::{Clock, Moment};
+use provision::{Action, Address, Event, Plan};
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+
+use crate::view::{Tone, View};
+
+/// How often a step that lasts is told of, in real time; Terraform's pace.
+const EVERY: Duration = Duration::from_secs(10);
+/// How often it is looked whether one is due.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// One line for a person.
+type Line = (Tone, String);
+
+/// Shows events until their senders are dropped.
+pub(crate) async fn show(view: View, plan: Option<usize>, mut events: mpsc::UnboundedReceiver<Event>) {
+    let clock = Clock::real();
+    let mut steps = Steps::new(clock.clone(), plan.unwrap_or_default());
+    loop {
+        let lines = tokio::select! {
+            event = events.recv() => match event {
+                Some(event) => {
+                    let lines = steps.take(&event);
+                    if let Some((kind, body)) = steps.object(&event) {
+                        view.event(&kind, body);
+                    }
+                    lines
+                }
+                None => return,
+            },
+            () = clock.sleep(LOOK) => steps.due(),
+        };
+        for (tone, line) in lines {
+            view.tell(tone, line);
+        }
+    }
+}
+
+/// How many steps a plan has; a replacement is two.
+pub(crate) fn count(plan: &Plan) -> usize {
+    let steps = |action| match action {
+        Action::Create | Action::Update | Action::Delete => 1,
+        Action::Replace => 2,
+        Action::NoOp | Action::Forget => 0,
+    };
+    plan.changes.iter().map(|change| steps(change.action)).sum()
+}
+
+/// A step that runs.
+struct Step {
+    action: Action,
+    begun: Moment,
+    /// How often it was told of.
+    told: u32,
+    /// What it waits for, as it said last.
+    status: String,
+}
+
+/// The steps of a run, seen from outside.
+struct Steps {
+    clock: Clock,
+    of: usize,
+    done: usize,
+    running: BTreeMap<Address, Step>,
+    /// How long the last one that ended took, in real time.
+    took: Duration,
+}
+
+impl Steps {
+    fn new(clock: Clock, of: usize) -> Self {
+        Self { clock, of, done: 0, running: BTreeMap::new(), took: Duration::ZERO }
+    }
+
+    /// The event as an object of the stream, with what only the onlooker knows.
+    fn object(&self, event: &Event) -> Option<(String, Value)> {
+        let Ok(Value::Object(mut body)) = serde_json::to_value(event) else { return None };
+        let kind = body.remove("type")?.as_str()?.to_owned();
+        if let Event::Complete { .. } | Event::Errored { .. } | Event::Left { .. } = event {
+            body.insert("real_seconds".to_owned(), json!(self.took.as_secs_f64()));
+            body.insert("steps_done".to_owned(), json!(self.done));
+            body.insert("steps".to_owned(), json!(self.of));
+        }
+        if let Event::Progress { address, .. } = event
+            && let Some(step) = self.running.get(address)
+        {
+            body.insert("real_seconds".to_owned(), json!(self.clock.elapsed(step.begun).as_secs_f64()));
+        }
+        Some((kind, body.into()))
+    }
+
+    /// Takes an event in; what there is to say at once.
+    fn take(&mut self, event: &Event) -> Vec<Line> {
+        match event {
+            Event::ApplyStart { address, action } => {
+                let begun = self.clock.moment();
+                let step = Step { action: *action, begun, told: 0, status: String::new() };
+                self.running.insert(address.clone(), step);
+                Vec::new()
+            }
+            Event::Progress { address, status, .. } => {
+                if let Some(step) = self.running.get_mut(address) {
+                    status.clone_into(&mut step.status);
+                }
+                Vec::new()
+            }
+            Event::RefreshStart { .. } | Event::RefreshComplete { .. } => Vec::new(),
+            Event::Note { address, text } => vec![(Tone::Change, format!("{address}: {text}"))],
+            Event::Complete { address, action, elapsed, id } => {
+                self.done += 1;
+                let time = self.ended(address, *elapsed);
+                let id = id.as_ref().map(|id| format!(" [id={id}]")).unwrap_or_default();
+                let line = format!("{address}: {} after {time}{id}{}", done(*action), self.place());
+                vec![(Tone::Plain, line)]
+            }
+            Event::Errored { address, elapsed, error, evidence, .. } => {
+                let time = self.ended(address, *elapsed);
+                let mut lines = vec![(Tone::Bad, format!("{address}: failed after {time}: {error}"))];
+                lines.extend(evidence.iter().map(|seen| (Tone::Dim, format!("    {seen}"))));
+                lines
+            }
+            Event::Left { address, container, elapsed, error } => {
+                let time = self.ended(address, *elapsed);
+                let text =
+                    format!("{address}: not destroyed by itself after {time}, it goes with {container}: {error}");
+                vec![(Tone::Change, text)]
+            }
+            Event::Skipped { address, because, .. } => vec![(Tone::Dim, format!("{address}: not tried, {because}"))],
+        }
+    }
+
+    /// What is due to be said of the steps that last.
+    fn due(&mut self) -> Vec<Line> {
+        let place = self.place();
+        let mut lines = Vec::new();
+        for (address, step) in &mut self.running {
+            let elapsed = self.clock.elapsed(step.begun);
+            if elapsed < EVERY * (step.told + 1) {
+                continue;
+            }
+            step.told = u32::try_from(elapsed.as_secs() / EVERY.as_secs()).unwrap_or(u32::MAX - 1);
+            let verb = match step.action {
+                Action::Create => "Still creating",
+                Action::Delete => "Still destroying",
+                _ => "Still changing",
+            };
+            // The engine repeats the reason with its own words before it.
+            let reason = ["still creating", "still destroying", "still modifying"]
+                .iter()
+                .find_map(|own| step.status.strip_prefix(own))
+                .map_or(step.status.as_str(), |rest| rest.trim_start_matches(": "));
+            let reason = if reason.is_empty() { String::new() } else { format!(" {reason}") };
+            lines.push((Tone::Dim, format!("{address}: {verb}... [{} elapsed]{reason}{place}", spelled(elapsed))));
+        }
+        lines
+    }
+
+    /// A step has ended: how long it took, in words.
+    fn ended(&mut self, address: &Address, system: Duration) -> String {
+        let real = self.running.remove(address).map(|step| self.clock.elapsed(step.begun));
+        self.took = real.unwrap_or_default();
+        let real = spelled(self.took);
+        // Rounding alone makes seconds differ.
+        let differs = system >= EVERY && system.as_secs() > self.took.as_secs() + 1;
+        if differs { format!("{real} ({} of the stack's time)", spelled(system)) } else { real }
+    }
+
+    fn place(&self) -> String {
+        if self.of == 0 { String::new() } else { format!(" ({} of {} done)", self.done, self.of) }
+    }
+}
+
+/// Whole seconds, and minutes from one minute on.
+fn spelled(duration: Duration) -> String {
+    match duration.as_secs() {
+        seconds @ 0..60 => format!("{seconds}s"),
+        seconds => format!("{}m{:02}s", seconds / 60, seconds % 60),
+    }
+}
+
+fn done(action: Action) -> &'static str {
+    match action {
+        Action::Create => "created",
+        Action::Update => "changed",
+        Action::Replace => "replaced",
+        Action::Delete => "destroyed",
+        Action::NoOp | Action::Forget => "unchanged",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address() -> Address {
+        "kubernetes_deployment.shop/orders".parse().unwrap()
+    }
+
+    fn texts(lines: Vec<Line>) -> Vec<String> {
+        lines.into_iter().map(|(_, text)| text).collect()
+    }
+
+    fn progress(status: &str) -> Event {
+        Event::Progress { address: address(), elapsed: Duration::from_secs(1), status: status.to_owned() }
+    }
+
+    #[test]
+    fn a_step_that_lasts_says_so_every_ten_seconds_with_its_last_reason() {
+        let (clock, hand) = Clock::manual(jiff::Timestamp::UNIX_EPOCH);
+        let mut steps = Steps::new(clock, 3);
+        assert!(steps.take(&Event::ApplyStart { address: address(), action: Action::Create }).is_empty());
+        steps.take(&progress("0 of 1 pods available"));
+        let mut said = Vec::new();
+        for second in 1..=35 {
+            hand.advance(Duration::from_secs(1));
+            if second == 15 {
+                assert!(steps.take(&progress("orders-1: ImagePullBackOff")).is_empty());
+                // The engine's own tick says the same again.
+                steps.take(&progress("still creating: orders-1: ImagePullBackOff"));
+            }
+            said.extend(texts(steps.due()));
+        }
+        assert_eq!(
+            said,
+            [
+                "kubernetes_deployment.shop/orders: Still creating... [10s elapsed] 0 of 1 pods available (0 of 3 done)",
+                "kubernetes_deployment.shop/orders: Still creating... [20s elapsed] orders-1: ImagePullBackOff (0 of 3 done)",
+                "kubernetes_deployment.shop/orders: Still creating... [30s elapsed] orders-1: ImagePullBackOff (0 of 3 done)",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_duration_is_real_time_and_the_stacks_time_stands_beside_it_where_it_differs() {
+        let (clock, hand) = Clock::manual(jiff::Timestamp::UNIX_EPOCH);
+        let mut steps = Steps::new(clock, 2);
+        let ended = |elapsed| Event::Complete {
+            address: address(),
+            action: Action::Delete,
+            elapsed: Duration::from_secs(elapsed),
+            id: None,
+        };
+        steps.take(&Event::ApplyStart { address: address(), action: Action::Delete });
+        hand.advance(Duration::from_secs(3));
+        let said = texts(steps.take(&ended(90)));
+        assert_eq!(
+            said,
+            ["kubernetes_deployment.shop/orders: destroyed after 3s (1m30s of the stack's time) (1 of 2 done)"]
+        );
+        assert_eq!(steps.object(&ended(90)).unwrap().1["real_seconds"], 3.0);
+        steps.take(&Event::ApplyStart { address: address(), action: Action::Delete });
+        hand.advance(Duration::from_secs(3));
+        assert_eq!(
+            texts(steps.take(&ended(3))),
+            ["kubernetes_deployment.shop/orders: destroyed after 3s (2 of 2 done)"]
+        );
+    }
+
+    #[test]
+    fn a_failure_shows_what_was_seen_and_the_stream_carries_it() {
+        let (clock, _hand) = Clock::manual(jiff::Timestamp::UNIX_EPOCH);
+        let mut steps = Steps::new(clock, 1);
+        let failed = Event::Errored {
+            address: address(),
+            action: Action::Create,
+            elapsed: Duration::ZERO,
+            error: "it did not come".to_owned(),
+            evidence: vec!["last Warning of Pod orders-1: Failed: no image".to_owned()],
+            next: Some("look further".to_owned()),
+        };
+        let said = texts(steps.take(&failed));
+        assert_eq!(said[1], "    last Warning of Pod orders-1: Failed: no image");
+        let (kind, body) = steps.object(&failed).unwrap();
+        assert_eq!((kind.as_str(), body["next"].as_str()), ("errored", Some("look further")));
+        assert_eq!(body["evidence"][0], "last Warning of Pod orders-1: Failed: no image");
+    }
+}

@@ -1,0 +1,92 @@
+//! Keeping credentials out of what pods have written, before it is shown or recorded.
+
+use std::sync::LazyLock;
+
+use regex::{Captures, Regex};
+
+/// What stands where a credential was.
+const HIDDEN: &str = "(hidden)";
+
+/// `text` without what looks like a credential: AWS keys and session tokens, bearer and web identity tokens, signatures,
+/// values of fields called password, secret or token, private keys.
+pub fn redact(text: &str) -> String {
+    let text = NAMED.replace_all(text, |found: &Captures<'_>| format!("{}{HIDDEN}", &found[1]));
+    let text = BEARER.replace_all(&text, |found: &Captures<'_>| format!("{}{HIDDEN}", &found[1]));
+    let text = SHAPED.replace_all(&text, HIDDEN);
+    // Forty characters are an AWS secret key's length; in hexadecimal they are a commit or a checksum.
+    let secret = |found: &Captures<'_>| {
+        let word = &found[0];
+        let has = |test: fn(&char) -> bool| word.chars().any(|letter| test(&letter));
+        let is_mixed = has(char::is_ascii_uppercase) && has(char::is_ascii_lowercase) && has(char::is_ascii_digit);
+        if is_mixed && word.len() == 40 { HIDDEN.to_owned() } else { word.to_owned() }
+    };
+    WORDS.replace_all(&text, secret).into_owned()
+}
+
+fn compiled(pattern: &str) -> Regex {
+    #[expect(clippy::expect_used, reason = "the patterns are constants, and a test compiles each")]
+    Regex::new(pattern).expect("a constant pattern")
+}
+
+/// A name that promises a secret, and its value.
+static NAMED: LazyLock<Regex> = LazyLock::new(|| {
+    compiled(
+        r#"(?ix)
+        ( [\w.-]* (?: passw(?:or)?d | passwd | secret | token | credential | signature | api[_-]?key | private[_-]?key )
+          (?: [_-]? (?: access [_-]? key | key | id ) )? [\w.-]*
+          \\? ["']? \s* [=:] \s* \\? ["']? )
+        ( [^\s"'\\,;&}\])]{4,} )"#,
+    )
+});
+/// An HTTP authorization.
+static BEARER: LazyLock<Regex> = LazyLock::new(|| compiled(r"(?i)\b((?:bearer|basic)\s+)[A-Za-z0-9._~+/=-]{8,}"));
+/// Credentials that are known by their form: access key ids, JSON web tokens, EKS tokens, private keys.
+static SHAPED: LazyLock<Regex> = LazyLock::new(|| {
+    compiled(
+        r"(?x) \b(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{12,}\b
+        | \beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*)?
+        | \bk8s-aws-v1\.[A-Za-z0-9_=-]+
+        | -----BEGIN\ [A-Z\ ]*PRIVATE\ KEY-----[^-]*(?:-----END\ [A-Z\ ]*PRIVATE\ KEY-----)?",
+    )
+});
+/// Runs of the characters that AWS secret keys are made of.
+static WORDS: LazyLock<Regex> = LazyLock::new(|| compiled(r"[A-Za-z0-9/+=]{40,}"));
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_credential_is_left() {
+        for (text, secret) in [
+            ("AWS_SECRET_ACCESS_KEY=wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "wJalr"),
+            (r#"{"SecretAccessKey":"abcd1234","x":1}"#, "abcd1234"),
+            (r#"{\"SessionToken\":\"IQoJb3JpZ2luX2Vj\"}"#, "IQoJ"),
+            ("key wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY used", "wJalr"),
+            ("signed by AKIAIOSFODNN7EXAMPLE", "AKIAIOSF"),
+            ("ASIAIOSFODNN7EXAMPLE", "ASIA"),
+            ("GET /?X-Amz-Security-Token=IQoJb3Jp&X-Amz-Signature=0a1b2c3d&x=1", "0a1b2c3d"),
+            ("Authorization: Bearer eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJ4In0.c2lnbmF0dXJl", "eyJ"),
+            ("token k8s-aws-v1.aHR0cHM6Ly9zdHMuYW1hem9uYXdzLmNvbQ", "aHR0"),
+            ("db password: hunter22", "hunter22"),
+            ("api_key='abcdef12'", "abcdef12"),
+            ("-----BEGIN RSA PRIVATE KEY-----\nMIIEow\n-----END RSA PRIVATE KEY-----", "MIIEow"),
+        ] {
+            let told = redact(text);
+            assert!(!told.contains(secret) && told.contains(HIDDEN), "{text} became {told}");
+        }
+    }
+
+    #[test]
+    fn ordinary_lines_stay_as_they_are() {
+        for text in [
+            "error: queue https://sqs.eu-central-1.amazonaws.com/123456789012/orders does not exist",
+            "panicked at src/main.rs:3:5",
+            "commit 0123456789abcdef0123456789abcdef01234567",
+            "not authorized to perform: sts:AssumeRoleWithWebIdentity",
+            "the token has expired",
+        ] {
+            assert_eq!(redact(text), text);
+        }
+    }
+}
