@@ -1,5 +1,6 @@
 //! Between a decoded object and the store: defaults, validation, and the admission plugins.
 
+mod basis;
 pub(crate) mod defaults;
 pub(crate) mod names;
 pub(crate) mod pod;
@@ -9,10 +10,11 @@ pub(crate) mod services;
 pub(crate) mod validation;
 pub(crate) mod volumes;
 
+pub(crate) use basis::Basis;
 use serde_json::{Value, json};
 
 use crate::authorization::escalation;
-use crate::crd;
+use crate::crd::{self, definition, termination};
 use crate::handlers::Asked;
 use crate::status::Status;
 
@@ -81,10 +83,15 @@ pub(crate) fn admit(
     Err(Status::invalid(&resource.group, &resource.kind, name, &errors))
 }
 
-/// Nothing is created of a kind that is going.
+/// Nothing is created of a kind that is going, or gone since it was looked up.
 fn check_definition(asked: &Asked<'_>, object: &Value) -> Result<(), Status> {
     let resource = &asked.resource;
-    if resource.custom.as_ref().is_none_or(|custom| !custom.terminating) {
+    let Some(custom) = &resource.custom else { return Ok(()) };
+    let definition = asked.cluster.get(definition::SHELF, "", &resource.shelf());
+    let Some(definition) = definition.filter(|held| held["metadata"]["uid"] == custom.definition.as_str()) else {
+        return Err(Status::no_such_path());
+    };
+    if !termination::is_under_way(&definition) {
         return Ok(());
     }
     let name = object["metadata"]["name"].as_str().unwrap_or_default();
@@ -112,7 +119,7 @@ fn check_namespace(asked: &Asked<'_>, object: &Value) -> Result<(), Status> {
     let Some(found) = asked.cluster.get("namespaces", "", namespace) else {
         return Err(Status::not_found("", "namespaces", namespace));
     };
-    if found["status"]["phase"] == "Terminating" {
+    if basis::is_going(&found) {
         let why = format!("unable to create new content in namespace {namespace} because it is being terminated");
         let name = object["metadata"]["name"].as_str().unwrap_or_default();
         let cause = json!({
@@ -132,11 +139,4 @@ pub(crate) fn check_delete(asked: &Asked<'_>, _old: &Value) -> Result<(), Status
         return Err(Status::forbidden("", "namespaces", name, "this namespace may not be deleted"));
     }
     Ok(())
-}
-
-/// What follows from a stored change at once.
-pub(crate) fn after_write(asked: &Asked<'_>) {
-    if asked.resource.kind == "CustomResourceDefinition" {
-        asked.cluster.refresh_custom();
-    }
 }

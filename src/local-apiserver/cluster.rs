@@ -3,6 +3,7 @@
 pub(crate) mod bootstrap;
 mod roles;
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -12,8 +13,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::aggregation::certificates::FrontProxy;
 use crate::authentication::eks;
+use crate::crd::definition;
 use crate::kinds::{BUILT_IN, Resource};
-use crate::store::Store;
+use crate::store::{Object, Store};
 use crate::tokens::Keys;
 use crate::user::Access;
 use crate::{Error, Options};
@@ -37,7 +39,35 @@ pub(crate) struct Cluster {
     pub(crate) pods_dir: PathBuf,
     pub(crate) port: u16,
     access: RwLock<Arc<Vec<Access>>>,
-    custom: RwLock<Arc<Vec<Arc<Resource>>>>,
+    custom: RwLock<Custom>,
+}
+
+/// What the definitions serve, worked out from the shelf of definitions as it was at `revision`.
+#[derive(Debug, Default)]
+struct Custom {
+    revision: u64,
+    /// What each definition serves.
+    parts: Vec<(Object, Vec<Arc<Resource>>)>,
+    /// All of it.
+    resources: Arc<Vec<Arc<Resource>>>,
+}
+
+impl Custom {
+    /// The same for later definitions; those that have not changed are not worked out again.
+    fn at(&self, revision: u64, definitions: Vec<Object>) -> Self {
+        let known: HashMap<*const Value, &Vec<Arc<Resource>>> =
+            self.parts.iter().map(|(definition, served)| (Arc::as_ptr(definition), served)).collect();
+        let serves = |definition: Object| {
+            let served = known.get(&Arc::as_ptr(&definition)).map_or_else(
+                || crate::crd::resources(&definition).into_iter().map(Arc::new).collect(),
+                |served| (*served).clone(),
+            );
+            (definition, served)
+        };
+        let parts: Vec<(Object, Vec<Arc<Resource>>)> = definitions.into_iter().map(serves).collect();
+        let resources = parts.iter().flat_map(|(_, served)| served.iter().cloned()).collect();
+        Self { revision, parts, resources: Arc::new(resources) }
+    }
 }
 
 impl Cluster {
@@ -85,15 +115,24 @@ impl Cluster {
     }
 
     /// Custom resources that are established, in all served versions.
+    ///
+    /// They follow from the stored definitions alone: whatever is remembered counts only for the revision of the shelf
+    /// that it was worked out from, so that a write which has returned is served, whoever writes at the same time.
     pub(crate) fn custom(&self) -> Arc<Vec<Arc<Resource>>> {
-        self.custom.read().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// Reads the served custom resources anew from the stored CRDs.
-    pub(crate) fn refresh_custom(&self) {
-        let (crds, _) = self.store.list("customresourcedefinitions.apiextensions.k8s.io", None);
-        let resources = crds.iter().flat_map(|crd| crate::crd::resources(crd)).map(Arc::new).collect();
-        *self.custom.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(resources);
+        let stored = self.store.changed(definition::SHELF);
+        {
+            let held = self.custom.read().unwrap_or_else(PoisonError::into_inner);
+            if held.revision >= stored {
+                return held.resources.clone();
+            }
+        }
+        let mut held = self.custom.write().unwrap_or_else(PoisonError::into_inner);
+        // Read under the lock, so that no earlier state is kept after a later one.
+        let (definitions, revision) = self.store.snapshot(definition::SHELF);
+        if held.revision < revision {
+            *held = held.at(revision, definitions);
+        }
+        held.resources.clone()
     }
 
     /// Everything served from this store.

@@ -22,6 +22,8 @@ pub(crate) struct Version {
     pub(crate) schema: Option<Value>,
     /// `additionalPrinterColumns`.
     pub(crate) columns: Vec<Value>,
+    /// The uid of the definition.
+    pub(crate) definition: String,
     /// The definition waits for the end of its instances; there will be no new ones.
     pub(crate) terminating: bool,
     /// Names the version in which objects are stored, as discovery shows it.
@@ -62,6 +64,7 @@ pub(crate) fn resources(crd: &Value) -> Vec<Resource> {
                 custom: Some(Arc::new(Version {
                     schema: Some(version["schema"]["openAPIV3Schema"].clone()).filter(|schema| !schema.is_null()),
                     columns: version["additionalPrinterColumns"].as_array().cloned().unwrap_or_default(),
+                    definition: text(&crd["metadata"]["uid"]),
                     terminating: termination::is_under_way(crd),
                     storage_hash: storage_hash(spec),
                 })),

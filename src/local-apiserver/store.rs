@@ -72,6 +72,20 @@ struct Inner {
     shelves: HashMap<String, Shelf>,
 }
 
+/// The store as it is while its lock is held.
+pub(crate) struct View<'a>(&'a Inner);
+
+impl View<'_> {
+    pub(crate) fn get(&self, shelf: &str, namespace: &str, name: &str) -> Option<&Object> {
+        self.0.shelves.get(shelf)?.objects.get(&(namespace.to_owned(), name.to_owned()))
+    }
+
+    /// The revision of the shelf's last change; zero before the first.
+    pub(crate) fn changed(&self, shelf: &str) -> u64 {
+        self.0.shelves.get(shelf).map_or(0, |shelf| *shelf.changed.borrow())
+    }
+}
+
 /// All objects of one cluster.
 #[derive(Debug, Default)]
 pub(crate) struct Store(Mutex<Inner>);
@@ -105,8 +119,35 @@ impl Store {
         (objects, inner.revision)
     }
 
-    pub(crate) fn insert(&self, shelf: &str, namespace: &str, name: &str, mut value: Value) -> Result<Object, Stale> {
+    /// All objects of a shelf, with the revision of the shelf's last change.
+    pub(crate) fn snapshot(&self, shelf: &str) -> (Vec<Object>, u64) {
+        let inner = self.lock();
+        let objects = inner.shelves.get(shelf).map_or_else(Vec::new, |held| held.objects.values().cloned().collect());
+        (objects, View(&inner).changed(shelf))
+    }
+
+    /// The revision of the shelf's last change; zero before the first.
+    pub(crate) fn changed(&self, shelf: &str) -> u64 {
+        View(&self.lock()).changed(shelf)
+    }
+
+    pub(crate) fn insert(&self, shelf: &str, namespace: &str, name: &str, value: Value) -> Result<Object, Stale> {
+        self.insert_if(shelf, namespace, name, value, |_| true)
+    }
+
+    /// Stores a new object if `holds` is true in the very moment of the write; [`Stale::Changed`] if it is not.
+    pub(crate) fn insert_if(
+        &self,
+        shelf: &str,
+        namespace: &str,
+        name: &str,
+        mut value: Value,
+        holds: impl FnOnce(&View<'_>) -> bool,
+    ) -> Result<Object, Stale> {
         let mut inner = self.lock();
+        if !holds(&View(&inner)) {
+            return Err(Stale::Changed);
+        }
         let revision = inner.revision + 1;
         let key = (namespace.to_owned(), name.to_owned());
         let shelf = inner.shelves.entry(shelf.to_owned()).or_default();
@@ -165,6 +206,12 @@ impl Store {
         }
         let from = shelf.history.partition_point(|change| change.revision <= revision);
         Ok(shelf.history.range(from..).cloned().collect())
+    }
+
+    /// The names of all shelves.
+    #[cfg(test)]
+    pub(crate) fn shelves(&self) -> Vec<String> {
+        self.lock().shelves.keys().cloned().collect()
     }
 
     /// Wakes whenever the shelf changes.

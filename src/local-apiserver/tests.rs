@@ -1,5 +1,8 @@
 //! The server through its in-process client: what clients are answered, in the real server's words.
 
+mod crowd;
+mod interleaved;
+
 use std::path::PathBuf;
 
 use bytes::Bytes;
@@ -12,6 +15,10 @@ use crate::request::{Body, Call, Query};
 use crate::{ApiServer, Client, Options, PatchType, Status, User, handlers, protobuf, start};
 
 fn server() -> ApiServer {
+    server_at(Clock::manual("2026-01-01T00:00:00Z".parse().unwrap()).0)
+}
+
+fn server_at(clock: Clock) -> ApiServer {
     let key = rcgen::KeyPair::generate().unwrap();
     let certificate =
         rcgen::CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap().self_signed(&key).unwrap().pem();
@@ -25,7 +32,7 @@ fn server() -> ApiServer {
         cluster_name: "test".to_owned(),
         region: "eu-west-1".to_owned(),
         version: "1.35".to_owned(),
-        clock: Clock::manual("2026-01-01T00:00:00Z".parse().unwrap()).0,
+        clock,
         pods_dir: PathBuf::from("/nonexistent"),
     })
     .unwrap()

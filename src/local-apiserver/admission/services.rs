@@ -1,5 +1,7 @@
 //! Cluster addresses of Services, from 10.100.0.0/16 as EKS has it.
 
+use std::collections::HashSet;
+
 use serde_json::{Value, json};
 
 use crate::handlers::Asked;
@@ -10,7 +12,6 @@ pub(crate) fn allocate(asked: &Asked<'_>, old: Option<&Value>, object: &mut Valu
     if object["spec"]["type"] == "ExternalName" {
         return Ok(());
     }
-    let (all, _) = asked.cluster.store.list("services", None);
     if let Some(old) = old {
         let held = &old["spec"]["clusterIP"];
         if object["spec"]["clusterIP"].is_null() {
@@ -21,11 +22,8 @@ pub(crate) fn allocate(asked: &Asked<'_>, old: Option<&Value>, object: &mut Valu
                 FieldError::invalid("spec.clusterIPs[0]", &object["spec"]["clusterIP"], "may not change once set");
             return Err(Status::invalid("", "Service", &asked.target.name, &[error]));
         }
-    } else if object["spec"]["clusterIP"].as_str().unwrap_or_default().is_empty() {
-        let used = |address: &str| all.iter().any(|service| service["spec"]["clusterIP"] == address);
-        let free = (10_u32..65_534).map(|n| format!("10.100.{}.{}", n >> 8, n & 255)).find(|address| !used(address));
-        let address = free.ok_or_else(|| Status::internal("failed to allocate a serviceIP: range is full"))?;
-        object["spec"]["clusterIP"] = address.into();
+    } else {
+        assign(asked, object)?;
     }
     if object["spec"]["clusterIPs"].is_null() {
         object["spec"]["clusterIPs"] = json!([object["spec"]["clusterIP"]]);
@@ -38,6 +36,26 @@ pub(crate) fn allocate(asked: &Asked<'_>, old: Option<&Value>, object: &mut Valu
     }
     if object["status"].is_null() {
         object["status"] = json!({"loadBalancer": {}});
+    }
+    Ok(())
+}
+
+/// The address that is asked for, if nobody has it, or else the first free one.
+fn assign(asked: &Asked<'_>, object: &mut Value) -> Result<(), Status> {
+    let (all, _) = asked.cluster.store.list("services", None);
+    let used: HashSet<&str> = all.iter().filter_map(|service| service["spec"]["clusterIP"].as_str()).collect();
+    let wanted = object["spec"]["clusterIP"].as_str().unwrap_or_default();
+    if wanted.is_empty() {
+        let free = (10_u32..65_534)
+            .map(|n| format!("10.100.{}.{}", n >> 8, n & 255))
+            .find(|address| !used.contains(address.as_str()));
+        let address = free.ok_or_else(|| Status::internal("failed to allocate a serviceIP: range is full"))?;
+        object["spec"]["clusterIP"] = address.into();
+    } else if wanted != "None" && used.contains(wanted) {
+        let detail = format!("failed to allocate IP {wanted}: provided IP is already allocated");
+        let error = FieldError::invalid("spec.clusterIPs", &json!([wanted]), &detail);
+        let name = object["metadata"]["name"].as_str().unwrap_or_default();
+        return Err(Status::invalid("", "Service", name, &[error]));
     }
     Ok(())
 }

@@ -5,6 +5,8 @@ use serde_json::Value;
 use super::validation;
 use crate::status::FieldError;
 
+/// The shelf of definitions.
+pub(crate) const SHELF: &str = "customresourcedefinitions.apiextensions.k8s.io";
 const TYPES: &[&str] = &["array", "boolean", "integer", "number", "object", "string"];
 const COLUMN_TYPES: &[&str] = &["boolean", "date", "integer", "number", "string"];
 /// Parts of a schema that say nothing where they are false or empty, and are not kept then.

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::definition::SHELF;
 use crate::cluster::Cluster;
 use crate::{Client, PatchType, Status, User};
 
 pub(crate) const FINALIZER: &str = "customresourcecleanup.apiextensions.k8s.io";
-const SHELF: &str = "customresourcedefinitions.apiextensions.k8s.io";
 const PATH: &str = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
 /// Real time between looks at instances that somebody holds.
 const RETRY: Duration = Duration::from_millis(100);

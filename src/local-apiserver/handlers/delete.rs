@@ -44,7 +44,7 @@ pub(super) fn collection(asked: &Asked<'_>) -> Result<Reply, Status> {
         let name = object["metadata"]["name"].as_str().unwrap_or_default().to_owned();
         let target = Target { name, ..asked.target.clone() };
         let each = Asked { cluster: asked.cluster, call: asked.call, resource: asked.resource.clone(), target };
-        match remove(&each, &options) {
+        match remove_listed(&each, &options, object) {
             Ok(Outcome::Waiting(object) | Outcome::Gone(object)) => items.push(object),
             Err(status) if status.is_not_found() => {}
             Err(status) => return Err(status),
@@ -56,6 +56,19 @@ pub(super) fn collection(asked: &Asked<'_>) -> Result<Reply, Status> {
         "items": read::items(&asked.resource, items.iter()),
     });
     Ok(Reply::json(200, list))
+}
+
+/// Deletes the object that was listed, and not another one that has got its name since.
+fn remove_listed(each: &Asked<'_>, options: &Value, listed: &Value) -> Result<Outcome, Status> {
+    if !options["preconditions"]["uid"].is_null() {
+        return remove(each, options);
+    }
+    let mut only = if options.is_object() { options.clone() } else { json!({}) };
+    only["preconditions"]["uid"] = listed["metadata"]["uid"].clone();
+    remove(each, &only).map_err(|status| {
+        let replaced = each.stored().is_ok_and(|held| held["metadata"]["uid"] != listed["metadata"]["uid"]);
+        if status.is_conflict() && replaced { each.not_found() } else { status }
+    })
 }
 
 pub(crate) enum Outcome {
@@ -89,7 +102,9 @@ pub(crate) fn remove(asked: &Asked<'_>, options: &Value) -> Result<Outcome, Stat
         if asked.call.dry_run() {
             return Ok(Outcome::Gone(old));
         }
-        let stored = if goes_at_once(asked, &old, &new) {
+        let at_once = goes_at_once(asked, &old, &new);
+        let gone = at_once || write::is_over(asked, &new);
+        let stored = if at_once {
             // Nothing waits, so nothing is marked: the last state is the one that everybody has seen.
             match asked.cluster.store.remove(&asked.resource.shelf(), &old, (*old).clone()) {
                 Ok(last) => Ok(Some(last)),
@@ -101,12 +116,7 @@ pub(crate) fn remove(asked: &Asked<'_>, options: &Value) -> Result<Outcome, Stat
         };
         match stored {
             Ok(None) => {}
-            Ok(Some(stored)) => {
-                admission::after_write(asked);
-                let Target { namespace, name, .. } = &asked.target;
-                let gone = asked.cluster.get(&asked.resource.shelf(), namespace, name).is_none();
-                return Ok(if gone { Outcome::Gone(stored) } else { Outcome::Waiting(stored) });
-            }
+            Ok(Some(stored)) => return Ok(if gone { Outcome::Gone(stored) } else { Outcome::Waiting(stored) }),
             Err(status) => return Err(status),
         }
     }

@@ -13,7 +13,7 @@ use crate::store::{Object, Stale};
 const BUDGETS: &str = "poddisruptionbudgets.policy";
 
 pub(super) fn serve(asked: &Asked<'_>) -> Result<Reply, Status> {
-    let options = asked.call.body_value()?["deleteOptions"].take();
+    let mut options = asked.call.body_value()?["deleteOptions"].take();
     let pod = asked.stored()?;
     let going = !pod["metadata"]["deletionTimestamp"].is_null();
     // Whoever does not work is missed by nobody.
@@ -27,6 +27,10 @@ pub(super) fn serve(asked: &Asked<'_>) -> Result<Reply, Status> {
                 return Err(Status::failure(500, "InternalError", why));
             }
         }
+    }
+    // The budget was asked for this pod, and not for one that has got its name meanwhile.
+    if options["preconditions"]["uid"].is_null() {
+        options["preconditions"]["uid"] = pod["metadata"]["uid"].clone();
     }
     delete::remove(asked, &options)?;
     let success = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201});
@@ -77,6 +81,9 @@ fn spend(asked: &Asked<'_>, pod: &Value, mut budget: Object) -> Result<(), Statu
         }
         let mut new = (*budget).clone();
         new["status"]["disruptionsAllowed"] = (allowed - 1).into();
+        // The controller counts the pod as gone from now on, also before it sees its deletion.
+        let pod_name = pod["metadata"]["name"].as_str().unwrap_or_default();
+        new["status"]["disruptedPods"][pod_name] = asked.cluster.now_text().into();
         match asked.cluster.store.replace(BUDGETS, &budget, new) {
             Ok(_) | Err(Stale::Gone) => return Ok(()),
             Err(_) => match asked.cluster.get(BUDGETS, &asked.target.namespace, &name) {

@@ -37,9 +37,20 @@ pub(super) async fn serve(asked: &Asked<'_>, verb: &str) -> Result<Reply, Status
 }
 
 fn bind(asked: &Asked<'_>) -> Result<Reply, Status> {
-    let node = asked.call.body_value()?["target"]["name"].take();
+    let binding = asked.call.body_value()?;
+    let node = &binding["target"]["name"];
     loop {
         let old = asked.stored()?;
+        let uid = binding["metadata"]["uid"].as_str().unwrap_or_default();
+        if !uid.is_empty() && old["metadata"]["uid"] != uid {
+            let held = old["metadata"]["uid"].as_str().unwrap_or_default();
+            let why = format!("Precondition failed: UID in precondition: {uid}, UID in object meta: {held}");
+            return Err(Status::conflict("", "pods/binding", &asked.target.name, &why));
+        }
+        if !old["metadata"]["deletionTimestamp"].is_null() {
+            let why = format!("pod {} is being deleted, cannot be assigned to a host", asked.target.name);
+            return Err(Status::conflict("", "pods/binding", &asked.target.name, &why));
+        }
         if !old["spec"]["nodeName"].is_null() {
             let why = format!("pod {} is already assigned to node {}", asked.target.name, old["spec"]["nodeName"]);
             return Err(Status::conflict("", "pods/binding", &asked.target.name, &why));
@@ -59,6 +70,7 @@ fn finalize(asked: &Asked<'_>) -> Result<Reply, Status> {
     let body = asked.call.body_value()?;
     loop {
         let old = asked.stored()?;
+        write::check_basis(asked, &old, &body)?;
         let mut new = (*old).clone();
         new["spec"]["finalizers"] = body["spec"]["finalizers"].clone();
         meta::tidy(&asked.resource, &mut new);

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::{Asked, meta, read, size};
-use crate::admission::{self, Operation};
+use crate::admission::{self, Basis, Operation};
 use crate::patch::{self, PatchType, apply};
 use crate::request::Reply;
 use crate::status::{FieldError, Status};
@@ -14,9 +14,6 @@ const STATUS_METADATA: [&str; 4] = ["managedFields", "annotations", "labels", "f
 
 /// How much of `generateName` a name begins with.
 const PREFIX_BYTES_MAX: usize = 58;
-
-/// How often a patch is tried again when somebody else was faster.
-const ATTEMPTS_MAX: u32 = 8;
 
 fn writer(asked: &Asked<'_>) -> apply::Writer {
     apply::Writer {
@@ -123,20 +120,21 @@ fn insert(
         if !named {
             meta::metadata(&mut object).insert("name".to_owned(), generated(&generate).into());
         }
+        let basis = Basis::of(asked);
         admission::admit(asked, Operation::Create, None, &mut object)?;
         size::check(resource, &object)?;
         let name = object["metadata"]["name"].as_str().unwrap_or_default().to_owned();
         if asked.call.dry_run() {
             return Ok(std::sync::Arc::new(object));
         }
-        match cluster.store.insert(&resource.shelf(), &asked.target.namespace, &name, object) {
-            Ok(stored) => {
-                admission::after_write(asked);
-                return Ok(stored);
-            }
+        let shelf = resource.shelf();
+        match cluster.store.insert_if(&shelf, &asked.target.namespace, &name, object, |view| basis.holds(view)) {
+            Ok(stored) => return Ok(stored),
+            // What was admitted is not what is true now.
+            Err(Stale::Changed) => {}
             Err(_) if !named => {}
             Err(_) => {
-                let held = cluster.get(&resource.shelf(), &asked.target.namespace, &name);
+                let held = cluster.get(&shelf, &asked.target.namespace, &name);
                 let going = held.is_some_and(|held| !held["metadata"]["deletionTimestamp"].is_null());
                 let refusal = if going { Status::still_there } else { Status::already_exists };
                 return Err(refusal(&resource.group, &resource.plural, &name));
@@ -168,25 +166,32 @@ pub(crate) fn update(asked: &Asked<'_>) -> Result<Reply, Status> {
     let mut warnings = Vec::new();
     admission::schema::check(asked, &mut body, &mut warnings)?;
     let body = meta::stored(&asked.resource, body);
-    for _ in 0..ATTEMPTS_MAX {
+    // Each further turn means that somebody else's write got through.
+    loop {
         let old = asked.stored()?;
-        let version = body["metadata"]["resourceVersion"].as_str().unwrap_or_default();
-        if !version.is_empty() && old["metadata"]["resourceVersion"] != version {
-            return Err(modified(asked));
-        }
+        check_version(asked, &old, &body)?;
         if let Some(stored) = replace(asked, &old, body.clone(), true)? {
             return Ok(Reply { warnings, ..read::one(asked, 200, &stored) });
         }
     }
-    Err(modified(asked))
 }
 
 fn modified(asked: &Asked<'_>) -> Status {
     Status::modified(&asked.resource.group, &asked.resource.plural, &asked.target.name)
 }
 
-/// Writes `new` over `old`; `None` if somebody else was faster.
-pub(crate) fn replace(asked: &Asked<'_>, old: &Object, mut new: Value, track: bool) -> Result<Option<Object>, Status> {
+/// Refuses what was written on top of another version of the object, or of another object of the name.
+pub(crate) fn check_basis(asked: &Asked<'_>, old: &Value, new: &Value) -> Result<(), Status> {
+    check_version(asked, old, new)?;
+    check_uid(asked, old, new)
+}
+
+fn check_version(asked: &Asked<'_>, old: &Value, new: &Value) -> Result<(), Status> {
+    let version = new["metadata"]["resourceVersion"].as_str().unwrap_or_default();
+    if version.is_empty() || old["metadata"]["resourceVersion"] == version { Ok(()) } else { Err(modified(asked)) }
+}
+
+fn check_uid(asked: &Asked<'_>, old: &Value, new: &Value) -> Result<(), Status> {
     let resource = &asked.resource;
     let uid = new["metadata"]["uid"].as_str().unwrap_or_default();
     if !uid.is_empty() && old["metadata"]["uid"] != uid {
@@ -202,6 +207,13 @@ pub(crate) fn replace(asked: &Asked<'_>, old: &Object, mut new: Value, track: bo
         );
         return Err(Status::conflict(&resource.group, &resource.plural, &asked.target.name, &why));
     }
+    Ok(())
+}
+
+/// Writes `new` over `old`; `None` if somebody else was faster.
+pub(crate) fn replace(asked: &Asked<'_>, old: &Object, mut new: Value, track: bool) -> Result<Option<Object>, Status> {
+    let resource = &asked.resource;
+    check_uid(asked, old, &new)?;
     meta::keep_system_fields(old, &mut new);
     let status_only = asked.target.subresource == "status";
     if status_only {
@@ -242,11 +254,17 @@ pub(crate) fn replace(asked: &Asked<'_>, old: &Object, mut new: Value, track: bo
         }
     }
     size::check(resource, &new)?;
-    settle(asked, old, new).inspect(|stored| {
-        if stored.is_some() {
-            admission::after_write(asked);
-        }
-    })
+    settle(asked, old, new)
+}
+
+/// Whether this state of an object is its last: its deletion was asked for, and nothing holds it any more.
+pub(crate) fn is_over(asked: &Asked<'_>, new: &Value) -> bool {
+    let metadata = &new["metadata"];
+    let held = metadata["finalizers"].as_array().is_some_and(|list| !list.is_empty());
+    let graceful = metadata["deletionGracePeriodSeconds"].as_i64().unwrap_or(0) > 0;
+    let spec_finalizers =
+        asked.resource.kind == "Namespace" && new["spec"]["finalizers"].as_array().is_some_and(|list| !list.is_empty());
+    !metadata["deletionTimestamp"].is_null() && !held && !graceful && !spec_finalizers
 }
 
 /// Stores a checked state; an object that waits for its deletion and has no finalizer left goes.
@@ -254,14 +272,8 @@ pub(crate) fn settle(asked: &Asked<'_>, old: &Object, new: Value) -> Result<Opti
     if same_but_times(old, &new) || asked.call.dry_run() {
         return Ok(Some(if asked.call.dry_run() { std::sync::Arc::new(new) } else { old.clone() }));
     }
-    let metadata = &new["metadata"];
-    let deleting = !metadata["deletionTimestamp"].is_null();
-    let held = metadata["finalizers"].as_array().is_some_and(|list| !list.is_empty());
-    let graceful = metadata["deletionGracePeriodSeconds"].as_i64().unwrap_or(0) > 0;
-    let spec_finalizers =
-        asked.resource.kind == "Namespace" && new["spec"]["finalizers"].as_array().is_some_and(|list| !list.is_empty());
     let shelf = asked.resource.shelf();
-    let written = if deleting && !held && !graceful && !spec_finalizers {
+    let written = if is_over(asked, &new) {
         asked.cluster.store.remove(&shelf, old, new)
     } else {
         asked.cluster.store.replace(&shelf, old, new)
@@ -289,12 +301,15 @@ fn same_but_times(old: &Value, new: &Value) -> bool {
 pub(crate) fn patch(asked: &Asked<'_>) -> Result<Reply, Status> {
     let kind = PatchType::parse(asked.call.header("content-type"))?;
     let body = asked.call.body_value()?;
-    for _ in 0..ATTEMPTS_MAX {
+    let may_create = kind == PatchType::Apply && asked.target.subresource.is_empty();
+    // Each further turn means that somebody else's write got through.
+    loop {
         let live = match asked.stored() {
             Ok(live) => live,
-            Err(_) if kind == PatchType::Apply && asked.target.subresource.is_empty() => {
-                return create_by_apply(asked, &body);
-            }
+            Err(_) if may_create => match create_by_apply(asked, &body) {
+                Err(status) if status.is_already_exists() => continue,
+                other => return other,
+            },
             Err(status) => return Err(status),
         };
         let view = meta::served(&asked.resource, &live);
@@ -307,11 +322,14 @@ pub(crate) fn patch(asked: &Asked<'_>) -> Result<Reply, Status> {
         let mut warnings = Vec::new();
         admission::schema::check(asked, &mut new, &mut warnings)?;
         let new = meta::stored(&asked.resource, new);
-        if let Some(stored) = replace(asked, &live, new, kind != PatchType::Apply)? {
-            return Ok(Reply { warnings, ..read::one(asked, 200, &stored) });
+        match replace(asked, &live, new, kind != PatchType::Apply) {
+            Ok(Some(stored)) => return Ok(Reply { warnings, ..read::one(asked, 200, &stored) }),
+            Ok(None) => {}
+            // What was to be changed went meanwhile; an apply makes it again.
+            Err(status) if may_create && status.is_not_found() && asked.stored().is_err() => {}
+            Err(status) => return Err(status),
         }
     }
-    Err(modified(asked))
 }
 
 fn patched(asked: &Asked<'_>, kind: PatchType, view: &Value, body: &Value) -> Result<Value, Status> {
