@@ -278,11 +278,8 @@ pub(crate) fn settle(asked: &Asked<'_>, old: &Object, new: Value) -> Result<Opti
     } else {
         asked.cluster.store.replace(&shelf, old, new)
     };
-    match written {
-        Ok(stored) => Ok(Some(stored)),
-        Err(Stale::Gone) => Err(asked.not_found()),
-        Err(_) => Ok(None),
-    }
+    // Whoever lost against another write, a deletion among them, reads again.
+    Ok(written.ok())
 }
 
 /// A write that changes nothing but times of managers is no write (no new resource version).
@@ -322,12 +319,8 @@ pub(crate) fn patch(asked: &Asked<'_>) -> Result<Reply, Status> {
         let mut warnings = Vec::new();
         admission::schema::check(asked, &mut new, &mut warnings)?;
         let new = meta::stored(&asked.resource, new);
-        match replace(asked, &live, new, kind != PatchType::Apply) {
-            Ok(Some(stored)) => return Ok(Reply { warnings, ..read::one(asked, 200, &stored) }),
-            Ok(None) => {}
-            // What was to be changed went meanwhile; an apply makes it again.
-            Err(status) if may_create && status.is_not_found() && asked.stored().is_err() => {}
-            Err(status) => return Err(status),
+        if let Some(stored) = replace(asked, &live, new, kind != PatchType::Apply)? {
+            return Ok(Reply { warnings, ..read::one(asked, 200, &stored) });
         }
     }
 }
