@@ -14,6 +14,7 @@ mod bad_input;
 mod image;
 mod interrupts;
 mod kill;
+mod locks;
 mod place;
 mod practice;
 mod removal;

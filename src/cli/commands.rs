@@ -28,6 +28,7 @@ use tokio_util::sync::CancellationToken;
 use crate::arguments::{Arguments, Command, Global};
 use crate::diagnostic::Outcome;
 use crate::images;
+use crate::lock;
 use crate::place;
 use crate::settings::{self, Settings};
 use crate::signals::unless_stopped;
@@ -84,17 +85,24 @@ async fn provisioning(
         Command::Plan(wanted) => images::resolve(settings, &wanted.images.run, !wanted.destroy, view)?,
         _ => images::Images::default(),
     };
+    let lock = match &command {
+        Command::Up(_) => lock::exclusive(settings, "up"),
+        Command::Down(_) => lock::exclusive(settings, "down"),
+        Command::Plan(_) => lock::looking(settings, "plan"),
+        Command::Graph => lock::looking(settings, "graph"),
+        _ => lock::looking(settings, "audit"),
+    }?;
     let target = target::open(settings, global, Missing::Start).await?;
     let started = target.started;
     let keeps = matches!(command, Command::Up(_) | Command::Down(_));
     let outcome = match command {
-        Command::Plan(wanted) => plan::run(wanted, settings, &target, view, stop).await,
+        Command::Plan(wanted) => plan::run(wanted, settings, &target, &lock, view, stop).await,
         Command::Up(wanted) => match images.store(settings, started) {
-            Ok(()) => up::run(&wanted, settings, &target, view, stop, &Cell::new(false)).await,
+            Ok(()) => up::run(&wanted, settings, &target, &lock, view, stop, &Cell::new(false)).await,
             Err(wrong) => Err(wrong),
         },
-        Command::Down(wanted) => down::run(wanted.yes, settings, &target, view, stop).await,
-        Command::Graph => graph::run(settings, &target, view, &stop),
+        Command::Down(wanted) => down::run(wanted.yes, settings, &target, &lock, view, stop).await,
+        Command::Graph => graph::run(settings, &target, &lock, view, &stop),
         _ => unless_stopped(&stop, audit::run(settings, &target, view)).await,
     };
     // An `up` that failed before it made anything leaves no cloud that nobody asked for.
@@ -113,15 +121,30 @@ async fn looking(
     view: &View,
     stop: CancellationToken,
 ) -> Outcome {
+    if let Command::Verify(wanted) = &command {
+        verify::check(&wanted.stories, settings)?;
+    }
+    let lock = match &command {
+        Command::Drift => Some(lock::shared(settings, "drift")?),
+        Command::Send(_) => Some(lock::shared(settings, "send")?),
+        Command::Verify(_) => Some(lock::shared(settings, "verify")?),
+        _ => None,
+    };
     let target: Target = Box::pin(unless_stopped(&stop, target::open(settings, global, Missing::Refuse))).await?;
     // One that cannot be read is told of by those who need it.
     if let Ok(Some(mut state)) = store::load(&settings.state()) {
         place::settle(&mut state, settings, &target)?;
     }
     match command {
-        Command::Drift => unless_stopped(&stop, drift::run(settings, &target, view, stop.clone())).await,
+        Command::Drift => {
+            let lock = lock.map_or_else(|| lock::shared(settings, "drift"), Ok)?;
+            unless_stopped(&stop, drift::run(settings, &target, &lock, view, stop.clone())).await
+        }
         Command::Send(send) => send::run(send, &outputs::queue_url(settings)?, &target, view, stop).await,
-        Command::Verify(wanted) => Box::pin(verify::run(&wanted, settings, &target, view, stop)).await,
+        Command::Verify(wanted) => {
+            let _alone = lock::verification(settings)?;
+            Box::pin(verify::run(&wanted, settings, &target, view, stop)).await
+        }
         Command::Watch(wanted) => verify::watch(&wanted, settings, &target, view, stop).await,
         Command::Kubeconfig(wanted) => unless_stopped(&stop, kubeconfig::run(&wanted, settings, &target, view)).await,
         Command::Token(wanted) => unless_stopped(&stop, token::run(wanted, settings, &target)).await,

@@ -9,8 +9,8 @@ use cluster::OperatorHomes;
 use futures::FutureExt as _;
 use provision::plan::{self, Mode};
 use provision::{
-    Address, Attributes, Context, Entry, Event, Failure, Graph, Known, Line, Mark, Node, Outcome as Applied, Plan,
-    Progress, Reading, Refreshed, Store, apply, refresh, store,
+    Address, Attributes, Context, Entry, Event, Failure, Graph, Known, Line, Lock, Mark, Node, Outcome as Applied,
+    Plan, Progress, Reading, Refreshed, Store, apply, refresh, store,
 };
 use serde_json::json;
 use tokio::sync::mpsc;
@@ -41,30 +41,19 @@ pub(crate) struct Engine<'a> {
 }
 
 impl<'a> Engine<'a> {
-    /// Locks the state and builds the graph. `operation` is what others are told who holds the lock.
+    /// Loads the state under its lock, and builds the graph.
     pub(crate) fn open(
         settings: &'a Settings,
         target: &'a Target,
-        operation: &str,
+        lock: &Lock,
         view: &View,
         stop: &CancellationToken,
     ) -> Outcome<Self> {
         let run = uuid::Uuid::new_v4().to_string();
         let state = settings.state();
         let emergency = std::env::temp_dir().join(format!("sluice-{}-state.json", settings.stack.name));
-        let mut store = Store::open(store::Options {
-            path: state,
-            emergency,
-            operation: operation.to_owned(),
-            host: nix::unistd::gethostname().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
-            run: run.clone(),
-            clock: target.clock.clone(),
-        })
-        .map_err(|error| {
-            // Nothing has been begun, and waiting helps: as with everything else that is needed before the first step.
-            let exit = if matches!(error, store::StoreError::Locked { .. }) { Exit::Preflight } else { Exit::Failed };
-            vec![Diagnostic::from(error).exit(exit)]
-        })?;
+        let options = store::Options { path: state, emergency, run: run.clone(), clock: target.clock.clone() };
+        let mut store = Store::open(options, lock).map_err(one)?;
         place::settle(&mut store.state, settings, target)?;
         let now = target.clock.now();
         let expires_at = now.checked_add(EXPIRES_AFTER).unwrap_or(now).strftime("%Y-%m-%dT%H:%M:%SZ").to_string();

@@ -14,6 +14,7 @@ mod engine;
 mod env;
 pub mod exit;
 mod images;
+mod lock;
 mod logging;
 mod memory;
 mod place;

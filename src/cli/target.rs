@@ -59,6 +59,15 @@ pub(crate) async fn open(settings: &Settings, global: &Global, missing: Missing)
     }
 }
 
+/// Whether the cloud is there without being started.
+pub(crate) fn is_running(settings: &Settings) -> Outcome<bool> {
+    match settings.target {
+        TargetName::Local => Ok(local::process(settings)?.is_some()),
+        TargetName::Localstack => localstack::is_known(settings),
+        TargetName::Aws => Ok(true),
+    }
+}
+
 /// Ends the cloud and removes its files; nothing to do where it was not ours.
 pub(crate) async fn close(settings: &Settings) -> Outcome<()> {
     match settings.target {

@@ -45,6 +45,8 @@ pub async fn run(options: Options, stop: CancellationToken) -> Result<()> {
         return Err(Error::Running { pid: record.pid, endpoint: record.aws_endpoint });
     }
     folder.create()?;
+    // The record is read and written by two steps; this keeps a second process out between them.
+    let _alone = folder.lock()?;
     let failed = |source| Error::Address { address, source };
     let listener = TcpListener::bind(address).map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;

@@ -123,6 +123,17 @@ impl Folder {
         })
     }
 
+    /// Holds the folder for one process (flock(2)), until the file is dropped or the process ends.
+    pub(crate) fn lock(&self) -> Result<std::fs::File> {
+        let failed = |source| Error::File { action: "lock", path: self.0.clone(), source };
+        let folder = std::fs::File::open(&self.0).map_err(failed)?;
+        match folder.try_lock() {
+            Ok(()) => Ok(folder),
+            Err(std::fs::TryLockError::WouldBlock) => Err(Error::Starting { path: self.0.clone() }),
+            Err(std::fs::TryLockError::Error(source)) => Err(failed(source)),
+        }
+    }
+
     pub(crate) fn write_record(&self, record: &Record) -> Result<()> {
         let text = serde_json::to_string_pretty(record).unwrap_or_default();
         write(&self.record(), &text, 0o644)

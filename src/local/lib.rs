@@ -49,6 +49,12 @@ pub enum Error {
         /// Its AWS endpoint.
         endpoint: String,
     },
+    /// Another local cloud starts or ends in the same folder.
+    #[error("another local cloud starts or ends in {}; try again when it has", path.display())]
+    Starting {
+        /// The folder.
+        path: std::path::PathBuf,
+    },
     /// The record of the local cloud cannot be understood.
     #[error("failed to understand {}: {reason}; remove it if no local cloud is running", path.display())]
     Record {

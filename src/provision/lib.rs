@@ -1,6 +1,6 @@
 //! The Terraform-style engine: graph, refresh, plan, apply, destroy, state.
 //!
-//! The way through: [`Graph::new`] → [`Store::open`] → [`refresh()`] → [`plan::up`] or [`plan::down`] → [`apply()`].
+//! The way through: [`Graph::new`] → [`Lock::take`] → [`Store::open`] → [`refresh()`] → [`plan::up`] or [`plan::down`] → [`apply()`].
 //!
 //! Invariants: the world is touched only through [`Resource`]; an apply does nothing that is not in its [`Plan`]; the
 //! state is written after every step and before what depends on it; a failed look is never "absent"; `graph`, `diff` and
@@ -13,6 +13,7 @@ mod apply;
 mod diff;
 mod event;
 mod graph;
+mod lock;
 pub mod plan;
 mod reference;
 mod refresh;
@@ -28,6 +29,7 @@ pub use apply::{Options, Outcome, apply};
 pub use diff::{After, Field};
 pub use event::{Event, Events, Progress};
 pub use graph::{Graph, GraphError};
+pub use lock::{Holder, Lock, Mode};
 pub use plan::{Action, Change, Drift, Plan, Summary};
 pub use reference::{Reference, UNKNOWN};
 pub use refresh::{Refreshed, refresh};

@@ -1,13 +1,12 @@
-//! The state file: locked while in use, written whole, atomically, before the next step.
+//! The state file: used under its [`Lock`] only, written whole, atomically, before the next step.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{Read as _, Seek as _, Write as _};
+use std::fs::{self, File};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use clock::Clock;
-use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 
+use crate::lock::Lock;
 use crate::state::{State, VERSION};
 
 /// The state cannot be used or kept.
@@ -67,19 +66,6 @@ fn rescue(emergency: Option<&Path>) -> String {
     }
 }
 
-/// Who holds the lock.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Holder {
-    /// Its process.
-    pub pid: u32,
-    /// Its machine.
-    pub host: String,
-    /// What it does: `up`, `down`.
-    pub operation: String,
-    /// Since when.
-    pub since: Timestamp,
-}
-
 /// How a store is opened.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -87,53 +73,29 @@ pub struct Options {
     pub path: PathBuf,
     /// Where the state is put if its own place cannot be written, for example a file in the temporary folder.
     pub emergency: PathBuf,
-    /// What is being done: `up`, `down`.
-    pub operation: String,
-    /// This machine's name, for the lock's record.
-    pub host: String,
     /// This run's id.
     pub run: String,
     /// For the times in the records.
     pub clock: Clock,
 }
 
-/// The state, ours alone until dropped.
+/// The state, under its lock until dropped. It is saved under an exclusive one only.
 #[derive(Debug)]
 pub struct Store {
     /// The state; [`Store::save`] writes it.
     pub state: State,
     options: Options,
-    // Held open: the lock goes when the file is closed, so also when the process dies.
-    _lock: File,
+    _lock: Lock,
 }
 
 impl Store {
-    /// Locks and loads the state; a missing file is an empty state.
-    pub fn open(options: Options) -> Result<Self, StoreError> {
-        let failed = |path: &Path| {
-            let path = path.to_owned();
-            move |source| StoreError::Open { path, source }
-        };
-        if let Some(folder) = options.path.parent() {
-            fs::create_dir_all(folder).map_err(failed(folder))?;
-        }
-        let lock_path = beside(&options.path, ".lock");
-        let open = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&lock_path);
-        let mut lock = open.map_err(failed(&lock_path))?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                return Err(StoreError::Locked { path: options.path, holder: describe(&mut lock) });
-            }
-            Err(TryLockError::Error(source)) => return Err(StoreError::Open { path: lock_path, source }),
-        }
-        let (pid, since) = (std::process::id(), options.clock.now());
-        let holder = Holder { pid, host: options.host.clone(), operation: options.operation.clone(), since };
-        write_holder(&mut lock, &holder).map_err(failed(&lock_path))?;
+    /// Loads the state; a missing file is an empty state.
+    pub fn open(options: Options, lock: &Lock) -> Result<Self, StoreError> {
+        let now = options.clock.now();
         let loaded = load(&options.path)?;
-        let mut state = loaded.unwrap_or_else(|| State::new(uuid::Uuid::new_v4().to_string(), &options.run, since));
+        let mut state = loaded.unwrap_or_else(|| State::new(uuid::Uuid::new_v4().to_string(), &options.run, now));
         state.run.clone_from(&options.run);
-        Ok(Self { state, options, _lock: lock })
+        Ok(Self { state, options, _lock: lock.clone() })
     }
 
     /// Where the state is kept.
@@ -183,7 +145,7 @@ pub fn load(path: &Path) -> Result<Option<State>, StoreError> {
     serde_json::from_value(value).map(Some).map_err(corrupt)
 }
 
-fn beside(path: &Path, suffix: &str) -> PathBuf {
+pub(crate) fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     name.into()
@@ -209,21 +171,4 @@ fn write(path: &Path, state: &State) -> std::io::Result<()> {
         let _ = fs::remove_file(&temporary);
     }
     written
-}
-
-fn write_holder(lock: &mut File, holder: &Holder) -> std::io::Result<()> {
-    lock.set_len(0)?;
-    lock.rewind()?;
-    // A full disk must not keep anyone from working: the record is only for people.
-    let _ = serde_json::to_writer(&mut *lock, holder);
-    Ok(())
-}
-
-fn describe(lock: &mut File) -> String {
-    let mut text = String::new();
-    let holder = lock.read_to_string(&mut text).ok().and_then(|_| serde_json::from_str::<Holder>(&text).ok());
-    holder.map_or_else(
-        || "by a process that left no record".to_owned(),
-        |Holder { pid, host, operation, since }| format!("`{operation}` of process {pid} on {host} since {since:.0}"),
-    )
 }

@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use crate::lock::{Holder, Lock, Mode};
 use crate::{
     Action, Address, Attributes, Context, Entry, Event, Failure, Graph, GraphError, Health, Known, Node, Object,
     Options, Outcome, Plan, Reading, Resource, Schema, State, Store, apply, plan, refresh, render, store,
@@ -167,14 +168,12 @@ impl Bench {
         self.try_store().unwrap()
     }
     fn try_store(&self) -> Result<Store, store::StoreError> {
-        Store::open(store::Options {
-            path: self.folder.path().join("stack/state.json"),
-            emergency: self.folder.path().join("rescued.json"),
-            operation: "up".into(),
-            host: "here".into(),
-            run: "run-1".into(),
-            clock: self.clock.clone(),
-        })
+        let path = self.folder.path().join("stack/state.json");
+        let (pid, since) = (std::process::id(), self.clock.now());
+        let holder = Holder { pid, host: "here".into(), operation: "up".into(), since };
+        let lock = Lock::take(&path, Mode::Exclusive, &holder)?;
+        let emergency = self.folder.path().join("rescued.json");
+        Store::open(store::Options { path, emergency, run: "run-1".into(), clock: self.clock.clone() }, &lock)
     }
     async fn plan(&self, graph: &Graph, state: &State) -> Result<Plan, plan::Unplannable> {
         let (events, _) = mpsc::unbounded_channel();
@@ -411,7 +410,8 @@ fn a_second_store_says_who_holds_the_first() {
 #[test]
 fn a_state_that_is_none_or_newer_is_refused_by_name() {
     let bench = Bench::new();
-    let path = bench.store().path().to_owned();
+    let path = bench.folder.path().join("stack/state.json");
+    std::fs::create_dir(path.parent().unwrap()).unwrap();
     std::fs::write(&path, "{").unwrap();
     assert!(bench.try_store().unwrap_err().to_string().contains("is not a state file"));
     std::fs::write(&path, r#"{"version": 99}"#).unwrap();

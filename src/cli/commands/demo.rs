@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::panic::AssertUnwindSafe;
 
 use futures::FutureExt as _;
+use provision::Lock;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
@@ -12,6 +13,7 @@ use crate::commands::{down, up, verify};
 use crate::diagnostic::{Diagnostic, Outcome};
 use crate::exit::Exit;
 use crate::images;
+use crate::lock;
 use crate::memory::Meter;
 use crate::settings::Settings;
 use crate::target::{self, Missing, Target};
@@ -27,12 +29,14 @@ pub(crate) async fn run(
     let Demo { verify: wanted, images } = wanted;
     verify::check(&wanted.stories, settings)?;
     let images = images::resolve(settings, &images.run, true, view)?;
+    // Held through all three parts: nobody takes the stack down under the verification.
+    let lock = lock::exclusive(settings, "demo")?;
     let target = target::open(settings, global, Missing::Start).await?;
     let meter = target::local_process(settings)?.map(Meter::start);
     let begun = Cell::new(false);
     let work = async {
         images.store(settings, target.started)?;
-        prove(&wanted, settings, &target, view, stop, &begun).await
+        prove(&wanted, settings, &target, &lock, view, stop, &begun).await
     };
     let judged = Box::pin(guarded(work)).await;
     if !begun.get() {
@@ -50,7 +54,7 @@ pub(crate) async fn run(
     }
     view.tell(Tone::Strong, "\n3/3  Down");
     // Ctrl-C ended the proof, not the duty to clean up; the next one ends at once.
-    let removed = down::run(true, settings, &target, view, CancellationToken::new()).await?;
+    let removed = down::run(true, settings, &target, &lock, view, CancellationToken::new()).await?;
     if let Some(meter) = meter
         && let Some(megabytes) = meter.peak_megabytes().await
     {
@@ -69,13 +73,14 @@ async fn prove(
     wanted: &Verify,
     settings: &Settings,
     target: &Target,
+    lock: &Lock,
     view: &View,
     stop: CancellationToken,
     begun: &Cell<bool>,
 ) -> Outcome {
     view.tell(Tone::Strong, "1/3  Up");
     let up = Up { yes: wanted.yes, push: wanted.push, images: Programs::default() };
-    let raised = up::run(&up, settings, target, view, stop.clone(), begun).await?;
+    let raised = up::run(&up, settings, target, lock, view, stop.clone(), begun).await?;
     if raised != Exit::Done {
         return Ok(raised);
     }

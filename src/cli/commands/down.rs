@@ -1,5 +1,6 @@
 //! `sluice down`: destroy everything, then prove by an audit that nothing is left.
 
+use provision::Lock;
 use provision::plan::Mode;
 use tokio_util::sync::CancellationToken;
 
@@ -15,10 +16,11 @@ pub(crate) async fn run(
     yes: bool,
     settings: &Settings,
     target: &Target,
+    lock: &Lock,
     view: &View,
     stop: CancellationToken,
 ) -> Outcome {
-    let mut engine = Engine::open(settings, target, "down", view, &stop)?;
+    let mut engine = Engine::open(settings, target, lock, view, &stop)?;
     engine.add_found().await?;
     let world = engine.refresh().await;
     let plan = engine.plan(Mode::Down, &world)?;
@@ -42,13 +44,11 @@ pub(crate) async fn run(
 
 /// Removes what only made sense while something was up; evidence and reports stay.
 fn clear(settings: &Settings) -> Outcome<()> {
-    for path in [settings.kubeconfig(), settings.state(), settings.folder.join("state.json.lock")] {
+    for path in [settings.kubeconfig(), settings.state()] {
         match std::fs::remove_file(&path) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(crate::diagnostic::one(error)),
             _ => {}
         }
     }
-    // Only an empty folder goes.
-    let _ = std::fs::remove_dir(&settings.folder);
     Ok(())
 }

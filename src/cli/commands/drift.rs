@@ -1,6 +1,6 @@
 //! `sluice drift`: where reality differs from what the last run recorded.
 
-use provision::{plan, render_drift};
+use provision::{Lock, plan, render_drift};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
@@ -11,8 +11,14 @@ use crate::settings::Settings;
 use crate::target::Target;
 use crate::view::{Tone, View};
 
-pub(crate) async fn run(settings: &Settings, target: &Target, view: &View, stop: CancellationToken) -> Outcome {
-    let engine = Engine::open(settings, target, "drift", view, &stop)?;
+pub(crate) async fn run(
+    settings: &Settings,
+    target: &Target,
+    lock: &Lock,
+    view: &View,
+    stop: CancellationToken,
+) -> Outcome {
+    let engine = Engine::open(settings, target, lock, view, &stop)?;
     let world = engine.refresh().await;
     if !world.failures.is_empty() {
         // What could not be read cannot be said to be unchanged.

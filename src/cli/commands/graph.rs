@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fmt::Write as _;
 
-use provision::Graph;
+use provision::{Graph, Lock};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
@@ -14,8 +14,8 @@ use crate::settings::Settings;
 use crate::target::Target;
 use crate::view::View;
 
-pub(crate) fn run(settings: &Settings, target: &Target, view: &View, stop: &CancellationToken) -> Outcome {
-    let engine = Engine::open(settings, target, "graph", view, stop)?;
+pub(crate) fn run(settings: &Settings, target: &Target, lock: &Lock, view: &View, stop: &CancellationToken) -> Outcome {
+    let engine = Engine::open(settings, target, lock, view, stop)?;
     let graph = &engine.graph;
     if view.is_human() {
         View::raw(&mermaid(graph));

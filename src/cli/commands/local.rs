@@ -13,6 +13,7 @@ use crate::arguments::{Exec, Global, Local, LocalRun};
 use crate::diagnostic::{Diagnostic, Outcome, one, preflight};
 use crate::exit::Exit;
 use crate::images;
+use crate::lock;
 use crate::settings::Settings;
 use crate::target;
 use crate::view::{Tone, View};
@@ -46,11 +47,15 @@ pub(crate) async fn run(
         Local::Start(options) => {
             let images = images::resolve(settings, &options.images.run, false, view)?;
             let started = process::find(&place.folder).map_err(one)?.is_none();
+            // One that runs is only shown, whoever works with it.
+            let _alone = started.then(|| lock::exclusive(settings, "local start")).transpose()?;
+            let started = process::find(&place.folder).map_err(one)?.is_none();
             start(&options, place, global).await?;
             images.store(settings, started)?;
             status(place, view)
         }
         Local::Stop => {
+            let _alone = lock::exclusive(settings, "local stop")?;
             let ended = process::stop(&place.folder).await.map_err(one)?;
             let text = if ended { "The local cloud has ended." } else { "No local cloud was running." };
             view.fact("local_stopped", json!({ "was_running": ended }), Tone::Plain, text);
@@ -99,7 +104,7 @@ async fn here(options: LocalRun, place: &Place, stop: CancellationToken) -> Outc
     )
     .await
     .map_err(|error| match error {
-        local::Error::Address { .. } | local::Error::Running { .. } => preflight(error),
+        local::Error::Address { .. } | local::Error::Running { .. } | local::Error::Starting { .. } => preflight(error),
         other => one(other),
     })?;
     Ok(Exit::Done)

@@ -1,5 +1,6 @@
 //! `sluice plan`: what `up` (or `down`) would do.
 
+use provision::Lock;
 use provision::plan::Mode;
 use tokio_util::sync::CancellationToken;
 
@@ -15,10 +16,11 @@ pub(crate) async fn run(
     plan: Plan,
     settings: &Settings,
     target: &Target,
+    lock: &Lock,
     view: &View,
     stop: CancellationToken,
 ) -> Outcome {
-    let mut engine = Engine::open(settings, target, "plan", view, &stop)?;
+    let mut engine = Engine::open(settings, target, lock, view, &stop)?;
     let mode = if plan.destroy { Mode::Down } else { Mode::Up };
     if plan.destroy {
         engine.add_found().await?;

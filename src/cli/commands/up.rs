@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 
+use provision::Lock;
 use provision::plan::Mode;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
@@ -20,6 +21,7 @@ pub(crate) async fn run(
     wanted: &Up,
     settings: &Settings,
     target: &Target,
+    lock: &Lock,
     view: &View,
     stop: CancellationToken,
     begun: &Cell<bool>,
@@ -30,7 +32,7 @@ pub(crate) async fn run(
         view.fact("left_out", json!({ "text": text }), Tone::Dim, format!("Not in this plan: {text}"));
     }
     target::check_rights(target).await?;
-    let mut engine = Engine::open(settings, target, "up", view, &stop)?;
+    let mut engine = Engine::open(settings, target, lock, view, &stop)?;
     engine.add_lost().await?;
     let world = engine.refresh().await;
     let plan = engine.plan(Mode::Up, &world)?;

@@ -18,8 +18,11 @@ use crate::diagnostic::{Diagnostic, Outcome, one, preflight};
 use crate::engine;
 use crate::exit::Exit;
 use crate::settings::Settings;
-use crate::target::Target;
+use crate::target::{self, Target};
 use crate::view::{Tone, View};
+
+/// Real time between two looks whether a stack that is watched is still there.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 pub(crate) async fn run(
     wanted: &Verify,
@@ -107,6 +110,7 @@ pub(crate) async fn watch(
             () = seconds => Ok(Exit::Done),
             // Who looked has seen enough, as with `| head`.
             () = View::deserted() => Ok(Exit::Done),
+            gone = gone(settings) => Err(gone),
             failed = &mut looking => return failed.map(|()| Exit::Done).map_err(one),
         };
         end.cancel();
@@ -115,6 +119,15 @@ pub(crate) async fn watch(
     };
     told.await;
     outcome
+}
+
+/// Returns once the stack is no longer there to be watched.
+async fn gone(settings: &Settings) -> Vec<Diagnostic> {
+    let clock = Clock::real();
+    while settings.state().exists() && target::is_running(settings).unwrap_or(true) {
+        clock.sleep(LOOK_EVERY).await;
+    }
+    preflight(Diagnostic::error("the stack was taken down while it was watched").help("bring it up with `sluice up`"))
 }
 
 /// From recorded evidence if it is named; otherwise what the cluster still remembers, or the newest recorded run.

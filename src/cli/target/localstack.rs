@@ -87,6 +87,11 @@ async fn endpoint(settings: &Settings, missing: Missing, clock: &Clock) -> Outco
     Ok((record.endpoint, started))
 }
 
+/// Whether its endpoint is known without a container being started.
+pub(super) fn is_known(settings: &Settings) -> Outcome<bool> {
+    Ok(settings.stack.localstack.endpoint.is_some() || load(settings)?.is_some())
+}
+
 pub(super) async fn close(settings: &Settings) -> Outcome<()> {
     let Some(record) = load(settings)? else { return Ok(()) };
     ::localstack::remove(&settings.stack.name, &record.image).await.map_err(one)?;
