@@ -2,14 +2,18 @@
 //!
 //! States take time on the clock's axis. A cluster is ACTIVE only once its control plane answers.
 
+mod absent;
 mod access;
 mod addon;
+mod addon_catalog;
 mod cluster;
 mod input;
 mod lifecycle;
 mod profile;
+mod repeated;
 mod tags;
 mod update;
+mod versions;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -24,7 +28,8 @@ use crate::cloud::Cloud;
 use crate::control_plane::Endpoint;
 use crate::fault::Fault;
 use crate::policy::Context;
-use crate::request::Request;
+use crate::request::{Request, Service};
+use crate::{coverage, intake, model};
 
 type Tags = BTreeMap<String, String>;
 
@@ -32,6 +37,7 @@ type Tags = BTreeMap<String, String>;
 #[derive(Debug, Default)]
 pub(crate) struct Store {
     clusters: BTreeMap<String, Cluster>,
+    answers: repeated::Answers,
 }
 
 #[derive(Debug)]
@@ -52,11 +58,21 @@ struct Cluster {
     authentication_mode: String,
     creator_is_admin: bool,
     deletion_protection: bool,
+    /// `STANDARD` or `EXTENDED`.
+    support_type: String,
     tags: Tags,
     profiles: BTreeMap<String, Profile>,
     addons: BTreeMap<String, Addon>,
     entries: BTreeMap<String, Entry>,
-    updates: Vec<Value>,
+    updates: Vec<Update>,
+}
+
+/// A change that takes time, as `DescribeUpdate` shows it.
+#[derive(Debug)]
+struct Update {
+    /// The addon that is updated; the cluster itself if none.
+    addon: Option<String>,
+    value: Value,
 }
 
 #[derive(Debug)]
@@ -187,25 +203,52 @@ pub(crate) fn call(cloud: &Arc<Cloud>, call: &Call, request: &Request) -> Result
         serde_json::from_slice(&request.body)
             .map_err(|_| Fault::sender("SerializationException", "The request body is no JSON."))?
     };
-    let ask = Ask { cloud, call, request, body };
     let segments = request.segments();
     let segments: Vec<_> = segments.iter().map(String::as_str).collect();
-    match segments.as_slice() {
-        ["clusters"]
-        | ["clusters", _]
-        | [
-            "clusters",
+    let (operation, place) =
+        model::of(Service::Eks).route(request.method.as_str(), &segments).ok_or_else(|| unknown(request))?;
+    if let Some(fault) = coverage::not_offered(Service::Eks, operation) {
+        return Err(fault);
+    }
+    intake::check(Service::Eks, operation, &input::whole(operation, request, &place, &body)?)?;
+    let ask = Ask { cloud, call, request, body };
+    if let Some(answer) = cloud.eks().answers.find(&ask, operation)? {
+        return Ok(answer);
+    }
+    let answer = perform(&ask, operation, &segments)?;
+    cloud.eks().answers.remember(&ask, operation, &answer);
+    Ok(answer)
+}
+
+fn perform(ask: &Ask<'_>, operation: &str, segments: &[&str]) -> Result<Value, Fault> {
+    match (operation, segments) {
+        ("DescribeClusterVersions", _) => versions::describe(ask),
+        ("DescribeAddonConfiguration", _) => addon_catalog::configuration(ask),
+        ("DescribeAddonVersions", _) => addon_catalog::versions(ask),
+        (
+            "ListInsights" | "ListNodegroups" | "ListPodIdentityAssociations" | "ListIdentityProviderConfigs",
+            ["clusters", cluster, ..],
+        ) => absent::list(ask, operation, cluster),
+        (
+            "DescribeInsight"
+            | "DescribeNodegroup"
+            | "DescribePodIdentityAssociation"
+            | "DescribeIdentityProviderConfig",
+            ["clusters", cluster, _, name],
+        ) => absent::describe(ask, operation, cluster, name),
+        (
             _,
-            "update-config" | "updates" | "node-groups" | "pod-identity-associations" | "identity-provider-configs",
-        ]
-        | ["clusters", _, "updates", _] => cluster_call(&ask, &segments),
-        ["clusters", name, "fargate-profiles", rest @ ..] => profile::call(&ask, name, rest),
-        ["clusters", name, "addons", rest @ ..] => addon::call(&ask, name, rest),
-        ["addons", "supported-versions"] => addon::versions(&ask),
-        ["clusters", name, "access-entries", rest @ ..] => access::call(&ask, name, rest),
-        ["access-policies"] => access::policies(&ask),
-        ["tags", arn @ ..] if !arn.is_empty() => tags::call(&ask, &arn.join("/")),
-        _ => Err(unknown(request)),
+            ["clusters"]
+            | ["clusters", _]
+            | ["clusters", _, "update-config" | "updates"]
+            | ["clusters", _, "updates", _],
+        ) => cluster_call(ask, segments),
+        (_, ["clusters", name, "fargate-profiles", rest @ ..]) => profile::call(ask, name, rest),
+        (_, ["clusters", name, "addons", rest @ ..]) => addon::call(ask, name, rest),
+        (_, ["clusters", name, "access-entries", rest @ ..]) => access::call(ask, name, rest),
+        (_, ["access-policies"]) => access::policies(ask),
+        (_, ["tags", arn @ ..]) if !arn.is_empty() => tags::call(ask, &arn.join("/")),
+        _ => Err(unknown(ask.request)),
     }
 }
 
@@ -223,10 +266,6 @@ fn cluster_call(ask: &Ask<'_>, segments: &[&str]) -> Result<Value, Fault> {
         (&Method::POST, ["clusters", name, "updates"]) => update::version(ask, name),
         (&Method::GET, ["clusters", name, "updates"]) => update::list(ask, name),
         (&Method::GET, ["clusters", name, "updates", id]) => update::describe(ask, name, id),
-        (
-            &Method::GET,
-            ["clusters", name, kind @ ("node-groups" | "pod-identity-associations" | "identity-provider-configs")],
-        ) => cluster::list_none(ask, name, kind),
         _ => Err(unknown(ask.request)),
     }
 }

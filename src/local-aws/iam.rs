@@ -18,7 +18,9 @@ use crate::caller::{Call, Caller};
 use crate::cloud::Cloud;
 use crate::fault::Fault;
 use crate::identifier;
+use crate::intake;
 use crate::policy::{Context, Document, Named};
+use crate::request::Service;
 
 type Tags = BTreeMap<String, String>;
 
@@ -275,8 +277,10 @@ impl Store {
     fn perform(&mut self, action: &str, input: &Value, now: Timestamp) -> Result<Value, Fault> {
         match action {
             "GetUser" => self.get_user(input),
-            "ListUsers" => Ok(json!({ "Users": [self.user()], "IsTruncated": false })),
-            "ListAccountAliases" => Ok(json!({ "AccountAliases": [], "IsTruncated": false })),
+            "ListUsers" => {
+                input::page("Users", input::at_path("/", input).map(|()| self.user()).into_iter().collect(), input)
+            }
+            "ListAccountAliases" => input::page("AccountAliases", Vec::new(), input),
             "CreateRole" => self.create_role(input, now),
             "GetRole" => self.get_role(input),
             "ListRoles" => self.list_roles(input),
@@ -325,6 +329,7 @@ pub(crate) fn call(cloud: &Cloud, call: &Call, action: &str, input: &Value) -> R
         let message = "The security token included in the request is invalid";
         return Err(Fault::new(403, "InvalidClientTokenId", message));
     }
+    intake::check(Service::Iam, action, input)?;
     let (resource, tags) = cloud.iam().subject(action, input);
     let mut context = Context::default();
     context.set("aws:RequestedRegion", REGION);

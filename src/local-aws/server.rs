@@ -18,7 +18,7 @@ use crate::cloud::Cloud;
 use crate::fault::Fault;
 use crate::protocol::{Answer, Protocol};
 use crate::request::{Request, Service};
-use crate::{Error, Result, eks, iam, identifier, sqs, sts, tagging};
+use crate::{Error, Result, coverage, eks, iam, identifier, sqs, sts, tagging};
 
 /// Larger than any batch that SQS takes, base64 and form encoding included.
 const BODY_BYTES_MAX: usize = 8 << 20;
@@ -156,7 +156,8 @@ fn own_page(cloud: &Cloud, page: &str, request: &Request) -> Answer {
             Some(Ok(since)) => (200, cloud.denials().since(Some(since))),
             Some(Err(_)) => (400, json!({ "message": "since must be an RFC 3339 time" })),
         },
-        _ => (404, json!({ "message": "there are /_sluice/health and /_sluice/denials" })),
+        "operations" => (200, coverage::page()),
+        _ => (404, json!({ "message": "there are /_sluice/health, /_sluice/operations and /_sluice/denials" })),
     };
     http::Response::builder()
         .status(status)

@@ -27,7 +27,8 @@ use crate::cloud::Cloud;
 use crate::fault::Fault;
 use crate::policy::Context;
 use crate::protocol::Protocol;
-use crate::request::Request;
+use crate::request::{Request, Service};
+use crate::{coverage, intake};
 use queue::Queue;
 
 /// All queues by name.
@@ -66,7 +67,10 @@ pub(crate) async fn call(
 ) -> Result<Value, Fault> {
     let is_query = matches!(protocol, Protocol::Query(_));
     let input = if is_query { wire::from_query(action, request) } else { input::json(&request.body)? };
-    let output = perform(cloud, call, action, &input).await;
+    let output = match intake::check(Service::Sqs, action, &input) {
+        Ok(()) => perform(cloud, call, action, &input).await,
+        Err(fault) => Err(fault),
+    };
     let output = output.map_err(|fault| if is_query { wire::fault_to_query(fault) } else { fault })?;
     Ok(if is_query { wire::to_query(action, output) } else { output })
 }
@@ -134,7 +138,9 @@ fn unknown(action: &str) -> Fault {
     if action.is_empty() {
         return Fault::sender("MissingAction", "The request must contain the parameter Action.");
     }
-    Fault::sender("InvalidAction", format!("The action {action} is not valid for this endpoint."))
+    coverage::not_offered(Service::Sqs, action).unwrap_or_else(|| {
+        Fault::sender("InvalidAction", format!("The action {action} is not valid for this endpoint."))
+    })
 }
 
 fn arn(cloud: &Cloud, name: &str) -> String {

@@ -15,6 +15,8 @@ use crate::authorization::Access;
 use crate::caller::{Call, Caller};
 use crate::cloud::Cloud;
 use crate::fault::Fault;
+use crate::request::Service;
+use crate::{coverage, intake, model};
 
 pub(crate) use session::Sessions;
 
@@ -25,6 +27,7 @@ pub(crate) async fn call(cloud: &Arc<Cloud>, call: &Call, action: &str, input: &
     {
         return Err(Fault::access_denied(format!("Cannot call {action} with session credentials")));
     }
+    intake::check(Service::Sts, action, input)?;
     match action {
         // Needs no permission; not even an explicit deny refuses it.
         "GetCallerIdentity" => Ok(json!({
@@ -43,9 +46,12 @@ pub(crate) async fn call(cloud: &Arc<Cloud>, call: &Call, action: &str, input: &
                 || Fault::sender("ValidationError", format!("The access key {id} is not of the local cloud."));
             cloud.sts().knows(id).then(|| json!({ "Account": cloud.account })).ok_or_else(unknown)
         }
-        other => {
-            Err(Fault::sender("InvalidAction", format!("Could not find operation {other} for version 2011-06-15")))
-        }
+        other => Err(coverage::not_offered(Service::Sts, other).unwrap_or_else(|| {
+            Fault::sender(
+                "InvalidAction",
+                format!("Could not find operation {other} for version {}", model::of(Service::Sts).version),
+            )
+        })),
     }
 }
 

@@ -8,21 +8,32 @@ use crate::authorization::Access;
 use crate::caller::Call;
 use crate::cloud::Cloud;
 use crate::fault::Fault;
-use crate::request::Request;
+use crate::request::{Request, Service};
+use crate::{coverage, intake};
 
 /// Performs `action`; there is GetResources.
 pub(crate) fn call(cloud: &Cloud, call: &Call, action: &str, request: &Request) -> Result<Value, Fault> {
     if action != "GetResources" {
-        return Err(Fault::sender("InvalidAction", format!("The action {action} is not valid for this endpoint.")));
+        return Err(coverage::not_offered(Service::Tagging, action).unwrap_or_else(|| {
+            Fault::sender("InvalidAction", format!("The action {action} is not valid for this endpoint."))
+        }));
     }
-    cloud.authorize(call, Access::new("tag:GetResources", "*"))?;
     let input: Value = serde_json::from_slice(&request.body)
         .map_err(|_| Fault::sender("MalformedInput", "The request body is no JSON."))?;
+    intake::check(Service::Tagging, action, &input)?;
+    cloud.authorize(call, Access::new("tag:GetResources", "*"))?;
     let mut all = cloud.sqs().tagged();
     all.extend(cloud.iam().tagged());
     all.extend(cloud.eks().tagged());
     let filters = input.get("TagFilters").and_then(Value::as_array).cloned().unwrap_or_default();
     let kinds = strings(input.get("ResourceTypeFilters"));
+    let arns = strings(input.get("ResourceARNList"));
+    let other = !filters.is_empty() || !kinds.is_empty() || input.get("ResourcesPerPage").is_some();
+    if !arns.is_empty() && other {
+        // API Reference, GetResources: a list of ARNs goes with no other parameter.
+        let message = "ResourceARNList cannot be used together with other parameters.";
+        return Err(Fault::sender("InvalidParameterException", message));
+    }
     let start: usize = match input.get("PaginationToken").and_then(Value::as_str).filter(|token| !token.is_empty()) {
         None => 0,
         Some(token) => {
@@ -33,7 +44,10 @@ pub(crate) fn call(cloud: &Cloud, call: &Call, action: &str, request: &Request) 
     let found: Vec<_> = all
         .into_iter()
         .filter(|(arn, tags)| {
-            !tags.is_empty() && is_kind(arn, &kinds) && filters.iter().all(|filter| has(tags, filter))
+            !tags.is_empty()
+                && (arns.is_empty() || arns.contains(arn))
+                && is_kind(arn, &kinds)
+                && filters.iter().all(|filter| has(tags, filter))
         })
         .collect();
     let end = start.saturating_add(size);

@@ -3,15 +3,14 @@
 use http::Method;
 use serde_json::{Value, json};
 
-use super::cluster::{VERSIONS as CLUSTER_VERSIONS, new_id};
+use super::addon_catalog as catalog;
+use super::cluster::new_id;
 use super::input::{check_tags, date, page, required, tags, text};
-use super::{Addon, Ask, Cluster, in_use, invalid, lifecycle, not_found, unknown};
+use super::{Addon, Ask, Cluster, Update, in_use, invalid, lifecycle, not_found, unknown};
 use crate::control_plane;
 use crate::fault::Fault;
 
-const NAME: &str = "coredns";
-/// Newest first; the first is the default.
-const VERSIONS: [&str; 3] = ["v1.13.1-eksbuild.1", "v1.12.4-eksbuild.1", "v1.11.4-eksbuild.24"];
+pub(super) const NAME: &str = "coredns";
 
 impl Addon {
     fn value(&self, cluster: &str) -> Value {
@@ -148,20 +147,15 @@ fn no_addon(name: &str) -> Fault {
     not_found(format!("No addon: {name} found in cluster")).with_detail("addonName", name)
 }
 
-fn check_version(version: &str) -> Result<&str, Fault> {
-    if VERSIONS.contains(&version) { Ok(version) } else { Err(invalid("Addon version specified is not supported")) }
-}
-
 fn configuration(body: &Value) -> Result<Option<String>, Fault> {
     let Some(given) = text(body, "configurationValues").filter(|given| !given.trim().is_empty()) else {
         return Ok(None);
     };
-    let object = serde_json::from_str::<Value>(given).is_ok_and(|value| value.is_object());
-    if object {
-        Ok(Some(given.to_owned()))
-    } else {
-        Err(invalid("ConfigurationValue is not a JSON object (the local EKS takes no YAML here)"))
-    }
+    let value = serde_json::from_str::<Value>(given).ok().filter(Value::is_object);
+    let value =
+        value.ok_or_else(|| invalid("ConfigurationValue is not a JSON object (the local EKS takes no YAML here)"))?;
+    catalog::check(&value)?;
+    Ok(Some(given.to_owned()))
 }
 
 fn create(ask: &Ask<'_>, cluster_name: &str) -> Result<Value, Fault> {
@@ -181,7 +175,7 @@ fn create(ask: &Ask<'_>, cluster_name: &str) -> Result<Value, Fault> {
     let addon = Addon {
         arn: format!("arn:aws:eks:{}:{}:addon/{cluster_name}/{name}/{}", ask.cloud.region, ask.cloud.account, new_id()),
         name: name.clone(),
-        version: check_version(text(&ask.body, "addonVersion").unwrap_or(VERSIONS[0]))?.to_owned(),
+        version: catalog::check_version(text(&ask.body, "addonVersion").unwrap_or(catalog::VERSIONS[0]))?.to_owned(),
         configuration: configuration(&ask.body)?,
         service_account_role_arn: text(&ask.body, "serviceAccountRoleArn").map(str::to_owned),
         status: "CREATING",
@@ -201,7 +195,17 @@ fn create(ask: &Ask<'_>, cluster_name: &str) -> Result<Value, Fault> {
 fn update(ask: &Ask<'_>, cluster_name: &str, name: &str) -> Result<Value, Fault> {
     ask.allowed_on("UpdateAddon", cluster_name, Some(("addon", &format!("{name}/*"))))?;
     let id = new_id();
-    let update = json!({ "id": id, "status": "InProgress", "type": "AddonUpdate", "params": [], "createdAt": date(ask.call.now), "errors": [] });
+    let parts = [
+        ("addonVersion", "AddonVersion"),
+        ("serviceAccountRoleArn", "ServiceAccountRoleArn"),
+        ("resolveConflicts", "ResolveConflicts"),
+        ("configurationValues", "ConfigurationValues"),
+    ];
+    let params: Vec<_> = parts
+        .into_iter()
+        .filter_map(|(member, kind)| Some(json!({ "type": kind, "value": text(&ask.body, member)? })))
+        .collect();
+    let update = json!({ "id": id, "status": "InProgress", "type": "AddonUpdate", "params": params, "createdAt": date(ask.call.now), "errors": [] });
     let mut store = ask.cloud.eks();
     let cluster = store.cluster(cluster_name)?;
     let addon = cluster.addons.get_mut(name).ok_or_else(|| no_addon(name))?;
@@ -209,21 +213,22 @@ fn update(ask: &Ask<'_>, cluster_name: &str, name: &str) -> Result<Value, Fault>
         return Err(in_use(format!("Addon {name} cannot be updated as it is currently in {} state", addon.status)));
     }
     if let Some(version) = text(&ask.body, "addonVersion") {
-        check_version(version)?.clone_into(&mut addon.version);
+        catalog::check_version(version)?.clone_into(&mut addon.version);
     }
     if ask.body.get("configurationValues").is_some() {
         addon.configuration = configuration(&ask.body)?;
     }
+    if let Some(role) = text(&ask.body, "serviceAccountRoleArn") {
+        addon.service_account_role_arn = Some(role.to_owned()).filter(|role| !role.is_empty());
+    }
     addon.status = "UPDATING";
     addon.modified_at = ask.call.now;
-    cluster.updates.push(update.clone());
+    cluster.updates.push(Update { addon: Some(name.to_owned()), value: update.clone() });
     drop(store);
     lifecycle::tell(ask.cloud, cluster_name);
     settle(ask, cluster_name, name);
     lifecycle::change_after(ask.cloud, cluster_name, lifecycle::ADDON_CREATION, move |cluster| {
-        if let Some(update) = cluster.updates.iter_mut().find(|one| one["id"] == json!(id)) {
-            update["status"] = json!("Successful");
-        }
+        cluster.finish_update(&id);
     });
     Ok(json!({ "update": update }))
 }
@@ -240,31 +245,4 @@ fn delete(ask: &Ask<'_>, cluster_name: &str, name: &str) -> Result<Value, Fault>
         cluster.addons.remove(&gone);
     });
     Ok(json!({ "addon": value }))
-}
-
-pub(super) fn versions(ask: &Ask<'_>) -> Result<Value, Fault> {
-    ask.allowed("DescribeAddonVersions", "*", &super::Tags::new())?;
-    if ask.request.parameter("addonName").is_some_and(|name| name != NAME) {
-        return Ok(json!({ "addons": [] }));
-    }
-    let wanted = ask.request.parameter("kubernetesVersion");
-    let compatible: Vec<_> =
-        CLUSTER_VERSIONS.iter().filter(|version| wanted.as_deref().is_none_or(|wanted| wanted == **version)).collect();
-    if compatible.is_empty() {
-        return Ok(json!({ "addons": [] }));
-    }
-    let versions: Vec<_> = VERSIONS
-        .iter()
-        .enumerate()
-        .map(|(index, version)| {
-            let fits: Vec<_> = compatible
-                .iter()
-                .map(|cluster| json!({ "clusterVersion": cluster, "platformVersions": ["*"], "defaultVersion": index == 0 }))
-                .collect();
-            json!({ "addonVersion": version, "architecture": ["amd64", "arm64"], "compatibilities": fits, "requiresConfiguration": false, "requiresIamPermissions": false })
-        })
-        .collect();
-    Ok(
-        json!({ "addons": [{ "addonName": NAME, "type": "networking", "publisher": "eks", "owner": "aws", "addonVersions": versions }] }),
-    )
 }

@@ -11,7 +11,9 @@ use crate::identifier;
 
 /// Versions in standard or extended support in November 2026, and the one that a cluster gets by default.
 pub(super) const VERSIONS: [&str; 6] = ["1.31", "1.32", "1.33", "1.34", "1.35", "1.36"];
-const VERSION_DEFAULT: &str = "1.35";
+pub(super) const VERSION_DEFAULT: &str = "1.35";
+/// AWS's default quota.
+const CLUSTERS_MAX: usize = 100;
 const LOG_TYPES: [&str; 5] = ["api", "audit", "authenticator", "controllerManager", "scheduler"];
 const CREATOR_SERVICE: &str = "eks.amazonaws.com";
 
@@ -31,7 +33,7 @@ impl Cluster {
             "tags": self.tags,
             "health": { "issues": self.issues },
             "accessConfig": { "authenticationMode": self.authentication_mode },
-            "upgradePolicy": { "supportType": "EXTENDED" },
+            "upgradePolicy": { "supportType": self.support_type },
             "deletionProtection": self.deletion_protection,
         });
         if let Some(endpoint) = &self.endpoint {
@@ -52,12 +54,20 @@ impl Cluster {
     }
 }
 
+/// EKS's refusal of what goes over a quota.
+pub(super) fn limit(message: String) -> Fault {
+    Fault::sender("ResourceLimitExceededException", message)
+}
+
 pub(super) fn create(ask: &Ask<'_>) -> Result<Value, Fault> {
     let name = required(&ask.body, "name")?.to_owned();
     ask.allowed_on("CreateCluster", &name, None)?;
     let role_arn = required(&ask.body, "roleArn")?.to_owned();
     ask.may_pass(&role_arn, CREATOR_SERVICE, &name)?;
     let cluster = parse(ask, &name, &role_arn)?;
+    if ask.cloud.eks().clusters.len() >= CLUSTERS_MAX {
+        return Err(limit(format!("Cluster limit exceeded: {CLUSTERS_MAX} per Region")));
+    }
     if ask.cloud.eks().clusters.contains_key(&name) {
         return Err(in_use(format!("Cluster already exists with name: {name}")).with_detail("clusterName", name));
     }
@@ -113,6 +123,7 @@ fn parse(ask: &Ask<'_>, name: &str, role_arn: &str) -> Result<Cluster, Fault> {
             .and_then(Value::as_bool)
             .unwrap_or(true),
         deletion_protection: body.get("deletionProtection").and_then(Value::as_bool).unwrap_or(false),
+        support_type: support_type(body),
         tags,
         profiles: BTreeMap::new(),
         addons: BTreeMap::new(),
@@ -123,6 +134,12 @@ fn parse(ask: &Ask<'_>, name: &str, role_arn: &str) -> Result<Cluster, Fault> {
         access::admit_creator(ask, &mut cluster);
     }
     Ok(cluster)
+}
+
+/// Extended support is what a cluster has unless it is said otherwise.
+pub(super) fn support_type(body: &Value) -> String {
+    let policy = body.get("upgradePolicy").cloned().unwrap_or_default();
+    text(&policy, "supportType").unwrap_or("EXTENDED").to_owned()
 }
 
 fn vpc(body: &Value) -> Result<Value, Fault> {
@@ -190,6 +207,10 @@ pub(super) fn logging(change: Option<&Value>, enabled: &[String]) -> Result<Valu
 
 pub(super) fn list(ask: &Ask<'_>) -> Result<Value, Fault> {
     ask.allowed_on("ListClusters", "*", None)?;
+    // Connected clusters of elsewhere, which `all` would add, are not to be had here.
+    if let Some(other) = ask.request.parameters("include").iter().find(|value| *value != "all") {
+        return Err(invalid(format!("{other} is no value of include: it can be all.")));
+    }
     let names = ask.cloud.eks().clusters.keys().map(|name| json!(name)).collect();
     page(ask.request, "clusters", names)
 }
@@ -197,18 +218,6 @@ pub(super) fn list(ask: &Ask<'_>) -> Result<Value, Fault> {
 pub(super) fn describe(ask: &Ask<'_>, name: &str) -> Result<Value, Fault> {
     ask.allowed_on("DescribeCluster", name, None)?;
     Ok(json!({ "cluster": ask.cloud.eks().cluster(name)?.value() }))
-}
-
-/// What there is none of in this cloud: nodes are Fargate's, and Fargate has no Pod Identity.
-pub(super) fn list_none(ask: &Ask<'_>, name: &str, kind: &str) -> Result<Value, Fault> {
-    let (action, member) = match kind {
-        "node-groups" => ("ListNodegroups", "nodegroups"),
-        "pod-identity-associations" => ("ListPodIdentityAssociations", "associations"),
-        _ => ("ListIdentityProviderConfigs", "identityProviderConfigs"),
-    };
-    ask.allowed_on(action, name, None)?;
-    ask.cloud.eks().cluster(name)?;
-    Ok(json!({ member: [] }))
 }
 
 pub(super) fn delete(ask: &Ask<'_>, name: &str) -> Result<Value, Fault> {

@@ -1,11 +1,46 @@
 //! Reading EKS's parameters, and pages of names.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::{Tags, invalid};
 use crate::fault::Fault;
-use crate::request::Request;
+use crate::model::{self, Shape};
+use crate::request::{Request, Service, pairs};
+
+/// The members of an operation's input, from the address, the query string and the body.
+pub(super) fn whole(
+    operation: &str,
+    request: &Request,
+    place: &BTreeMap<&str, String>,
+    body: &Value,
+) -> Result<Value, Fault> {
+    let Some(body) = body.as_object() else {
+        return Err(Fault::sender("MalformedInput", "The request body is no JSON object."));
+    };
+    let mut input = body.clone();
+    let Some((members, _)) = model::of(Service::Eks).input(operation) else { return Ok(Value::Object(input)) };
+    let named = |name: &str| members.iter().find(|(_, member)| member.name.as_deref() == Some(name));
+    for (name, value) in place {
+        if let Some((member, _)) = named(name) {
+            input.insert(member.clone(), json!(value));
+        }
+    }
+    for (name, value) in pairs(&request.query).filter(|(name, _)| !name.to_lowercase().starts_with("x-amz-")) {
+        let Some((member, shape)) = named(&name).filter(|(_, one)| one.place.as_deref() == Some("querystring")) else {
+            return Err(invalid(format!("{operation} has no parameter {name}.")));
+        };
+        if matches!(model::of(Service::Eks).shape(&shape.shape), Some(Shape::List { .. })) {
+            let list = input.entry(member.clone()).or_insert_with(|| json!([]));
+            list.as_array_mut().into_iter().for_each(|list| list.push(json!(value)));
+        } else {
+            input.insert(member.clone(), json!(value));
+        }
+    }
+    Ok(Value::Object(input))
+}
 
 pub(super) fn text<'a>(body: &'a Value, name: &str) -> Option<&'a str> {
     body.get(name).and_then(Value::as_str)
@@ -13,6 +48,11 @@ pub(super) fn text<'a>(body: &'a Value, name: &str) -> Option<&'a str> {
 
 pub(super) fn required<'a>(body: &'a Value, name: &str) -> Result<&'a str, Fault> {
     text(body, name).filter(|text| !text.is_empty()).ok_or_else(|| invalid(format!("{name} is required.")))
+}
+
+/// A required parameter of the query string.
+pub(super) fn required_parameter(request: &Request, name: &str) -> Result<String, Fault> {
+    request.parameter(name).filter(|text| !text.is_empty()).ok_or_else(|| invalid(format!("{name} is required.")))
 }
 
 pub(super) fn strings(value: Option<&Value>) -> Vec<String> {

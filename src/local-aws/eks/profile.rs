@@ -3,12 +3,14 @@
 use http::Method;
 use serde_json::{Value, json};
 
-use super::cluster::{check_ids, new_id};
+use super::cluster::{check_ids, limit, new_id};
 use super::input::{check_tags, date, page, required, strings, tags};
 use super::{Ask, Cluster, Profile, in_use, invalid, lifecycle, not_found, unknown};
 use crate::control_plane;
 use crate::fault::Fault;
 
+/// AWS's default quota.
+const PROFILES_MAX: usize = 10;
 const SELECTORS_MAX: usize = 5;
 const LABELS_MAX: usize = 5;
 const SERVICE: &str = "eks-fargate-pods.amazonaws.com";
@@ -141,6 +143,9 @@ fn create(ask: &Ask<'_>, cluster_name: &str) -> Result<Value, Fault> {
     if cluster.profiles.contains_key(&name) {
         return Err(in_use(format!("A Fargate Profile already exists with name: {name}"))
             .with_detail("fargateProfileName", name));
+    }
+    if cluster.profiles.len() >= PROFILES_MAX {
+        return Err(limit(format!("Fargate profile limit exceeded: {PROFILES_MAX} per cluster")));
     }
     idle(cluster, "create", &name)?;
     let subnets = if subnets.is_empty() { cluster.vpc["subnetIds"].clone() } else { json!(subnets) };

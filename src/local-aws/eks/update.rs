@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::cluster::{VERSIONS, logging, new_id};
+use super::cluster::{VERSIONS, logging, new_id, support_type};
 use super::input::{date, page, required, strings, text};
-use super::{Ask, Cluster, in_use, invalid, lifecycle, not_found};
+use super::{Ask, Cluster, Update, in_use, invalid, lifecycle, not_found};
 use crate::fault::Fault;
 
 impl Cluster {
@@ -16,6 +16,12 @@ impl Cluster {
             )));
         }
         self.must_be_active()
+    }
+
+    pub(super) fn finish_update(&mut self, id: &str) {
+        if let Some(update) = self.updates.iter_mut().find(|one| one.value["id"] == id) {
+            update.value["status"] = json!("Successful");
+        }
     }
 
     fn enabled_logs(&self) -> Vec<String> {
@@ -32,12 +38,10 @@ fn begin(ask: &Ask<'_>, cluster: &mut Cluster, kind: &str, params: &Value) -> Va
         "params": params.as_object().into_iter().flatten().map(|(name, value)| json!({ "type": name, "value": value.to_string() })).collect::<Vec<_>>(),
     });
     cluster.status = "UPDATING";
-    cluster.updates.push(update.clone());
+    cluster.updates.push(Update { addon: None, value: update.clone() });
     lifecycle::change_after(ask.cloud, &cluster.name, lifecycle::CLUSTER_UPDATE, move |cluster| {
         cluster.status = "ACTIVE";
-        if let Some(update) = cluster.updates.iter_mut().find(|one| one["id"] == json!(id)) {
-            update["status"] = json!("Successful");
-        }
+        cluster.finish_update(&id);
     });
     json!({ "update": update })
 }
@@ -48,7 +52,7 @@ pub(super) fn config(ask: &Ask<'_>, name: &str) -> Result<Value, Fault> {
     let mut store = ask.cloud.eks();
     let cluster = store.cluster(name)?;
     cluster.may_change()?;
-    let given: Vec<_> = ["logging", "resourcesVpcConfig", "accessConfig", "deletionProtection"]
+    let given: Vec<_> = ["logging", "resourcesVpcConfig", "accessConfig", "deletionProtection", "upgradePolicy"]
         .into_iter()
         .filter(|key| body.get(*key).is_some())
         .collect();
@@ -62,6 +66,13 @@ pub(super) fn config(ask: &Ask<'_>, name: &str) -> Result<Value, Fault> {
             Ok(begin(ask, cluster, "LoggingUpdate", &json!({ "ClusterLogging": body["logging"]["clusterLogging"] })))
         }
         ["resourcesVpcConfig"] => {
+            let either = |name: &str| {
+                let given = body["resourcesVpcConfig"].get(name).and_then(Value::as_bool);
+                given.or(cluster.vpc[name].as_bool()).unwrap_or_default()
+            };
+            if !either("endpointPublicAccess") && !either("endpointPrivateAccess") {
+                return Err(invalid("Private and public endpoint access cannot be false"));
+            }
             for (key, value) in body["resourcesVpcConfig"].as_object().into_iter().flatten() {
                 cluster.vpc[key] = value.clone();
             }
@@ -81,6 +92,14 @@ pub(super) fn config(ask: &Ask<'_>, name: &str) -> Result<Value, Fault> {
             }
             mode.clone_into(&mut cluster.authentication_mode);
             Ok(begin(ask, cluster, "AccessConfigUpdate", &body["accessConfig"]))
+        }
+        ["upgradePolicy"] => {
+            let kind = support_type(body);
+            if kind == cluster.support_type {
+                return Err(invalid("No changes needed for the upgrade policy provided"));
+            }
+            cluster.support_type = kind;
+            Ok(begin(ask, cluster, "UpgradePolicyUpdate", &json!({ "UpgradePolicy": body["upgradePolicy"] })))
         }
         ["deletionProtection"] => {
             cluster.deletion_protection = body["deletionProtection"].as_bool().unwrap_or_default();
@@ -116,15 +135,30 @@ pub(super) fn version(ask: &Ask<'_>, name: &str) -> Result<Value, Fault> {
     Ok(begin(ask, cluster, "VersionUpdate", &json!({ "Version": version, "PlatformVersion": "eks.1" })))
 }
 
+/// The addon whose updates are meant; those of what this cloud has none of are of nothing.
+fn addon(ask: &Ask<'_>) -> Result<Option<String>, Fault> {
+    for (parameter, what) in [("nodegroupName", "node group"), ("capabilityName", "capability")] {
+        if let Some(name) = ask.request.parameter(parameter) {
+            return Err(not_found(format!("No {what} found for name: {name}.")));
+        }
+    }
+    Ok(ask.request.parameter("addonName"))
+}
+
 pub(super) fn list(ask: &Ask<'_>, name: &str) -> Result<Value, Fault> {
     ask.allowed_on("ListUpdates", name, None)?;
-    let ids = ask.cloud.eks().cluster(name)?.updates.iter().map(|one| one["id"].clone()).collect();
+    let addon = addon(ask)?;
+    let mut store = ask.cloud.eks();
+    let mine = store.cluster(name)?.updates.iter().filter(|one| one.addon == addon);
+    let ids = mine.map(|one| one.value["id"].clone()).collect();
     page(ask.request, "updateIds", ids)
 }
 
 pub(super) fn describe(ask: &Ask<'_>, name: &str, id: &str) -> Result<Value, Fault> {
     ask.allowed_on("DescribeUpdate", name, None)?;
+    let addon = addon(ask)?;
     let mut store = ask.cloud.eks();
-    let update = store.cluster(name)?.updates.iter().find(|one| text(one, "id") == Some(id));
-    update.map(|one| json!({ "update": one })).ok_or_else(|| not_found(format!("No update found for ID: {id}")))
+    let mut mine = store.cluster(name)?.updates.iter().filter(|one| one.addon == addon);
+    let update = mine.find(|one| text(&one.value, "id") == Some(id));
+    update.map(|one| json!({ "update": one.value })).ok_or_else(|| not_found(format!("No update found for ID: {id}")))
 }

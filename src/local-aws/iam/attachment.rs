@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::Store;
-use super::input::{characters, document, encoded, invalid, missing, name, page, quota, required, text};
+use super::input::{at_path, characters, document, encoded, invalid, missing, name, page, quota, required, text};
+use super::{Role, Store};
 use crate::fault::Fault;
 use crate::policy::Kind;
 
@@ -99,6 +99,7 @@ impl Store {
 
     pub(super) fn list_attached(&self, input: &Value) -> Result<Value, Fault> {
         let attached = self.role(input)?.attached.iter().filter_map(|arn| self.policies.get(arn));
+        let attached = attached.filter(|policy| at_path(&policy.path, input).is_some());
         page(
             "AttachedPolicies",
             attached.map(|policy| json!({ "PolicyName": policy.name, "PolicyArn": policy.arn })).collect(),
@@ -106,15 +107,21 @@ impl Store {
         )
     }
 
+    /// The roles that have the policy attached or as their boundary; there are no groups, and the one user has none of these.
     pub(super) fn list_entities(&self, input: &Value) -> Result<Value, Fault> {
         let arn = self.policy(input)?.arn.clone();
-        let roles: Vec<_> = self
-            .roles
-            .values()
-            .filter(|role| role.attached.contains(&arn))
-            .map(|role| json!({ "RoleName": role.name, "RoleId": role.id }))
-            .collect();
-        Ok(json!({ "PolicyGroups": [], "PolicyUsers": [], "PolicyRoles": roles, "IsTruncated": false }))
+        let (usage, kind) = (text(input, "PolicyUsageFilter"), text(input, "EntityFilter"));
+        let uses = |role: &Role| {
+            let attached = role.attached.contains(&arn) && usage != Some("PermissionsBoundary");
+            attached || (role.boundary.as_ref() == Some(&arn) && usage != Some("PermissionsPolicy"))
+        };
+        let wanted = kind.is_none_or(|kind| kind == "Role");
+        let roles = self.roles.values().filter(|role| wanted && uses(role) && at_path(&role.path, input).is_some());
+        let roles = roles.map(|role| json!({ "RoleName": role.name, "RoleId": role.id })).collect();
+        let mut answer = page("PolicyRoles", roles, input)?;
+        answer["PolicyGroups"] = json!([]);
+        answer["PolicyUsers"] = json!([]);
+        Ok(answer)
     }
 }
 

@@ -45,6 +45,11 @@ pub(super) fn name<'a>(input: &'a Value, parameter: &str, length_max: usize) -> 
     Ok(name)
 }
 
+/// `Some` if what is at `path` is wanted by the `PathPrefix` parameter.
+pub(super) fn at_path(path: &str, input: &Value) -> Option<()> {
+    path.starts_with(text(input, "PathPrefix").unwrap_or("/")).then_some(())
+}
+
 pub(super) fn path(input: &Value) -> Result<String, Fault> {
     let path = text(input, "Path").unwrap_or("/");
     if path.starts_with('/') && path.ends_with('/') && path.len() <= 512 {
@@ -159,6 +164,11 @@ pub(super) fn remove_tags(tags: &mut Tags, input: &Value) {
     for key in input.get("TagKeys").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str) {
         tags.remove(key);
     }
+}
+
+/// One page of tags.
+pub(super) fn tag_page(tags: &Tags, input: &Value) -> Result<Value, Fault> {
+    page("Tags", tags.iter().map(|(key, value)| json!({ "Key": key, "Value": value })).collect(), input)
 }
 
 pub(super) fn tag_list(tags: &Tags) -> Value {

@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::input::{
-    characters, conflict, date, document, encoded, exists, merge_tags, missing, name, page, path, quota, remove_tags,
-    required, tag_list, text,
+    at_path, characters, conflict, date, document, encoded, exists, merge_tags, missing, name, page, path, quota,
+    remove_tags, required, tag_list, tag_page, text,
 };
 use super::{Managed, Store, Tags, Version, Written};
 use crate::fault::Fault;
@@ -150,7 +150,7 @@ impl Store {
 
     pub(super) fn list_policies(&self, input: &Value) -> Result<Value, Fault> {
         let scope = text(input, "Scope").unwrap_or("All");
-        let prefix = text(input, "PathPrefix").unwrap_or("/");
+        let usage = text(input, "PolicyUsageFilter");
         let only_attached = text(input, "OnlyAttached").is_some_and(|flag| flag.eq_ignore_ascii_case("true"));
         let policies = self
             .policies
@@ -160,10 +160,15 @@ impl Store {
                 "Local" => !policy.of_aws,
                 _ => true,
             })
-            .filter(|policy| policy.path.starts_with(prefix))
-            .map(|policy| (policy, self.attachments(&policy.arn)))
-            .filter(|(_, attachments)| !only_attached || *attachments > 0)
-            .map(|(policy, attachments)| policy.listed(attachments, self.boundaries(&policy.arn)))
+            .filter(|policy| at_path(&policy.path, input).is_some())
+            .map(|policy| (policy, self.attachments(&policy.arn), self.boundaries(&policy.arn)))
+            .filter(|(_, attachments, _)| !only_attached || *attachments > 0)
+            .filter(|(_, attachments, boundaries)| match usage {
+                Some("PermissionsPolicy") => *attachments > 0,
+                Some("PermissionsBoundary") => *boundaries > 0,
+                _ => true,
+            })
+            .map(|(policy, attachments, boundaries)| policy.listed(attachments, boundaries))
             .collect();
         page("Policies", policies, input)
     }
@@ -249,6 +254,6 @@ impl Store {
     }
 
     pub(super) fn list_policy_tags(&self, input: &Value) -> Result<Value, Fault> {
-        Ok(json!({ "Tags": tag_list(&self.policy(input)?.tags), "IsTruncated": false }))
+        tag_page(&self.policy(input)?.tags, input)
     }
 }

@@ -3,9 +3,11 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::input::{date, exists, merge_tags, missing, quota, remove_tags, required, tag_list};
+use super::input::{date, exists, merge_tags, missing, quota, remove_tags, required, tag_list, tag_page};
 use super::{Provider, Store, Tags};
 use crate::fault::Fault;
+use crate::request::Service;
+use crate::{coverage, model};
 
 /// AWS's default quota.
 const PROVIDERS_MAX: usize = 100;
@@ -56,9 +58,7 @@ impl Store {
                     "Tags": tag_list(&provider.tags),
                 }))
             }
-            "ListOpenIDConnectProviderTags" => {
-                Ok(json!({ "Tags": tag_list(&self.provider(input)?.tags), "IsTruncated": false }))
-            }
+            "ListOpenIDConnectProviderTags" => tag_page(&self.provider(input)?.tags, input),
             // Documented as idempotent: one that is not there is no error.
             "DeleteOpenIDConnectProvider" => {
                 self.providers.remove(required(input, "OpenIDConnectProviderArn")?);
@@ -85,9 +85,12 @@ impl Store {
                 remove_tags(&mut self.provider(input)?.tags, input);
                 Ok(Value::Null)
             }
-            other => {
-                Err(Fault::sender("InvalidAction", format!("Could not find operation {other} for version 2010-05-08")))
-            }
+            other => Err(coverage::not_offered(Service::Iam, other).unwrap_or_else(|| {
+                Fault::sender(
+                    "InvalidAction",
+                    format!("Could not find operation {other} for version {}", model::of(Service::Iam).version),
+                )
+            })),
         }
     }
 

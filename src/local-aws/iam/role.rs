@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::input::{
-    characters, conflict, date, document, encoded, exists, invalid, merge_tags, missing, name, page, path, quota,
-    remove_tags, required, tag_list, text,
+    at_path, characters, conflict, date, document, encoded, exists, invalid, merge_tags, missing, name, page, path,
+    quota, remove_tags, required, tag_list, tag_page, text,
 };
 use super::{Role, Store, Written};
 use crate::fault::Fault;
@@ -165,8 +165,8 @@ impl Store {
     }
 
     pub(super) fn list_roles(&self, input: &Value) -> Result<Value, Fault> {
-        let prefix = text(input, "PathPrefix").unwrap_or("/");
-        let roles = self.roles.values().filter(|role| role.path.starts_with(prefix)).map(Role::summary).collect();
+        let roles =
+            self.roles.values().filter(|role| at_path(&role.path, input).is_some()).map(Role::summary).collect();
         page("Roles", roles, input)
     }
 
@@ -223,12 +223,12 @@ impl Store {
     }
 
     pub(super) fn list_role_tags(&self, input: &Value) -> Result<Value, Fault> {
-        Ok(json!({ "Tags": tag_list(&self.role(input)?.tags), "IsTruncated": false }))
+        tag_page(&self.role(input)?.tags, input)
     }
 
     /// There are no instance profiles in this cloud.
     pub(super) fn list_instance_profiles(&self, input: &Value) -> Result<Value, Fault> {
         self.role(input)?;
-        Ok(json!({ "InstanceProfiles": [], "IsTruncated": false }))
+        page("InstanceProfiles", Vec::new(), input)
     }
 }

@@ -116,7 +116,7 @@ async fn coredns_needs_fargate_and_a_profile_and_an_update_takes_as_long_as_the_
     reach(&stage, "/clusters/c/fargate-profiles/p", "fargateProfile", "ACTIVE").await;
     let change = json!({ "configurationValues": "{\"computeType\":\"Fargate\"}" });
     let update = stage.eks("POST", &format!("{path}/update"), change).await.ok();
-    let id = format!("/clusters/c/updates/{}", update["update"]["id"].as_str().unwrap());
+    let id = format!("/clusters/c/updates/{}?addonName=coredns", update["update"]["id"].as_str().unwrap());
     assert_eq!(stage.eks("GET", &id, Value::Null).await.ok()["update"]["status"], "InProgress");
     reach(&stage, path, "addon", "ACTIVE").await;
     reach(&stage, &id, "update", "Successful").await;
@@ -149,4 +149,109 @@ async fn access_entries_and_tags_go_by_encoded_arns() {
     assert_eq!(stage.eks("DELETE", &format!("{tags}?tagKeys=a"), Value::Null).await.code(), "");
     assert_eq!(stage.eks("GET", &tags, Value::Null).await.ok()["tags"], json!({ "c": "d" }));
     assert_eq!(stage.eks("GET", &format!("{tags}x"), Value::Null).await.code(), "NotFoundException");
+}
+
+#[tokio::test]
+async fn the_versions_are_listed_with_their_support() {
+    let stage = Stage::start();
+    let all = stage.eks("GET", "/cluster-versions", Value::Null).await.ok();
+    let names: Vec<_> =
+        all["clusterVersions"].as_array().unwrap().iter().map(|one| one["clusterVersion"].clone()).collect();
+    assert_eq!((&names[0], names.len()), (&json!("1.36"), 6));
+    let only = stage.eks("GET", "/cluster-versions?defaultOnly=true", Value::Null).await.ok();
+    let only = only["clusterVersions"].as_array().unwrap().clone();
+    assert_eq!(
+        (only.len(), &only[0]["clusterVersion"], &only[0]["versionStatus"]),
+        (1, &json!("1.35"), &json!("STANDARD_SUPPORT"))
+    );
+    let two = stage.eks("GET", "/cluster-versions?clusterVersions=1.31&clusterVersions=1.34", Value::Null).await.ok();
+    assert_eq!(two["clusterVersions"].as_array().unwrap().len(), 2);
+    let extended =
+        stage.eks("GET", "/cluster-versions?versionStatus=EXTENDED_SUPPORT&maxResults=1", Value::Null).await.ok();
+    assert_eq!(extended["clusterVersions"][0]["clusterVersion"], "1.33");
+    assert!(extended["nextToken"].is_string());
+    let bad = stage.eks("GET", "/cluster-versions?versionStatus=FINE", Value::Null).await;
+    assert_eq!(bad.code(), "InvalidParameterException");
+}
+
+#[tokio::test]
+async fn what_there_is_none_of_is_listed_empty_and_refused_by_name() {
+    let stage = Stage::start();
+    cluster(&stage).await;
+    for (method, path, member) in [
+        ("GET", "node-groups", "nodegroups"),
+        ("GET", "pod-identity-associations?namespace=default", "associations"),
+        ("GET", "identity-provider-configs", "identityProviderConfigs"),
+        ("POST", "insights", "insights"),
+    ] {
+        let body =
+            if method == "POST" { json!({ "filter": { "categories": ["UPGRADE_READINESS"] } }) } else { Value::Null };
+        assert_eq!(stage.eks(method, &format!("/clusters/c/{path}"), body).await.ok()[member], json!([]), "{path}");
+    }
+    for path in ["node-groups/n", "pod-identity-associations/a-1", "insights/i"] {
+        let missing = stage.eks("GET", &format!("/clusters/c/{path}"), Value::Null).await;
+        assert_eq!((missing.status, missing.code().as_str()), (404, "ResourceNotFoundException"), "{path}");
+    }
+    let config = json!({ "identityProviderConfig": { "type": "oidc", "name": "mine" } });
+    let missing = stage.eks("POST", "/clusters/c/identity-provider-configs/describe", config).await;
+    assert!(missing.message().ends_with("for name: mine."), "{}", missing.text);
+    for path in ["node-groups", "pod-identity-associations", "identity-provider-configs/associate"] {
+        let refused = stage.eks("POST", &format!("/clusters/c/{path}"), json!({})).await;
+        assert_eq!(refused.code(), "UnknownOperationException");
+        assert!(refused.message().starts_with("The local cloud does not offer"), "{}", refused.text);
+    }
+}
+
+#[tokio::test]
+async fn a_call_repeated_by_its_token_does_nothing_again() {
+    let stage = Stage::start();
+    let pods = cluster(&stage).await;
+    let profile = |name: &str, token: &str| json!({ "fargateProfileName": name, "podExecutionRoleArn": pods, "selectors": [{ "namespace": "a" }], "clientRequestToken": token });
+    let path = "/clusters/c/fargate-profiles";
+    let first = stage.eks("POST", path, profile("p", "one")).await.ok();
+    assert_eq!(stage.eks("POST", path, profile("p", "one")).await.ok(), first);
+    assert_eq!(stage.eks("POST", path, profile("p", "two")).await.code(), "ResourceInUseException");
+    let other = stage.eks("POST", path, profile("q", "one")).await;
+    assert!(other.message().contains("clientRequestToken one was used"), "{}", other.text);
+}
+
+#[tokio::test]
+async fn an_upgrade_policy_and_a_configuration_are_read() {
+    let stage = Stage::start();
+    cluster(&stage).await;
+    let policy = json!({ "upgradePolicy": { "supportType": "STANDARD" } });
+    assert_eq!(
+        stage.eks("POST", "/clusters/c/update-config", policy.clone()).await.ok()["update"]["type"],
+        "UpgradePolicyUpdate"
+    );
+    reach(&stage, "/clusters/c", "cluster", "ACTIVE").await;
+    let shown = stage.eks("GET", "/clusters/c", Value::Null).await.ok();
+    assert_eq!(shown["cluster"]["upgradePolicy"]["supportType"], "STANDARD");
+    assert_eq!(stage.eks("POST", "/clusters/c/update-config", policy).await.code(), "InvalidParameterException");
+    for (values, expected) in [
+        ("{\"replicas\":2}", "$.replicas: is not defined"),
+        ("{\"replicaCount\":\"2\"}", "$.replicaCount: integer expected"),
+    ] {
+        let refused = stage
+            .eks("POST", "/clusters/c/addons", json!({ "addonName": "coredns", "configurationValues": values }))
+            .await;
+        assert!(refused.message().contains(expected), "{}", refused.text);
+    }
+    let schema = stage
+        .eks("GET", "/addons/configuration-schemas?addonName=coredns&addonVersion=v1.13.1-eksbuild.1", Value::Null)
+        .await
+        .ok();
+    let schema: Value = serde_json::from_str(schema["configurationSchema"].as_str().unwrap()).unwrap();
+    assert_eq!(schema["properties"]["replicaCount"]["type"][0], "integer");
+    let none = stage.eks("GET", "/addons/supported-versions?types=storage", Value::Null).await.ok();
+    assert_eq!(none["addons"], json!([]));
+    let encrypted =
+        json!({ "name": "d", "encryptionConfig": [{ "resources": ["secrets"], "provider": { "keyArn": "arn" } }] });
+    assert!(
+        stage
+            .eks("POST", "/clusters", encrypted)
+            .await
+            .message()
+            .contains("parameter encryptionConfig of CreateCluster")
+    );
 }

@@ -99,3 +99,63 @@ async fn a_provider_is_registered_once_and_deleted_as_often_as_one_likes() {
     }
     assert_eq!(code(&stage, &[("Action", "GetOpenIDConnectProvider"), arn]).await, "NoSuchEntity");
 }
+
+#[tokio::test]
+async fn lists_are_filtered_and_come_in_pages() {
+    let stage = Stage::start();
+    let trust = document(
+        &json!([{ "Effect": "Allow", "Principal": { "Service": "eks.amazonaws.com" }, "Action": "sts:AssumeRole" }]),
+    );
+    for (name, path) in [("a", "/team/"), ("b", "/team/"), ("c", "/other/")] {
+        let form = [
+            ("Action", "CreateRole"),
+            ("RoleName", name),
+            ("Path", path),
+            ("AssumeRolePolicyDocument", trust.as_str()),
+        ];
+        assert_eq!(code(&stage, &form).await, "");
+    }
+    let queues = "arn:aws:iam::aws:policy/AmazonSQSFullAccess";
+    for name in ["a", "b"] {
+        assert_eq!(
+            code(&stage, &[("Action", "AttachRolePolicy"), ("RoleName", name), ("PolicyArn", queues)]).await,
+            ""
+        );
+    }
+    let bound = [("Action", "PutRolePermissionsBoundary"), ("RoleName", "c"), ("PermissionsBoundary", queues)];
+    assert_eq!(code(&stage, &bound).await, "");
+    let entities = |more: Vec<(&'static str, &'static str)>| {
+        let form = [vec![("Action", "ListEntitiesForPolicy"), ("PolicyArn", queues)], more].concat();
+        let stage = &stage;
+        async move {
+            let text = stage.query("iam", &form).await.text;
+            (
+                ["a", "b", "c"].map(|name| text.contains(&format!("<RoleName>{name}<"))),
+                text.contains("<IsTruncated>true"),
+            )
+        }
+    };
+    assert_eq!(entities(vec![]).await, ([true, true, true], false));
+    assert_eq!(entities(vec![("PolicyUsageFilter", "PermissionsBoundary")]).await, ([false, false, true], false));
+    assert_eq!(entities(vec![("PathPrefix", "/team/"), ("MaxItems", "1")]).await, ([true, false, false], true));
+    assert_eq!(entities(vec![("EntityFilter", "User")]).await, ([false, false, false], false));
+    let attached = [("Action", "ListAttachedRolePolicies"), ("RoleName", "a"), ("PathPrefix", "/team/")];
+    assert!(!stage.query("iam", &attached).await.text.contains("AmazonSQSFullAccess"));
+    let used =
+        stage.query("iam", &[("Action", "ListPolicies"), ("PolicyUsageFilter", "PermissionsBoundary")]).await.text;
+    assert!(used.contains("AmazonSQSFullAccess") && !used.contains("AdministratorAccess"), "{used}");
+    let users = stage.query("iam", &[("Action", "ListUsers"), ("PathPrefix", "/team/")]).await.text;
+    assert!(!users.contains("<UserName>"), "{users}");
+    let tags: Vec<_> = (1..=3)
+        .flat_map(|n| {
+            [(format!("Tags.member.{n}.Key"), format!("k{n}")), (format!("Tags.member.{n}.Value"), "v".to_owned())]
+        })
+        .collect();
+    let mut form = vec![("Action", "TagRole"), ("RoleName", "a")];
+    form.extend(tags.iter().map(|(key, value)| (key.as_str(), value.as_str())));
+    assert_eq!(code(&stage, &form).await, "");
+    let page = stage.query("iam", &[("Action", "ListRoleTags"), ("RoleName", "a"), ("MaxItems", "2")]).await;
+    assert_eq!((page.tag("IsTruncated"), page.tag("Marker")), ("true".into(), "2".into()));
+    let over = stage.query("iam", &[("Action", "ListRoles"), ("MaxItems", "1001")]).await;
+    assert!(over.message().contains("Member must have value less than or equal to 1000"), "{}", over.text);
+}
