@@ -13,6 +13,7 @@
 //! This crate must not know AWS, the product's operator or its stack.
 
 mod autoscaler;
+mod cron_job;
 mod deployment;
 mod discovery;
 mod disruption;
@@ -122,6 +123,7 @@ pub async fn run(
         tokio::spawn(control(deployment::DeploymentController::new(&world), &world, after.clone())),
         tokio::spawn(control(replica_set::ReplicaSetController::new(&world), &world, after.clone())),
         tokio::spawn(control(job::JobController::new(&world), &world, after.clone())),
+        tokio::spawn(control(cron_job::CronJobController::new(&world), &world, after.clone())),
         tokio::spawn(control(endpoints::EndpointsController::new(&world), &world, after.clone())),
         tokio::spawn(control(disruption::DisruptionController::new(&world), &world, after.clone())),
         tokio::spawn(control(garbage::GarbageCollector::new(&world), &world, after.clone())),

@@ -153,6 +153,80 @@ fn a_job_runs_its_pods_to_the_end() {
 }
 
 #[test]
+fn an_indexed_job_gives_each_pod_its_index_and_keeps_what_it_counted() {
+    story(|plane| async move {
+        let jobs = "/apis/batch/v1/namespaces/default/jobs";
+        let mut spec = pod_spec("test 0$JOB_COMPLETION_INDEX -ne 1");
+        spec["restartPolicy"] = "Never".into();
+        let job = json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "i"}, "spec": {
+            "completionMode": "Indexed", "completions": 3, "parallelism": 3, "backoffLimitPerIndex": 0,
+            "template": {"spec": spec},
+        }});
+        plane.create(jobs, job).await;
+        let over = |job: Option<Value>| job.filter(|job| condition(job, "Failed").is_some());
+        let job = plane.until(&format!("{jobs}/i"), over).await;
+        assert_eq!(text(condition(&job, "Failed").unwrap(), "/reason"), "FailedIndexes", "{job:#}");
+        assert_eq!((text(&job, "/status/completedIndexes"), text(&job, "/status/failedIndexes")), ("0,2", "1"));
+        assert_eq!((&job["status"]["succeeded"], &job["status"]["failed"]), (&2.into(), &1.into()));
+        // Nothing holds the pods any more.
+        let pods = plane.client.list(PODS).await.unwrap();
+        for pod in items(&pods, "/items") {
+            plane.client.delete(&format!("{PODS}/{}", text(pod, "/metadata/name")), None).await.unwrap();
+        }
+        plane.until(PODS, |list| items(&list?, "/items").is_empty().then_some(())).await;
+        plane.end().await;
+    });
+}
+
+#[test]
+fn a_pod_that_goes_after_its_end_stays_counted() {
+    story(|plane| async move {
+        let jobs = "/apis/batch/v1/namespaces/default/jobs";
+        let mut spec = pod_spec("exit 0");
+        spec["restartPolicy"] = "Never".into();
+        let job = json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "k"}, "spec": {
+            "completions": 2, "parallelism": 1, "template": {"spec": spec},
+        }});
+        plane.create(jobs, job).await;
+        let first = plane
+            .until(PODS, |list| {
+                let list = list?;
+                items(&list, "/items").first().map(|pod| text(pod, "/metadata/name").to_owned())
+            })
+            .await;
+        plane.client.delete(&format!("{PODS}/{first}"), None).await.ok();
+        let over = |job: Option<Value>| job.filter(|job| condition(job, "Complete").is_some());
+        let job = plane.until(&format!("{jobs}/k"), over).await;
+        assert_eq!(job["status"]["succeeded"], 2, "{job:#}");
+        assert_eq!(job["status"]["uncountedTerminatedPods"], json!({}), "{job:#}");
+        plane.end().await;
+    });
+}
+
+#[test]
+fn a_cron_job_makes_a_job_at_each_moment() {
+    story(|plane| async move {
+        let path = "/apis/batch/v1/namespaces/default/cronjobs";
+        let mut spec = pod_spec("exit 0");
+        spec["restartPolicy"] = "Never".into();
+        let cron = json!({"apiVersion": "batch/v1", "kind": "CronJob", "metadata": {"name": "c"}, "spec": {
+            "schedule": "@every 1s", "jobTemplate": {"spec": {"template": {"spec": spec}}},
+        }});
+        plane.create(path, cron).await;
+        let successful = |cron: Option<Value>| {
+            let cron = cron?;
+            (!text(&cron, "/status/lastSuccessfulTime").is_empty()).then_some(cron)
+        };
+        let cron = plane.until(&format!("{path}/c"), successful).await;
+        assert!(!text(&cron, "/status/lastScheduleTime").is_empty(), "{cron:#}");
+        let jobs = plane.client.list("/apis/batch/v1/namespaces/default/jobs").await.unwrap();
+        let owner = text(&jobs, "/items/0/metadata/ownerReferences/0/kind");
+        assert_eq!(owner, "CronJob");
+        plane.end().await;
+    });
+}
+
+#[test]
 fn a_pod_that_no_profile_takes_waits_and_says_why() {
     story(|plane| async move {
         plane.until("/api/v1/namespaces/kube-public/serviceaccounts/default", |found| found.map(drop)).await;

@@ -96,7 +96,9 @@ fn deployment(object: &mut Value) {
 
 fn job(object: &mut Value) {
     let spec = &mut object["spec"];
-    set(spec, "backoffLimit", 6.into());
+    // A limit for each index takes the place of the limit for all.
+    let limit = if spec["backoffLimitPerIndex"].is_null() { 6 } else { i32::MAX };
+    set(spec, "backoffLimit", limit.into());
     if spec["completions"].is_null() && spec["parallelism"].is_null() {
         spec["completions"] = 1.into();
     }
@@ -104,7 +106,13 @@ fn job(object: &mut Value) {
     set(spec, "completionMode", "NonIndexed".into());
     set(spec, "suspend", false.into());
     set(spec, "manualSelector", false.into());
-    set(spec, "podReplacementPolicy", "TerminatingOrFailed".into());
+    let replaced = if spec["podFailurePolicy"].is_null() { "TerminatingOrFailed" } else { "Failed" };
+    set(spec, "podReplacementPolicy", replaced.into());
+    let rules = spec.pointer_mut("/podFailurePolicy/rules").and_then(Value::as_array_mut);
+    let patterns = rules.into_iter().flatten().filter_map(|rule| rule.get_mut("onPodConditions")?.as_array_mut());
+    for pattern in patterns.flatten() {
+        set(pattern, "status", "True".into());
+    }
     template(object);
     let labels = object["spec"]["template"]["metadata"]["labels"].clone();
     if !labels.is_null() && object["metadata"]["labels"].as_object().is_none_or(serde_json::Map::is_empty) {

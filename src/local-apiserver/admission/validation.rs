@@ -1,6 +1,7 @@
 //! The most common mistakes in built-in kinds, in the words of the real validation.
 
 mod autoscaler;
+mod batch;
 mod container;
 mod data;
 mod event;
@@ -44,7 +45,8 @@ pub(crate) fn check(resource: &Resource, old: Option<&Value>, object: &Value, er
     let spec = &object["spec"];
     match resource.kind.as_str() {
         "Deployment" | "ReplicaSet" | "StatefulSet" | "DaemonSet" => workload::check(resource, old, object, errors),
-        "Job" => workload::job(old, object, errors),
+        "Job" => batch::job(old, object, errors),
+        "CronJob" => batch::cron_job(object, errors),
         "PodDisruptionBudget" => workload::budget(spec, errors),
         "ConfigMap" | "Secret" => data::check(resource, old, object, errors),
         "PersistentVolumeClaim" => storage::claim(old, object, errors),

@@ -1,4 +1,4 @@
-//! Deployments and the like, and Jobs: what holds pods.
+//! Deployments and the like: what keeps pods.
 
 use serde_json::{Map, Value, json};
 
@@ -6,7 +6,7 @@ use super::{is_set, not_negative, pod, text};
 use crate::kinds::Resource;
 use crate::status::FieldError;
 
-const MISMATCH: &str = "`selector` does not match template `labels`";
+pub(super) const MISMATCH: &str = "`selector` does not match template `labels`";
 
 pub(super) fn check(resource: &Resource, old: Option<&Value>, object: &Value, errors: &mut Vec<FieldError>) {
     let spec = &object["spec"];
@@ -42,7 +42,7 @@ fn is_empty(value: &Value) -> bool {
 }
 
 /// Whether the labels are those that the selector names.
-fn selects(selector: &Value, labels: &Value) -> bool {
+pub(super) fn selects(selector: &Value, labels: &Value) -> bool {
     selector["matchLabels"].as_object().is_none_or(|wanted| wanted.iter().all(|(key, value)| labels[key] == *value))
 }
 
@@ -92,33 +92,6 @@ fn number_or_percentage(value: &Value, path: &str, errors: &mut Vec<FieldError>)
     if digits.is_empty() || !digits.chars().all(|c| c.is_ascii_digit()) {
         let detail = "a valid percent string must be a numeric string followed by an ending '%' (e.g. '1%',  or '93%', regex used for validation is '[0-9]+%')";
         errors.push(FieldError::invalid(path, value, detail));
-    }
-}
-
-pub(super) fn job(old: Option<&Value>, object: &Value, errors: &mut Vec<FieldError>) {
-    job_spec(object, errors);
-    let Some(old) = old else { return };
-    // An update is checked as a new Job, and then as a change, which looks at all of it once more.
-    job_spec(object, errors);
-    let spec = &object["spec"];
-    // An indexed Job may grow and shrink with its parallelism.
-    let elastic = spec["completionMode"] == "Indexed" && spec["completions"] == spec["parallelism"];
-    for field in ["completions", "selector", "completionMode"] {
-        if old["spec"][field] != spec[field] && !(field == "completions" && elastic) {
-            errors.push(FieldError::invalid(format!("spec.{field}"), &spec[field], "field is immutable"));
-        }
-    }
-}
-
-fn job_spec(object: &Value, errors: &mut Vec<FieldError>) {
-    let spec = &object["spec"];
-    for field in ["parallelism", "completions", "activeDeadlineSeconds", "backoffLimit", "ttlSecondsAfterFinished"] {
-        not_negative(&spec[field], &format!("spec.{field}"), errors);
-    }
-    pod::template(&spec["template"], "spec.template", false, errors);
-    let labels = &spec["template"]["metadata"]["labels"];
-    if !selects(&spec["selector"], labels) {
-        errors.push(FieldError::invalid("spec.template.metadata.labels", labels, MISMATCH));
     }
 }
 
