@@ -1,6 +1,8 @@
 //! Custom resource definitions: what they serve, their conditions, and their schemas.
 
 pub(crate) mod definition;
+pub(crate) mod ratchet;
+pub(crate) mod rules;
 pub(crate) mod schema;
 pub(crate) mod termination;
 pub(crate) mod validation;
@@ -20,6 +22,10 @@ use crate::kinds::{Resource, Scale, shelf};
 pub(crate) struct Version {
     /// The structural schema (OpenAPI v3) of the whole object.
     pub(crate) schema: Option<Value>,
+    /// Its `x-kubernetes-validations`.
+    pub(crate) rules: Option<Arc<rules::Rules>>,
+    /// Fields that may be selected by, without the leading dot.
+    pub(crate) selectable: Vec<String>,
     /// `additionalPrinterColumns`.
     pub(crate) columns: Vec<Value>,
     /// The uid of the definition.
@@ -63,6 +69,8 @@ pub(crate) fn resources(crd: &Value) -> Vec<Resource> {
                 kind: kind.clone(),
                 custom: Some(Arc::new(Version {
                     schema: Some(version["schema"]["openAPIV3Schema"].clone()).filter(|schema| !schema.is_null()),
+                    rules: rules::Rules::of(&version["schema"]["openAPIV3Schema"]).map(Arc::new),
+                    selectable: selectable(version),
                     columns: version["additionalPrinterColumns"].as_array().cloned().unwrap_or_default(),
                     definition: text(&crd["metadata"]["uid"]),
                     terminating: termination::is_under_way(crd),
@@ -74,6 +82,11 @@ pub(crate) fn resources(crd: &Value) -> Vec<Resource> {
     // Discovery prefers stable versions, then the higher ones.
     all.sort_by_key(|resource| std::cmp::Reverse(rank(&resource.version)));
     all
+}
+
+fn selectable(version: &Value) -> Vec<String> {
+    let fields = version["selectableFields"].as_array().into_iter().flatten();
+    fields.filter_map(|field| field["jsonPath"].as_str()).map(|path| path.trim_start_matches('.').to_owned()).collect()
 }
 
 fn storage_hash(spec: &Value) -> String {

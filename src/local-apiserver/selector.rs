@@ -96,7 +96,8 @@ fn selectable(resource: &Resource) -> &'static [&'static str] {
 
 fn check_field(resource: &Resource, field: &str) -> Result<(), Status> {
     let own = selectable(resource);
-    if matches!(field, "metadata.name" | "metadata.namespace") || own.contains(&field) {
+    let declared = resource.custom.as_ref().is_some_and(|custom| custom.selectable.iter().any(|path| path == field));
+    if matches!(field, "metadata.name" | "metadata.namespace") || own.contains(&field) || declared {
         return Ok(());
     }
     Err(Status::bad_request(if own.is_empty() && resource.custom.is_none() {

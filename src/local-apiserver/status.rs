@@ -223,6 +223,16 @@ impl FieldError {
         Self { field: field.into(), reason: "FieldValueInvalid", detail }
     }
 
+    /// `invalid` for a value that is not to be shown.
+    pub(crate) fn invalid_omitted(field: impl Into<String>, detail: &str) -> Self {
+        Self { field: field.into(), reason: "FieldValueInvalid", detail: format!("Invalid value: {detail}") }
+    }
+
+    /// `duplicate` for a value that is not to be shown.
+    pub(crate) fn duplicate_omitted(field: impl Into<String>) -> Self {
+        Self { field: field.into(), reason: "FieldValueDuplicate", detail: "Duplicate value".to_owned() }
+    }
+
     pub(crate) fn wrong_type(field: impl Into<String>, found: &str, detail: &str) -> Self {
         let detail = format!("Invalid value: \"{found}\": {detail}");
         Self { field: field.into(), reason: "FieldValueTypeInvalid", detail }
@@ -262,6 +272,18 @@ impl FieldError {
 
     pub(crate) fn forbidden(field: impl Into<String>, detail: &str) -> Self {
         Self { field: field.into(), reason: "FieldValueForbidden", detail: format!("Forbidden: {detail}") }
+    }
+
+    /// Whether an object with this mistake is not shown to rules, which may not stand it.
+    pub(crate) fn hides_others(&self) -> bool {
+        matches!(
+            self.reason,
+            "FieldValueNotSupported"
+                | "FieldValueRequired"
+                | "FieldValueTooLong"
+                | "FieldValueTooMany"
+                | "FieldValueTypeInvalid"
+        )
     }
 
     fn detail_line(&self) -> &str {

@@ -1,35 +1,37 @@
 //! Unknown fields and wrong types, by the `fieldValidation` parameter.
 
+use std::borrow::Cow;
+
 use serde_json::Value;
 
-use crate::crd::{schema, validation};
+use crate::crd::rules::Judged;
+use crate::crd::{Version, ratchet, schema, validation};
 use crate::handlers::Asked;
 use crate::openapi;
 use crate::patch::{PatchType, strategic};
 use crate::status::{FieldError, Status};
 
 /// Prunes and defaults `object` by its kind's schema; unknown fields are refused, warned of or ignored as asked.
-pub(crate) fn check(asked: &Asked<'_>, object: &mut Value, warnings: &mut Vec<String>) -> Result<(), Status> {
+pub(crate) fn check(
+    asked: &Asked<'_>,
+    old: Option<&Value>,
+    object: &mut Value,
+    warnings: &mut Vec<String>,
+) -> Result<(), Status> {
     let resource = &asked.resource;
     // A refused patch is shown with its outcome, unknown fields and all.
     let given = object.clone();
     let mut unknown = Vec::new();
-    let mut errors = Vec::new();
     if let Some(version) = &resource.custom {
         let Some(wanted) = &version.schema else { return Ok(()) };
         schema::prune(wanted, object, "", &mut unknown);
         schema::default(wanted, object);
-        if asked.target.subresource == "status" {
-            // Only what is written is judged.
-            errors.extend(validation::check(&wanted["properties"]["status"], &object["status"], "status"));
-        } else {
-            errors.extend(validation::check(wanted, object, ""));
-        }
-        errors.extend(resource.scale.iter().flat_map(|scale| validation::check_scale(scale, object)));
+        let Judged { errors, kept } = judge(asked, version, wanted, old, object);
         if !errors.is_empty() {
             let name = object["metadata"]["name"].as_str().unwrap_or_default();
             return Err(Status::invalid(&resource.group, &resource.kind, name, &errors));
         }
+        warnings.extend(kept.iter().map(ToString::to_string));
     } else {
         let mut odd = None;
         openapi::check(&resource.group, &resource.version, &resource.kind, object, &mut unknown, &mut odd);
@@ -49,6 +51,49 @@ pub(crate) fn check(asked: &Asked<'_>, object: &mut Value, warnings: &mut Vec<St
             Ok(())
         }
     }
+}
+
+/// What is wrong with a custom object by its schema and then, if that lets it be seen, by its rules.
+fn judge(asked: &Asked<'_>, version: &Version, wanted: &Value, old: Option<&Value>, object: &Value) -> Judged {
+    let is_status = asked.target.subresource == "status";
+    let mut errors = if is_status {
+        // Only what is written is judged.
+        validation::check(&wanted["properties"]["status"], &object["status"], "status")
+    } else {
+        validation::check(wanted, object, "")
+    };
+    errors.extend(asked.resource.scale.iter().flat_map(|scale| validation::check_scale(scale, object)));
+    let may_stay = |error: &FieldError| old.is_some_and(|old| ratchet::unchanged(wanted, object, old, &error.field));
+    let (mut kept, mut errors): (Vec<_>, Vec<_>) = errors.into_iter().partition(may_stay);
+    if errors.iter().any(FieldError::hides_others) {
+        let detail = "some validation rules were not checked because the object was invalid; correct the existing errors to complete validation";
+        errors.push(FieldError::invalid("<nil>", &Value::Null, detail));
+    } else if let Some(rules) = &version.rules {
+        let written = rules.judge(&as_written(asked, old, object), old);
+        errors.extend(written.errors);
+        kept.extend(written.kept);
+    }
+    Judged { errors, kept }
+}
+
+/// The object as it will be stored: a status is written apart from the rest.
+fn as_written<'a>(asked: &Asked<'_>, old: Option<&Value>, object: &'a Value) -> Cow<'a, Value> {
+    if !asked.resource.status {
+        return Cow::Borrowed(object);
+    }
+    let is_status = asked.target.subresource == "status";
+    let (mut whole, status) = match old {
+        Some(old) if is_status => (old.clone(), object.get("status")),
+        Some(old) => (object.clone(), old.get("status")),
+        None => (object.clone(), None),
+    };
+    if let Some(map) = whole.as_object_mut() {
+        match status {
+            Some(status) => map.insert("status".to_owned(), status.clone()),
+            None => map.remove("status"),
+        };
+    }
+    Cow::Owned(whole)
 }
 
 /// A strategic merge patch is converted without a decoder, and so is refused in other words.

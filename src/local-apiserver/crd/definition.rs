@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::validation;
+use super::{rules, validation};
 use crate::status::FieldError;
 
 /// The shelf of definitions.
@@ -21,6 +21,9 @@ const OPTIONAL: &[&str] = &[
     "format",
     "pattern",
 ];
+
+/// Fields of a version that may be selected by.
+const SELECTABLE_MAX: usize = 8;
 
 /// Mistakes in a definition.
 pub(crate) fn check(crd: &Value) -> Vec<FieldError> {
@@ -53,10 +56,13 @@ pub(crate) fn check(crd: &Value) -> Vec<FieldError> {
     }
     for (index, version) in versions.iter().enumerate() {
         check_schema(version, &place(versions, index, "schema", "validation"), index, &mut errors);
+        check_selectable(version, &place(versions, index, "selectableFields", ""), &mut errors);
         check_columns(version, &place(versions, index, "additionalPrinterColumns", ""), &mut errors);
         check_scale(version, &place(versions, index, "subresources", ""), &mut errors);
         if versions.iter().all(|other| {
-            ["schema", "additionalPrinterColumns", "subresources"].iter().all(|part| other[*part] == version[*part])
+            ["schema", "additionalPrinterColumns", "subresources", "selectableFields"]
+                .iter()
+                .all(|part| other[*part] == version[*part])
         }) {
             break;
         }
@@ -114,6 +120,47 @@ fn check_schema(version: &Value, place: &str, index: usize, errors: &mut Vec<Fie
     errors.extend(structural);
     if errors.len() == before {
         check_defaults(schema, &path, errors);
+        errors.extend(rules::check(schema, &path));
+    }
+}
+
+/// Fields that objects may be selected by are single values of the schema.
+fn check_selectable(version: &Value, place: &str, errors: &mut Vec<FieldError>) {
+    let schema = &version["schema"]["openAPIV3Schema"];
+    let mut seen: Vec<&str> = Vec::new();
+    for (index, field) in version["selectableFields"].as_array().into_iter().flatten().enumerate() {
+        let at = format!("{place}[{index}].jsonPath");
+        let path = field["jsonPath"].as_str().unwrap_or_default();
+        if path.is_empty() {
+            errors.push(FieldError::required(at, ""));
+            continue;
+        }
+        let shown = Value::from(path);
+        let found = if path.starts_with('.') && !path.contains('[') { rules::field_at(schema, path) } else { None };
+        let Some(found) = found else {
+            let why = if path.starts_with('.') {
+                "does not refer to a valid field".to_owned()
+            } else {
+                format!("expected [ or . but got: {}", path.split(['.', '[']).next().unwrap_or_default())
+            };
+            errors.push(FieldError::invalid(at, &shown, &format!("is an invalid path: {why}")));
+            continue;
+        };
+        if path.starts_with(".metadata") {
+            errors.push(FieldError::invalid(at.as_str(), &shown, "must not point to fields in metadata"));
+        }
+        if !matches!(found["type"].as_str(), Some("string" | "boolean" | "integer")) {
+            let detail = "must point to a field of type string, boolean or integer. Enum string fields and strings with formats are allowed.";
+            errors.push(FieldError::invalid(at.as_str(), &shown, detail));
+        }
+        if seen.contains(&path) {
+            errors.push(FieldError::duplicate(at, &shown));
+        } else {
+            seen.push(path);
+        }
+    }
+    if seen.len() > SELECTABLE_MAX {
+        errors.push(FieldError::too_many(place, seen.len(), SELECTABLE_MAX));
     }
 }
 

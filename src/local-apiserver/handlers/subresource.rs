@@ -187,7 +187,9 @@ fn scale(asked: &Asked<'_>, verb: &str) -> Result<Reply, Status> {
         }
         *at = replicas.into();
         if asked.resource.custom.is_some() {
-            let errors = validation::check_scale(&scale, &new);
+            let mut errors = validation::check_scale(&scale, &new);
+            let rules = asked.resource.custom.as_ref().and_then(|custom| custom.rules.as_ref());
+            errors.extend(rules.into_iter().flat_map(|rules| rules.judge(&new, Some(&old)).errors));
             if !errors.is_empty() {
                 return Err(Status::invalid(&asked.resource.group, &asked.resource.kind, &asked.target.name, &errors));
             }

@@ -84,7 +84,7 @@ fn insert(
     if body["metadata"]["resourceVersion"].as_str().is_some_and(|version| !version.is_empty()) {
         return Err(Status::plain(500, "resourceVersion should not be set on objects to be created"));
     }
-    admission::schema::check(asked, &mut body, warnings)?;
+    admission::schema::check(asked, None, &mut body, warnings)?;
     let metadata = meta::metadata(&mut body);
     let generate = metadata.get("generateName").and_then(Value::as_str).unwrap_or_default().to_owned();
     let named = metadata.get("name").and_then(Value::as_str).is_some_and(|name| !name.is_empty());
@@ -164,7 +164,8 @@ pub(crate) fn update(asked: &Asked<'_>) -> Result<Reply, Status> {
     let mut body = asked.call.body_value()?;
     check_body(asked, &mut body)?;
     let mut warnings = Vec::new();
-    admission::schema::check(asked, &mut body, &mut warnings)?;
+    let before = asked.stored().ok();
+    admission::schema::check(asked, before.as_deref(), &mut body, &mut warnings)?;
     let body = meta::stored(&asked.resource, body);
     // Each further turn means that somebody else's write got through.
     loop {
@@ -317,7 +318,7 @@ pub(crate) fn patch(asked: &Asked<'_>) -> Result<Reply, Status> {
             return Err(modified(asked));
         }
         let mut warnings = Vec::new();
-        admission::schema::check(asked, &mut new, &mut warnings)?;
+        admission::schema::check(asked, Some(&live), &mut new, &mut warnings)?;
         let new = meta::stored(&asked.resource, new);
         if let Some(stored) = replace(asked, &live, new, kind != PatchType::Apply)? {
             return Ok(Reply { warnings, ..read::one(asked, 200, &stored) });

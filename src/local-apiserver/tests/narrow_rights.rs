@@ -12,8 +12,8 @@ async fn a_list_or_watch_of_one_name_needs_a_right_on_that_name() {
     let rbac = "/apis/rbac.authorization.k8s.io/v1/namespaces/default";
     let rule = json!({"apiGroups": [""], "resources": ["configmaps"], "resourceNames": ["mine"],
         "verbs": ["get", "list", "watch", "delete", "deletecollection"]});
-    let role = json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": {"name": "narrow"}, "rules": [rule]});
-    client.create(&format!("{rbac}/roles"), &role).await.unwrap();
+    let narrow = json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": {"name": "narrow"}, "rules": [rule]});
+    client.create(&format!("{rbac}/roles"), &narrow).await.unwrap();
     let binding = json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": {"name": "narrow"},
         "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "narrow"},
         "subjects": [{"kind": "ServiceAccount", "name": "app", "namespace": "default"}]});
