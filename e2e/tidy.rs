@@ -10,7 +10,7 @@ const TRAITS_MAX: usize = 10;
 const NAMES_BANNED: [&str; 6] = ["common", "util", "utils", "helpers", "misc", "mod"];
 
 /// Every crate of the house and the siblings that it may point at.
-const ARROWS: [(&str, &[&str]); 18] = [
+const ARROWS: [(&str, &[&str]); 19] = [
     ("aws", &["clock", "provision"]),
     (
         "cli",
@@ -33,10 +33,11 @@ const ARROWS: [(&str, &[&str]); 18] = [
     ("cluster", &["clock", "provision"]),
     ("image", &[]),
     ("keda", &["clock"]),
-    ("local", &["clock", "local-apiserver", "local-aws", "local-controllers"]),
+    ("local", &["clock", "local-apiserver", "local-aws", "local-container", "local-controllers"]),
     ("local-apiserver", &["clock"]),
     ("local-aws", &["clock"]),
-    ("local-controllers", &["clock", "local-apiserver"]),
+    ("local-container", &[]),
+    ("local-controllers", &["clock", "local-apiserver", "local-container"]),
     ("localstack", &["clock"]),
     ("operator", &["clock", "keda", "scalers"]),
     ("provision", &["clock"]),

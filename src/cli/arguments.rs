@@ -328,6 +328,9 @@ pub enum Local {
     /// Become a container's program (called by the node agent)
     #[command(hide = true)]
     Exec(Exec),
+    /// Be the first process of a container (called by `exec`)
+    #[command(hide = true)]
+    Init(Init),
 }
 
 /// How to run the local cloud.
@@ -374,6 +377,20 @@ pub struct Exec {
     /// The process whose end ends this one
     #[arg(long)]
     pub parent: i32,
+    /// The container's description
+    #[arg(long, value_name = "FILE")]
+    pub spec: PathBuf,
+    /// Run one more program in the container that this process was started for
+    #[arg(long, value_name = "PROCESS")]
+    pub enter: Option<i32>,
+    /// Program and arguments
+    #[arg(last = true, required = true)]
+    pub command: Vec<std::ffi::OsString>,
+}
+
+/// `local init`.
+#[derive(Debug, Args)]
+pub struct Init {
     /// Program and arguments
     #[arg(last = true, required = true)]
     pub command: Vec<std::ffi::OsString>,

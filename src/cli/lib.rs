@@ -39,9 +39,11 @@ use crate::view::View;
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let view = View::new(arguments.global.output, env::no_color());
-    // Becoming another program must happen before there are threads.
-    if let Command::Local(Local::Exec(exec)) = &arguments.command {
-        return finish(&view, Err(commands::local::exec(exec)));
+    // What becomes a container must have no threads yet, and says nothing itself.
+    match &arguments.command {
+        Command::Local(Local::Exec(exec)) => return ExitCode::from(commands::local::exec(exec)),
+        Command::Local(Local::Init(init)) => return ExitCode::from(local::container::init(&init.command)),
+        _ => {}
     }
     // Two providers may be compiled in one day; then rustls would refuse to choose. An earlier choice is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();

@@ -8,11 +8,14 @@ mod kubeconfig;
 mod log;
 mod mounts;
 mod pod;
+mod preparation;
 mod probe;
 mod process;
+mod sandbox;
 mod stand_in;
 mod state;
 mod status;
+mod user;
 mod volumes;
 
 use std::collections::BTreeMap;
@@ -122,9 +125,7 @@ async fn live(pod: Arc<Pod>) {
         () = node.world.pause(KEPT) => {}
         () = node.stop.cancelled() => return,
     }
-    if let Err(error) = std::fs::remove_dir_all(&folder)
-        && error.kind() != std::io::ErrorKind::NotFound
-    {
+    if let Err(error) = local_container::remove(&folder) {
         tracing::warn!(folder = %folder.display(), %error, "failed to remove a pod's folder");
     }
 }

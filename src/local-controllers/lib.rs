@@ -43,6 +43,7 @@ use std::sync::Arc;
 use clock::Clock;
 pub use error::{Error, Result};
 use local_apiserver::{Client, User};
+pub use local_container::Walls;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -67,8 +68,13 @@ pub struct Options {
     /// What every container's environment holds unless its pod says otherwise; a pod with the annotation
     /// `sluice.dev/aws-endpoint: "false"` goes without.
     pub environment: BTreeMap<String, String>,
-    /// Put in front of every program so that it dies with this process.
+    /// The words that start a container, up to the file that describes it, so that it dies with this process. Without
+    /// any, programs are started as they are.
     pub launcher: Vec<String>,
+    /// What holds containers in.
+    pub walls: Walls,
+    /// Folders of the machine that no container sees, wherever its program lies.
+    pub hidden: Vec<PathBuf>,
     /// Pods get addresses 127.<pod_network>.y.z.
     pub pod_network: u8,
 }

@@ -68,6 +68,8 @@ impl Plane {
             },
             environment: BTreeMap::from([("GIVEN".to_owned(), "by the node".to_owned())]),
             launcher: Vec::new(),
+            walls: crate::Walls::None,
+            hidden: Vec::new(),
             pod_network: 99,
         };
         let selectors = vec![Selector { namespace: "default".to_owned(), labels: BTreeMap::new() }];

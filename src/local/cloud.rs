@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use crate::authority::Authority;
 use crate::files::{Folder, Record};
 use crate::planes::Planes;
-use crate::{Error, Result, process};
+use crate::{Error, Result, process, walls};
 
 /// Requests for control planes that may wait; there are few clusters and each change waits for its answer.
 const REQUESTS_WAITING_MAX: usize = 16;
@@ -47,6 +47,7 @@ pub async fn run(options: Options, stop: CancellationToken) -> Result<()> {
     folder.create()?;
     // The record is read and written by two steps; this keeps a second process out between them.
     let _alone = folder.lock()?;
+    let pod_walls = walls::choose(&program, &folder.pods())?;
     let failed = |source| Error::Address { address, source };
     let listener = TcpListener::bind(address).map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
@@ -67,6 +68,7 @@ pub async fn run(options: Options, stop: CancellationToken) -> Result<()> {
         pods_dir: folder.pods(),
         images: folder.images(),
         program,
+        walls: pod_walls.kind,
     };
     let aws = local_aws::serve(
         local_aws::Options {
@@ -81,7 +83,9 @@ pub async fn run(options: Options, stop: CancellationToken) -> Result<()> {
         stop.clone(),
     );
     let pid = nix::unistd::getpid().as_raw();
-    folder.write_record(&Record { version: 1, pid, aws_endpoint, region, account_id, time_scale: clock.scale() })?;
+    let time_scale = clock.scale();
+    let pod_walls = Some(pod_walls);
+    folder.write_record(&Record { version: 1, pid, aws_endpoint, region, account_id, time_scale, pod_walls })?;
     tracing::info!(%address, pid, "the local cloud is up");
     let (served, ()) = tokio::join!(
         async {

@@ -1,10 +1,11 @@
 //! The files of a local cloud: where they lie and what they hold.
 
 use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 pub use local_aws::AccessKey;
+pub use local_container::Walls;
 use serde::{Deserialize, Serialize};
 
 use crate::images::Mapping;
@@ -29,6 +30,18 @@ pub struct Record {
     pub account_id: String,
     /// System seconds per real second.
     pub time_scale: f64,
+    /// What holds its pods in; unknown in the record of an older program.
+    #[serde(default)]
+    pub pod_walls: Option<PodWalls>,
+}
+
+/// What holds pods in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PodWalls {
+    /// Of which kind.
+    pub kind: Walls,
+    /// Why not stronger ones; none where these are the strongest.
+    pub reason: Option<String>,
 }
 
 impl Folder {
@@ -116,11 +129,10 @@ impl Folder {
     }
 
     pub(crate) fn create(&self) -> Result<()> {
-        std::fs::create_dir_all(self.pods()).map_err(|source| Error::File {
-            action: "create",
-            path: self.pods(),
-            source,
-        })
+        let failed = |source| Error::File { action: "create", path: self.pods(), source };
+        std::fs::create_dir_all(self.pods()).map_err(failed)?;
+        // Tokens of pods lie there; they are the owner's business only.
+        std::fs::set_permissions(self.pods(), std::fs::Permissions::from_mode(0o700)).map_err(failed)
     }
 
     /// Holds the folder for one process (flock(2)), until the file is dropped or the process ends.
@@ -156,7 +168,7 @@ impl Folder {
         for path in [self.record(), self.credentials(), self.config(), self.ca(), self.log(), self.images()] {
             gone(&path, std::fs::remove_file(&path))?;
         }
-        gone(&self.pods(), std::fs::remove_dir_all(self.pods()))
+        gone(&self.pods(), local_container::remove(&self.pods()))
     }
 }
 

@@ -1,7 +1,7 @@
 //! The local cloud: the AWS endpoint and the clusters that it starts, as one process on loopback.
 //!
 //! Entry points: [`cloud::run`] is the process itself; [`process`] finds, starts and ends it from outside;
-//! [`container::exec`] is what every container process passes through on its way to its program.
+//! [`container::exec`] is what every container passes through on its way to its program.
 //!
 //! Invariants:
 //! - All that it writes lies in the folder that it is given, and its secrets in files of mode 0600.
@@ -12,12 +12,15 @@
 
 mod authority;
 pub mod cloud;
-pub mod container;
+mod env;
 pub mod files;
 pub mod images;
 mod planes;
 mod pod_network;
 pub mod process;
+mod walls;
+
+pub use local_container as container;
 
 /// What can go wrong with the local cloud as a process.
 #[expect(clippy::error_impl_error, reason = "one error enum per crate, and it is called Error everywhere")]
@@ -79,6 +82,9 @@ pub enum Error {
         /// What was seen.
         reason: String,
     },
+    /// The walls of pods that were asked for cannot be had.
+    #[error("{0}")]
+    Walls(String),
     /// A certificate could not be made.
     #[error("failed to make a certificate: {0}")]
     Certificate(#[from] rcgen::Error),

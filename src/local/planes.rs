@@ -7,12 +7,14 @@ use std::sync::Arc;
 
 use clock::Clock;
 use local_aws::control_plane::{Endpoint, Request, Spec};
+use local_container::Walls;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::authority::Authority;
 use crate::pod_network::PodNetwork;
+use crate::walls;
 
 pub(crate) struct Planes {
     pub(crate) authority: Authority,
@@ -23,6 +25,7 @@ pub(crate) struct Planes {
     /// The file that maps images to programs, beside `sluice` itself.
     pub(crate) images: PathBuf,
     pub(crate) program: PathBuf,
+    pub(crate) walls: Walls,
 }
 
 /// One running control plane.
@@ -104,7 +107,9 @@ impl Planes {
             ca_pem: self.authority.pem(),
             images: self.images(),
             environment: BTreeMap::from([("AWS_ENDPOINT_URL".to_owned(), self.sts_endpoint.clone())]),
-            launcher: self.launcher(),
+            launcher: walls::launcher(&self.program),
+            walls: self.walls,
+            hidden: self.hidden(),
             pod_network: network.number,
         };
         let clients = server.clone();
@@ -125,11 +130,10 @@ impl Planes {
         local_controllers::Images { built_in, file: Some(self.images.clone()) }
     }
 
-    /// `sluice local exec --parent PID --`, see `container`.
-    fn launcher(&self) -> Vec<String> {
-        let parent = nix::unistd::getpid().to_string();
-        let program = self.program.display().to_string();
-        vec![program, "local".into(), "exec".into(), "--parent".into(), parent, "--".into()]
+    /// What no pod may see of the machine: the stack's own folder and its owner's home.
+    fn hidden(&self) -> Vec<PathBuf> {
+        let own = self.pods_dir.parent().map(PathBuf::from);
+        own.into_iter().chain(std::env::home_dir()).collect()
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clock::Clock;
 use local::files::Folder;
-use local::{cloud, process};
+use local::{cloud, container, process};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
@@ -62,7 +62,7 @@ pub(crate) async fn run(
             Ok(Exit::Done)
         }
         Local::Status => status(place, view),
-        Local::Exec(exec) => Err(self::exec(&exec)),
+        Local::Exec(_) | Local::Init(_) => unreachable!("both are done before there are threads"),
     }
 }
 
@@ -135,11 +135,8 @@ fn status(place: &Place, view: &View) -> Outcome {
     Ok(Exit::Done)
 }
 
-/// Becomes the program of a container; returns only what went wrong.
-pub(crate) fn exec(exec: &Exec) -> Vec<Diagnostic> {
-    let Some((program, arguments)) = exec.command.split_first() else {
-        return vec![Diagnostic::error("no program was given").exit(Exit::Usage)];
-    };
-    let error = local::container::exec(exec.parent, program, arguments);
-    vec![Diagnostic::error(format!("failed to run {}: {error}", program.display()))]
+/// Becomes the program of a container, or follows it to its end; the exit code is the program's.
+pub(crate) fn exec(exec: &Exec) -> u8 {
+    let way = exec.enter.map_or(container::Way::Start, container::Way::Enter);
+    container::exec(exec.parent, &exec.spec, way, &exec.command)
 }

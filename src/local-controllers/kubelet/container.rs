@@ -10,14 +10,11 @@ use serde_json::Value;
 use tokio::process::Child;
 use tokio::sync::mpsc;
 
-use super::environment;
-use super::expansion::expand;
 use super::log::Log;
-use super::mounts::Mounts;
 use super::pod::Pod;
-use super::process::{Command, exit_code, signal_group};
+use super::process::{Command, Inside, exit_code, kill_group, signal};
 use super::state::{Standing, Terminated};
-use super::{image, kubeconfig, probe, stand_in, volumes};
+use super::{preparation, probe};
 use crate::event::Severity;
 use crate::object::{items, namespace, text};
 
@@ -29,15 +26,10 @@ const BACKOFF_RESET: Duration = Duration::from_mins(10);
 /// Real time that readers of a dead process's output get to drain its pipes.
 const DRAIN: Duration = Duration::from_secs(1);
 
-/// The annotation by which a pod goes without what [`crate::Options::environment`] gives.
-const ENVIRONMENT: &str = "sluice.dev/aws-endpoint";
-/// Where programs are looked for in most images.
-const SEARCH_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-
 /// Why a container could not be started.
-struct Refusal {
-    reason: &'static str,
-    message: String,
+pub(super) struct Refusal {
+    pub(super) reason: &'static str,
+    pub(super) message: String,
 }
 
 /// Runs container `index` of the pod until it has ended for good; tells whether its last run succeeded.
@@ -47,7 +39,7 @@ pub(super) async fn run(pod: Arc<Pod>, index: usize, spec: Value, restart: Resta
         if pod.ending().is_some() {
             return false;
         }
-        let ended = match prepare(&pod, index, &spec).await {
+        let ended = match preparation::prepare(&pod, index, &spec).await {
             Ok(command) => run_once(&pod, index, &spec, &command).await,
             Err(refusal) => {
                 refuse(&pod, index, &spec, refusal, &mut pause).await;
@@ -128,7 +120,7 @@ async fn back_off(pod: &Pod, index: usize, spec: &Value, ended: &Terminated, pau
 }
 
 async fn refuse(pod: &Pod, index: usize, spec: &Value, refusal: Refusal, pause: &mut Duration) {
-    if refusal.reason == "CreateContainerConfigError" {
+    if refusal.reason != "ErrImagePull" {
         pod.container_event(spec, Severity::Warning, "Failed", &format!("Error: {}", refusal.message)).await;
         // The kubelet looks again with its next sync of the pod.
         return wait(pod, index, refusal, BACKOFF).await;
@@ -168,83 +160,23 @@ impl super::state::Container {
     }
 }
 
-/// Resolves image, variables, command and paths.
-async fn prepare(pod: &Pod, index: usize, spec: &Value) -> Result<Command, Refusal> {
-    let image = text(spec, "/image");
-    let program = image::program(image, &pod.node.options.images)
-        .and_then(|program| program.ok_or_else(|| image::unknown(image)))
-        .map_err(|message| Refusal { reason: "ErrImagePull", message })?;
-    let configuration = |message: String| Refusal { reason: "CreateContainerConfigError", message };
-    let (program, stand_in) = stand_in::instead_of(program, &pod.dir.join(text(spec, "/name")))
-        .map_err(|error| configuration(error.to_string()))?;
-    // The status with the address has been written, but the watched copy may not show it yet.
-    let object = pod.object_with_address();
-    let sources = volumes::fetch(pod, namespace(&object), environment::sources(spec)).await;
-    let sources = sources.map_err(|error| configuration(error.to_string()))?;
-    let own = environment::build(&object, spec, &sources).map_err(configuration)?;
-    let mounts = Mounts::of(spec, &pod.dir);
-    let mut variables = base_variables(pod, &mounts).map_err(|error| configuration(error.to_string()))?;
-    variables.push(("PATH".to_owned(), search_path([stand_in, program.folder].into_iter().flatten())));
-    variables.extend(own.iter().map(|(name, value)| (name.clone(), mounts.rewrite(value))));
-    let words = |pointer: &str| -> Vec<String> {
-        let words = items(spec, pointer).iter().filter_map(Value::as_str);
-        words.map(|word| mounts.rewrite(&expand(word, |name| environment::lookup(&variables, name)))).collect()
-    };
-    let argv = image::argv(&program.path, image, &words("/command"), &words("/args"));
-    let folder = match text(spec, "/workingDir") {
-        "" => pod.dir.clone(),
-        path => mounts.at(path.trim_end_matches('/')).map_or_else(|| pod.dir.clone(), std::path::Path::to_path_buf),
-    };
-    if pod.restarts(index) == 0 {
-        let message = format!("Container image \"{image}\" already present on machine");
-        pod.container_event(spec, Severity::Normal, "Pulled", &message).await;
-    }
-    Ok(Command { launcher: pod.node.options.launcher.clone(), argv, variables, folder })
-}
-
-/// `PATH` as most images have it, after the folders of the image's own program.
-fn search_path(own: impl Iterator<Item = std::path::PathBuf>) -> String {
-    let own = own.map(|folder| folder.display().to_string());
-    own.chain([SEARCH_PATH.to_owned()]).collect::<Vec<_>>().join(":")
-}
-
-/// What every container has, whatever its spec says.
-fn base_variables(pod: &Pod, mounts: &Mounts) -> crate::Result<Vec<(String, String)>> {
-    let (host, port) = pod.node.server_address();
-    let mut variables = vec![
-        ("HOME".to_owned(), pod.dir.display().to_string()),
-        ("TMPDIR".to_owned(), pod.dir.join("tmp").display().to_string()),
-        ("HOSTNAME".to_owned(), pod.key.name.clone()),
-        ("KUBERNETES_SERVICE_HOST".to_owned(), host),
-        ("KUBERNETES_SERVICE_PORT".to_owned(), port.clone()),
-        ("KUBERNETES_SERVICE_PORT_HTTPS".to_owned(), port),
-        // There is no instance metadata on Fargate; nothing should wait for its time-out.
-        ("AWS_EC2_METADATA_DISABLED".to_owned(), "true".to_owned()),
-        (clock::env::TIME_SCALE.to_owned(), pod.world.clock.scale().to_string()),
-    ];
-    if crate::object::strings(&pod.object(), "/metadata/annotations")
-        .get(ENVIRONMENT)
-        .is_none_or(|said| said != "false")
-    {
-        let given = pod.node.options.environment.iter();
-        variables.extend(given.map(|(name, value)| (name.clone(), value.clone())));
-    }
-    if let Some(path) = kubeconfig::write(pod, mounts)? {
-        variables.push(("KUBECONFIG".to_owned(), path.display().to_string()));
-    }
-    Ok(variables)
-}
-
 /// One run from start to end.
 async fn run_once(pod: &Arc<Pod>, index: usize, spec: &Value, command: &Command) -> crate::Result<Terminated> {
     let started = pod.world.clock.now();
     let path = pod.dir.join(text(spec, "/name")).join(format!("{}.log", pod.restarts(index)));
     let log = Log::create(&path, pod.world.clock.clone())?;
     let program = std::path::PathBuf::from(command.argv.first().map_or("", String::as_str));
-    let mut child = command.spawn().map_err(crate::Error::file(&program))?;
-    let pid = child.id();
+    let mut process = command.spawn().map_err(crate::Error::file(&program))?;
+    let pid = process.child.id();
     let id = format!("sluice://{}-{}", pid.unwrap_or(0), uuid::Uuid::new_v4().simple());
-    let readers = readers(&mut child, &log);
+    let readers = readers(&mut process.child, &log);
+    pod.note_pid(index, pid);
+    if let Err(reason) = process.confirmed().await {
+        drop(process.child.wait().await);
+        pod.note_pid(index, None);
+        return Ok(not_started(pod, index, spec, reason, started, id).await);
+    }
+    let mut child = process.child;
     pod.set(index, |one| {
         if let Standing::Terminated(end) = &one.standing {
             one.last = Some(end.clone());
@@ -252,13 +184,12 @@ async fn run_once(pod: &Arc<Pod>, index: usize, spec: &Value, command: &Command)
         one.standing = Standing::Running { since: started };
         one.id.clone_from(&id);
     });
-    pod.note_pid(index, pid);
     let name = text(spec, "/name");
     pod.container_event(spec, Severity::Normal, "Created", &format!("Container created: {name}")).await;
     pod.container_event(spec, Severity::Normal, "Started", &format!("Container started: {name}")).await;
     let code = watch_over(pod, index, spec, command, &mut child).await;
     // What the program left behind in its group ends with it, as in a container.
-    signal_group(pid, Signal::SIGKILL);
+    kill_group(pid);
     pod.note_pid(index, None);
     if pod.world.clock.timeout(pod.world.clock.to_system(DRAIN), readers).await.is_err() {
         tracing::debug!(pod = %pod.key, name, "output of an ended container is still held open");
@@ -269,6 +200,30 @@ async fn run_once(pod: &Arc<Pod>, index: usize, spec: &Value, command: &Command)
         (one.ready, one.started) = (false, false);
     });
     Ok(ended)
+}
+
+/// The end of a container whose program could not be started, as runtimes report it.
+async fn not_started(
+    pod: &Pod,
+    index: usize,
+    spec: &Value,
+    reason: String,
+    started: Timestamp,
+    id: String,
+) -> Terminated {
+    let message = format!("failed to start container \"{}\": {reason}", text(spec, "/name"));
+    pod.container_event(spec, Severity::Warning, "Failed", &format!("Error: {message}")).await;
+    let finished = pod.world.clock.now();
+    let code = i32::from(local_container::START_FAILED);
+    let ended = Terminated { code, reason: "StartError", message, started, finished, id };
+    pod.set(index, |one| {
+        if let Standing::Terminated(end) = &one.standing {
+            one.last = Some(end.clone());
+        }
+        one.standing = Standing::Terminated(ended.clone());
+        (one.ready, one.started) = (false, false);
+    });
+    ended
 }
 
 fn ended(code: i32, started: Timestamp, finished: Timestamp, id: String) -> Terminated {
@@ -295,7 +250,13 @@ async fn watch_over(pod: &Arc<Pod>, index: usize, spec: &Value, command: &Comman
     let clock = pod.world.clock.clone();
     let pid = child.id();
     let (give_up, mut verdicts) = mpsc::channel(1);
-    let probes = tokio::spawn(probe::watch(Arc::clone(pod), index, spec.clone(), command.clone(), give_up));
+    let probes = tokio::spawn(probe::watch(
+        Arc::clone(pod),
+        index,
+        spec.clone(),
+        Inside { command: command.clone(), pid },
+        give_up,
+    ));
     let mut ending = pod.subscribe_ending();
     ending.mark_changed();
     let mut deadline: Option<Moment> = None;
@@ -310,7 +271,7 @@ async fn watch_over(pod: &Arc<Pod>, index: usize, spec: &Value, command: &Comman
         tokio::select! {
             status = child.wait() => break status.map_or(255, exit_code),
             () = overdue => {
-                signal_group(pid, Signal::SIGKILL);
+                kill_group(pid);
                 deadline = Some(clock.moment().plus(Duration::from_secs(5)));
             }
             Some(why) = verdicts.recv(), if deadline.is_none() => {
@@ -346,7 +307,7 @@ fn stop_kindly(pod: &Arc<Pod>, spec: &Value, command: &Command, pid: Option<u32>
             .filter_map(|word| word.as_str().map(str::to_owned))
             .collect();
         if !words.is_empty()
-            && let Err(why) = command.exec(&words).await
+            && let Err(why) = command.exec(pid, &words).await
         {
             let message = format!("PreStopHook failed: {why}");
             pod.container_event(&spec, Severity::Warning, "FailedPreStopHook", &message).await;
@@ -354,6 +315,6 @@ fn stop_kindly(pod: &Arc<Pod>, spec: &Value, command: &Command, pid: Option<u32>
         if let Some(seconds) = crate::object::integer(&spec, "/lifecycle/preStop/sleep/seconds") {
             pod.world.clock.sleep(Duration::from_secs(seconds.max(0) as u64)).await;
         }
-        signal_group(pid, Signal::SIGTERM);
+        signal(pid, Signal::SIGTERM);
     })
 }

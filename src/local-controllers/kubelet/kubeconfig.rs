@@ -1,4 +1,5 @@
-//! The kubeconfig that stands in for in-cluster configuration, whose paths are fixed and belong to the machine.
+//! The kubeconfig that stands in for in-cluster configuration, where a container has no file system of its own:
+//! its paths are fixed.
 
 use std::path::PathBuf;
 
@@ -13,7 +14,9 @@ const TOKEN_MOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
 /// Writes the file if the container has an API token, and gives its path.
 pub(super) fn write(pod: &Pod, mounts: &Mounts) -> Result<Option<PathBuf>> {
     use base64::Engine as _;
-    let Some(token) = mounts.at(TOKEN_MOUNT).map(|folder| folder.join("token")) else { return Ok(None) };
+    let Some(token) = mounts.at(std::path::Path::new(TOKEN_MOUNT)).map(|folder| folder.join("token")) else {
+        return Ok(None);
+    };
     let options = &pod.node.options;
     let ca = base64::engine::general_purpose::STANDARD.encode(&options.ca_pem);
     let config = json!({

@@ -1,10 +1,11 @@
-//! Mount paths without mounts: a process sees the machine's own file system, so that paths below a mount path are
-//! rewritten to the folder that holds the volume.
+//! Mount paths without mounts: where a container has no file system of its own, paths below a mount path are rewritten to
+//! the folder that holds the volume.
 
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+use super::sandbox::sub_path;
 use crate::object::{items, text};
 
 /// The mounts of one container, longest mount path first.
@@ -17,11 +18,10 @@ pub(super) fn volume_dir(pod_dir: &Path, volume: &str) -> PathBuf {
 }
 
 impl Mounts {
-    pub(super) fn of(container: &Value, pod_dir: &Path) -> Self {
+    /// `variables` are those that `subPathExpr` may name.
+    pub(super) fn of(container: &Value, pod_dir: &Path, variables: &[(String, String)]) -> Self {
         let mounts = items(container, "/volumeMounts").iter().map(|mount| {
-            let folder = volume_dir(pod_dir, text(mount, "/name"));
-            let sub_path = text(mount, "/subPath");
-            let folder = if sub_path.is_empty() { folder } else { folder.join(sub_path) };
+            let folder = volume_dir(pod_dir, text(mount, "/name")).join(sub_path(mount, variables));
             (text(mount, "/mountPath").trim_end_matches('/').to_owned(), folder)
         });
         let mut mounts: Vec<_> = mounts.filter(|(path, _)| !path.is_empty()).collect();
@@ -30,8 +30,8 @@ impl Mounts {
     }
 
     /// The folder mounted at exactly this path.
-    pub(super) fn at(&self, path: &str) -> Option<&Path> {
-        self.0.iter().find(|(mounted, _)| mounted == path).map(|(_, folder)| folder.as_path())
+    pub(super) fn at(&self, path: &Path) -> Option<&Path> {
+        self.0.iter().find(|(mounted, _)| Path::new(mounted) == path).map(|(_, folder)| folder.as_path())
     }
 
     /// Rewrites a value that starts with a mount path, and the value of `--flag=/mount/path`.
@@ -68,12 +68,12 @@ mod tests {
             {"name": "token", "mountPath": "/var/run/secrets/eks.amazonaws.com/serviceaccount/"},
             {"name": "certs", "mountPath": "/certs", "subPath": "a"},
         ]});
-        let mounts = Mounts::of(&container, Path::new("/p"));
+        let mounts = Mounts::of(&container, Path::new("/p"), &[]);
         let token = "/var/run/secrets/eks.amazonaws.com/serviceaccount/token";
         assert_eq!(mounts.rewrite(token), "/p/volumes/token/token");
         assert_eq!(mounts.rewrite("--cert-dir=/certs"), "--cert-dir=/p/volumes/certs/a");
         assert_eq!(mounts.rewrite("/certs2/x"), "/certs2/x");
         assert_eq!(mounts.rewrite("x=/certs"), "x=/certs");
-        assert_eq!(mounts.at("/certs"), Some(Path::new("/p/volumes/certs/a")));
+        assert_eq!(mounts.at(Path::new("/certs")), Some(Path::new("/p/volumes/certs/a")));
     }
 }

@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 
 use super::pod::Pod;
-use super::process::Command;
+use super::process::Inside;
 use crate::event::Severity;
 use crate::object::{integer, items, text};
 
@@ -36,13 +36,13 @@ impl Probe<'_> {
 }
 
 /// Watches a running container: keeps `started` and `ready` up to date and asks for its end when it is not alive.
-pub(super) async fn watch(pod: Arc<Pod>, index: usize, container: Value, command: Command, end: mpsc::Sender<String>) {
+pub(super) async fn watch(pod: Arc<Pod>, index: usize, container: Value, inside: Inside, end: mpsc::Sender<String>) {
     let probe = |kind: &'static str, field: &str| {
         let spec = container.get(field).filter(|spec| spec.is_object())?;
         Some(Probe { kind, spec })
     };
     if let Some(startup) = probe("Startup", "startupProbe")
-        && !until_settled(&pod, &container, &command, startup).await
+        && !until_settled(&pod, &container, &inside, startup).await
     {
         drop(end.send(message(&container, "startup")).await);
         return;
@@ -54,12 +54,12 @@ pub(super) async fn watch(pod: Arc<Pod>, index: usize, container: Value, command
     });
     let readiness = async {
         if let Some(probe) = readiness {
-            follow(&pod, &container, &command, probe, |ready| pod.set(index, |one| one.ready = ready)).await;
+            follow(&pod, &container, &inside, probe, |ready| pod.set(index, |one| one.ready = ready)).await;
         }
     };
     let liveness = async {
         if let Some(probe) = probe("Liveness", "livenessProbe")
-            && !alive(&pod, &container, &command, probe).await
+            && !alive(&pod, &container, &inside, probe).await
         {
             drop(end.send(message(&container, "liveness")).await);
         }
@@ -72,11 +72,11 @@ fn message(container: &Value, probe: &str) -> String {
 }
 
 /// Runs the startup probe until it succeeds (true) or fails too often (false).
-async fn until_settled(pod: &Pod, container: &Value, command: &Command, probe: Probe<'_>) -> bool {
+async fn until_settled(pod: &Pod, container: &Value, inside: &Inside, probe: Probe<'_>) -> bool {
     pod.world.clock.sleep(probe.seconds("initialDelaySeconds", 0, 0)).await;
     let mut failures = 0;
     loop {
-        if attempt(pod, container, command, probe).await {
+        if attempt(pod, container, inside, probe).await {
             return true;
         }
         failures += 1;
@@ -88,11 +88,11 @@ async fn until_settled(pod: &Pod, container: &Value, command: &Command, probe: P
 }
 
 /// Returns when the container counts as dead.
-async fn alive(pod: &Pod, container: &Value, command: &Command, probe: Probe<'_>) -> bool {
+async fn alive(pod: &Pod, container: &Value, inside: &Inside, probe: Probe<'_>) -> bool {
     pod.world.clock.sleep(probe.seconds("initialDelaySeconds", 0, 0)).await;
     let mut failures = 0;
     loop {
-        failures = if attempt(pod, container, command, probe).await { 0 } else { failures + 1 };
+        failures = if attempt(pod, container, inside, probe).await { 0 } else { failures + 1 };
         if failures >= probe.threshold("failureThreshold", 3) {
             return false;
         }
@@ -101,11 +101,11 @@ async fn alive(pod: &Pod, container: &Value, command: &Command, probe: Probe<'_>
 }
 
 /// Reports readiness, for ever.
-async fn follow(pod: &Pod, container: &Value, command: &Command, probe: Probe<'_>, report: impl Fn(bool)) {
+async fn follow(pod: &Pod, container: &Value, inside: &Inside, probe: Probe<'_>, report: impl Fn(bool)) {
     pod.world.clock.sleep(probe.seconds("initialDelaySeconds", 0, 0)).await;
     let (mut same, mut last) = (0, None);
     loop {
-        let succeeded = attempt(pod, container, command, probe).await;
+        let succeeded = attempt(pod, container, inside, probe).await;
         same = if last == Some(succeeded) { same + 1 } else { 1 };
         last = Some(succeeded);
         let (field, default) = if succeeded { ("successThreshold", 1) } else { ("failureThreshold", 3) };
@@ -116,10 +116,10 @@ async fn follow(pod: &Pod, container: &Value, command: &Command, probe: Probe<'_
     }
 }
 
-async fn attempt(pod: &Pod, container: &Value, command: &Command, probe: Probe<'_>) -> bool {
+async fn attempt(pod: &Pod, container: &Value, inside: &Inside, probe: Probe<'_>) -> bool {
     let clock = &pod.world.clock;
     let limit = probe.seconds("timeoutSeconds", 1, 1).max(clock.to_system(REAL_TIMEOUT_MIN));
-    let outcome = match clock.timeout(limit, check(pod, container, command, probe.spec)).await {
+    let outcome = match clock.timeout(limit, check(pod, container, inside, probe.spec)).await {
         Ok(outcome) => outcome,
         Err(_) => Err("context deadline exceeded (the probe got no answer in time)".to_owned()),
     };
@@ -130,7 +130,7 @@ async fn attempt(pod: &Pod, container: &Value, command: &Command, probe: Probe<'
     false
 }
 
-async fn check(pod: &Pod, container: &Value, command: &Command, spec: &Value) -> Result<(), String> {
+async fn check(pod: &Pod, container: &Value, inside: &Inside, spec: &Value) -> Result<(), String> {
     if let Some(get) = spec.get("httpGet") {
         let host = if text(get, "/host").is_empty() { pod.address.as_str() } else { text(get, "/host") };
         let port = port(container, get).ok_or_else(|| "the probe's port is not one of the container's".to_owned())?;
@@ -146,7 +146,7 @@ async fn check(pod: &Pod, container: &Value, command: &Command, spec: &Value) ->
     if let Some(exec) = spec.get("exec") {
         let words: Vec<String> =
             items(exec, "/command").iter().filter_map(|one| one.as_str().map(str::to_owned)).collect();
-        return command.exec(&words).await;
+        return inside.command.exec(inside.pid, &words).await;
     }
     Err("the probe's type is not supported; use httpGet, tcpSocket or exec".to_owned())
 }

@@ -1,6 +1,7 @@
 //! The status as lines on a screen.
 
 use cluster::read::{Condition, Deployment, Hpa};
+use local::files::{PodWalls, Walls};
 
 use super::{Scaled, Seen, Status};
 use crate::view::Tone;
@@ -11,11 +12,11 @@ pub(super) fn lines(status: &Status) -> Lines {
     let mut lines = vec![(Tone::Strong, format!("Stack {} on {} ({})", status.stack, status.target, status.region))];
     match &status.local_cloud {
         None => {}
-        Some(Seen::Is(record)) => lines.push(row(
-            "Local cloud",
-            Tone::Plain,
-            format!("process {}, {}, time {}× as fast", record.pid, record.aws_endpoint, record.time_scale),
-        )),
+        Some(Seen::Is(record)) => {
+            let text = format!("process {}, {}, time {}× as fast", record.pid, record.aws_endpoint, record.time_scale);
+            lines.push(row("Local cloud", Tone::Plain, text));
+            lines.extend(record.pod_walls.as_ref().map(walls));
+        }
         Some(other) => lines.push(missing("Local cloud", "not running", other)),
     }
     if status.is_nothing() {
@@ -63,6 +64,26 @@ pub(super) fn lines(status: &Status) -> Lines {
     }
     lines.push(row("Next", Tone::Dim, next(status)));
     lines
+}
+
+/// What holds pods in on the local target, where they are processes of this machine.
+fn walls(walls: &PodWalls) -> (Tone, String) {
+    let because = walls.reason.as_ref().map(|reason| format!(" ({reason})")).unwrap_or_default();
+    let (tone, text) = match walls.kind {
+        Walls::Namespaces => {
+            (Tone::Plain, "walled in by namespaces: a file system and processes of their own".to_owned())
+        }
+        Walls::Landlock => (
+            Tone::Plain,
+            format!(
+                "walled in by Landlock: they write their own folders only, and share the machine's processes{because}"
+            ),
+        ),
+        Walls::None => {
+            (Tone::Bad, format!("NOT walled in: they can read and write this machine's files as you can{because}"))
+        }
+    };
+    row("Pods", tone, text)
 }
 
 fn recorded(status: &Status, lines: &mut Lines) {

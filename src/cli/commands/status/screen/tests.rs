@@ -39,6 +39,7 @@ fn standing() -> Status {
             region: "eu-central-1".to_owned(),
             account_id: "111122223333".to_owned(),
             time_scale: 30.0,
+            pod_walls: Some(PodWalls { kind: Walls::Namespaces, reason: None }),
         })),
         recorded: Seen::Is(Recorded { resources: 33, unfinished: 0 }),
         cluster: Seen::Is(ControlPlane {
@@ -101,6 +102,7 @@ fn what_stands_fits_one_screen() {
     insta::assert_snapshot!(text(&standing()), @r"
     Stack demo on local (eu-central-1)
     Local cloud   process 42, http://127.0.0.1:4566, time 30× as fast
+    Pods          walled in by namespaces: a file system and processes of their own
     Recorded      33 resources
     Cluster       demo ACTIVE, Kubernetes 1.35, https://127.0.0.1:6443
     Queue         demo-myapp: 7 visible, 2 in flight, 0 delayed
@@ -127,6 +129,7 @@ fn what_cannot_be_read_is_neither_zero_nor_absent() {
     insta::assert_snapshot!(text(&status), @r"
     Stack demo on local (eu-central-1)
     Local cloud   process 42, http://127.0.0.1:4566, time 30× as fast
+    Pods          walled in by namespaces: a file system and processes of their own
     Recorded      33 resources
     Cluster       demo ACTIVE, Kubernetes 1.35, https://127.0.0.1:6443
     Queue         demo-myapp: unreadable: sqs:GetQueueAttributes was refused
@@ -153,4 +156,19 @@ fn a_killed_local_cloud_is_told_with_what_the_state_still_records() {
     ScaledObject  none
     Next          the local cloud is gone with all that was in it: `sluice up` begins anew, `sluice down` clears the record
     ");
+}
+
+#[test]
+fn weaker_walls_of_pods_are_said_plainly_with_the_reason() {
+    let with = |kind| {
+        let mut status = standing();
+        let reason = Some("failed to make a user namespace: EPERM: Operation not permitted".to_owned());
+        let Some(Seen::Is(record)) = &mut status.local_cloud else { unreachable!() };
+        record.pod_walls = Some(PodWalls { kind, reason });
+        lines(&status).into_iter().find(|(_, line)| line.starts_with("Pods")).unwrap()
+    };
+    let (tone, line) = with(Walls::None);
+    assert!(matches!(tone, Tone::Bad) && line.contains("NOT walled in"), "{line}");
+    assert!(line.ends_with("(failed to make a user namespace: EPERM: Operation not permitted)"), "{line}");
+    assert!(with(Walls::Landlock).1.contains("Landlock"));
 }
