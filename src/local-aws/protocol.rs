@@ -1,5 +1,6 @@
 //! The wire forms of answers: AWS JSON 1.0 and 1.1, query with XML, REST JSON.
 
+pub(crate) mod foreign;
 pub(crate) mod query;
 pub(crate) mod xml;
 
@@ -30,18 +31,15 @@ pub(crate) enum Protocol {
 }
 
 impl Protocol {
-    pub(crate) fn of(request: &Request, service: Option<Service>) -> Self {
+    pub(crate) fn of(request: &Request, service: Service) -> Self {
         let wants_json = request.header("accept").is_some_and(|accept| accept.contains("application/json"));
         match service {
-            Some(Service::Sqs) if request.header("x-amz-target").is_some() => Self::Json10,
-            Some(Service::Sqs) => Self::Query(Service::Sqs),
-            Some(Service::Tagging) => Self::Json11,
-            Some(Service::Eks) => Self::Rest,
-            Some(_) if wants_json => Self::QueryAsJson,
-            Some(service) => Self::Query(service),
-            None if request.header("x-amz-target").is_some() => Self::Json11,
-            None if request.form().get("Action").is_some() => Self::Query(Service::Sts),
-            None => Self::Rest,
+            Service::Sqs if request.header("x-amz-target").is_some() => Self::Json10,
+            Service::Sqs => Self::Query(Service::Sqs),
+            Service::Tagging => Self::Json11,
+            Service::Eks => Self::Rest,
+            _ if wants_json => Self::QueryAsJson,
+            service => Self::Query(service),
         }
     }
 

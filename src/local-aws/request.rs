@@ -97,7 +97,8 @@ impl Request {
             .then_some(Service::Eks)
     }
 
-    fn scope_service(&self) -> Option<String> {
+    /// The service's name in the scope of the signature.
+    pub(crate) fn scope_service(&self) -> Option<String> {
         let credential = match self.header("authorization") {
             Some(header) => header.split("Credential=").nth(1)?.split([',', ' ']).next()?.to_owned(),
             None => self.parameter("X-Amz-Credential")?,

@@ -16,7 +16,7 @@ use crate::authentication::authenticate;
 use crate::caller::{Call, Caller};
 use crate::cloud::Cloud;
 use crate::fault::Fault;
-use crate::protocol::{Answer, Protocol};
+use crate::protocol::{Answer, Protocol, foreign};
 use crate::request::{Request, Service};
 use crate::{Error, Result, coverage, eks, iam, identifier, sqs, sts, tagging};
 
@@ -86,7 +86,8 @@ async fn handle(cloud: &Arc<Cloud>, request: http::Request<Incoming>, peer: Sock
     if let Some(page) = request.path.strip_prefix("/_sluice/") {
         return own_page(cloud, page, &request);
     }
-    let service = request.service();
+    // Looked at before the signature: who asks for a service that is not here learns nothing else.
+    let Some(service) = request.service() else { return foreign::refuse(&request, &request_id) };
     let protocol = Protocol::of(&request, service);
     let (action, result) = serve(cloud, service, protocol, &request, peer).await;
     if let Err(fault) = &result {
@@ -97,7 +98,7 @@ async fn handle(cloud: &Arc<Cloud>, request: http::Request<Incoming>, peer: Sock
 
 async fn serve(
     cloud: &Arc<Cloud>,
-    service: Option<Service>,
+    service: Service,
     protocol: Protocol,
     request: &Request,
     peer: SocketAddr,
@@ -106,10 +107,6 @@ async fn serve(
     let caller = match authenticate(cloud, request) {
         Ok(caller) => caller,
         Err(fault) => return (action, Err(fault)),
-    };
-    let Some(service) = service else {
-        let text = "This service is not part of the local cloud; it has SQS, STS, IAM, EKS and tag search.";
-        return (action, Err(Fault::new(404, "InvalidAction", text)));
     };
     let unsigned = matches!(caller, Caller::Anonymous);
     // Only these two take unsigned calls: a web identity is its own proof, and a queue's policy may name anyone.
@@ -134,8 +131,8 @@ async fn serve(
 }
 
 /// The operation's name: from the target header, else the `Action` parameter; EKS goes by path.
-fn action(request: &Request, service: Option<Service>) -> String {
-    if service == Some(Service::Eks) {
+fn action(request: &Request, service: Service) -> String {
+    if service == Service::Eks {
         return String::new();
     }
     if let Some(target) = request.header("x-amz-target") {

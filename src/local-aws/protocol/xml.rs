@@ -52,7 +52,7 @@ fn element(out: &mut String, name: &str, value: &Value, flat: bool) {
     }
 }
 
-fn escape(text: &str) -> String {
+pub(super) fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

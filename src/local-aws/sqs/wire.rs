@@ -3,13 +3,16 @@
 use serde_json::{Map, Value, json};
 
 use crate::fault::Fault;
-use crate::request::Request;
+use crate::model;
+use crate::request::{Request, Service};
 
 /// The parameters of a query call; the queue may be named by the path instead of `QueueUrl`.
 pub(super) fn from_query(action: &str, request: &Request) -> Value {
     let Value::Object(form) = request.form() else { return json!({}) };
     let mut input = entry(action, form);
-    if input.get("QueueUrl").is_none()
+    let takes_url = model::of(Service::Sqs).input(action).is_some_and(|(members, _)| members.contains_key("QueueUrl"));
+    if takes_url
+        && input.get("QueueUrl").is_none()
         && let [account, name] = request.segments().as_slice()
     {
         input["QueueUrl"] = json!(format!("/{account}/{name}"));
@@ -27,10 +30,10 @@ fn entry(action: &str, form: Map<String, Value>) -> Value {
             "Tag" if action == "CreateQueue" => input.insert("tags".into(), keyed(value, "Key")),
             "Tag" => input.insert("Tags".into(), keyed(value, "Key")),
             "AttributeName" | "MessageAttributeName" | "MessageSystemAttributeName" | "TagKey" => {
-                input.insert(format!("{key}s"), value)
+                input.insert(format!("{key}s"), Value::Array(items(value)))
             }
-            "AWSAccountId" => input.insert("AWSAccountIds".into(), value),
-            "ActionName" => input.insert("Actions".into(), value),
+            "AWSAccountId" => input.insert("AWSAccountIds".into(), Value::Array(items(value))),
+            "ActionName" => input.insert("Actions".into(), Value::Array(items(value))),
             "SendMessageBatchRequestEntry"
             | "DeleteMessageBatchRequestEntry"
             | "ChangeMessageVisibilityBatchRequestEntry" => {
