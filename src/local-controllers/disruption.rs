@@ -8,13 +8,16 @@ use serde_json::{Value, json};
 
 use crate::error::Result;
 use crate::object::{
-    Key, condition, controller, deleting, generation, integer, items, labels, namespace, pod_ready, second, text,
+    Key, condition, controller, deleting, generation, integer, items, labels, name, namespace, pod_ready, second,
+    strings, text,
 };
 use crate::selector::selects;
 use crate::work::Controller;
 use crate::world::{Change, World};
 
 const BUDGETS: &str = "poddisruptionbudgets.policy";
+/// A pod that is not deleted within this time after its eviction counts as healthy again.
+const EVICTION_LIMIT: Duration = Duration::from_mins(2);
 
 pub(crate) struct DisruptionController {
     world: Arc<World>,
@@ -45,18 +48,22 @@ impl Controller for DisruptionController {
         let pods: Vec<Arc<Value>> =
             pods.into_iter().filter(|pod| selects(budget.pointer("/spec/selector"), &labels(pod))).collect();
         let scale = self.scale(&key.namespace, &pods);
-        let mut status = status(&budget, &pods, scale);
+        let (evicted, again) = self.evicted(&budget, &pods);
+        let mut status = status(&budget, &pods, scale, &evicted);
         let now = second(self.world.clock.now());
         let held = condition(&budget, "DisruptionAllowed")
             .filter(|held| text(held, "/status") == text(&status, "/conditions/0/status"));
         status["conditions"][0]["lastTransitionTime"] =
             held.map_or(now.as_str(), |held| text(held, "/lastTransitionTime")).into();
         if budget.get("status") == Some(&status) {
-            return Ok(None);
+            return Ok(again);
         }
-        match self.world.merge(BUDGETS, key, "status", &json!({"status": status})).await {
+        // On top of the version that was read: an eviction in between has spent from the budget.
+        let mut changed = (*budget).clone();
+        changed["status"] = status;
+        match self.world.update(BUDGETS, &changed, "status").await {
             Err(error) if !error.is_not_found() => Err(error),
-            _ => Ok(None),
+            _ => Ok(again),
         }
     }
 }
@@ -64,6 +71,21 @@ impl Controller for DisruptionController {
 impl DisruptionController {
     pub(crate) fn new(world: &Arc<World>) -> Self {
         Self { world: Arc::clone(world) }
+    }
+
+    /// Pods that an eviction has taken and that are not seen to be deleted yet, with the time of the eviction; and the
+    /// pause after which the next of them counts again, because nothing came of it.
+    fn evicted(&self, budget: &Value, pods: &[Arc<Value>]) -> (BTreeMap<String, String>, Option<Duration>) {
+        let mut waits = Vec::new();
+        let taken = strings(budget, "/status/disruptedPods").into_iter().filter(|(pod, since)| {
+            let there = pods.iter().any(|one| name(one) == pod && !deleting(one));
+            let since = since.parse().map_or(Duration::ZERO, |since| self.world.clock.since(since));
+            let left = EVICTION_LIMIT.saturating_sub(since);
+            waits.extend((there && !left.is_zero()).then_some(left));
+            there && !left.is_zero()
+        });
+        let taken = taken.collect();
+        (taken, waits.into_iter().min())
     }
 
     /// How many pods the controllers of these pods want; a pod that nobody controls does not count, as in the real controller.
@@ -87,14 +109,15 @@ fn amount(value: &Value, whole: i64) -> Option<i64> {
 }
 
 /// The status that the budget has with these pods, whose controllers want `scale` of them.
-fn status(budget: &Value, pods: &[Arc<Value>], scale: i64) -> Value {
+fn status(budget: &Value, pods: &[Arc<Value>], scale: i64, evicted: &BTreeMap<String, String>) -> Value {
     let spec = &budget["spec"];
     let (expected, desired) = match amount(&spec["maxUnavailable"], scale) {
         Some(most) => (scale, (scale - most).max(0)),
         None if spec["minAvailable"].is_string() => (scale, amount(&spec["minAvailable"], scale).unwrap_or(0)),
         None => (pods.len() as i64, spec["minAvailable"].as_i64().unwrap_or(1)),
     };
-    let healthy = pods.iter().filter(|pod| pod_ready(pod) && !deleting(pod)).count() as i64;
+    let healthy = pods.iter().filter(|pod| pod_ready(pod) && !deleting(pod) && !evicted.contains_key(name(pod)));
+    let healthy = healthy.count() as i64;
     // A budget that covers no pod yet allows nothing, so that its first pods are safe.
     let allowed = if expected > 0 { (healthy - desired).max(0) } else { 0 };
     let (holds, reason) = if allowed > 0 { ("True", "SufficientPods") } else { ("False", "InsufficientPods") };
@@ -105,10 +128,14 @@ fn status(budget: &Value, pods: &[Arc<Value>], scale: i64) -> Value {
         "lastTransitionTime": "",
     });
     let conditions: Vec<Value> = std::iter::once(own).chain(others.cloned()).collect();
-    json!({
+    let mut status = json!({
         "currentHealthy": healthy, "desiredHealthy": desired, "disruptionsAllowed": allowed, "expectedPods": expected,
         "observedGeneration": generation, "conditions": conditions,
-    })
+    });
+    if !evicted.is_empty() {
+        status["disruptedPods"] = json!(evicted);
+    }
+    status
 }
 
 #[cfg(test)]
@@ -121,6 +148,7 @@ mod tests {
             &json!({"spec": spec}),
             &std::iter::repeat_n(&pod, ready).map(|pod| Arc::new(pod.clone())).collect::<Vec<_>>(),
             scale,
+            &BTreeMap::new(),
         );
         ["desiredHealthy", "disruptionsAllowed", "expectedPods"].map(|field| found[field].as_i64().unwrap())
     }
@@ -132,5 +160,20 @@ mod tests {
         assert_eq!(numbers(&json!({"minAvailable": "50%"}), 3, 3), [2, 1, 3]);
         assert_eq!(numbers(&json!({"maxUnavailable": 1}), 2, 3), [2, 0, 3]);
         assert_eq!(numbers(&json!({"maxUnavailable": "50%"}), 3, 3), [1, 2, 3]);
+    }
+
+    #[test]
+    fn an_evicted_pod_counts_as_gone_before_its_deletion_is_seen() {
+        let pod = |name: &str| {
+            Arc::new(
+                json!({"metadata": {"name": name}, "status": {"conditions": [{"type": "Ready", "status": "True"}]}}),
+            )
+        };
+        let pods = [pod("a"), pod("b"), pod("c")];
+        let budget = json!({"spec": {"minAvailable": 2}});
+        let evicted = BTreeMap::from([("a".to_owned(), "2026-01-01T00:00:00Z".to_owned())]);
+        let found = status(&budget, &pods, 3, &evicted);
+        assert_eq!((&found["currentHealthy"], &found["disruptionsAllowed"]), (&json!(2), &json!(0)));
+        assert_eq!(found["disruptedPods"]["a"], "2026-01-01T00:00:00Z");
     }
 }

@@ -1,10 +1,11 @@
 //! Events, with repetitions counted instead of written again, as client-go's recorder does.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use local_apiserver::PatchType;
 use serde_json::{Value, json};
+use tokio::sync::Mutex;
 
 use crate::object::{Key, name, namespace, second, text, uid};
 use crate::world::World;
@@ -49,16 +50,15 @@ impl Recorder {
     async fn write(&self, about: &Value, severity: Severity, reason: &str, message: &str, field: &str) {
         let identity = format!("{}/{}/{field}/{reason}/{message}", namespace(about), uid(about));
         let now = second(self.world.clock.now());
-        let known = {
-            let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-            if seen.len() > REMEMBERED_MAX {
-                seen.clear();
-            }
-            seen.get_mut(&identity).map(|(key, count)| {
-                *count += 1;
-                (key.clone(), *count)
-            })
-        };
+        // Held until the event is written: of two that say the same at once, the second counts the first.
+        let mut seen = self.seen.lock().await;
+        if seen.len() > REMEMBERED_MAX {
+            seen.clear();
+        }
+        let known = seen.get_mut(&identity).map(|(key, count)| {
+            *count += 1;
+            (key.clone(), *count)
+        });
         if let Some((key, count)) = known {
             let path = format!("/api/v1/namespaces/{}/events/{}", key.namespace, key.name);
             let again = json!({"count": count, "lastTimestamp": now});
@@ -69,10 +69,7 @@ impl Recorder {
         let event = self.build(about, severity, reason, message, field, &now);
         let path = format!("/api/v1/namespaces/{}/events", namespace(&event));
         match self.world.client.create(&path, &event).await {
-            Ok(_) => {
-                let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-                seen.insert(identity, (Key::of(&event), 1));
-            }
+            Ok(_) => drop(seen.insert(identity, (Key::of(&event), 1))),
             Err(status) => tracing::trace!(reason, error = status.message(), "failed to write an event"),
         }
     }

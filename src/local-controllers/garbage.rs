@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::object::{Key, deleting, flag, items, text, uid};
 use crate::work::Controller;
 use crate::world::{Change, World};
@@ -156,12 +156,16 @@ impl GarbageCollector {
                 .filter(|(_, one)| **one == Owner::Present)
                 .map(|(kept, _)| kept)
                 .collect();
-            let patch = json!({"metadata": {"uid": uid(object), "ownerReferences": kept}});
+            let patch = json!({"metadata": {"uid": uid(object), "resourceVersion": text(object, "/metadata/resourceVersion"), "ownerReferences": kept}});
             return self.tolerate(self.world.merge(&node.id, &node.key, "", &patch).await);
         }
         let blocking = self.dependents_of(object).iter().any(|(_, one)| blocks(one, object));
         let policy = if found.contains(&Owner::Waiting) && blocking { "Foreground" } else { "Background" };
-        self.world.delete(&node.id, object, &json!({"propagationPolicy": policy})).await?;
+        // Judged was this version: one with other owners is to be judged anew.
+        let preconditions = json!({"uid": uid(object), "resourceVersion": text(object, "/metadata/resourceVersion")});
+        self.world
+            .delete(&node.id, object, &json!({"propagationPolicy": policy, "preconditions": preconditions}))
+            .await?;
         Ok(None)
     }
 
@@ -187,12 +191,33 @@ impl GarbageCollector {
         self.drop_finalizer(node, FOREGROUND).await
     }
 
+    /// The dependents as the server has them: kinds are watched one by one, and the copy of a dependent's kind may be
+    /// behind that of its owner's.
+    async fn present_dependents(&self, object: &Value) -> Result<Vec<(Node, Value)>> {
+        let mut found = Vec::new();
+        let namespace = crate::object::namespace(object);
+        let kinds = self.world.resources().into_iter().filter(|kind| namespace.is_empty() || kind.namespaced);
+        for kind in kinds {
+            let listing = match self.world.client.list(&kind.collection(namespace)).await {
+                Ok(listing) => listing,
+                Err(status) if status.is_not_found() => continue,
+                Err(status) => return Err(Error::api(format!("failed to list {}", kind.id()))(status)),
+            };
+            let names = |one: &&Value| {
+                items(one, "/metadata/ownerReferences").iter().any(|reference| text(reference, "/uid") == uid(object))
+            };
+            let dependents = items(&listing, "/items").iter().filter(names);
+            found.extend(dependents.map(|one| (Node { id: kind.id(), key: Key::of(one) }, one.clone())));
+        }
+        Ok(found)
+    }
+
     /// Orphan: dependents forget the owner, then it goes.
     async fn orphan(&self, node: &Node, object: &Value) -> Result<()> {
-        for (one, dependent) in self.dependents_of(object) {
+        for (one, dependent) in self.present_dependents(object).await? {
             let references = items(&dependent, "/metadata/ownerReferences").iter();
             let kept: Vec<&Value> = references.filter(|reference| text(reference, "/uid") != uid(object)).collect();
-            let patch = json!({"metadata": {"uid": uid(&dependent), "ownerReferences": kept}});
+            let patch = json!({"metadata": {"uid": uid(&dependent), "resourceVersion": text(&dependent, "/metadata/resourceVersion"), "ownerReferences": kept}});
             self.tolerate(self.world.merge(&one.id, &one.key, "", &patch).await)?;
         }
         self.drop_finalizer(node, ORPHAN).await

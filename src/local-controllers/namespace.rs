@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::error::{Error, Result};
-use crate::object::{Key, deleting, items, name, second, text};
+use crate::object::{Key, deleting, items, name, second, text, uid};
 use crate::work::Controller;
 use crate::world::{Change, World};
 
@@ -89,7 +89,7 @@ impl NamespaceController {
             return Ok(None);
         }
         let found = self.world.discover().await?;
-        let mut left = Vec::new();
+        let mut contents = Vec::new();
         for resource in found.resources.iter().filter(|one| one.namespaced && one.can("list") && one.can("delete")) {
             let path = resource.collection(name(namespace));
             let listing = match self.world.client.list(&path).await {
@@ -97,12 +97,20 @@ impl NamespaceController {
                 Err(status) if status.is_not_found() => continue,
                 Err(status) => return Err(Error::api(format!("failed to list {}", resource.id()))(status)),
             };
-            for object in items(&listing, "/items") {
-                left.push((resource.id(), object.clone()));
-                if !deleting(object) {
-                    self.delete(&format!("{path}/{}", name(object))).await?;
-                }
+            contents
+                .extend(items(&listing, "/items").iter().map(|object| (resource.id(), path.clone(), object.clone())));
+        }
+        // Still this namespace after all that was listed: none of it belongs to another one that has got the name since.
+        let current = self.world.fetch(&self.world.client, "namespaces", &Key::new("", name(namespace))).await?;
+        if current.is_none_or(|current| uid(&current) != uid(namespace)) {
+            return Ok(None);
+        }
+        let mut left = Vec::new();
+        for (id, path, object) in contents {
+            if !deleting(&object) {
+                self.delete(&format!("{path}/{}", name(&object)), uid(&object)).await?;
             }
+            left.push((id, object));
         }
         let left = self.still_there(name(namespace), left).await;
         self.report(namespace, &left, &found.failed).await?;
@@ -113,8 +121,9 @@ impl NamespaceController {
         Ok(Some(self.world.clock.to_system(RETRY)))
     }
 
-    async fn delete(&self, path: &str) -> Result<()> {
-        let options = json!({"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": "Background"});
+    async fn delete(&self, path: &str, uid: &str) -> Result<()> {
+        let options = json!({"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": "Background",
+                             "preconditions": {"uid": uid}});
         match self.world.client.delete(path, Some(&options)).await {
             Err(status) if !status.is_not_found() && !status.is_conflict() => {
                 Err(Error::api(format!("failed to delete {path}"))(status))
@@ -165,6 +174,9 @@ impl NamespaceController {
     async fn finalize(&self, namespace: &Value) -> Result<()> {
         let key = Key::new("", name(namespace));
         let Some(mut current) = self.world.fetch(&self.world.client, "namespaces", &key).await? else { return Ok(()) };
+        if uid(&current) != uid(namespace) {
+            return Ok(());
+        }
         current["spec"]["finalizers"] = json!([]);
         match self.world.update("namespaces", &current, "finalize").await {
             Err(error) if !error.is_not_found() => Err(error),

@@ -3,6 +3,7 @@
 //! Writes go through here too: the server's answer is put into the copy at once, so that a reconcile which follows its
 //! own write reads it back and never acts twice on the same picture (the reason for "expectations" elsewhere).
 
+mod copy;
 mod kind;
 mod write;
 
@@ -14,6 +15,7 @@ use clock::Clock;
 use local_apiserver::Client;
 use serde_json::Value;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::discovery::{self, Discovered, Resource};
@@ -51,12 +53,21 @@ pub(crate) struct World {
     /// Acts as the controller manager.
     pub(crate) client: Client,
     kinds: RwLock<BTreeMap<String, Arc<Kind>>>,
+    /// The watches of kinds, those that have been stopped too: a kind that comes back waits for its predecessor's end, so
+    /// that the end of the one is not taken for the end of the other's objects.
+    watches: Mutex<BTreeMap<String, JoinHandle<()>>>,
     subscribers: Mutex<Vec<UnboundedSender<Arc<Change>>>>,
 }
 
 impl World {
     pub(crate) fn new(clock: Clock, client: Client) -> Arc<Self> {
-        Arc::new(Self { clock, client, kinds: RwLock::default(), subscribers: Mutex::default() })
+        Arc::new(Self {
+            clock,
+            client,
+            kinds: RwLock::default(),
+            watches: Mutex::default(),
+            subscribers: Mutex::default(),
+        })
     }
 
     /// Every change from now on; to be called before [`World::run`] to see the first state as changes too.
@@ -148,9 +159,9 @@ impl World {
 
     /// Starts watching new kinds and stops watching gone ones; kinds of a group that failed discovery stay.
     fn adopt(self: &Arc<Self>, found: Discovered, stop: &CancellationToken) {
-        let watched = |one: &Resource| one.can("list") && one.can("watch") && !UNWATCHED.contains(&one.id().as_str());
+        let is_copied = |one: &Resource| one.can("list") && one.can("watch") && !UNWATCHED.contains(&one.id().as_str());
         let wanted: BTreeMap<String, Resource> =
-            found.resources.into_iter().filter(watched).map(|one| (one.id(), one)).collect();
+            found.resources.into_iter().filter(is_copied).map(|one| (one.id(), one)).collect();
         let failed: Vec<String> = found.failed.into_iter().map(|(group_version, _)| group_version).collect();
         let mut kinds = self.kinds.write().unwrap_or_else(PoisonError::into_inner);
         kinds.retain(|id, kind| {
@@ -160,10 +171,19 @@ impl World {
             }
             keep
         });
+        let mut watches = self.watches.lock().unwrap_or_else(PoisonError::into_inner);
         for (id, resource) in wanted {
-            kinds.entry(id).or_insert_with(|| {
+            kinds.entry(id.clone()).or_insert_with(|| {
                 let kind = Arc::new(Kind::new(resource, stop.child_token()));
-                tokio::spawn(Arc::clone(&kind).watch(Arc::clone(self)));
+                let (before, watch) = (watches.remove(&id), Arc::clone(&kind).watch(Arc::clone(self)));
+                let after = async move {
+                    if let Some(before) = before {
+                        // Whether it ended well or not, it has ended.
+                        let _ = before.await;
+                    }
+                    watch.await;
+                };
+                watches.insert(id, tokio::spawn(after));
                 kind
             });
         }

@@ -8,7 +8,7 @@ use crate::crd::termination;
 use crate::request::{Reply, Target};
 use crate::selector::Selector;
 use crate::status::{FieldError, Status};
-use crate::store::{Object, Stale};
+use crate::store::Object;
 
 /// Seconds that a pod without `terminationGracePeriodSeconds` gets.
 const GRACE_SECONDS: i64 = 30;
@@ -106,18 +106,12 @@ pub(crate) fn remove(asked: &Asked<'_>, options: &Value) -> Result<Outcome, Stat
         let gone = at_once || write::is_over(asked, &new);
         let stored = if at_once {
             // Nothing waits, so nothing is marked: the last state is the one that everybody has seen.
-            match asked.cluster.store.remove(&asked.resource.shelf(), &old, (*old).clone()) {
-                Ok(last) => Ok(Some(last)),
-                Err(Stale::Gone) => Err(asked.not_found()),
-                Err(_) => Ok(None),
-            }
+            asked.cluster.store.remove(&asked.resource.shelf(), &old, (*old).clone()).ok()
         } else {
             write::settle(asked, &old, new)
         };
-        match stored {
-            Ok(None) => {}
-            Ok(Some(stored)) => return Ok(if gone { Outcome::Gone(stored) } else { Outcome::Waiting(stored) }),
-            Err(status) => return Err(status),
+        if let Some(stored) = stored {
+            return Ok(if gone { Outcome::Gone(stored) } else { Outcome::Waiting(stored) });
         }
     }
 }

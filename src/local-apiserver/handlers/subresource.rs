@@ -57,7 +57,7 @@ fn bind(asked: &Asked<'_>) -> Result<Reply, Status> {
         }
         let mut new = (*old).clone();
         new["spec"]["nodeName"] = node.clone();
-        if write::settle(asked, &old, new)?.is_some() {
+        if write::settle(asked, &old, new).is_some() {
             return Ok(Reply::json(
                 201,
                 json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}),
@@ -74,7 +74,7 @@ fn finalize(asked: &Asked<'_>) -> Result<Reply, Status> {
         let mut new = (*old).clone();
         new["spec"]["finalizers"] = body["spec"]["finalizers"].clone();
         meta::tidy(&asked.resource, &mut new);
-        if let Some(stored) = write::settle(asked, &old, new)? {
+        if let Some(stored) = write::settle(asked, &old, new) {
             return Ok(read::one(asked, 200, &stored));
         }
     }

@@ -255,7 +255,7 @@ pub(crate) fn replace(asked: &Asked<'_>, old: &Object, mut new: Value, track: bo
         }
     }
     size::check(resource, &new)?;
-    settle(asked, old, new)
+    Ok(settle(asked, old, new))
 }
 
 /// Whether this state of an object is its last: its deletion was asked for, and nothing holds it any more.
@@ -268,10 +268,10 @@ pub(crate) fn is_over(asked: &Asked<'_>, new: &Value) -> bool {
     !metadata["deletionTimestamp"].is_null() && !held && !graceful && !spec_finalizers
 }
 
-/// Stores a checked state; an object that waits for its deletion and has no finalizer left goes.
-pub(crate) fn settle(asked: &Asked<'_>, old: &Object, new: Value) -> Result<Option<Object>, Status> {
+/// Stores a checked state, or nothing if somebody else was faster; an object that waits for its deletion and has no finalizer left goes.
+pub(crate) fn settle(asked: &Asked<'_>, old: &Object, new: Value) -> Option<Object> {
     if same_but_times(old, &new) || asked.call.dry_run() {
-        return Ok(Some(if asked.call.dry_run() { std::sync::Arc::new(new) } else { old.clone() }));
+        return Some(if asked.call.dry_run() { std::sync::Arc::new(new) } else { old.clone() });
     }
     let shelf = asked.resource.shelf();
     let written = if is_over(asked, &new) {
@@ -280,7 +280,7 @@ pub(crate) fn settle(asked: &Asked<'_>, old: &Object, new: Value) -> Result<Opti
         asked.cluster.store.replace(&shelf, old, new)
     };
     // Whoever lost against another write, a deletion among them, reads again.
-    Ok(written.ok())
+    written.ok()
 }
 
 /// A write that changes nothing but times of managers is no write (no new resource version).

@@ -1,6 +1,5 @@
 //! The watched copy of one kind: list, watch from there, list again when the watch breaks.
 
-use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -9,12 +8,11 @@ use futures::StreamExt;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
+use super::copy::{Copy, Step};
 use super::{Change, World};
 use crate::discovery::Resource;
-use crate::object::{Key, items, text, uid, version};
+use crate::object::{Key, items, text, version};
 
-/// How many deleted objects are remembered, so that a late answer does not bring one back.
-const TOMBSTONES_MAX: usize = 2048;
 /// Real pause before a broken watch is taken up again.
 const RETRY: Duration = Duration::from_millis(200);
 
@@ -23,12 +21,6 @@ pub(super) struct Kind {
     pub(super) stop: CancellationToken,
     copy: Mutex<Copy>,
     synced: AtomicBool,
-}
-
-#[derive(Default)]
-struct Copy {
-    objects: BTreeMap<Key, Arc<Value>>,
-    tombstones: VecDeque<String>,
 }
 
 impl Kind {
@@ -54,59 +46,17 @@ impl Kind {
         self.synced.load(Ordering::Acquire)
     }
 
-    /// Takes in an object unless the copy is as new or the object is known to be gone.
-    pub(super) fn put(&self, world: &World, object: Value) {
-        let (key, object) = (Key::of(&object), Arc::new(object));
-        let mut copy = self.copy();
-        if copy.tombstones.iter().any(|gone| gone == uid(&object)) {
-            return;
-        }
-        let old = copy.objects.get(&key).cloned();
-        if old.as_ref().is_some_and(|old| version(old) >= version(&object)) {
-            return;
-        }
-        copy.objects.insert(key, Arc::clone(&object));
-        // Published under the lock: subscribers see changes of an object in the copy's order.
-        match old {
-            Some(old) if uid(&old) != uid(&object) => {
-                world.publish(Change { id: self.resource.id(), old: Some(old), new: None });
-                world.publish(Change { id: self.resource.id(), old: None, new: Some(object) });
-            }
-            old => world.publish(Change { id: self.resource.id(), old, new: Some(object) }),
-        }
+    /// Takes in the answer to a write, which may come before the watch says the same, or long after.
+    pub(super) fn learn(&self, world: &World, object: Value) {
+        self.change(world, |copy| copy.learn(object));
     }
 
-    /// Forgets an object that is gone.
-    pub(super) fn drop_object(&self, world: &World, object: &Value) {
+    /// Changes the copy. Published under its lock: subscribers see the changes of an object in the copy's order.
+    fn change(&self, world: &World, change: impl FnOnce(&mut Copy) -> Vec<Step>) {
         let mut copy = self.copy();
-        copy.tombstones.push_back(uid(object).to_owned());
-        if copy.tombstones.len() > TOMBSTONES_MAX {
-            copy.tombstones.pop_front();
+        for (old, new) in change(&mut copy) {
+            world.publish(Change { id: self.resource.id(), old, new });
         }
-        let key = Key::of(object);
-        if copy.objects.get(&key).is_some_and(|known| uid(known) == uid(object))
-            && let Some(old) = copy.objects.remove(&key)
-        {
-            world.publish(Change { id: self.resource.id(), old: Some(old), new: None });
-        }
-    }
-
-    /// Takes in a whole listing: what it lacks is gone, unless it was written after the listing.
-    fn replace(&self, world: &World, listing: &Value, objects: Vec<Value>) {
-        let listed = version(listing);
-        let gone: Vec<Arc<Value>> = {
-            let present: std::collections::BTreeSet<&str> = objects.iter().map(uid).collect();
-            let copy = self.copy();
-            let missing = |object: &&Arc<Value>| !present.contains(uid(object)) && version(object) <= listed;
-            copy.objects.values().filter(missing).cloned().collect()
-        };
-        for object in gone {
-            self.drop_object(world, &object);
-        }
-        for object in objects {
-            self.put(world, object);
-        }
-        self.synced.store(true, Ordering::Release);
     }
 
     /// Lists and watches until stopped; then everything in the copy counts as gone.
@@ -121,9 +71,7 @@ impl Kind {
                 () = world.pause(RETRY) => {}
             }
         }
-        for object in self.list(None) {
-            self.drop_object(&world, &object);
-        }
+        self.change(&world, Copy::end);
     }
 
     /// One listing and the watch that follows it, until the watch ends or reports an error (410 Gone among them).
@@ -137,14 +85,16 @@ impl Kind {
             }
         };
         let objects = items(&listing, "/items").iter().map(|object| self.typed(object.clone())).collect();
-        self.replace(world, &listing, objects);
+        self.change(world, |copy| copy.replace(version(&listing), objects));
+        self.synced.store(true, Ordering::Release);
         let query = format!("resourceVersion={}&allowWatchBookmarks=true", text(&listing, "/metadata/resourceVersion"));
         let Ok(events) = world.client.watch(&path, &query).await else { return };
         let mut events = std::pin::pin!(events);
         while let Some(event) = events.next().await {
             match event.kind {
-                "ADDED" | "MODIFIED" => self.put(world, self.typed(event.object)),
-                "DELETED" => self.drop_object(world, &event.object),
+                "ADDED" | "MODIFIED" => self.change(world, |copy| copy.see(self.typed(event.object))),
+                "DELETED" => self.change(world, |copy| copy.see_gone(&event.object)),
+                "BOOKMARK" => self.copy().observe(version(&event.object)),
                 "ERROR" => return,
                 _ => {}
             }

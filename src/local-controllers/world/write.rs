@@ -20,7 +20,7 @@ impl World {
             && !uid(&object).is_empty()
             && text(&object, "/kind") == kind.resource.kind
         {
-            kind.put(self, object);
+            kind.learn(self, object);
         }
     }
 
