@@ -25,7 +25,14 @@ use crate::telemetry::Series;
 
 /// What was built, by ScaledObject.
 #[derive(Default)]
-pub(crate) struct Sources(Mutex<HashMap<Key, Arc<Triggers>>>);
+pub(crate) struct Sources(Mutex<Built>);
+
+#[derive(Default)]
+struct Built {
+    triggers: HashMap<Key, Arc<Triggers>>,
+    /// Counts, per object, what has made its triggers out of date: what is built meanwhile rests on what was before.
+    changes: HashMap<Key, u64>,
+}
 
 /// The triggers of one ScaledObject at one generation.
 pub(crate) struct Triggers {
@@ -49,29 +56,50 @@ impl Sources {
     pub(crate) async fn of(&self, context: &Context, object: &ScaledObject) -> Arc<Triggers> {
         let key = Key::of(&object.metadata);
         let of = (object.metadata.uid.clone(), object.metadata.generation);
-        let held = self.lock().get(&key).cloned();
+        let (held, before) = {
+            let mut built = self.lock();
+            (built.triggers.get(&key).cloned(), *built.changes.entry(key.clone()).or_default())
+        };
         if let Some(held) = held.filter(|held| held.of == of && !held.stale.load(Ordering::Acquire)) {
             return held;
         }
         let built = Arc::new(Triggers { of, stale: AtomicBool::new(false), all: build(context, object).await });
-        self.lock().insert(key, Arc::clone(&built));
+        self.keep(key, before, &built);
         built
     }
 
-    /// What was built for the object is not used any more.
+    /// Keeps what was built since `before`. What it rests on may have changed meanwhile: then it serves once.
+    fn keep(&self, key: Key, before: u64, built: &Arc<Triggers>) {
+        let mut held = self.lock();
+        match held.changes.get(&key) {
+            // The object was forgotten.
+            None => return,
+            Some(now) if *now != before => built.stale.store(true, Ordering::Release),
+            Some(_) => {}
+        }
+        held.triggers.insert(key, Arc::clone(built));
+    }
+
+    /// What was built for the object, or is being built, is not used any more.
     pub(crate) fn invalidate(&self, key: &Key) {
-        if let Some(held) = self.lock().get(key) {
+        let mut built = self.lock();
+        if let Some(changes) = built.changes.get_mut(key) {
+            *changes += 1;
+        }
+        if let Some(held) = built.triggers.get(key) {
             held.stale.store(true, Ordering::Release);
         }
     }
 
     /// Drops what was built for the object.
     pub(crate) fn forget(&self, key: &Key) -> Option<Arc<Triggers>> {
-        self.lock().remove(key)
+        let mut built = self.lock();
+        built.changes.remove(key);
+        built.triggers.remove(key)
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Key, Arc<Triggers>>> {
-        // The map is consistent between any two of its operations, so a panic elsewhere does not spoil it.
+    fn lock(&self) -> std::sync::MutexGuard<'_, Built> {
+        // The maps are consistent between any two of their operations, so a panic elsewhere does not spoil them.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -260,4 +288,40 @@ async fn scaler(
         let problems: Vec<_> = found.problems.iter().chain(&environment.problems).map(String::as_str).collect();
         if problems.is_empty() { error.to_string() } else { format!("{error} ({})", problems.join("; ")) }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn begin(sources: &Sources, key: &Key) -> u64 {
+        *sources.lock().changes.entry(key.clone()).or_default()
+    }
+
+    fn built() -> Arc<Triggers> {
+        Arc::new(Triggers { of: (None, Some(1)), stale: AtomicBool::new(false), all: Vec::new() })
+    }
+
+    #[test]
+    fn what_is_built_while_its_sources_change_serves_once() {
+        let (sources, key) = (Sources::default(), Key::new("n", "so"));
+        let before = begin(&sources, &key);
+        // A Secret changes between the read of its old form and the end of the building.
+        sources.invalidate(&key);
+        let made = built();
+        sources.keep(key.clone(), before, &made);
+        assert!(made.stale.load(Ordering::Acquire));
+        let (before, made) = (begin(&sources, &key), built());
+        sources.keep(key, before, &made);
+        assert!(!made.stale.load(Ordering::Acquire));
+    }
+
+    #[test]
+    fn what_is_built_for_an_object_that_was_forgotten_is_not_kept() {
+        let (sources, key) = (Sources::default(), Key::new("n", "so"));
+        let before = begin(&sources, &key);
+        assert!(sources.forget(&key).is_none());
+        sources.keep(key.clone(), before, &built());
+        assert!(sources.forget(&key).is_none());
+    }
 }

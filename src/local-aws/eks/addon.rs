@@ -239,10 +239,13 @@ fn delete(ask: &Ask<'_>, cluster_name: &str, name: &str) -> Result<Value, Fault>
     let addon = store.cluster(cluster_name)?.addons.get_mut(name).ok_or_else(|| no_addon(name))?;
     addon.status = "DELETING";
     let value = addon.value(cluster_name);
+    let (gone, arn) = (name.to_owned(), addon.arn.clone());
     drop(store);
-    let gone = name.to_owned();
     lifecycle::change_after(ask.cloud, cluster_name, lifecycle::ADDON_DELETION, move |cluster| {
-        cluster.addons.remove(&gone);
+        // Asked for twice, the later end must not meet an addon that was made in between.
+        if cluster.addons.get(&gone).is_some_and(|addon| addon.arn == arn) {
+            cluster.addons.remove(&gone);
+        }
     });
     Ok(json!({ "addon": value }))
 }

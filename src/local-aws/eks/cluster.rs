@@ -1,5 +1,6 @@
 //! Clusters.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
@@ -65,11 +66,10 @@ pub(super) fn create(ask: &Ask<'_>) -> Result<Value, Fault> {
     let role_arn = required(&ask.body, "roleArn")?.to_owned();
     ask.may_pass(&role_arn, CREATOR_SERVICE, &name)?;
     let cluster = parse(ask, &name, &role_arn)?;
-    if ask.cloud.eks().clusters.len() >= CLUSTERS_MAX {
-        return Err(limit(format!("Cluster limit exceeded: {CLUSTERS_MAX} per Region")));
-    }
+    let taken =
+        || in_use(format!("Cluster already exists with name: {name}")).with_detail("clusterName", name.as_str());
     if ask.cloud.eks().clusters.contains_key(&name) {
-        return Err(in_use(format!("Cluster already exists with name: {name}")).with_detail("clusterName", name));
+        return Err(taken());
     }
     if !ask.cloud.trusts_service(&role_arn, CREATOR_SERVICE, &cluster.arn) {
         return Err(invalid(format!(
@@ -77,7 +77,17 @@ pub(super) fn create(ask: &Ask<'_>) -> Result<Value, Fault> {
         )));
     }
     let (value, spec) = (cluster.value(), cluster.spec());
-    ask.cloud.eks().clusters.insert(name.clone(), cluster);
+    {
+        // Of two that both found the name free, or the last place, one gets it.
+        let mut store = ask.cloud.eks();
+        if store.clusters.len() >= CLUSTERS_MAX {
+            return Err(limit(format!("Cluster limit exceeded: {CLUSTERS_MAX} per Region")));
+        }
+        match store.clusters.entry(name.clone()) {
+            Entry::Occupied(_) => return Err(taken()),
+            Entry::Vacant(free) => drop(free.insert(cluster)),
+        }
+    }
     lifecycle::start(ask.cloud, name, spec);
     Ok(json!({ "cluster": value }))
 }

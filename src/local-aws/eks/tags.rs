@@ -33,10 +33,13 @@ pub(super) fn call(ask: &Ask<'_>, arn: &str) -> Result<Value, Fault> {
         }
         Method::POST => {
             ask.allowed("TagResource", arn, &existing)?;
-            let mut merged = existing;
+            let mut store = ask.cloud.eks();
+            let held = store.tags_of(arn)?;
+            // On top of what is there now: somebody else may have tagged it since it was looked up.
+            let mut merged = held.clone();
             merged.extend(tags(&ask.body));
             check_tags(&merged)?;
-            *ask.cloud.eks().tags_of(arn)? = merged;
+            *held = merged;
             Ok(json!({}))
         }
         Method::DELETE => {

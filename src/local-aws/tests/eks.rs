@@ -123,6 +123,22 @@ async fn coredns_needs_fargate_and_a_profile_and_an_update_takes_as_long_as_the_
 }
 
 #[tokio::test]
+async fn an_addon_made_anew_outlives_the_deletions_of_its_predecessor() {
+    let stage = Stage::start();
+    cluster(&stage).await;
+    let path = "/clusters/c/addons/coredns";
+    let create = json!({ "addonName": "coredns" });
+    assert_eq!(stage.eks("POST", "/clusters/c/addons", create.clone()).await.code(), "");
+    assert_eq!(stage.eks("DELETE", path, Value::Null).await.code(), "");
+    stage.hand.advance(std::time::Duration::from_secs(4));
+    assert_eq!(stage.eks("DELETE", path, Value::Null).await.code(), "");
+    gone(&stage, path).await;
+    assert_eq!(stage.eks("POST", "/clusters/c/addons", create).await.code(), "");
+    // The second deletion's time comes while the new one is there.
+    reach(&stage, path, "addon", "DEGRADED").await;
+}
+
+#[tokio::test]
 async fn access_entries_and_tags_go_by_encoded_arns() {
     let stage = Stage::start();
     cluster(&stage).await;
