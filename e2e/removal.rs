@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use k8s_openapi::api::apps::v1::Deployment;
-use kube::api::{Api, Patch, PatchParams};
+use kube::api::{Api, ApiResource, DynamicObject, GroupVersionKind, Patch, PatchParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 use serde_json::{Value, json};
@@ -53,23 +53,53 @@ fn goes_down(place: &Place) {
     place.nothing_is_left();
 }
 
-/// Takes every pod of a Deployment away, as anybody may.
-#[track_caller]
-fn scaled_to_none(place: &Place, namespace: &str, name: &str) {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-    let file = Kubeconfig::read_from(place.stack_file("kubeconfig")).unwrap();
-    let deployments: Api<Deployment> = runtime.block_on(async {
-        let config = Config::from_custom_kubeconfig(file, &KubeConfigOptions::default()).await.unwrap();
-        Api::namespaced(Client::try_from(config).unwrap(), namespace)
-    });
-    let none = Patch::Merge(json!({ "spec": { "replicas": 0 } }));
-    runtime.block_on(deployments.patch(name, &PatchParams::default(), &none)).unwrap();
-    wait_until("no pod is left", Duration::from_mins(2), || {
-        let found = runtime.block_on(deployments.get(name)).ok()?;
-        let status = found.status?;
-        (status.replicas.unwrap_or(0) == 0 && status.available_replicas.unwrap_or(0) == 0).then_some(())
-    })
-    .unwrap();
+/// The stack's cluster, as anybody may look into it.
+struct Cluster {
+    runtime: tokio::runtime::Runtime,
+    client: Client,
+}
+
+impl Cluster {
+    fn of(place: &Place) -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let file = Kubeconfig::read_from(place.stack_file("kubeconfig")).unwrap();
+        let client = runtime.block_on(async {
+            let config = Config::from_custom_kubeconfig(file, &KubeConfigOptions::default()).await.unwrap();
+            Client::try_from(config).unwrap()
+        });
+        Self { runtime, client }
+    }
+
+    fn deployments(&self, namespace: &str) -> Api<Deployment> {
+        Api::namespaced(self.client.clone(), namespace)
+    }
+
+    fn patch(&self, namespace: &str, name: &str, patch: Value) {
+        let patch = Patch::Merge(patch);
+        self.runtime.block_on(self.deployments(namespace).patch(name, &PatchParams::default(), &patch)).unwrap();
+    }
+
+    /// Takes every pod of a Deployment away.
+    #[track_caller]
+    fn scale_to_none(&self, namespace: &str, name: &str) {
+        self.patch(namespace, name, json!({ "spec": { "replicas": 0 } }));
+        wait_until("no pod is left", Duration::from_mins(2), || {
+            let found = self.runtime.block_on(self.deployments(namespace).get(name)).ok()?;
+            let status = found.status?;
+            (status.replicas.unwrap_or(0) == 0 && status.available_replicas.unwrap_or(0) == 0).then_some(())
+        })
+        .unwrap();
+    }
+
+    /// The whole object, as text.
+    fn text(&self, (group, version, kind, plural): (&str, &str, &str, &str), namespace: &str, name: &str) -> String {
+        let resource = ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(group, version, kind), plural);
+        let api: Api<DynamicObject> = Api::namespaced_with(self.client.clone(), namespace, &resource);
+        let mut found = self.runtime.block_on(api.get(name)).unwrap();
+        // The record of who wrote what names what was written before.
+        found.metadata.managed_fields = None;
+        serde_json::to_string(&found).unwrap()
+    }
 }
 
 #[test]
@@ -157,9 +187,48 @@ fn a_removal_that_is_killed_in_the_middle_is_finished_by_the_next() {
 #[test]
 fn what_waits_for_an_operator_that_is_dead_is_let_go_of_and_that_is_said() {
     let place = two_workloads();
-    scaled_to_none(&place, "keda", "keda-operator");
+    Cluster::of(&place).scale_to_none("keda", "keda-operator");
     let down = place.run("down").with(0);
     assert!(down.stdout.contains("took the finalizer finalizer.keda.sh off"), "{}", down.stdout);
     assert!(down.stdout.contains("no operator runs that would do it"), "{}", down.stdout);
+    place.nothing_is_left();
+}
+
+#[test]
+fn a_key_that_is_taken_out_of_the_file_leaves_nothing_behind() {
+    let place = Place::new();
+    let whole = "cluster:\n  logs: [api]\nworkloads:\n  - name: orders\n    env: { COLOUR: red, SIZE: big }\n    scaling: { activationQueueLength: 5 }\n";
+    place.write("stack.yaml", whole);
+    place.run("up").with(0);
+    place.write("stack.yaml", "workloads:\n  - name: orders\n    env: { SIZE: big }\n    identity: operator\n");
+    let up = place.run("up").with(0);
+    for part in [r#"enabled_log_types: ["api"] -> []"#, "metadata.activationQueueLength", "spec.podIdentity.roleArn"] {
+        assert!(up.stdout.contains(part), "{part} is not in the plan:\n{}", up.stdout);
+    }
+    let cluster = Cluster::of(&place);
+    let deployment = cluster.text(("apps", "v1", "Deployment", "deployments"), "myproject", "orders");
+    assert!(deployment.contains("SIZE") && !deployment.contains("COLOUR"), "{deployment}");
+    let scaled = cluster.text(("keda.sh", "v1alpha1", "ScaledObject", "scaledobjects"), "myproject", "orders");
+    assert!(!scaled.contains("activationQueueLength"), "{scaled}");
+    place.run("plan --detailed-exitcode").with(0);
+    goes_down(&place);
+}
+
+#[test]
+fn what_is_called_otherwise_replaces_what_it_was_called_before() {
+    let place = Place::new();
+    place.write("stack.yaml", "workloads:\n  - name: orders\n    queue: { name: paper }\n");
+    place.run("up --set cluster.name=before").with(0);
+    place.write("stack.yaml", "workloads:\n  - name: orders\n    queue: { name: glass }\n");
+    place.run("up --set cluster.name=after").with(0);
+    let audit = place.run("audit --set cluster.name=after");
+    assert!(audit.stdout.contains("glass") && audit.stdout.contains("aws_eks_cluster.after"), "{}", audit.stdout);
+    assert!(!audit.stdout.contains("paper") && !audit.stdout.contains("before"), "{}", audit.stdout);
+    place.run("plan --detailed-exitcode --set cluster.name=after").with(0);
+    // Found by its tag although nothing of the stack is called so.
+    std::fs::remove_file(place.stack_file("state.json")).unwrap();
+    place.write("stack.yaml", "workloads:\n  - name: orders\n");
+    let down = place.run("down --set cluster.name=after").with(0);
+    assert!(down.stdout.contains("aws_sqs_queue.glass: destroyed"), "{}", down.stdout);
     place.nothing_is_left();
 }

@@ -115,6 +115,9 @@ const KINDS: [(&str, Kind); 10] = [
     ("aws_eks_access_policy_association", Kind::AccessPolicyAssociation),
 ];
 
+/// Attributes by which things are found.
+const NAMING: [&str; 6] = ["name", "cluster_name", "addon_name", "principal_arn", "role", "policy_arn"];
+
 /// One AWS resource.
 struct AwsResource {
     kind: Kind,
@@ -156,9 +159,37 @@ pub fn rebuild(cloud: &Arc<Cloud>, address: &Address, attributes: &Attributes) -
     Some(Arc::new(resource))
 }
 
+/// What is wanted, under the name that the state recorded; `None` if that is the same.
+fn renamed(known: Known<'_>) -> Option<Attributes> {
+    let recorded = &known.recorded?.attributes;
+    let mut before = known.desired.clone();
+    for name in NAMING {
+        if let (Some(was), Some(is)) = (recorded.get(name), before.get_mut(name)) {
+            was.clone_into(is);
+        }
+    }
+    (before != *known.desired).then_some(before)
+}
+
 impl AwsResource {
     fn has_tags(&self) -> bool {
         !matches!(self.kind, Kind::RolePolicyAttachment | Kind::AccessPolicyAssociation)
+    }
+
+    async fn look(&self, known: Known<'_>) -> Result<Reading, Failure> {
+        let cloud = &*self.cloud;
+        match self.kind {
+            Kind::Queue => queue::read(cloud, known).await,
+            Kind::Role => role::read(cloud, known).await,
+            Kind::Policy => policy::read(cloud, known).await,
+            Kind::RolePolicyAttachment => role_policy_attachment::read(cloud, known).await,
+            Kind::OidcProvider => oidc_provider::read(cloud, known).await,
+            Kind::Cluster => cluster::read(cloud, known).await,
+            Kind::FargateProfile => fargate_profile::read(cloud, known).await,
+            Kind::Addon => addon::read(cloud, known).await,
+            Kind::AccessEntry => access_entry::read(cloud, known).await,
+            Kind::AccessPolicyAssociation => access_policy_association::read(cloud, known).await,
+        }
     }
 
     fn is_inside_cluster(&self) -> bool {
@@ -234,22 +265,15 @@ impl Resource for AwsResource {
         }
     }
 
-    fn read<'a>(&'a self, known: Known<'a>, context: &'a Context) -> BoxFuture<'a, Result<Reading, Failure>> {
-        let cloud = &*self.cloud;
+    fn read<'a>(&'a self, known: Known<'a>, _context: &'a Context) -> BoxFuture<'a, Result<Reading, Failure>> {
         async move {
-            let _ = context;
-            Ok(match self.kind {
-                Kind::Queue => queue::read(cloud, known).await?,
-                Kind::Role => role::read(cloud, known).await?,
-                Kind::Policy => policy::read(cloud, known).await?,
-                Kind::RolePolicyAttachment => role_policy_attachment::read(cloud, known).await?,
-                Kind::OidcProvider => oidc_provider::read(cloud, known).await?,
-                Kind::Cluster => cluster::read(cloud, known).await?,
-                Kind::FargateProfile => fargate_profile::read(cloud, known).await?,
-                Kind::Addon => addon::read(cloud, known).await?,
-                Kind::AccessEntry => access_entry::read(cloud, known).await?,
-                Kind::AccessPolicyAssociation => access_policy_association::read(cloud, known).await?,
-            })
+            // What was made under another name still exists under that, and is what has to be replaced.
+            if let Some(before) = renamed(known)
+                && let found @ Reading::Present(_) = self.look(Known { desired: &before, ..known }).await?
+            {
+                return Ok(found);
+            }
+            self.look(known).await
         }
         .boxed()
     }

@@ -100,7 +100,8 @@ fn control_plane(
         "bootstrap_cluster_creator_admin_permissions": true,
         // kube-proxy and vpc-cni have nothing to do on Fargate.
         "bootstrap_self_managed_addons": false,
-        "enabled_log_types": (!stack.cluster.logs.is_empty()).then_some(&stack.cluster.logs),
+        // None is a wish as well: those that were wanted before are switched off.
+        "enabled_log_types": stack.cluster.logs,
     });
     declared.add("aws_eks_cluster", "this", cluster, &[attached("cluster")]);
     let profile = json!({

@@ -17,6 +17,7 @@ mod hope;
 mod kinds;
 pub mod kubeconfig;
 mod object;
+mod ownership;
 pub mod preflight;
 pub mod read;
 mod readiness;

@@ -14,7 +14,8 @@ use crate::connection::Cluster;
 use crate::error::Error;
 use crate::kinds::OperatorHomes;
 use crate::readiness::{Readiness, readiness};
-use crate::{LABEL_MANAGED_BY, LABEL_STACK, MANAGER, Result, diagnosis, shape};
+use crate::shape::Past;
+use crate::{LABEL_MANAGED_BY, LABEL_STACK, MANAGER, Result, diagnosis, ownership, shape};
 
 /// The attribute that holds the manifest.
 pub(crate) const MANIFEST: &str = "manifest";
@@ -102,12 +103,18 @@ impl Object {
         }
     }
 
-    /// The engine's view of a live object.
-    fn present(&self, live: &Value, desired: Option<&Value>) -> provision::Object {
-        let manifest = match desired {
-            Some(desired) => shape::projected(desired, Some(live)).unwrap_or(Value::Null),
-            None => shape::cleaned(live),
-        };
+    /// The engine's view of a live object. References that nobody could fill in yet only hide what differs in their place.
+    fn present(
+        &self,
+        live: &Value,
+        desired: Option<&Value>,
+        recorded: Option<&provision::Object>,
+    ) -> provision::Object {
+        let owned = ownership::of(live, MANAGER);
+        let recorded = recorded.and_then(|object| object.attributes.get(MANIFEST)).unwrap_or(&Value::Null);
+        let past = Past { owned: &owned, recorded };
+        let desired = desired.or_else(|| self.desired.get(MANIFEST)).unwrap_or(&Value::Null);
+        let manifest = shape::projected(desired, Some(live), past).unwrap_or(Value::Null);
         let attributes = Attributes::from([(MANIFEST.to_owned(), manifest)]);
         let health = match readiness(live) {
             _ if text(live, "/metadata/deletionTimestamp").is_some() => {
@@ -126,7 +133,7 @@ impl Object {
         if let Some(owner) = self.foreign_owner(&live) {
             return Ok(Reading::Foreign(format!("it belongs to {owner}")));
         }
-        Ok(Reading::Present(self.present(&live, known.desired.get(MANIFEST))))
+        Ok(Reading::Present(self.present(&live, known.desired.get(MANIFEST), known.recorded)))
     }
 }
 
@@ -144,7 +151,8 @@ impl Resource for Object {
     }
 
     fn schema(&self) -> Schema {
-        Schema { open: &[MANIFEST], ..Schema::default() }
+        // What others write is left out by the projection already.
+        Schema::default()
     }
 
     fn depends_on(&self) -> Vec<Address> {
@@ -187,7 +195,7 @@ impl Resource for Object {
         async move {
             let manifest = manifest(desired);
             match self.make(&manifest, context).await {
-                Ok(live) => Ok(self.present(&live, Some(&manifest))),
+                Ok(live) => Ok(self.present(&live, Some(&manifest), None)),
                 Err(error) => Err(self.failure(error).await),
             }
         }
@@ -204,7 +212,7 @@ impl Resource for Object {
         async move {
             let manifest = manifest(desired);
             match self.change(&manifest, context).await {
-                Ok(live) => Ok(self.present(&live, Some(&manifest))),
+                Ok(live) => Ok(self.present(&live, Some(&manifest), None)),
                 Err(error) => Err(self.failure(error).await),
             }
         }

@@ -10,7 +10,8 @@ use super::Object;
 use super::waits::PERIOD;
 use crate::connection::Session;
 use crate::error::Error;
-use crate::{MANAGER, Result, wait};
+use crate::shape::{self, Past};
+use crate::{MANAGER, Result, ownership, wait};
 
 /// Owner of the fields that are set only once; another name than ours, so that our own apply neither holds nor resets them.
 const INITIAL_MANAGER: &str = "sluice-initial";
@@ -46,15 +47,36 @@ impl Object {
         let mut whole = manifest.clone();
         merge(&mut whole, initial);
         self.apply_patiently(&whole, MANAGER, context).await?;
+        self.hand_over(manifest, initial, context).await?;
+        self.apply_patiently(manifest, MANAGER, context).await
+    }
+
+    /// Makes the initial fields another manager's, so that they stay when ours applies the manifest without them.
+    async fn hand_over(&self, manifest: &Value, initial: &Value, context: &Context) -> Result<()> {
         let mut only = serde_json::json!({ "apiVersion": manifest["apiVersion"], "kind": manifest["kind"],
             "metadata": { "name": manifest["metadata"]["name"], "namespace": manifest["metadata"]["namespace"] } });
         merge(&mut only, initial);
-        self.apply_patiently(&only, INITIAL_MANAGER, context).await?;
-        self.apply_patiently(manifest, MANAGER, context).await
+        self.apply_patiently(&only, INITIAL_MANAGER, context).await
+    }
+
+    /// A run that was killed while it made the object may have left the initial fields ours; as they are now, they are
+    /// handed over.
+    async fn hand_over_late(&self, manifest: &Value, context: &Context) -> Result<()> {
+        let Some(initial) = &self.initial else { return Ok(()) };
+        let session = self.cluster.session().await?;
+        let Some(live) = self.fetch(&session).await? else { return Ok(()) };
+        let kept = shape::projected(initial, Some(&live), Past::NONE).unwrap_or(Value::Null);
+        match ownership::part(&ownership::of(&live, MANAGER), &kept) {
+            Some(ours) if ours != Value::Object(serde_json::Map::new()) => {
+                self.hand_over(manifest, &kept, context).await
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Applies the manifest and waits until it is ready.
     pub(super) async fn change(&self, manifest: &Value, context: &Context) -> Result<Value> {
+        self.hand_over_late(manifest, context).await?;
         self.apply_patiently(manifest, MANAGER, context).await?;
         self.until_ready(context).await
     }
