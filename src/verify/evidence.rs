@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::fact::{
     Counts, Decision, Fact, Hpa, KubernetesEvent, Pod, Receipt, Record, Replicas, ScaledObject, Source, Step,
 };
-use crate::settings::{Scaling, Thresholds};
+use crate::settings::{Consumer, Scaling, Thresholds};
 
 /// The format's name, first key of the header.
 pub(crate) const FORMAT: &str = "sluice-evidence";
@@ -43,6 +43,15 @@ pub struct Header {
     pub messages: usize,
     /// The workload's namespace and Deployment, as `namespace/name`.
     pub workload: String,
+    /// Whose program works on the messages.
+    #[serde(default)]
+    pub consumer: Consumer,
+    /// How long the queue keeps a message that nobody deletes, if that is known, in seconds of its own time.
+    #[serde(default)]
+    pub retention_seconds: Option<u64>,
+    /// Whether the queue has a dead-letter queue, which is then looked at too.
+    #[serde(default)]
+    pub has_dead_letter_queue: bool,
     /// What the ScaledObject asked for.
     pub scaling: Scaling,
     /// How exact the checks are.
@@ -117,6 +126,11 @@ impl Evidence {
         events: Event -> KubernetesEvent;
         decisions: Decision -> Decision;
         receipts: Receipt -> Receipt;
+    }
+
+    /// Whether a ScaledObject is the one of this run's workload: an operator's log is about all of them.
+    pub(crate) fn is_about(&self, namespace: &str, name: &str) -> bool {
+        self.header.workload.split_once('/') == Some((namespace, name))
     }
 
     /// Counts of the workload's queue.

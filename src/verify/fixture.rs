@@ -8,7 +8,7 @@ use crate::fact::{
     Condition, Counts, Decision, Fact, Hpa, KubernetesEvent, Pod, Receipt, Record, Replicas, ScaledObject, Source,
     Step, StepState,
 };
-use crate::settings::{Scaling, Thresholds};
+use crate::settings::{Consumer, Scaling, Thresholds};
 
 const SCALE: f64 = 10.0;
 
@@ -190,6 +190,9 @@ impl Run {
             seed: Some(7),
             messages: 9,
             workload: "myproject/myapp".to_owned(),
+            consumer: Consumer::Sample,
+            retention_seconds: Some(345_600),
+            has_dead_letter_queue: false,
             scaling: Scaling {
                 polling_seconds: 30,
                 cooldown_seconds: 300,
@@ -208,6 +211,18 @@ impl Run {
     pub(crate) fn with_periods(mut self, cooldown_seconds: u64, window_seconds: u64) -> Self {
         self.header.scaling.cooldown_seconds = cooldown_seconds;
         self.header.scaling.window_seconds = window_seconds;
+        self
+    }
+
+    /// The same run of another program, which writes no receipts.
+    pub(crate) fn of_an_own_consumer(mut self) -> Self {
+        self.header.consumer = Consumer::Own;
+        self.without(|record| matches!(record.fact, Fact::Receipt(_)))
+    }
+
+    /// The same with another header.
+    pub(crate) fn heading(mut self, change: impl Fn(&mut Header)) -> Self {
+        change(&mut self.header);
         self
     }
 

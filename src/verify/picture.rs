@@ -1,6 +1,7 @@
 //! The state of a run at one moment, folded from its records: what the story waits on and live views show.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -36,6 +37,8 @@ pub struct Picture {
     pub unreadable: BTreeMap<Source, String>,
     /// Successful reads in a row that saw zero; reset by any other read and by a failed one.
     pub zeros: BTreeMap<Source, usize>,
+    /// When the first and the last of these reads were made.
+    pub zero_spans: BTreeMap<Source, (Timestamp, Timestamp)>,
 }
 
 impl Picture {
@@ -52,11 +55,11 @@ impl Picture {
                 if record.source == Source::Queue {
                     self.queue = Some(*counts);
                 }
-                self.count_zero(record.source, counts.total() == 0);
+                self.count_zero(record, counts.total() == 0);
             }
             Fact::Deployment(replicas) => {
                 self.deployment = Some(*replicas);
-                self.count_zero(record.source, replicas.desired == 0 && replicas.current == 0);
+                self.count_zero(record, replicas.desired == 0 && replicas.current == 0);
             }
             Fact::Hpa(hpa) => self.hpa = Some(hpa.clone()),
             Fact::ScaledObject(object) => self.scaled_object = Some(object.clone()),
@@ -64,7 +67,7 @@ impl Picture {
                 if record.source == Source::Pods {
                     self.pods = Some(pods.clone());
                 }
-                self.count_zero(record.source, pods.is_empty());
+                self.count_zero(record, pods.is_empty());
             }
             Fact::Decision(decision) => self.decision = Some((record.time, decision.clone())),
             Fact::Receipt(receipt) if receipt.outcome == "deleted" => {
@@ -73,6 +76,7 @@ impl Picture {
             Fact::Failure { .. } | Fact::Absent { .. } => {
                 self.failures += usize::from(matches!(record.fact, Fact::Failure { .. }));
                 self.zeros.remove(&record.source);
+                self.zero_spans.remove(&record.source);
                 self.forget(record.source);
             }
             Fact::Receipt(_) | Fact::Event(_) | Fact::Trouble { .. } | Fact::LogEnded { .. } | Fact::Denial(_) => {}
@@ -104,11 +108,20 @@ impl Picture {
         self.sent.iter().filter(|id| !self.deleted.contains(*id)).count()
     }
 
-    fn count_zero(&mut self, source: Source, is_zero: bool) {
+    /// For how long, in real time, every read has seen zero.
+    pub fn zero_for(&self, source: Source) -> Option<Duration> {
+        let (first, last) = self.zero_spans.get(&source)?;
+        Duration::try_from(last.duration_since(*first)).ok()
+    }
+
+    fn count_zero(&mut self, record: &Record, is_zero: bool) {
+        let source = record.source;
         if is_zero {
             *self.zeros.entry(source).or_default() += 1;
+            self.zero_spans.entry(source).or_insert((record.time, record.time)).1 = record.time;
         } else {
             self.zeros.remove(&source);
+            self.zero_spans.remove(&source);
         }
     }
 
@@ -137,9 +150,11 @@ mod tests {
             picture.apply(&record(f64::from(second), Source::Queue, queue(0, 0)));
         }
         assert_eq!(picture.zero_reads(Source::Queue), 2);
+        assert_eq!(picture.zero_for(Source::Queue), Some(Duration::from_millis(100)));
         let failure = Fact::Failure { what: "queue".into(), error: "timed out".into() };
         picture.apply(&record(2.0, Source::Queue, failure));
         assert_eq!((picture.zero_reads(Source::Queue), picture.queue, picture.failures), (0, None, 1));
+        assert_eq!(picture.zero_for(Source::Queue), None);
         assert_eq!(picture.blindness().as_deref(), Some("cannot read the queue: timed out"));
         picture.apply(&record(3.0, Source::Queue, queue(0, 0)));
         assert_eq!(picture.blindness(), None);

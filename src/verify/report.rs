@@ -1,4 +1,5 @@
-//! The report of a judged run, in its four forms: terminal lines, JSON, JUnit, and the context of the HTML template.
+//! A judged run, and the report of all runs of one command in its forms: terminal lines, JSON, JUnit, and the context of
+//! the HTML template.
 
 mod html;
 mod junit;
@@ -12,6 +13,7 @@ use serde_json::Value;
 use crate::check::{self, Outcome, Verdict};
 use crate::error::Result;
 use crate::evidence::Evidence;
+use crate::settings::Consumer;
 use crate::timeline::Timeline;
 
 /// The version of report.json.
@@ -30,6 +32,12 @@ pub struct Report {
     pub story: String,
     /// The stack's name.
     pub stack: String,
+    /// The workload, as `namespace/name`.
+    pub workload: String,
+    /// Whose program worked on the messages.
+    pub consumer: Consumer,
+    /// How many messages were to be sent.
+    pub messages: usize,
     /// The verdict on everything.
     pub outcome: Outcome,
     /// The step in which the run was interrupted; such a run was judged on what it saw until then.
@@ -69,6 +77,9 @@ impl Report {
             run: header.run,
             story: header.story,
             stack: header.stack,
+            workload: header.workload,
+            consumer: header.consumer,
+            messages: header.messages,
             outcome: check::overall(&verdicts),
             interrupted_in: evidence.interrupted_in().map(str::to_owned),
             started: header.started,
@@ -94,7 +105,7 @@ impl Report {
         let mut lines = Vec::new();
         for verdict in &self.verdicts {
             lines.push(format!("{:<12} {:<28} {}", word(verdict.outcome), verdict.name, verdict.saw));
-            if verdict.outcome != Outcome::Pass {
+            if !matches!(verdict.outcome, Outcome::Pass | Outcome::NotApplicable) {
                 lines.push(format!("{:<41} expected: {}", "", verdict.expected));
             }
         }
@@ -104,34 +115,99 @@ impl Report {
 
     /// One sentence on the whole run.
     pub fn summary(&self) -> String {
-        let passed = self.verdicts.iter().filter(|verdict| verdict.outcome == Outcome::Pass).count();
+        let count = |outcome| self.verdicts.iter().filter(|verdict| verdict.outcome == outcome).count();
+        let (passed, left_out) = (count(Outcome::Pass), count(Outcome::NotApplicable));
+        let not = if left_out > 0 { format!(", {left_out} not applicable") } else { String::new() };
         let real = self.finished.duration_since(self.started).as_secs_f64();
         let interrupted = self.interrupted_in.as_ref().map(|step| format!("; interrupted in step {step}"));
         format!(
-            "story {}: {}, {passed} of {} checks passed, {:.0} s of system time in {real:.1} s{}",
+            "story {}: {}, {passed} of {} checks passed{not}, {:.0} s of system time in {real:.1} s; workload {}{}",
             self.story,
             word(self.outcome),
-            self.verdicts.len(),
+            self.verdicts.len() - left_out,
             real * self.time_scale,
+            self.workload,
             interrupted.unwrap_or_default()
         )
     }
+}
 
-    /// report.json.
-    pub fn json(&self) -> Result<String> {
-        let failed = |error: serde_json::Error| crate::Error::Report { what: "report.json", reason: error.to_string() };
-        Ok(serde_json::to_string_pretty(self).map_err(failed)? + "\n")
+/// All runs of one command: a workload and a story each. Never empty.
+#[derive(Debug, Clone)]
+pub struct Reports(Vec<Report>);
+
+impl Reports {
+    /// The runs, in the order in which they were made; nothing if there are none.
+    pub fn of(runs: Vec<Report>) -> Option<Self> {
+        (!runs.is_empty()).then_some(Self(runs))
     }
 
-    /// JUnit XML: one test case a check.
+    /// The verdict on all runs: the worst of them.
+    pub fn outcome(&self) -> Outcome {
+        let has = |outcome| self.0.iter().any(|run| run.outcome == outcome);
+        [Outcome::Fail, Outcome::Inconclusive].into_iter().find(|outcome| has(*outcome)).unwrap_or(Outcome::Pass)
+    }
+
+    /// Whether every check of every run passed, of those that apply.
+    pub fn is_pass(&self) -> bool {
+        self.outcome() == Outcome::Pass
+    }
+
+    /// report.json: what the first run is called by, the verdicts of all with their workload, and each run by itself.
+    pub fn json(&self) -> Result<String> {
+        let failed = |error: serde_json::Error| crate::Error::Report { what: "report.json", reason: error.to_string() };
+        let mut runs: Vec<Value> = self.0.iter().map(serde_json::to_value).collect::<Result<_, _>>().map_err(failed)?;
+        let all = |key: &str| -> Vec<Value> {
+            self.0.iter().zip(&runs).flat_map(|(report, run)| marked(report, run[key].as_array())).collect()
+        };
+        let (verdicts, proved) = (all("verdicts"), all("proved"));
+        let mut whole = runs[0].clone();
+        whole["outcome"] = serde_json::to_value(self.outcome()).map_err(failed)?;
+        whole["finished"] = serde_json::to_value(self.finished()).map_err(failed)?;
+        whole["verdicts"] = verdicts.into();
+        whole["proved"] = proved.into();
+        if let [only] = runs.as_mut_slice() {
+            // The rest of it stands above.
+            let said = ["run", "story", "workload", "consumer", "messages", "outcome", "started", "finished", "seed"];
+            *only = said.into_iter().map(|key| (key.to_owned(), only[key].take())).collect();
+        } else if let Some(whole) = whole.as_object_mut() {
+            whole.remove("timeline");
+        }
+        whole["runs"] = runs.into();
+        Ok(serde_json::to_string_pretty(&whole).map_err(failed)? + "\n")
+    }
+
+    /// JUnit XML: one suite a run, one test case a check.
     pub fn junit(&self) -> Result<String> {
-        junit::render(self)
+        junit::render(&self.0)
     }
 
     /// The context for `templates/report.html`.
     pub fn html_context(&self) -> Result<Value> {
-        Ok(html::context(self, &picture::draw(&self.evidence)?))
+        let pictures = self.0.iter().map(|run| picture::draw(&run.evidence)).collect::<Result<Vec<_>>>()?;
+        Ok(html::context(self, &pictures))
     }
+
+    fn first(&self) -> &Report {
+        &self.0[0]
+    }
+
+    fn finished(&self) -> Timestamp {
+        self.0.iter().map(|run| run.finished).max().unwrap_or(self.first().finished)
+    }
+}
+
+/// Verdicts with the run that they are on.
+fn marked(report: &Report, list: Option<&Vec<Value>>) -> Vec<Value> {
+    let mark = |value: &Value| {
+        let mut value = value.clone();
+        if let Some(verdict) = value.as_object_mut() {
+            verdict.insert("story".to_owned(), report.story.clone().into());
+            verdict.insert("workload".to_owned(), report.workload.clone().into());
+        }
+        value
+    };
+    list.into_iter().flatten().map(mark).collect()
 }
 
 /// The word for an outcome.
@@ -140,6 +216,7 @@ fn word(outcome: Outcome) -> &'static str {
         Outcome::Pass => "pass",
         Outcome::Fail => "FAIL",
         Outcome::Inconclusive => "inconclusive",
+        Outcome::NotApplicable => "n/a",
     }
 }
 
@@ -154,12 +231,47 @@ mod tests {
         let report = Report::of(&Run::good().with(END, Source::Deployment, deployment(9)).evidence());
         assert!(!report.is_pass());
         assert!(report.lines().iter().any(|line| line.starts_with("FAIL") && line.contains("9 replicas")));
-        assert!(report.json().unwrap().contains("\"outcome\": \"fail\""));
-        let junit = report.junit().unwrap();
+        let reports = Reports::of(vec![report.clone()]).unwrap();
+        let json: Value = serde_json::from_str(&reports.json().unwrap()).unwrap();
+        assert_eq!((&json["outcome"], &json["workload"]), (&"fail".into(), &"myproject/myapp".into()));
+        assert_eq!((json["runs"].as_array().unwrap().len(), &json["runs"][0]["outcome"]), (1, &"fail".into()));
+        let junit = reports.junit().unwrap();
         assert!(junit.contains("<failure") && junit.contains("never-exceeds-maximum"), "{junit}");
         assert_eq!(junit.matches("<testcase").count(), report.verdicts.len());
-        let context = report.html_context().unwrap();
+        let context = reports.html_context().unwrap();
         assert_eq!(context["outcome"], "FAIL");
+    }
+
+    #[test]
+    fn every_form_names_the_workloads_and_the_worst_of_them_counts() {
+        let named = |name: &str, run: Run| {
+            let mut run = run.heading(|header| header.workload = format!("myproject/{name}"));
+            for record in &mut run.records {
+                if let Fact::Decision(decision) = &mut record.fact {
+                    decision.name = name.to_owned();
+                }
+            }
+            Report::of(&run.evidence())
+        };
+        let own = named("orders", Run::good().of_an_own_consumer());
+        let bad = named("mails", Run::good().with(END, Source::Deployment, deployment(9)));
+        let reports = Reports::of(vec![own, bad]).unwrap();
+        assert_eq!(reports.outcome(), Outcome::Fail);
+        let json: Value = serde_json::from_str(&reports.json().unwrap()).unwrap();
+        let failed: Vec<_> = json["verdicts"].as_array().unwrap().iter().filter(|it| it["outcome"] == "fail").collect();
+        assert!(!failed.is_empty() && failed.iter().all(|it| it["workload"] == "myproject/mails"), "{failed:#?}");
+        let runs: Vec<_> = json["runs"].as_array().unwrap().iter().map(|run| &run["consumer"]).collect();
+        assert_eq!(runs, ["own", "sample"]);
+        let junit = reports.junit().unwrap();
+        for part in ["name=\"sluice.seed.orders\"", "classname=\"sluice.seed.mails\"", "<skipped"] {
+            assert!(junit.contains(part), "{part}: {junit}");
+        }
+        let context = reports.html_context().unwrap();
+        assert_eq!(
+            (&context["runs"][0]["workload"], &context["outcome"]),
+            (&"myproject/orders".into(), &"FAIL".into())
+        );
+        assert!(Reports::of(Vec::new()).is_none());
     }
 
     #[test]
@@ -189,6 +301,7 @@ mod tests {
         std::fs::write(&path, lines.join("\n") + "\n").unwrap();
         let report = crate::judge(&path).unwrap();
         assert!(report.is_pass());
-        assert_eq!(report.json().unwrap(), Report::of(&evidence).json().unwrap());
+        let json = |report: Report| Reports::of(vec![report]).unwrap().json().unwrap();
+        assert_eq!(json(report), json(Report::of(&evidence)));
     }
 }

@@ -7,6 +7,8 @@ use clock::Clock;
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
+use crate::fact::Fact;
+
 /// Everything that a story, its observers and `explain` need. Cheap to clone; holds no secret of its own.
 #[derive(Clone)]
 pub struct Settings {
@@ -18,6 +20,12 @@ pub struct Settings {
     pub queue_url: String,
     /// Where messages go that failed too often, if the queue has such a place.
     pub dead_letter_queue_url: Option<String>,
+    /// How long the queue keeps a message that nobody deletes, in seconds of its own time.
+    pub retention_seconds: Option<u64>,
+    /// Whose program works on the messages.
+    pub consumer: Consumer,
+    /// The other workloads of the stack: what is refused to them is not this workload's affair.
+    pub others: Vec<Other>,
     /// The objects to look at.
     pub names: Names,
     /// What the ScaledObject says.
@@ -45,6 +53,51 @@ impl Settings {
     pub fn cadence(&self) -> Duration {
         Duration::from_secs(5).max(self.clock.to_system(Duration::from_millis(100)))
     }
+}
+
+/// A workload that shares the cluster with the one that is looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Other {
+    /// Its name: that of its ScaledObject and its Deployment.
+    pub name: String,
+    /// Names of its own AWS resources: its role, its queue.
+    pub resources: Vec<String>,
+}
+
+impl Settings {
+    /// Whether a fact is about another workload only. The operator's log and the Events of a namespace are about all.
+    pub(crate) fn is_of_another(&self, fact: &Fact) -> bool {
+        match fact {
+            Fact::Decision(decision) => {
+                (&decision.namespace, &decision.name) != (&self.names.namespace, &self.names.scaled_object)
+            }
+            Fact::Denial(denial) => names_one(&self.others, &[&denial.principal, &denial.resource]),
+            Fact::Trouble { message, .. } => names_one(&self.others, &[message]),
+            Fact::Event(event) => {
+                let name = event.object.rsplit('/').next().unwrap_or_default();
+                self.others.iter().any(|other| other.name == name) || names_one(&self.others, &[&event.message])
+            }
+            _ => false,
+        }
+    }
+}
+
+/// Whether a resource of one of `others` is named, as a whole word: a name may begin like another one.
+fn names_one(others: &[Other], texts: &[&String]) -> bool {
+    let is_part = |letter: char| letter.is_ascii_alphanumeric() || letter == '-' || letter == '_';
+    let mut words = texts.iter().flat_map(|text| text.split(|letter| !is_part(letter)));
+    words.any(|word| others.iter().any(|other| other.resources.iter().any(|resource| resource == word)))
+}
+
+/// Whose program works on the messages, and so what can be seen of its work.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Consumer {
+    /// The sample, which writes a receipt for every message into its log. Its time is the system's.
+    #[default]
+    Sample,
+    /// Any other program: its work is seen by what leaves the queue. Its own time is real time.
+    Own,
 }
 
 /// The Kubernetes objects of one scaled workload and of the operator.
@@ -101,7 +154,30 @@ impl Scaling {
         let wanted = messages.div_ceil(u64::from(self.queue_length.max(1)));
         u32::try_from(wanted).unwrap_or(u32::MAX).clamp(self.min_replicas.max(1), self.max_replicas.max(1))
     }
+
+    /// How many messages call for the maximum until it is reached: what fills it, and what is worked on meanwhile by the
+    /// replicas that are there already, `parallelism` messages each at a time, `work_seconds` of the system a message.
+    ///
+    /// The way up is Kubernetes' default one: with every sync of the HPA the replicas double, or grow by four if that is
+    /// more (<https://kubernetes.io/docs/tasks/run-application/horizontal-pod-autoscale/#default-behavior>).
+    pub fn messages_for_maximum(&self, activation: u64, work_seconds: u64, parallelism: u64) -> u64 {
+        let (length, max) = (u64::from(self.queue_length.max(1)), u64::from(self.max_replicas.max(1)));
+        let (mut replicas, mut replica_syncs) = (1, 0);
+        while replicas < max {
+            replica_syncs += replicas;
+            replicas = (replicas * 2).max(replicas + 4).min(max);
+        }
+        let seconds = replica_syncs * HPA_SYNC_SECONDS;
+        // As many as are finished; what is begun still counts as in flight.
+        let worked = seconds.checked_div(work_seconds).unwrap_or(seconds) * parallelism;
+        // The last replica is called for by the first message beyond those of the others.
+        let spare = length - 1;
+        (max * length + worked.saturating_sub(spare)).max(activation + 1)
+    }
 }
+
+/// How often the HPA controller looks, by its default.
+const HPA_SYNC_SECONDS: u64 = 15;
 
 /// How exact the checks are. Seconds are system time; part of the evidence, so that judging again judges alike.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -138,5 +214,46 @@ impl Thresholds {
             hold_seconds: (3 * polling_seconds).max(60) as f64,
             gap_seconds: 6.0 * cadence_seconds + 2.0 * scale,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_resource_is_named_as_a_whole_word_only() {
+        let other = Other { name: "mail".into(), resources: vec!["demo-mail".into()] };
+        let named = |text: &str| names_one(std::slice::from_ref(&other), &[&text.to_owned()]);
+        assert!(named("arn:aws:sqs:eu-west-1:111122223333:demo-mail"));
+        assert!(named("arn:aws:sts::111122223333:assumed-role/demo-mail/session"));
+        assert!(!named("arn:aws:sqs:eu-west-1:111122223333:demo-mails") && !named("demo-mail-archive"));
+    }
+
+    fn scaling(max_replicas: u32, queue_length: u32) -> Scaling {
+        Scaling {
+            polling_seconds: 30,
+            cooldown_seconds: 300,
+            window_seconds: 300,
+            min_replicas: 0,
+            max_replicas,
+            queue_length,
+        }
+    }
+
+    #[test]
+    fn the_messages_fill_the_maximum_and_last_until_it_is_reached() {
+        // The tutorial's own: nine.
+        assert_eq!(scaling(3, 3).messages_for_maximum(0, 20, 1), 9);
+        assert_eq!(scaling(10, 5).messages_for_maximum(0, 20, 1), 50);
+        assert_eq!(scaling(1, 1).messages_for_maximum(0, 1, 1), 1);
+        // What three replicas are called for by is worked off before the HPA looks.
+        assert_eq!(scaling(3, 1).messages_for_maximum(0, 1, 1), 3 + 15);
+        assert_eq!(scaling(3, 1).messages_for_maximum(0, 5, 2), 3 + 6);
+        // 1, 5, 10, 20, 40 and 80 replicas on the way to 100.
+        assert_eq!(scaling(100, 1).messages_for_maximum(0, 20, 1), 100 + 156 * 15 / 20);
+        // The workload does not wake below its activation.
+        assert_eq!(scaling(1, 5).messages_for_maximum(40, 20, 1), 41);
+        assert_eq!(scaling(2, 1).messages_for_maximum(0, 0, 1), 2 + 15);
     }
 }

@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::check::{Judged, activity, fail, inconclusive, pass};
+use crate::check::{Judged, activity, fail, inconclusive, not_applicable, pass};
 use crate::evidence::Evidence;
 use crate::fact::{Receipt, Source};
+use crate::settings::Consumer;
 
 pub(super) fn sent_expected(evidence: &Evidence) -> String {
     format!("the queue gives {} different message ids and then shows messages", evidence.header.messages)
@@ -38,6 +39,11 @@ pub(super) fn deleted_expected(_: &Evidence) -> String {
 }
 
 pub(super) fn deleted(evidence: &Evidence) -> Judged {
+    if evidence.header.consumer == Consumer::Own && evidence.receipts().next().is_none() {
+        let text =
+            "only Sluice's own consumer writes receipts; how often a message was worked on cannot be seen of this one";
+        return Err(not_applicable(text));
+    }
     let (_, ids) = evidence.sent().ok_or_else(|| inconclusive("nothing was sent"))?;
     // The same line may be read twice if a log had to be opened again; the same work is not another receipt.
     let mut receipts: BTreeMap<&str, Vec<&Receipt>> = BTreeMap::new();

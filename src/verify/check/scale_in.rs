@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::check::{Finding, Judged, activity, fail, inconclusive, pass};
+use crate::check::{Finding, Judged, activity, fail, inconclusive, not_applicable, pass};
 use crate::evidence::Evidence;
 
 /// The HPA controller's sync period: it acts on a sample that may be this old.
@@ -21,17 +21,34 @@ pub(super) fn window_expected(evidence: &Evidence) -> String {
 }
 
 /// A bound that is not positive would let everything pass: at this time scale such a short period cannot be judged.
-fn must_be_positive(bound: f64) -> Result<(), Finding> {
+///
+/// `bound` is what is left of a `period` of the settings after all tolerances; `looks` is how often it is looked at that
+/// it ends, by whoever ends it.
+fn must_be_judgeable(evidence: &Evidence, bound: f64, period: &str, seconds: u64, looks: &str) -> Result<(), Finding> {
     if bound > 0.0 {
         return Ok(());
     }
-    Err(inconclusive(
-        "the period is too short to be judged at this time scale and polling interval; run with a smaller scale",
-    ))
+    if seconds == 0 {
+        return Err(not_applicable(format!("the {period} is 0 s: there is nothing to respect")));
+    }
+    let scale = evidence.header.time_scale;
+    // The tolerance is a read and a second of real time; only the latter shrinks with the scale.
+    let fitting = ((bound + scale).ceil() - 1.0).min((scale - 1.0).floor());
+    Err(if fitting >= 1.0 {
+        inconclusive(format!(
+            "a {period} of {seconds} s is too short to be judged with time {scale} times as fast; \
+             `sluice down`, then begin again with --time-scale {fitting}"
+        ))
+    } else {
+        not_applicable(format!(
+            "a {period} of {seconds} s is not longer than {looks} and the reads of it, so it cannot be told from none"
+        ))
+    })
 }
 
 pub(super) fn window(evidence: &Evidence) -> Judged {
-    must_be_positive(earliest_step(evidence))?;
+    let seconds = evidence.header.scaling.window_seconds;
+    must_be_judgeable(evidence, earliest_step(evidence), "window", seconds, "the HPA's sync period of 15 s")?;
     let activation = activity::activation(evidence)?;
     let zero = activity::zero(evidence)?;
     let reads: Vec<_> = evidence.deployments().filter(|(time, _)| (activation..=zero).contains(time)).collect();
@@ -94,7 +111,9 @@ pub(super) fn cooldown_expected(evidence: &Evidence) -> String {
 }
 
 pub(super) fn cooldown(evidence: &Evidence) -> Judged {
-    must_be_positive(earliest_zero(evidence))?;
+    let scaling = evidence.header.scaling;
+    let looks = format!("the polling interval of {} s", scaling.polling_seconds);
+    must_be_judgeable(evidence, earliest_zero(evidence), "cooldown", scaling.cooldown_seconds, &looks)?;
     let zero = activity::zero(evidence)?;
     let busy = activity::last_busy(evidence)?;
     let passed = evidence.seconds(busy, zero);

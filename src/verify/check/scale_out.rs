@@ -23,12 +23,17 @@ pub(super) fn activated(evidence: &Evidence) -> Judged {
     let delay = evidence.seconds(sending, activation);
     let decision = evidence.decisions().find(|(time, decision)| {
         *time >= sending
+            && evidence.is_about(&decision.namespace, &decision.name)
             && decision.to.is_some_and(|to| to > 0)
             && decision.from.is_none_or(|from| from == 0)
             && !decision.reason.is_empty()
     });
     // The Event is the same decision as the operator published it.
-    let event = evidence.events().find(|(time, event)| *time >= sending && event.reason == "KEDAScaleTargetActivated");
+    let event = evidence.events().find(|(time, event)| {
+        let is_ours =
+            event.object.rsplit('/').next().is_some_and(|name| evidence.header.workload.ends_with(&format!("/{name}")));
+        *time >= sending && is_ours && event.reason == "KEDAScaleTargetActivated"
+    });
     let why = match (decision, event) {
         (Some((time, decision)), _) => format!("decided on {}: {}", evidence.when(time), decision.reason),
         (None, Some((time, event))) => format!("Event seen on {}: {}", evidence.when(time), event.message),
@@ -85,8 +90,14 @@ pub(super) fn maximum(evidence: &Evidence) -> Judged {
         }
         (None, _) => {
             let most = hpas.iter().filter_map(|(_, hpa)| hpa.desired).max();
+            let held = evidence.queue().filter(|(time, _)| *time >= sending).map(|(_, counts)| counts.total()).max();
+            let needed = u64::from(max.saturating_sub(1)) * u64::from(evidence.header.scaling.queue_length) + 1;
+            // What was sent is gone too soon, or was too little.
+            let hint = held.map_or_else(String::new, |held| {
+                format!("; the queue held at most {held} messages, and {max} replicas are called for by {needed}: send more with --messages")
+            });
             fail(format!(
-                "the HPA wanted at most {} in {} reads",
+                "the HPA wanted at most {} in {} reads{hint}",
                 most.map_or("nothing".to_owned(), |most| most.to_string()),
                 hpas.len()
             ))

@@ -1,10 +1,12 @@
 //! Each check seen passing on the good run and failing on one that was spoiled for it.
 
 use super::*;
+use crate::evidence::Header;
 use crate::fact::{Denial, Fact, Record, Source, StepState};
 use crate::fixture::{
     ACTIVE, EMPTY, END, Run, SENT, STEP_DOWN, ZERO, at, deployment, hpa, pods, queue, receipt, scaled_object, step,
 };
+use crate::settings::Thresholds;
 
 #[track_caller]
 fn verdict(run: Run, name: &str) -> Verdict {
@@ -148,10 +150,81 @@ fn scaling_in_before_window_or_cooldown_fails() {
 }
 
 #[test]
-fn periods_too_short_to_be_judged_are_inconclusive() {
-    for name in ["window-respected", "cooldown-respected"] {
-        assert_eq!(verdict(Run::good().with_periods(20, 20), name).outcome, Outcome::Inconclusive);
+fn a_period_too_short_for_the_time_scale_names_one_that_is_not() {
+    // Reads of 5 s and ten times real speed: 15 s, besides the HPA's 15 s or the polling interval of 30 s.
+    for (name, period) in [("window-respected", 28), ("cooldown-respected", 43)] {
+        let short = verdict(Run::good().with_periods(period, period), name);
+        assert_eq!(short.outcome, Outcome::Inconclusive, "{short:?}");
+        assert!(short.saw.contains("`sluice down`, then begin again with --time-scale 7"), "{}", short.saw);
+        let slower = |header: &mut Header| {
+            header.time_scale = 7.0;
+            header.thresholds = Thresholds::new(7.0, 5.0, 30);
+        };
+        let judged = verdict(Run::good().with_periods(period, period).heading(slower), name);
+        assert!(matches!(judged.outcome, Outcome::Pass | Outcome::Fail), "{judged:?}");
     }
+}
+
+#[test]
+fn a_period_that_no_time_scale_could_show_is_no_verdict_and_no_failure() {
+    for period in [0, 20] {
+        let verdicts = judge(&Run::good().with_periods(period, period).evidence());
+        for name in ["window-respected", "cooldown-respected"] {
+            let verdict = verdicts.iter().find(|verdict| verdict.name == name).unwrap();
+            assert_eq!(verdict.outcome, Outcome::NotApplicable, "{verdict:?}");
+        }
+    }
+}
+
+#[test]
+fn another_program_is_judged_by_its_queue() {
+    let verdicts = judge(&Run::good().of_an_own_consumer().evidence());
+    let outcome = |name: &str| verdicts.iter().find(|verdict| verdict.name == name).unwrap();
+    assert_eq!(outcome("every-message-deleted-once").outcome, Outcome::NotApplicable);
+    let account = outcome("every-message-accounted-for");
+    assert!(account.outcome == Outcome::Pass && account.saw.contains("9 sent, 9 deleted"), "{account:?}");
+    assert_eq!(outcome("identity-accepted").outcome, Outcome::Pass);
+    assert_eq!(overall(&verdicts), Outcome::Pass, "{verdicts:#?}");
+    // The sample is judged by what it says.
+    assert!(judge(&Run::good().evidence()).iter().all(|verdict| verdict.name != "every-message-accounted-for"));
+}
+
+#[test]
+fn what_the_queue_does_not_show_is_not_accounted_for() {
+    const NAME: &str = "every-message-accounted-for";
+    let own = || Run::good().of_an_own_consumer();
+    assert_fails(own().with(END + 1.0, Source::Queue, queue(1, 0)), NAME, "1 messages are still in the queue");
+    assert_fails(own().replacing(Source::Queue, 500.0, END + 1.0, &queue(0, 2)), NAME, "2 messages are still");
+    assert_fails(
+        own().without(|record| record.source == Source::Queue && record.time > at(EMPTY + 30.0)),
+        NAME,
+        "s only",
+    );
+    let failure = Fact::Failure { what: "queue".into(), error: "timed out".into() };
+    assert_fails(own().with(END - 10.0, Source::Queue, failure.clone()), NAME, "reads in a row over");
+    assert_fails(own().with(END + 1.0, Source::Queue, failure), NAME, "never read empty after its last failed read");
+    assert_fails(own().heading(|header| header.retention_seconds = Some(60)), NAME, "may have expired");
+    let unknown = verdict(own().heading(|header| header.retention_seconds = None), NAME);
+    assert_eq!(unknown.outcome, Outcome::Inconclusive);
+    let dead = || own().heading(|header| header.has_dead_letter_queue = true);
+    assert_fails(dead(), NAME, "dead-letter queue was not read");
+    let seen = |after: u64| {
+        dead().with(5.0, Source::DeadLetterQueue, queue(4, 0)).with(END, Source::DeadLetterQueue, queue(after, 0))
+    };
+    assert_eq!(verdict(seen(4), NAME).outcome, Outcome::Pass);
+    assert_fails(seen(6), NAME, "7 deleted by the queue's account, 0 still in the queue");
+    let nothing = own().replacing(Source::Queue, 0.0, END + 1.0, &queue(0, 0));
+    assert_fails(nothing, NAME, "never seen with a message");
+}
+
+#[test]
+fn decisions_about_another_workload_explain_nothing() {
+    let mut other = Run::decision(0, 1, "9 messages are more than 0");
+    if let Fact::Decision(decision) = &mut other {
+        decision.name = "mails".to_owned();
+    }
+    let run = Run::good().without(|record| matches!(&record.fact, Fact::Decision(decision) if decision.to == Some(1)));
+    assert_fails(run.with(ACTIVE - 0.5, Source::OperatorLog, other), "activated-by-operator", "says why");
 }
 
 #[test]
@@ -275,7 +348,8 @@ fn no_check_is_there_that_was_not_seen_failing() {
         ),
         ("no-restarts", Run::good().with(60.0, Source::Pods, pods(&one, 1))),
     ];
-    let names: Vec<_> = CHECKS.iter().map(|(name, ..)| *name).collect();
+    // That one is seen failing where it is judged, without receipts.
+    let names: Vec<_> = CHECKS.iter().map(|(name, ..)| *name).filter(|name| *name != ACCOUNTED_FOR).collect();
     assert_eq!(spoiled.iter().map(|(name, _)| *name).collect::<Vec<_>>(), names);
     for (name, run) in spoiled {
         assert_fails(run, name, "");

@@ -30,11 +30,11 @@ pub(crate) async fn observe(observer: Observer, url: String) {
         match fetch(&http, &address).await {
             Ok(items) => {
                 for item in items.iter().filter(|item| seen.insert(item.to_string())) {
-                    observer.recorder.record_at(
-                        time(item).unwrap_or_else(|| observer.settings.clock.now()),
-                        Source::Denials,
-                        Fact::Denial(denial(item)),
-                    );
+                    let fact = Fact::Denial(denial(item));
+                    if !observer.settings.is_of_another(&fact) {
+                        let time = time(item).unwrap_or_else(|| observer.settings.clock.now());
+                        observer.recorder.record_at(time, Source::Denials, fact);
+                    }
                 }
             }
             Err(error) => observer.recorder.failure(Source::Denials, &url, error),

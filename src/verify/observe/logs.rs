@@ -149,7 +149,8 @@ impl Follower {
         }
         self.last = time.or(self.last);
         self.lines += 1;
-        if let Some(fact) = log_line::fact(&self.name, text) {
+        let fact = log_line::fact(&self.name, text).filter(|fact| !self.observer.settings.is_of_another(fact));
+        if let Some(fact) = fact {
             let time = time.unwrap_or_else(|| self.observer.settings.clock.now());
             self.observer.recorder.record_at(time, self.source, fact);
         }

@@ -197,8 +197,8 @@ pub(crate) async fn read_events(observer: &Observer, seen: &mut BTreeSet<(String
         let time = extract::event_time(&value);
         // Event times are whole seconds, so one that seems just too old may not be.
         let is_old = observer.since.zip(time).is_some_and(|(since, time)| time.as_second() < since.as_second());
-        if seen.insert(key) && !is_old {
-            let fact = Fact::Event(extract::event(&value));
+        let fact = Fact::Event(extract::event(&value));
+        if seen.insert(key) && !is_old && !observer.settings.is_of_another(&fact) {
             match (observer.since, time) {
                 // Looking back, its own time is all there is; live, the moment of seeing it is finer.
                 (None, Some(time)) => observer.recorder.record_at(time, Source::Events, fact),

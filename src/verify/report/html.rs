@@ -3,11 +3,34 @@
 use serde_json::{Value, json};
 
 use crate::check::Outcome;
-use crate::report::{Report, word};
+use crate::report::{Report, Reports, word};
+use crate::settings::Consumer;
 
-/// `picture` is markup of our own making and is placed unescaped; everything else is text.
-pub(super) fn context(report: &Report, picture: &str) -> Value {
-    let real = report.finished.duration_since(report.started).as_secs_f64();
+/// `pictures`, one a run, are markup of our own making and are placed unescaped; everything else is text.
+pub(super) fn context(reports: &Reports, pictures: &[String]) -> Value {
+    let first = reports.first();
+    let real = reports.finished().duration_since(first.started).as_secs_f64();
+    let environment: Vec<_> =
+        first.environment.iter().map(|(key, value)| json!({ "key": key, "value": value })).collect();
+    let mut stories: Vec<&str> = reports.0.iter().map(|run| run.story.as_str()).collect();
+    stories.dedup();
+    json!({
+        "stack": first.stack,
+        "story": stories.join(", "),
+        "product": first.product,
+        "outcome": word(reports.outcome()),
+        "class": class(reports.outcome()),
+        "started": first.started.strftime("%Y-%m-%d %H:%M:%S UTC").to_string(),
+        "real_seconds": format!("{real:.1}"),
+        "system_seconds": format!("{:.0}", real * first.time_scale),
+        "time_scale": first.time_scale.to_string(),
+        "environment": environment,
+        "limits": first.limits,
+        "runs": reports.0.iter().zip(pictures).map(|(run, picture)| self::run(run, picture)).collect::<Vec<_>>(),
+    })
+}
+
+fn run(report: &Report, picture: &str) -> Value {
     let verdicts: Vec<_> = report
         .verdicts
         .iter()
@@ -25,26 +48,23 @@ pub(super) fn context(report: &Report, picture: &str) -> Value {
                     "actor": entry.actor, "text": entry.text })
         })
         .collect();
-    let environment: Vec<_> =
-        report.environment.iter().map(|(key, value)| json!({ "key": key, "value": value })).collect();
+    let consumer = match report.consumer {
+        Consumer::Sample => "Sluice's own sample",
+        Consumer::Own => "a program of the user's, judged by its queue",
+    };
     json!({
-        "stack": report.stack,
         "story": report.story,
+        "workload": report.workload,
+        "consumer": consumer,
+        "messages": report.messages,
         "run": report.run,
-        "product": report.product,
-        "outcome": word(report.outcome),
         "class": class(report.outcome),
+        "outcome": word(report.outcome),
         "summary": report.summary(),
-        "started": report.started.strftime("%Y-%m-%d %H:%M:%S UTC").to_string(),
-        "real_seconds": format!("{real:.1}"),
-        "system_seconds": format!("{:.0}", real * report.time_scale),
-        "time_scale": report.time_scale.to_string(),
         "seed": report.seed.map_or_else(|| "none".to_owned(), |seed| seed.to_string()),
-        "environment": environment,
         "picture": picture,
         "verdicts": verdicts,
         "proved": report.proved,
-        "limits": report.limits,
         "timeline": timeline,
     })
 }
@@ -54,5 +74,6 @@ fn class(outcome: Outcome) -> &'static str {
         Outcome::Pass => "pass",
         Outcome::Fail => "fail",
         Outcome::Inconclusive => "open",
+        Outcome::NotApplicable => "soft",
     }
 }

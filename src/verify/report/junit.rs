@@ -8,19 +8,30 @@ use crate::check::{Outcome, Verdict};
 use crate::error::{Error, Result};
 use crate::report::Report;
 
-/// One suite for the story, one case a check. An inconclusive check is an error: it did not judge.
-pub(super) fn render(report: &Report) -> Result<String> {
-    let time = Duration::try_from(report.finished.duration_since(report.started)).unwrap_or_default();
-    let mut suite = TestSuite::new(format!("sluice.{}", report.story));
-    suite.set_time(time);
-    for (key, value) in &report.environment {
-        suite.add_property((key.as_str(), value.as_str()));
-    }
-    suite.add_test_cases(report.verdicts.iter().map(|verdict| case(report, verdict)));
+/// One suite for each run, one case a check. An inconclusive check is an error: it did not judge.
+pub(super) fn render(runs: &[Report]) -> Result<String> {
     let mut junit = quick_junit::Report::new("sluice verify");
-    junit.set_time(time);
-    junit.add_test_suite(suite);
+    let mut whole = Duration::ZERO;
+    for run in runs {
+        let time = Duration::try_from(run.finished.duration_since(run.started)).unwrap_or_default();
+        whole += time;
+        let mut suite = TestSuite::new(class(run));
+        suite.set_time(time);
+        suite.add_property(("workload", run.workload.as_str()));
+        for (key, value) in &run.environment {
+            suite.add_property((key.as_str(), value.as_str()));
+        }
+        suite.add_test_cases(run.verdicts.iter().map(|verdict| case(run, verdict)));
+        junit.add_test_suite(suite);
+    }
+    junit.set_time(whole);
     junit.to_string().map_err(|error| Error::Report { what: "JUnit XML", reason: error.to_string() })
+}
+
+/// `sluice.STORY.WORKLOAD`; names of workloads are unique in a stack.
+fn class(run: &Report) -> String {
+    let name = run.workload.rsplit('/').next().unwrap_or(&run.workload);
+    format!("sluice.{}.{name}", run.story)
 }
 
 fn case(report: &Report, verdict: &Verdict) -> TestCase {
@@ -28,13 +39,14 @@ fn case(report: &Report, verdict: &Verdict) -> TestCase {
         Outcome::Pass => TestCaseStatus::success(),
         Outcome::Fail => TestCaseStatus::non_success(NonSuccessKind::Failure),
         Outcome::Inconclusive => TestCaseStatus::non_success(NonSuccessKind::Error),
+        Outcome::NotApplicable => TestCaseStatus::skipped(),
     };
     if verdict.outcome != Outcome::Pass {
         status.set_message(verdict.saw.as_str());
         status.set_description(format!("saw: {}\nexpected: {}", verdict.saw, verdict.expected));
     }
     let mut case = TestCase::new(verdict.name.as_str(), status);
-    case.set_classname(format!("sluice.{}", report.story));
+    case.set_classname(class(report));
     case.set_system_out(verdict.saw.as_str());
     case
 }

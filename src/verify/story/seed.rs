@@ -5,6 +5,7 @@ use std::time::Duration;
 use aws::queue::Queue;
 
 use crate::fact::{Fact, Source, StepState};
+use crate::settings::Consumer;
 use crate::story::{End, Telling};
 
 /// Its steps, in order.
@@ -47,12 +48,7 @@ pub(super) async fn tell(telling: &mut Telling) -> Result<(), End> {
                 && picture.deployment.is_some_and(|replicas| replicas.ready >= max)
         })
         .await?;
-    let work = POD_START * 2 + WORK_PER_MESSAGE * u32::try_from(telling.settings.messages).unwrap_or(u32::MAX) + slack;
-    telling
-        .wait("work", "every message has a receipt and the queue is empty", work, |picture| {
-            picture.outstanding() == 0 && picture.zero_reads(Source::Queue) >= reads
-        })
-        .await?;
+    work(telling, slack).await?;
     telling
         .wait(
             "zero",
@@ -84,6 +80,36 @@ async fn send(telling: &mut Telling, deadline: Duration) -> Result<(), End> {
     telling.recorder.failure(Source::Story, "sending messages", &missed);
     telling.step("send", StepState::Missed, &missed, deadline);
     Err(End::Missed(missed))
+}
+
+/// Waits until all messages are worked on. The sample says so itself; of any other program the queue says it, after the
+/// time for which its counts are approximate.
+async fn work(telling: &mut Telling, slack: Duration) -> Result<(), End> {
+    let reads = telling.thresholds.agreeing_reads;
+    let messages = u32::try_from(telling.settings.messages).unwrap_or(u32::MAX);
+    let clock = telling.settings.clock.clone();
+    match telling.settings.consumer {
+        Consumer::Sample => {
+            let deadline = POD_START * 2 + WORK_PER_MESSAGE * messages + slack;
+            telling
+                .wait("work", "every message has a receipt and the queue is empty", deadline, |picture| {
+                    picture.outstanding() == 0 && picture.zero_reads(Source::Queue) >= reads
+                })
+                .await
+        }
+        Consumer::Own => {
+            let settle = Duration::from_secs_f64(telling.thresholds.settle_seconds);
+            // Its own time is real, whatever the system's is.
+            let deadline = POD_START * 2 + clock.to_system(WORK_PER_MESSAGE) * messages + settle + slack;
+            let detail = format!("the queue is empty in every read for {} s", settle.as_secs());
+            telling
+                .wait("work", &detail, deadline, |picture| {
+                    picture.zero_reads(Source::Queue) >= reads
+                        && picture.zero_for(Source::Queue).is_some_and(|zero| clock.to_system(zero) >= settle)
+                })
+                .await
+        }
+    }
 }
 
 /// Looks on for `period`; leaving zero ends it, because nothing seen later could make it right.
