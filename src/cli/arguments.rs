@@ -206,24 +206,29 @@ pub struct Down {
     pub yes: bool,
 }
 
-/// `verify` and `demo`.
+/// `verify`.
 #[derive(Debug, Args)]
 pub struct Verify {
+    /// What is proved
+    #[command(flatten)]
+    pub proof: Proof,
+    /// Judge this recorded evidence again instead of running
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["messages", "workloads"])]
+    pub evidence: Option<PathBuf>,
+}
+
+/// What is proved, of whom.
+#[derive(Debug, Args)]
+pub struct Proof {
     /// The stories to run
     #[arg(value_name = "STORY", default_value = "seed")]
     pub stories: Vec<String>,
-    /// How many messages to send
-    #[arg(long, value_name = "N", default_value_t = 9, value_parser = clap::value_parser!(u32).range(1..=1000))]
-    pub messages: u32,
-    /// Judge this recorded evidence again instead of running
-    #[arg(long, value_name = "FILE")]
-    pub evidence: Option<PathBuf>,
-    /// Do not ask before up and down (demo)
-    #[arg(long, short = 'y')]
-    pub yes: bool,
-    /// First send this program to the registry of --image (demo)
-    #[arg(long)]
-    pub push: bool,
+    /// Only this workload of the stack; may be repeated [default: each in turn]
+    #[arg(long = "workload", value_name = "NAME")]
+    pub workloads: Vec<String>,
+    /// How many messages to send [default: as many as call for the maximum of replicas]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub messages: Option<u32>,
 }
 
 /// `demo`.
@@ -231,7 +236,13 @@ pub struct Verify {
 pub struct Demo {
     /// What is proved
     #[command(flatten)]
-    pub verify: Verify,
+    pub proof: Proof,
+    /// Do not ask before up and down (on the local target nothing is asked)
+    #[arg(long, short = 'y')]
+    pub yes: bool,
+    /// First send this program to the registry of --image, with the credentials of `docker login`
+    #[arg(long)]
+    pub push: bool,
     /// The programs that stand for images
     #[command(flatten)]
     pub images: Programs,
@@ -257,6 +268,9 @@ pub struct Send {
     /// Messages per second of system time; all at once if not given
     #[arg(long, value_name = "N")]
     pub rate: Option<f64>,
+    /// Onto the queue of this workload [default: the stack's first]
+    #[arg(long, value_name = "NAME")]
+    pub workload: Option<String>,
     /// The body; `{n}` is replaced by the message's number
     #[arg(long, value_name = "TEXT", default_value = "message {n}")]
     pub body: String,
@@ -268,11 +282,17 @@ pub struct Watch {
     /// End after this many seconds of real time; otherwise on Ctrl-C
     #[arg(long, value_name = "SECONDS")]
     pub seconds: Option<u64>,
+    /// Only this workload of the stack; may be repeated [default: all]
+    #[arg(long = "workload", value_name = "NAME")]
+    pub workloads: Vec<String>,
 }
 
 /// `explain`.
 #[derive(Debug, Args)]
 pub struct Explain {
+    /// This workload of the stack [default: the first, or whose evidence is the newest]
+    #[arg(long, value_name = "NAME", conflicts_with = "evidence")]
+    pub workload: Option<String>,
     /// A recorded run's evidence; the newest of this stack if not given
     #[arg(long, value_name = "FILE")]
     pub evidence: Option<PathBuf>,

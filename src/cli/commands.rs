@@ -122,7 +122,7 @@ async fn looking(
     stop: CancellationToken,
 ) -> Outcome {
     if let Command::Verify(wanted) = &command {
-        verify::check(&wanted.stories, settings)?;
+        verify::check(&wanted.proof, settings)?;
     }
     let lock = match &command {
         Command::Drift => Some(lock::shared(settings, "drift")?),
@@ -140,10 +140,10 @@ async fn looking(
             let lock = lock.map_or_else(|| lock::shared(settings, "drift"), Ok)?;
             unless_stopped(&stop, drift::run(settings, &target, &lock, view, stop.clone())).await
         }
-        Command::Send(send) => send::run(send, &outputs::queue_url(settings)?, &target, view, stop).await,
+        Command::Send(send) => send::run(send, settings, &target, view, stop).await,
         Command::Verify(wanted) => {
             let _alone = lock::verification(settings)?;
-            Box::pin(verify::run(&wanted, settings, &target, view, stop)).await
+            Box::pin(verify::run(&wanted.proof, settings, &target, view, stop)).await
         }
         Command::Watch(wanted) => verify::watch(&wanted, settings, &target, view, stop).await,
         Command::Kubeconfig(wanted) => unless_stopped(&stop, kubeconfig::run(&wanted, settings, &target, view)).await,

@@ -17,6 +17,7 @@ mod images;
 mod lock;
 mod logging;
 mod memory;
+mod pace;
 mod place;
 mod progress;
 mod settings;
@@ -24,6 +25,7 @@ mod shell;
 mod signals;
 mod target;
 mod view;
+mod workloads;
 
 use std::panic::AssertUnwindSafe;
 use std::process::ExitCode;

@@ -10,6 +10,7 @@ use crate::diagnostic::{Diagnostic, Outcome};
 use crate::exit::Exit;
 use crate::place;
 use crate::view::View;
+use crate::workloads;
 
 /// The stack file that is read if none is named.
 const FILE_DEFAULT: &str = "stack.yaml";
@@ -29,6 +30,8 @@ pub(crate) struct Settings {
     pub(crate) keys: Vec<stack::Setting>,
     pub(crate) target: TargetName,
     pub(crate) time_scale: f64,
+    /// Time runs slower than by default, since the stack's periods could not be judged otherwise.
+    pub(crate) is_slowed: bool,
     /// State, evidence, reports and the local cloud's own files, of this stack on this target.
     pub(crate) folder: PathBuf,
 }
@@ -78,9 +81,12 @@ pub(crate) fn resolve(global: &Global, view: &View) -> Outcome<Settings> {
         let help = "leave out --time-scale; shorter periods in the stack file make a shorter story";
         return Err(vec![Diagnostic::error(text).help(help).exit(Exit::Usage)]);
     }
-    let time_scale = global.time_scale.unwrap_or(if is_real_time { 1.0 } else { TIME_SCALE_DEFAULT });
+    let time_scale = global
+        .time_scale
+        .unwrap_or_else(|| if is_real_time { 1.0 } else { workloads::time_scale(&stack, TIME_SCALE_DEFAULT) });
+    let is_slowed = global.time_scale.is_none() && !is_real_time && time_scale < TIME_SCALE_DEFAULT;
     let file = text.is_some().then(|| PathBuf::from(name));
-    Ok(Settings { stack, file, keys: settings, target: global.target, time_scale, folder })
+    Ok(Settings { stack, file, keys: settings, target: global.target, time_scale, is_slowed, folder })
 }
 
 /// One folder a stack and target: a state of the local cloud must never be taken for one of AWS.

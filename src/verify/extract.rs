@@ -98,6 +98,12 @@ pub(crate) fn event_time(value: &Value) -> Option<jiff::Timestamp> {
         .find_map(|pointer| value.pointer(pointer)?.as_str()?.parse().ok())
 }
 
+/// Whether a Deployment's container is told to be Sluice's own consumer, which is this program as `worker`.
+pub(crate) fn runs_the_sample(deployment: &Value) -> bool {
+    let containers = list(deployment, "/spec/template/spec/containers");
+    containers.iter().any(|one| list(one, "/command").is_empty() && text(one, "/args/0") == "worker")
+}
+
 /// A label selector for the pods of a Deployment, in the form of a query.
 pub(crate) fn selector(deployment: &Value) -> Option<String> {
     let labels = deployment.pointer("/spec/selector/matchLabels")?.as_object()?;
@@ -115,6 +121,16 @@ mod tests {
         let fact = deployment(&json!({"spec": {"replicas": 2}, "status": {"replicas": 1}}));
         assert_eq!(fact, Fact::Deployment(Replicas { desired: 2, current: 1, ready: 0 }));
         assert!(matches!(deployment(&json!({})), Fact::Failure { .. }));
+    }
+
+    #[test]
+    fn the_sample_is_what_the_deployment_runs_as_worker() {
+        let deployment = |container: Value| json!({"spec": {"template": {"spec": {"containers": [container]}}}});
+        assert!(runs_the_sample(&deployment(json!({"image": "sluice", "args": ["worker", "--work-seconds=20"]}))));
+        assert!(!runs_the_sample(&deployment(
+            json!({"image": "amazon/aws-cli", "command": ["/bin/sh"], "args": ["worker"]})
+        )));
+        assert!(!runs_the_sample(&deployment(json!({"image": "mycorp/consumer"}))) && !runs_the_sample(&json!({})));
     }
 
     #[test]

@@ -76,6 +76,14 @@ pub async fn watch(settings: Settings, live: UnboundedSender<Record>, stop: Canc
     writer.finish().await
 }
 
+/// Whose program works on the messages: the sample only if it is declared, and the Deployment still runs it.
+pub async fn consumer(settings: &Settings) -> Result<Consumer> {
+    if settings.consumer == Consumer::Own {
+        return Ok(Consumer::Own);
+    }
+    observe::runs_the_sample(settings).await.map(|sample| if sample { Consumer::Sample } else { Consumer::Own })
+}
+
 /// The causal timeline of a recorded run.
 pub fn explain(evidence: &Evidence) -> Timeline {
     Timeline::of(&evidence.records, evidence.header.time_scale, evidence.sending())

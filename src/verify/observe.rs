@@ -12,6 +12,7 @@ use kube::api::DynamicObject;
 use kube::core::{ApiResource, GroupVersionKind};
 use tokio::task::JoinSet;
 
+use crate::error::{Error, Result};
 use crate::extract;
 use crate::fact::Source;
 use crate::recorder::Recorder;
@@ -81,6 +82,19 @@ impl Observer {
             group(Source::OperatorPods, Source::OperatorLog, &names.operator_namespace, &names.operator_deployment),
         ]
     }
+}
+
+/// Whether the workload's Deployment runs Sluice's own consumer: it may have been replaced by another one of its name.
+pub(crate) async fn runs_the_sample(settings: &Settings) -> Result<bool> {
+    let names = &settings.names;
+    let resource = ApiResource::from_gvk(&GroupVersionKind::gvk("apps", "v1", "Deployment"));
+    let api: Api<DynamicObject> = Api::namespaced_with(settings.client.clone(), &names.namespace, &resource);
+    let read = api.get(&names.deployment).await;
+    let deployment = read.map_err(|error| Error::Cluster {
+        what: format!("Deployment {}/{}", names.namespace, names.deployment),
+        reason: words(&error),
+    })?;
+    Ok(extract::runs_the_sample(&deployment.data))
 }
 
 /// What the API server or the client says, in one line.

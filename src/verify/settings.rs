@@ -155,6 +155,18 @@ impl Scaling {
         u32::try_from(wanted).unwrap_or(u32::MAX).clamp(self.min_replicas.max(1), self.max_replicas.max(1))
     }
 
+    /// The largest time scale at which window and cooldown can be told from none, with half of what the scale's own
+    /// inexactness could take left over; nothing where no scale shows a period, or none is asked for.
+    pub fn time_scale_max(&self) -> Option<f64> {
+        // Reads are 5 s apart up to a scale of 50.
+        const CADENCE: f64 = 5.0;
+        let window = self.window_seconds as f64 - HPA_SYNC_SECONDS as f64 - CADENCE;
+        let cooldown = self.cooldown_seconds as f64 - self.polling_seconds as f64 - CADENCE;
+        let fitting =
+            [window, cooldown].into_iter().filter(|rest| *rest > 1.0).map(|rest| (rest / 2.0).floor().max(1.0));
+        fitting.reduce(f64::min)
+    }
+
     /// How many messages call for the maximum until it is reached: what fills it, and what is worked on meanwhile by the
     /// replicas that are there already, `parallelism` messages each at a time, `work_seconds` of the system a message.
     ///

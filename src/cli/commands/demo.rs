@@ -8,7 +8,7 @@ use provision::Lock;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-use crate::arguments::{Demo, Global, Programs, Up, Verify};
+use crate::arguments::{Demo, Global, Programs, Up};
 use crate::commands::{down, up, verify};
 use crate::diagnostic::{Diagnostic, Outcome};
 use crate::exit::Exit;
@@ -26,9 +26,8 @@ pub(crate) async fn run(
     view: &View,
     stop: CancellationToken,
 ) -> Outcome {
-    let Demo { verify: wanted, images } = wanted;
-    verify::check(&wanted.stories, settings)?;
-    let images = images::resolve(settings, &images.run, true, view)?;
+    verify::check(&wanted.proof, settings)?;
+    let images = images::resolve(settings, &wanted.images.run, true, view)?;
     // Held through all three parts: nobody takes the stack down under the verification.
     let lock = lock::exclusive(settings, "demo")?;
     let target = target::open(settings, global, Missing::Start).await?;
@@ -70,7 +69,7 @@ pub(crate) async fn run(
 
 /// Up and verify. `begun` is set when the first change is about to be made.
 async fn prove(
-    wanted: &Verify,
+    wanted: &Demo,
     settings: &Settings,
     target: &Target,
     lock: &Lock,
@@ -85,7 +84,7 @@ async fn prove(
         return Ok(raised);
     }
     view.tell(Tone::Strong, "\n2/3  Verify");
-    Box::pin(verify::run(wanted, settings, target, view, stop)).await
+    Box::pin(verify::run(&wanted.proof, settings, target, view, stop)).await
 }
 
 /// A panic is a bug, and no reason to leave a stack up.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use provision::{Address, State, store};
 use serde_json::json;
-use stack::Stack;
+use stack::{Stack, Workload};
 
 use crate::arguments::Outputs;
 use crate::assembly;
@@ -45,9 +45,9 @@ pub(crate) fn state(settings: &Settings) -> Outcome<State> {
     })
 }
 
-/// The queue's URL of the stack's first workload, as recorded.
-pub(crate) fn queue_url(settings: &Settings) -> Outcome<String> {
-    let address = assembly::queue_address(&settings.stack.workloads[0].name);
+/// The URL of a workload's queue, as recorded.
+pub(crate) fn queue_url(workload: &Workload, settings: &Settings) -> Outcome<String> {
+    let address = assembly::queue_address(&workload.name);
     recorded(&state(settings)?, &address, "url").ok_or_else(|| {
         let text = format!("the state records no {address}");
         preflight(Diagnostic::error(text).help("bring it up with `sluice up`"))
@@ -64,7 +64,8 @@ fn account_id(state: &State) -> String {
     arn.split(':').nth(4).unwrap_or_default().to_owned()
 }
 
-/// The tutorial's four (queue URL and three role ARNs) and what clients need besides, as far as they exist.
+/// The tutorial's four (queue URL and three role ARNs), the same of every workload by its name, and what clients need besides,
+/// as far as they exist. `queue_url` is that of the stack's first workload.
 pub(crate) fn of(stack: &Stack, account_id: &str, state: &State) -> BTreeMap<String, String> {
     let names = stack.names();
     let role = |label: &str| recorded(state, &Address::new("aws_iam_role", label), "arn");
@@ -73,7 +74,6 @@ pub(crate) fn of(stack: &Stack, account_id: &str, state: &State) -> BTreeMap<Str
     let mut outputs = vec![
         ("queue_url".to_owned(), recorded(state, &assembly::queue_address(first), "url")),
         ("keda_operator_role_arn".to_owned(), role("keda_operator")),
-        ("myapp_role_arn".to_owned(), role(&assembly::role_label(first))),
         ("sqs_scaler_role_arn".to_owned(), role("sqs_scaler")),
         ("account_id".to_owned(), Some(account_id.to_owned())),
         ("region".to_owned(), Some(stack.region.clone())),
@@ -81,9 +81,10 @@ pub(crate) fn of(stack: &Stack, account_id: &str, state: &State) -> BTreeMap<Str
         ("cluster_endpoint".to_owned(), cluster("endpoint")),
         ("oidc_issuer".to_owned(), cluster("issuer")),
     ];
-    for workload in stack.workloads.iter().skip(1) {
+    for workload in &stack.workloads {
         let url = recorded(state, &assembly::queue_address(&workload.name), "url");
         outputs.push((format!("queue_url_{}", workload.name), url));
+        outputs.push((format!("{}_role_arn", workload.name), role(&assembly::role_label(&workload.name))));
     }
     outputs.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
 }

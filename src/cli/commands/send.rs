@@ -7,22 +7,27 @@ use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use crate::arguments::Send;
+use crate::commands::outputs;
 use crate::diagnostic::{Diagnostic, Outcome, one};
 use crate::exit::Exit;
+use crate::settings::Settings;
 use crate::target::Target;
 use crate::view::{Tone, View};
+use crate::workloads;
 
 /// Messages in one request to the queue.
 const BATCH: usize = 10;
 
 pub(crate) async fn run(
     wanted: Send,
-    queue_url: &str,
+    settings: &Settings,
     target: &Target,
     view: &View,
     stop: CancellationToken,
 ) -> Outcome {
     let pause = pause(wanted.rate)?;
+    let workload = workloads::one(&settings.stack, wanted.workload.as_ref())?;
+    let queue_url = &outputs::queue_url(workload, settings)?;
     let queue = Queue::new(&target.session, queue_url);
     let bodies: Vec<String> = (1..=wanted.count).map(|n| wanted.body.replace("{n}", &n.to_string())).collect();
     let mut sent = 0;
@@ -39,8 +44,13 @@ pub(crate) async fn run(
         sent += ids.len();
         view.event("sent", json!({ "message_ids": ids }));
     }
-    let text = format!("Sent {sent} of {} messages to {queue_url}", wanted.count);
-    view.fact("send_summary", json!({ "sent": sent, "queue_url": queue_url }), Tone::Plain, text);
+    let text = format!("Sent {sent} of {} messages to {queue_url} (workload {})", wanted.count, workload.name);
+    view.fact(
+        "send_summary",
+        json!({ "sent": sent, "workload": workload.name, "queue_url": queue_url }),
+        Tone::Plain,
+        text,
+    );
     if sent == bodies.len() {
         return Ok(Exit::Done);
     }

@@ -12,6 +12,7 @@ use crate::commands::{image, kubeconfig, outputs};
 use crate::diagnostic::{Diagnostic, Outcome, Severity, preflight};
 use crate::engine::{Engine, approved};
 use crate::exit::Exit;
+use crate::pace;
 use crate::settings::Settings;
 use crate::target::{self, Target};
 use crate::view::{Tone, View};
@@ -28,6 +29,7 @@ pub(crate) async fn run(
 ) -> Outcome {
     check_subnets(settings, target)?;
     check_image(settings, target, wanted.push)?;
+    pace::say_of_stack(settings, target, view);
     for text in &target.left_out {
         view.fact("left_out", json!({ "text": text }), Tone::Dim, format!("Not in this plan: {text}"));
     }

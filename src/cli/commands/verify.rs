@@ -1,53 +1,63 @@
 //! `sluice verify`: live through stories, judge the evidence, write the reports. Also `sluice watch` and `sluice explain`,
 //! which look at the same things.
 
+mod subject;
+
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clock::Clock;
-use indexmap::IndexMap;
+use futures::future::{join_all, try_join_all};
 use serde_json::json;
+use stack::Workload;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
-use verify::{Evidence, Names, Picture, Record, Report, Scaling, Story};
+use verify::{Consumer, Evidence, Picture, Record, Report, Reports, Story};
 
-use crate::arguments::{Explain, Verify, Watch};
-use crate::commands::outputs;
+use crate::arguments::{Explain, Proof, Watch};
 use crate::diagnostic::{Diagnostic, Outcome, one, preflight};
-use crate::engine;
 use crate::exit::Exit;
+use crate::pace;
 use crate::settings::Settings;
 use crate::target::{self, Target};
 use crate::view::{Tone, View};
+use crate::workloads;
 
 /// Real time between two looks whether a stack that is watched is still there.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
+/// Runs each story on each workload; one report for all.
 pub(crate) async fn run(
-    wanted: &Verify,
+    wanted: &Proof,
     settings: &Settings,
     target: &Target,
     view: &View,
     stop: CancellationToken,
 ) -> Outcome {
-    let mut worst = Exit::Done;
-    for story in check(&wanted.stories, settings)? {
-        let looking = self::settings(settings, target, wanted.messages as usize).await?;
-        let evidence = looking.evidence.clone();
-        let (records, told) = tell(view);
-        let report = Box::pin(verify::run(looking, story, Some(records), stop.clone())).await;
+    let (stories, workloads) = check(wanted, settings)?;
+    let (mut reports, mut evidence) = (Vec::new(), Vec::new());
+    let several = workloads.len() > 1;
+    for (workload, story) in workloads.iter().flat_map(|workload| stories.iter().map(move |story| (*workload, *story)))
+    {
+        let subject = subject::settings_for_run(workload, wanted.messages, settings, target).await?;
+        if subject.consumer == Consumer::Own {
+            pace::say(std::iter::once(workload), target.clock.scale(), view);
+        }
+        let path = subject.evidence.clone();
+        let label = if several { workload.name.as_str() } else { "" };
+        let (records, told) = tell(view, label);
+        let report = Box::pin(verify::run(subject, story, Some(records), stop.clone())).await;
         told.await;
         let report = report.map_err(one)?;
         if let Some(step) = &report.interrupted_in {
-            return Err(interrupted(story, step, &evidence));
+            return Err(interrupted(story, step, &path));
         }
-        publish(&report, &evidence, settings, view)?;
-        if !report.is_pass() {
-            worst = Exit::VerificationFailed;
-        }
+        show(&report, view);
+        reports.push(report);
+        evidence.push(path);
     }
-    Ok(worst)
+    publish(reports, &evidence, settings, view)
 }
 
 /// A run that a person ended proves nothing: it is not published, so that the report of the last whole run stays.
@@ -58,13 +68,23 @@ fn interrupted(story: Story, step: &str, evidence: &Path) -> Vec<Diagnostic> {
     vec![Diagnostic::interrupted(text).help(help)]
 }
 
-/// What can be known to fail before anything is made or sent: the stories, and the places for evidence and report.
-pub(crate) fn check(stories: &[String], settings: &Settings) -> Outcome<Vec<Story>> {
-    let stories = self::stories(stories)?;
+/// What can be known to fail before anything is made or sent: the stories, the workloads, and the places for evidence and
+/// report.
+pub(crate) fn check<'a>(wanted: &Proof, settings: &'a Settings) -> Outcome<(Vec<Story>, Vec<&'a Workload>)> {
+    let stories = self::stories(&wanted.stories)?;
+    let workloads = workloads::chosen(&settings.stack, &wanted.workloads)?;
+    if let Some(workload) = workloads.iter().find(|workload| workload.scaling.min_replicas > 0) {
+        let text = format!(
+            "the story begins and ends at 0 replicas, and {} has at least {}",
+            workload.name, workload.scaling.min_replicas
+        );
+        let help = "set its minReplicaCount to 0, or choose others with --workload";
+        return Err(one(Diagnostic::error(text).help(help).exit(Exit::Usage)));
+    }
     for folder in [settings.evidence(), settings.report()] {
         can_write(&folder)?;
     }
-    Ok(stories)
+    Ok((stories, workloads))
 }
 
 /// Tries to write into the folder, or into the nearest one above it that exists. Nothing stays of it.
@@ -82,8 +102,8 @@ fn can_write(folder: &Path) -> Outcome<()> {
 /// Judges a recorded run again; needs nothing that is up.
 pub(crate) fn judge(evidence: &Path, settings: &Settings, view: &View) -> Outcome {
     let report = verify::judge(evidence).map_err(one)?;
-    publish(&report, evidence, settings, view)?;
-    Ok(if report.is_pass() { Exit::Done } else { Exit::VerificationFailed })
+    show(&report, view);
+    publish(vec![report], &[evidence.to_owned()], settings, view)
 }
 
 pub(crate) async fn watch(
@@ -93,9 +113,15 @@ pub(crate) async fn watch(
     view: &View,
     stop: CancellationToken,
 ) -> Outcome {
-    let looking = self::settings(settings, target, 0).await?;
-    let (records, told) = tell(view);
+    let workloads = workloads::chosen(&settings.stack, &watch.workloads)?;
     let end = CancellationToken::new();
+    let (mut looks, mut told) = (Vec::new(), Vec::new());
+    for workload in &workloads {
+        let subject = subject::settings(workload, settings, target).await?;
+        let (records, shown) = tell(view, if workloads.len() > 1 { &workload.name } else { "" });
+        looks.push(verify::watch(subject, records, end.clone()));
+        told.push(shown);
+    }
     let seconds = async {
         match watch.seconds {
             Some(seconds) => Clock::real().sleep(Duration::from_secs(seconds)).await,
@@ -103,7 +129,7 @@ pub(crate) async fn watch(
         }
     };
     let outcome = {
-        let mut looking = std::pin::pin!(verify::watch(looking, records, end.clone()));
+        let mut looking = std::pin::pin!(try_join_all(looks));
         let ended = tokio::select! {
             biased;
             () = stop.cancelled() => Err(vec![Diagnostic::interrupted("nothing is watched any more")]),
@@ -111,13 +137,13 @@ pub(crate) async fn watch(
             // Who looked has seen enough, as with `| head`.
             () = View::deserted() => Ok(Exit::Done),
             gone = gone(settings) => Err(gone),
-            failed = &mut looking => return failed.map(|()| Exit::Done).map_err(one),
+            failed = &mut looking => return failed.map(|_| Exit::Done).map_err(one),
         };
         end.cancel();
         looking.await.map_err(one)?;
         ended
     };
-    told.await;
+    join_all(told).await;
     outcome
 }
 
@@ -134,8 +160,11 @@ async fn gone(settings: &Settings) -> Vec<Diagnostic> {
 pub(crate) async fn explain(explain: &Explain, settings: &Settings, target: Option<&Target>, view: &View) -> Outcome {
     let timeline = match (&explain.evidence, target) {
         (Some(path), _) => verify::explain(&Evidence::load(path).map_err(one)?),
-        (None, Some(target)) => verify::explain_now(self::settings(settings, target, 0).await?).await.map_err(one)?,
-        (None, None) => verify::explain(&Evidence::load(&newest(settings)?).map_err(one)?),
+        (None, Some(target)) => {
+            let workload = workloads::one(&settings.stack, explain.workload.as_ref())?;
+            verify::explain_now(subject::settings(workload, settings, target).await?).await.map_err(one)?
+        }
+        (None, None) => verify::explain(&newest(settings, explain.workload.as_ref())?),
     };
     view.event("explanation", json!({ "timeline": timeline.json() }));
     for line in timeline.lines() {
@@ -156,65 +185,18 @@ fn stories(names: &[String]) -> Outcome<Vec<Story>> {
     names.iter().map(find).collect()
 }
 
-/// What verification needs to know about the first workload.
-async fn settings(settings: &Settings, target: &Target, messages: usize) -> Outcome<verify::Settings> {
-    let queue_url = outputs::queue_url(settings)?;
-    let workload = &settings.stack.workloads[0];
-    let scaling = &workload.scaling;
-    let cloud = std::sync::Arc::new(aws::resources::Cloud::new(
-        &target.session,
-        &settings.stack.name,
-        "verify",
-        "",
-        &std::collections::BTreeMap::new(),
-    ));
-    let client = engine::connection(settings, target, &cloud).client().await.map_err(one)?;
-    let stamp = target.clock.now().strftime("%Y%m%dT%H%M%S%3fZ");
-    Ok(verify::Settings {
-        session: target.session.clone(),
-        client,
-        queue_url,
-        dead_letter_queue_url: None,
-        names: Names {
-            operator_namespace: settings.stack.operator.namespace.clone(),
-            ..Names::usual(&workload.namespace, &workload.name)
-        },
-        scaling: Scaling {
-            polling_seconds: scaling.polling_interval_seconds.into(),
-            cooldown_seconds: scaling.cooldown_period_seconds.into(),
-            window_seconds: scaling.scale_down_window_seconds.into(),
-            min_replicas: scaling.min_replicas,
-            max_replicas: scaling.max_replicas,
-            queue_length: scaling.queue_length,
-        },
-        messages,
-        evidence: settings.evidence().join(format!("{stamp}.jsonl")),
-        stack: settings.stack.name.clone(),
-        environment: environment(settings, target),
-        limits: target.limits.clone(),
-        seed: None,
-        denials: target.denials.clone(),
-        clock: target.clock.clone(),
-    })
+/// Shows the verdict on one run.
+fn show(report: &Report, view: &View) {
+    view.event("verdicts", json!({ "report": report }));
+    for line in report.lines() {
+        let tone = if line.contains("FAIL") || line.contains(": fail") { Tone::Bad } else { Tone::Plain };
+        view.tell(tone, line);
+    }
 }
 
-fn environment(settings: &Settings, target: &Target) -> IndexMap<String, String> {
-    let stack = &settings.stack;
-    let facts = [
-        ("target", format!("{:?}", settings.target).to_lowercase()),
-        ("region", stack.region.clone()),
-        ("account", target.account_id.clone()),
-        ("caller", target.caller_arn.clone()),
-        ("cluster", stack.cluster.name.clone()),
-        ("kubernetes", stack.cluster.version.clone()),
-        ("time scale", format!("{}", target.clock.scale())),
-        ("sluice", env!("CARGO_PKG_VERSION").to_owned()),
-    ];
-    facts.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
-}
-
-/// Writes report.json, junit.xml and report.html, and shows the verdict.
-fn publish(report: &Report, evidence: &Path, settings: &Settings, view: &View) -> Outcome<()> {
+/// Writes report.json, junit.xml and report.html of all runs.
+fn publish(reports: Vec<Report>, evidence: &[PathBuf], settings: &Settings, view: &View) -> Outcome {
+    let Some(report) = Reports::of(reports) else { return Ok(Exit::VerificationFailed) };
     let folder = settings.report();
     let html = stack::render("report.html", &report.html_context().map_err(one)?).map_err(one)?;
     let texts = [
@@ -233,45 +215,50 @@ fn publish(report: &Report, evidence: &Path, settings: &Settings, view: &View) -
         let written = std::fs::write(&beside, text).and_then(|()| std::fs::rename(&beside, &path));
         written.map_err(|error| failed(&path, &error))?;
     }
-    view.event("verdicts", json!({ "report": report }));
-    for line in report.lines() {
-        let tone = if line.contains("FAIL") || line.contains(": fail") { Tone::Bad } else { Tone::Plain };
-        view.tell(tone, line);
-    }
-    let shown = json!({ "evidence": evidence, "report": folder });
-    view.fact(
-        "report",
-        shown,
-        Tone::Dim,
-        format!("Evidence {}\nReport   {}", evidence.display(), folder.join("report.html").display()),
-    );
-    Ok(())
+    let last = evidence.last();
+    let shown = json!({ "evidence": last, "evidence_of_all": evidence, "report": folder });
+    let files: Vec<_> = evidence.iter().map(|path| format!("Evidence {}", path.display())).collect();
+    let text = format!("{}\nReport   {}", files.join("\n"), folder.join("report.html").display());
+    view.fact("report", shown, Tone::Dim, text);
+    Ok(if report.is_pass() { Exit::Done } else { Exit::VerificationFailed })
 }
 
-/// The newest recorded run of the stack.
-fn newest(settings: &Settings) -> Outcome<PathBuf> {
+/// The newest recorded run of the stack, or of one of its workloads.
+fn newest(settings: &Settings, workload: Option<&String>) -> Outcome<Evidence> {
     let entries = std::fs::read_dir(settings.evidence()).into_iter().flatten().flatten();
-    // File names are times, so the last name is the newest run.
-    let files = entries.map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|end| end == "jsonl"));
-    files.max().ok_or_else(|| {
-        let text = format!("nothing is up and there is no evidence in {}", settings.evidence().display());
-        preflight(Diagnostic::error(text).help("run `sluice demo`, or `sluice up` and `sluice verify`"))
-    })
+    let is_evidence = |path: &PathBuf| path.extension().is_some_and(|end| end == "jsonl");
+    let mut files: Vec<_> = entries.map(|entry| entry.path()).filter(is_evidence).collect();
+    // File names begin with times, so the last name is the newest run.
+    files.sort();
+    for file in files.iter().rev() {
+        let evidence = Evidence::load(file).map_err(one)?;
+        if workload.is_none_or(|name| evidence.header.workload.ends_with(&format!("/{name}"))) {
+            return Ok(evidence);
+        }
+    }
+    let whose = workload.map_or_else(String::new, |name| format!(" of {name}"));
+    let text = format!("nothing is up and there is no evidence{whose} in {}", settings.evidence().display());
+    Err(preflight(Diagnostic::error(text).help("run `sluice demo`, or `sluice up` and `sluice verify`")))
 }
 
-/// A channel for records, and the task that shows them until it is closed.
-fn tell(view: &View) -> (mpsc::UnboundedSender<Record>, impl Future<Output = ()> + use<>) {
+/// A channel for records, and the task that shows them until it is closed, each line with the label if there is one.
+fn tell(view: &View, label: &str) -> (mpsc::UnboundedSender<Record>, impl Future<Output = ()> + use<>) {
     let (sender, mut records) = mpsc::unbounded_channel::<Record>();
     let view = view.clone();
+    let (workload, label) = if label.is_empty() {
+        (serde_json::Value::Null, String::new())
+    } else {
+        (label.into(), format!("{label:<10} "))
+    };
     let task = tokio::spawn(async move {
         let (mut picture, mut shown) = (Picture::default(), String::new());
         while let Some(record) = records.recv().await {
             picture.apply(&record);
-            view.event("observation", json!({ "record": record }));
+            view.event("observation", json!({ "workload": workload, "record": record }));
             let line = line(&picture);
             if line != shown {
                 let time = record.time.strftime("%H:%M:%S%.1f").to_string();
-                view.line(format!("{}  {line}", view.dress(Tone::Dim, &time)));
+                view.line(format!("{}  {label}{line}", view.dress(Tone::Dim, &time)));
                 shown = line;
             }
         }
