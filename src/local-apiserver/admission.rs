@@ -1,10 +1,14 @@
 //! Between a decoded object and the store: defaults, validation, and the admission plugins.
 
+pub(crate) mod amount;
 mod basis;
 pub(crate) mod defaults;
+mod limit_range;
 pub(crate) mod names;
 pub(crate) mod pod;
+mod pod_resources;
 pub(crate) mod quantity;
+pub(crate) mod quota;
 pub(crate) mod schema;
 pub(crate) mod services;
 pub(crate) mod validation;
@@ -76,11 +80,16 @@ pub(crate) fn admit(
         errors.extend(crd::definition::check(object));
         crd::establish(asked.cluster, object);
     }
-    if errors.is_empty() {
-        return Ok(());
+    if !errors.is_empty() {
+        let name = object["metadata"]["name"].as_str().unwrap_or_default();
+        return Err(Status::invalid(&resource.group, &resource.kind, name, &errors));
     }
-    let name = object["metadata"]["name"].as_str().unwrap_or_default();
-    Err(Status::invalid(&resource.group, &resource.kind, name, &errors))
+    let limited = resource.custom.is_none()
+        && ((resource.kind == "Pod" && operation == Operation::Create) || resource.kind == "PersistentVolumeClaim");
+    if limited {
+        limit_range::check(asked, object)?;
+    }
+    quota::check(asked, old, object)
 }
 
 /// Nothing is created of a kind that is going, or gone since it was looked up.

@@ -5,7 +5,7 @@ mod roles;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use clock::Clock;
 use serde_json::Value;
@@ -38,6 +38,8 @@ pub(crate) struct Cluster {
     pub(crate) ca_pem: String,
     pub(crate) pods_dir: PathBuf,
     pub(crate) port: u16,
+    /// Held by who makes an object where a quota counts, so that two do not take the same last place.
+    pub(crate) quota_turn: Mutex<()>,
     access: RwLock<Arc<Vec<Access>>>,
     custom: RwLock<Custom>,
 }
@@ -100,6 +102,7 @@ impl Cluster {
             version,
             ca_pem,
             pods_dir,
+            quota_turn: Mutex::default(),
             access: RwLock::default(),
             custom: RwLock::default(),
         })

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::limit_range;
 use crate::handlers::Asked;
 use crate::status::Status;
 
@@ -45,6 +46,7 @@ pub(crate) fn admit(asked: &Asked<'_>, pod: &mut Value) -> Result<(), Status> {
     if pod["spec"]["imagePullSecrets"].is_null() && account["imagePullSecrets"].is_array() {
         pod["spec"]["imagePullSecrets"] = account["imagePullSecrets"].clone();
     }
+    limit_range::fill_in(asked, pod);
     prioritise(asked, pod)?;
     // A pod gets at least a second to end.
     if pod["spec"]["terminationGracePeriodSeconds"].as_i64().is_some_and(|seconds| seconds < 0) {
@@ -190,7 +192,8 @@ fn tolerate(pod: &mut Value) {
     }
 }
 
-fn qos(spec: &Value) -> &'static str {
+/// The quality of service class that a pod's spec gives it.
+pub(super) fn qos(spec: &Value) -> &'static str {
     let containers: Vec<&Value> = spec["containers"].as_array().into_iter().flatten().collect();
     let amounts = |container: &Value, field: &str, name: &str| container["resources"][field][name].clone();
     let empty = containers.iter().all(|c| c["resources"]["requests"].is_null() && c["resources"]["limits"].is_null());

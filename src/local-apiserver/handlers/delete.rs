@@ -106,7 +106,9 @@ pub(crate) fn remove(asked: &Asked<'_>, options: &Value) -> Result<Outcome, Stat
         let gone = at_once || write::is_over(asked, &new);
         let stored = if at_once {
             // Nothing waits, so nothing is marked: the last state is the one that everybody has seen.
-            asked.cluster.store.remove(&asked.resource.shelf(), &old, (*old).clone()).ok()
+            let last = asked.cluster.store.remove(&asked.resource.shelf(), &old, (*old).clone()).ok();
+            admission::quota::refresh(asked.cluster, &asked.target.namespace);
+            last
         } else {
             write::settle(asked, &old, new)
         };

@@ -121,6 +121,7 @@ fn insert(
             meta::metadata(&mut object).insert("name".to_owned(), generated(&generate).into());
         }
         let basis = Basis::of(asked);
+        let turn = admission::quota::turn(asked);
         admission::admit(asked, Operation::Create, None, &mut object)?;
         size::check(resource, &object)?;
         let name = object["metadata"]["name"].as_str().unwrap_or_default().to_owned();
@@ -128,8 +129,14 @@ fn insert(
             return Ok(std::sync::Arc::new(object));
         }
         let shelf = resource.shelf();
-        match cluster.store.insert_if(&shelf, &asked.target.namespace, &name, object, |view| basis.holds(view)) {
-            Ok(stored) => return Ok(stored),
+        let namespace = &asked.target.namespace;
+        let inserted = cluster.store.insert_if(&shelf, namespace, &name, object, |view| basis.holds(view));
+        drop(turn);
+        match inserted {
+            Ok(stored) => {
+                admission::quota::refresh(cluster, namespace);
+                return Ok(stored);
+            }
             // What was admitted is not what is true now.
             Err(Stale::Changed) => {}
             Err(_) if !named => {}
@@ -279,6 +286,9 @@ pub(crate) fn settle(asked: &Asked<'_>, old: &Object, new: Value) -> Option<Obje
     } else {
         asked.cluster.store.replace(&shelf, old, new)
     };
+    if written.is_ok() {
+        admission::quota::refresh(asked.cluster, &asked.target.namespace);
+    }
     // Whoever lost against another write, a deletion among them, reads again.
     written.ok()
 }

@@ -103,12 +103,13 @@ async fn kubectl_does_not_conflict_with_its_own_client_side_apply() {
 async fn a_status_is_owned_apart_and_brings_no_managers_along() {
     let server = server();
     let client = admin(&server);
-    let quotas = "/api/v1/namespaces/default/resourcequotas";
-    let quota = json!({"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "q"}, "spec": {"hard": {"pods": "1"}}});
-    let mut made = client.create(&format!("{quotas}?fieldManager=maker"), &quota).await.unwrap();
-    made["status"] = json!({"hard": {"pods": "1"}, "used": {"pods": "0"}});
+    let budgets = "/apis/policy/v1/namespaces/default/poddisruptionbudgets";
+    let budget = json!({"apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "metadata": {"name": "b"},
+        "spec": {"minAvailable": 1, "selector": {"matchLabels": {"a": "b"}}}});
+    let mut made = client.create(&format!("{budgets}?fieldManager=maker"), &budget).await.unwrap();
+    made["status"]["currentHealthy"] = 2.into();
     made["metadata"]["managedFields"] = json!([{}]);
-    let after = client.update(&format!("{quotas}/q/status?fieldManager=keeper"), &made).await.unwrap();
+    let after = client.update(&format!("{budgets}/b/status?fieldManager=keeper"), &made).await.unwrap();
     let entries = &after["metadata"]["managedFields"];
     assert_eq!(named(&after), [("keeper", "Update"), ("maker", "Update")]);
     assert_eq!((&entries[0]["subresource"], &entries[1]["subresource"]), (&json!("status"), &Value::Null));

@@ -192,7 +192,7 @@ mod tests {
 
     use super::*;
 
-    fn refusals(rule: Value) -> Vec<String> {
+    fn refusals(rule: &Value) -> Vec<String> {
         let inner = json!({"type": "object", "x-kubernetes-validations": [rule], "properties": {
             "a": {"type": "integer"}, "b": {"type": "string"}, "m": {"type": "object", "additionalProperties": {"type": "integer"}},
             "l": {"type": "array", "items": {"type": "object", "properties": {"x": {"type": "integer"}}}},
@@ -203,7 +203,7 @@ mod tests {
     }
 
     fn refused(source: &str) -> String {
-        refusals(json!({"rule": source})).join("; ")
+        refusals(&json!({"rule": source})).join("; ")
     }
 
     #[test]
@@ -268,7 +268,7 @@ mod tests {
             (json!({"rule": "true", "messageExpression": "1"}), "messageExpression must evaluate to a string"),
             (json!({"rule": "true", "optionalOldSelf": true}), "may not be set if oldSelf is not used in rule"),
         ] {
-            let found = refusals(rule.clone()).join("; ");
+            let found = refusals(&rule).join("; ");
             assert!(found.contains(why), "{rule}: {found}");
         }
         let schema = json!({"type": "object", "properties": {"l": {"type": "array", "items": {

@@ -1,0 +1,163 @@
+//! LimitRanges: what containers get that name no amounts, and what pods and claims may ask for.
+//!
+//! Source: the LimitRanger plugin of Kubernetes.
+
+use serde_json::{Map, Value, json};
+
+use super::amount::Amount;
+use super::pod_resources::{Amounts, amounts, of_pod};
+use crate::handlers::Asked;
+use crate::status::Status;
+use crate::store::Object;
+
+const ANNOTATION: &str = "kubernetes.io/limit-ranger";
+
+fn ranges(asked: &Asked<'_>) -> Vec<Object> {
+    asked.cluster.store.list("limitranges", Some(&asked.target.namespace)).0
+}
+
+fn limits(range: &Value) -> impl Iterator<Item = &Value> {
+    range["spec"]["limits"].as_array().into_iter().flatten()
+}
+
+/// Fills in what the containers of a new pod do not name.
+pub(super) fn fill_in(asked: &Asked<'_>, pod: &mut Value) {
+    for range in ranges(asked) {
+        let mut said = Vec::new();
+        let mut defaults: [Map<String, Value>; 2] = Default::default();
+        for limit in limits(&range).filter(|limit| limit["type"] == "Container") {
+            for (into, field) in defaults.iter_mut().zip(["defaultRequest", "default"]) {
+                into.extend(limit[field].as_object().cloned().unwrap_or_default());
+            }
+        }
+        for (list, what) in [("containers", "container"), ("initContainers", "init container")] {
+            for container in pod["spec"][list].as_array_mut().into_iter().flatten() {
+                let name = container["name"].as_str().unwrap_or_default().to_owned();
+                for (given, (field, noun)) in defaults.iter().zip([("requests", "request"), ("limits", "limit")]) {
+                    let set = merge(&mut container["resources"], field, given);
+                    if !set.is_empty() {
+                        said.push(format!("{} {noun} for {what} {name}", set.join(", ")));
+                    }
+                }
+            }
+        }
+        if !said.is_empty() {
+            let text = format!("LimitRanger plugin set: {}", said.join("; "));
+            pod["metadata"]["annotations"][ANNOTATION] = text.into();
+        }
+    }
+}
+
+/// The names that were set.
+fn merge(resources: &mut Value, field: &str, defaults: &Map<String, Value>) -> Vec<String> {
+    let mut set = Vec::new();
+    for (name, amount) in defaults {
+        if !resources.is_object() {
+            *resources = json!({});
+        }
+        if !resources[field].is_object() {
+            resources[field] = json!({});
+        }
+        if resources[field][name].is_null() {
+            resources[field][name] = amount.clone();
+            set.push(name.clone());
+        }
+    }
+    set.sort();
+    set
+}
+
+/// Refuses a pod or a claim that asks for more or less than it may.
+pub(super) fn check(asked: &Asked<'_>, object: &Value) -> Result<(), Status> {
+    let resource = &asked.resource;
+    for range in ranges(asked) {
+        let mut wrong = Vec::new();
+        for limit in limits(&range) {
+            match (limit["type"].as_str(), resource.kind.as_str()) {
+                (Some("Container"), "Pod") => {
+                    for list in ["containers", "initContainers"] {
+                        for container in object["spec"][list].as_array().into_iter().flatten() {
+                            let resources = &container["resources"];
+                            judge(limit, &amounts(&resources["requests"]), &amounts(&resources["limits"]), &mut wrong);
+                        }
+                    }
+                }
+                (Some("Pod"), "Pod") => {
+                    let spec = &object["spec"];
+                    judge(limit, &of_pod(spec, "requests"), &of_pod(spec, "limits"), &mut wrong);
+                }
+                (Some("PersistentVolumeClaim"), "PersistentVolumeClaim") => {
+                    claim(limit, &amounts(&object["spec"]["resources"]["requests"]), &mut wrong);
+                }
+                _ => {}
+            }
+        }
+        let why = match wrong.as_slice() {
+            [] => continue,
+            [only] => only.clone(),
+            many => format!("[{}]", many.join(", ")),
+        };
+        let name = object["metadata"]["name"].as_str().unwrap_or_default();
+        return Err(Status::forbidden(&resource.group, &resource.plural, name, &why));
+    }
+    Ok(())
+}
+
+fn judge(limit: &Value, requests: &Amounts, caps: &Amounts, wrong: &mut Vec<String>) {
+    let kind = limit["type"].as_str().unwrap_or_default();
+    for (name, least) in amounts(&limit["min"]) {
+        wrong.extend(too_little(kind, &name, least, requests.get(&name), caps.get(&name)));
+    }
+    for (name, most) in amounts(&limit["max"]) {
+        let rule = format!("maximum {name} usage per {kind} is {most}");
+        match (requests.get(&name), caps.get(&name)) {
+            (_, None) => wrong.push(format!("{rule}.  No limit is specified")),
+            (_, Some(cap)) if cap.thousandths > most.thousandths => wrong.push(format!("{rule}, but limit is {cap}")),
+            (Some(asked), _) if asked.thousandths > most.thousandths => {
+                wrong.push(format!("{rule}, but request is {asked}"));
+            }
+            _ => {}
+        }
+    }
+    for (name, most) in amounts(&limit["maxLimitRequestRatio"]) {
+        let rule = format!("{name} max limit to request ratio per {kind} is {most}, but");
+        let some = |amounts: &Amounts| amounts.get(&name).map_or(0, |amount| amount.thousandths);
+        let (asked, cap) = (some(requests), some(caps));
+        if asked == 0 {
+            wrong.push(format!("{rule} no request is specified or request is 0"));
+        } else if cap == 0 {
+            wrong.push(format!("{rule} no limit is specified or limit is 0"));
+        } else if cap * 1000 > most.thousandths * asked {
+            #[expect(clippy::cast_precision_loss, reason = "the ratio is only shown")]
+            let ratio = cap as f64 / asked as f64;
+            wrong.push(format!("{rule} provided ratio is {ratio:.6}"));
+        }
+    }
+}
+
+fn too_little(kind: &str, name: &str, least: Amount, asked: Option<&Amount>, cap: Option<&Amount>) -> Option<String> {
+    let rule = format!("minimum {name} usage per {kind} is {least}");
+    match (asked, cap) {
+        (None, _) => Some(format!("{rule}.  No request is specified")),
+        (Some(asked), _) if asked.thousandths < least.thousandths => Some(format!("{rule}, but request is {asked}")),
+        (_, Some(cap)) if cap.thousandths < least.thousandths => Some(format!("{rule}, but limit is {cap}")),
+        _ => None,
+    }
+}
+
+fn claim(limit: &Value, requests: &Amounts, wrong: &mut Vec<String>) {
+    let kind = "PersistentVolumeClaim";
+    for (name, least) in amounts(&limit["min"]) {
+        wrong.extend(too_little(kind, &name, least, requests.get(&name), None));
+    }
+    for (name, most) in amounts(&limit["max"]) {
+        let rule = format!("maximum {name} usage per {kind} is {most}");
+        match requests.get(&name) {
+            None => wrong.push(format!("{rule}.  No request is specified")),
+            Some(asked) if asked.thousandths > most.thousandths => {
+                wrong.push(format!("{rule}, but request is {asked}"));
+            }
+            Some(_) => {}
+        }
+    }
+}
