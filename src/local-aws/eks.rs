@@ -7,6 +7,7 @@ mod access;
 mod addon;
 mod addon_catalog;
 mod cluster;
+mod condition_keys;
 mod input;
 mod lifecycle;
 mod profile;
@@ -114,6 +115,16 @@ struct Entry {
     policies: Vec<Value>,
 }
 
+impl Cluster {
+    /// ARN and tags of a profile or addon.
+    fn part(&self, kind: &str, name: &str) -> Option<(String, Tags)> {
+        match kind {
+            "fargateprofile" => self.profiles.get(name).map(|one| (one.arn.clone(), one.tags.clone())),
+            _ => self.addons.get(name).map(|one| (one.arn.clone(), one.tags.clone())),
+        }
+    }
+}
+
 impl Store {
     fn cluster(&mut self, name: &str) -> Result<&mut Cluster, Fault> {
         self.clusters
@@ -162,6 +173,7 @@ impl Ask<'_> {
         let requested = input::tags(&self.body);
         request_tags(&mut context, &requested);
         tag_keys(&mut context, self.request.parameters("tagKeys"));
+        condition_keys::describe(&mut context, &self.body, &self.request.segments());
         // Tags that something is made with need the permission to tag it.
         let tagging = ((name.starts_with("Create") || name == "AssociateIdentityProviderConfig")
             && !requested.is_empty())
@@ -172,14 +184,20 @@ impl Ask<'_> {
         })
     }
 
-    /// As [`Self::allowed`], on a cluster or something in it: `kind/cluster/rest`.
+    /// As [`Self::allowed`], on a cluster or on the profile or addon `(kind, name)` in it.
     fn allowed_on(&self, name: &str, cluster: &str, part: Option<(&str, &str)>) -> Result<(), Fault> {
-        let prefix = format!("arn:aws:eks:{}:{}", self.cloud.region, self.cloud.account);
-        let tags = self.cloud.eks().clusters.get(cluster).map(|one| one.tags.clone()).unwrap_or_default();
-        match part {
-            None => self.allowed(name, &format!("{prefix}:cluster/{cluster}"), &tags),
-            Some((kind, rest)) => self.allowed(name, &format!("{prefix}:{kind}/{cluster}/{rest}"), &Tags::new()),
-        }
+        let (arn, tags) = {
+            let mut store = self.cloud.eks();
+            let found = store.clusters.get_mut(cluster);
+            match part {
+                None => (self.cluster_arn(cluster), found.map(|one| one.tags.clone()).unwrap_or_default()),
+                Some((kind, part)) => found.and_then(|one| one.part(kind, part)).unwrap_or_else(|| {
+                    let (region, account) = (&self.cloud.region, &self.cloud.account);
+                    (format!("arn:aws:eks:{region}:{account}:{kind}/{cluster}/{part}/*"), Tags::new())
+                }),
+            }
+        };
+        self.allowed(name, &arn, &tags)
     }
 
     fn cluster_arn(&self, name: &str) -> String {

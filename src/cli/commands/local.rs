@@ -128,8 +128,9 @@ fn status(place: &Place, view: &View) -> Outcome {
     };
     let text = format!(
         "The local cloud runs as process {}: AWS at {} (account {}, {}), time {}× as fast.\n\
+         Its AWS offers SQS, STS, IAM, EKS and tag search; what of them: {}/_sluice/operations\n\
          For aws, kubectl, boto3 and terraform:  eval \"$(sluice env)\"",
-        record.pid, record.aws_endpoint, record.account_id, record.region, record.time_scale
+        record.pid, record.aws_endpoint, record.account_id, record.region, record.time_scale, record.aws_endpoint
     );
     view.fact("local_status", json!({ "running": true, "local": record }), Tone::Plain, text);
     Ok(Exit::Done)

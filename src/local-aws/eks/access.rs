@@ -135,10 +135,15 @@ pub(super) fn call(ask: &Ask<'_>, cluster: &str, rest: &[&str]) -> Result<Value,
 }
 
 fn allowed(ask: &Ask<'_>, action: &str, cluster: &str, principal: &str) -> Result<(), Fault> {
-    let arn =
-        ask.cloud.eks().clusters.get(cluster).and_then(|one| one.entries.get(principal)).map(|entry| entry.arn.clone());
-    match arn {
-        Some(arn) => ask.allowed(action, &arn, &super::Tags::new()),
+    let found = ask
+        .cloud
+        .eks()
+        .clusters
+        .get(cluster)
+        .and_then(|one| one.entries.get(principal))
+        .map(|entry| (entry.arn.clone(), entry.tags.clone()));
+    match found {
+        Some((arn, tags)) => ask.allowed(action, &arn, &tags),
         None => ask.allowed_on(action, cluster, None),
     }
 }

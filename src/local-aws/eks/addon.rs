@@ -132,7 +132,7 @@ pub(super) fn call(ask: &Ask<'_>, cluster: &str, rest: &[&str]) -> Result<Value,
             page(ask.request, "addons", names)
         }
         (&Method::GET, [name]) => {
-            ask.allowed_on("DescribeAddon", cluster, Some(("addon", &format!("{name}/*"))))?;
+            ask.allowed_on("DescribeAddon", cluster, Some(("addon", name)))?;
             let mut store = ask.cloud.eks();
             let addon = store.cluster(cluster)?.addons.get(*name).ok_or_else(|| no_addon(name))?;
             Ok(json!({ "addon": addon.value(cluster) }))
@@ -193,7 +193,7 @@ fn create(ask: &Ask<'_>, cluster_name: &str) -> Result<Value, Fault> {
 }
 
 fn update(ask: &Ask<'_>, cluster_name: &str, name: &str) -> Result<Value, Fault> {
-    ask.allowed_on("UpdateAddon", cluster_name, Some(("addon", &format!("{name}/*"))))?;
+    ask.allowed_on("UpdateAddon", cluster_name, Some(("addon", name)))?;
     let id = new_id();
     let parts = [
         ("addonVersion", "AddonVersion"),
@@ -234,7 +234,7 @@ fn update(ask: &Ask<'_>, cluster_name: &str, name: &str) -> Result<Value, Fault>
 }
 
 fn delete(ask: &Ask<'_>, cluster_name: &str, name: &str) -> Result<Value, Fault> {
-    ask.allowed_on("DeleteAddon", cluster_name, Some(("addon", &format!("{name}/*"))))?;
+    ask.allowed_on("DeleteAddon", cluster_name, Some(("addon", name)))?;
     let mut store = ask.cloud.eks();
     let addon = store.cluster(cluster_name)?.addons.get_mut(name).ok_or_else(|| no_addon(name))?;
     addon.status = "DELETING";

@@ -57,7 +57,7 @@ pub(super) fn call(ask: &Ask<'_>, cluster: &str, rest: &[&str]) -> Result<Value,
             page(ask.request, "fargateProfileNames", names)
         }
         (&Method::GET, [name]) => {
-            ask.allowed_on("DescribeFargateProfile", cluster, Some(("fargateprofile", &format!("{name}/*"))))?;
+            ask.allowed_on("DescribeFargateProfile", cluster, Some(("fargateprofile", name)))?;
             let mut store = ask.cloud.eks();
             let profile = store.cluster(cluster)?.profiles.get(*name).ok_or_else(|| no_profile(name))?;
             Ok(json!({ "fargateProfile": profile.value(cluster) }))
@@ -170,7 +170,7 @@ fn create(ask: &Ask<'_>, cluster_name: &str) -> Result<Value, Fault> {
 }
 
 fn delete(ask: &Ask<'_>, cluster_name: &str, name: &str) -> Result<Value, Fault> {
-    ask.allowed_on("DeleteFargateProfile", cluster_name, Some(("fargateprofile", &format!("{name}/*"))))?;
+    ask.allowed_on("DeleteFargateProfile", cluster_name, Some(("fargateprofile", name)))?;
     let mut store = ask.cloud.eks();
     let cluster = store.cluster(cluster_name)?;
     if !cluster.profiles.contains_key(name) {

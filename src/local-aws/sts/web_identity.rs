@@ -10,6 +10,7 @@ use super::assume::{NewSession, begin};
 use super::required;
 use super::session::{check_name, duration};
 use super::session_tags::Attributes;
+use crate::authorization::resource_tags;
 use crate::caller::Call;
 use crate::cloud::Cloud;
 use crate::fault::Fault;
@@ -116,6 +117,7 @@ fn authorize(cloud: &Cloud, call: &Call, arn: &str, name: &str, identity: &Ident
         context.set_all(&key, values);
     }
     identity.attributes.describe(&mut context);
+    resource_tags(&mut context, &role.tags);
     let principal = Principal { federated: Some(identity.provider_arn.clone()), ..Principal::default() };
     let layers = Layers { resource: Some(&role.trust), resource_must_allow: true, ..Layers::default() };
     for action in std::iter::once(ACTION).chain(identity.attributes.actions()) {

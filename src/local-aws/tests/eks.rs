@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::signer::Shape;
 use super::{ACCOUNT, Stage};
 
 async fn roles(stage: &Stage) -> (String, String) {
@@ -270,4 +271,41 @@ async fn an_upgrade_policy_and_a_configuration_are_read() {
             .message()
             .contains("parameter encryptionConfig of CreateCluster")
     );
+}
+
+#[tokio::test]
+async fn conditions_see_the_parameters_and_the_tags_of_parts() {
+    let stage = Stage::start();
+    let pods = cluster(&stage).await;
+    let profile = json!({ "fargateProfileName": "p", "podExecutionRoleArn": pods, "selectors": [{ "namespace": "a" }], "tags": { "team": "blue" } });
+    assert_eq!(stage.eks("POST", "/clusters/c/fargate-profiles", profile).await.code(), "");
+    let view = "arn:aws:eks::aws:cluster-access-policy/AmazonEKSViewPolicy";
+    let statements = json!([
+        { "Effect": "Allow", "Action": "eks:DescribeFargateProfile", "Resource": "*", "Condition": { "StringEquals": { "aws:ResourceTag/team": "blue" } } },
+        { "Effect": "Allow", "Action": "eks:CreateAccessEntry", "Resource": "*", "Condition": { "StringEquals": { "eks:accessEntryType": "STANDARD", "eks:clusterName": "c" }, "ForAllValues:StringLike": { "eks:kubernetesGroups": "view*" } } },
+        { "Effect": "Allow", "Action": "eks:AssociateAccessPolicy", "Resource": "*", "Condition": { "ArnEquals": { "eks:policyArn": view }, "StringEquals": { "eks:accessScope": "namespace" } } },
+    ]);
+    let key = stage.session(&stage.role("operator", &statements).await).await;
+    let ask = |method: &'static str, path: String, body: Value| {
+        let (stage, key) = (&stage, key.clone());
+        async move {
+            let body = if body.is_null() { String::new() } else { body.to_string() };
+            let headers = [("content-type", "application/json")];
+            let shape = Shape { method, headers: &headers, body: &body, ..Shape::post("eks", &path) };
+            stage.send(shape, Some(&key)).await.code()
+        }
+    };
+    assert_eq!(ask("GET", "/clusters/c/fargate-profiles/p".into(), Value::Null).await, "");
+    let entry = |group: &str, kind: &str| json!({ "principalArn": pods, "kubernetesGroups": [group], "type": kind });
+    let entries = "/clusters/c/access-entries";
+    assert_eq!(ask("POST", entries.into(), entry("admins", "STANDARD")).await, "AccessDeniedException");
+    assert_eq!(ask("POST", entries.into(), entry("viewers", "EC2_LINUX")).await, "AccessDeniedException");
+    assert_eq!(ask("POST", entries.into(), entry("viewers", "STANDARD")).await, "");
+    let policies = format!("{entries}/{}/access-policies", pods.replace(':', "%3A").replace('/', "%2F"));
+    let with = |policy: &str, scope: Value| json!({ "policyArn": policy, "accessScope": scope });
+    let namespace = json!({ "type": "namespace", "namespaces": ["default"] });
+    let edit = view.replace("View", "Edit");
+    assert_eq!(ask("POST", policies.clone(), with(&edit, namespace.clone())).await, "AccessDeniedException");
+    assert_eq!(ask("POST", policies.clone(), with(view, json!({ "type": "cluster" }))).await, "AccessDeniedException");
+    assert_eq!(ask("POST", policies, with(view, namespace)).await, "");
 }
