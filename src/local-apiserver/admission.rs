@@ -17,9 +17,11 @@ pub(crate) mod volumes;
 pub(crate) use basis::Basis;
 use serde_json::{Value, json};
 
-use crate::authorization::escalation;
+use crate::authorization::{escalation, rbac};
+use crate::cluster::Cluster;
 use crate::crd::{self, definition, termination};
 use crate::handlers::Asked;
+use crate::kinds::Resource;
 use crate::status::Status;
 
 /// The write that is admitted.
@@ -148,4 +150,11 @@ pub(crate) fn check_delete(asked: &Asked<'_>, _old: &Value) -> Result<(), Status
         return Err(Status::forbidden("", "namespaces", name, "this namespace may not be deleted"));
     }
     Ok(())
+}
+/// What follows from a stored change of a kind in a namespace at once.
+pub(crate) fn follow(cluster: &Cluster, resource: &Resource, namespace: &str) {
+    quota::refresh(cluster, namespace);
+    if resource.kind == "ClusterRole" {
+        rbac::aggregate(cluster);
+    }
 }

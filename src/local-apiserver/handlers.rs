@@ -5,6 +5,7 @@ mod delete;
 mod discovery;
 mod eviction;
 pub(crate) mod form;
+mod health;
 pub(crate) mod meta;
 mod options;
 mod read;
@@ -56,9 +57,8 @@ async fn on_path(cluster: &Arc<Cluster>, call: &Call) -> Result<Reply, Status> {
     }
     match parts.as_slice() {
         ["apis", group, ..] if !discovery::is_known(cluster, group) => Ok(Reply::no_page()),
-        ["healthz" | "livez" | "readyz"] | ["healthz" | "livez" | "readyz", "ping" | "log" | "etcd"] => {
-            Ok(Reply::text(200, "ok"))
-        }
+        [page @ ("healthz" | "livez" | "readyz")] => Ok(health::page(page, &call.query)),
+        ["healthz" | "livez" | "readyz", check] if health::CHECKS.contains(check) => Ok(Reply::text(200, "ok")),
         ["version"] => Ok(Reply::json(200, version(cluster))),
         ["openapi", rest @ ..] => openapi::serve(cluster, rest, call.header("accept")),
         ["apis", group, version] => match aggregation::service_for(cluster, group, version) {

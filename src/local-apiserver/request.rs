@@ -93,6 +93,11 @@ impl Query {
         self.0.iter().find(|(name, _)| name == key).map(|(_, value)| value.as_str())
     }
 
+    /// All values of a parameter that may stand more than once.
+    pub(crate) fn all<'a>(&'a self, key: &'a str) -> impl Iterator<Item = &'a str> {
+        self.0.iter().filter(move |(name, _)| name == key).map(|(_, value)| value.as_str())
+    }
+
     pub(crate) fn is_true(&self, key: &str) -> bool {
         self.get(key).is_some_and(|value| matches!(value, "true" | "1" | ""))
     }

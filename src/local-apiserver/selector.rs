@@ -45,6 +45,22 @@ impl Selector {
     }
 }
 
+/// Whether labels are those that a `metav1.LabelSelector` asks for; an empty one asks for nothing.
+pub(crate) fn matches_label_selector(selector: &Value, labels: &Value) -> bool {
+    let wanted = selector["matchLabels"].as_object().into_iter().flatten();
+    wanted.into_iter().all(|(key, value)| labels[key] == *value)
+        && selector["matchExpressions"].as_array().into_iter().flatten().all(|rule| {
+            let key = rule["key"].as_str().unwrap_or_default();
+            let listed = rule["values"].as_array().is_some_and(|values| values.contains(&labels[key]));
+            match rule["operator"].as_str().unwrap_or_default() {
+                "In" => listed,
+                "NotIn" => !listed,
+                "Exists" => !labels[key].is_null(),
+                _ => labels[key].is_null(),
+            }
+        })
+}
+
 /// The name that a field selector asks for, if it asks for one.
 pub(crate) fn name_required(fields: &str) -> Option<String> {
     fields.split(',').find_map(|part| {

@@ -197,6 +197,35 @@ impl Store {
         Ok(last)
     }
 
+    /// All objects (of one namespace) as they were at an earlier revision, in order of namespace and name.
+    pub(crate) fn list_at(&self, shelf: &str, namespace: Option<&str>, revision: u64) -> Result<Vec<Object>, TooOld> {
+        let inner = self.lock();
+        let Some(shelf) = inner.shelves.get(shelf) else { return Ok(Vec::new()) };
+        if revision < shelf.trimmed {
+            return Err(TooOld { oldest: shelf.trimmed });
+        }
+        let mut objects = shelf.objects.clone();
+        let later = shelf.history.partition_point(|change| change.revision <= revision);
+        for change in shelf.history.range(later..).rev() {
+            let Some(key) = change.old.as_ref().or(change.new.as_ref()).map(|object| key_of(object)) else { continue };
+            match &change.old {
+                Some(old) => objects.insert(key, old.clone()),
+                None => objects.remove(&key),
+            };
+        }
+        // A removal notes the last state under its own revision; as it was, it is found where it was written.
+        for change in shelf.history.range(..later) {
+            let Some(new) = &change.new else { continue };
+            if let Some(held) =
+                objects.get_mut(&key_of(new)).filter(|held| held["metadata"]["uid"] == new["metadata"]["uid"])
+            {
+                *held = new.clone();
+            }
+        }
+        let here = |object: &&Object| namespace.is_none_or(|ns| object["metadata"]["namespace"].as_str() == Some(ns));
+        Ok(objects.values().filter(here).cloned().collect())
+    }
+
     /// Changes after `revision`, oldest first.
     pub(crate) fn changes_since(&self, shelf: &str, revision: u64) -> Result<Vec<Change>, TooOld> {
         let inner = self.lock();
@@ -231,6 +260,27 @@ fn key_of(object: &Value) -> (String, String) {
 
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn an_earlier_revision_can_be_listed_while_its_changes_are_kept() {
+        let store = Store::default();
+        let texts = |revision: u64| -> Vec<(String, String)> {
+            let text = |object: &Object, field: &str| object["metadata"][field].as_str().unwrap().to_owned();
+            let list = store.list_at("pods", Some("a"), revision).unwrap();
+            list.iter().map(|object| (text(object, "name"), text(object, "resourceVersion"))).collect()
+        };
+        let one = store.insert("pods", "a", "x", object("x")).unwrap();
+        let two = store.replace("pods", &one, object("x")).unwrap();
+        store.insert("pods", "a", "y", object("y")).unwrap();
+        store.remove("pods", &two, (*two).clone()).unwrap();
+        let named = |pairs: &[(&str, &str)]| -> Vec<(String, String)> {
+            pairs.iter().map(|(name, version)| ((*name).to_owned(), (*version).to_owned())).collect()
+        };
+        assert_eq!(texts(1), named(&[("x", "1")]));
+        assert_eq!(texts(2), named(&[("x", "2")]));
+        assert_eq!(texts(3), named(&[("x", "2"), ("y", "3")]));
+        assert_eq!(texts(4), named(&[("y", "3")]));
+    }
+
     use super::*;
     use serde_json::json;
 

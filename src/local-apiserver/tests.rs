@@ -258,3 +258,4 @@ mod ownership;
 mod quotas;
 mod rules;
 mod sizes;
+mod small;

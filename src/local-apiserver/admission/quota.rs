@@ -244,7 +244,7 @@ fn used(cluster: &Cluster, quota: &Value) -> Amounts {
 }
 
 /// Writes what is used into the quotas of a namespace, where it is not written already.
-pub(crate) fn refresh(cluster: &Cluster, namespace: &str) {
+pub(super) fn refresh(cluster: &Cluster, namespace: &str) {
     for quota in quotas(cluster, namespace) {
         // Whoever changes the quota meanwhile refreshes it in turn.
         let texts = |amounts: Amounts| -> BTreeMap<String, String> {

@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::Attributes;
 use crate::cluster::Cluster;
+use crate::selector;
 use crate::user::User;
 
 const GROUP: &str = "rbac.authorization.k8s.io";
@@ -56,14 +57,52 @@ pub(crate) fn role_rules(cluster: &Cluster, reference: &Value, namespace: &str) 
     };
     let Some(role) = role else { return Vec::new() };
     let mut rules = role["rules"].as_array().cloned().unwrap_or_default();
-    for selector in role["aggregationRule"]["clusterRoleSelectors"].as_array().into_iter().flatten() {
-        let Some(wanted) = selector["matchLabels"].as_object() else { continue };
-        let (all, _) = cluster.store.list(&format!("clusterroles.{GROUP}"), None);
-        let matching =
-            all.iter().filter(|other| wanted.iter().all(|(key, value)| other["metadata"]["labels"][key] == *value));
-        rules.extend(matching.flat_map(|other| other["rules"].as_array().cloned().unwrap_or_default()));
+    for rule in aggregated(cluster, &role) {
+        if !rules.contains(&rule) {
+            rules.push(rule);
+        }
     }
     rules
+}
+
+/// The rules of the roles that an aggregated one selects, each once.
+fn aggregated(cluster: &Cluster, role: &Value) -> Vec<Value> {
+    let (all, _) = cluster.store.list(&format!("clusterroles.{GROUP}"), None);
+    let mut rules: Vec<Value> = Vec::new();
+    for selector in role["aggregationRule"]["clusterRoleSelectors"].as_array().into_iter().flatten() {
+        let selected = all.iter().filter(|other| {
+            other["metadata"]["name"] != role["metadata"]["name"]
+                && selector::matches_label_selector(selector, &other["metadata"]["labels"])
+        });
+        for rule in selected.flat_map(|other| other["rules"].as_array().cloned().unwrap_or_default()) {
+            if !rules.contains(&rule) {
+                rules.push(rule);
+            }
+        }
+    }
+    rules
+}
+
+/// Writes into aggregated roles what they select, as the controller manager does; some select aggregated ones.
+pub(crate) fn aggregate(cluster: &Cluster) {
+    let shelf = format!("clusterroles.{GROUP}");
+    // Each turn carries rules one role further; a circle of roles ends with the number of roles.
+    let turns = cluster.store.list(&shelf, None).0.len();
+    for _ in 0..turns {
+        let (all, _) = cluster.store.list(&shelf, None);
+        let mut changed = false;
+        for role in all.iter().filter(|role| role["aggregationRule"].is_object()) {
+            let rules = Value::from(aggregated(cluster, role));
+            if role["rules"] != rules {
+                let mut new = (**role).clone();
+                new["rules"] = rules;
+                changed |= cluster.store.replace(&shelf, role, new).is_ok();
+            }
+        }
+        if !changed {
+            return;
+        }
+    }
 }
 
 /// The subject of a binding that the user is, if one is.

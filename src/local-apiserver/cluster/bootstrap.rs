@@ -70,6 +70,10 @@ fn roles(cluster: &Cluster) -> Result<(), Status> {
             json!({"apiVersion": format!("{RBAC}/v1"), "kind": "ClusterRole", "metadata": metadata, "rules": rules});
         if matches!(name, "admin" | "edit" | "view") {
             let label = format!("rbac.authorization.k8s.io/aggregate-to-{name}");
+            let mut part = role.clone();
+            part["metadata"]["name"] = format!("system:aggregate-to-{name}").into();
+            part["metadata"]["labels"][&label] = "true".into();
+            put(cluster, &format!("clusterroles.{RBAC}"), "", part)?;
             role["aggregationRule"] = json!({"clusterRoleSelectors": [{"matchLabels": {label: "true"}}]});
         }
         put(cluster, &format!("clusterroles.{RBAC}"), "", role)?;

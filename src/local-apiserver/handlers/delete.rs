@@ -107,7 +107,7 @@ pub(crate) fn remove(asked: &Asked<'_>, options: &Value) -> Result<Outcome, Stat
         let stored = if at_once {
             // Nothing waits, so nothing is marked: the last state is the one that everybody has seen.
             let last = asked.cluster.store.remove(&asked.resource.shelf(), &old, (*old).clone()).ok();
-            admission::quota::refresh(asked.cluster, &asked.target.namespace);
+            admission::follow(asked.cluster, &asked.resource, &asked.target.namespace);
             last
         } else {
             write::settle(asked, &old, new)

@@ -71,13 +71,10 @@ fn selector(asked: &Asked<'_>) -> Result<Selector, Status> {
 pub(super) fn list(asked: &Asked<'_>) -> Result<Reply, Status> {
     let namespace = Some(asked.target.namespace.as_str()).filter(|ns| !ns.is_empty());
     let selector = selector(asked)?;
-    let (mut objects, revision) = asked.cluster.store.list(&asked.resource.shelf(), namespace);
-    if let Some(wanted) = revision_asked(asked)?.filter(|wanted| *wanted > revision) {
-        return Err(Status::too_large(wanted, revision));
-    }
+    let (mut objects, revision) = at_revision(asked, namespace)?;
     objects.retain(|object| selector.matches(object));
     let mut metadata = json!({"resourceVersion": revision.to_string()});
-    page(asked, &mut objects, &mut metadata)?;
+    page(asked, &mut objects, revision, &mut metadata)?;
     Ok(Reply::json(
         200,
         match form(asked) {
@@ -108,17 +105,55 @@ fn revision_asked(asked: &Asked<'_>) -> Result<Option<u64>, Status> {
     }
 }
 
-/// Cuts a list to `limit` objects after those that `continue` names; later pages show the present, not the past.
-fn page(asked: &Asked<'_>, objects: &mut Vec<Object>, metadata: &mut Value) -> Result<(), Status> {
+/// Where a list goes on: after the object of that namespace and name, at the revision of its first page; without one, at
+/// the present.
+type Token = (String, String, Option<u64>);
+
+fn token(asked: &Asked<'_>) -> Result<Option<Token>, Status> {
+    let Some(given) = asked.call.query.get("continue").filter(|token| !token.is_empty()) else { return Ok(None) };
+    if !matches!(asked.call.query.get("resourceVersion"), None | Some("" | "0")) {
+        return Err(Status::bad_request("specifying resource version is not allowed when using continue"));
+    }
+    let decoded = URL_SAFE_NO_PAD.decode(given).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
+    decoded.map(Some).ok_or_else(|| Status::bad_request("invalid continue token: continue key is not valid"))
+}
+
+fn written(token: &Token) -> String {
+    URL_SAFE_NO_PAD.encode(json!(token).to_string())
+}
+
+/// The objects as a list asks for them, with the revision at which they are so.
+fn at_revision(asked: &Asked<'_>, namespace: Option<&str>) -> Result<(Vec<Object>, u64), Status> {
+    let (store, shelf) = (&asked.cluster.store, asked.resource.shelf());
+    if let Some((own, name, Some(revision))) = token(asked)? {
+        return store.list_at(&shelf, namespace, revision).map(|objects| (objects, revision)).map_err(|_| {
+            let message = "The provided continue parameter is too old to display a consistent list result. You can start a new list without the continue parameter, or use the continue token in this response to retrieve the remainder of the results. Continuing with the provided token results in an inconsistent list - objects that were created, modified, or deleted between the time the first chunk was returned and now may show up in the list.";
+            let mut status = Status::failure(410, "Expired", message).into_value();
+            status["metadata"]["continue"] = written(&(own, name, None)).into();
+            Status::from_value(status)
+        });
+    }
+    let (objects, present) = store.list(&shelf, namespace);
+    let Some(wanted) = revision_asked(asked)? else { return Ok((objects, present)) };
+    if wanted > present {
+        return Err(Status::too_large(wanted, present));
+    }
+    if asked.call.query.get("resourceVersionMatch") == Some("Exact") && wanted < present {
+        let old = store.list_at(&shelf, namespace, wanted).map_err(|old| Status::too_old(wanted, old.oldest))?;
+        return Ok((old, wanted));
+    }
+    Ok((objects, present))
+}
+
+/// Cuts a list to `limit` objects after those that `continue` names.
+fn page(asked: &Asked<'_>, objects: &mut Vec<Object>, revision: u64, metadata: &mut Value) -> Result<(), Status> {
     let query = &asked.call.query;
     let place = |object: &Value| {
         let text = |field: &str| object["metadata"][field].as_str().unwrap_or_default().to_owned();
         (text("namespace"), text("name"))
     };
-    if let Some(token) = query.get("continue").filter(|token| !token.is_empty()) {
-        let decoded = URL_SAFE_NO_PAD.decode(token).ok();
-        let after: Option<(String, String)> = decoded.and_then(|bytes| serde_json::from_slice(&bytes).ok());
-        let after = after.ok_or_else(|| Status::bad_request("invalid continue token: continue key is not valid"))?;
+    if let Some((namespace, name, _)) = token(asked)? {
+        let after = (namespace, name);
         objects.retain(|object| place(object) > after);
     }
     let limit = query.number("limit").and_then(|limit| usize::try_from(limit).ok()).filter(|limit| *limit > 0);
@@ -128,8 +163,9 @@ fn page(asked: &Asked<'_>, objects: &mut Vec<Object>, metadata: &mut Value) -> R
         metadata["remainingItemCount"] = (objects.len() - limit).into();
     }
     objects.truncate(limit);
-    let last = objects.last().map(|object| place(object));
-    metadata["continue"] = URL_SAFE_NO_PAD.encode(json!(last).to_string()).into();
+    if let Some((namespace, name)) = objects.last().map(|object| place(object)) {
+        metadata["continue"] = written(&(namespace, name, Some(revision))).into();
+    }
     Ok(())
 }
 

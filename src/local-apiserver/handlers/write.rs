@@ -134,7 +134,7 @@ fn insert(
         drop(turn);
         match inserted {
             Ok(stored) => {
-                admission::quota::refresh(cluster, namespace);
+                admission::follow(cluster, resource, namespace);
                 return Ok(stored);
             }
             // What was admitted is not what is true now.
@@ -287,7 +287,7 @@ pub(crate) fn settle(asked: &Asked<'_>, old: &Object, new: Value) -> Option<Obje
         asked.cluster.store.replace(&shelf, old, new)
     };
     if written.is_ok() {
-        admission::quota::refresh(asked.cluster, &asked.target.namespace);
+        admission::follow(asked.cluster, &asked.resource, &asked.target.namespace);
     }
     // Whoever lost against another write, a deletion among them, reads again.
     written.ok()
