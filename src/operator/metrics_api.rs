@@ -3,8 +3,15 @@
 //! Every replica serves it. A value is read from the event source at each request (from the last poll with
 //! `useCachedMetrics`); a failed reading is an error for the HPA, which then holds its target.
 
+mod accept;
 mod access;
 mod answer;
+mod discovery;
+mod openapi;
+mod page;
+#[cfg(test)]
+mod recorded;
+mod request_info;
 mod route;
 
 use std::sync::Arc;
@@ -90,13 +97,13 @@ async fn converse(server: Arc<Server>, front: Arc<Front>, stream: TcpStream) {
         Err(clock::Elapsed) => return tracing::debug!("TLS handshake took too long"),
     };
     let certificate = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
-    let is_proxy = certificate.is_some_and(|der| front.trusts(x509::common_name(der).as_deref()));
+    let is_proxy = certificate.is_some_and(|der| front.headers.trusts(x509::common_name(der).as_deref()));
     let service = hyper::service::service_fn(|request: Request<hyper::body::Incoming>| {
         let (server, front) = (Arc::clone(&server), Arc::clone(&front));
         async move {
             let (parts, _) = request.into_parts();
             Ok::<Response<Body>, std::convert::Infallible>(
-                answer::answer(&server.context, &server.access, &front, is_proxy, &parts).await,
+                answer::answer(&server.context, &server.access, &front.headers, is_proxy, &parts).await,
             )
         }
     });

@@ -7,9 +7,7 @@ use std::time::Duration;
 use clock::{Clock, Moment};
 use http::HeaderMap;
 use k8s_openapi::api::authentication::v1::{TokenReview, TokenReviewSpec, UserInfo};
-use k8s_openapi::api::authorization::v1::{
-    NonResourceAttributes, ResourceAttributes, SubjectAccessReview, SubjectAccessReviewSpec,
-};
+use k8s_openapi::api::authorization::v1::{SubjectAccessReview, SubjectAccessReviewSpec};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::PostParams;
 use kube::{Api, Client};
@@ -18,7 +16,7 @@ use rustls::{RootCertStore, ServerConfig};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 
-use super::route::{GROUP, VERSION};
+use super::request_info::Wanted;
 use crate::certificates::Serving;
 use crate::error::brief;
 
@@ -28,15 +26,24 @@ const MEMORY: Duration = Duration::from_secs(10);
 const REMEMBERED_MAX: usize = 1024;
 /// Members of this group are not reviewed (delegating authorizer, `AlwaysAllowGroups`).
 const MASTERS: &str = "system:masters";
+const AUTHENTICATED: &str = "system:authenticated";
+const UNAUTHENTICATED: &str = "system:unauthenticated";
+const ANONYMOUS: &str = "system:anonymous";
 
 /// What ConfigMap `kube-system/extension-apiserver-authentication` says of the front proxy, and TLS that asks for its
 /// certificate.
 pub(super) struct Front {
     pub(super) tls: Arc<ServerConfig>,
+    pub(super) headers: Headers,
+}
+
+/// Whose headers are believed, and which these are.
+pub(super) struct Headers {
     names: Vec<String>,
-    user_headers: Vec<String>,
-    group_headers: Vec<String>,
-    extra_prefixes: Vec<String>,
+    user_from: Vec<String>,
+    uid_from: Vec<String>,
+    groups_from: Vec<String>,
+    extra_from: Vec<String>,
 }
 
 impl Front {
@@ -45,13 +52,19 @@ impl Front {
         let found = maps.get("extension-apiserver-authentication").await.map_err(|error| brief(&error))?;
         let data = found.data.unwrap_or_default();
         let pem = data.get("requestheader-client-ca-file").ok_or("it has no requestheader-client-ca-file")?;
-        Ok(Self {
-            tls: Arc::new(tls(pem, serving)?),
-            names: list(&data, "requestheader-allowed-names", &[]),
-            user_headers: list(&data, "requestheader-username-headers", &["X-Remote-User"]),
-            group_headers: list(&data, "requestheader-group-headers", &["X-Remote-Group"]),
-            extra_prefixes: list(&data, "requestheader-extra-headers-prefix", &["X-Remote-Extra-"]),
-        })
+        Ok(Self { tls: Arc::new(tls(pem, serving)?), headers: Headers::read(&data) })
+    }
+}
+
+impl Headers {
+    pub(super) fn read(data: &BTreeMap<String, String>) -> Self {
+        Self {
+            names: list(data, "requestheader-allowed-names", &[]),
+            user_from: list(data, "requestheader-username-headers", &["X-Remote-User"]),
+            uid_from: list(data, "requestheader-uid-headers", &["X-Remote-Uid"]),
+            groups_from: list(data, "requestheader-group-headers", &["X-Remote-Group"]),
+            extra_from: list(data, "requestheader-extra-headers-prefix", &["X-Remote-Extra-"]),
+        }
     }
 
     /// Whether the headers of a caller with this (verified) certificate are believed; no list means any name.
@@ -64,18 +77,19 @@ impl Front {
         let values = |name: &String| -> Vec<String> {
             headers.get_all(name.as_str()).iter().filter_map(|value| value.to_str().ok()).map(str::to_owned).collect()
         };
-        let name = self.user_headers.iter().flat_map(values).find(|name| !name.is_empty())?;
+        let name = self.user_from.iter().flat_map(values).find(|name| !name.is_empty())?;
         let mut extra = BTreeMap::<String, Vec<String>>::new();
         for (header, value) in headers {
-            let mut prefixes = self.extra_prefixes.iter();
+            let mut prefixes = self.extra_from.iter();
             let key = prefixes.find_map(|prefix| header.as_str().strip_prefix(&prefix.to_ascii_lowercase()));
             if let (Some(key), Ok(value)) = (key, value.to_str()) {
                 let key: String = form_urlencoded::parse(key.as_bytes()).map(|(key, _)| key.into_owned()).collect();
                 extra.entry(key).or_default().push(value.to_owned());
             }
         }
-        let groups = self.group_headers.iter().flat_map(values).collect();
-        Some(UserInfo { username: Some(name), groups: Some(groups), extra: Some(extra), uid: None })
+        let groups = self.groups_from.iter().flat_map(values).collect();
+        let uid = self.uid_from.iter().flat_map(values).find(|uid| !uid.is_empty());
+        Some(UserInfo { username: Some(name), groups: Some(groups), extra: Some(extra), uid })
     }
 }
 
@@ -103,18 +117,15 @@ fn tls(authority_pem: &str, serving: &Serving) -> Result<ServerConfig, String> {
     Ok(config)
 }
 
-/// What is asked for, as a review sees it.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) enum Wanted {
-    Path { path: String, verb: String },
-    Metric { namespace: String, name: String },
-}
-
-/// Why a request is not served: the HTTP status and the sentence.
+/// Why a request is not served.
 #[derive(Debug)]
-pub(super) struct Refusal {
-    pub(super) code: http::StatusCode,
-    pub(super) message: String,
+pub(super) enum Refusal {
+    /// A credential that is none.
+    Unauthorized,
+    /// The user may not have this; the reviewer's reason may be empty.
+    Forbidden { user: String, reason: String },
+    /// Nobody could say who it is or what they may.
+    Undecided(String),
 }
 
 /// User, groups, and what they want.
@@ -135,7 +146,7 @@ impl Access {
     /// Passes if the caller of a request with these headers may have what is wanted.
     pub(super) async fn check(
         &self,
-        front: &Front,
+        front: &Headers,
         is_proxy: bool,
         headers: &HeaderMap,
         wanted: Wanted,
@@ -145,8 +156,9 @@ impl Access {
             Some(user) => user,
             None => self.by_token(headers).await?,
         };
+        let user = authenticated(user);
         let groups = user.groups.clone().unwrap_or_default();
-        if groups.iter().any(|group| group == MASTERS) {
+        if groups.iter().any(|group| group == MASTERS) || is_open(&wanted) {
             return Ok(());
         }
         let key = (user.username.clone().unwrap_or_default(), groups, wanted);
@@ -158,12 +170,11 @@ impl Access {
         Ok(())
     }
 
+    /// The user of a bearer token; nobody in particular without one.
     async fn by_token(&self, headers: &HeaderMap) -> Result<UserInfo, Refusal> {
-        let unauthorized =
-            |message: &str| Refusal { code: http::StatusCode::UNAUTHORIZED, message: message.to_owned() };
         let header = headers.get(http::header::AUTHORIZATION).and_then(|value| value.to_str().ok());
         let token = header.and_then(|header| header.strip_prefix("Bearer ")).map(str::trim);
-        let token = token.ok_or_else(|| unauthorized("Unauthorized: no bearer token, and no front proxy"))?;
+        let Some(token) = token.filter(|token| !token.is_empty()) else { return Ok(anonymous()) };
         let review = TokenReview {
             spec: TokenReviewSpec { token: Some(token.to_owned()), audiences: None },
             ..TokenReview::default()
@@ -171,38 +182,18 @@ impl Access {
         let reviews: Api<TokenReview> = Api::all(self.client.clone());
         let reviewed = reviews.create(&PostParams::default(), &review).await.map_err(undecided)?;
         let status = reviewed.status.unwrap_or_default();
-        match status.user.filter(|_| status.authenticated == Some(true)) {
-            Some(user) => Ok(user),
-            None => Err(unauthorized("Unauthorized")),
-        }
+        status.user.filter(|_| status.authenticated == Some(true)).ok_or(Refusal::Unauthorized)
     }
 
     async fn review(&self, user: UserInfo, wanted: &Wanted) -> Result<(), Refusal> {
         let name = user.username.clone().unwrap_or_default();
-        let mut spec = SubjectAccessReviewSpec {
+        let spec = SubjectAccessReviewSpec {
             user: user.username,
+            uid: user.uid,
             groups: user.groups,
             extra: user.extra,
-            ..SubjectAccessReviewSpec::default()
-        };
-        let what = match wanted {
-            Wanted::Path { path, verb } => {
-                spec.non_resource_attributes =
-                    Some(NonResourceAttributes { path: Some(path.clone()), verb: Some(verb.clone()) });
-                format!("{verb} path {path:?}")
-            }
-            Wanted::Metric { namespace, name } => {
-                spec.resource_attributes = Some(ResourceAttributes {
-                    group: Some(GROUP.to_owned()),
-                    version: Some(VERSION.to_owned()),
-                    resource: Some(name.clone()),
-                    namespace: Some(namespace.clone()),
-                    // A path without an object's name is a list to Kubernetes (RequestInfo), so reviews say list.
-                    verb: Some("list".to_owned()),
-                    ..ResourceAttributes::default()
-                });
-                format!("list resource {name:?} in API group {GROUP:?} in the namespace {namespace:?}")
-            }
+            resource_attributes: wanted.resource_attributes(),
+            non_resource_attributes: wanted.path_attributes(),
         };
         let review = SubjectAccessReview { spec, ..SubjectAccessReview::default() };
         let reviews: Api<SubjectAccessReview> = Api::all(self.client.clone());
@@ -211,8 +202,7 @@ impl Access {
         if status.allowed {
             return Ok(());
         }
-        let reason = status.reason.map(|reason| format!(": {reason}")).unwrap_or_default();
-        Err(Refusal { code: http::StatusCode::FORBIDDEN, message: format!("User {name:?} cannot {what}{reason}") })
+        Err(Refusal::Forbidden { user: name, reason: status.reason.unwrap_or_default() })
     }
 
     fn remembers(&self, key: &Question) -> bool {
@@ -235,9 +225,33 @@ impl Access {
     }
 }
 
+/// Whoever shows no credential (k8s.io/apiserver, `pkg/authentication/request/anonymous`).
+fn anonymous() -> UserInfo {
+    UserInfo {
+        username: Some(ANONYMOUS.to_owned()),
+        groups: Some(vec![UNAUTHENTICATED.to_owned()]),
+        ..UserInfo::default()
+    }
+}
+
+/// A user that somebody vouched for is a member of `system:authenticated`, whether or not that is said: the aggregator asks as
+/// users without any group (k8s.io/apiserver, `pkg/authentication/group/authenticated_group_adder.go`).
+fn authenticated(mut user: UserInfo) -> UserInfo {
+    let groups = user.groups.get_or_insert_default();
+    let is_told = groups.iter().any(|group| group == AUTHENTICATED || group == UNAUTHENTICATED);
+    if !is_told && user.username.as_deref() != Some(ANONYMOUS) {
+        groups.push(AUTHENTICATED.to_owned());
+    }
+    user
+}
+
+/// Whether anybody may have it (delegating authorizer, `AlwaysAllowPaths`).
+fn is_open(wanted: &Wanted) -> bool {
+    matches!(wanted, Wanted::Path { path, .. } if matches!(path.as_str(), "/healthz" | "/livez" | "/readyz"))
+}
+
 /// The API server did not answer; that is neither a yes nor a no.
 #[expect(clippy::needless_pass_by_value, reason = "it stands in map_err")]
 fn undecided(error: kube::Error) -> Refusal {
-    let message = format!("the API server could not be asked who this is and what they may: {}", brief(&error));
-    Refusal { code: http::StatusCode::INTERNAL_SERVER_ERROR, message }
+    Refusal::Undecided(format!("the API server could not be asked who this is and what they may: {}", brief(&error)))
 }

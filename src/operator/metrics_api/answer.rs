@@ -1,16 +1,20 @@
-//! What is answered: discovery, and the value of one metric (KEDA.md, D.2, D.4 and D.6).
+//! What is answered: discovery, OpenAPI, health, and the value of one metric (KEDA.md, D.2, D.4 and D.6).
 
 use axum::body::Body;
 use http::request::Parts;
-use http::{Method, Response, StatusCode, header};
+use http::{HeaderMap, Method, Response, header};
 use jiff::Timestamp;
 use keda::decision::Outcome;
 use keda::metric::{self, Spec};
 use keda::{api::ScaledObject, fallback};
 use serde_json::{Value, json};
 
-use super::access::{Access, Front, Refusal, Wanted};
+use super::accept::{self, Form, negotiate};
+use super::access::{Access, Headers, Refusal};
+use super::page::Page;
+use super::request_info::{Wanted, is_watch};
 use super::route::{self, GROUP, Route, VERSION};
+use super::{discovery, openapi};
 use crate::caches::Key;
 use crate::context::Context;
 use crate::target::Target;
@@ -19,59 +23,107 @@ use crate::target::Target;
 pub(super) async fn answer(
     context: &Context,
     access: &Access,
-    front: &Front,
+    front: &Headers,
     is_proxy: bool,
     request: &Parts,
 ) -> Response<Body> {
-    let path = request.uri.path();
-    let route = Route::of(path);
-    if route == Route::Health {
-        return text("ok");
-    }
-    let wanted = match &route {
-        Route::Metric { namespace, name } => Wanted::Metric { namespace: namespace.clone(), name: name.clone() },
-        _ => Wanted::Path { path: path.to_owned(), verb: request.method.as_str().to_ascii_lowercase() },
+    let (path, query) = (request.uri.path(), request.uri.query().unwrap_or_default());
+    let wanted = Wanted::of(&request.method, path, query);
+    let page = match access.check(front, is_proxy, &request.headers, wanted.clone()).await {
+        Ok(()) => page(context, request, path, query).await,
+        Err(refusal) => refused(refusal, &wanted),
     };
-    if let Err(Refusal { code, message }) = access.check(front, is_proxy, &request.headers, wanted).await {
-        return failure(code, &message);
-    }
-    if request.method != Method::GET {
-        return failure(
-            StatusCode::METHOD_NOT_ALLOWED,
-            "the server does not allow this method on the requested resource",
-        );
-    }
-    match route {
-        Route::Groups => {
-            reply(StatusCode::OK, &json!({ "kind": "APIGroupList", "apiVersion": "v1", "groups": [group()] }))
-        }
-        Route::Group => reply(StatusCode::OK, &group()),
-        Route::Resources => reply(StatusCode::OK, &resources()),
-        Route::Metric { namespace, name } => {
-            match value(context, &namespace, &name, request.uri.query().unwrap_or_default()).await {
-                Ok(list) => reply(StatusCode::OK, &list),
-                Err(cause) => failure(StatusCode::INTERNAL_SERVER_ERROR, &format!("Internal error occurred: {cause}")),
+    page.into()
+}
+
+fn refused(refusal: Refusal, wanted: &Wanted) -> Page {
+    match refusal {
+        Refusal::Unauthorized => Page::status(401, "Unauthorized", "Unauthorized").without_details(),
+        Refusal::Undecided(message) => Page::status(500, "InternalError", &message),
+        Refusal::Forbidden { user, reason } => {
+            let reason = if reason.is_empty() { reason } else { format!(": {reason}") };
+            let why = format!("forbidden: User {user:?} cannot {wanted}{reason}");
+            let Wanted::Resource(it) = wanted else { return Page::status(403, "Forbidden", &why).no_sniff() };
+            let name = if it.name.is_empty() { String::new() } else { format!(" {:?}", it.name) };
+            let mut details = json!({ "group": it.group, "kind": it.plural, "name": it.name });
+            if let Some(details) = details.as_object_mut() {
+                details.retain(|_, value| value != "");
             }
-        }
-        Route::Health | Route::Unknown => {
-            failure(StatusCode::NOT_FOUND, "the server could not find the requested resource")
+            let why = format!("{}.{}{name} is {why}", it.plural, it.group);
+            Page::failure(403, "Forbidden", &why, &details).no_sniff()
         }
     }
 }
 
-fn group() -> Value {
-    let version = json!({ "groupVersion": format!("{GROUP}/{VERSION}"), "version": VERSION });
-    json!({ "kind": "APIGroup", "apiVersion": "v1", "name": GROUP, "versions": [version], "preferredVersion": version })
+/// The page of a path. What the router of an API server serves takes `GET` only; its plain pages look at no method.
+async fn page(context: &Context, request: &Parts, path: &str, query: &str) -> Page {
+    let asked = &request.headers;
+    match Route::of(path) {
+        Route::Index => discovery::paths(200),
+        Route::Unknown => discovery::paths(404),
+        Route::UnknownResource => no_resource(),
+        Route::Health { whole } if whole => Page::text("ok").no_sniff(),
+        Route::Health { .. } => Page::text("ok"),
+        Route::OpenApi2 => openapi::second(asked),
+        Route::OpenApi3 => openapi::index(asked),
+        Route::OpenApiDocument(name) => openapi::document(&name, query, asked).unwrap_or_else(|| discovery::paths(404)),
+        _ if request.method != Method::GET => {
+            Page::status(405, "MethodNotAllowed", "the server does not allow this method on the requested resource")
+        }
+        Route::Version => match accept::route(header_text(asked, header::ACCEPT), &[Form::Json]) {
+            Ok(()) => Page::json(200, &discovery::PROGRAM),
+            Err(refusal) => refusal,
+        },
+        Route::Groups => document(&discovery::GROUPS, asked, query, true),
+        Route::Group => document(&discovery::ONE_GROUP, asked, query, false),
+        Route::Resources => document(&discovery::RESOURCES, asked, query, false),
+        Route::Metric { namespace, name } => metric(context, &namespace, &name, query, asked).await,
+    }
 }
 
-fn resources() -> Value {
-    json!({
-        "kind": "APIResourceList", "apiVersion": "v1", "groupVersion": format!("{GROUP}/{VERSION}"),
-        "resources": [{
-            "name": "externalmetrics", "singularName": "", "namespaced": true, "kind": "ExternalMetricValueList",
-            "verbs": ["get"],
-        }],
-    })
+fn no_resource() -> Page {
+    Page::status(404, "NotFound", "the server could not find the requested resource")
+}
+
+fn header_text(headers: &HeaderMap, name: header::HeaderName) -> &str {
+    headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+}
+
+fn document(value: &Value, asked: &HeaderMap, query: &str, is_root: bool) -> Page {
+    let pretty = is_pretty(asked, query);
+    match negotiate(header_text(asked, header::ACCEPT), is_root) {
+        Err(refusal) => refusal,
+        Ok(agreed) => match agreed.aggregated {
+            Some(version) => discovery::aggregated(version, agreed, asked, pretty),
+            None => Page::document(value, agreed, pretty),
+        },
+    }
+}
+
+/// Whether a person reads it: said in the query, or told by the program's name.
+fn is_pretty(asked: &HeaderMap, query: &str) -> bool {
+    match form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == "pretty") {
+        Some((_, value)) if !value.is_empty() => matches!(value.as_ref(), "true" | "1" | "t" | "T" | "TRUE" | "True"),
+        _ => {
+            let agent = header_text(asked, header::USER_AGENT);
+            ["curl", "Wget", "Mozilla/5.0"].iter().any(|name| agent.starts_with(name))
+        }
+    }
+}
+
+async fn metric(context: &Context, namespace: &str, name: &str, query: &str, asked: &HeaderMap) -> Page {
+    let agreed = match negotiate(header_text(asked, header::ACCEPT), false) {
+        Ok(agreed) => agreed,
+        Err(refusal) => return refusal,
+    };
+    if is_watch(query) {
+        let message = format!("watch is not supported on resources of kind \"*.{GROUP}\"");
+        return Page::failure(405, "MethodNotAllowed", &message, &json!({ "group": GROUP, "kind": "*" }));
+    }
+    match value(context, namespace, name, query).await {
+        Ok(list) => Page::document(&list, agreed, is_pretty(asked, query)),
+        Err(cause) => Page::status(500, "InternalError", &format!("Internal error occurred: {cause}")),
+    }
 }
 
 /// The list with the metric's one value, or why there is none.
@@ -117,32 +169,6 @@ fn list(name: &str, at: Timestamp, value: f64) -> Value {
     })
 }
 
-fn failure(code: StatusCode, message: &str) -> Response<Body> {
-    let reason = match code {
-        StatusCode::UNAUTHORIZED => "Unauthorized",
-        StatusCode::FORBIDDEN => "Forbidden",
-        StatusCode::NOT_FOUND => "NotFound",
-        StatusCode::METHOD_NOT_ALLOWED => "MethodNotAllowed",
-        _ => "InternalError",
-    };
-    let status = json!({
-        "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
-        "message": message, "reason": reason, "code": code.as_u16(),
-    });
-    reply(code, &status)
-}
-
-fn reply(code: StatusCode, value: &Value) -> Response<Body> {
-    let mut response = Response::new(Body::from(value.to_string()));
-    *response.status_mut() = code;
-    response.headers_mut().insert(header::CONTENT_TYPE, header::HeaderValue::from_static("application/json"));
-    response
-}
-
-fn text(body: &'static str) -> Response<Body> {
-    Response::new(Body::from(body))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -155,12 +181,5 @@ mod tests {
             item,
             json!({ "metricName": "s0-aws-sqs-orders", "metricLabels": null, "timestamp": "2026-11-24T04:00:00Z", "value": "2500m" })
         );
-    }
-
-    #[test]
-    fn discovery_lists_one_resource_and_no_metric() {
-        let resources = resources();
-        assert_eq!(resources["resources"].as_array().unwrap().len(), 1);
-        assert_eq!(resources["resources"][0]["name"], "externalmetrics");
     }
 }

@@ -2,41 +2,63 @@
 
 use keda::naming::SCALED_OBJECT_LABEL;
 
+use super::request_info::decoded;
+
 pub(super) const GROUP: &str = "external.metrics.k8s.io";
 pub(super) const VERSION: &str = "v1beta1";
 
 /// What a path asks for.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Route {
-    Health,
+    /// The list of paths.
+    Index,
+    /// The document of OpenAPI v2.
+    OpenApi2,
+    /// The index of OpenAPI v3.
+    OpenApi3,
+    /// A document of OpenAPI v3 by its name.
+    OpenApiDocument(String),
+    /// One of the server's health, as a whole or a single check.
+    Health {
+        whole: bool,
+    },
+    /// The program's version.
+    Version,
     Groups,
     Group,
     Resources,
-    Metric { namespace: String, name: String },
+    Metric {
+        namespace: String,
+        name: String,
+    },
+    /// Below the group, and nothing there.
+    UnknownResource,
     Unknown,
 }
 
 impl Route {
     pub(super) fn of(path: &str) -> Self {
-        let segments: Vec<_> = path.split('/').filter(|segment| !segment.is_empty()).collect();
+        // A slash at the end is no difference to the router, and one to what stands beside it.
+        let routed = path.strip_suffix('/').unwrap_or(path);
+        let segments: Vec<_> = routed.split('/').skip(1).collect();
         match segments[..] {
-            ["healthz" | "readyz" | "livez"] => Self::Health,
+            [] => Self::Index,
+            ["healthz" | "readyz" | "livez"] if routed == path => Self::Health { whole: true },
+            ["healthz" | "readyz" | "livez", "ping"] if routed == path => Self::Health { whole: false },
+            ["version"] => Self::Version,
+            ["openapi", "v2"] if routed == path => Self::OpenApi2,
+            ["openapi", "v3"] if routed == path => Self::OpenApi3,
+            ["openapi", "v3", ..] => Self::OpenApiDocument(path["/openapi/v3/".len()..].to_owned()),
             ["apis"] => Self::Groups,
             ["apis", GROUP] => Self::Group,
             ["apis", GROUP, VERSION] => Self::Resources,
             ["apis", GROUP, VERSION, "namespaces", namespace, name] => {
                 Self::Metric { namespace: decoded(namespace), name: decoded(name) }
             }
+            ["apis", GROUP, ..] => Self::UnknownResource,
             _ => Self::Unknown,
         }
     }
-}
-
-/// A segment or a query's value without its percent signs.
-fn decoded(text: &str) -> String {
-    // A form's decoder does the same but for the plus sign, which stands for itself in a path.
-    let pairs = form_urlencoded::parse(text.as_bytes());
-    pairs.into_iter().next().map_or_else(String::new, |(key, _)| key.into_owned())
 }
 
 /// The ScaledObject that the query's label selector names.
@@ -70,8 +92,14 @@ mod tests {
         assert_eq!(Route::of(base), Route::Resources);
         let metric = Route::Metric { namespace: "shop".into(), name: "s0-aws-sqs-a,b".into() };
         assert_eq!(Route::of(&format!("{base}/namespaces/shop/s0-aws-sqs-a%2Cb")), metric);
-        assert_eq!(Route::of(&format!("{base}/s0-aws-sqs-orders")), Route::Unknown);
-        assert_eq!(Route::of("/readyz"), Route::Health);
+        assert_eq!(Route::of(&format!("{base}/s0-aws-sqs-orders")), Route::UnknownResource);
+        assert_eq!(Route::of("/readyz"), Route::Health { whole: true });
+        assert_eq!(Route::of("/"), Route::Index);
+        assert_eq!(Route::of("/apis/"), Route::Groups);
+        assert_eq!(Route::of("/openapi/v3/version"), Route::OpenApiDocument("version".into()));
+        for unknown in ["/nope", "/api/v1", "/apis/nope/v1", "/openapi", "/openapi/v2/", "/healthz/"] {
+            assert_eq!(Route::of(unknown), Route::Unknown, "{unknown}");
+        }
     }
 
     #[test]
