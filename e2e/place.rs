@@ -228,6 +228,12 @@ pub(crate) fn wait_until<T>(what: &str, limit: Duration, mut look: impl FnMut() 
     }
 }
 
+/// Now, for what takes its time on a real clock.
+#[expect(clippy::disallowed_methods, reason = "how long something took is told in real time")]
+pub(crate) fn moment() -> Instant {
+    Instant::now()
+}
+
 /// A running command whose JSON stream is followed.
 pub(crate) struct Running {
     child: Child,

@@ -4,6 +4,7 @@
 //! The real targets use up a whole cluster: one context, in which nobody else has a stack.
 
 mod account;
+mod aggregation;
 mod certificates;
 mod clients;
 mod env;
@@ -19,7 +20,7 @@ use std::sync::{Mutex, PoisonError};
 
 use stage::Stage;
 
-use crate::place::ended;
+use crate::place::{ended, moment};
 use suite::Suite;
 
 /// A story, and why it cannot be told somewhere.
@@ -29,8 +30,10 @@ struct Story {
     cannot: fn(&Stage) -> Option<String>,
 }
 
-const STORIES: [Story; 11] = [
+const STORIES: [Story; 12] = [
     Story { name: "seed", tell: scaling::seed, cannot: |_| None },
+    // Before anything is broken: since the stack came up nothing may be wrong.
+    Story { name: "namespace-goes", tell: aggregation::namespace_goes, cannot: |_| None },
     Story { name: "workers-die", tell: scaling::workers_die, cannot: |_| None },
     Story { name: "operator-dies", tell: scaling::operator_dies, cannot: |_| None },
     Story { name: "api-server-away", tell: outages::api_server, cannot: |stage| stage.api_server().err() },
@@ -135,11 +138,6 @@ fn told(stage: &Stage, name: &'static str, failed: &mut Vec<&'static str>, part:
 
 fn is_wanted(story: &Story) -> bool {
     env::text(env::STORIES).is_none_or(|names| names.split(',').any(|name| name == story.name))
-}
-
-#[expect(clippy::disallowed_methods, reason = "how long a story took is told in real time")]
-fn moment() -> std::time::Instant {
-    std::time::Instant::now()
 }
 
 /// Past the test harness, which keeps what passing tests print to itself.

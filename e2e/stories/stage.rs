@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::place::{Ended, Place, ended, signal, wait_until};
+use crate::stories::aggregation::log_length;
 use crate::stories::clients::{Access, Clients, OPERATOR, Replicas, WORKLOAD};
 use crate::stories::env;
 use crate::stories::suite::Suite;
@@ -24,6 +25,8 @@ pub(crate) struct Stage {
     clients: RefCell<Option<std::rc::Rc<Clients>>>,
     /// Whether the story `seed` has passed here, so that a refusal afterwards has one cause.
     pub(crate) proven: Cell<bool>,
+    /// Where the API server's log stood when the stack had come up.
+    pub(crate) log_begins: Cell<Option<u64>>,
     notes: RefCell<Vec<String>>,
 }
 
@@ -32,7 +35,14 @@ impl Stage {
         let context = suite.is_real_kubernetes().then(current_context);
         let place = Place::with(suite.variables(context.as_deref()));
         place.write("stack.yaml", suite.stack_file());
-        Self { suite, place, clients: RefCell::default(), proven: Cell::new(false), notes: RefCell::default() }
+        Self {
+            suite,
+            place,
+            clients: RefCell::default(),
+            proven: Cell::new(false),
+            log_begins: Cell::new(None),
+            notes: RefCell::default(),
+        }
     }
 
     /// `sluice up`, with what has to be started before it.
@@ -45,6 +55,7 @@ impl Stage {
             ended(command.args([&bind, "--trust", &trust])).with(0);
         }
         self.up("");
+        self.log_begins.set(log_length().filter(|_| self.suite.is_real_kubernetes()));
     }
 
     /// `sluice up` with these words. What is remembered of endpoints is forgotten: a new container has another port.
