@@ -2,6 +2,7 @@
 
 pub(crate) mod availability;
 pub(crate) mod certificates;
+pub(crate) mod documents;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -225,30 +226,54 @@ pub(crate) async fn proxy(cluster: &Arc<Cluster>, service: &Service, call: &Call
     Reply { code, content_type, body, warnings: Vec::new(), etag: None }
 }
 
-/// The remote server's APIResourceList.
-pub(crate) async fn discover(cluster: &Arc<Cluster>, service: &Service) -> Result<Value, Unreachable> {
+/// A remote server's answer, read to its end.
+struct Answer {
+    code: u16,
+    content_type: String,
+    etag: String,
+    body: Bytes,
+}
+
+/// Asks a remote server for a document.
+async fn ask(
+    cluster: &Arc<Cluster>,
+    service: &Service,
+    user: &User,
+    path: &str,
+    headers: &[(&str, &str)],
+) -> Result<Answer, Unreachable> {
     let failed = |message: String| Unreachable { reason: "FailedDiscoveryCheck", message };
-    let path = format!("/apis/{}/{}", service.group, service.version);
-    let request = http::Request::builder()
-        .method(Method::GET)
-        .uri(&path)
-        .header("accept", "application/json")
-        .body(Full::new(Bytes::new()))
-        .map_err(|error| failed(error.to_string()))?;
-    let user = User::system_masters("system:kube-aggregator");
+    let mut request = http::Request::builder().method(Method::GET).uri(path);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let request = request.body(Full::new(Bytes::new())).map_err(|error| failed(error.to_string()))?;
     let read = async {
-        let response = exchange(cluster, service, &user, request).await?;
-        let code = response.status();
-        if code != http::StatusCode::OK {
-            return Err(failed(format!("bad status from {path}: {code}")));
-        }
+        let response = exchange(cluster, service, user, request).await?;
+        let text = |name| {
+            let value = response.headers().get(name).and_then(|value: &HeaderValue| value.to_str().ok());
+            value.unwrap_or_default().to_owned()
+        };
+        let (content_type, etag) = (text(http::header::CONTENT_TYPE), text(http::header::ETAG));
+        let code = response.status().as_u16();
         let body = Limited::new(response.into_body(), DISCOVERY_BYTES_MAX)
             .collect()
             .await
             .map_err(|error| failed(error.to_string()))?;
-        serde_json::from_slice(&body.to_bytes())
-            .map_err(|error| failed(format!("unreadable answer from {path}: {error}")))
+        Ok(Answer { code, content_type, etag, body: body.to_bytes() })
     };
     let limit = cluster.clock.to_system(LIMIT);
     cluster.clock.timeout(limit, read).await.unwrap_or_else(|_| Err(failed(format!("no answer from {path}"))))
+}
+
+/// Whether the remote server answers for its version at all, asked as the real availability controller asks.
+pub(crate) async fn answers(cluster: &Arc<Cluster>, service: &Service) -> Result<(), Unreachable> {
+    let path = format!("/apis/{}/{}", service.group, service.version);
+    let user = User::system_masters("system:kube-aggregator");
+    let answer = ask(cluster, service, &user, &path, &[]).await?;
+    if answer.code == 200 {
+        return Ok(());
+    }
+    let message = format!("bad status from {path}: {}", answer.code);
+    Err(Unreachable { reason: "FailedDiscoveryCheck", message })
 }

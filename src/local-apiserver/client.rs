@@ -33,8 +33,18 @@ impl Client {
     }
 
     async fn send(&self, method: Method, path_and_query: &str, content_type: &str, body: Option<&Value>) -> Reply {
+        self.send_with(HeaderMap::new(), method, path_and_query, content_type, body).await
+    }
+
+    async fn send_with(
+        &self,
+        mut headers: HeaderMap,
+        method: Method,
+        path_and_query: &str,
+        content_type: &str,
+        body: Option<&Value>,
+    ) -> Reply {
         let (path, query) = path_and_query.split_once('?').unwrap_or((path_and_query, ""));
-        let mut headers = HeaderMap::new();
         if let Ok(value) = HeaderValue::from_str(content_type) {
             headers.insert(http::header::CONTENT_TYPE, value);
         }
@@ -57,27 +67,13 @@ impl Client {
         content_type: &str,
         body: Option<&Value>,
     ) -> Result<Value, Status> {
-        let reply = self.send(method, path_and_query, content_type, body).await;
-        let value = match reply.body {
-            Body::Json(value) => value,
-            Body::Bytes(bytes) => serde_json::from_slice(&bytes)
-                .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&bytes).into_owned())),
-            Body::Stream(stream) => {
-                let chunks: Vec<Bytes> = stream.collect().await;
-                Value::String(String::from_utf8_lossy(&chunks.concat()).into_owned())
-            }
-            Body::Events(_) => return Err(Status::bad_request("use Client::watch for watches")),
-        };
-        if reply.code >= 400 {
-            return Err(match value {
-                Value::Object(_) => Status::from_value(value),
-                // Plain pages, in the words in which Go clients tell of them.
-                _ if reply.code == 404 => Status::no_such_path(),
-                _ if reply.code == 503 => Status::unavailable("the server is currently unable to handle the request"),
-                other => Status::failure(reply.code, "", other.as_str().unwrap_or_default()),
-            });
-        }
-        Ok(value)
+        read(self.send(method, path_and_query, content_type, body).await).await
+    }
+
+    /// Reads a document in the form that `accept` names.
+    pub async fn get_as(&self, path: &str, accept: &'static str) -> Result<Value, Status> {
+        let headers = HeaderMap::from_iter([(http::header::ACCEPT, HeaderValue::from_static(accept))]);
+        read(self.send_with(headers, Method::GET, path, "application/json", None).await).await
     }
 
     /// Reads one object (or any document).
@@ -120,4 +116,28 @@ impl Client {
             Body::Bytes(_) | Body::Stream(_) => Err(Status::no_such_path()),
         }
     }
+}
+
+/// The document of a reply, or its refusal.
+async fn read(reply: Reply) -> Result<Value, Status> {
+    let value = match reply.body {
+        Body::Json(value) => value,
+        Body::Bytes(bytes) => serde_json::from_slice(&bytes)
+            .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&bytes).into_owned())),
+        Body::Stream(stream) => {
+            let chunks: Vec<Bytes> = stream.collect().await;
+            Value::String(String::from_utf8_lossy(&chunks.concat()).into_owned())
+        }
+        Body::Events(_) => return Err(Status::bad_request("use Client::watch for watches")),
+    };
+    if reply.code >= 400 {
+        return Err(match value {
+            Value::Object(_) => Status::from_value(value),
+            // Plain pages, in the words in which Go clients tell of them.
+            _ if reply.code == 404 => Status::no_such_path(),
+            _ if reply.code == 503 => Status::unavailable("the server is currently unable to handle the request"),
+            other => Status::failure(reply.code, "", other.as_str().unwrap_or_default()),
+        });
+    }
+    Ok(value)
 }

@@ -12,6 +12,7 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use crate::aggregation::certificates::FrontProxy;
+use crate::aggregation::documents;
 use crate::authentication::eks;
 use crate::crd::definition;
 use crate::kinds::{BUILT_IN, Resource};
@@ -29,6 +30,7 @@ pub(crate) struct Cluster {
     pub(crate) keys: Keys,
     pub(crate) front_proxy: FrontProxy,
     pub(crate) eks_cache: eks::Cache,
+    pub(crate) documents: documents::Cache,
     pub(crate) issuer: String,
     pub(crate) sts_endpoint: String,
     /// The EKS cluster's name.
@@ -92,6 +94,7 @@ impl Cluster {
             keys: Keys::generate().map_err(Error::Keys)?,
             front_proxy: FrontProxy::generate().map_err(Error::Keys)?,
             eks_cache: eks::Cache::default(),
+            documents: documents::Cache::default(),
             port: listener.local_addr().map_err(Error::Listener)?.port(),
             clock,
             stop,

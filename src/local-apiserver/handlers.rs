@@ -39,6 +39,18 @@ pub(crate) async fn handle(cluster: &Arc<Cluster>, mut call: Call) -> Reply {
     answered.await.unwrap_or_else(Reply::from)
 }
 
+/// OpenAPI of this server and of the remote ones.
+async fn openapi(cluster: &Arc<Cluster>, call: &Call, rest: &[&str]) -> Result<Reply, Status> {
+    let own = openapi::serve(cluster, rest, call.header("accept"));
+    match (rest, own) {
+        (["v3"], Ok(index)) => Ok(aggregation::documents::extend_index(cluster, index).await),
+        (["v3", name @ ..], own @ Err(_)) => {
+            aggregation::documents::document(cluster, &name.join("/"), call).await.map_or(own, Ok)
+        }
+        (_, own) => own,
+    }
+}
+
 async fn on_path(cluster: &Arc<Cluster>, call: &Call) -> Result<Reply, Status> {
     if !tokens::is_published(cluster, &call.path) {
         authorization::check_path(cluster, call)?;
@@ -60,7 +72,7 @@ async fn on_path(cluster: &Arc<Cluster>, call: &Call) -> Result<Reply, Status> {
         [page @ ("healthz" | "livez" | "readyz")] => Ok(health::page(page, &call.query)),
         ["healthz" | "livez" | "readyz", check] if health::CHECKS.contains(check) => Ok(Reply::text(200, "ok")),
         ["version"] => Ok(Reply::json(200, version(cluster))),
-        ["openapi", rest @ ..] => openapi::serve(cluster, rest, call.header("accept")),
+        ["openapi", rest @ ..] => openapi(cluster, call, rest).await,
         ["apis", group, version] => match aggregation::service_for(cluster, group, version) {
             Some(service) => Ok(aggregation::proxy(cluster, &service, call).await),
             None => discovery::version(cluster, group, version),

@@ -4,7 +4,7 @@ use local_apiserver::Client;
 use serde_json::Value;
 
 use crate::error::{Error, Result};
-use crate::object::{flag, items, text};
+use crate::object::{items, text};
 
 /// One kind of object in one served version.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,38 +64,42 @@ impl Discovered {
     }
 }
 
-/// Reads discovery: the preferred version of each group.
+/// The form in which clients of today read discovery: everything at once, with its freshness.
+const AGGREGATED: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
+
+/// Reads discovery: the preferred version of each group. What the server itself could not learn is stale, and has failed.
 pub(crate) async fn fetch(client: &Client) -> Result<Discovered> {
     let mut found = Discovered::default();
-    let core = client.get("/api/v1").await.map_err(Error::api("failed to read discovery of v1"))?;
-    found.resources.extend(parse("v1", &core));
-    let groups = client.get("/apis").await.map_err(Error::api("failed to read the list of API groups"))?;
-    for group in items(&groups, "/groups") {
-        let preferred = match text(group, "/preferredVersion/groupVersion") {
-            "" => text(group, "/versions/0/groupVersion"),
-            preferred => preferred,
-        };
-        match client.get(&format!("/apis/{preferred}")).await {
-            Ok(list) => found.resources.extend(parse(preferred, &list)),
-            Err(status) => found.failed.push((preferred.to_owned(), status.message().to_owned())),
+    for path in ["/api", "/apis"] {
+        let list = client.get_as(path, AGGREGATED).await.map_err(Error::api(format!("failed to read {path}")))?;
+        for group in items(&list, "/items") {
+            found.add(group);
         }
     }
     Ok(found)
 }
 
-fn parse(group_version: &str, list: &Value) -> Vec<Resource> {
-    let (group, version) = group_version.split_once('/').unwrap_or(("", group_version));
-    let whole = items(list, "/resources").iter().filter(|one| !text(one, "/name").contains('/'));
-    whole
-        .map(|one| Resource {
-            group: group.to_owned(),
-            version: version.to_owned(),
-            plural: text(one, "/name").to_owned(),
-            kind: text(one, "/kind").to_owned(),
-            namespaced: flag(one, "/namespaced"),
-            verbs: items(one, "/verbs").iter().filter_map(Value::as_str).map(str::to_owned).collect(),
-        })
-        .collect()
+impl Discovered {
+    fn add(&mut self, group: &Value) {
+        let name = text(group, "/metadata/name");
+        for (index, entry) in items(group, "/versions").iter().enumerate() {
+            let version = text(entry, "/version");
+            if text(entry, "/freshness") == "Stale" {
+                let group_version = if name.is_empty() { version.to_owned() } else { format!("{name}/{version}") };
+                let why = format!("stale GroupVersion discovery: {group_version}");
+                self.failed.push((group_version, why));
+            } else if index == 0 {
+                self.resources.extend(items(entry, "/resources").iter().map(|one| Resource {
+                    group: name.to_owned(),
+                    version: version.to_owned(),
+                    plural: text(one, "/resource").to_owned(),
+                    kind: text(one, "/responseKind/kind").to_owned(),
+                    namespaced: text(one, "/scope") == "Namespaced",
+                    verbs: items(one, "/verbs").iter().filter_map(Value::as_str).map(str::to_owned).collect(),
+                }));
+            }
+        }
+    }
 }
 
 #[cfg(test)]
@@ -105,17 +109,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn subresources_are_left_out_and_paths_follow_the_group() {
-        let list = json!({"resources": [
-            {"name": "deployments", "kind": "Deployment", "namespaced": true, "verbs": ["get", "list", "watch"]},
-            {"name": "deployments/scale", "kind": "Scale", "namespaced": true, "verbs": ["get"]},
-        ]});
-        let found = Discovered { resources: parse("apps/v1", &list), failed: vec![] };
+    fn the_preferred_version_counts_and_what_is_stale_has_failed() {
+        let deployments = json!({"resource": "deployments", "responseKind": {"kind": "Deployment"}, "scope": "Namespaced", "verbs": ["get", "list"]});
+        let mut found = Discovered::default();
+        found.add(&json!({"metadata": {"name": "apps"}, "versions": [
+            {"version": "v1", "freshness": "Current", "resources": [deployments]},
+            {"version": "v1beta1", "freshness": "Current", "resources": [deployments]},
+        ]}));
+        found.add(&json!({"metadata": {"name": "remote.test"}, "versions": [{"version": "v1", "freshness": "Stale"}]}));
         assert_eq!(found.resources.len(), 1);
         let deployments = found.find("apps/v1", "Deployment").unwrap();
         assert_eq!(deployments.id(), "deployments.apps");
         assert_eq!(deployments.path("x", "y"), "/apis/apps/v1/namespaces/x/deployments/y");
         assert_eq!(deployments.collection(""), "/apis/apps/v1/deployments");
-        assert!(found.find("apps/v1", "Scale").is_none());
+        let why = "stale GroupVersion discovery: remote.test/v1".to_owned();
+        assert_eq!(found.failed, [("remote.test/v1".to_owned(), why)]);
     }
 }

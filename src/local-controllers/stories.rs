@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::object::{condition, items, text};
 use crate::{Images, Options, Profile, Selector};
-use metrics_server::MetricsServer;
+use metrics_server::{Discovery, MetricsServer};
 
 /// An HPA's period of 15 s takes 75 ms.
 const SCALE: f64 = 200.0;
@@ -324,6 +324,66 @@ fn deleting_a_namespace_takes_everything_with_it() {
         let held = "/api/v1/namespaces/going/configmaps/held";
         plane.client.patch(held, local_apiserver::PatchType::Merge, &release).await.unwrap();
         plane.until(path, |namespace| namespace.is_none().then_some(())).await;
+        plane.end().await;
+    });
+}
+
+#[test]
+fn a_server_that_refuses_the_aggregator_keeps_every_namespace_from_going() {
+    story(|plane| async move {
+        let metrics = MetricsServer::start().await;
+        metrics.tell(Discovery::RefusesGroupless);
+        metrics.register(&plane.client).await;
+        let api = "/apis/apiregistration.k8s.io/v1/apiservices/v1beta1.external.metrics.k8s.io";
+        let available = |api: Option<Value>| (text(condition(&api?, "Available")?, "/status") == "True").then_some(());
+        plane.until(api, available).await;
+        let path = "/api/v1/namespaces/going";
+        plane.create("/api/v1/namespaces", json!({"metadata": {"name": "going"}})).await;
+        plane.client.delete(path, None).await.unwrap();
+        let message = plane
+            .until(path, |namespace| {
+                let namespace = namespace?;
+                let failure = condition(&namespace, "NamespaceDeletionDiscoveryFailure")?;
+                (text(failure, "/status") == "True").then(|| text(failure, "/message").to_owned())
+            })
+            .await;
+        assert_eq!(
+            message,
+            "Discovery failed for some groups, 1 failing: unable to retrieve the complete list of server APIs: \
+             external.metrics.k8s.io/v1beta1: stale GroupVersion discovery: external.metrics.k8s.io/v1beta1"
+        );
+        assert!(metrics.was_asked("system:kube-aggregator [system:masters] /apis 404"));
+        assert!(metrics.was_asked("system:kube-aggregator [] /apis/external.metrics.k8s.io/v1beta1 403"));
+        metrics.tell(Discovery::Plain);
+        plane.until(path, |namespace| namespace.is_none().then_some(())).await;
+        assert!(metrics.was_asked("system:kube-aggregator [] /apis/external.metrics.k8s.io/v1beta1 200"));
+        plane.end().await;
+    });
+}
+
+#[test]
+fn what_a_remote_server_tells_is_part_of_discovery_and_of_openapi() {
+    story(|plane| async move {
+        let metrics = MetricsServer::start().await;
+        metrics.tell(Discovery::Aggregated);
+        metrics.register(&plane.client).await;
+        let accept = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
+        for code in [200, 304] {
+            let list = plane.client.get_as("/apis", accept).await.unwrap();
+            let group = |group: &&Value| text(group, "/metadata/name") == "external.metrics.k8s.io";
+            let version = &items(&list, "/items").iter().find(group).unwrap()["versions"][0];
+            assert_eq!(version["freshness"], "Current");
+            assert_eq!(version["resources"][0]["resource"], "externalmetrics");
+            assert!(metrics.was_asked(&format!("system:kube-aggregator [system:masters] /apis {code}")));
+        }
+        let index = plane.get("/openapi/v3").await.unwrap();
+        let name = "apis/external.metrics.k8s.io/v1beta1";
+        assert_eq!(index["paths"][name]["serverRelativeURL"], format!("/openapi/v3/{name}?hash=1"));
+        assert!(index["paths"]["apis/apps/v1"].is_object(), "{index}");
+        assert!(metrics.was_asked("system:aggregator [] /openapi/v3 200"));
+        let document = plane.get(&format!("/openapi/v3/{name}")).await.unwrap();
+        assert_eq!(document["info"]["title"], "theirs");
+        assert!(plane.get("/openapi/v3/apis/nothing.test/v1").await.is_none());
         plane.end().await;
     });
 }

@@ -5,13 +5,15 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{Service, discover, services};
+use super::{Service, answers, documents, services};
 use crate::cluster::Cluster;
 use crate::store::Stale;
 
 /// Real time between checks of an available server, and of one that is not.
 const AVAILABLE_EVERY: Duration = Duration::from_secs(15);
 const MISSING_EVERY: Duration = Duration::from_secs(1);
+/// Real time between downloads of all documents.
+const DOWNLOAD_EVERY: Duration = Duration::from_mins(1);
 /// Real time for a burst of changes to settle.
 const SETTLE: Duration = Duration::from_millis(50);
 
@@ -19,20 +21,28 @@ const SETTLE: Duration = Duration::from_millis(50);
 pub(crate) async fn keep(cluster: Arc<Cluster>) {
     let mut registrations = cluster.store.subscribe("apiservices.apiregistration.k8s.io");
     let mut backends = cluster.store.subscribe("endpointslices.discovery.k8s.io");
+    let mut downloaded = None;
     loop {
         registrations.borrow_and_update();
         backends.borrow_and_update();
         let remote = services(&cluster);
         let mut all_available = true;
         for service in &remote {
-            let condition = match discover(&cluster, service).await {
-                Ok(_) => json!({"status": "True", "reason": "Passed", "message": "all checks passed"}),
+            let condition = match answers(&cluster, service).await {
+                Ok(()) => json!({"status": "True", "reason": "Passed", "message": "all checks passed"}),
                 Err(why) => {
                     all_available = false;
                     json!({"status": "False", "reason": why.reason, "message": why.message})
                 }
             };
             report(&cluster, service, condition);
+        }
+        let is_due = downloaded.is_none_or(|at| cluster.clock.elapsed(at) >= cluster.clock.to_system(DOWNLOAD_EVERY));
+        if all_available && is_due {
+            downloaded = Some(cluster.clock.moment());
+            for service in &remote {
+                documents::check(&cluster, service).await;
+            }
         }
         let pause = if all_available { AVAILABLE_EVERY } else { MISSING_EVERY };
         let timer = async {

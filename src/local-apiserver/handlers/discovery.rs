@@ -156,7 +156,7 @@ async fn aggregated_list(cluster: &Arc<Cluster>, core: bool) -> Reply {
         for version in versions {
             entries.push(match aggregation::service_for(cluster, &group, &version) {
                 None => version_entry(cluster, &group, &version),
-                Some(service) => remote_entry(cluster, &service).await,
+                Some(service) => aggregation::documents::entry(cluster, &service).await,
             });
         }
         let metadata = if group.is_empty() { json!({}) } else { json!({"name": group}) };
@@ -196,25 +196,4 @@ fn version_entry(cluster: &Cluster, group: &str, version: &str) -> Value {
         list.push(entry);
     }
     json!({"version": version, "resources": list, "freshness": "Current"})
-}
-
-/// A remote version's resources, asked from its server; `Stale` when it does not answer.
-async fn remote_entry(cluster: &Arc<Cluster>, service: &aggregation::Service) -> Value {
-    let Ok(list) = aggregation::discover(cluster, service).await else {
-        return json!({"version": service.version, "freshness": "Stale"});
-    };
-    let resources: Vec<Value> = list["resources"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .filter(|entry| !entry["name"].as_str().unwrap_or_default().contains('/'))
-        .map(|entry| {
-            json!({
-                "resource": entry["name"], "singularResource": entry["singularName"].as_str().unwrap_or_default(),
-                "responseKind": {"group": service.group, "version": service.version, "kind": entry["kind"]},
-                "scope": if entry["namespaced"] == true { "Namespaced" } else { "Cluster" }, "verbs": entry["verbs"],
-            })
-        })
-        .collect();
-    json!({"version": service.version, "resources": resources, "freshness": "Current"})
 }
