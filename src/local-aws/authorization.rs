@@ -126,6 +126,11 @@ impl Cloud {
         }
         context.set("aws:SourceIp", call.source_address.as_str());
         context.set("aws:UserAgent", call.user_agent.as_str());
+        if let Some(referer) = &call.referer {
+            context.set("aws:Referer", referer.as_str());
+        }
+        // Everything here is of the one account.
+        context.set("aws:ResourceAccount", self.account.as_str());
         context.set("aws:ViaAWSService", "false");
         context.set("aws:PrincipalIsAWSService", "false");
         // The endpoint stands for AWS's TLS endpoint; policies that insist on TLS must decide here as they do there.

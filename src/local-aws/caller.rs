@@ -118,6 +118,7 @@ pub(crate) struct Call {
     /// The host that the request came in on; queue URLs repeat it.
     pub(crate) host: String,
     pub(crate) user_agent: String,
+    pub(crate) referer: Option<String>,
     pub(crate) source_address: String,
     pub(crate) now: Timestamp,
 }

@@ -135,6 +135,8 @@ impl Reader {
                     self.read(member, item, &format!("{at}.{number}.member"), within)?;
                 }
             }
+            // SDKs write a map that was not filled as an empty one.
+            (Shape::Map { .. }, Value::Object(map)) if map.is_empty() => {}
             (Shape::Map { key, value: of, bounds }, Value::Object(map)) => {
                 self.length(&at, Some(value), map.len(), *bounds);
                 for (name, value) in map {

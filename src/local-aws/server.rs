@@ -117,6 +117,7 @@ async fn serve(
         caller,
         host: request.header("host").unwrap_or("127.0.0.1").to_owned(),
         user_agent: request.header("user-agent").unwrap_or_default().to_owned(),
+        referer: request.header("referer").map(str::to_owned),
         source_address: peer.ip().to_string(),
         now: cloud.clock.now(),
     };

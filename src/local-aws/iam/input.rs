@@ -52,7 +52,8 @@ pub(super) fn at_path(path: &str, input: &Value) -> Option<()> {
 
 pub(super) fn path(input: &Value) -> Result<String, Fault> {
     let path = text(input, "Path").unwrap_or("/");
-    if path.starts_with('/') && path.ends_with('/') && path.len() <= 512 {
+    // Printable ASCII without the space, as the model's pattern has it.
+    if path.starts_with('/') && path.ends_with('/') && path.len() <= 512 && path.chars().all(|c| c.is_ascii_graphic()) {
         return Ok(path.to_owned());
     }
     Err(invalid(

@@ -156,6 +156,11 @@ async fn lists_are_filtered_and_come_in_pages() {
     assert_eq!(code(&stage, &form).await, "");
     let page = stage.query("iam", &[("Action", "ListRoleTags"), ("RoleName", "a"), ("MaxItems", "2")]).await;
     assert_eq!((page.tag("IsTruncated"), page.tag("Marker")), ("true".into(), "2".into()));
+    for path in ["team", "/team", "/te am/", "/té/"] {
+        let form =
+            [("Action", "CreateRole"), ("RoleName", "d"), ("Path", path), ("AssumeRolePolicyDocument", trust.as_str())];
+        assert_eq!(code(&stage, &form).await, "ValidationError", "{path}");
+    }
     let over = stage.query("iam", &[("Action", "ListRoles"), ("MaxItems", "1001")]).await;
     assert!(over.message().contains("Member must have value less than or equal to 1000"), "{}", over.text);
 }

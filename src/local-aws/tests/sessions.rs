@@ -260,7 +260,7 @@ async fn iams_own_keys_are_of_the_role_that_is_changed() {
     let stage = Stage::start();
     let arn = role(&stage, "delegate", &["sts:AssumeRole"], json!({})).await;
     let boundary = "arn:aws:iam::aws:policy/AmazonSQSFullAccess";
-    let condition = json!({ "StringEquals": { "iam:PermissionsBoundary": boundary, "aws:RequestedRegion": "us-east-1", "iam:ResourceTag/team": "blue" } });
+    let condition = json!({ "StringEquals": { "aws:ResourceAccount": ACCOUNT, "iam:PermissionsBoundary": boundary, "aws:RequestedRegion": "us-east-1", "iam:ResourceTag/team": "blue" } });
     stage
         .allow(
             "delegate",
