@@ -141,5 +141,6 @@ pub fn start(options: Options) -> Result<ApiServer> {
     tasks.spawn(server::serve(listener, acceptor, cluster.clone(), stop.clone(), tasks.clone()));
     tasks.spawn(aggregation::availability::keep(cluster.clone()));
     tasks.spawn(crd::termination::keep(cluster.clone()));
+    tasks.spawn(tokens::secrets::keep(cluster.clone()));
     Ok(ApiServer { cluster, stop, tasks })
 }

@@ -2,6 +2,7 @@
 
 mod crowd;
 mod interleaved;
+mod token_secrets;
 
 use std::path::PathBuf;
 
