@@ -11,7 +11,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::error::Result;
+use crate::adoption::{Claimant, suitors};
+use crate::error::{Error, Result};
 use crate::event::Recorder;
 use crate::object::{Key, controlled_by, controller_name, deleting, flag, integer, name, text, uid};
 use crate::work::Controller;
@@ -35,10 +36,11 @@ impl Controller for DeploymentController {
         let namespace = text(object, "/metadata/namespace");
         match change.id.as_str() {
             DEPLOYMENTS => vec![(Key::of(object), Duration::ZERO)],
-            REPLICA_SETS => controller_name(object, "Deployment")
-                .map(|owner| (Key::new(namespace, owner), Duration::ZERO))
-                .into_iter()
-                .collect(),
+            REPLICA_SETS => {
+                let owner = controller_name(object, "Deployment").map(|owner| vec![Key::new(namespace, owner)]);
+                let concerned = owner.unwrap_or_else(|| suitors(&self.world, DEPLOYMENTS, object));
+                concerned.into_iter().map(|key| (key, Duration::ZERO)).collect()
+            }
             // Recreate waits until the last old pod is gone.
             "pods" if change.new.is_none() => controller_name(object, "ReplicaSet")
                 .and_then(|set| self.world.get(REPLICA_SETS, namespace, set))
@@ -52,6 +54,17 @@ impl Controller for DeploymentController {
 
     async fn reconcile(&self, key: &Key) -> Result<Option<Duration>> {
         let Some(deployment) = self.world.get(DEPLOYMENTS, &key.namespace, &key.name) else { return Ok(None) };
+        if !self.world.synced(REPLICA_SETS) {
+            return Ok(Some(Duration::from_millis(100)));
+        }
+        let claimant = Claimant {
+            world: &self.world,
+            owner: &deployment,
+            id: DEPLOYMENTS,
+            api_version: "apps/v1",
+            kind: "Deployment",
+        };
+        claimant.claim(REPLICA_SETS, |_| true).await?;
         self.sync(&deployment).await
     }
 }
@@ -114,7 +127,7 @@ impl DeploymentController {
                 sets.newest = Some(made);
                 self.name_revision(deployment, highest + 1).await
             }
-            Err(error) if error.is_already_exists() => self.collide(deployment).await,
+            Err(error) if error.is_already_exists() => self.collide(deployment, &set, error).await,
             Err(error) => {
                 self.events.warning(deployment, "ReplicaSetCreateError", &error.to_string()).await;
                 self.write_status(deployment, sets, Some(&error.to_string())).await?;
@@ -123,10 +136,17 @@ impl DeploymentController {
         }
     }
 
-    /// Another template took the name by chance: count the collision, so that the next try gets another hash.
-    async fn collide(&self, deployment: &Value) -> Result<()> {
+    /// The name is taken. By another template, by chance: the collision is counted, so that the next try gets another
+    /// hash. By a set that is this Deployment's: the next try finds it in the copy.
+    async fn collide(&self, deployment: &Value, set: &Value, taken: Error) -> Result<()> {
+        let found = self.world.fetch(&self.world.client, REPLICA_SETS, &Key::of(set)).await?;
+        let ours = |found: &Value| controlled_by(found, uid(deployment)) && revision::is_newest(deployment, found);
+        if found.is_none_or(|found| ours(&found)) {
+            return Err(taken);
+        }
         let count = integer(deployment, "/status/collisionCount").unwrap_or(0) + 1;
-        let patch = json!({"status": {"collisionCount": count}});
+        let version = text(deployment, "/metadata/resourceVersion");
+        let patch = json!({"metadata": {"resourceVersion": version}, "status": {"collisionCount": count}});
         self.world.merge(DEPLOYMENTS, &Key::of(deployment), "status", &patch).await?;
         Ok(())
     }

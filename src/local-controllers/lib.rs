@@ -12,8 +12,10 @@
 //!
 //! This crate must not know AWS, the product's operator or its stack.
 
+mod adoption;
 mod autoscaler;
 mod cron_job;
+mod daemon_set;
 mod deployment;
 mod discovery;
 mod disruption;
@@ -21,15 +23,19 @@ mod endpoints;
 mod error;
 mod event;
 mod garbage;
+mod history;
 pub mod images;
 mod job;
 mod kubelet;
 mod namespace;
 mod object;
 mod quantity;
+mod readiness;
 mod replica_set;
 mod scheduler;
 mod selector;
+mod stateful_set;
+mod template;
 mod work;
 mod world;
 
@@ -128,6 +134,8 @@ pub async fn run(
         )),
         tokio::spawn(control(deployment::DeploymentController::new(&world), &world, after.clone())),
         tokio::spawn(control(replica_set::ReplicaSetController::new(&world), &world, after.clone())),
+        tokio::spawn(control(stateful_set::StatefulSetController::new(&world), &world, after.clone())),
+        tokio::spawn(control(daemon_set::DaemonSetController::new(&world), &world, after.clone())),
         tokio::spawn(control(job::JobController::new(&world), &world, after.clone())),
         tokio::spawn(control(cron_job::CronJobController::new(&world), &world, after.clone())),
         tokio::spawn(control(endpoints::EndpointsController::new(&world), &world, after.clone())),

@@ -7,14 +7,16 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
+use crate::adoption::{Claimant, suitors};
 use crate::deployment::REPLICA_SETS;
 use crate::error::{Error, Result};
 use crate::event::Recorder;
 use crate::object::{
-    Key, condition, controlled_by, controller, controller_name, deleting, generation, integer, labels, name, namespace,
-    owner_reference, pod_finished, second, text, uid,
+    Key, condition, controlled_by, controller_name, deleting, generation, integer, labels, name, namespace,
+    pod_finished, second, text, uid,
 };
-use crate::selector::selects;
+use crate::readiness::available_in;
+use crate::template;
 use crate::work::Controller;
 use crate::world::{Change, World};
 
@@ -44,7 +46,9 @@ impl Controller for ReplicaSetController {
         if !self.world.synced("pods") {
             return Ok(Some(Duration::from_millis(100)));
         }
-        self.adopt(&set).await?;
+        let claimant =
+            Claimant { world: &self.world, owner: &set, id: REPLICA_SETS, api_version: "apps/v1", kind: "ReplicaSet" };
+        claimant.claim("pods", |_| true).await?;
         let pods = self.pods(&set);
         let failure = if deleting(&set) { None } else { self.manage(&set, &pods).await.err() };
         let again = self.write_status(&set, failure.as_ref()).await?;
@@ -59,32 +63,10 @@ impl ReplicaSetController {
 
     /// The owner, or for an orphan every set that could adopt it.
     fn sets_of_pod(&self, pod: &Value) -> Vec<Key> {
-        if let Some(owner) = controller_name(pod, "ReplicaSet") {
-            return vec![Key::new(namespace(pod), owner)];
+        match controller_name(pod, "ReplicaSet") {
+            Some(owner) => vec![Key::new(namespace(pod), owner)],
+            None => suitors(&self.world, REPLICA_SETS, pod),
         }
-        if controller(pod).is_some() {
-            return vec![];
-        }
-        let sets = self.world.list(REPLICA_SETS, Some(namespace(pod)));
-        let matching = sets.iter().filter(|set| selects(set.pointer("/spec/selector"), &labels(pod)));
-        matching.map(|set| Key::of(set)).collect()
-    }
-
-    /// Takes over running pods that match the selector and have no controller.
-    async fn adopt(&self, set: &Value) -> Result<()> {
-        if deleting(set) {
-            return Ok(());
-        }
-        for pod in self.world.list("pods", Some(namespace(set))) {
-            let matches = selects(set.pointer("/spec/selector"), &labels(&pod));
-            if matches && controller(&pod).is_none() && !deleting(&pod) && !pod_finished(&pod) {
-                let mut owners = crate::object::items(&pod, "/metadata/ownerReferences").to_vec();
-                owners.push(owner_reference(set, "apps/v1", "ReplicaSet"));
-                let patch = json!({"metadata": {"uid": uid(&pod), "ownerReferences": owners}});
-                self.world.merge("pods", &Key::of(&pod), "", &patch).await?;
-            }
-        }
-        Ok(())
     }
 
     /// Owned pods that have not ended, those being deleted included.
@@ -112,16 +94,8 @@ impl ReplicaSetController {
     }
 
     async fn create_pod(&self, set: &Value) -> Result<()> {
-        let template = &set["spec"]["template"];
-        let mut metadata = json!({
-            "generateName": format!("{}-", name(set)), "namespace": namespace(set),
-            "labels": template["metadata"]["labels"],
-            "ownerReferences": [owner_reference(set, "apps/v1", "ReplicaSet")],
-        });
-        if let Some(annotations) = template.pointer("/metadata/annotations") {
-            metadata["annotations"] = annotations.clone();
-        }
-        let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": template["spec"]});
+        let mut pod = template::pod(&set["spec"]["template"], set, "apps/v1", "ReplicaSet");
+        pod["metadata"]["generateName"] = format!("{}-", name(set)).into();
         match self.world.create("pods", &pod).await {
             Ok(made) => {
                 self.events.normal(set, "SuccessfulCreate", &format!("Created pod: {}", name(&made))).await;
@@ -148,7 +122,7 @@ impl ReplicaSetController {
         let template = crate::object::strings(&set, "/spec/template/metadata/labels");
         let labeled = active.iter().filter(|pod| crate::selector::carries(&labels(pod), &template)).count();
         let waits: Vec<Option<Duration>> =
-            active.iter().map(|pod| ranking::available_in(pod, ready_for, &self.world.clock)).collect();
+            active.iter().map(|pod| available_in(pod, ready_for, &self.world.clock)).collect();
         let mut status = Map::new();
         status.insert("replicas".into(), active.len().into());
         status.insert("observedGeneration".into(), generation(&set).into());

@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::error::{Error, Result};
 use crate::event::Recorder;
-use crate::object::{Key, condition, deleting, labels, name, namespace, second, text, uid};
+use crate::object::{Key, condition, controller_name, deleting, labels, name, namespace, second, text, uid};
 use crate::work::Controller;
 use crate::world::{Change, World};
 use crate::{Profile, Selector};
@@ -78,6 +78,7 @@ impl Controller for Scheduler {
             }
             // Another scheduler was asked for, whose business the pod's place and conditions are.
             Some(pod) if !SCHEDULERS.contains(&text(&pod, "/spec/schedulerName")) => Ok(None),
+            Some(pod) if controller_name(&pod, "DaemonSet").is_some() => self.leave_daemon(&pod).await.map(|()| None),
             Some(pod) => self.place(&pod).await,
         }
     }
@@ -156,6 +157,27 @@ impl Scheduler {
         let patch = json!({"status": {"conditions": [{
             "type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message,
             "lastProbeTime": null, "lastTransitionTime": since.unwrap_or(now),
+        }]}});
+        self.world.merge("pods", &Key::of(pod), "status", &patch).await?;
+        self.default.warning(pod, "FailedScheduling", &message).await;
+        Ok(())
+    }
+
+    /// A DaemonSet's pod is for a node that is there, and such a node has its one pod already.
+    async fn leave_daemon(&self, pod: &Value) -> Result<()> {
+        let nodes = self.world.list("nodes", None).len();
+        let others = nodes.saturating_sub(1);
+        let message = format!(
+            "0/{nodes} nodes are available: 1 Too many pods, {others} node(s) didn't satisfy plugin(s) [NodeAffinity]. \
+             DaemonSets do not run on Fargate, where every node has one pod: run it as a sidecar"
+        );
+        if condition(pod, "PodScheduled").is_some_and(|old| text(old, "/reason") == "Unschedulable") {
+            return Ok(());
+        }
+        let now = second(self.world.clock.now());
+        let patch = json!({"status": {"conditions": [{
+            "type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message,
+            "lastProbeTime": null, "lastTransitionTime": now,
         }]}});
         self.world.merge("pods", &Key::of(pod), "status", &patch).await?;
         self.default.warning(pod, "FailedScheduling", &message).await;

@@ -21,11 +21,16 @@ pub(crate) fn apply(resource: &Resource, object: &mut Value) {
         "Pod" => pod(&mut object["spec"]),
         "Namespace" => namespace(object),
         "Deployment" => deployment(object),
-        "ReplicaSet" | "StatefulSet" => {
+        "ReplicaSet" => {
             set(&mut object["spec"], "replicas", 1.into());
             template(object);
         }
-        "DaemonSet" => template(object),
+        "StatefulSet" => stateful_set(object),
+        "DaemonSet" => {
+            set(&mut object["spec"], "revisionHistoryLimit", 10.into());
+            strategy(&mut object["spec"]["updateStrategy"], &[("maxUnavailable", 1), ("maxSurge", 0)]);
+            template(object);
+        }
         "Job" => job(object),
         "CronJob" => cron_job(&mut object["spec"]),
         "APIService" if object["spec"]["service"].is_object() => {
@@ -90,6 +95,45 @@ fn deployment(object: &mut Value) {
         }
         set(&mut strategy["rollingUpdate"], "maxSurge", "25%".into());
         set(&mut strategy["rollingUpdate"], "maxUnavailable", "25%".into());
+    }
+    template(object);
+}
+
+/// An `updateStrategy`: rolling unless it says otherwise.
+fn strategy(strategy: &mut Value, rolling: &[(&str, i64)]) {
+    if !strategy.is_object() {
+        *strategy = json!({});
+    }
+    set(strategy, "type", "RollingUpdate".into());
+    if strategy["type"] == "RollingUpdate" {
+        if !strategy["rollingUpdate"].is_object() {
+            strategy["rollingUpdate"] = json!({});
+        }
+        for (field, value) in rolling {
+            set(&mut strategy["rollingUpdate"], field, (*value).into());
+        }
+    }
+}
+
+fn stateful_set(object: &mut Value) {
+    let spec = &mut object["spec"];
+    set(spec, "replicas", 1.into());
+    set(spec, "podManagementPolicy", "OrderedReady".into());
+    set(spec, "revisionHistoryLimit", 10.into());
+    strategy(&mut spec["updateStrategy"], &[("partition", 0)]);
+    if !spec["persistentVolumeClaimRetentionPolicy"].is_object() {
+        spec["persistentVolumeClaimRetentionPolicy"] = json!({});
+    }
+    for moment in ["whenDeleted", "whenScaled"] {
+        set(&mut spec["persistentVolumeClaimRetentionPolicy"], moment, "Retain".into());
+    }
+    for claim in spec["volumeClaimTemplates"].as_array_mut().into_iter().flatten() {
+        set(claim, "apiVersion", "v1".into());
+        set(claim, "kind", "PersistentVolumeClaim".into());
+        set(&mut claim["spec"], "volumeMode", "Filesystem".into());
+        if claim["status"].is_null() {
+            claim["status"] = json!({"phase": "Pending"});
+        }
     }
     template(object);
 }

@@ -1,12 +1,12 @@
-//! Which pods go first when a ReplicaSet shrinks, in the documented order; and when a ready pod counts as available.
+//! Which pods go first when a ReplicaSet shrinks, in the documented order.
 
 use std::cmp::Ordering;
-use std::time::Duration;
 
 use clock::Clock;
 use serde_json::Value;
 
-use crate::object::{annotation, condition, created, items, name, pod_ready, text, timestamp};
+use crate::object::{annotation, created, items, name, pod_ready, text, timestamp};
+use crate::readiness::ready_since;
 
 /// Sorts before everything that is kept: unscheduled, then Pending, then not ready, then cheaper by
 /// `controller.kubernetes.io/pod-deletion-cost`, then ready for a shorter time, then restarted more often, then newer.
@@ -35,10 +35,6 @@ fn age_class(since: Option<jiff::Timestamp>, clock: &Clock) -> u32 {
     since.map_or(0, |since| 64 - clock.since(since).as_secs().leading_zeros())
 }
 
-fn ready_since(pod: &Value) -> Option<jiff::Timestamp> {
-    condition(pod, "Ready").filter(|_| pod_ready(pod)).and_then(|ready| timestamp(ready, "/lastTransitionTime"))
-}
-
 fn restarts(pod: &Value) -> i64 {
     let counts = items(pod, "/status/containerStatuses").iter();
     counts.map(|status| status["restartCount"].as_i64().unwrap_or(0)).max().unwrap_or(0)
@@ -50,15 +46,6 @@ pub(super) fn to_delete<'a>(pods: &[&'a Value], count: usize, clock: &Clock) -> 
     sorted.sort_by(|a, b| order(a, b, clock));
     sorted.truncate(count);
     sorted
-}
-
-/// How long until a pod counts as available: nothing if it is not ready, zero if it is available.
-pub(super) fn available_in(pod: &Value, min_ready: Duration, clock: &Clock) -> Option<Duration> {
-    if !pod_ready(pod) {
-        return None;
-    }
-    let ready_for = ready_since(pod).map_or(Duration::ZERO, |since| clock.since(since));
-    Some(min_ready.saturating_sub(ready_for))
 }
 
 #[cfg(test)]
@@ -94,14 +81,5 @@ mod tests {
         let names: Vec<&str> = to_delete(&all, 7, &clock).into_iter().map(name).collect();
         assert_eq!(names, ["unscheduled", "pending", "unready", "cheap", "newer", "older", "kept"]);
         assert_eq!(to_delete(&all, 2, &clock).len(), 2);
-    }
-
-    #[test]
-    fn a_pod_is_available_after_min_ready_seconds() {
-        let (clock, hand) = Clock::manual("2026-01-01T00:00:04Z".parse().unwrap());
-        let pod = pod("p", "n", "Running", "True", "0", "2026-01-01T00:00:00Z");
-        assert_eq!(available_in(&pod, Duration::from_secs(10), &clock), Some(Duration::from_secs(6)));
-        hand.advance(Duration::from_secs(6));
-        assert_eq!(available_in(&pod, Duration::from_secs(10), &clock), Some(Duration::ZERO));
     }
 }

@@ -29,11 +29,39 @@ pub(super) fn check(resource: &Resource, old: Option<&Value>, object: &Value, er
         }
     }
     pod::template(&spec["template"], "spec.template", true, errors);
+    if let Some(old) = old.filter(|_| resource.kind == "StatefulSet") {
+        stateful_set_update(&old["spec"], spec, errors);
+    }
     if resource.kind == "Deployment" {
         strategy(&spec["strategy"], errors);
     }
     for field in ["minReadySeconds", "revisionHistoryLimit", "progressDeadlineSeconds"] {
         not_negative(&spec[field], &format!("spec.{field}"), errors);
+    }
+}
+
+/// What may change of a StatefulSet.
+const CHANGEABLE: [&str; 7] = [
+    "replicas",
+    "ordinals",
+    "template",
+    "updateStrategy",
+    "revisionHistoryLimit",
+    "persistentVolumeClaimRetentionPolicy",
+    "minReadySeconds",
+];
+
+fn stateful_set_update(old: &Value, new: &Value, errors: &mut Vec<FieldError>) {
+    let fixed = |spec: &Value| {
+        let mut spec = spec.as_object().cloned().unwrap_or_default();
+        spec.retain(|field, value| !CHANGEABLE.contains(&field.as_str()) && !value.is_null());
+        spec
+    };
+    if fixed(old) != fixed(new) {
+        let names: Vec<String> = CHANGEABLE.iter().map(|field| format!("'{field}'")).collect();
+        let names = format!("{} and {}", names[..6].join(", "), names[6]);
+        let detail = format!("updates to statefulset spec for fields other than {names} are forbidden");
+        errors.push(FieldError::forbidden("spec", &detail));
     }
 }
 

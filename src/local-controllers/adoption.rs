@@ -1,0 +1,93 @@
+//! Whose is what: a controller takes over what its selector selects and nobody controls, and lets go of what it no longer
+//! selects, so that work is neither done twice nor left behind.
+//!
+//! Source: `pkg/controller/controller_ref_manager.go` of Kubernetes.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use crate::error::Result;
+use crate::object::{
+    Key, controlled_by, controller, deleting, items, labels, namespace, owner_reference, pod_finished, text, uid,
+};
+use crate::selector::selects;
+use crate::world::World;
+
+/// A controller's object that claims others.
+pub(crate) struct Claimant<'a> {
+    pub(crate) world: &'a World,
+    pub(crate) owner: &'a Value,
+    /// The owner's kind as [`crate::discovery::Resource::id`] names it.
+    pub(crate) id: &'a str,
+    pub(crate) api_version: &'a str,
+    pub(crate) kind: &'a str,
+}
+
+impl Claimant<'_> {
+    /// The objects of kind `id` that are the owner's: after adopting those that `fits` and releasing those that do not.
+    /// Pods that have ended stay as they are.
+    pub(crate) async fn claim(&self, id: &str, fits: impl Fn(&Value) -> bool + Send) -> Result<Vec<Arc<Value>>> {
+        let matches = |one: &Value| selects(self.owner.pointer("/spec/selector"), &labels(one)) && fits(one);
+        let mut may_adopt = None;
+        for one in self.world.list(id, Some(namespace(self.owner))) {
+            if deleting(&one) || deleting(self.owner) || (id == "pods" && pod_finished(&one)) {
+                continue;
+            }
+            if controlled_by(&one, uid(self.owner)) {
+                if !matches(&one) {
+                    self.release(id, &one).await?;
+                }
+            } else if controller(&one).is_none() && matches(&one) {
+                // Asked once, and of the server: the copy may not know yet that the owner is going.
+                let may = match may_adopt {
+                    Some(may) => may,
+                    None => self.is_present().await?,
+                };
+                may_adopt = Some(may);
+                if may {
+                    self.adopt(id, &one).await?;
+                }
+            }
+        }
+        let all = self.world.list(id, Some(namespace(self.owner)));
+        Ok(all.into_iter().filter(|one| controlled_by(one, uid(self.owner))).collect())
+    }
+
+    async fn is_present(&self) -> Result<bool> {
+        let found = self.world.fetch(&self.world.client, self.id, &Key::of(self.owner)).await?;
+        Ok(found.is_some_and(|found| uid(&found) == uid(self.owner) && !deleting(&found)))
+    }
+
+    async fn adopt(&self, id: &str, one: &Value) -> Result<()> {
+        let mut owners = items(one, "/metadata/ownerReferences").to_vec();
+        owners.push(owner_reference(self.owner, self.api_version, self.kind));
+        self.write(id, one, &owners).await
+    }
+
+    async fn release(&self, id: &str, one: &Value) -> Result<()> {
+        let owners = items(one, "/metadata/ownerReferences").iter();
+        let kept: Vec<Value> = owners.filter(|owner| text(owner, "/uid") != uid(self.owner)).cloned().collect();
+        self.write(id, one, &kept).await
+    }
+
+    /// On top of the version that was judged; an object that is gone is nobody's.
+    async fn write(&self, id: &str, one: &Value, owners: &[Value]) -> Result<()> {
+        let version = text(one, "/metadata/resourceVersion");
+        let patch = json!({"metadata": {"uid": uid(one), "resourceVersion": version, "ownerReferences": owners}});
+        match self.world.merge(id, &Key::of(one), "", &patch).await {
+            Err(error) if !error.is_not_found() => Err(error),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The owners that could adopt an object which nobody controls: those of kind `id` whose selector selects it.
+pub(crate) fn suitors(world: &World, id: &str, object: &Value) -> Vec<Key> {
+    if controller(object).is_some() {
+        return Vec::new();
+    }
+    let owners = world.list(id, Some(namespace(object)));
+    let matching = owners.iter().filter(|owner| selects(owner.pointer("/spec/selector"), &labels(object)));
+    matching.map(|owner| Key::of(owner)).collect()
+}
