@@ -13,6 +13,7 @@ pub(crate) mod schema;
 pub(crate) mod services;
 pub(crate) mod validation;
 pub(crate) mod volumes;
+pub(crate) mod warnings;
 
 pub(crate) use basis::Basis;
 use serde_json::{Value, json};
@@ -113,11 +114,18 @@ fn check_definition(asked: &Asked<'_>, object: &Value) -> Result<(), Status> {
 /// Nothing is created that nobody would ever look at.
 fn check_controller(asked: &Asked<'_>, object: &Value) -> Result<(), Status> {
     let resource = &asked.resource;
-    if resource.kind != "ReplicationController" || resource.custom.is_some() {
-        return Ok(());
-    }
+    let why = match resource.kind.as_str() {
+        _ if resource.custom.is_some() => return Ok(()),
+        "ReplicationController" => "the local cluster has no controller for ReplicationControllers; use a Deployment",
+        "MutatingWebhookConfiguration" | "ValidatingWebhookConfiguration" => {
+            "the local API server calls no admission webhooks, and would let pass what this one is to check"
+        }
+        "ValidatingAdmissionPolicy" | "ValidatingAdmissionPolicyBinding" => {
+            "the local API server judges by no admission policies; put rules into x-kubernetes-validations of a definition"
+        }
+        _ => return Ok(()),
+    };
     let name = object["metadata"]["name"].as_str().unwrap_or_default();
-    let why = "the local cluster has no controller for ReplicationControllers; use a Deployment";
     Err(Status::forbidden(&resource.group, &resource.plural, name, why))
 }
 

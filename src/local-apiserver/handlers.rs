@@ -118,7 +118,7 @@ async fn on_resource(cluster: &Arc<Cluster>, call: &Call, target: Target) -> Res
         return Err(Status::method_not_allowed());
     }
     form::accepted(call.header("accept"))?;
-    match verb {
+    let mut reply = match verb {
         "get" => read::get(&request),
         "list" => read::list(&request),
         "watch" => read::watch(&request),
@@ -127,8 +127,15 @@ async fn on_resource(cluster: &Arc<Cluster>, call: &Call, target: Target) -> Res
         "patch" => write::patch(&request),
         "delete" => delete::one(&request),
         _ => delete::collection(&request),
+    }?;
+    if request.resource.kind == "Endpoints" && request.resource.group.is_empty() {
+        reply.warnings.push(ENDPOINTS.to_owned());
     }
+    Ok(reply)
 }
+
+/// What the real server says to whoever uses the kind.
+const ENDPOINTS: &str = "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice";
 
 /// Objects are made by a POST to the list and changed at their own path; a review can only be made.
 fn is_allowed(resource: &Resource, target: &Target, verb: &str, method: &Method) -> bool {

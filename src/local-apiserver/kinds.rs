@@ -112,6 +112,7 @@ const WITH_STATUS: Flags = Flags { status: true, ..NAMESPACED };
 const CLUSTER_STATUS: Flags = Flags { status: true, ..CLUSTER };
 
 const RBAC: &str = "rbac.authorization.k8s.io";
+const ADMISSION: &str = "admissionregistration.k8s.io";
 const AUTHZ: &str = "authorization.k8s.io";
 const AUTHN: &str = "authentication.k8s.io";
 
@@ -164,6 +165,10 @@ const ROWS: &[Row] = &[
     Row(RBAC, "v1", "RoleBinding", "rolebindings", &[], NAMESPACED),
     Row(RBAC, "v1", "Role", "roles", &[], NAMESPACED),
     Row("storage.k8s.io", "v1", "StorageClass", "storageclasses", &["sc"], CLUSTER),
+    Row(ADMISSION, "v1", "MutatingWebhookConfiguration", "mutatingwebhookconfigurations", &[], CLUSTER),
+    Row(ADMISSION, "v1", "ValidatingAdmissionPolicy", "validatingadmissionpolicies", &[], CLUSTER_STATUS),
+    Row(ADMISSION, "v1", "ValidatingAdmissionPolicyBinding", "validatingadmissionpolicybindings", &[], CLUSTER),
+    Row(ADMISSION, "v1", "ValidatingWebhookConfiguration", "validatingwebhookconfigurations", &[], CLUSTER),
     Row(
         "apiextensions.k8s.io",
         "v1",
@@ -193,6 +198,7 @@ fn built_in(row: &Row) -> Resource {
         short_names: short_names.iter().map(ToString::to_string).collect(),
         categories: match kind {
             "CustomResourceDefinition" | "APIService" => vec!["api-extensions".to_owned()],
+            _ if group == ADMISSION => vec!["api-extensions".to_owned()],
             _ if flags.all => vec!["all".to_owned()],
             _ => Vec::new(),
         },

@@ -56,6 +56,10 @@ static SCHEMAS: LazyLock<Schemas> = LazyLock::new(|| {
         "" "v1" "Secret" api::core::v1::Secret;
         "" "v1" "Service" api::core::v1::Service;
         "" "v1" "ServiceAccount" api::core::v1::ServiceAccount;
+        "admissionregistration.k8s.io" "v1" "MutatingWebhookConfiguration" api::admissionregistration::v1::MutatingWebhookConfiguration;
+        "admissionregistration.k8s.io" "v1" "ValidatingAdmissionPolicy" api::admissionregistration::v1::ValidatingAdmissionPolicy;
+        "admissionregistration.k8s.io" "v1" "ValidatingAdmissionPolicyBinding" api::admissionregistration::v1::ValidatingAdmissionPolicyBinding;
+        "admissionregistration.k8s.io" "v1" "ValidatingWebhookConfiguration" api::admissionregistration::v1::ValidatingWebhookConfiguration;
         "apps" "v1" "DaemonSet" api::apps::v1::DaemonSet;
         "apps" "v1" "Deployment" api::apps::v1::Deployment;
         "apps" "v1" "ReplicaSet" api::apps::v1::ReplicaSet;
@@ -162,6 +166,14 @@ pub(crate) fn description(owner: &str, field: &str) -> &'static str {
     let own = |(name, _): &(&String, &Value)| name.rsplit('.').next() == Some(owner);
     let found = SCHEMAS.definitions.iter().filter(own).map(|(_, schema)| &schema["properties"][field]["description"]);
     found.filter_map(Value::as_str).next_back().unwrap_or_default()
+}
+
+/// The fields of a type.
+#[cfg(test)]
+pub(crate) fn properties(owner: &str) -> std::collections::BTreeSet<&'static str> {
+    let own = |(name, _): &(&String, &Value)| name.rsplit('.').next() == Some(owner);
+    let found = SCHEMAS.definitions.iter().filter(own).filter_map(|(_, schema)| schema["properties"].as_object());
+    found.flat_map(Map::keys).map(String::as_str).collect()
 }
 
 /// The schema of a list's elements; any other schema itself.

@@ -21,6 +21,9 @@ pub(crate) fn check(
     let resource = &asked.resource;
     // A refused patch is shown with its outcome, unknown fields and all.
     let given = object.clone();
+    if asked.target.subresource.is_empty() {
+        warnings.extend(super::warnings::of(resource, object));
+    }
     let mut unknown = Vec::new();
     if let Some(version) = &resource.custom {
         let Some(wanted) = &version.schema else { return Ok(()) };

@@ -135,6 +135,7 @@ const PRIORITIES: &[(&str, i64)] = &[
     ("rbac.authorization.k8s.io", 17_000),
     ("storage.k8s.io", 16_800),
     ("apiextensions.k8s.io", 16_700),
+    ("admissionregistration.k8s.io", 16_700),
     ("scheduling.k8s.io", 16_600),
     ("coordination.k8s.io", 16_500),
     ("discovery.k8s.io", 16_200),

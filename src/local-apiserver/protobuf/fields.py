@@ -25,7 +25,8 @@ PACKAGES = {  # proto package -> folder
 KINDS = {  # what is served, by group
     "core": "ConfigMap Endpoints Event LimitRange Namespace Node PersistentVolume PersistentVolumeClaim Pod "
     "ReplicationController ResourceQuota Secret Service ServiceAccount Binding",
-    "admissionregistration": "MutatingWebhookConfiguration ValidatingWebhookConfiguration",
+    "admissionregistration": "MutatingWebhookConfiguration ValidatingAdmissionPolicy ValidatingAdmissionPolicyBinding "
+    "ValidatingWebhookConfiguration",
     "apps": "ControllerRevision DaemonSet Deployment ReplicaSet StatefulSet",
     "autoscaling": "HorizontalPodAutoscaler Scale",
     "batch": "CronJob Job",

@@ -76,3 +76,41 @@ async fn a_kind_without_a_controller_is_not_kept() {
     assert_eq!((refusal.code(), refusal.reason()), (403, "Forbidden"));
     assert!(refusal.message().ends_with("use a Deployment"), "{refusal}");
 }
+
+#[tokio::test]
+async fn what_checks_nothing_here_is_refused_and_can_be_listed() {
+    let server = server();
+    let client = admin(&server);
+    let group = "/apis/admissionregistration.k8s.io/v1";
+    for (plural, kind) in [
+        ("validatingwebhookconfigurations", "ValidatingWebhookConfiguration"),
+        ("mutatingwebhookconfigurations", "MutatingWebhookConfiguration"),
+        ("validatingadmissionpolicies", "ValidatingAdmissionPolicy"),
+        ("validatingadmissionpolicybindings", "ValidatingAdmissionPolicyBinding"),
+    ] {
+        let path = format!("{group}/{plural}");
+        let object = json!({"apiVersion": "admissionregistration.k8s.io/v1", "kind": kind, "metadata": {"name": "x"}});
+        assert_eq!(refused(&client, &path, &object).await.code(), 403, "{kind}");
+        assert_eq!(client.list(&path).await.unwrap()["items"], json!([]));
+    }
+}
+
+#[tokio::test]
+async fn whoever_writes_what_nobody_serves_is_warned() {
+    let server = server();
+    let call = |method: Method, path: &str, body: &Value| Call {
+        user: User::system_masters("admin"),
+        method,
+        path: path.to_owned(),
+        query: Query::default(),
+        headers: HeaderMap::new(),
+        body: Bytes::from(body.to_string()),
+    };
+    let policy = json!({"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": {"name": "p"}, "spec": {"podSelector": {}}});
+    let made = call(Method::POST, "/apis/networking.k8s.io/v1/namespaces/default/networkpolicies", &policy);
+    let reply = handlers::handle(&server.cluster, made).await;
+    assert_eq!((reply.code, reply.warnings.len()), (201, 1), "{:?}", reply.warnings);
+    let read = call(Method::GET, "/api/v1/endpoints", &Value::Null);
+    let reply = handlers::handle(&server.cluster, read).await;
+    assert_eq!(reply.warnings, ["v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice"]);
+}
