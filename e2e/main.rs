@@ -15,6 +15,7 @@ mod image;
 mod interrupts;
 mod kill;
 mod locks;
+mod own_service;
 mod place;
 mod practice;
 mod removal;

@@ -66,6 +66,7 @@ pub(super) async fn settings_for_run(
     const REDRIVE: &str = "RedrivePolicy";
     let mut subject = self::settings(workload, settings, target).await?;
     let derived = subject.scaling.messages_for_maximum(
+        target.clock.scale(),
         workload.scaling.activation_queue_length.into(),
         workload.worker.work_seconds.into(),
         workload.worker.parallelism.into(),
