@@ -330,6 +330,10 @@ pub(crate) fn call(cloud: &Cloud, call: &Call, action: &str, input: &Value) -> R
         return Err(Fault::new(403, "InvalidClientTokenId", message));
     }
     intake::check(Service::Iam, action, input)?;
+    if input.get("PathPrefix").and_then(Value::as_str).is_some_and(|prefix| !prefix.starts_with('/')) {
+        let message = "The specified value for pathPrefix is invalid. It must begin with the / character.";
+        return Err(Fault::sender("ValidationError", message));
+    }
     let (resource, tags) = cloud.iam().subject(action, input);
     let mut context = Context::default();
     context.set("aws:RequestedRegion", REGION);

@@ -18,7 +18,18 @@ const POLICIES: [&str; 5] = [
 ];
 const POLICY_PREFIX: &str = "arn:aws:eks::aws:cluster-access-policy/";
 
+const KINDS: [&str; 7] =
+    ["STANDARD", "FARGATE_LINUX", "EC2_LINUX", "EC2_WINDOWS", "EC2", "HYBRID_LINUX", "HYPERPOD_LINUX"];
+
 impl Entry {
+    /// EKS API Reference, CreateAccessEntry: entries of EC2 nodes have neither groups nor access policies of their own.
+    fn for_people(&self, parameter: &str) -> Result<(), Fault> {
+        if matches!(self.kind.as_str(), "EC2_LINUX" | "EC2_WINDOWS") {
+            return Err(invalid(format!("{parameter} cannot be specified for an access entry of type {}.", self.kind)));
+        }
+        Ok(())
+    }
+
     fn value(&self, cluster: &str) -> Value {
         json!({
             "clusterName": cluster,
@@ -197,10 +208,13 @@ fn create(ask: &Ask<'_>, cluster_name: &str) -> Result<Value, Fault> {
     let mut entry = new_entry(ask, cluster_name, principal);
     apply(&ask.body, &mut entry)?;
     if let Some(kind) = text(&ask.body, "type") {
-        if !matches!(kind, "STANDARD" | "FARGATE_LINUX" | "EC2_LINUX" | "EC2_WINDOWS" | "EC2") {
+        if !KINDS.contains(&kind) {
             return Err(invalid(format!("{kind} is no type of access entry.")));
         }
         kind.clone_into(&mut entry.kind);
+        if !entry.groups.is_empty() {
+            entry.for_people("kubernetesGroups")?;
+        }
     }
     entry.tags = tags(&ask.body);
     check_tags(&entry.tags)?;
@@ -240,6 +254,9 @@ fn list(ask: &Ask<'_>, cluster: &str) -> Result<Value, Fault> {
 fn update(ask: &Ask<'_>, cluster: &str, principal: &str) -> Result<Value, Fault> {
     allowed(ask, "UpdateAccessEntry", cluster, principal)?;
     let value = with_entry(ask, cluster, principal, |entry| {
+        if !strings(ask.body.get("kubernetesGroups")).is_empty() {
+            entry.for_people("kubernetesGroups")?;
+        }
         apply(&ask.body, entry)?;
         entry.modified_at = ask.call.now;
         Ok(json!({ "accessEntry": entry.value(cluster) }))
@@ -275,6 +292,7 @@ fn associate(ask: &Ask<'_>, cluster: &str, principal: &str) -> Result<Value, Fau
     }
     let made = association(ask, policy, &json!({ "type": scope["type"], "namespaces": namespaces }));
     with_entry(ask, cluster, principal, |entry| {
+        entry.for_people("policyArn")?;
         entry.policies.retain(|one| text(one, "policyArn") != Some(policy));
         entry.policies.push(made.clone());
         entry.modified_at = ask.call.now;

@@ -309,3 +309,23 @@ async fn conditions_see_the_parameters_and_the_tags_of_parts() {
     assert_eq!(ask("POST", policies.clone(), with(view, json!({ "type": "cluster" }))).await, "AccessDeniedException");
     assert_eq!(ask("POST", policies, with(view, namespace)).await, "");
 }
+
+#[tokio::test]
+async fn an_entry_of_nodes_has_no_groups_and_no_policies() {
+    let stage = Stage::start();
+    let pods = cluster(&stage).await;
+    let entries = "/clusters/c/access-entries";
+    let entry = |groups: Value| json!({ "principalArn": pods, "type": "EC2_LINUX", "kubernetesGroups": groups });
+    let refused = stage.eks("POST", entries, entry(json!(["nodes"]))).await;
+    assert!(refused.message().starts_with("kubernetesGroups cannot be specified"), "{}", refused.text);
+    assert_eq!(stage.eks("POST", entries, entry(json!([]))).await.code(), "");
+    let path = format!("{entries}/{}", pods.replace(':', "%3A").replace('/', "%2F"));
+    let change = json!({ "kubernetesGroups": ["nodes"] });
+    assert_eq!(stage.eks("POST", &path, change).await.code(), "InvalidParameterException");
+    let policy = "arn:aws:eks::aws:cluster-access-policy/AmazonEKSViewPolicy";
+    let associate = json!({ "policyArn": policy, "accessScope": { "type": "cluster" } });
+    assert_eq!(
+        stage.eks("POST", &format!("{path}/access-policies"), associate).await.code(),
+        "InvalidParameterException"
+    );
+}

@@ -161,6 +161,7 @@ async fn lists_are_filtered_and_come_in_pages() {
             [("Action", "CreateRole"), ("RoleName", "d"), ("Path", path), ("AssumeRolePolicyDocument", trust.as_str())];
         assert_eq!(code(&stage, &form).await, "ValidationError", "{path}");
     }
+    assert_eq!(code(&stage, &[("Action", "ListRoles"), ("PathPrefix", "team")]).await, "ValidationError");
     let over = stage.query("iam", &[("Action", "ListRoles"), ("MaxItems", "1001")]).await;
     assert!(over.message().contains("Member must have value less than or equal to 1000"), "{}", over.text);
 }
