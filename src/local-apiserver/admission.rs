@@ -62,7 +62,7 @@ pub(crate) fn admit(
         }
         ("PersistentVolume", Operation::Create) => {
             volumes::set_reclaim_policy(object);
-            object["status"] = json!({"phase": "Pending"});
+            object["status"] = json!({"phase": "Available"});
         }
         ("Ingress", Operation::Create) => object["status"] = json!({"loadBalancer": {}}),
         ("HorizontalPodAutoscaler", Operation::Create) => object["status"] = json!({"desiredReplicas": 0}),

@@ -14,6 +14,7 @@
 
 mod adoption;
 mod autoscaler;
+mod claim;
 mod cron_job;
 mod daemon_set;
 mod deployment;
@@ -139,6 +140,7 @@ pub async fn run(
         tokio::spawn(control(job::JobController::new(&world), &world, after.clone())),
         tokio::spawn(control(cron_job::CronJobController::new(&world), &world, after.clone())),
         tokio::spawn(control(endpoints::EndpointsController::new(&world), &world, after.clone())),
+        tokio::spawn(control(claim::ClaimController::new(&world), &world, after.clone())),
         tokio::spawn(control(disruption::DisruptionController::new(&world), &world, after.clone())),
         tokio::spawn(control(garbage::GarbageCollector::new(&world), &world, after.clone())),
         tokio::spawn(control(autoscaler::Autoscaler::new(&world, autoscaler), &world, after.clone())),

@@ -169,3 +169,15 @@ fn a_daemon_sets_pod_stays_pending_on_a_node_of_fargate() {
         plane.end().await;
     });
 }
+
+#[test]
+fn a_claim_that_nothing_provides_for_says_why_it_waits() {
+    story(|plane| async move {
+        let claim = json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "data"},
+            "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}});
+        plane.create("/api/v1/namespaces/default/persistentvolumeclaims", claim).await;
+        let about =
+            |event: &Value| text(event, "/involvedObject/name") == "data" && text(event, "/reason") == "FailedBinding";
+        until_listed(&plane, "/api/v1/namespaces/default/events", |events| events.iter().any(about)).await;
+    });
+}
