@@ -7,6 +7,7 @@
 //! Invariants:
 //! - `policy` decides from plain values: no clock, socket, file or environment.
 //! - Every call is authorised; a refusal is remembered with its reasons (`/_sluice/denials`), never with credentials.
+//! - Every parameter is read, refused by name or listed as moot (`coverage`, held by a test against the service models).
 //! - Each service keeps its state behind its own mutex, and no lock is held across an await.
 //! - Durations (visibility, delays, EKS states) follow the clock's scale; signatures and tokens live in real time.
 //!
