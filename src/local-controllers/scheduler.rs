@@ -7,6 +7,7 @@
 
 mod fargate;
 mod node;
+mod refusal;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
@@ -20,12 +21,13 @@ use tokio_util::sync::CancellationToken;
 
 use crate::error::{Error, Result};
 use crate::event::Recorder;
-use crate::object::{Key, condition, controller_name, deleting, labels, name, namespace, second, text, uid};
+use crate::object::{Key, condition, controller_name, deleting, items, labels, name, namespace, second, text, uid};
 use crate::work::Controller;
 use crate::world::{Change, World};
 use crate::{Profile, Selector};
 
 pub(crate) use node::PREFIX as NODE_PREFIX;
+use refusal::Claim;
 
 /// Names under which this scheduler is known; Fargate's webhook writes the second one on EKS.
 const SCHEDULERS: [&str; 3] = ["default-scheduler", "fargate-scheduler", ""];
@@ -78,6 +80,7 @@ impl Controller for Scheduler {
             }
             // Another scheduler was asked for, whose business the pod's place and conditions are.
             Some(pod) if !SCHEDULERS.contains(&text(&pod, "/spec/schedulerName")) => Ok(None),
+            Some(pod) if !items(&pod, "/spec/schedulingGates").is_empty() => self.gate(&pod).await.map(|()| None),
             Some(pod) if controller_name(&pod, "DaemonSet").is_some() => self.leave_daemon(&pod).await.map(|()| None),
             Some(pod) => self.place(&pod).await,
         }
@@ -115,12 +118,15 @@ impl Scheduler {
         let profile = may_judge.then(|| choose(pod, &self.profiles.borrow()).map(|profile| profile.name.clone()));
         if let Some(Some(profile)) = profile {
             self.claim(pod, &profile).await?;
+            if let Some(message) = refusal::reason(pod, |claim| self.volume_of(namespace(pod), claim)) {
+                return self.refuse(pod, "Unschedulable", &message, Some(&self.fargate)).await.map(|()| None);
+            }
             self.memory().matched.insert(uid(pod).to_owned(), now);
             return Ok(Some(START_DELAY));
         }
         let news = self.memory().refused.insert(uid(pod).to_owned());
         if news {
-            self.refuse(pod).await?;
+            self.match_nothing(pod).await?;
         }
         Ok(may_judge.then(|| self.world.clock.to_system(REJUDGED_EVERY)))
     }
@@ -137,7 +143,24 @@ impl Scheduler {
         self.world.merge("pods", &Key::of(pod), "", &patch).await.map(drop)
     }
 
-    async fn refuse(&self, pod: &Value) -> Result<()> {
+    /// A pod that waits for its gates to be taken away is not looked at.
+    async fn gate(&self, pod: &Value) -> Result<()> {
+        let message = "Scheduling is blocked due to non-empty scheduling gates";
+        let said = condition(pod, "PodScheduled").is_some_and(|old| text(old, "/reason") == "SchedulingGated");
+        if said { Ok(()) } else { self.refuse(pod, "SchedulingGated", message, None).await }
+    }
+
+    /// What the claim of a volume stands for.
+    fn volume_of(&self, namespace: &str, claim: &str) -> Claim {
+        let Some(claim) = self.world.get("persistentvolumeclaims", namespace, claim) else { return Claim::Unbound };
+        if text(&claim, "/status/phase") != "Bound" {
+            return Claim::Unbound;
+        }
+        let volume = self.world.get("persistentvolumes", "", text(&claim, "/spec/volumeName"));
+        Claim::Bound(volume.map(|volume| text(&volume, "/spec/csi/driver").to_owned()).unwrap_or_default())
+    }
+
+    async fn match_nothing(&self, pod: &Value) -> Result<()> {
         let nodes = self.world.list("nodes", None).len();
         let nodes = if nodes == 0 {
             "no nodes available to schedule pods".to_owned()
@@ -152,14 +175,21 @@ impl Scheduler {
              is created: add a selector or wait for the profile, then make the pod again",
             namespace(pod)
         );
+        self.refuse(pod, "Unschedulable", &message, Some(&self.default)).await
+    }
+
+    /// Writes why a pod has no node, and an event if somebody is to say it.
+    async fn refuse(&self, pod: &Value, reason: &str, message: &str, says: Option<&Recorder>) -> Result<()> {
         let now = second(self.world.clock.now());
         let since = condition(pod, "PodScheduled").map(|old| text(old, "/lastTransitionTime").to_owned());
         let patch = json!({"status": {"conditions": [{
-            "type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message,
+            "type": "PodScheduled", "status": "False", "reason": reason, "message": message,
             "lastProbeTime": null, "lastTransitionTime": since.unwrap_or(now),
         }]}});
         self.world.merge("pods", &Key::of(pod), "status", &patch).await?;
-        self.default.warning(pod, "FailedScheduling", &message).await;
+        if let Some(says) = says {
+            says.warning(pod, "FailedScheduling", message).await;
+        }
         Ok(())
     }
 
@@ -174,14 +204,7 @@ impl Scheduler {
         if condition(pod, "PodScheduled").is_some_and(|old| text(old, "/reason") == "Unschedulable") {
             return Ok(());
         }
-        let now = second(self.world.clock.now());
-        let patch = json!({"status": {"conditions": [{
-            "type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message,
-            "lastProbeTime": null, "lastTransitionTime": now,
-        }]}});
-        self.world.merge("pods", &Key::of(pod), "status", &patch).await?;
-        self.default.warning(pod, "FailedScheduling", &message).await;
-        Ok(())
+        self.refuse(pod, "Unschedulable", &message, Some(&self.default)).await
     }
 
     /// Makes the node and puts the pod on it.

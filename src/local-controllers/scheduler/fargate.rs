@@ -42,6 +42,20 @@ pub(super) fn capacity_for(pod: &Value) -> Capacity {
     size(u32::try_from(cpu).unwrap_or(u32::MAX), u32::try_from(memory).unwrap_or(u32::MAX))
 }
 
+/// What a pod asks for beyond the largest size.
+pub(super) fn excess(pod: &Value) -> Vec<String> {
+    let (milli_cpu, mebibytes) = (requested(pod, "cpu"), requested(pod, "memory").div_ceil(1000 * 1024 * 1024));
+    let (cpu_max, _, mebibytes_max, _) = SIZES[SIZES.len() - 1];
+    let largest = Capacity { milli_cpu: cpu_max, mebibytes: mebibytes_max };
+    let amount = |thousandths: u128, unit: &str| {
+        format!("{} {unit} is more than the largest size, {largest}", thousandths as f64 / 1000.0)
+    };
+    let cpu = (milli_cpu > u128::from(cpu_max)).then(|| amount(milli_cpu, "vCPU"));
+    let memory = (mebibytes + u128::from(RESERVED_MEBIBYTES) > u128::from(mebibytes_max))
+        .then(|| amount(mebibytes * 1000 / 1024, "GB with the Kubernetes components"));
+    cpu.into_iter().chain(memory).collect()
+}
+
 fn size(milli_cpu: u32, mebibytes: u32) -> Capacity {
     let mebibytes = mebibytes.saturating_add(RESERVED_MEBIBYTES);
     for (cpu, smallest, largest, step) in SIZES {
@@ -57,7 +71,8 @@ fn size(milli_cpu: u32, mebibytes: u32) -> Capacity {
     Capacity { milli_cpu: 16000, mebibytes: 122_880 }
 }
 
-/// Thousandths of a resource: the containers' sum or the largest init container, whichever is more.
+/// Thousandths of a resource: the containers' sum or the largest init container, whichever is more. Init containers that
+/// stay (sidecars) count with whatever runs beside them.
 fn requested(pod: &Value, resource: &str) -> u128 {
     let of = |container: &Value| {
         let request = text(container, &format!("/resources/requests/{resource}"));
@@ -65,8 +80,15 @@ fn requested(pod: &Value, resource: &str) -> u128 {
             if request.is_empty() { text(container, &format!("/resources/limits/{resource}")) } else { request };
         to_milli(request).and_then(|milli| u128::try_from(milli).ok()).unwrap_or(0)
     };
-    let sum = items(pod, "/spec/containers").iter().map(of).sum();
-    items(pod, "/spec/initContainers").iter().map(of).fold(sum, u128::max)
+    let (mut staying, mut most) = (0, 0);
+    for container in items(pod, "/spec/initContainers") {
+        most = most.max(staying + of(container));
+        if text(container, "/restartPolicy") == "Always" {
+            staying += of(container);
+        }
+    }
+    let sum: u128 = items(pod, "/spec/containers").iter().map(of).sum();
+    most.max(staying + sum)
 }
 
 /// Whether `found` fits a pattern with `*` (any run) and `?` (any one character).
@@ -113,6 +135,15 @@ mod tests {
             assert_eq!(sized(cpu, memory), size, "{cpu} {memory}");
         }
         assert_eq!(capacity_for(&json!({"spec": {"containers": [{}]}})).to_string(), "0.25vCPU 0.5GB");
+    }
+
+    #[test]
+    fn sidecars_count_with_what_runs_beside_them() {
+        let one = |cpu: &str| json!({"resources": {"requests": {"cpu": cpu}}});
+        let mut side = one("1");
+        side["restartPolicy"] = "Always".into();
+        let pod = json!({"spec": {"initContainers": [one("2"), side, one("1500m")], "containers": [one("500m")]}});
+        assert_eq!(requested(&pod, "cpu"), 2500);
     }
 
     #[test]
