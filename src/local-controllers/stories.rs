@@ -1,6 +1,7 @@
 //! All controllers on a real API server in this process, on a scaled clock: stories from the object to its consequences.
 
 mod metrics_server;
+mod pods;
 mod workloads;
 
 use std::collections::BTreeMap;

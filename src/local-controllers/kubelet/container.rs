@@ -5,18 +5,19 @@ use std::time::Duration;
 
 use clock::Moment;
 use jiff::Timestamp;
-use nix::sys::signal::Signal;
 use serde_json::Value;
 use tokio::process::Child;
 use tokio::sync::mpsc;
 
 use super::log::Log;
 use super::pod::Pod;
-use super::process::{Command, Inside, exit_code, kill_group, signal};
+use super::probe::Verdict;
+use super::process::{Command, Inside, exit_code, kill_group};
+use super::restart::Restart;
 use super::state::{Standing, Terminated};
-use super::{preparation, probe};
+use super::{hook, last_words, preparation, probe};
 use crate::event::Severity;
-use crate::object::{items, namespace, text};
+use crate::object::{namespace, text};
 
 /// First pause before a restart of a container that failed twice; doubles each time.
 const BACKOFF: Duration = Duration::from_secs(10);
@@ -36,7 +37,7 @@ pub(super) struct Refusal {
 pub(super) async fn run(pod: Arc<Pod>, index: usize, spec: Value, restart: Restart) -> bool {
     let mut pause = Duration::ZERO;
     loop {
-        if pod.ending().is_some() {
+        if pod.ending(index).is_some() {
             return false;
         }
         let ended = match preparation::prepare(&pod, index, &spec).await {
@@ -56,38 +57,10 @@ pub(super) async fn run(pod: Arc<Pod>, index: usize, spec: Value, restart: Resta
                 continue;
             }
         };
-        if pod.ending().is_some() || !restart.applies(ended.code) {
+        if pod.ending(index).is_some() || !restart.applies(ended.code) {
             return ended.code == 0;
         }
         back_off(&pod, index, &spec, &ended, &mut pause).await;
-    }
-}
-
-/// When a container is started again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Restart {
-    Always,
-    OnFailure,
-    Never,
-}
-
-impl Restart {
-    /// The pod's policy; init containers that succeed are done under any policy.
-    pub(super) fn of(pod: &Value, init: bool) -> Self {
-        match text(pod, "/spec/restartPolicy") {
-            "Never" => Self::Never,
-            "OnFailure" => Self::OnFailure,
-            _ if init => Self::OnFailure,
-            _ => Self::Always,
-        }
-    }
-
-    fn applies(self, code: i32) -> bool {
-        match self {
-            Self::Always => true,
-            Self::OnFailure => code != 0,
-            Self::Never => false,
-        }
     }
 }
 
@@ -146,7 +119,7 @@ async fn wait(pod: &Pod, index: usize, refusal: Refusal, pause: Duration) {
     pod.set(index, |one| one.wait(refusal.reason, refusal.message));
     tokio::select! {
         () = pod.world.clock.sleep(pause) => {}
-        () = pod.ended() => {}
+        () = pod.ended(index) => {}
     }
 }
 
@@ -194,7 +167,10 @@ async fn run_once(pod: &Arc<Pod>, index: usize, spec: &Value, command: &Command)
     if pod.world.clock.timeout(pod.world.clock.to_system(DRAIN), readers).await.is_err() {
         tracing::debug!(pod = %pod.key, name, "output of an ended container is still held open");
     }
-    let ended = ended(code, started, pod.world.clock.now(), id);
+    let message = last_words::of(spec, code, &command.last_words, &path);
+    let finished = pod.world.clock.now();
+    let reason = if code == 0 { "Completed" } else { "Error" };
+    let ended = Terminated { code, reason, message, started, finished, id };
     pod.set(index, |one| {
         one.standing = Standing::Terminated(ended.clone());
         (one.ready, one.started) = (false, false);
@@ -226,11 +202,6 @@ async fn not_started(
     ended
 }
 
-fn ended(code: i32, started: Timestamp, finished: Timestamp, id: String) -> Terminated {
-    let reason = if code == 0 { "Completed" } else { "Error" };
-    Terminated { code, reason, message: String::new(), started, finished, id }
-}
-
 fn readers(child: &mut Child, log: &Log) -> impl Future<Output = ()> + use<> {
     let stdout = child.stdout.take().map(|pipe| log.clone().copy("stdout", pipe));
     let stderr = child.stderr.take().map(|pipe| log.clone().copy("stderr", pipe));
@@ -250,14 +221,9 @@ async fn watch_over(pod: &Arc<Pod>, index: usize, spec: &Value, command: &Comman
     let clock = pod.world.clock.clone();
     let pid = child.id();
     let (give_up, mut verdicts) = mpsc::channel(1);
-    let probes = tokio::spawn(probe::watch(
-        Arc::clone(pod),
-        index,
-        spec.clone(),
-        Inside { command: command.clone(), pid },
-        give_up,
-    ));
-    let mut ending = pod.subscribe_ending();
+    let inside = Inside { command: command.clone(), pid };
+    let probes = tokio::spawn(attend(Arc::clone(pod), index, spec.clone(), inside.clone(), give_up));
+    let mut ending = pod.subscribe_ending(index);
     ending.mark_changed();
     let mut deadline: Option<Moment> = None;
     let mut hook: Option<tokio::task::JoinHandle<()>> = None;
@@ -274,16 +240,16 @@ async fn watch_over(pod: &Arc<Pod>, index: usize, spec: &Value, command: &Comman
                 kill_group(pid);
                 deadline = Some(clock.moment().plus(Duration::from_secs(5)));
             }
-            Some(why) = verdicts.recv(), if deadline.is_none() => {
+            Some(Verdict { why, grace }) = verdicts.recv(), if deadline.is_none() => {
                 pod.container_event(spec, Severity::Normal, "Killing", &why).await;
-                deadline = Some(clock.moment().plus(pod.grace()));
-                hook = Some(stop_kindly(pod, spec, command, pid));
+                deadline = Some(clock.moment().plus(grace.unwrap_or_else(|| pod.grace())));
+                hook = Some(stop_kindly(pod, spec, &inside));
             }
             Ok(()) = ending.changed() => {
                 let Some(grace) = *ending.borrow_and_update() else { continue };
                 probes.abort();
                 if hook.is_none() {
-                    hook = Some(stop_kindly(pod, spec, command, pid));
+                    hook = Some(stop_kindly(pod, spec, &inside));
                     pod.killing(spec);
                 }
                 let moment = clock.moment().plus(grace);
@@ -298,23 +264,16 @@ async fn watch_over(pod: &Arc<Pod>, index: usize, spec: &Value, command: &Comman
     code
 }
 
-/// The preStop hook, then SIGTERM.
-fn stop_kindly(pod: &Arc<Pod>, spec: &Value, command: &Command, pid: Option<u32>) -> tokio::task::JoinHandle<()> {
-    let (pod, spec, command) = (Arc::clone(pod), spec.clone(), command.clone());
-    tokio::spawn(async move {
-        let words: Vec<String> = items(&spec, "/lifecycle/preStop/exec/command")
-            .iter()
-            .filter_map(|word| word.as_str().map(str::to_owned))
-            .collect();
-        if !words.is_empty()
-            && let Err(why) = command.exec(pid, &words).await
-        {
-            let message = format!("PreStopHook failed: {why}");
-            pod.container_event(&spec, Severity::Warning, "FailedPreStopHook", &message).await;
-        }
-        if let Some(seconds) = crate::object::integer(&spec, "/lifecycle/preStop/sleep/seconds") {
-            pod.world.clock.sleep(Duration::from_secs(seconds.max(0) as u64)).await;
-        }
-        signal(pid, Signal::SIGTERM);
-    })
+/// The hook after the start, then the probes.
+async fn attend(pod: Arc<Pod>, index: usize, spec: Value, inside: Inside, end: mpsc::Sender<Verdict>) {
+    match hook::post_start(&pod, &spec, &inside).await {
+        Ok(()) => Box::pin(probe::watch(pod, index, spec, inside, end)).await,
+        Err(why) => drop(end.send(Verdict { why, grace: None }).await),
+    }
+}
+
+/// The hook before the end, then the signal.
+fn stop_kindly(pod: &Arc<Pod>, spec: &Value, inside: &Inside) -> tokio::task::JoinHandle<()> {
+    let (pod, spec, inside) = (Arc::clone(pod), spec.clone(), inside.clone());
+    tokio::spawn(async move { hook::stop(&pod, &spec, &inside).await })
 }

@@ -21,7 +21,9 @@ impl Mounts {
     /// `variables` are those that `subPathExpr` may name.
     pub(super) fn of(container: &Value, pod_dir: &Path, variables: &[(String, String)]) -> Self {
         let mounts = items(container, "/volumeMounts").iter().map(|mount| {
-            let folder = volume_dir(pod_dir, text(mount, "/name")).join(sub_path(mount, variables));
+            let folder = volume_dir(pod_dir, text(mount, "/name"));
+            let part = sub_path(mount, variables);
+            let folder = if part.as_os_str().is_empty() { folder } else { folder.join(part) };
             (text(mount, "/mountPath").trim_end_matches('/').to_owned(), folder)
         });
         let mut mounts: Vec<_> = mounts.filter(|(path, _)| !path.is_empty()).collect();

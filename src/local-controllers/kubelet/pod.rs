@@ -4,12 +4,15 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use clock::Moment;
 use serde_json::{Value, json};
 use tokio::sync::{Notify, watch};
+use tokio::task::JoinHandle;
 
-use super::container::{self, Restart};
+use super::container;
+use super::restart::{Restart, Role};
 use super::state::{Container, Standing, State};
-use super::{Node, status, volumes};
+use super::{Node, node_limits, status, volumes};
 use crate::event::{Recorder, Severity};
 use crate::object::{Key, deleting, integer, items, pod_finished, text, uid};
 use crate::world::World;
@@ -18,6 +21,9 @@ use crate::world::World;
 const VOLUME_RETRY: Duration = Duration::from_millis(250);
 /// Real pause before a status that could not be written is tried again.
 const STATUS_RETRY: Duration = Duration::from_millis(100);
+
+/// Reason and message of a pod that was active for too long.
+const DEADLINE: (&str, &str) = ("DeadlineExceeded", "Pod was active on the node longer than the specified deadline");
 
 /// A pod and everything that its parts share.
 pub(super) struct Pod {
@@ -32,9 +38,32 @@ pub(super) struct Pod {
     object: Mutex<Arc<Value>>,
     state: Mutex<State>,
     changed: Notify,
+    /// For those who wait for a container; `changed` has one listener only.
+    standing_changed: Notify,
     pids: Mutex<Vec<Option<u32>>>,
     /// The grace with which everything is to end; none while it is to run.
     ending: watch::Sender<Option<Duration>>,
+    /// The same for each container: sidecars end after the others.
+    endings: Vec<watch::Sender<Option<Duration>>>,
+    /// When the grace is over; none while nothing ends.
+    grace_over: Mutex<Option<Moment>>,
+}
+
+/// Sets a grace unless a shorter one is known; tells whether it did.
+fn shorten(ending: &watch::Sender<Option<Duration>>, grace: Duration) -> bool {
+    ending.send_if_modified(|known| {
+        let shorter = known.is_none_or(|known| grace < known);
+        if shorter {
+            *known = Some(grace);
+        }
+        shorter
+    })
+}
+
+async fn wait_for_end(mut ending: watch::Receiver<Option<Duration>>) {
+    if ending.wait_for(Option::is_some).await.is_err() {
+        std::future::pending::<()>().await;
+    }
 }
 
 impl Pod {
@@ -51,8 +80,11 @@ impl Pod {
             latest,
             object: Mutex::new(Arc::clone(first)),
             pids: Mutex::new(vec![None; state.containers.len()]),
+            endings: state.containers.iter().map(|_| watch::channel(None).0).collect(),
+            grace_over: Mutex::default(),
             state: Mutex::new(state),
             changed: Notify::new(),
+            standing_changed: Notify::new(),
             ending: watch::channel(None).0,
             node: Arc::clone(node),
         }
@@ -67,13 +99,16 @@ impl Pod {
         Arc::clone(&self.object.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// The object with the addresses that its status is about to have.
-    pub(super) fn object_with_address(&self) -> Value {
+    /// The object with the addresses that its status is about to have, and with its node's limits where it sets none.
+    pub(super) fn object_on_its_node(&self) -> Value {
         let mut object = (*self.object()).clone();
         object["status"]["podIP"] = self.address.as_str().into();
         object["status"]["hostIP"] = self.address.as_str().into();
         object["status"]["podIPs"] = json!([{"ip": self.address}]);
         object["status"]["hostIPs"] = json!([{"ip": self.address}]);
+        if let Some(node) = self.world.get("nodes", "", text(&object, "/spec/nodeName")) {
+            node_limits::fill_in(&mut object, &node["status"]["allocatable"]);
+        }
         object
     }
 
@@ -83,36 +118,50 @@ impl Pod {
             change(one);
         }
         self.changed.notify_one();
+        self.standing_changed.notify_waiters();
     }
 
     pub(super) fn restarts(&self, index: usize) -> u32 {
         self.state().containers.get(index).map_or(0, |one| one.restarts)
     }
 
-    pub(super) fn ending(&self) -> Option<Duration> {
-        *self.ending.borrow()
+    /// The grace with which a container is to end; none while it is to run.
+    pub(super) fn ending(&self, index: usize) -> Option<Duration> {
+        self.endings.get(index).and_then(|one| *one.borrow())
     }
 
-    pub(super) fn subscribe_ending(&self) -> watch::Receiver<Option<Duration>> {
-        self.ending.subscribe()
+    pub(super) fn subscribe_ending(&self, index: usize) -> watch::Receiver<Option<Duration>> {
+        self.endings.get(index).unwrap_or(&self.ending).subscribe()
     }
 
-    /// Waits until the pod is to end.
-    pub(super) async fn ended(&self) {
-        if self.ending.subscribe().wait_for(Option::is_some).await.is_err() {
-            std::future::pending::<()>().await;
+    /// Waits until a container is to end.
+    pub(super) async fn ended(&self, index: usize) {
+        wait_for_end(self.subscribe_ending(index)).await;
+    }
+
+    /// Asks everything to end, sidecars after the others; a shorter grace overrides a longer one.
+    fn end(&self, grace: Duration) {
+        if !shorten(&self.ending, grace) {
+            return;
+        }
+        let over = self.world.clock.moment().plus(grace);
+        *self.grace_over.lock().unwrap_or_else(PoisonError::into_inner) = Some(over);
+        let sidecars: Vec<bool> = self.state().containers.iter().map(|one| one.role == Role::Sidecar).collect();
+        for (ending, sidecar) in self.endings.iter().zip(sidecars) {
+            // A sidecar that is ending already has no longer than the rest.
+            if !sidecar || ending.borrow().is_some() {
+                shorten(ending, grace);
+            }
         }
     }
 
-    /// Asks everything to end; a shorter grace overrides a longer one.
-    fn end(&self, grace: Duration) {
-        self.ending.send_if_modified(|known| {
-            let shorter = known.is_none_or(|known| grace < known);
-            if shorter {
-                *known = Some(grace);
-            }
-            shorter
-        });
+    /// Asks a sidecar to end, within what is left of the grace.
+    fn end_sidecar(&self, index: usize) {
+        let over = *self.grace_over.lock().unwrap_or_else(PoisonError::into_inner);
+        let left = over.map_or_else(|| self.grace(), |over| over.since(self.world.clock.moment()));
+        if let Some(ending) = self.endings.get(index) {
+            shorten(ending, left);
+        }
     }
 
     /// `terminationGracePeriodSeconds`.
@@ -169,29 +218,93 @@ impl Pod {
         let object = self.object();
         tokio::select! {
             () = self.furnish() => {}
-            () = self.ended() => return self.never_ran(),
+            () = wait_for_end(self.ending.subscribe()) => return self.never_ran(),
         }
         let renewal = {
             let pod = Arc::clone(self);
             tokio::spawn(async move { volumes::renew(&pod).await })
         };
+        let deadline = tokio::spawn(Arc::clone(self).keep_deadline());
         self.run_containers(&object).await;
+        deadline.abort();
         renewal.abort();
         self.never_ran();
     }
 
     async fn run_containers(self: &Arc<Self>, object: &Value) {
-        let init = items(object, "/spec/initContainers");
-        for (index, spec) in init.iter().enumerate() {
-            if !container::run(Arc::clone(self), index, spec.clone(), Restart::of(object, true)).await {
-                return;
+        let mut sidecars = Vec::new();
+        if self.initialise(object, &mut sidecars).await {
+            self.state().past_init = true;
+            let first = items(object, "/spec/initContainers").len();
+            let main = items(object, "/spec/containers").iter().enumerate().map(|(index, spec)| {
+                let restart = Restart::of(object, spec, Role::Main);
+                tokio::spawn(container::run(Arc::clone(self), first + index, spec.clone(), restart))
+            });
+            futures::future::join_all(main.collect::<Vec<_>>()).await;
+        }
+        // The last one started is the first to end.
+        while let Some((index, life)) = sidecars.pop() {
+            self.end_sidecar(index);
+            if let Err(error) = life.await {
+                tracing::error!(pod = %self.key, %error, "a sidecar's agent broke off");
             }
         }
-        let main = items(object, "/spec/containers").iter().enumerate().map(|(index, spec)| {
-            let restart = Restart::of(object, false);
-            tokio::spawn(container::run(Arc::clone(self), init.len() + index, spec.clone(), restart))
-        });
-        futures::future::join_all(main.collect::<Vec<_>>()).await;
+    }
+
+    /// Init containers one after the other; sidecars stay. Tells whether the main containers may start.
+    async fn initialise(self: &Arc<Self>, object: &Value, sidecars: &mut Vec<(usize, JoinHandle<bool>)>) -> bool {
+        for (index, spec) in items(object, "/spec/initContainers").iter().enumerate() {
+            let role = Role::of(spec, true);
+            let restart = Restart::of(object, spec, role);
+            if role == Role::Sidecar {
+                let life = tokio::spawn(container::run(Arc::clone(self), index, spec.clone(), restart));
+                sidecars.push((index, life));
+                tokio::select! {
+                    () = self.started(index) => {}
+                    () = wait_for_end(self.ending.subscribe()) => return false,
+                }
+            } else if !container::run(Arc::clone(self), index, spec.clone(), restart).await {
+                return false;
+            }
+        }
+        self.ending.borrow().is_none()
+    }
+
+    /// Waits until a container has started: its startup probe has succeeded, or there is none and it runs.
+    async fn started(&self, index: usize) {
+        loop {
+            let changed = self.standing_changed.notified();
+            if self.state().containers.get(index).is_some_and(|one| one.started) {
+                return;
+            }
+            changed.await;
+        }
+    }
+
+    /// Ends the pod when it has been active for `activeDeadlineSeconds`, which may be given late.
+    async fn keep_deadline(self: Arc<Self>) {
+        let mut latest = self.latest.clone();
+        let since = self.world.clock.moment();
+        loop {
+            let seconds =
+                latest.borrow_and_update().as_ref().and_then(|pod| integer(pod, "/spec/activeDeadlineSeconds"));
+            let over = async {
+                match seconds {
+                    Some(seconds) => {
+                        self.world.clock.sleep_until(since.plus(Duration::from_secs(seconds.max(0) as u64))).await;
+                    }
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = over => break,
+                changed = latest.changed() => if changed.is_err() { return },
+            }
+        }
+        self.events.normal(&self.object(), DEADLINE.0, DEADLINE.1).await;
+        self.state().failure = Some(DEADLINE);
+        self.changed.notify_one();
+        self.end(self.grace());
     }
 
     /// Containers that wait when the pod ends have ended too; nothing of theirs ran.

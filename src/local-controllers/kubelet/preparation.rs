@@ -33,7 +33,12 @@ pub(super) async fn prepare(pod: &Pod, index: usize, spec: &Value) -> Result<Com
         .map_err(|error| configuration(error.to_string()))?;
     let broken = |error: crate::Error| Refusal { reason: "CreateContainerError", message: error.to_string() };
     // The status with the address has been written, but the watched copy may not show it yet.
-    let object = pod.object_with_address();
+    let object = pod.object_on_its_node();
+    let spec = items(&object, "/spec/initContainers")
+        .iter()
+        .chain(items(&object, "/spec/containers"))
+        .find(|one| text(one, "/name") == text(spec, "/name"))
+        .unwrap_or(spec);
     let user = User::of(&object, spec).map_err(configuration)?;
     let sandbox = Sandbox::make(pod, spec, pod.restarts(index)).map_err(broken)?;
     let sources = volumes::fetch(pod, namespace(&object), environment::sources(spec)).await;
@@ -70,7 +75,7 @@ pub(super) async fn prepare(pod: &Pod, index: usize, spec: &Value) -> Result<Com
         pod.container_event(spec, Severity::Normal, "Pulled", &message).await;
     }
     let launcher = pod.node.options.launcher.clone();
-    Ok(Command { launcher, description: sandbox.file, argv, variables, folder })
+    Ok(Command { launcher, description: sandbox.file, last_words: sandbox.last_words, argv, variables, folder })
 }
 
 /// `PATH` as most images have it, after the folders of the image's own program.

@@ -36,7 +36,7 @@ impl Probe<'_> {
 }
 
 /// Watches a running container: keeps `started` and `ready` up to date and asks for its end when it is not alive.
-pub(super) async fn watch(pod: Arc<Pod>, index: usize, container: Value, inside: Inside, end: mpsc::Sender<String>) {
+pub(super) async fn watch(pod: Arc<Pod>, index: usize, container: Value, inside: Inside, end: mpsc::Sender<Verdict>) {
     let probe = |kind: &'static str, field: &str| {
         let spec = container.get(field).filter(|spec| spec.is_object())?;
         Some(Probe { kind, spec })
@@ -44,7 +44,7 @@ pub(super) async fn watch(pod: Arc<Pod>, index: usize, container: Value, inside:
     if let Some(startup) = probe("Startup", "startupProbe")
         && !until_settled(&pod, &container, &inside, startup).await
     {
-        drop(end.send(message(&container, "startup")).await);
+        drop(end.send(verdict(&container, startup, "startup")).await);
         return;
     }
     let readiness = probe("Readiness", "readinessProbe");
@@ -61,14 +61,25 @@ pub(super) async fn watch(pod: Arc<Pod>, index: usize, container: Value, inside:
         if let Some(probe) = probe("Liveness", "livenessProbe")
             && !alive(&pod, &container, &inside, probe).await
         {
-            drop(end.send(message(&container, "liveness")).await);
+            drop(end.send(verdict(&container, probe, "liveness")).await);
         }
     };
     futures::join!(readiness, liveness);
 }
 
-fn message(container: &Value, probe: &str) -> String {
-    format!("Container {} failed {probe} probe, will be restarted", text(container, "/name"))
+/// A container is to be ended, and started again as its policy says.
+pub(super) struct Verdict {
+    pub(super) why: String,
+    /// The grace of the probe that says so; the pod's own if it has none.
+    pub(super) grace: Option<Duration>,
+}
+
+fn verdict(container: &Value, probe: Probe<'_>, name: &str) -> Verdict {
+    let grace = integer(probe.spec, "/terminationGracePeriodSeconds");
+    Verdict {
+        why: format!("Container {} failed {name} probe, will be restarted", text(container, "/name")),
+        grace: grace.map(|seconds| Duration::from_secs(seconds.max(0) as u64)),
+    }
 }
 
 /// Runs the startup probe until it succeeds (true) or fails too often (false).
@@ -130,7 +141,8 @@ async fn attempt(pod: &Pod, container: &Value, inside: &Inside, probe: Probe<'_>
     false
 }
 
-async fn check(pod: &Pod, container: &Value, inside: &Inside, spec: &Value) -> Result<(), String> {
+/// Does once what a probe or a hook says.
+pub(super) async fn check(pod: &Pod, container: &Value, inside: &Inside, spec: &Value) -> Result<(), String> {
     if let Some(get) = spec.get("httpGet") {
         let host = if text(get, "/host").is_empty() { pod.address.as_str() } else { text(get, "/host") };
         let port = port(container, get).ok_or_else(|| "the probe's port is not one of the container's".to_owned())?;

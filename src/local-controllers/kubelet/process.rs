@@ -19,6 +19,8 @@ pub(super) struct Command {
     pub(super) launcher: Vec<String>,
     /// The container's description.
     pub(super) description: PathBuf,
+    /// What it says about its end.
+    pub(super) last_words: PathBuf,
     pub(super) argv: Vec<String>,
     pub(super) variables: Vec<(String, String)>,
     /// Where programs work that are started as they are.

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde_json::Value;
 
+use super::restart::Role;
 use crate::object::{items, text};
 
 /// How a container run ended.
@@ -28,7 +29,7 @@ pub(super) enum Standing {
 pub(super) struct Container {
     pub(super) name: String,
     pub(super) image: String,
-    pub(super) init: bool,
+    pub(super) role: Role,
     pub(super) standing: Standing,
     pub(super) last: Option<Terminated>,
     pub(super) restarts: u32,
@@ -46,6 +47,10 @@ pub(super) struct State {
     pub(super) sandbox: bool,
     /// Nothing will be started any more.
     pub(super) finished: bool,
+    /// The init containers have done their part, whatever becomes of them.
+    pub(super) past_init: bool,
+    /// Why the pod has failed whatever its containers say: reason and message.
+    pub(super) failure: Option<(&'static str, &'static str)>,
     pub(super) start_time: Timestamp,
 }
 
@@ -57,7 +62,7 @@ impl State {
         let containers = init.chain(main).map(|(one, init)| Container {
             name: text(one, "/name").to_owned(),
             image: text(one, "/image").to_owned(),
-            init,
+            role: Role::of(one, init),
             standing: Standing::Waiting {
                 reason: if has_init { "PodInitializing" } else { "ContainerCreating" },
                 message: String::new(),
@@ -68,25 +73,36 @@ impl State {
             ready: false,
             id: String::new(),
         });
-        Self { containers: containers.collect(), sandbox: false, finished: false, start_time: now }
+        let containers = containers.collect();
+        Self { containers, sandbox: false, finished: false, past_init: false, failure: None, start_time: now }
     }
 
     pub(super) fn main(&self) -> impl Iterator<Item = &Container> {
-        self.containers.iter().filter(|one| !one.init)
+        self.containers.iter().filter(|one| one.role == Role::Main)
     }
 
     pub(super) fn init(&self) -> impl Iterator<Item = &Container> {
-        self.containers.iter().filter(|one| one.init)
+        self.containers.iter().filter(|one| one.role != Role::Main)
+    }
+
+    /// The containers whose readiness is the pod's.
+    pub(super) fn lasting(&self) -> impl Iterator<Item = &Container> {
+        self.containers.iter().filter(|one| one.role != Role::Init)
     }
 
     pub(super) fn initialised(&self) -> bool {
-        self.init().all(Container::succeeded)
+        self.past_init || self.init().all(Container::initialised)
     }
 }
 
 impl Container {
     pub(super) fn succeeded(&self) -> bool {
         matches!(&self.standing, Standing::Terminated(end) if end.code == 0)
+    }
+
+    /// An init container has done its part: a sidecar has started, another has succeeded.
+    pub(super) fn initialised(&self) -> bool {
+        if self.role == Role::Sidecar { self.started } else { self.succeeded() }
     }
 
     pub(super) fn ended(&self) -> bool {

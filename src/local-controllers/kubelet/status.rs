@@ -30,11 +30,18 @@ pub(super) fn report(pod: &Value, state: &State, address: &str, now: Timestamp) 
     if !init.is_empty() {
         status["initContainerStatuses"] = init.into();
     }
+    if let Some((reason, message)) = state.failure {
+        status["reason"] = reason.into();
+        status["message"] = message.into();
+    }
     status
 }
 
 pub(super) fn phase(state: &State) -> &'static str {
     let main_ended = state.main().all(Container::ended);
+    if state.failure.is_some() {
+        return "Failed";
+    }
     if state.finished {
         let clean = state.initialised() && main_ended && state.main().all(Container::succeeded);
         return if clean { "Succeeded" } else { "Failed" };
@@ -46,8 +53,8 @@ pub(super) fn phase(state: &State) -> &'static str {
 fn conditions(pod: &Value, state: &State, phase: &str, now: Timestamp) -> Vec<Value> {
     let names =
         |containers: Vec<&Container>| containers.iter().map(|one| one.name.as_str()).collect::<Vec<_>>().join(" ");
-    let uninitialised: Vec<&Container> = state.init().filter(|one| !one.succeeded()).collect();
-    let unready: Vec<&Container> = state.main().filter(|one| !one.ready).collect();
+    let uninitialised: Vec<&Container> = state.init().filter(|one| !state.past_init && !one.initialised()).collect();
+    let unready: Vec<&Container> = state.lasting().filter(|one| !one.ready).collect();
     let (init_ok, ready_ok) = (uninitialised.is_empty(), unready.is_empty() && uninitialised.is_empty());
     let unready_reason = match phase {
         "Succeeded" => ("PodCompleted", String::new()),
@@ -182,6 +189,36 @@ mod tests {
         assert_eq!(phase(&state), "Pending");
         state.containers[1].standing = Standing::Running { since: Timestamp::UNIX_EPOCH };
         assert_eq!(phase(&state), "Running");
+    }
+
+    #[test]
+    fn a_sidecar_that_has_started_lets_the_pod_go_on_and_does_not_decide_its_end() {
+        let mut pod = pod(1);
+        pod["spec"]["initContainers"][0]["restartPolicy"] = "Always".into();
+        let mut state = State::new(&pod, Timestamp::UNIX_EPOCH);
+        assert!(!state.initialised());
+        state.containers[0].standing = Standing::Running { since: Timestamp::UNIX_EPOCH };
+        assert!(!state.initialised(), "its startup probe has not succeeded");
+        state.containers[0].started = true;
+        assert!(state.initialised());
+        state.containers[1].standing = Standing::Running { since: Timestamp::UNIX_EPOCH };
+        state.containers[1].ready = true;
+        let status = json!({"status": report(&pod, &state, "127.9.0.2", Timestamp::UNIX_EPOCH)});
+        let ready = condition(&status, "ContainersReady").unwrap();
+        assert_eq!(text(ready, "/message"), "containers with unready status: [i0]", "a sidecar's readiness counts");
+        state.past_init = true;
+        (state.containers[0].standing, state.containers[1].standing) = (ended(143), ended(0));
+        state.finished = true;
+        assert_eq!(phase(&state), "Succeeded");
+    }
+
+    #[test]
+    fn a_pod_past_its_deadline_has_failed_and_says_why() {
+        let mut state = State::new(&pod(0), Timestamp::UNIX_EPOCH);
+        state.containers[0].standing = ended(0);
+        state.failure = Some(("DeadlineExceeded", "Pod was active on the node longer than the specified deadline"));
+        assert_eq!(phase(&state), "Failed");
+        assert_eq!(text(&status(&state), "/status/reason"), "DeadlineExceeded");
     }
 
     #[test]

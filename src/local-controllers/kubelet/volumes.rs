@@ -18,7 +18,7 @@ const TOKEN_LIFE_USED: f64 = 0.8;
 
 /// Makes all volumes of a pod. Fails on the first that cannot be made; making them again is harmless.
 pub(super) async fn make(pod: &Pod) -> Result<()> {
-    let object = pod.object();
+    let object = pod.object_on_its_node();
     for volume in items(&object, "/spec/volumes") {
         let folder = volume_dir(&pod.dir, text(volume, "/name"));
         std::fs::create_dir_all(&folder).map_err(Error::file(&folder))?;

@@ -42,7 +42,7 @@ fn containers(pod: &Value) -> impl Iterator<Item = &Value> {
 fn fields(pod: &Value) -> Option<String> {
     let known = [("hostNetwork", "HostNetwork"), ("hostPID", "HostPID"), ("hostIPC", "HostIPC")];
     let used = known.iter().filter(|(field, _)| flag(pod, &format!("/spec/{field}"))).map(|(_, name)| *name);
-    listed("fields not supported", used.map(str::to_owned).collect())
+    listed("fields not supported", &used.map(str::to_owned).collect::<Vec<_>>())
 }
 
 fn security(pod: &Value) -> Option<String> {
@@ -51,10 +51,8 @@ fn security(pod: &Value) -> Option<String> {
     let added: Vec<&str> =
         added.filter_map(Value::as_str).filter(|one| one.trim_start_matches("CAP_") != CAPABILITY).collect();
     let added = (!added.is_empty()).then(|| format!("Capabilities added: {}", added.join(", ")));
-    listed(
-        "invalid SecurityContext fields",
-        privileged.then(|| "Privileged".to_owned()).into_iter().chain(added).collect(),
-    )
+    let parts: Vec<String> = privileged.then(|| "Privileged".to_owned()).into_iter().chain(added).collect();
+    listed("invalid SecurityContext fields", &parts)
 }
 
 fn ports(pod: &Value) -> Option<String> {
@@ -79,7 +77,7 @@ fn volumes(pod: &Value, claim: impl Fn(&str) -> Claim) -> Option<String> {
         let supported = plain || VOLUMES.iter().any(|kind| volume.get(kind).is_some());
         (!supported).then(|| format!("{name} is of an unsupported volume Type"))
     });
-    listed("volumes not supported", refused.collect())
+    listed("volumes not supported", &refused.collect::<Vec<_>>())
 }
 
 fn resources(pod: &Value) -> Option<String> {
@@ -92,10 +90,10 @@ fn resources(pod: &Value) -> Option<String> {
         }
     }
     refused.extend(fargate::excess(pod));
-    listed("resources not supported", refused)
+    listed("resources not supported", &refused)
 }
 
-fn listed(title: &str, parts: Vec<String>) -> Option<String> {
+fn listed(title: &str, parts: &[String]) -> Option<String> {
     (!parts.is_empty()).then(|| format!("{title}: {}", parts.join(", ")))
 }
 

@@ -76,7 +76,8 @@ fn walls(walls: &PodWalls) -> (Tone, String) {
         Walls::Landlock => (
             Tone::Plain,
             format!(
-                "walled in by Landlock: they write their own folders only, and share the machine's processes{because}"
+                "walled in by Landlock: they read and write only what is theirs, but see other processes, and can change \
+                 modes and times of your files{because}"
             ),
         ),
         Walls::None => {

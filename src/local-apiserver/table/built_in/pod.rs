@@ -7,8 +7,11 @@ use crate::table::age;
 
 pub(crate) fn cells(pod: &Value, created: Value, now: jiff::Timestamp) -> Vec<Value> {
     let (spec, status) = (&pod["spec"], &pod["status"]);
-    let total = spec["containers"].as_array().map_or(0, Vec::len);
-    let statuses = || status["containerStatuses"].as_array().into_iter().flatten();
+    let sidecars = sidecars(pod);
+    let total = spec["containers"].as_array().map_or(0, Vec::len) + sidecars.len();
+    let lasting = |held: &&Value| sidecars.contains(&held["name"].as_str().unwrap_or_default());
+    let beside = || status["initContainerStatuses"].as_array().into_iter().flatten().filter(lasting);
+    let statuses = || status["containerStatuses"].as_array().into_iter().flatten().chain(beside());
     let ready = statuses().filter(|held| held["ready"] == true && held["state"]["running"].is_object()).count();
     let restarts: i64 = statuses().map(|held| number(&held["restartCount"])).sum();
     let last = statuses().filter_map(|held| held["lastState"]["terminated"]["finishedAt"].as_str()).max();
@@ -27,6 +30,12 @@ pub(crate) fn cells(pod: &Value, created: Value, now: jiff::Timestamp) -> Vec<Va
         text_or(&status["nominatedNodeName"], "<none>").into(),
         "<none>".into(),
     ]
+}
+
+/// Init containers that stay and count with the others.
+fn sidecars(pod: &Value) -> Vec<&str> {
+    let all = pod["spec"]["initContainers"].as_array().into_iter().flatten();
+    all.filter(|one| one["restartPolicy"] == "Always").filter_map(|one| one["name"].as_str()).collect()
 }
 
 /// The Status column.
@@ -68,9 +77,17 @@ fn terminated(ended: &Value) -> String {
 }
 
 fn init_reason(pod: &Value) -> Option<String> {
+    let mut conditions = pod["status"]["conditions"].as_array().into_iter().flatten();
+    if conditions.any(|held| held["type"] == "Initialized" && held["status"] == "True") {
+        return None;
+    }
+    let sidecars = sidecars(pod);
     let total = pod["spec"]["initContainers"].as_array().map_or(0, Vec::len);
     for (index, held) in pod["status"]["initContainerStatuses"].as_array().into_iter().flatten().enumerate() {
         let (waiting, ended) = (&held["state"]["waiting"], &held["state"]["terminated"]);
+        if held["started"] == true && sidecars.contains(&held["name"].as_str().unwrap_or_default()) {
+            continue;
+        }
         if ended.is_object() {
             if number(&ended["exitCode"]) == 0 {
                 continue;
