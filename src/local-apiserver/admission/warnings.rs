@@ -8,6 +8,9 @@ use serde_json::Value;
 use crate::kinds::Resource;
 use crate::openapi;
 
+/// Fields of a pod by which daemon sets choose nodes, and nobody else does.
+const OF_DAEMON_SETS: [&str; 2] = ["affinity", "nodeSelector"];
+
 /// What becomes of a field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Use {
@@ -68,7 +71,8 @@ fn walk<'a>(resource: &Resource, value: &'a Value, names: &mut Vec<&'a str>, pat
                 let at = format!("{path}.{name}");
                 names.push(name);
                 let found = openapi::field(resource, names).filter(|field| field.declared);
-                match found.and_then(|field| FIELDS.get(&(field.owner, name.as_str()))) {
+                let read_here = resource.kind == "DaemonSet" && OF_DAEMON_SETS.contains(&name.as_str());
+                match found.filter(|_| !read_here).and_then(|field| FIELDS.get(&(field.owner, name.as_str()))) {
                     Some(Use::Unread(usual)) => {
                         if !says_nothing(inner) && inner.as_str().is_none_or(|text| text != *usual) {
                             warnings.push(format!("{at}: nothing in the local cluster acts on this field"));
@@ -130,6 +134,7 @@ mod tests {
                 format!("{pod_path}.nodeSelector: nothing in the local cluster acts on this field"),
             ]
         );
+        assert_eq!(of(resource("DaemonSet"), &deployment(&json!({"nodeSelector": {"disk": "ssd"}}))), [""; 0]);
         let service = json!({"spec": {"sessionAffinity": "ClientIP", "externalTrafficPolicy": "Cluster"}});
         assert_eq!(of(resource("Service"), &service).len(), 1);
         let balanced = json!({"spec": {"type": "LoadBalancer"}});
