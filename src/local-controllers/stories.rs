@@ -401,7 +401,7 @@ fn an_external_metric_scales_a_deployment_out_and_back() {
         plane.create(DEPLOYMENTS, deployment).await;
         let hpa = json!({"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": {"name": "h"}, "spec": {
             "maxReplicas": 3, "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "d"},
-            "behavior": {"scaleDown": {"stabilizationWindowSeconds": 60}},
+            "behavior": {"scaleDown": {"stabilizationWindowSeconds": 600}},
             "metrics": [{"type": "External", "external": {"metric": {"name": "depth"},
                 "target": {"type": "AverageValue", "averageValue": "3"}}}]}});
         plane.create(HPAS, hpa).await;
