@@ -5,6 +5,7 @@ use regex::Regex;
 
 use crate::model::{Consumer, Stack, Workload};
 use crate::reader::Findings;
+use crate::region::{self, Region};
 use crate::version::{self, Support};
 
 /// IAM's limit for the name of a role.
@@ -89,8 +90,20 @@ fn check_label(findings: &mut Findings, key: &str, text: &str) {
 }
 
 fn check_region(findings: &mut Findings, region: &str) {
-    if !matches("^[a-z]{2,3}(-[a-z]+)+-[0-9]$", region) {
-        findings.problem("region", format!("{region:?} is no AWS region"), "write one such as \"ap-northeast-1\"");
+    match region::look_up(region) {
+        Region::Known => {}
+        Region::New { like } => {
+            let next = like.map_or_else(String::new, |like| format!("; did you mean {like:?}?"));
+            let cause = format!("{region:?} is no region that this program knows");
+            findings.warning("region", cause, format!("go on if it is a new one{next}"));
+        }
+        Region::Impossible { like } => {
+            let next = like.map_or_else(
+                || "write one such as \"ap-northeast-1\"".to_owned(),
+                |like| format!("did you mean {like:?}?"),
+            );
+            findings.problem("region", format!("{region:?} is no AWS region"), next);
+        }
     }
 }
 

@@ -24,7 +24,12 @@ pub(crate) fn read(findings: &mut Findings, root: Node) -> Stack {
     let operator = read_operator(root.section("operator"), &image);
     let mut cluster = read_cluster(root.section("cluster"), &name);
     let read = |index: usize, _: &str, item: Item<'_>| read_workload(index, item.section(), &cluster.name, &image);
-    let mut workloads = root.items("workloads", read).unwrap_or_default();
+    let listed = root.items("workloads", read);
+    if listed.as_ref().is_some_and(Vec::is_empty) {
+        let next = format!("name at least one, or leave the key out for the sample consumer {WORKLOAD}");
+        root.problem("workloads", "the list is empty, and a stack without a consumer scales nothing", next);
+    }
+    let mut workloads = listed.unwrap_or_default();
     if workloads.is_empty() {
         let mut defaults = Findings::default();
         let section = Section::root(&mut defaults, empty());

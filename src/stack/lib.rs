@@ -15,6 +15,7 @@ pub mod names;
 pub mod policies;
 mod problem;
 mod reader;
+mod region;
 mod templates;
 mod tree;
 pub mod version;
@@ -64,6 +65,13 @@ pub fn load(file: Option<File<'_>>, overrides: &[Override], today: Date) -> Resu
     let name = file.map(|file| file.name);
     let mut root = tree::parse(name, file.map_or("", |file| file.text)).map_err(|problem| Problems(vec![*problem]))?;
     let mut findings = reader::Findings { file: name.map(str::to_owned), ..Default::default() };
+    if file.is_some() && root.says_nothing() {
+        findings.warning(
+            "",
+            "the file names no key, so every key has its default",
+            "leave the file out if that is meant",
+        );
+    }
     for over in overrides {
         if let Err(problem) = tree::lay_over(&mut root, over) {
             findings.problems.push(*problem);

@@ -274,6 +274,9 @@ impl<'a> Section<'a> {
             self.wrong(&node, &key, "a list");
             return None;
         };
+        if items.is_empty() {
+            self.record(key.clone(), serde_json::json!([]), node.origin);
+        }
         let read_item = |(index, item): (usize, Node)| {
             let path = format!("{key}[{index}]");
             let item = Item { findings: &mut *self.findings, path: path.clone(), node: item };

@@ -307,3 +307,28 @@ fn a_users_dollar_brace_is_no_reference() {
 fn an_unknown_template_is_an_error_that_names_it() {
     assert!(render("nope.html", &json!({})).unwrap_err().to_string().contains("nope.html"));
 }
+
+#[test]
+fn an_empty_list_of_workloads_is_refused_and_an_empty_file_is_mentioned() {
+    assert_eq!(
+        problems("region: eu-west-1\nworkloads: []\n"),
+        "stack.yaml:2:12: workloads: the list is empty, and a stack without a consumer scales nothing; name at least one, or \
+         leave the key out for the sample consumer myapp"
+    );
+    for text in ["", "# nothing yet\n", "{}"] {
+        let loaded = load(Some(File { name: "stack.yaml", text }), &[], TODAY).unwrap();
+        assert!(loaded.warnings[0].to_string().contains("names no key"), "{text:?}: {:?}", loaded.warnings);
+    }
+    assert!(load(None, &[], TODAY).unwrap().warnings.is_empty());
+}
+
+#[test]
+fn a_slip_in_the_region_is_refused_and_a_new_one_is_doubted() {
+    assert_eq!(
+        problems("region: us-est-1\n"),
+        "stack.yaml:1:9: region: \"us-est-1\" is no AWS region; did you mean \"us-east-1\"?"
+    );
+    let text = "region: us-east-7\n";
+    let loaded = load(Some(File { name: "stack.yaml", text }), &[], TODAY).unwrap();
+    assert!(loaded.warnings[0].to_string().contains("us-east-7"), "{:?}", loaded.warnings);
+}

@@ -45,6 +45,13 @@ pub(crate) struct Entry {
     pub(crate) node: Node,
 }
 
+impl Node {
+    /// Whether it is a map without a key.
+    pub(crate) fn says_nothing(&self) -> bool {
+        matches!(&self.value, Value::Map(entries) if entries.is_empty())
+    }
+}
+
 impl Value {
     /// The kind of the value in words of YAML.
     pub(crate) fn kind(&self) -> &'static str {
