@@ -177,7 +177,7 @@ pub struct Plan {
     #[arg(long)]
     pub detailed_exitcode: bool,
     /// Show the plan of `down` instead
-    #[arg(long)]
+    #[arg(long, conflicts_with = "run")]
     pub destroy: bool,
     /// The programs that stand for images
     #[command(flatten)]
@@ -263,7 +263,7 @@ pub struct Outputs {
 #[derive(Debug, Args)]
 pub struct Send {
     /// How many messages
-    #[arg(value_name = "COUNT", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    #[arg(value_name = "COUNT", default_value_t = 1, allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub count: u32,
     /// Messages per second of system time; all at once if not given
     #[arg(long, value_name = "N")]
@@ -356,9 +356,9 @@ pub enum Local {
 /// How to run the local cloud.
 #[derive(Debug, Clone, Default, Args)]
 pub struct LocalRun {
-    /// The port of the AWS endpoint; 0 for a free one
-    #[arg(long, value_name = "PORT", default_value_t = 0)]
-    pub port: u16,
+    /// The port of the AWS endpoint; a free one if it is 0 or not given
+    #[arg(long, value_name = "PORT")]
+    pub port: Option<u16>,
     /// The address of the AWS endpoint; loopback if not given, and whoever can reach another may try keys there
     #[arg(long, value_name = "ADDRESS")]
     pub bind: Option<std::net::IpAddr>,

@@ -29,6 +29,7 @@ use crate::arguments::{Arguments, Command, Global};
 use crate::diagnostic::Outcome;
 use crate::images;
 use crate::lock;
+use crate::options::{self, Typed};
 use crate::place;
 use crate::settings::{self, Settings};
 use crate::signals::unless_stopped;
@@ -36,8 +37,9 @@ use crate::target::{self, Missing, Target};
 use crate::view::View;
 
 /// Resolves the settings and runs the command.
-pub(crate) async fn run(arguments: Arguments, view: &View, stop: CancellationToken) -> Outcome {
+pub(crate) async fn run(arguments: Arguments, typed: &Typed, view: &View, stop: CancellationToken) -> Outcome {
     let Arguments { global, command } = arguments;
+    options::check(&command, &global, typed)?;
     // What runs inside pods has no stack, and neither has the image that they run.
     let command = match command {
         Command::Image(image) => return image::run(image, view, stop).await,
@@ -47,6 +49,7 @@ pub(crate) async fn run(arguments: Arguments, view: &View, stop: CancellationTok
         other => other,
     };
     let settings = settings::resolve(&global, view)?;
+    options::check_against(&command, &settings, &global, typed)?;
     match command {
         Command::Local(local) => local::run(local, &settings, &global, view, stop).await,
         Command::Operator(wanted) => manifests::run(wanted.command, &settings),
@@ -92,7 +95,11 @@ async fn provisioning(
         Command::Graph => lock::looking(settings, "graph"),
         _ => lock::looking(settings, "audit"),
     }?;
-    let target = target::open(settings, global, Missing::Start).await?;
+    let missing = match &command {
+        Command::Down(_) | Command::Audit => Missing::StartOrTake,
+        _ => Missing::Start,
+    };
+    let target = target::open(settings, global, missing).await?;
     let started = target.started;
     let keeps = matches!(command, Command::Up(_) | Command::Down(_));
     let outcome = match command {

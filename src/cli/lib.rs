@@ -17,6 +17,7 @@ mod images;
 mod lock;
 mod logging;
 mod memory;
+mod options;
 mod pace;
 mod place;
 mod progress;
@@ -30,16 +31,19 @@ mod workloads;
 use std::panic::AssertUnwindSafe;
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory as _, FromArgMatches as _};
 
 use crate::arguments::{Arguments, Command, Local};
 use crate::diagnostic::Diagnostic;
 use crate::exit::Exit;
+use crate::options::Typed;
 use crate::view::View;
 
 /// Parses, runs, and says how it ended.
 pub fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let matches = Arguments::command().get_matches();
+    let typed = Typed::of(&matches);
+    let arguments = Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     let view = View::new(arguments.global.output, env::no_color());
     // What becomes a container must have no threads yet, and says nothing itself.
     match &arguments.command {
@@ -58,7 +62,7 @@ pub fn main() -> ExitCode {
     let outcome = std::panic::catch_unwind(AssertUnwindSafe(|| {
         runtime.block_on(async {
             let stop = signals::stop(person);
-            commands::run(arguments, &view, stop).await
+            commands::run(arguments, &typed, &view, stop).await
         })
     }));
     let outcome = outcome.unwrap_or_else(|panic| Err(diagnostic::one(Diagnostic::bug(&*panic))));

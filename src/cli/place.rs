@@ -7,7 +7,7 @@ use crate::settings::Settings;
 use crate::target::{Target, absolute};
 
 const ACCOUNT: &str = "account";
-const REGION: &str = "region";
+pub(crate) const REGION: &str = "region";
 const CLUSTER: &str = "cluster";
 pub(crate) const CONTEXT: &str = "context";
 pub(crate) const KUBECONFIG: &str = "kubeconfig";
@@ -30,10 +30,12 @@ fn of(settings: &Settings, target: &Target) -> Outcome<BTreeMap<String, String>>
 /// Holds the state against where this run looks.
 pub(crate) fn settle(state: &mut provision::state::State, settings: &Settings, target: &Target) -> Outcome<()> {
     state.settle(of(settings, target)?, &IDENTIFYING).map_err(|elsewhere| {
-        let help = format!(
-            "use the profile, region and context that it came up with; if all of that is gone for good, remove {}",
-            settings.state().display()
-        );
+        let again = match elsewhere.fact {
+            REGION => format!("give --region {}", elsewhere.recorded),
+            ACCOUNT => format!("use a profile of account {}", elsewhere.recorded),
+            _ => "use the context that it came up with".to_owned(),
+        };
+        let help = format!("{again}; if all of that is gone for good, remove {}", settings.state().display());
         preflight(Diagnostic::from(elsewhere).help(help))
     })
 }

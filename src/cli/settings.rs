@@ -65,11 +65,9 @@ pub(crate) fn resolve(global: &Global, view: &View) -> Outcome<Settings> {
     };
     let mut loaded = load(&overrides(global))?;
     let folder = global.directory.join(folder_name(&loaded.stack.name, global.target));
-    if loaded.stack.kubernetes.context.is_none() {
-        let remembered = remembered(&folder);
-        if !remembered.is_empty() {
-            loaded = load(&[remembered, overrides(global)].concat())?;
-        }
+    let remembered = remembered(&folder, &loaded, global.target);
+    if !remembered.is_empty() {
+        loaded = load(&[remembered, overrides(global)].concat())?;
     }
     let Loaded { stack, settings, warnings } = loaded;
     for warning in &warnings {
@@ -132,14 +130,27 @@ fn overrides(global: &Global) -> Vec<Override> {
     stack.chain(region).chain(brought.into_iter().flatten()).chain(set).collect()
 }
 
-/// The user's cluster that the stack is up in, so that no command looks for it in another one. A state that cannot be read is
-/// told of by whatever needs it.
-fn remembered(folder: &Path) -> Vec<Override> {
-    let Ok(Some(state)) = provision::store::load(&folder.join(STATE_FILE)) else { return Vec::new() };
-    let keys = [("kubernetes.context", place::CONTEXT), ("kubernetes.kubeconfig", place::KUBECONFIG)];
-    let recorded = keys.into_iter().filter_map(|(key, fact)| Some((key, state.place.get(fact)?)));
+/// Where the stack is up, as far as nobody says anything else: the region, and a cluster of the user's. So no command looks for
+/// it elsewhere. A state or record that cannot be read is told of by whatever needs it.
+fn remembered(folder: &Path, loaded: &Loaded, target: TargetName) -> Vec<Override> {
+    let place = provision::store::load(&folder.join(STATE_FILE)).ok().flatten();
+    let place = place.filter(|state| !state.resources.is_empty()).map(|state| state.place).unwrap_or_default();
+    let running = || local::process::find(&local::files::Folder::at(folder)).ok().flatten();
+    let mut recorded = Vec::new();
+    if loaded.settings.iter().any(|setting| setting.key == "region" && setting.origin == Origin::Default) {
+        let region = place.get(place::REGION).cloned();
+        let region = region.or_else(|| running().filter(|_| target == TargetName::Local).map(|record| record.region));
+        recorded.extend(region.map(|region| ("region", region)));
+    }
+    if loaded.stack.kubernetes.context.is_none() {
+        let keys = [("kubernetes.context", place::CONTEXT), ("kubernetes.kubeconfig", place::KUBECONFIG)];
+        recorded.extend(keys.into_iter().filter_map(|(key, fact)| Some((key, place.get(fact)?.clone()))));
+    }
     let quoted = |text: &str| serde_json::Value::from(text).to_string();
-    recorded.map(|(key, text)| Override { key: key.to_owned(), value: quoted(text), origin: Origin::State }).collect()
+    recorded
+        .into_iter()
+        .map(|(key, text)| Override { key: key.to_owned(), value: quoted(&text), origin: Origin::State })
+        .collect()
 }
 
 pub(crate) fn told(problem: &Problem, kind: fn(String) -> Diagnostic) -> Diagnostic {

@@ -7,9 +7,10 @@ mod local;
 mod localstack;
 
 use ::aws::session::Session;
+pub(crate) use brought::is_wanted as has_own_cluster;
 pub(crate) use brought::{Brought, check_pods, check_rights};
 use clock::Clock;
-pub(crate) use local::{place, process as local_process};
+pub(crate) use local::{other_region, place, process as local_process, record as local_record};
 
 use crate::arguments::{Global, TargetName};
 use crate::diagnostic::{Outcome, one};
@@ -46,6 +47,8 @@ pub(crate) struct Target {
 pub(crate) enum Missing {
     /// Start it.
     Start,
+    /// Start it; one that runs is taken as it is.
+    StartOrTake,
     /// Say that nothing is up.
     Refuse,
 }

@@ -45,6 +45,8 @@ pub(crate) async fn run(
             here(options, place, stop).await
         }
         Local::Start(options) => {
+            // Not only the process that is started reads it.
+            options.trust.as_deref().map(certificates).transpose()?;
             let images = images::resolve(settings, &options.images.run, false, view)?;
             let started = process::find(&place.folder).map_err(one)?.is_none();
             // One that runs is only shown, whoever works with it.
@@ -78,7 +80,7 @@ pub(crate) async fn start(options: &LocalRun, place: &Place, global: &Global) ->
     words.extend(["--directory".into(), folder.display().to_string(), "--stack".into(), name]);
     words.extend(["--region".into(), place.region.clone()]);
     words.extend(["--time-scale".into(), place.time_scale.to_string()]);
-    words.extend(["--port".into(), options.port.to_string()]);
+    words.extend(["--port".into(), options.port.unwrap_or(0).to_string()]);
     words.extend(options.bind.iter().flat_map(|address| ["--bind".into(), address.to_string()]));
     if let Some(file) = &options.trust {
         let file = std::path::absolute(file).map_err(one)?;
@@ -93,7 +95,10 @@ async fn here(options: LocalRun, place: &Place, stop: CancellationToken) -> Outc
     cloud::run(
         cloud::Options {
             folder: Folder::at(path),
-            address: std::net::SocketAddr::new(options.bind.unwrap_or(Ipv4Addr::LOCALHOST.into()), options.port),
+            address: std::net::SocketAddr::new(
+                options.bind.unwrap_or(Ipv4Addr::LOCALHOST.into()),
+                options.port.unwrap_or(0),
+            ),
             trusted: options.trust.as_deref().map(certificates).transpose()?,
             region: place.region.clone(),
             account_id: ACCOUNT_ID.to_owned(),

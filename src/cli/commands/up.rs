@@ -45,10 +45,10 @@ pub(crate) async fn run(
         return Ok(Exit::Failed);
     }
     // Asked only now: it takes a pod, and a plan that changes nothing needs none.
+    if wanted.push {
+        image::push(&settings.stack.operator.image, false, view, &stop).await?;
+    }
     if !plan.is_empty() {
-        if wanted.push {
-            image::push(&settings.stack.operator.image, false, view, &stop).await?;
-        }
         prepare_pods(settings, target, view, &stop).await?;
     }
     if stop.is_cancelled() {

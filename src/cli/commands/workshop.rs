@@ -62,6 +62,7 @@ pub(crate) async fn run(
             };
             let steps: Vec<(usize, &Step)> = (1..).zip(&page.steps).skip(range.start).take(range.len()).collect();
             let walk = Walk { settings, view, asks: action == Practice::Walk, without: &wanted.without, stop: &stop };
+            walk.check_left_out(&page)?;
             walk.check_programs(&steps)?;
             let mut shell = start(settings, global)?;
             let walked = match action {
@@ -149,6 +150,14 @@ fn start(settings: &Settings, global: &Global) -> Outcome<Shell> {
         // The pages promise what a person sees.
         ("SLUICE_OUTPUT", "human".into()),
     ];
+    let passed = [
+        ("SLUICE_CONTEXT", &global.context),
+        ("SLUICE_ENDPOINT", &global.endpoint),
+        ("SLUICE_ENDPOINT_FOR_PODS", &global.endpoint_for_pods),
+        ("SLUICE_IMAGE", &global.pod_image),
+        ("SLUICE_LOCALSTACK_IMAGE", &global.localstack_image),
+    ];
+    environment.extend(passed.into_iter().filter_map(|(name, value)| Some((name, value.clone()?.into()))));
     if let Some(file) = &global.file {
         environment.push(("SLUICE_FILE", absolute(file)?));
     }
@@ -187,6 +196,16 @@ enum Choice {
 impl Walk<'_> {
     fn left_out(&self, step: &Step) -> Option<&str> {
         self.without.iter().map(String::as_str).find(|program| step.calls(program))
+    }
+
+    /// A program that no step of the page calls is a slip, and would leave out nothing.
+    fn check_left_out(&self, page: &Page) -> Outcome<()> {
+        let unknown = self.without.iter().find(|program| !page.steps.iter().any(|step| step.calls(program)));
+        unknown.map_or(Ok(()), |program| {
+            let text = format!("no step of page {} calls {program:?}, so --without it leaves out nothing", page.number);
+            let help = format!("its steps call sluice, {}", PROGRAMS.join(", "));
+            Err(vec![Diagnostic::error(text).help(help).exit(Exit::Usage)])
+        })
     }
 
     /// A missing program is told before the first step, not in the middle of the page.

@@ -10,6 +10,7 @@ use crate::arguments::{Global, LocalRun, TargetName};
 use crate::commands::local::{self as command, Place};
 use crate::diagnostic::{Diagnostic, Outcome, one, preflight};
 use crate::exit::Exit;
+use crate::options::{is_same, other_time};
 use crate::settings::Settings;
 
 /// The local cloud has no network; EKS wants two subnets all the same.
@@ -32,23 +33,18 @@ pub(super) async fn open(settings: &Settings, global: &Global, missing: Missing)
     let record = match (running, missing) {
         (Some(record), _) => record,
         (None, Missing::Refuse) => return Err(nothing_is_up()),
-        (None, Missing::Start) => command::start(&LocalRun::default(), &place, global).await?,
+        (None, Missing::Start | Missing::StartOrTake) => command::start(&LocalRun::default(), &place, global).await?,
     };
     if record.region != settings.stack.region {
-        let text = format!("the local cloud stands for {}, the stack wants {}", record.region, settings.stack.region);
-        return Err(vec![Diagnostic::error(text).help("end it first with `sluice down`").exit(Exit::Usage)]);
+        return Err(vec![other_region(&record.region, &settings.stack.region)]);
     }
     let scale = if brought::is_wanted(settings) { Some(1.0) } else { global.time_scale };
-    if let Some(scale) =
-        scale.filter(|scale| missing == Missing::Start && (*scale - record.time_scale).abs() > f64::EPSILON)
-    {
-        let text = format!("the local cloud's time is {}× as fast, and the stack needs {scale}×", record.time_scale);
-        let help = format!("end it first with `sluice down`, and start it with --time-scale {scale}");
-        return Err(preflight(Diagnostic::error(text).help(help)));
+    if let Some(scale) = scale.filter(|scale| missing == Missing::Start && !is_same(*scale, record.time_scale)) {
+        return Err(vec![other_time(scale, record.time_scale, settings)]);
     }
     let key = place.folder.load_access().map_err(one)?.ok_or_else(|| {
         let text = format!("{} is missing or empty", place.folder.credentials().display());
-        vec![Diagnostic::error(text).help("end the local cloud with `sluice down` and begin again")]
+        vec![Diagnostic::error(text).help("end the local cloud with `sluice local stop`, then begin again")]
     })?;
     let Record { aws_endpoint, region, time_scale, .. } = record;
     let wanted = session::Settings { profile: None, region: Some(region), endpoint_url: Some(aws_endpoint.clone()) };
@@ -75,13 +71,24 @@ pub(super) async fn open(settings: &Settings, global: &Global, missing: Missing)
     Ok(brought::added(target, settings, brought))
 }
 
+/// What the stack's local cloud says about itself, if it runs.
+pub(crate) fn record(settings: &Settings) -> Outcome<Option<Record>> {
+    process::find(&place(settings).folder).map_err(one)
+}
+
 /// The process of the stack's local cloud, if it runs on this target.
 pub(crate) fn process(settings: &Settings) -> Outcome<Option<u32>> {
     if settings.target != TargetName::Local {
         return Ok(None);
     }
-    let record = process::find(&place(settings).folder).map_err(one)?;
-    Ok(record.and_then(|record| u32::try_from(record.pid).ok()))
+    Ok(record(settings)?.and_then(|record| u32::try_from(record.pid).ok()))
+}
+
+/// Where nothing is said, the region of what is up is taken; so somebody said another one.
+pub(crate) fn other_region(runs: &str, wanted: &str) -> Diagnostic {
+    let text = format!("the local cloud stands for {runs}, and {wanted} was asked for");
+    let help = format!("give --region {runs}; or end it first with `sluice down --region {runs}`");
+    Diagnostic::error(text).help(help).exit(Exit::Usage)
 }
 
 pub(super) async fn close(settings: &Settings) -> Outcome<()> {

@@ -76,9 +76,17 @@ async fn endpoint(settings: &Settings, missing: Missing, clock: &Clock) -> Outco
     let known = load(settings)?;
     let started = known.is_none();
     let image = match (known, missing) {
-        (Some(record), _) => record.image,
+        (Some(record), _) => {
+            let other = settings.stack.localstack.image.as_ref().filter(|image| **image != record.image);
+            if let Some(image) = other.filter(|_| missing != Missing::StartOrTake) {
+                let text = format!("LocalStack runs already from {}, so {image} cannot be used", record.image);
+                let help = "end it first with `sluice down --target localstack`, or name the image that runs";
+                return Err(preflight(Diagnostic::error(text).help(help)));
+            }
+            record.image
+        }
         (None, Missing::Refuse) => return Err(nothing_is_up()),
-        (None, Missing::Start) => image(settings),
+        (None, Missing::Start | Missing::StartOrTake) => image(settings),
     };
     let container = ::localstack::start(&settings.stack.name, &image, clock).await.map_err(preflight)?;
     let record = Record { endpoint: container.endpoint, image };
