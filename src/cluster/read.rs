@@ -34,6 +34,8 @@ pub struct Deployment {
     pub available: i32,
     /// The selector of its pods, as a label query.
     pub selector: String,
+    /// Why pods of it do not run, each with its name; nothing is looked for while all are ready.
+    pub waiting: Vec<String>,
 }
 
 /// A pod.
@@ -111,17 +113,25 @@ pub async fn deployment(cluster: &Cluster, namespace: &str, name: &str) -> Resul
     let session = cluster.session().await?;
     let api: Api<v1::Deployment> = Api::namespaced(session.client.clone(), namespace);
     let found = api.get_opt(name).await.map_err(failed(&session, "read Deployment", namespace, name))?;
-    Ok(found.map(|found| {
-        let status = found.status.unwrap_or_default();
-        let spec = found.spec.unwrap_or_default();
-        let labels = spec.selector.match_labels.unwrap_or_default();
-        Deployment {
-            desired: spec.replicas.unwrap_or(1),
-            current: status.replicas.unwrap_or(0),
-            ready: status.ready_replicas.unwrap_or(0),
-            available: status.available_replicas.unwrap_or(0),
-            selector: labels.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(","),
-        }
+    let Some(found) = found else { return Ok(None) };
+    let status = found.status.unwrap_or_default();
+    let spec = found.spec.unwrap_or_default();
+    let labels = spec.selector.match_labels.unwrap_or_default();
+    let selector = labels.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(",");
+    let (desired, ready) = (spec.replicas.unwrap_or(1), status.ready_replicas.unwrap_or(0));
+    let mut waiting = Vec::new();
+    if ready < desired {
+        waiting.extend(pods(cluster, namespace, &selector).await?.into_iter().filter_map(|pod| pod.waiting));
+        waiting.sort();
+        waiting.dedup();
+    }
+    Ok(Some(Deployment {
+        desired,
+        current: status.replicas.unwrap_or(0),
+        ready,
+        available: status.available_replicas.unwrap_or(0),
+        selector,
+        waiting,
     }))
 }
 

@@ -55,6 +55,7 @@ pub(super) fn lines(status: &Status) -> Lines {
         Seen::Is(operator) => {
             let tone = if operator.ready >= operator.desired.max(1) { Tone::Good } else { Tone::Bad };
             lines.push(row("Operator", tone, format!("{} of {} ready", operator.ready, operator.desired)));
+            waiting(operator, &mut lines);
         }
         other => lines.push(missing("Operator", "none", other)),
     }
@@ -100,13 +101,16 @@ fn recorded(status: &Status, lines: &mut Lines) {
 
 fn scaled(scaled: &Scaled, lines: &mut Lines) {
     let Scaled { object, replicas, hpa } = scaled;
-    let replicas = match replicas {
+    let told = match replicas {
         Seen::Is(Deployment { desired, ready, .. }) => format!("{desired} wanted, {ready} ready"),
         Seen::Absent => "its target does not exist".to_owned(),
         Seen::Unreadable(why) => format!("replicas unreadable: {why}"),
     };
-    let text = format!("{}/{}: min {}, max {}; {replicas}", object.namespace, object.name, object.min, object.max);
+    let text = format!("{}/{}: min {}, max {}; {told}", object.namespace, object.name, object.min, object.max);
     lines.push(row("ScaledObject", Tone::Plain, text));
+    if let Seen::Is(replicas) = replicas {
+        waiting(replicas, lines);
+    }
     for kind in ["Ready", "Active", "Paused"] {
         // The operator has not spoken yet where a condition is missing; that is neither True nor False.
         let text = match object.conditions.iter().find(|condition| condition.kind == kind) {
@@ -124,6 +128,11 @@ fn scaled(scaled: &Scaled, lines: &mut Lines) {
         Seen::Unreadable(why) => format!("  HPA unreadable: {why}"),
     };
     lines.push(row("", Tone::Plain, text));
+}
+
+/// Why pods do not run.
+fn waiting(deployment: &Deployment, lines: &mut Lines) {
+    lines.extend(deployment.waiting.iter().map(|why| row("", Tone::Bad, format!("  {why}"))));
 }
 
 fn next(status: &Status) -> &'static str {

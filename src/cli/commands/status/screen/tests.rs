@@ -29,7 +29,8 @@ fn standing() -> Status {
         message: message.to_owned(),
     };
     let replicas = |desired, ready| {
-        Seen::Is(Deployment { desired, current: ready, ready, available: ready, selector: String::new() })
+        let (selector, waiting) = (String::new(), Vec::new());
+        Seen::Is(Deployment { desired, current: ready, ready, available: ready, selector, waiting })
     };
     Status {
         local_cloud: Some(Seen::Is(Record {
@@ -171,4 +172,16 @@ fn weaker_walls_of_pods_are_said_plainly_with_the_reason() {
     assert!(matches!(tone, Tone::Bad) && line.contains("NOT walled in"), "{line}");
     assert!(line.ends_with("(failed to make a user namespace: EPERM: Operation not permitted)"), "{line}");
     assert!(with(Walls::Landlock).1.contains("Landlock"));
+}
+
+#[test]
+fn why_pods_do_not_run_is_said_below_what_wants_them() {
+    let mut status = standing();
+    let Seen::Is(scaled) = &mut status.scaled_objects else { unreachable!() };
+    let Seen::Is(replicas) = &mut scaled[0].replicas else { unreachable!() };
+    replicas.waiting.push("p: ImagePullBackOff: no such image".to_owned());
+    let text: Vec<String> = lines(&status).into_iter().map(|(_, text)| text).collect();
+    let scaled = text.iter().position(|line| line.contains("3 wanted, 1 ready")).unwrap();
+    assert!(text[scaled + 1].contains("p: ImagePullBackOff: no such image"), "{text:#?}");
+    assert_eq!(text.iter().filter(|line| line.contains("ImagePullBackOff")).count(), 1);
 }
