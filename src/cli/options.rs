@@ -50,13 +50,21 @@ enum Subject {
 
 fn subject(command: &Command) -> Subject {
     match command {
-        Command::Image(_) | Command::Reach(_) | Command::Worker(_) | Command::Local(Local::Exec(_)) => Subject::Nothing,
+        Command::Image(_)
+        | Command::Reach(_)
+        | Command::Worker(_)
+        | Command::Local(Local::Exec(_) | Local::Init(_)) => Subject::Nothing,
         Command::Operator(operator) if operator.command.is_none() => Subject::Nothing,
-        Command::Operator(_) | Command::Outputs(_) | Command::Local(Local::Stop) => Subject::Files,
-        Command::Verify(wanted) if wanted.evidence.is_some() => Subject::Files,
-        Command::Explain(wanted) if wanted.evidence.is_some() => Subject::Files,
-        Command::Workshop(Workshop { page: None, .. }) => Subject::Files,
-        Command::Workshop(Workshop { action: Some(Practice::Show | Practice::Hint), .. }) => Subject::Files,
+        Command::Verify(wanted) if wanted.evidence.is_none() => Subject::Cloud,
+        Command::Explain(wanted) if wanted.evidence.is_none() => Subject::Cloud,
+        Command::Operator(_)
+        | Command::Outputs(_)
+        | Command::Local(Local::Stop)
+        | Command::Verify(_)
+        | Command::Explain(_)
+        | Command::Workshop(
+            Workshop { page: None, .. } | Workshop { action: Some(Practice::Show | Practice::Hint), .. },
+        ) => Subject::Files,
         _ => Subject::Cloud,
     }
 }
@@ -100,7 +108,9 @@ fn refused(id: &str, why: &str, help: &str) -> Diagnostic {
 pub(crate) fn check(command: &Command, global: &Global, typed: &Typed) -> Outcome<()> {
     let subject = subject(command);
     let mut wrong = Vec::new();
-    for id in &typed.0 {
+    // Saving an image takes a file of its own, which clap calls by the same id as the stack file.
+    let own = matches!(command, Command::Image(_)).then_some("file");
+    for id in typed.0.iter().filter(|id| own != Some(id.as_str())) {
         wrong.extend(match (about(id), subject) {
             (Some(About::Stack | About::LocalStack | About::OwnCluster | About::Time), Subject::Nothing) => {
                 Some(refused(id, "this command works on no stack", "leave it out"))
