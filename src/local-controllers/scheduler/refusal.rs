@@ -103,7 +103,7 @@ mod tests {
 
     use super::*;
 
-    fn said(spec: Value) -> Option<String> {
+    fn said(spec: &Value) -> Option<String> {
         reason(&json!({"spec": spec}), |name| match name {
             "efs" => Claim::Bound(EFS.to_owned()),
             "disk" => Claim::Bound("ebs.csi.aws.com".to_owned()),
@@ -145,7 +145,7 @@ mod tests {
                 "resources not supported: 17 vCPU is more than the largest size, 16vCPU 120GB",
             ),
         ] {
-            assert_eq!(said(spec).as_deref(), Some(format!("Pod not supported on Fargate: {words}").as_str()));
+            assert_eq!(said(&spec).as_deref(), Some(format!("Pod not supported on Fargate: {words}").as_str()));
         }
     }
 
@@ -155,13 +155,13 @@ mod tests {
             "containers": [{"ports": [{"hostPort": 1}]}]});
         let words = "Pod not supported on Fargate: fields not supported: HostNetwork, invalid SecurityContext fields: \
                      Privileged, port contains HostIP or HostPort";
-        assert_eq!(said(spec).as_deref(), Some(words));
+        assert_eq!(said(&spec).as_deref(), Some(words));
     }
 
     #[test]
     fn what_fargate_runs_is_not_refused() {
         assert_eq!(
-            said(json!({"containers": [{"ports": [{"containerPort": 8080}], "resources": {
+            said(&json!({"containers": [{"ports": [{"containerPort": 8080}], "resources": {
             "requests": {"cpu": "16", "memory": "100Gi"}, "limits": {"ephemeral-storage": "1Gi"}}}],
             "volumes": [{"name": "a"}, {"name": "b", "emptyDir": {}}, {"name": "c", "projected": {}},
                         {"name": "d", "persistentVolumeClaim": {"claimName": "efs"}}]})),

@@ -66,8 +66,8 @@ fn a_pod_with_a_gate_waits_until_it_is_taken_away() {
         let reason =
             plane.until(&path, |pod| condition(&pod?, "PodScheduled").map(|one| text(one, "/reason").to_owned())).await;
         assert_eq!(reason, "SchedulingGated");
-        let patch = json!({"spec": {"schedulingGates": null}});
-        plane.client.patch(&path, local_apiserver::PatchType::Merge, &patch).await.unwrap();
+        let ungated = json!({"spec": {"schedulingGates": null}});
+        plane.client.patch(&path, local_apiserver::PatchType::Merge, &ungated).await.unwrap();
         assert_eq!(text(&end_of(&plane, "p").await, "/status/phase"), "Succeeded");
         plane.end().await;
     });
