@@ -128,7 +128,7 @@ pub enum Command {
     Verify(Verify),
     /// Put messages on the queue
     Send(Send),
-    /// Watch queue, replicas and decisions
+    /// Watch queue and replicas
     Watch(Watch),
     /// Say why it scaled: the causal timeline
     Explain(Explain),
