@@ -92,7 +92,9 @@ impl Place {
 
     /// The program with these words, in this folder, with nothing of this machine's own settings.
     pub(crate) fn sluice(&self, words: &str) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_sluice"));
+        // SIGHUP counts, even where whoever runs the tests ignores it.
+        let mut command = Command::new("/usr/bin/env");
+        command.args(["--default-signal=HUP", env!("CARGO_BIN_EXE_sluice")]);
         command.args(words.split_whitespace());
         self.at_home(&mut command);
         command
