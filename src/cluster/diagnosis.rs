@@ -7,7 +7,7 @@ use kube::api::{Api, ListParams, LogParams};
 use serde_json::Value;
 
 use crate::address::{Name, text};
-use crate::connection::{Cluster, Session};
+use crate::connection::Session;
 use crate::readiness;
 use crate::redact::redact;
 
@@ -18,25 +18,11 @@ const PODS: usize = 2;
 
 /// What was found out.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Diagnosis {
+pub(crate) struct Diagnosis {
     /// What was seen, one line each. Credentials are taken out.
-    pub evidence: Vec<String>,
+    pub(crate) evidence: Vec<String>,
     /// The command that shows more.
-    pub next: Option<String>,
-}
-
-/// Looks at a Deployment by its name: a check of something that it runs has failed. Empty if it does not exist.
-pub async fn deployment(cluster: &Cluster, namespace: &str, name: &str) -> Diagnosis {
-    let name = Name {
-        api_version: "apps/v1".to_owned(),
-        kind: "Deployment".to_owned(),
-        namespace: Some(namespace.to_owned()),
-        name: name.to_owned(),
-    };
-    match cluster.session().await {
-        Ok(session) => of(&session, &name).await,
-        Err(error) => Diagnosis { evidence: vec![format!("nothing more can be seen: {error}")], next: None },
-    }
+    pub(crate) next: Option<String>,
 }
 
 /// Looks at the object and what belongs to it.

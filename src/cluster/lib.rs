@@ -11,7 +11,7 @@ mod address;
 pub mod audit;
 pub mod brought;
 mod connection;
-pub mod diagnosis;
+mod diagnosis;
 mod error;
 mod hope;
 mod kinds;

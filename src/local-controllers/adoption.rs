@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 
 use crate::error::Result;
 use crate::object::{
-    Key, controlled_by, controller, deleting, items, labels, namespace, owner_reference, pod_finished, text, uid,
+    Key, controlled_by, controller, controller_name, deleting, items, labels, namespace, owner_reference, pod_finished,
+    text, uid,
 };
 use crate::selector::selects;
 use crate::world::World;
@@ -82,8 +83,12 @@ impl Claimant<'_> {
     }
 }
 
-/// The owners that could adopt an object which nobody controls: those of kind `id` whose selector selects it.
-pub(crate) fn suitors(world: &World, id: &str, object: &Value) -> Vec<Key> {
+/// Whom a change of `object` concerns: its controller if that is of this kind, or, where nobody controls it, every owner of
+/// kind `id` whose selector selects it.
+pub(crate) fn owners(world: &World, id: &str, kind: &str, object: &Value) -> Vec<Key> {
+    if let Some(owner) = controller_name(object, kind) {
+        return vec![Key::new(namespace(object), owner)];
+    }
     if controller(object).is_some() {
         return Vec::new();
     }

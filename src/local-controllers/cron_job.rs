@@ -196,12 +196,7 @@ impl CronJobController {
         {
             status.remove("active");
         }
-        if cron.get("status") != Some(&status) {
-            let mut changed = cron.clone();
-            changed["status"] = status;
-            self.world.update(CRON_JOBS, &changed, "status").await?;
-        }
-        Ok(())
+        self.world.update_status(CRON_JOBS, cron, status).await
     }
 }
 

@@ -11,14 +11,13 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::adoption::{Claimant, suitors};
+use crate::adoption::{Claimant, owners};
 use crate::error::Result;
 use crate::event::Recorder;
 use crate::history::{self, HASH_LABEL};
-use crate::object::{
-    Key, controlled_by, controller_name, deleting, generation, integer, name, namespace, pod_finished, text, uid,
-};
-use crate::readiness::available_in;
+use crate::object::{Key, controlled_by, deleting, generation, name, namespace, pod_finished, text, uid};
+use crate::pod_control;
+use crate::readiness::{available_in, min_ready};
 use crate::template;
 use crate::work::Controller;
 use crate::world::{Change, World};
@@ -40,10 +39,7 @@ impl Controller for DaemonSetController {
         let keys = match change.id.as_str() {
             SETS => vec![Key::of(object)],
             "nodes" => self.world.list(SETS, None).iter().map(|set| Key::of(set)).collect(),
-            "pods" => match controller_name(object, "DaemonSet") {
-                Some(owner) => vec![Key::new(namespace(object), owner)],
-                None => suitors(&self.world, SETS, object),
-            },
+            "pods" => owners(&self.world, SETS, "DaemonSet", object),
             _ => vec![],
         };
         keys.into_iter().map(|key| (key, Duration::ZERO)).collect()
@@ -116,7 +112,7 @@ impl DaemonSetController {
                 }
                 // Of several on one node the first stays.
                 if !wanted || pod_finished(pod) || kept {
-                    self.remove(set, pod).await?;
+                    pod_control::delete(&self.world, &self.events, set, pod).await?;
                 } else {
                     kept = true;
                 }
@@ -135,7 +131,7 @@ impl DaemonSetController {
 
     /// Pods of older revisions go, so many at a time as may be unavailable.
     async fn update(&self, set: &Value, places: &Places<'_>, hash: &str) -> Result<()> {
-        let ready_for = ready_for(set);
+        let ready_for = min_ready(set);
         let ours = places.wanted.iter().filter_map(|node| places.pods.get(node)?.first().copied());
         let ours: Vec<&Arc<Value>> = ours.collect();
         let available = |pod: &Value| {
@@ -146,10 +142,10 @@ impl DaemonSetController {
         for pod in ours.iter().filter(|pod| !deleting(pod) && history::of_pod(pod) != hash) {
             // One that serves nobody costs nothing.
             if !available(pod) {
-                self.remove(set, pod).await?;
+                pod_control::delete(&self.world, &self.events, set, pod).await?;
             } else if room > 0 {
                 room -= 1;
-                self.remove(set, pod).await?;
+                pod_control::delete(&self.world, &self.events, set, pod).await?;
             }
         }
         Ok(())
@@ -173,12 +169,6 @@ impl DaemonSetController {
         }
     }
 
-    async fn remove(&self, set: &Value, pod: &Value) -> Result<()> {
-        self.world.delete("pods", pod, &json!({})).await?;
-        self.events.normal(set, "SuccessfulDelete", &format!("Deleted pod: {}", name(pod))).await;
-        Ok(())
-    }
-
     async fn write_status(
         &self,
         set: &Value,
@@ -196,7 +186,7 @@ impl DaemonSetController {
         let placed: Vec<&Arc<Value>> =
             wanted.iter().filter_map(|node| pods.iter().find(|pod| node::of_pod(pod) == node)).collect();
         let waits: Vec<Option<Duration>> =
-            placed.iter().map(|pod| available_in(pod, ready_for(&set), &self.world.clock)).collect();
+            placed.iter().map(|pod| available_in(pod, min_ready(&set), &self.world.clock)).collect();
         let available = waits.iter().flatten().filter(|wait| wait.is_zero()).count();
         let misplaced = pods.iter().filter(|pod| !wanted.iter().any(|node| node::of_pod(pod) == node)).count();
         let mut status = json!({
@@ -212,15 +202,7 @@ impl DaemonSetController {
         for (field, count) in counts.into_iter().filter(|(_, count)| *count > 0) {
             status[field] = count.into();
         }
-        if set.get("status") != Some(&status) {
-            let mut changed = (*set).clone();
-            changed["status"] = status;
-            self.world.update(SETS, &changed, "status").await?;
-        }
+        self.world.update_status(SETS, &set, status).await?;
         Ok(waits.into_iter().flatten().filter(|wait| !wait.is_zero()).min())
     }
-}
-
-fn ready_for(set: &Value) -> Duration {
-    Duration::from_secs(integer(set, "/spec/minReadySeconds").unwrap_or(0).max(0) as u64)
 }

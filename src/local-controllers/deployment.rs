@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::adoption::{Claimant, suitors};
+use crate::adoption::{Claimant, owners};
 use crate::error::{Error, Result};
 use crate::event::Recorder;
 use crate::object::{Key, controlled_by, controller_name, deleting, flag, integer, name, text, uid};
@@ -37,8 +37,7 @@ impl Controller for DeploymentController {
         match change.id.as_str() {
             DEPLOYMENTS => vec![(Key::of(object), Duration::ZERO)],
             REPLICA_SETS => {
-                let owner = controller_name(object, "Deployment").map(|owner| vec![Key::new(namespace, owner)]);
-                let concerned = owner.unwrap_or_else(|| suitors(&self.world, DEPLOYMENTS, object));
+                let concerned = owners(&self.world, DEPLOYMENTS, "Deployment", object);
                 concerned.into_iter().map(|key| (key, Duration::ZERO)).collect()
             }
             // Recreate waits until the last old pod is gone.
@@ -222,12 +221,9 @@ impl DeploymentController {
         let key = Key::of(deployment);
         // The revision or a collision may have been written meanwhile.
         let current = self.world.get(DEPLOYMENTS, &key.namespace, &key.name);
-        let mut changed = current.map_or_else(|| deployment.clone(), |current| (*current).clone());
-        let report = status::report(&changed, sets, failure, &self.world.clock);
-        if changed.get("status") != Some(&report.status) {
-            changed["status"] = report.status;
-            self.world.update(DEPLOYMENTS, &changed, "status").await?;
-        }
+        let current = current.as_deref().unwrap_or(deployment);
+        let report = status::report(current, sets, failure, &self.world.clock);
+        self.world.update_status(DEPLOYMENTS, current, report.status).await?;
         Ok(report.look_again)
     }
 }

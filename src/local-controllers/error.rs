@@ -43,6 +43,11 @@ impl Error {
         if let Self::Api { status, .. } = self { Some(status) } else { None }
     }
 
+    /// A refusal in the server's own words, any other failure in ours.
+    pub(crate) fn reason(&self) -> String {
+        self.status().map_or_else(|| self.to_string(), |status| status.message().to_owned())
+    }
+
     pub(crate) fn is_not_found(&self) -> bool {
         self.status().is_some_and(Status::is_not_found)
     }

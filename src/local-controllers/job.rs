@@ -15,12 +15,13 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::event::Recorder;
 use crate::object::{
-    Key, condition, condition_is_true, controlled_by, controller_name, deleting, flag, integer, items, name, namespace,
+    Key, condition, condition_is_true, controlled_by, controller_name, deleting, flag, integer, items, namespace,
     pod_finished, second, text, timestamp, uid,
 };
+use crate::pod_control;
 use crate::work::Controller;
 use crate::world::{Change, World};
 use count::Count;
@@ -128,7 +129,7 @@ impl JobController {
         }
         if settled {
             tidy_uncounted(&mut status);
-            self.replace_status(job, status).await?;
+            self.world.update_status(JOBS, job, status).await?;
         }
         Ok(settled)
     }
@@ -145,7 +146,7 @@ impl JobController {
         let mut failure = None;
         if verdict.is_some() {
             for pod in &count.active {
-                self.stop(job, pod).await?;
+                pod_control::delete(&self.world, &self.events, job, pod).await?;
             }
             again = None;
         } else if suspended {
@@ -179,19 +180,8 @@ impl JobController {
             }
             let failures =
                 index.filter(|_| per_index).map(|index| count.failures.get(&index).copied().unwrap_or_default());
-            match self.world.create("pods", &pod::build(job, index, failures)).await {
-                Ok(made) => {
-                    self.events.normal(job, "SuccessfulCreate", &format!("Created pod: {}", name(&made))).await;
-                }
-                Err(error) => {
-                    let message = match &error {
-                        Error::Api { status, .. } => status.message().to_owned(),
-                        other => other.to_string(),
-                    };
-                    self.events.warning(job, "FailedCreate", &format!("Error creating: {message}")).await;
-                    return Err(error);
-                }
-            }
+            let pod = pod::build(job, index, failures);
+            pod_control::create(&self.world, &self.events, job, &pod).await?;
         }
         Ok(longest)
     }
@@ -222,14 +212,8 @@ impl JobController {
             if pod::is_tracked(pod) {
                 self.release(pod).await?;
             }
-            self.stop(job, pod).await?;
+            pod_control::delete(&self.world, &self.events, job, pod).await?;
         }
-        Ok(())
-    }
-
-    async fn stop(&self, job: &Value, pod: &Value) -> Result<()> {
-        self.world.delete("pods", pod, &json!({})).await?;
-        self.events.normal(job, "SuccessfulDelete", &format!("Deleted pod: {}", name(pod))).await;
         Ok(())
     }
 
@@ -265,7 +249,7 @@ impl JobController {
         if let Some(map) = status.as_object_mut() {
             map.retain(|_, value| !value.is_null());
         }
-        self.replace_status(job, status).await
+        self.world.update_status(JOBS, job, status).await
     }
 
     /// The real controller announces the verdict first, and states it when all pods have ended.
@@ -315,15 +299,6 @@ impl JobController {
         }));
         status["conditions"] = conditions.into();
         self.events.normal(job, if suspended { "Suspended" } else { "Resumed" }, message).await;
-    }
-
-    async fn replace_status(&self, job: &Value, status: Value) -> Result<()> {
-        if job.get("status") != Some(&status) {
-            let mut changed = job.clone();
-            changed["status"] = status;
-            self.world.update(JOBS, &changed, "status").await?;
-        }
-        Ok(())
     }
 
     /// `ttlSecondsAfterFinished`.

@@ -30,6 +30,7 @@ mod job;
 mod kubelet;
 mod namespace;
 mod object;
+mod pod_control;
 mod quantity;
 mod readiness;
 mod replica_set;

@@ -5,10 +5,15 @@ use std::time::Duration;
 use clock::Clock;
 use serde_json::Value;
 
-use crate::object::{condition, pod_ready, timestamp};
+use crate::object::{condition, integer, pod_ready, timestamp};
 
 pub(crate) fn ready_since(pod: &Value) -> Option<jiff::Timestamp> {
     condition(pod, "Ready").filter(|_| pod_ready(pod)).and_then(|ready| timestamp(ready, "/lastTransitionTime"))
+}
+
+/// `spec.minReadySeconds` of what keeps pods.
+pub(crate) fn min_ready(owner: &Value) -> Duration {
+    Duration::from_secs(integer(owner, "/spec/minReadySeconds").unwrap_or(0).max(0) as u64)
 }
 
 /// How long until a pod counts as available: nothing if it is not ready, zero if it is available.

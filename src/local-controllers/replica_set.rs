@@ -7,15 +7,16 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use crate::adoption::{Claimant, suitors};
+use crate::adoption::{Claimant, owners};
 use crate::deployment::REPLICA_SETS;
 use crate::error::{Error, Result};
 use crate::event::Recorder;
 use crate::object::{
-    Key, condition, controlled_by, controller_name, deleting, generation, integer, labels, name, namespace,
-    pod_finished, second, text, uid,
+    Key, condition, controlled_by, deleting, generation, integer, labels, name, namespace, pod_finished, second, text,
+    uid,
 };
-use crate::readiness::available_in;
+use crate::pod_control;
+use crate::readiness::{available_in, min_ready};
 use crate::template;
 use crate::work::Controller;
 use crate::world::{Change, World};
@@ -36,7 +37,10 @@ impl Controller for ReplicaSetController {
         let Some(object) = change.object() else { return vec![] };
         match change.id.as_str() {
             REPLICA_SETS => vec![(Key::of(object), Duration::ZERO)],
-            "pods" => self.sets_of_pod(object).into_iter().map(|key| (key, Duration::ZERO)).collect(),
+            "pods" => owners(&self.world, REPLICA_SETS, "ReplicaSet", object)
+                .into_iter()
+                .map(|key| (key, Duration::ZERO))
+                .collect(),
             _ => vec![],
         }
     }
@@ -61,14 +65,6 @@ impl ReplicaSetController {
         Self { world: Arc::clone(world), events: Recorder::new(world, "replicaset-controller") }
     }
 
-    /// The owner, or for an orphan every set that could adopt it.
-    fn sets_of_pod(&self, pod: &Value) -> Vec<Key> {
-        match controller_name(pod, "ReplicaSet") {
-            Some(owner) => vec![Key::new(namespace(pod), owner)],
-            None => suitors(&self.world, REPLICA_SETS, pod),
-        }
-    }
-
     /// Owned pods that have not ended, those being deleted included.
     fn pods(&self, set: &Value) -> Vec<Arc<Value>> {
         let pods = self.world.list("pods", Some(namespace(set)));
@@ -86,8 +82,7 @@ impl ReplicaSetController {
             let surplus = (active.len() - wanted).min(BURST_REPLICAS);
             let all: Vec<&Value> = active.iter().map(AsRef::as_ref).collect();
             for pod in ranking::to_delete(&all, surplus, &self.world.clock) {
-                self.world.delete("pods", pod, &json!({})).await?;
-                self.events.normal(set, "SuccessfulDelete", &format!("Deleted pod: {}", name(pod))).await;
+                pod_control::delete(&self.world, &self.events, set, pod).await?;
             }
         }
         Ok(())
@@ -96,20 +91,7 @@ impl ReplicaSetController {
     async fn create_pod(&self, set: &Value) -> Result<()> {
         let mut pod = template::pod(&set["spec"]["template"], set, "apps/v1", "ReplicaSet");
         pod["metadata"]["generateName"] = format!("{}-", name(set)).into();
-        match self.world.create("pods", &pod).await {
-            Ok(made) => {
-                self.events.normal(set, "SuccessfulCreate", &format!("Created pod: {}", name(&made))).await;
-                Ok(())
-            }
-            Err(error) => {
-                let message = match &error {
-                    Error::Api { status, .. } => status.message().to_owned(),
-                    other => other.to_string(),
-                };
-                self.events.warning(set, "FailedCreate", &format!("Error creating: {message}")).await;
-                Err(error)
-            }
-        }
+        pod_control::create(&self.world, &self.events, set, &pod).await
     }
 
     /// Counts afresh after all writes; gives the pause after which a ready pod becomes available.
@@ -117,7 +99,7 @@ impl ReplicaSetController {
         let key = Key::of(set);
         let Some(set) = self.world.get(REPLICA_SETS, &key.namespace, &key.name) else { return Ok(None) };
         let pods = self.pods(&set);
-        let ready_for = Duration::from_secs(integer(&set, "/spec/minReadySeconds").unwrap_or(0).max(0) as u64);
+        let ready_for = min_ready(&set);
         let active: Vec<&Arc<Value>> = pods.iter().filter(|pod| !deleting(pod)).collect();
         let template = crate::object::strings(&set, "/spec/template/metadata/labels");
         let labeled = active.iter().filter(|pod| crate::selector::carries(&labels(pod), &template)).count();
@@ -145,11 +127,7 @@ impl ReplicaSetController {
             );
         }
         let status = Value::from(status);
-        if set.get("status") != Some(&status) {
-            let mut changed = (*set).clone();
-            changed["status"] = status;
-            self.world.update(REPLICA_SETS, &changed, "status").await?;
-        }
+        self.world.update_status(REPLICA_SETS, &set, status).await?;
         Ok(waits.into_iter().flatten().filter(|wait| !wait.is_zero()).min())
     }
 }

@@ -12,12 +12,12 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::adoption::{Claimant, suitors};
-use crate::error::{Error, Result};
+use crate::adoption::{Claimant, owners};
+use crate::error::Result;
 use crate::event::Recorder;
 use crate::history::{self, History};
-use crate::object::{Key, controlled_by, controller_name, deleting, integer, name, namespace, text, uid};
-use crate::readiness::available_in;
+use crate::object::{Key, controlled_by, deleting, name, namespace, text, uid};
+use crate::readiness::{available_in, min_ready};
 use crate::work::Controller;
 use crate::world::{Change, World};
 use plan::Action;
@@ -37,10 +37,7 @@ impl Controller for StatefulSetController {
         let Some(object) = change.object() else { return vec![] };
         let keys = match change.id.as_str() {
             SETS => vec![Key::of(object)],
-            "pods" => match controller_name(object, "StatefulSet") {
-                Some(owner) => vec![Key::new(namespace(object), owner)],
-                None => suitors(&self.world, SETS, object),
-            },
+            "pods" => owners(&self.world, SETS, "StatefulSet", object),
             _ => vec![],
         };
         keys.into_iter().map(|key| (key, Duration::ZERO)).collect()
@@ -73,7 +70,7 @@ impl StatefulSetController {
         let current = history.named(text(set, "/status/currentRevision")).unwrap_or(&history.newest).clone();
         let pods = claimant.claim("pods", |pod| identity::ordinal(set, pod).is_some()).await?;
         claims::keep_owners(&self.world, set, &pods).await?;
-        let ready_for = ready_for(set);
+        let ready_for = min_ready(set);
         let available = |pod: &Value| {
             let wait = available_in(pod, ready_for, &self.world.clock);
             text(pod, "/status/phase") == "Running" && wait.is_some_and(|wait| wait.is_zero())
@@ -132,7 +129,7 @@ impl StatefulSetController {
                 Ok(_) => self.events.normal(set, "SuccessfulCreate", &about("success")).await,
                 Err(error) if error.is_already_exists() => {}
                 Err(error) => {
-                    let message = format!("{} error: {}", about("failed"), reason(&error));
+                    let message = format!("{} error: {}", about("failed"), error.reason());
                     self.events.warning(set, "FailedCreate", &message).await;
                     return Err(error);
                 }
@@ -145,7 +142,7 @@ impl StatefulSetController {
                 Ok(())
             }
             Err(error) => {
-                let why = reason(&error);
+                let why = error.reason();
                 let message = format!("create Pod {pod_name} in StatefulSet {set_name} failed error: {why}");
                 self.events.warning(set, "FailedCreate", &message).await;
                 Err(error)
@@ -169,26 +166,10 @@ impl StatefulSetController {
         let pods = self.world.list("pods", Some(&key.namespace));
         let pods: Vec<Arc<Value>> = pods.into_iter().filter(|pod| controlled_by(pod, uid(&set))).collect();
         let waits: Vec<Option<Duration>> =
-            pods.iter().map(|pod| available_in(pod, ready_for(&set), &self.world.clock)).collect();
+            pods.iter().map(|pod| available_in(pod, min_ready(&set), &self.world.clock)).collect();
         let names = (name(current), name(&history.newest));
         let status = status::status(&set, &pods, &waits, names, history.collisions);
-        if set.get("status") != Some(&status) {
-            let mut changed = (*set).clone();
-            changed["status"] = status;
-            self.world.update(SETS, &changed, "status").await?;
-        }
+        self.world.update_status(SETS, &set, status).await?;
         Ok(waits.into_iter().flatten().filter(|wait| !wait.is_zero()).min())
-    }
-}
-
-fn ready_for(set: &Value) -> Duration {
-    Duration::from_secs(integer(set, "/spec/minReadySeconds").unwrap_or(0).max(0) as u64)
-}
-
-/// A refusal in the server's words.
-fn reason(error: &Error) -> String {
-    match error {
-        Error::Api { status, .. } => status.message().to_owned(),
-        other => other.to_string(),
     }
 }

@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::object::{annotation, deleting, items, labels, name, namespace, owner_reference, pod_finished, text, uid};
+use crate::object::{annotation, deleting, items, labels, name, pod_finished, text, uid};
+use crate::template;
 
 /// A Job counts a pod before it may go: the pod keeps this finalizer until it has been counted.
 pub(super) const TRACKING: &str = "batch.kubernetes.io/job-tracking";
@@ -23,15 +24,10 @@ pub(super) struct IndexFailures {
 
 /// A new pod of `job`; `index` is the completion index of an Indexed Job's pod.
 pub(super) fn build(job: &Value, index: Option<usize>, failures: Option<IndexFailures>) -> Value {
-    let mut metadata = job["spec"]["template"]["metadata"].clone();
-    if !metadata.is_object() {
-        metadata = json!({});
-    }
-    let mut spec = job["spec"]["template"]["spec"].clone();
+    let mut pod = template::pod(&job["spec"]["template"], job, "batch/v1", "Job");
+    let metadata = &mut pod["metadata"];
     metadata["generateName"] = format!("{}-", name(job)).into();
-    metadata["namespace"] = namespace(job).into();
-    metadata["ownerReferences"] = json!([owner_reference(job, "batch/v1", "Job")]);
-    let mut finalizers = items(&metadata, "/finalizers").to_vec();
+    let mut finalizers = items(metadata, "/finalizers").to_vec();
     finalizers.push(TRACKING.into());
     metadata["finalizers"] = finalizers.into();
     if job.pointer("/spec/manualSelector") != Some(&true.into()) {
@@ -57,10 +53,10 @@ pub(super) fn build(job: &Value, index: Option<usize>, failures: Option<IndexFai
                 metadata["annotations"][INDEX_IGNORED_FAILURES] = failures.ignored.to_string().into();
             }
         }
-        spec["hostname"] = format!("{}-{index}", name(job)).into();
-        name_the_index(&mut spec);
+        pod["spec"]["hostname"] = format!("{}-{index}", name(job)).into();
+        name_the_index(&mut pod["spec"]);
     }
-    json!({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec})
+    pod
 }
 
 /// Gives every container the variable `JOB_COMPLETION_INDEX`, unless it sets one of that name.
@@ -69,18 +65,13 @@ fn name_the_index(spec: &mut Value) {
         "fieldRef": {"apiVersion": "v1", "fieldPath": format!("metadata.labels['{COMPLETION_INDEX}']")},
     }});
     for field in ["initContainers", "containers"] {
-        for container in spec[field].as_array_mut().into_iter().flatten() {
+        for container in spec.get_mut(field).and_then(Value::as_array_mut).into_iter().flatten() {
             if items(container, "/env").iter().all(|one| text(one, "/name") != "JOB_COMPLETION_INDEX") {
                 let mut variables = items(container, "/env").to_vec();
                 variables.push(variable.clone());
                 container["env"] = variables.into();
             }
         }
-    }
-    if spec["initContainers"].is_null()
-        && let Some(spec) = spec.as_object_mut()
-    {
-        spec.remove("initContainers");
     }
 }
 

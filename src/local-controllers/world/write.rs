@@ -41,6 +41,16 @@ impl World {
         Ok(made)
     }
 
+    /// Replaces the status of an object unless it is as wanted already.
+    pub(crate) async fn update_status(&self, id: &str, object: &Value, status: Value) -> Result<()> {
+        if object.get("status") != Some(&status) {
+            let mut changed = object.clone();
+            changed["status"] = status;
+            self.update(id, &changed, "status").await?;
+        }
+        Ok(())
+    }
+
     /// A merge patch of the object or of a subresource.
     pub(crate) async fn merge(&self, id: &str, key: &Key, subresource: &str, patch: &Value) -> Result<Value> {
         let object = self.resource(id)?.path(&key.namespace, &key.name);
