@@ -322,7 +322,7 @@ if [ "$PODS" = yes ] && [ -n "$(kubectl get nodes -l eks.amazonaws.com/compute-t
   # shellcheck disable=SC2016 # the pod's shell expands it
   pod irsa 'echo "$AWS_ROLE_ARN"; cut -d. -f2 "$AWS_WEB_IDENTITY_TOKEN_FILE"; exec sleep 600' '"serviceAccountName":"irsa","terminationGracePeriodSeconds":1,'
   equals  'no role, no variables'                  '' k get pod plain -o 'jsonpath={.spec.containers[0].env[*].name}'
-  equals  'a role brings them'                     'AWS_STS_REGIONAL_ENDPOINTS AWS_DEFAULT_REGION AWS_REGION AWS_ROLE_ARN AWS_WEB_IDENTITY_TOKEN_FILE' k get pod irsa -o 'jsonpath={.spec.containers[0].env[*].name}'
+  equals  'a role brings them'                     'AWS_STS_REGIONAL_ENDPOINTS AWS_DEFAULT_REGION AWS_REGION AWS_ROLE_ARN AWS_WEB_IDENTITY_TOKEN_FILE AWS_ENDPOINT_URL' k get pod irsa -o 'jsonpath={.spec.containers[0].env[*].name}'
   until_equals 'inside: the role'                  'arn:aws:iam::111122223333:role/none' bash -c "kubectl -n $NAMESPACE logs irsa | head -1"
   equals  'inside: the token'                      "system:serviceaccount:$NAMESPACE:irsa sts.amazonaws.com irsa" bash -c "kubectl -n $NAMESPACE logs irsa | sed -n 2p | tr '_-' '/+' | { base64 -d 2>/dev/null || true; } | jq -r '\"\(.sub) \(.aud[0]) \(.\"kubernetes.io\".pod.name)\"'"
   elsewhere=kube-public
