@@ -68,13 +68,16 @@ fn judge(asked: &Asked<'_>, version: &Version, wanted: &Value, old: Option<&Valu
     errors.extend(asked.resource.scale.iter().flat_map(|scale| validation::check_scale(scale, object)));
     let may_stay = |error: &FieldError| old.is_some_and(|old| ratchet::unchanged(wanted, object, old, &error.field));
     let (mut kept, mut errors): (Vec<_>, Vec<_>) = errors.into_iter().partition(may_stay);
-    if errors.iter().any(FieldError::hides_others) {
-        let detail = "some validation rules were not checked because the object was invalid; correct the existing errors to complete validation";
-        errors.push(FieldError::invalid("<nil>", &Value::Null, detail));
-    } else if let Some(rules) = &version.rules {
-        let written = rules.judge(&as_written(asked, old, object), old);
-        errors.extend(written.errors);
-        kept.extend(written.kept);
+    // Where there are no rules, none is left unchecked.
+    if let Some(rules) = &version.rules {
+        if errors.iter().any(FieldError::hides_others) {
+            let detail = "some validation rules were not checked because the object was invalid; correct the existing errors to complete validation";
+            errors.push(FieldError::invalid("<nil>", &Value::Null, detail));
+        } else {
+            let written = rules.judge(&as_written(asked, old, object), old);
+            errors.extend(written.errors);
+            kept.extend(written.kept);
+        }
     }
     Judged { errors, kept }
 }

@@ -48,6 +48,22 @@ async fn a_definition_whose_rule_names_no_field_is_refused() {
 }
 
 #[tokio::test]
+async fn where_there_are_no_rules_none_is_said_to_be_unchecked() {
+    let server = server();
+    let client = admin(&server);
+    let mut plain = definition("true");
+    plain["spec"]["versions"][0]["schema"]["openAPIV3Schema"] = json!({"type": "object", "properties": {
+        "spec": {"type": "object", "properties": {"color": {"type": "string", "maxLength": 8}}},
+    }});
+    client.create(CRDS, &plain).await.unwrap();
+    let long = refused(&client, BUGS, &bug("one", &json!({"color": "very long name"}))).await;
+    assert_eq!(
+        long.message(),
+        "Bug.example.com \"one\" is invalid: spec.color: Too long: may not be more than 8 bytes"
+    );
+}
+
+#[tokio::test]
 async fn objects_are_judged_when_they_are_made_and_when_they_change() {
     let server = server();
     let client = admin(&server);
