@@ -1,6 +1,6 @@
 //! The bearer token with which an AWS identity signs in to an EKS cluster.
 //!
-//! Form and times as aws-iam-authenticator's `pkg/token/token.go`: `k8s-aws-v1.` and the unpadded base64url of a
+//! Form and times (`docs/rules.md#eks-sign-in-tokens`): `k8s-aws-v1.` and the unpadded base64url of a
 //! presigned GetCallerIdentity URL whose signature covers the header `x-k8s-aws-id`; the URL expires after 60 s, the
 //! server accepts the token for 15 minutes and clients count on 14.
 

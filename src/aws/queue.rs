@@ -19,7 +19,8 @@ pub struct Queue {
     url: String,
 }
 
-/// The three approximate counts. AWS lets them lag behind by up to a minute.
+/// The three approximate counts. AWS lets them lag behind by up to a minute
+/// (`docs/rules.md#sqs-approximate-counts`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 pub struct Counts {
     /// Can be received now.

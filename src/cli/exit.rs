@@ -8,7 +8,8 @@ pub enum Exit {
     Done = 0,
     /// The operation failed.
     Failed = 1,
-    /// The command line or the stack file is wrong (clap's own code; Terraform uses 2 for pending changes).
+    /// The command line or the stack file is wrong (clap's own code; Terraform uses 2 for pending changes:
+    /// `docs/rules.md#terraform-plan`).
     Usage = 2,
     /// `plan --detailed-exitcode`: changes are pending.
     ChangesPending = 3,

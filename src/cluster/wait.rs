@@ -9,7 +9,8 @@ use crate::Result;
 use crate::connection::Cluster;
 use crate::error::Error;
 
-/// DNS of a new EKS endpoint comes up to two minutes after the cluster is ACTIVE (FACTS: eks-perf-tests#599).
+/// DNS of a new EKS endpoint comes up to two minutes after the cluster is ACTIVE
+/// (`docs/rules.md#eks-endpoint-of-a-new-cluster`).
 const LIMIT: Duration = Duration::from_mins(3);
 const PERIOD: Duration = Duration::from_secs(2);
 

@@ -1,4 +1,4 @@
-//! The conditions of a ScaledObject, with KEDA's reasons.
+//! The conditions of a ScaledObject, with KEDA's reasons (`docs/rules.md#keda-conditions`).
 
 use crate::api::{Condition, ConditionStatus};
 

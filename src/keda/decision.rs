@@ -1,8 +1,8 @@
 //! One poll's outcome: what the triggers said becomes one [`Decision`], with its reasons; somebody else applies it.
 //!
 //! The division of work is KEDA's: 0 to 1 and back to 0 (or to the idle count) is decided here, everything between
-//! belongs to the HPA. Semantics: executor of KEDA 2.14 with the later repairs (fallback never scales from here, a
-//! trigger in fallback counts as active, pauses in one direction). A failed reading never scales anything in.
+//! belongs to the HPA. Rules: `docs/rules.md#keda-the-executor`, with the later repairs (fallback never scales from here,
+//! a trigger in fallback counts as active, pauses in one direction). A failed reading never scales anything in.
 
 mod explain;
 mod model;

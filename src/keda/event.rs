@@ -1,4 +1,4 @@
-//! The Kubernetes Events that KEDA writes on its objects: reasons and texts.
+//! The Kubernetes Events that KEDA writes on its objects: reasons and texts (`docs/rules.md#keda-events`).
 
 use serde::Serialize;
 

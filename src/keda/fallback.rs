@@ -1,4 +1,5 @@
-//! Fallback: what holds while a trigger cannot be read (KEDA 2.18 semantics: the HPA does it through the metric's value).
+//! Fallback: what holds while a trigger cannot be read (`docs/rules.md#keda-fallback`: the HPA does it
+//! through the metric's value).
 
 use std::collections::BTreeMap;
 

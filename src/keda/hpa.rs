@@ -1,4 +1,4 @@
-//! The HorizontalPodAutoscaler that a ScaledObject owns, as KEDA makes it.
+//! The HorizontalPodAutoscaler that a ScaledObject owns, as KEDA makes it (`docs/rules.md#keda-the-hpa-of-a-scaledobject`).
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,4 @@
-//! Names that KEDA gives: metrics, the HPA, annotations and labels (KEDA v2.14, pkg/util and controllers/keda).
+//! Names that KEDA gives: metrics, the HPA, annotations and labels (`docs/rules.md#keda-names`).
 
 use crate::api::{ScaledObject, ScaledObjectSpec};
 

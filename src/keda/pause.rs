@@ -1,4 +1,4 @@
-//! The annotations by which a person overrides the triggers.
+//! The annotations by which a person overrides the triggers (`docs/rules.md#keda-pauses`).
 
 use std::collections::BTreeMap;
 

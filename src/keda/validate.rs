@@ -21,8 +21,8 @@ pub fn scaled_object(spec: &ScaledObjectSpec) -> Result<()> {
     }
 }
 
-/// KEDA's rule on the replica counts. Quirk that users depend on: an explicit minimum of 0 counts as 1 here, an unset
-/// one as 0; so idleReplicaCount 0 needs a minReplicaCount to be written.
+/// KEDA's rule on the replica counts (`docs/rules.md#keda-replica-bounds`). Quirk that users depend on: an explicit
+/// minimum of 0 counts as 1 here, an unset one as 0; so idleReplicaCount 0 needs a minReplicaCount to be written.
 pub fn replica_bounds(spec: &ScaledObjectSpec) -> Result<()> {
     let min = spec.min_replica_count.map_or(0, |min| min.max(1));
     let max = spec.max_replicas();

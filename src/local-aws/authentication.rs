@@ -198,7 +198,8 @@ fn check_time(claim: &Claim, now: Timestamp) -> Result<(), Fault> {
             text(now)
         )));
     }
-    // STS takes a presigned URL for fifteen minutes, whatever X-Amz-Expires says (aws-iam-authenticator, pkg/token/token.go).
+    // STS takes a presigned URL for fifteen minutes, whatever X-Amz-Expires says
+    // (docs/rules.md#sts-lifetime-of-presigned-urls).
     let is_sts = claim.scope.split('/').nth(2) == Some("sts");
     let lifetime = claim.lifetime.filter(|_| !is_sts).unwrap_or(HEADER_LIFETIME);
     let expired_before = now - lifetime;

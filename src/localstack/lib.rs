@@ -13,7 +13,8 @@ mod health;
 pub use container::{Container, remove, start};
 pub use health::services;
 
-/// The image that is started if none is named: the last one that runs without a token (FACTS: frozen since February 2026).
+/// The image that is started if none is named: the last one that runs without a token
+/// (`docs/rules.md#localstack-the-last-free-image`).
 pub const IMAGE_DEFAULT: &str = "localstack/localstack:4.14.0";
 
 /// Why there is no LocalStack.

@@ -1,7 +1,7 @@
 //! What a trigger's `authenticationRef` gives it: parameters and a pod identity.
 //!
 //! Unlike KEDA 2.14, a (Cluster)TriggerAuthentication that is not there is an error that names it, not a scaler without
-//! credentials.
+//! credentials (`docs/rules.md#keda-triggerauthentications`).
 
 use std::collections::BTreeMap;
 

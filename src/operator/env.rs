@@ -1,4 +1,5 @@
-//! The environment variables of the operator; KEDA's names where KEDA has one.
+//! The environment variables of the operator; KEDA's names where KEDA has one
+//! (`docs/rules.md#keda-environment-variables`).
 
 use std::time::Duration;
 

@@ -1,5 +1,6 @@
-//! The environment of the target's container, as far as triggers may read it (KEDA 2.18 rules: `envFrom` with prefix first,
-//! then `env`; fields of the pod are not known here).
+//! The environment of the target's container, as far as triggers may read it
+//! (`docs/rules.md#keda-environment-of-the-target`): `envFrom` with prefix first, then `env`; fields of the pod are not
+//! known here.
 //!
 //! A variable that cannot be resolved is absent, and why is kept: it concerns only a trigger that asks for it.
 

@@ -1,6 +1,7 @@
 //! Kubernetes Events: written once, counted up when they repeat.
 //!
-//! Core `v1` Events, because that is what KEDA 2.14 writes and what `kubectl describe` groups by source.
+//! Core `v1` Events, because that is what KEDA 2.14 writes and what `kubectl describe` groups by source
+//! (`docs/rules.md#keda-events`).
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};

@@ -1,4 +1,4 @@
-//! Prometheus metrics under KEDA's names.
+//! Prometheus metrics under KEDA's names (`docs/rules.md#keda-prometheus-metrics`).
 //!
 //! Where KEDA 2.14 had two names for one number (the older one deprecated), both are served.
 

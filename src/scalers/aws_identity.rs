@@ -1,4 +1,5 @@
-//! As whom a trigger calls AWS: KEDA's provider `aws` with its three modes, and the legacy keys.
+//! As whom a trigger calls AWS: KEDA's provider `aws` with its three modes, and the legacy keys
+//! (`docs/rules.md#keda-identity-of-an-aws-trigger`).
 //!
 //! A role's credentials are got as KEDA gets them: first AssumeRoleWithWebIdentity with the operator's own token, and
 //! if that is refused AssumeRole with the operator's own credentials. Sessions are shared by role and region while a

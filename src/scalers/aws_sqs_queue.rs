@@ -1,4 +1,5 @@
-//! Trigger `aws-sqs-queue`: the length of a queue, one GetQueueAttributes per reading (KEDA 2.14, parsing of 2.17).
+//! Trigger `aws-sqs-queue`: the length of a queue, one GetQueueAttributes per reading
+//! (`docs/rules.md#keda-aws-sqs-queue`).
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -177,7 +177,7 @@ fn completed(mut object: Object, desired: &Attributes) -> Result<Object, Failure
     Ok(object)
 }
 
-/// EKS takes one kind of update at a time, so each waits for the one before.
+/// EKS takes one update at a time, so each waits for the one before (`docs/rules.md#eks-one-change-at-a-time`).
 pub(super) async fn update(cloud: &Cloud, edit: Edit<'_>, context: &Context) -> Result<Object, Failure> {
     let (name, desired) = (edit.current.id.as_str(), edit.desired);
     let mut object = ready(cloud, name, context).await?;

@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 pub(super) const SCHEMA: Schema =
     Schema { force_new: &["name", "path", "description"], computed: &["arn"], sensitive: &[], open: &["tags"] };
 
-/// IAM keeps at most five versions of a policy.
+/// IAM keeps at most five versions of a policy (`docs/rules.md#iam-limits-of-policies`).
 const VERSIONS_MAX: usize = 5;
 
 pub(super) async fn read(cloud: &Cloud, known: Known<'_>) -> Result<Reading, Failure> {

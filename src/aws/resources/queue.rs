@@ -28,7 +28,8 @@ const NUMBERS: [(&str, &str); 4] = [
 /// Documents, and their names in SQS.
 const DOCUMENTS: [(&str, &str); 2] = [("redrive_policy", "RedrivePolicy"), ("policy", "Policy")];
 
-/// A queue's name cannot be used again for a minute after its deletion; a little more for the lag.
+/// A queue's name cannot be used again for a minute after its deletion; a little more for the lag
+/// (`docs/rules.md#sqs-deleted-names`).
 const NAME_BLOCKED: Duration = Duration::from_secs(90);
 const DELETED_WITHIN: Duration = Duration::from_mins(3);
 

@@ -6,7 +6,7 @@ use provision::{Context, Failure};
 
 use crate::error::{Error, Result};
 
-/// IAM tells other services of changes within this time.
+/// IAM's changes reach other services within this time (`docs/rules.md#iam-propagation`).
 pub(super) const IAM_PROPAGATION: Duration = Duration::from_mins(2);
 
 const DELAY_FIRST: Duration = Duration::from_secs(1);

@@ -17,7 +17,8 @@ use crate::error::Error;
 use crate::hope::Hope;
 use crate::readiness::{self, Readiness, readiness};
 
-/// How long a pod on Fargate may take, with room for a slow image (FACTS: up to ten minutes seen).
+/// How long a pod on Fargate may take, with room for a slow image
+/// (`docs/rules.md#fargate-time-until-a-pod-is-ready`).
 const READY_LIMIT: Duration = Duration::from_mins(15);
 /// A removal waits for finalizers and for pods' grace periods.
 const GONE_LIMIT: Duration = Duration::from_mins(10);

@@ -1,6 +1,6 @@
 //! EKS bearer tokens: a presigned STS GetCallerIdentity URL, asked from STS, mapped through the access entries.
 //!
-//! Source of the rules: aws-iam-authenticator, `pkg/token/token.go`.
+//! Rules: `docs/rules.md#eks-sign-in-tokens`.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};

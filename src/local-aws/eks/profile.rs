@@ -71,7 +71,7 @@ fn no_profile(name: &str) -> Fault {
     not_found(format!("No Fargate Profile found with name: {name}.")).with_detail("fargateProfileName", name)
 }
 
-/// AWS takes one profile operation at a time per cluster.
+/// AWS takes one profile operation at a time per cluster (`docs/rules.md#eks-one-change-at-a-time`).
 fn idle(cluster: &Cluster, verb: &str, name: &str) -> Result<(), Fault> {
     match cluster.profiles.values().find(|profile| matches!(profile.status, "CREATING" | "DELETING")) {
         Some(busy) => Err(in_use(format!(

@@ -78,7 +78,8 @@ fn scope(what: &str, scope: &Scope) -> String {
 fn principal_matches(element: &PrincipalElement, asker: &Principal, effect: Effect) -> Option<Grant> {
     match element {
         PrincipalElement::Only(principals) => named(principals, asker),
-        // NotPrincipal with Allow is documented as unsafe: it also allows anonymous callers, as AWS does.
+        // NotPrincipal with Allow is documented as unsafe: it also allows anonymous callers, as AWS does
+        // (docs/rules.md#iam-evaluation-of-policies).
         PrincipalElement::Except(principals) => match named(principals, asker) {
             None => Some(Grant::Direct),
             Some(Grant::Account) if effect == Effect::Allow => None,

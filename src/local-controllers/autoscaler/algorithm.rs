@@ -1,7 +1,6 @@
 //! The arithmetic of the horizontal pod autoscaler. Pure: samples and counts in, replica counts out.
 //!
-//! Rules: https://kubernetes.io/docs/tasks/run-application/horizontal-pod-autoscale/#algorithm-details. Metric values
-//! and targets are in thousandths.
+//! Rules: `docs/rules.md#hpa-algorithm`. Metric values and targets are in thousandths.
 
 /// How far usage may be off the target before anything is done, as ratios.
 #[derive(Debug, Clone, Copy, PartialEq)]

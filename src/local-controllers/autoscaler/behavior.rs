@@ -1,5 +1,5 @@
 //! From what metrics ask for to what is done: stabilisation windows, scaling policies, minimum and maximum. Pure over a
-//! history that is handed in; all ages are in system time.
+//! history that is handed in; all ages are in system time. Rules: `docs/rules.md#hpa-behavior`.
 
 use std::time::Duration;
 

@@ -1,4 +1,5 @@
-//! What is answered: discovery, OpenAPI, health, and the value of one metric (KEDA.md, D.2, D.4 and D.6).
+//! What is answered: discovery, OpenAPI, health, and the value of one metric
+//! (`docs/rules.md#keda-external-metrics-discovery`, `docs/rules.md#keda-external-metrics-answers`).
 
 use axum::body::Body;
 use http::request::Parts;

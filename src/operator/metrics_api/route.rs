@@ -1,4 +1,5 @@
-//! Paths and selectors of the external metrics API (KEDA.md, D.2 and D.3).
+//! Paths and selectors of the external metrics API
+//! (`docs/rules.md#keda-external-metrics-discovery`, `docs/rules.md#keda-external-metrics-requests`).
 
 use keda::naming::SCALED_OBJECT_LABEL;
 

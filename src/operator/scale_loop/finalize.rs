@@ -1,4 +1,4 @@
-//! The end of a ScaledObject (KEDA.md, B.9). Its HPA goes by its owner reference.
+//! The end of a ScaledObject (`docs/rules.md#keda-the-end-of-a-scaledobject`). Its HPA goes by its owner reference.
 
 use keda::FINALIZER;
 use keda::api::ScaledObject;

@@ -1,4 +1,5 @@
-//! The object's check: finalizer and label, rules, target, pause, triggers, HPA, status. Order of KEDA (KEDA.md, B.2).
+//! The object's check: finalizer and label, rules, target, pause, triggers, HPA, status. Order of KEDA
+//! (`docs/rules.md#keda-order-of-a-reconcile`).
 
 use keda::api::{Condition, ConditionStatus, ScaledObject, ScaledObjectStatus};
 use keda::event::Event;
