@@ -1,7 +1,8 @@
 //! The dated table of EKS's Kubernetes versions.
 //!
 //! Source: AWS's release calendar (`docs/rules.md#eks-kubernetes-versions`), as of November 2026 (14 months of standard
-//! support, 12 of extended). The table is data of the binary: a version that it does not know is refused, since its dates and price are unknown.
+//! support, 12 of extended). The table is data of the binary: a version that it does not know is refused, since its
+//! dates and price are unknown.
 
 use jiff::civil::{Date, date};
 
