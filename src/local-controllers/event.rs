@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use local_apiserver::PatchType;
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
@@ -49,7 +50,8 @@ impl Recorder {
     /// Events are help for people: failing to write one (a namespace being deleted refuses them) fails nothing else.
     async fn write(&self, about: &Value, severity: Severity, reason: &str, message: &str, field: &str) {
         let identity = format!("{}/{}/{field}/{reason}/{message}", namespace(about), uid(about));
-        let now = second(self.world.clock.now());
+        let at = self.world.clock.now();
+        let now = second(at);
         // Held until the event is written: of two that say the same at once, the second counts the first.
         let mut seen = self.seen.lock().await;
         if seen.len() > REMEMBERED_MAX {
@@ -66,7 +68,7 @@ impl Recorder {
                 return;
             }
         }
-        let event = self.build(about, severity, reason, message, field, &now);
+        let event = self.build(about, severity, reason, message, field, at);
         let path = format!("/api/v1/namespaces/{}/events", namespace(&event));
         match self.world.client.create(&path, &event).await {
             Ok(_) => drop(seen.insert(identity, (Key::of(&event), 1))),
@@ -74,7 +76,16 @@ impl Recorder {
         }
     }
 
-    fn build(&self, about: &Value, severity: Severity, reason: &str, message: &str, field: &str, now: &str) -> Value {
+    fn build(
+        &self,
+        about: &Value,
+        severity: Severity,
+        reason: &str,
+        message: &str,
+        field: &str,
+        at: Timestamp,
+    ) -> Value {
+        let now = second(at);
         let place = if namespace(about).is_empty() { "default" } else { namespace(about) };
         let mut object = json!({
             "apiVersion": text(about, "/apiVersion"), "kind": text(about, "/kind"), "name": name(about),
@@ -88,7 +99,7 @@ impl Recorder {
         }
         json!({
             "apiVersion": "v1", "kind": "Event",
-            "metadata": {"namespace": place, "name": format!("{}.{:016x}", name(about), fastrand::u64(..))},
+            "metadata": {"namespace": place, "name": format!("{}.{:x}", name(about), at.as_nanosecond())},
             "involvedObject": object, "reason": reason, "message": message,
             "type": match severity { Severity::Normal => "Normal", Severity::Warning => "Warning" },
             "source": {"component": self.component}, "reportingComponent": self.component, "reportingInstance": "",

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::fact::{Condition, Fact, Hpa, KubernetesEvent, Pod, Replicas, ScaledObject};
@@ -88,14 +89,27 @@ pub(crate) fn event(value: &Value) -> KubernetesEvent {
         message: text(value, "/message"),
         object: format!("{}/{}", text(value, "/involvedObject/kind"), text(value, "/involvedObject/name")),
         count: count.unwrap_or(1),
+        at: event_time(value),
     }
 }
 
 /// When an Event last happened, by its own account.
-pub(crate) fn event_time(value: &Value) -> Option<jiff::Timestamp> {
-    ["/series/lastObservedTime", "/lastTimestamp", "/eventTime", "/firstTimestamp", "/metadata/creationTimestamp"]
-        .iter()
-        .find_map(|pointer| value.pointer(pointer)?.as_str()?.parse().ok())
+///
+/// Most controllers write whole seconds. Their recorder (client-go `tools/record`, and ours) names an Event by its object
+/// and the nanosecond in hexadecimal at which it first happened, so what happened once is known as exactly as that.
+pub(crate) fn event_time(value: &Value) -> Option<Timestamp> {
+    let time = |pointer: &str| value.pointer(pointer)?.as_str()?.parse::<Timestamp>().ok();
+    let own =
+        ["/series/lastObservedTime", "/lastTimestamp", "/eventTime", "/firstTimestamp"].into_iter().find_map(time);
+    let known = own.or_else(|| time("/metadata/creationTimestamp"))?;
+    let exact = [time("/eventTime"), named_time(value)];
+    let same_second = |exact: &Timestamp| known.subsec_nanosecond() == 0 && exact.as_second() == known.as_second();
+    Some(exact.into_iter().flatten().find(same_second).unwrap_or(known))
+}
+
+fn named_time(value: &Value) -> Option<Timestamp> {
+    let (_, end) = value.pointer("/metadata/name")?.as_str()?.rsplit_once('.')?;
+    Timestamp::from_nanosecond(i128::from(u64::from_str_radix(end, 16).ok()?)).ok()
 }
 
 /// Whether a Deployment's container is told to be Sluice's own consumer, which is this program as `worker`.
@@ -143,6 +157,21 @@ mod tests {
             panic!("no HPA")
         };
         assert_eq!((served.desired, served.metrics["s0-q"].as_str()), (Some(3), "3"));
+    }
+
+    #[test]
+    fn what_an_event_says_in_seconds_its_name_says_in_nanoseconds() {
+        let seconds = "2026-11-27T01:37:41Z";
+        let exact: Timestamp = "2026-11-27T01:37:41.171000123Z".parse().unwrap();
+        let named = format!("myapp.{:x}", exact.as_nanosecond());
+        let event = |name: &str, last: &str| json!({"metadata": {"name": name}, "firstTimestamp": seconds, "lastTimestamp": last});
+        assert_eq!(event_time(&event(&named, seconds)), Some(exact));
+        // It happened again: of the last time only the second is known. Other names are no times.
+        for (name, last) in [(named.as_str(), "2026-11-27T01:38:00Z"), ("myapp.a1b2", seconds), ("myapp", seconds)] {
+            assert_eq!(event_time(&event(name, last)), Some(last.parse().unwrap()), "{name}");
+        }
+        let newer = json!({"metadata": {"name": "a.b"}, "eventTime": "2026-11-27T01:37:41.5Z", "lastTimestamp": null});
+        assert_eq!(event_time(&newer), Some("2026-11-27T01:37:41.5Z".parse().unwrap()));
     }
 
     #[test]

@@ -288,6 +288,9 @@ pub struct KubernetesEvent {
     pub object: String,
     /// How often it happened.
     pub count: u64,
+    /// When it last happened by its own account: to the second, or finer where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<Timestamp>,
 }
 
 /// A decision as the operator logged it.

@@ -174,6 +174,7 @@ impl Run {
             message: message.to_owned(),
             object: "ScaledObject/myapp".to_owned(),
             count: 1,
+            at: None,
         })
     }
 

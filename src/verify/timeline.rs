@@ -1,5 +1,10 @@
 //! Why it scaled: the causal chain from messages to replicas and back, as lines.
 
+mod cause;
+mod role;
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
@@ -7,11 +12,13 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::fact::{Decision, Fact, Pod, Record, Source, StepState};
+use crate::timeline::cause::Happening;
+use crate::timeline::role::Role;
 
 /// One line of a timeline.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Entry {
-    /// Real time.
+    /// Real time. Where only the second is known, as with most Events, no earlier than its cause.
     pub time: Timestamp,
     /// System seconds after the origin: the sending of the messages where it is known.
     pub offset_seconds: f64,
@@ -19,12 +26,15 @@ pub struct Entry {
     pub actor: &'static str,
     /// What happened, and why.
     pub text: String,
+    /// The entry that brought it about, by its position in the timeline; always an earlier one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cause: Option<usize>,
 }
 
 /// A causal timeline.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Timeline {
-    /// In order of time.
+    /// In order of time, and no effect before its cause.
     pub entries: Vec<Entry>,
 }
 
@@ -33,23 +43,34 @@ impl Timeline {
     pub(crate) fn of(records: &[Record], scale: f64, origin: Option<Timestamp>) -> Self {
         let origin = origin.or_else(|| records.first().map(|record| record.time));
         let mut teller = Teller::default();
-        let mut entries = Vec::new();
+        let mut happenings = Vec::new();
         for record in records {
-            for (actor, text) in teller.tell(record) {
-                let offset = origin.map_or(0.0, |origin| record.time.duration_since(origin).as_secs_f64() * scale);
-                entries.push(Entry { time: record.time, offset_seconds: offset, actor, text });
+            for line in teller.tell(record) {
+                happenings.push(Happening::new(record, line, scale));
             }
         }
-        Self { entries }
+        let entries = cause::ordered(happenings).into_iter().map(|(happening, cause)| {
+            let (actor, text) = happening.line;
+            let offset = origin.map_or(0.0, |origin| happening.at.duration_since(origin).as_secs_f64() * scale);
+            Entry { time: happening.at, offset_seconds: offset, actor, text, cause }
+        });
+        Self { entries: entries.collect() }
     }
 
-    /// The timeline as text, one line an entry.
+    /// The timeline as text, one line an entry; an arrow names the cause by its time and actor.
     pub fn lines(&self) -> Vec<String> {
         let line = |entry: &Entry| {
             let clock = entry.time.strftime("%H:%M:%S%.3f");
-            format!("{clock} {:>+8.1} s  {:<10} {}", entry.offset_seconds, entry.actor, entry.text)
+            let because = self.because(entry).map_or_else(String::new, |because| format!("  ← {because}"));
+            format!("{clock} {:>+8.1} s  {:<10} {}{because}", entry.offset_seconds, entry.actor, entry.text)
         };
         self.entries.iter().map(line).collect()
+    }
+
+    /// An entry's cause in few words: when and by whom.
+    pub(crate) fn because(&self, entry: &Entry) -> Option<String> {
+        let cause = self.entries.get(entry.cause?)?;
+        Some(format!("{} {:+.1} s", cause.actor, cause.offset_seconds))
     }
 
     /// The timeline as versioned JSON.
@@ -58,7 +79,22 @@ impl Timeline {
     }
 }
 
-type Line = (&'static str, String);
+/// One thing to be said of a record.
+struct Line {
+    actor: &'static str,
+    text: String,
+    role: Role,
+}
+
+impl Line {
+    fn new(actor: &'static str, text: String) -> Self {
+        Self { actor, text, role: Role::Other }
+    }
+
+    fn playing(self, role: Role) -> Self {
+        Self { role, ..self }
+    }
+}
 
 /// Remembers what was last said of each thing, so that only changes are said.
 #[derive(Default)]
@@ -72,9 +108,9 @@ impl Teller {
     fn tell(&mut self, record: &Record) -> Vec<Line> {
         match &record.fact {
             Fact::Step(step) if step.state == StepState::Missed || step.state == StepState::Stopped => {
-                vec![("story", format!("step {} {:?}: {}", step.name, step.state, step.detail))]
+                vec![Line::new("story", format!("step {} {:?}: {}", step.name, step.state, step.detail))]
             }
-            Fact::Sent { message_ids } => vec![("story", format!("{} messages sent", message_ids.len()))],
+            Fact::Sent { message_ids } => vec![Line::new("story", format!("{} messages sent", message_ids.len()))],
             Fact::Queue(counts) if record.source == Source::Queue => {
                 let more = if counts.delayed > 0 { format!(", {} delayed", counts.delayed) } else { String::new() };
                 self.change("queue", format!("{} visible, {} in flight{more}", counts.visible, counts.in_flight))
@@ -84,7 +120,8 @@ impl Teller {
                 let Some(desired) = hpa.desired else { return Vec::new() };
                 let metrics: Vec<_> = hpa.metrics.iter().map(|(name, value)| format!("{name} = {value}")).collect();
                 let because = if metrics.is_empty() { String::new() } else { format!(" ({})", metrics.join(", ")) };
-                self.change_by("hpa", desired.to_string(), format!("wants {desired} replicas{because}"))
+                let lines = self.change_by("hpa", desired.to_string(), format!("wants {desired} replicas{because}"));
+                lines.into_iter().map(|line| line.playing(Role::Wanted { size: desired })).collect()
             }
             Fact::ScaledObject(object) => {
                 let state = |kind: &str| {
@@ -93,24 +130,27 @@ impl Teller {
                 self.change("conditions", format!("ScaledObject Ready={}, Active={}", state("Ready"), state("Active")))
             }
             Fact::Pods { pods } if record.source == Source::Pods => self.pods(pods),
-            Fact::Event(event) => vec![("event", format!("{} on {}: {}", event.reason, event.object, event.message))],
-            Fact::Decision(decision) => vec![("operator", decision_text(decision))],
+            Fact::Event(event) => {
+                let text = format!("{} on {}: {}", event.reason, event.object, event.message);
+                vec![Line::new("event", text).playing(Role::of_event(event))]
+            }
+            Fact::Decision(decision) => {
+                vec![Line::new("operator", decision_text(decision)).playing(Role::of_decision(decision))]
+            }
             Fact::Receipt(receipt) => {
                 let seconds = receipt.finished_at.duration_since(receipt.started_at).as_secs_f64();
-                vec![(
-                    "worker",
-                    format!(
-                        "{} {} message {} after {seconds:.2} s (real)",
-                        receipt.pod, receipt.outcome, receipt.message_id
-                    ),
-                )]
+                let text = format!(
+                    "{} {} message {} after {seconds:.2} s (real)",
+                    receipt.pod, receipt.outcome, receipt.message_id
+                );
+                vec![Line::new("worker", text).playing(Role::Worked { pod: receipt.pod.clone() })]
             }
             Fact::Denial(denial) => {
                 let text = format!(
                     "{} was refused {} on {}: {}",
                     denial.principal, denial.action, denial.resource, denial.reason
                 );
-                vec![("identity", text)]
+                vec![Line::new("identity", text)]
             }
             Fact::Trouble { pod, message } => self.change("log", format!("{pod}: {message}")),
             Fact::Failure { what, error } => self.change("unseen", format!("{what} could not be read: {error}")),
@@ -125,7 +165,13 @@ impl Teller {
             Some(before) if before != desired => format!("scaled {before} -> {desired}, {ready} ready"),
             _ => format!("{desired} replicas, {ready} ready"),
         };
-        self.change_by("deployment", format!("{desired}/{ready}"), scaled)
+        let lines = self.change_by("deployment", format!("{desired}/{ready}"), scaled);
+        match before {
+            Some(from) if from != desired => {
+                lines.into_iter().map(|line| line.playing(Role::Change { from, to: desired })).collect()
+            }
+            _ => lines,
+        }
     }
 
     fn pods(&mut self, pods: &[Pod]) -> Vec<Line> {
@@ -137,13 +183,17 @@ impl Teller {
             let waiting = pod.waiting.as_ref().map_or_else(String::new, |why| format!(", waiting: {why}"));
             let state = format!("{}{ready}{ending}{waiting}", pod.phase);
             if self.pods.get(&pod.name) != Some(&state) {
-                lines.push(("pods", format!("{} {state}", pod.name)));
+                let running = pod.phase == "Running";
+                let role = Role::Seen { pod: pod.name.clone(), running, ending: pod.terminating };
+                lines.push(Line::new("pods", format!("{} {state}", pod.name)).playing(role));
             }
             now.insert(pod.name.clone(), state);
         }
-        lines.extend(
-            self.pods.keys().filter(|name| !now.contains_key(*name)).map(|name| ("pods", format!("{name} gone"))),
-        );
+        let gone = self.pods.keys().filter(|name| !now.contains_key(*name));
+        lines.extend(gone.map(|name| {
+            let role = Role::Seen { pod: name.clone(), running: false, ending: true };
+            Line::new("pods", format!("{name} gone")).playing(role)
+        }));
         self.pods = now;
         lines
     }
@@ -158,7 +208,7 @@ impl Teller {
             return Vec::new();
         }
         self.said.insert(actor, key);
-        vec![(actor, text)]
+        vec![Line::new(actor, text)]
     }
 }
 
@@ -173,33 +223,4 @@ fn decision_text(decision: &Decision) -> String {
     let hpa = decision.decision.get("wantedByHpa").and_then(Value::as_i64);
     let hpa = hpa.map_or_else(String::new, |wanted| format!("; the HPA should want {wanted}"));
     format!("{verb}: {}{hpa}", decision.reason)
-}
-
-#[cfg(test)]
-mod tests {
-    use crate::fixture::Run;
-
-    #[test]
-    fn the_chain_is_told_in_order_and_only_changes_are_told() {
-        let evidence = Run::good().evidence();
-        let timeline = crate::explain(&evidence);
-        let text: Vec<_> = timeline.entries.iter().map(|entry| entry.text.as_str()).collect();
-        let position = |part: &str| {
-            text.iter().position(|line| line.contains(part)).unwrap_or_else(|| panic!("{part}: {text:#?}"))
-        };
-        let chain = [
-            "9 messages sent",
-            "decides 0 -> 1",
-            "scaled 0 -> 1",
-            "scaled 1 -> 3",
-            "deleted message",
-            "decides 2 -> 0",
-            "scaled 2 -> 0",
-        ];
-        let positions: Vec<_> = chain.iter().map(|part| position(part)).collect();
-        assert!(positions.is_sorted(), "{positions:?} {text:#?}");
-        assert!(timeline.entries.len() < 50, "{}", timeline.entries.len());
-        assert_eq!(timeline.json()["version"], 1);
-        assert!(timeline.lines()[0].contains(" s  "));
-    }
 }

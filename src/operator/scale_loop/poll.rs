@@ -31,8 +31,9 @@ impl ScaleLoop {
             Ok(current) => self.decision(object, &status, &target.title(), current, &readings),
             Err(cause) => return self.unreadable(object, status, &cause).await,
         };
-        let failure = self.carry_out(object, &target, &decision).await;
+        // Said before it is done: a reader of the log sees the cause before its effects.
         self.tell(&decision);
+        let failure = self.carry_out(object, &target, &decision).await;
         self.conclude(object, status, &decision, failure.is_some()).await;
         self.decided = Some(decision);
     }

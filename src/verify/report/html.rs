@@ -45,7 +45,7 @@ fn run(report: &Report, picture: &str) -> Value {
         .iter()
         .map(|entry| {
             json!({ "time": entry.time.strftime("%H:%M:%S%.3f").to_string(), "offset": format!("{:+.0} s", entry.offset_seconds),
-                    "actor": entry.actor, "text": entry.text })
+                    "actor": entry.actor, "text": entry.text, "because": report.timeline.because(entry) })
         })
         .collect();
     let consumer = match report.consumer {
