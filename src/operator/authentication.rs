@@ -14,7 +14,7 @@ use scalers::{ROLE_ARN_ANNOTATION, Workload};
 use crate::caches::Key;
 use crate::context::Context;
 use crate::environment::{self, Environment, Holder};
-use crate::error::brief;
+use crate::sources::TriggerError;
 
 /// The kind whose objects serve all namespaces.
 pub(crate) const CLUSTER_KIND: &str = "ClusterTriggerAuthentication";
@@ -37,7 +37,7 @@ pub(crate) async fn resolve(
     namespace: &str,
     reference: Option<&AuthenticationRef>,
     pods: Option<&PodSpec>,
-) -> Result<Authentication, String> {
+) -> Result<Authentication, TriggerError> {
     let Some(reference) = reference.filter(|reference| !reference.name.is_empty()) else {
         return Ok(Authentication::default());
     };
@@ -52,13 +52,13 @@ pub(crate) async fn resolve(
             let found = caches.cluster_authentications.get(&Key::new("", name));
             (CLUSTER_KIND, context.cluster_object_namespace.as_str(), found.map(|found| found.spec.0.clone()))
         }
-        other => return Err(format!("authenticationRef.kind {other:?} is unknown; use {KIND} or {CLUSTER_KIND}")),
+        other => return Err(TriggerError::AuthenticationKind(other.to_owned())),
     };
     let Some(spec) = spec else {
-        let place = if kind == KIND { format!(" in namespace {namespace}") } else { String::new() };
-        return Err(format!("{kind} {name:?} not found{place}; create it, or correct authenticationRef"));
+        let namespace = (kind == KIND).then(|| namespace.to_owned());
+        return Err(TriggerError::NoAuthentication { kind, name: name.clone(), namespace });
     };
-    validate::authentication(kind, name, &spec).map_err(|error| error.to_string())?;
+    validate::authentication(kind, name, &spec).map_err(TriggerError::Authentication)?;
     Ok(read(context, home, namespace, spec, pods).await)
 }
 
@@ -76,7 +76,7 @@ async fn read(
         let environment = match container {
             Ok(Some(container)) => Environment::resolve(&context.client, namespace, container).await,
             Ok(None) => Environment::default(),
-            Err(problem) => Environment { problems: vec![problem], ..Environment::default() },
+            Err(error) => Environment { problems: vec![error.to_string()], ..Environment::default() },
         };
         if let Some(value) = environment.variables.get(&wanted.name) {
             found.parameters.insert(wanted.parameter.clone(), value.clone());
@@ -100,7 +100,7 @@ impl Authentication {
                     }
                     None => self.problems.push(format!("{holder:?} {home}/{name} has no key {key}")),
                 },
-                Err(problem) => self.problems.push(problem),
+                Err(error) => self.problems.push(error.to_string()),
             }
         }
     }
@@ -110,25 +110,31 @@ impl Authentication {
 pub(crate) fn container<'a>(
     pods: Option<&'a PodSpec>,
     name: Option<&str>,
-) -> Result<Option<&'a k8s_openapi::api::core::v1::Container>, String> {
+) -> Result<Option<&'a k8s_openapi::api::core::v1::Container>, TriggerError> {
     let Some(pods) = pods else { return Ok(None) };
     match name.filter(|name| !name.is_empty()) {
         None => Ok(pods.containers.first()),
         Some(name) => match pods.containers.iter().find(|container| container.name == name) {
             Some(container) => Ok(Some(container)),
-            None => Err(format!("the target's pods have no container {name:?}; correct envSourceContainerName")),
+            None => Err(TriggerError::Container(name.to_owned())),
         },
     }
 }
 
 /// The workload's ServiceAccount and the role that it names; read only where a trigger's identity depends on it.
-pub(crate) async fn workload(context: &Context, namespace: &str, pods: Option<&PodSpec>) -> Result<Workload, String> {
+pub(crate) async fn workload(
+    context: &Context,
+    namespace: &str,
+    pods: Option<&PodSpec>,
+) -> Result<Workload, TriggerError> {
     let named = pods.and_then(|pods| pods.service_account_name.as_deref()).filter(|name| !name.is_empty());
     let name = named.unwrap_or("default");
     let accounts: Api<ServiceAccount> = Api::namespaced(context.client.clone(), namespace);
-    let found = accounts.get(name).await;
-    let found =
-        found.map_err(|error| format!("ServiceAccount {namespace}/{name} cannot be read: {}", brief(&error)))?;
+    let service_account = format!("{namespace}/{name}");
+    let found = match accounts.get(name).await {
+        Ok(found) => found,
+        Err(source) => return Err(TriggerError::ServiceAccount { name: service_account, source }),
+    };
     let role_arn = found.metadata.annotations.and_then(|mut annotations| annotations.remove(ROLE_ARN_ANNOTATION));
-    Ok(Workload { service_account: format!("{namespace}/{name}"), role_arn })
+    Ok(Workload { service_account, role_arn })
 }

@@ -5,7 +5,6 @@
 use std::fmt::Debug;
 use std::sync::Arc;
 
-use keda::FINALIZER;
 use keda::api::{ClusterTriggerAuthentication, TriggerAuthentication, TriggerAuthenticationStatus};
 use keda::event::Event;
 use kube::api::{Patch, PatchParams};
@@ -20,6 +19,7 @@ use crate::caches::Key;
 use crate::context::Context;
 use crate::controller::uses;
 use crate::error::{brief, is_conflict, is_not_found};
+use crate::finalizers;
 
 /// Keeps them until `stop`.
 pub(crate) async fn run(context: Arc<Context>, stop: CancellationToken) {
@@ -54,22 +54,21 @@ where
     K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned,
 {
     let key = Key::of(object.meta());
+    let params = PatchParams::default();
     let kept = async {
-        let finalizers = object.meta().finalizers.clone().unwrap_or_default();
-        let has_ours = finalizers.iter().any(|finalizer| finalizer == FINALIZER);
+        let is_held = finalizers::is_held(object.meta());
         let is_leaving = object.meta().deletion_timestamp.is_some();
         let is_cluster_wide = kind == CLUSTER_KIND;
         let reference = object.object_ref(&());
-        if is_leaving && has_ours {
-            let left = finalizers.into_iter().filter(|finalizer| finalizer != FINALIZER).collect();
+        if is_leaving && is_held {
             context.recorder.publish(&reference, Event::authentication_deleted(is_cluster_wide)).await;
-            return set_finalizers(api, object, left).await;
+            return api.patch(&key.name, &params, &Patch::Merge(finalizers::removed(object.meta()))).await.map(drop);
         }
         if is_leaving {
             return Ok(());
         }
-        if !has_ours {
-            set_finalizers(api, object, finalizers.into_iter().chain([FINALIZER.to_owned()]).collect()).await?;
+        if !is_held {
+            api.patch(&key.name, &params, &Patch::Merge(finalizers::added(object.meta()))).await?;
             context.recorder.publish(&reference, Event::authentication_added(is_cluster_wide)).await;
         }
         let users = users(context, kind, &key);
@@ -77,7 +76,7 @@ where
             return Ok(());
         }
         let patch = Patch::Merge(json!({ "status": { "scaledobjects": users } }));
-        api.patch_status(&key.name, &PatchParams::default(), &patch).await.map(drop)
+        api.patch_status(&key.name, &params, &patch).await.map(drop)
     };
     match kept.await {
         Ok(()) => {}
@@ -85,16 +84,6 @@ where
         Err(error) if is_conflict(&error) || is_not_found(&error) => {}
         Err(error) => tracing::warn!(kind, authentication = %key, error = %brief(&error), "failed to keep the status"),
     }
-}
-
-async fn set_finalizers<K>(api: &Api<K>, object: &K, finalizers: Vec<String>) -> kube::Result<()>
-where
-    K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned,
-{
-    let metadata = object.meta();
-    let patch = json!({ "metadata": { "resourceVersion": metadata.resource_version, "finalizers": finalizers } });
-    let name = metadata.name.as_deref().unwrap_or_default();
-    api.patch(name, &PatchParams::default(), &Patch::Merge(&patch)).await.map(drop)
 }
 
 /// The names of the ScaledObjects that use it, as KEDA joins them; `None` if there are none.

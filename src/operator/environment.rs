@@ -25,6 +25,16 @@ pub(crate) enum Holder {
     Secret,
 }
 
+/// A ConfigMap or Secret that cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error("{holder:?} {namespace}/{name} cannot be read: {}", brief(source))]
+pub(crate) struct Unreadable {
+    holder: Holder,
+    namespace: String,
+    name: String,
+    source: kube::Error,
+}
+
 impl Environment {
     /// The environment of `container` in `namespace`.
     pub(crate) async fn resolve(client: &Client, namespace: &str, container: &Container) -> Self {
@@ -56,7 +66,7 @@ impl Environment {
                 self.variables.extend(data.into_iter().map(|(key, value)| (format!("{prefix}{key}"), value)));
             }
             Err(_) if optional == Some(true) => {}
-            Err(problem) => self.problems.push(problem),
+            Err(error) => self.problems.push(error.to_string()),
         }
     }
 
@@ -71,7 +81,7 @@ impl Environment {
                 self.variables.insert(variable.to_owned(), data.remove(key).unwrap_or_default());
             }
             Err(_) if optional == Some(true) => {}
-            Err(problem) => self.problems.push(problem),
+            Err(error) => self.problems.push(error.to_string()),
         }
     }
 }
@@ -82,15 +92,15 @@ pub(crate) async fn data(
     namespace: &str,
     holder: Holder,
     name: &str,
-) -> Result<BTreeMap<String, String>, String> {
-    let told = |error: kube::Error| format!("{holder:?} {namespace}/{name} cannot be read: {}", brief(&error));
+) -> Result<BTreeMap<String, String>, Unreadable> {
+    let unreadable = |source| Unreadable { holder, namespace: namespace.to_owned(), name: name.to_owned(), source };
     match holder {
         Holder::ConfigMap => {
-            let found = Api::<ConfigMap>::namespaced(client.clone(), namespace).get(name).await.map_err(told)?;
+            let found = Api::<ConfigMap>::namespaced(client.clone(), namespace).get(name).await.map_err(unreadable)?;
             Ok(found.data.unwrap_or_default())
         }
         Holder::Secret => {
-            let found = Api::<Secret>::namespaced(client.clone(), namespace).get(name).await.map_err(told)?;
+            let found = Api::<Secret>::namespaced(client.clone(), namespace).get(name).await.map_err(unreadable)?;
             let data = found.data.unwrap_or_default().into_iter();
             Ok(data.filter_map(|(key, value)| Some((key, String::from_utf8(value.0).ok()?))).collect())
         }

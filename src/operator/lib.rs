@@ -20,6 +20,7 @@ pub mod env;
 mod environment;
 mod error;
 mod events;
+mod finalizers;
 mod health;
 mod lease;
 mod metrics_api;

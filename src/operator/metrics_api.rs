@@ -57,7 +57,7 @@ async fn front(context: &Context, serving: &Serving) -> Front {
     loop {
         match Front::load(&context.client, serving).await {
             Ok(front) => return front,
-            Err(error) => tracing::warn!(error, "the front proxy's CA cannot be read; trying again"),
+            Err(error) => tracing::warn!(error = %error, "the front proxy's CA cannot be read; trying again"),
         }
         context.clock.sleep(context.clock.to_system(RETRY_PERIOD)).await;
     }

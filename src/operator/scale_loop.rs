@@ -3,15 +3,15 @@
 //! One task per object, so polls and reconciles of an object never overlap. Nothing is kept that could not be read again:
 //! cooldowns live in the status and survive a restart or a change of leader.
 
-mod autoscaler;
+mod backoff;
 mod finalize;
+mod phase;
 mod poll;
 mod reconcile;
+mod settle;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use clock::Moment;
 use keda::api::{ScaledObject, ScaledObjectStatus};
@@ -21,15 +21,12 @@ use kube::Resource;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
+use self::backoff::{Backoff, PAUSE_MAX};
+use self::phase::{Checked, Facts, Phase};
+use self::reconcile::ReconcileError;
 use crate::caches::Key;
 use crate::context::Context;
-use crate::error::brief;
 use crate::status;
-
-/// The first pause after a failed reconcile, doubled with each failure in a row; system time.
-const BACKOFF_MIN: Duration = Duration::from_secs(1);
-/// The longest such pause.
-const BACKOFF_MAX: Duration = Duration::from_mins(1);
 
 /// Tells a loop that there may be something to do.
 #[derive(Default)]
@@ -48,29 +45,6 @@ impl Wake {
     }
 }
 
-/// What a reconcile depends on in the object itself; the status is not part of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Facts {
-    uid: Option<String>,
-    generation: Option<i64>,
-    labels: Option<BTreeMap<String, String>>,
-    annotations: Option<BTreeMap<String, String>>,
-    is_leaving: bool,
-}
-
-impl Facts {
-    fn of(object: &ScaledObject) -> Self {
-        let metadata = &object.metadata;
-        Self {
-            uid: metadata.uid.clone(),
-            generation: metadata.generation,
-            labels: metadata.labels.clone(),
-            annotations: metadata.annotations.clone(),
-            is_leaving: metadata.deletion_timestamp.is_some(),
-        }
-    }
-}
-
 /// What a turn of the loop leaves to do.
 enum Next {
     At(Moment),
@@ -84,17 +58,10 @@ pub(crate) struct ScaleLoop {
     uid: Option<String>,
     /// As the last write returned it; the cache may be behind.
     held: Option<Arc<ScaledObject>>,
-    /// What the last reconcile saw; `None` asks for another.
-    reconciled: Option<Facts>,
-    failures: u32,
-    retry: Option<Moment>,
-    /// Why the last reconcile failed.
-    problem: Option<String>,
-    /// Polling has begun: the object was in order at least once.
-    is_polling: bool,
-    polled: Option<Moment>,
-    /// What is done once at the object's end has been done.
-    is_ended: bool,
+    phase: Phase,
+    /// What the last reconcile saw and found; `None` asks for another.
+    checked: Option<Checked>,
+    backoff: Backoff,
     decided: Option<Decision>,
 }
 
@@ -105,13 +72,9 @@ impl ScaleLoop {
             key,
             uid: None,
             held: None,
-            reconciled: None,
-            failures: 0,
-            retry: None,
-            problem: None,
-            is_polling: false,
-            polled: None,
-            is_ended: false,
+            phase: Phase::Checking,
+            checked: None,
+            backoff: Backoff::default(),
             decided: None,
         }
     }
@@ -120,7 +83,7 @@ impl ScaleLoop {
     pub(crate) async fn run(mut self, wake: Arc<Wake>, stop: CancellationToken) {
         loop {
             if wake.again.swap(false, Ordering::AcqRel) {
-                self.reconciled = None;
+                self.checked = None;
             }
             let Next::At(moment) = self.turn().await else { break };
             tokio::select! {
@@ -144,27 +107,39 @@ impl ScaleLoop {
         if object.metadata.deletion_timestamp.is_some() {
             return self.finalize(&object).await;
         }
-        let now = self.context.clock.moment();
-        if self.reconciled.as_ref() != Some(&Facts::of(&object)) && self.retry.is_none_or(|retry| retry <= now) {
+        if self.is_due(&object) {
             self.reconcile(&object).await;
         }
-        let Some(object) = self.latest().filter(|_| self.is_polling) else { return Next::At(self.rest()) };
+        let Phase::Polling { last } = self.phase else { return Next::At(self.rest()) };
+        let Some(object) = self.latest() else { return Next::At(self.rest()) };
         let now = self.context.clock.moment();
-        let due = self.polled.map_or(now, |polled| polled.plus(object.spec.polling()));
+        let due = last.map_or(now, |last| last.plus(object.spec.polling()));
         if due <= now {
             let late = self.context.clock.to_real(now.since(due)).as_secs_f64();
             self.context.telemetry.poll_late(&self.key, late);
-            self.polled = Some(now);
+            self.phase = Phase::Polling { last: Some(now) };
             self.poll(&object).await;
             return Next::At(self.rest().min(now.plus(object.spec.polling())));
         }
         Next::At(self.rest().min(due))
     }
 
-    /// When there is something to do even if nobody calls: the retry, if one is due.
+    /// Whether the object is to be reconciled: it has changed, or a failed attempt is to be repeated.
+    fn is_due(&self, object: &ScaledObject) -> bool {
+        let now = self.context.clock.moment();
+        let has_changed = self.checked.as_ref().is_none_or(|checked| checked.facts != Facts::of(object));
+        has_changed || self.backoff.until().is_some_and(|until| until <= now)
+    }
+
+    /// Whether the last reconcile failed.
+    fn is_in_error(&self) -> bool {
+        self.checked.as_ref().is_some_and(|checked| checked.is_in_error)
+    }
+
+    /// When there is something to do even if nobody calls: the next attempt, if one is due.
     fn rest(&self) -> Moment {
-        let far = self.context.clock.moment().plus(BACKOFF_MAX);
-        self.retry.map_or(far, |retry| retry.min(far))
+        let far = self.context.clock.moment().plus(PAUSE_MAX);
+        self.backoff.until().map_or(far, |until| until.min(far))
     }
 
     /// The object as it was written last or as the cache has it, whichever is newer.
@@ -185,18 +160,13 @@ impl ScaleLoop {
     }
 
     /// Writes the status; a failure is told and leaves the rest to the next turn.
-    async fn write(&mut self, object: &ScaledObject, wanted: &ScaledObjectStatus) -> bool {
+    async fn write(&mut self, object: &ScaledObject, wanted: &ScaledObjectStatus) {
         match status::write(&self.context.client, object, wanted).await {
-            Ok(Some(written)) => {
-                self.held = Some(Arc::new(written));
-                true
-            }
-            Ok(None) => true,
+            Ok(Some(written)) => self.held = Some(Arc::new(written)),
+            Ok(None) => {}
             Err(error) => {
-                let message = format!("the status of {} cannot be written: {}", self.key, brief(&error));
-                self.publish(object, Event::update_failed(message)).await;
+                self.publish(object, ReconcileError::status(error).event()).await;
                 self.context.telemetry.object_failed(&self.key);
-                false
             }
         }
     }
@@ -209,13 +179,6 @@ impl ScaleLoop {
         if let Some(triggers) = self.context.sources.forget(&self.key) {
             triggers.retire(&self.context, &self.key);
         }
-    }
-
-    fn failed(&mut self) {
-        let pause = BACKOFF_MIN.saturating_mul(1 << self.failures.min(16)).min(BACKOFF_MAX);
-        self.failures = self.failures.saturating_add(1);
-        self.retry = Some(self.context.clock.moment().plus(pause));
-        self.reconciled = None;
     }
 }
 

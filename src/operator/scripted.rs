@@ -18,6 +18,7 @@ use crate::settings::Settings;
 
 pub(crate) const SCALED_OBJECT: &str = "/apis/keda.sh/v1alpha1/namespaces/shop/scaledobjects/orders";
 pub(crate) const DEPLOYMENT: &str = "/apis/apps/v1/namespaces/shop/deployments/orders";
+pub(crate) const SECRET: &str = "/api/v1/namespaces/shop/secrets/queue";
 pub(crate) const AUTOSCALERS: &str = "/apis/autoscaling/v2/namespaces/shop/horizontalpodautoscalers";
 
 /// One request: its method and path, such as `PUT /apis/…/scale`, and its body.
@@ -71,6 +72,11 @@ impl Server {
     /// The object at a path.
     pub(crate) fn object(&self, path: &str) -> Option<Value> {
         self.objects.lock().unwrap().get(path).cloned()
+    }
+
+    /// Creates or replaces the object at a path.
+    pub(crate) fn put(&self, path: &str, object: Value) {
+        self.objects.lock().unwrap().insert(path.to_owned(), object);
     }
 
     /// The ScaledObject as it is now.

@@ -4,6 +4,8 @@
 //! generation changes, when something that they were built from has changed, and after a failure, so that a rotated
 //! credential is picked up by the next reading.
 
+mod error;
+
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,6 +18,7 @@ use keda::decision::{Outcome, Reading};
 use keda::metric::Spec;
 use scalers::{Scaler, Workload};
 
+pub(crate) use self::error::{TriggerError, TriggersError};
 use crate::authentication;
 use crate::caches::Key;
 use crate::context::Context;
@@ -47,7 +50,7 @@ struct Trigger {
     label: String,
     kind: String,
     is_cached: bool,
-    scaler: Result<Box<dyn Scaler>, String>,
+    scaler: Result<Box<dyn Scaler>, Arc<TriggerError>>,
     last: Mutex<HashMap<String, (Timestamp, Outcome)>>,
 }
 
@@ -107,17 +110,23 @@ impl Sources {
 impl Triggers {
     /// The external metrics of all triggers in their order.
     ///
-    /// Errors: every trigger that could not be built, with the reason.
-    pub(crate) fn specs(&self) -> Result<Vec<Spec>, String> {
+    /// # Errors
+    ///
+    /// Every trigger that could not be built, with the reason. The next call of [`Sources::of`] builds them again.
+    pub(crate) fn specs(&self) -> Result<Vec<Spec>, TriggersError> {
         let mut specs = Vec::new();
-        let mut problems = Vec::new();
+        let mut errors = Vec::new();
         for trigger in &self.all {
             match &trigger.scaler {
                 Ok(scaler) => specs.extend(scaler.metric_specs()),
-                Err(problem) => problems.push(format!("trigger {} ({}): {problem}", trigger.index, trigger.label)),
+                Err(error) => errors.push((trigger.index, trigger.label.clone(), Arc::clone(error))),
             }
         }
-        if problems.is_empty() { Ok(specs) } else { Err(problems.join("; ")) }
+        if errors.is_empty() {
+            return Ok(specs);
+        }
+        self.stale.store(true, Ordering::Release);
+        Err(TriggersError(errors))
     }
 
     /// The types of the triggers that were built.
@@ -176,11 +185,11 @@ impl Trigger {
                 let specs = scaler.metric_specs();
                 join_all(specs.iter().map(|spec| self.read_one(context, key, &spec.name))).await
             }
-            Err(problem) => {
+            Err(error) => {
                 // Its metric has no name yet; the index alone tells it apart.
                 let metric = format!("s{}", self.index);
                 context.telemetry.failed(&self.series(key, &metric));
-                vec![Reading { trigger: self.label.clone(), metric, outcome: Outcome::Failed(problem.clone()) }]
+                vec![Reading { trigger: self.label.clone(), metric, outcome: Outcome::Failed(error.to_string()) }]
             }
         }
     }
@@ -189,7 +198,7 @@ impl Trigger {
         let started = context.clock.moment();
         let read = match &self.scaler {
             Ok(scaler) => scaler.metrics_and_activity(metric).await.map_err(|error| error.to_string()),
-            Err(problem) => Err(problem.clone()),
+            Err(error) => Err(error.to_string()),
         };
         let seconds = context.clock.to_real(context.clock.elapsed(started)).as_secs_f64();
         let series = self.series(key, metric);
@@ -226,11 +235,11 @@ struct Common {
 }
 
 async fn build(context: &Context, object: &ScaledObject) -> Vec<Trigger> {
-    let common = common(context, object).await;
+    let common = common(context, object).await.map_err(Arc::new);
     let triggers = object.spec.triggers.iter().enumerate().map(async |(index, trigger)| {
         let scaler = match &common {
-            Ok(common) => scaler(context, common, trigger, index).await,
-            Err(problem) => Err(problem.clone()),
+            Ok(common) => scaler(context, common, trigger, index).await.map_err(Arc::new),
+            Err(error) => Err(Arc::clone(error)),
         };
         let named = trigger.name.as_deref().filter(|name| !name.is_empty());
         Trigger {
@@ -245,10 +254,10 @@ async fn build(context: &Context, object: &ScaledObject) -> Vec<Trigger> {
     join_all(triggers).await
 }
 
-async fn common(context: &Context, object: &ScaledObject) -> Result<Common, String> {
+async fn common(context: &Context, object: &ScaledObject) -> Result<Common, TriggerError> {
     let namespace = object.metadata.namespace.clone().unwrap_or_default();
-    let target = Target::resolve(&context.client, object).await?;
-    let pods = target.pod_template().await?.and_then(|template| template.spec);
+    let target = Target::resolve(&context.client, object).await.map_err(TriggerError::Target)?;
+    let pods = target.pod_template().await.map_err(TriggerError::Target)?.and_then(|template| template.spec);
     let wanted = object.spec.scale_target_ref.env_source_container_name.as_deref();
     let environment = match authentication::container(pods.as_ref(), wanted)? {
         Some(container) => Environment::resolve(&context.client, &namespace, container).await,
@@ -262,7 +271,7 @@ async fn scaler(
     common: &Common,
     trigger: &ScaleTriggers,
     index: usize,
-) -> Result<Box<dyn Scaler>, String> {
+) -> Result<Box<dyn Scaler>, TriggerError> {
     let Common { namespace, pods, environment } = common;
     let reference = trigger.authentication_ref.as_ref();
     let found = authentication::resolve(context, namespace, reference, pods.as_ref()).await?;
@@ -284,10 +293,18 @@ async fn scaler(
         pod_identity: found.pod_identity,
         workload,
     };
-    scalers::build(trigger, index, &resolved).map_err(|error| {
-        let problems: Vec<_> = found.problems.iter().chain(&environment.problems).map(String::as_str).collect();
-        if problems.is_empty() { error.to_string() } else { format!("{error} ({})", problems.join("; ")) }
+    scalers::build(trigger, index, &resolved).map_err(|error| TriggerError::Scaler {
+        error: Box::new(error),
+        problems: found.problems.iter().chain(&environment.problems).cloned().collect(),
+        is_self_contained: is_self_contained(trigger),
     })
+}
+
+/// Whether the trigger says all about itself: neither the target's environment nor an authentication adds to it.
+fn is_self_contained(trigger: &ScaleTriggers) -> bool {
+    let reference = trigger.authentication_ref.as_ref();
+    reference.is_none_or(|reference| reference.name.is_empty())
+        && !trigger.metadata.keys().any(|key| key.ends_with("FromEnv"))
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! The workload that a ScaledObject scales, seen through its scale subresource.
 
+use std::sync::Arc;
+
 use k8s_openapi::api::core::v1::PodTemplateSpec;
 use keda::api::{GroupVersionKindResource, ScaledObject};
 use kube::api::{ApiResource, DynamicObject, GroupVersionKind, PostParams};
@@ -8,6 +10,29 @@ use kube::{Api, Client};
 
 use crate::caches::Key;
 use crate::error::{brief, is_not_found};
+
+/// Why a target cannot be worked with. Each may heal without a change of the ScaledObject.
+#[derive(Debug, Clone, thiserror::Error)]
+pub(crate) enum TargetError {
+    /// The API server does not serve the kind, or could not say whether it does.
+    #[error("no resource of kind {kind} in {api_version}: {}", brief(source))]
+    Kind { kind: String, api_version: String, source: Arc<kube::Error> },
+    /// There is no such object.
+    #[error("target resource doesn't exist: {0}; create it, or correct scaleTargetRef")]
+    Missing(String),
+    /// The object has no scale subresource.
+    #[error("target resource doesn't expose /scale subresource: {0}")]
+    NotScalable(String),
+    /// The scale subresource could not be read.
+    #[error("the scale of {title} cannot be read: {}", brief(source))]
+    Scale { title: String, source: Arc<kube::Error> },
+    /// The object could not be read.
+    #[error("{title} cannot be read: {}", brief(source))]
+    Read { title: String, source: Arc<kube::Error> },
+    /// The replicas could not be written.
+    #[error("{}", brief(.0))]
+    Write(Arc<kube::Error>),
+}
 
 /// A resolved target; nothing is known yet of the object itself.
 pub(crate) struct Target {
@@ -20,7 +45,7 @@ pub(crate) struct Target {
 impl Target {
     /// The target that `scaleTargetRef` names. Other kinds than Deployment and StatefulSet are looked up by discovery,
     /// unless the status says what was found for the same reference before.
-    pub(crate) async fn resolve(client: &Client, object: &ScaledObject) -> Result<Self, String> {
+    pub(crate) async fn resolve(client: &Client, object: &ScaledObject) -> Result<Self, TargetError> {
         let wanted = &object.spec.scale_target_ref;
         let (group, version) = match wanted.api_version_or_default().rsplit_once('/') {
             Some((group, version)) => (group, version),
@@ -36,8 +61,10 @@ impl Target {
         let plural = if let Some(plural) = plural {
             plural
         } else {
-            let found = pinned_kind(client, &gvk).await.map_err(|error| {
-                format!("no resource of kind {kind} in {}: {}", wanted.api_version_or_default(), brief(&error))
+            let found = pinned_kind(client, &gvk).await.map_err(|source| TargetError::Kind {
+                kind: kind.to_owned(),
+                api_version: wanted.api_version_or_default().to_owned(),
+                source: Arc::new(source),
             });
             found?.0.plural
         };
@@ -62,52 +89,56 @@ impl Target {
     }
 
     /// `spec.replicas` as the scale subresource has it; absent means 0, as Go's reader has it.
-    pub(crate) async fn replicas(&self) -> Result<i32, String> {
+    pub(crate) async fn replicas(&self) -> Result<i32, TargetError> {
         match self.api.get_scale(&self.name).await {
             Ok(scale) => Ok(scale.spec.and_then(|spec| spec.replicas).unwrap_or(0)),
-            Err(error) => Err(self.explained(&error).await),
+            Err(error) => Err(self.explained(error).await),
         }
     }
 
     /// Sets `spec.replicas`; a change by somebody else in between is an error, tried again at the next poll.
-    pub(crate) async fn scale(&self, replicas: i32) -> Result<(), String> {
+    pub(crate) async fn scale(&self, replicas: i32) -> Result<(), TargetError> {
         let changed = async {
             let mut scale = self.api.get_scale(&self.name).await?;
             scale.spec.get_or_insert_default().replicas = Some(replicas);
             self.api.replace_scale(&self.name, &PostParams::default(), &scale).await
         };
-        changed.await.map(drop).map_err(|error| brief(&error))
+        changed.await.map(drop).map_err(|error| TargetError::Write(Arc::new(error)))
     }
 
     /// The template of its pods; `None` for a target that has none.
-    pub(crate) async fn pod_template(&self) -> Result<Option<PodTemplateSpec>, String> {
+    pub(crate) async fn pod_template(&self) -> Result<Option<PodTemplateSpec>, TargetError> {
         let found = self.read().await?;
         let template = found.data.pointer("/spec/template").cloned();
         Ok(template.and_then(|template| serde_json::from_value(template).ok()))
     }
 
     /// Its ready replicas, as its status has them.
-    pub(crate) async fn ready_replicas(&self) -> Result<i32, String> {
+    pub(crate) async fn ready_replicas(&self) -> Result<i32, TargetError> {
         let found = self.read().await?;
         let ready = found.data.pointer("/status/readyReplicas").and_then(serde_json::Value::as_i64);
         Ok(ready.and_then(|ready| i32::try_from(ready).ok()).unwrap_or(0))
     }
 
-    async fn read(&self) -> Result<DynamicObject, String> {
-        self.api.get(&self.name).await.map_err(|error| format!("{}: {}", self.title(), brief(&error)))
+    async fn read(&self) -> Result<DynamicObject, TargetError> {
+        self.api.get(&self.name).await.map_err(|error| self.unread(error))
     }
 
     /// Whether the object is missing, or there but not scalable.
-    async fn explained(&self, error: &kube::Error) -> String {
+    async fn explained(&self, error: kube::Error) -> TargetError {
         let title = self.title();
-        if !is_not_found(error) {
-            return format!("the scale of {title} cannot be read: {}", brief(error));
+        if !is_not_found(&error) {
+            return TargetError::Scale { title, source: Arc::new(error) };
         }
         match self.api.get_opt(&self.name).await {
-            Ok(None) => format!("target resource doesn't exist: {title}; create it, or correct scaleTargetRef"),
-            Ok(Some(_)) => format!("target resource doesn't expose /scale subresource: {title}"),
-            Err(error) => format!("{title} cannot be read: {}", brief(&error)),
+            Ok(None) => TargetError::Missing(title),
+            Ok(Some(_)) => TargetError::NotScalable(title),
+            Err(error) => self.unread(error),
         }
+    }
+
+    fn unread(&self, source: kube::Error) -> TargetError {
+        TargetError::Read { title: self.title(), source: Arc::new(source) }
     }
 }
 

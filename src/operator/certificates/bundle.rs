@@ -123,15 +123,21 @@ impl Bundle {
     }
 
     /// Certificate and key as rustls wants them.
-    pub(super) fn certified_key(&self) -> Result<Arc<CertifiedKey>, String> {
-        let chain: Vec<_> = CertificateDer::pem_slice_iter(self.certificate_pem.as_bytes())
-            .collect::<Result<_, _>>()
-            .map_err(|error| error.to_string())?;
-        let key = PrivateKeyDer::from_pem_slice(self.key_pem.as_bytes()).map_err(|error| error.to_string())?;
-        let key = CertifiedKey::from_der(chain, key, &rustls::crypto::ring::default_provider())
-            .map_err(|error| error.to_string())?;
-        Ok(Arc::new(key))
+    pub(super) fn certified_key(&self) -> Result<Arc<CertifiedKey>, KeyError> {
+        let chain: Vec<_> =
+            CertificateDer::pem_slice_iter(self.certificate_pem.as_bytes()).collect::<Result<_, _>>()?;
+        let key = PrivateKeyDer::from_pem_slice(self.key_pem.as_bytes())?;
+        Ok(Arc::new(CertifiedKey::from_der(chain, key, &rustls::crypto::ring::default_provider())?))
     }
+}
+
+/// Why a serving certificate cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum KeyError {
+    #[error(transparent)]
+    Pem(#[from] rustls_pki_types::pem::Error),
+    #[error(transparent)]
+    Tls(#[from] rustls::Error),
 }
 
 /// A new CA; that of `old` stays trusted, since other replicas may still serve certificates of it.

@@ -37,6 +37,23 @@ pub(super) struct Front {
     pub(super) headers: Headers,
 }
 
+/// Why the front proxy's CA cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum FrontError {
+    #[error("{}", brief(.0))]
+    Read(kube::Error),
+    #[error("it has no requestheader-client-ca-file")]
+    NoAuthority,
+    #[error("requestheader-client-ca-file: {0}")]
+    Pem(rustls_pki_types::pem::Error),
+    #[error("requestheader-client-ca-file: {0}")]
+    Authority(rustls::Error),
+    #[error(transparent)]
+    Verifier(rustls::server::VerifierBuilderError),
+    #[error(transparent)]
+    Tls(rustls::Error),
+}
+
 /// Whose headers are believed, and which these are.
 pub(super) struct Headers {
     names: Vec<String>,
@@ -47,11 +64,11 @@ pub(super) struct Headers {
 }
 
 impl Front {
-    pub(super) async fn load(client: &Client, serving: &Serving) -> Result<Self, String> {
+    pub(super) async fn load(client: &Client, serving: &Serving) -> Result<Self, FrontError> {
         let maps: Api<ConfigMap> = Api::namespaced(client.clone(), "kube-system");
-        let found = maps.get("extension-apiserver-authentication").await.map_err(|error| brief(&error))?;
+        let found = maps.get("extension-apiserver-authentication").await.map_err(FrontError::Read)?;
         let data = found.data.unwrap_or_default();
-        let pem = data.get("requestheader-client-ca-file").ok_or("it has no requestheader-client-ca-file")?;
+        let pem = data.get("requestheader-client-ca-file").ok_or(FrontError::NoAuthority)?;
         Ok(Self { tls: Arc::new(tls(pem, serving)?), headers: Headers::read(&data) })
     }
 }
@@ -98,20 +115,18 @@ fn list(data: &BTreeMap<String, String>, key: &str, default: &[&str]) -> Vec<Str
     found.unwrap_or_else(|| default.iter().map(|&name| name.to_owned()).collect())
 }
 
-fn tls(authority_pem: &str, serving: &Serving) -> Result<ServerConfig, String> {
+fn tls(authority_pem: &str, serving: &Serving) -> Result<ServerConfig, FrontError> {
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_slice_iter(authority_pem.as_bytes()) {
-        let added = certificate.map_err(|error| error.to_string()).map(|der| roots.add(der).map_err(|e| e.to_string()));
-        added.and_then(|added| added).map_err(|error| format!("requestheader-client-ca-file: {error}"))?;
+        roots.add(certificate.map_err(FrontError::Pem)?).map_err(FrontError::Authority)?;
     }
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
         .allow_unauthenticated()
         .build()
-        .map_err(|error| error.to_string())?;
-    let config = ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|error| error.to_string())?;
+        .map_err(FrontError::Verifier)?;
+    let config =
+        ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().map_err(FrontError::Tls)?;
     let mut config = config.with_client_cert_verifier(verifier).with_cert_resolver(Arc::new(serving.clone()));
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(config)

@@ -18,6 +18,7 @@ use super::route::{self, GROUP, Route, VERSION};
 use super::{discovery, openapi};
 use crate::caches::Key;
 use crate::context::Context;
+use crate::sources::TriggersError;
 use crate::target::Target;
 
 /// Answers one request; `is_proxy` if it came with the front proxy's certificate.
@@ -127,21 +128,36 @@ async fn metric(context: &Context, namespace: &str, name: &str, query: &str, ask
     }
 }
 
+/// Why a metric has no value.
+#[derive(Debug, thiserror::Error)]
+enum NoValue {
+    #[error("{0}")]
+    Selector(String),
+    #[error("ScaledObject {0} not found")]
+    NoScaledObject(Key),
+    #[error(transparent)]
+    Triggers(TriggersError),
+    #[error("no matching metrics found for {0}")]
+    NoMetric(String),
+    #[error("metric:{name} encountered error: {cause}")]
+    Reading { name: String, cause: String },
+}
+
 /// The list with the metric's one value, or why there is none.
-async fn value(context: &Context, namespace: &str, name: &str, query: &str) -> Result<Value, String> {
-    let key = Key::new(namespace, &route::scaled_object(query)?);
-    let object = context.caches.scaled_objects.get(&key).ok_or_else(|| format!("ScaledObject {key} not found"))?;
+async fn value(context: &Context, namespace: &str, name: &str, query: &str) -> Result<Value, NoValue> {
+    let key = Key::new(namespace, &route::scaled_object(query).map_err(NoValue::Selector)?);
+    let Some(object) = context.caches.scaled_objects.get(&key) else { return Err(NoValue::NoScaledObject(key)) };
     let triggers = context.sources.of(context, &object).await;
     let Some((spec, at, reading)) = triggers.metric(context, &key, name).await else {
         // A trigger that cannot be built has no metric; its reason helps more than "no such metric".
-        triggers.specs()?;
-        return Err(format!("no matching metrics found for {name}"));
+        triggers.specs().map_err(NoValue::Triggers)?;
+        return Err(NoValue::NoMetric(name.to_owned()));
     };
     let value = match reading.outcome {
         Outcome::Sample(sample) => sample.value,
         Outcome::Failed(cause) => match fallen_back(context, &object, &spec).await {
             Some(value) => value,
-            None => return Err(format!("metric:{name} encountered error: {cause}")),
+            None => return Err(NoValue::Reading { name: name.to_owned(), cause }),
         },
     };
     Ok(list(name, at, value))

@@ -1,46 +1,43 @@
 //! The end of a ScaledObject (`docs/rules.md#keda-the-end-of-a-scaledobject`). Its HPA goes by its owner reference.
 
-use keda::FINALIZER;
 use keda::api::ScaledObject;
 use keda::event::Event;
 use kube::Api;
 use kube::api::{Patch, PatchParams};
-use serde_json::json;
 
-use super::{BACKOFF_MIN, Next, ScaleLoop};
+use super::{Next, Phase, ScaleLoop};
 use crate::error::{brief, is_not_found};
+use crate::finalizers;
 use crate::target::Target;
 
 impl ScaleLoop {
     pub(super) async fn finalize(&mut self, object: &ScaledObject) -> Next {
-        let finalizers = object.metadata.finalizers.clone().unwrap_or_default();
-        if !finalizers.iter().any(|finalizer| finalizer == FINALIZER) {
+        if !finalizers::is_held(&object.metadata) {
             // Ours is gone already; the object stays until others have removed theirs.
             self.forget();
             return Next::At(self.rest());
         }
-        if !self.is_ended {
-            self.is_ended = true;
-            if self.is_polling {
+        if !matches!(self.phase, Phase::Ended) {
+            let before = std::mem::replace(&mut self.phase, Phase::Ended);
+            self.backoff.reset();
+            if let Phase::Polling { .. } = before {
                 self.publish(object, Event::watch_stopped()).await;
             }
             self.restore(object).await;
             self.publish(object, Event::deleted()).await;
         }
-        let left: Vec<_> = finalizers.into_iter().filter(|finalizer| finalizer != FINALIZER).collect();
-        let patch = json!({ "metadata": {
-            "resourceVersion": object.metadata.resource_version,
-            "finalizers": left,
-        } });
+        let patch = Patch::Merge(finalizers::removed(&object.metadata));
         let api: Api<ScaledObject> = Api::namespaced(self.context.client.clone(), &self.key.namespace);
-        match api.patch(&self.key.name, &PatchParams::default(), &Patch::Merge(&patch)).await {
+        match api.patch(&self.key.name, &PatchParams::default(), &patch).await {
             Ok(_) => {}
             Err(error) if is_not_found(&error) => {}
             Err(error) => {
                 tracing::info!(scaled_object = %self.key, error = %brief(&error), "the finalizer could not be removed; trying again");
-                return Next::At(self.context.clock.moment().plus(BACKOFF_MIN));
+                self.backoff.fail(self.context.clock.moment());
+                return Next::At(self.rest());
             }
         }
+        self.backoff.reset();
         self.forget();
         Next::At(self.rest())
     }
@@ -60,7 +57,7 @@ impl ScaleLoop {
                 tracing::info!(scaled_object = %self.key, replicas = original, "restored the original replica count");
             }
             Err(error) => {
-                tracing::warn!(scaled_object = %self.key, error, "failed to restore the original replica count");
+                tracing::warn!(scaled_object = %self.key, error = %error, "failed to restore the original replica count");
             }
         }
     }

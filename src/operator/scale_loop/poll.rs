@@ -7,7 +7,7 @@ use keda::event::Event;
 use keda::{conditions, fallback, pause};
 
 use super::ScaleLoop;
-use crate::target::Target;
+use crate::target::{Target, TargetError};
 
 impl ScaleLoop {
     pub(super) async fn poll(&mut self, object: &ScaledObject) {
@@ -25,11 +25,11 @@ impl ScaleLoop {
         }
         let target = match Target::resolve(&self.context.client, object).await {
             Ok(target) => target,
-            Err(cause) => return self.unreadable(object, status, &cause).await,
+            Err(error) => return self.unreadable(object, status, &error).await,
         };
         let decision = match target.replicas().await {
             Ok(current) => self.decision(object, &status, &target.title(), current, &readings),
-            Err(cause) => return self.unreadable(object, status, &cause).await,
+            Err(error) => return self.unreadable(object, status, &error).await,
         };
         // Said before it is done: a reader of the log sees the cause before its effects.
         self.tell(&decision);
@@ -72,14 +72,14 @@ impl ScaleLoop {
     }
 
     /// Scales if the decision says so. The reason, if that failed; the next poll decides anew.
-    async fn carry_out(&self, object: &ScaledObject, target: &Target, decision: &Decision) -> Option<String> {
+    async fn carry_out(&self, object: &ScaledObject, target: &Target, decision: &Decision) -> Option<TargetError> {
         let replicas = decision.scale_to()?;
         let failure = target.scale(replicas).await.err();
         if let Some(error) = &failure {
             self.context.telemetry.object_failed(&self.key);
-            tracing::warn!(scaled_object = %self.key, replicas, error, "failed to scale");
+            tracing::warn!(scaled_object = %self.key, replicas, error = %error, "failed to scale");
         }
-        if let Some(event) = decision.event(failure.as_deref()) {
+        if let Some(event) = decision.event(failure.as_ref().map(ToString::to_string).as_deref()) {
             self.publish(object, event).await;
         }
         failure
@@ -112,7 +112,7 @@ impl ScaleLoop {
     ) {
         for condition in &decision.conditions {
             // Readable triggers do not mend what the reconcile found.
-            if condition.type_ != conditions::READY || self.problem.is_none() {
+            if condition.type_ != conditions::READY || !self.is_in_error() {
                 conditions::set(&mut status.conditions, condition.clone());
             }
         }
@@ -128,10 +128,10 @@ impl ScaleLoop {
     }
 
     /// The target cannot be read, so nothing is decided.
-    async fn unreadable(&mut self, object: &ScaledObject, mut status: ScaledObjectStatus, cause: &str) {
-        tracing::warn!(scaled_object = %self.key, error = cause, "the target cannot be read; nothing is scaled");
+    async fn unreadable(&mut self, object: &ScaledObject, mut status: ScaledObjectStatus, error: &TargetError) {
+        tracing::warn!(scaled_object = %self.key, error = %error, "the target cannot be read; nothing is scaled");
         self.context.telemetry.object_failed(&self.key);
-        conditions::set(&mut status.conditions, conditions::no_current_replicas(cause));
+        conditions::set(&mut status.conditions, conditions::no_current_replicas(&error.to_string()));
         self.write(object, &status).await;
     }
 }

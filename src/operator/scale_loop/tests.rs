@@ -1,5 +1,7 @@
 //! Single turns of the loop against a scripted API server: what is written, in which order, and what is not.
 
+mod policy;
+
 use serde_json::{Value, json};
 
 use super::*;
@@ -55,7 +57,7 @@ async fn a_good_object_is_adopted_before_its_hpa_is_made_and_its_status_comes_la
     assert_eq!(condition(&server, "Ready").0, "True");
     assert_eq!(server.object(SCALED_OBJECT).unwrap()["status"]["originalReplicaCount"], 0);
     assert!(server.events().iter().any(|event| event.starts_with("ScaledObjectReady")), "{:?}", server.events());
-    assert!(this.retry.is_none() && this.is_polling);
+    assert!(this.backoff.until().is_none() && this.phase == Phase::Polling { last: None });
 }
 
 #[tokio::test]
@@ -78,7 +80,7 @@ async fn without_its_target_there_is_no_hpa_and_it_is_tried_again() {
     assert_eq!(condition(&server, "Ready").0, "False");
     let told = server.events().join("\n");
     assert!(told.contains("target resource doesn't exist: apps/v1.Deployment shop/orders"), "{told}");
-    assert!(this.retry.is_some() && !this.is_polling);
+    assert!(this.backoff.until().is_some() && this.phase == Phase::Checking);
 }
 
 #[tokio::test]
@@ -92,7 +94,7 @@ async fn a_refused_hpa_is_told_in_the_words_of_the_api_server() {
     let told = server.events().join("\n");
     assert!(told.contains("failed to ensure HPA") && told.contains("is forbidden"), "{told}");
     assert!(!told.contains("Status {"), "{told}");
-    assert!(this.retry.is_some());
+    assert!(this.backoff.until().is_some());
 }
 
 #[tokio::test]

@@ -1,0 +1,47 @@
+//! Where a ScaledObject is in its life, and what its last reconcile saw.
+
+use std::collections::BTreeMap;
+
+use clock::Moment;
+use keda::api::ScaledObject;
+
+/// Where the object is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// It was never in order since this loop began, so it is not polled.
+    Checking,
+    /// It was in order at least once and is polled at its interval. `last`: the last poll's start; `None` polls at once.
+    Polling { last: Option<Moment> },
+    /// It is being deleted, and what is done once at its end has been done.
+    Ended,
+}
+
+/// What the last reconcile saw of the object, and whether a step failed.
+#[derive(Debug)]
+pub(super) struct Checked {
+    pub(super) facts: Facts,
+    pub(super) is_in_error: bool,
+}
+
+/// What a reconcile depends on in the object itself; the status is not part of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Facts {
+    uid: Option<String>,
+    generation: Option<i64>,
+    labels: Option<BTreeMap<String, String>>,
+    annotations: Option<BTreeMap<String, String>>,
+    is_terminating: bool,
+}
+
+impl Facts {
+    pub(super) fn of(object: &ScaledObject) -> Self {
+        let metadata = &object.metadata;
+        Self {
+            uid: metadata.uid.clone(),
+            generation: metadata.generation,
+            labels: metadata.labels.clone(),
+            annotations: metadata.annotations.clone(),
+            is_terminating: metadata.deletion_timestamp.is_some(),
+        }
+    }
+}

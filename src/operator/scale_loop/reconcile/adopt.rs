@@ -1,0 +1,26 @@
+//! Step 1: the object carries the operator's finalizer and the label that names it.
+
+use keda::api::ScaledObject;
+use keda::naming::SCALED_OBJECT_LABEL;
+use kube::Api;
+use kube::api::{Patch, PatchParams};
+use serde_json::json;
+
+use super::ReconcileError;
+use crate::caches::Key;
+use crate::context::Context;
+use crate::finalizers;
+
+/// The object with both; written only where one is missing.
+pub(super) async fn adopt(context: &Context, object: &ScaledObject) -> Result<ScaledObject, ReconcileError> {
+    let metadata = &object.metadata;
+    let Key { namespace, name } = Key::of(metadata);
+    let label = metadata.labels.as_ref().and_then(|labels| labels.get(SCALED_OBJECT_LABEL));
+    if label == Some(&name) && finalizers::is_held(metadata) {
+        return Ok(object.clone());
+    }
+    let mut patch = finalizers::added(metadata);
+    patch["metadata"]["labels"] = json!({ SCALED_OBJECT_LABEL: name });
+    let api: Api<ScaledObject> = Api::namespaced(context.client.clone(), &namespace);
+    api.patch(&name, &PatchParams::default(), &Patch::Merge(&patch)).await.map_err(ReconcileError::adopt)
+}

@@ -1,0 +1,105 @@
+//! Why a reconcile failed: one variant a step.
+
+use std::sync::Arc;
+
+use keda::event::Event;
+
+use crate::error::brief;
+use crate::sources::TriggersError;
+use crate::target::TargetError;
+
+/// The step that failed, with its cause. Shown as `<step>: <cause>`.
+#[derive(Debug, Clone)]
+pub(crate) enum ReconcileError {
+    /// Finalizer and label could not be written.
+    Adopt(Arc<kube::Error>),
+    /// The spec breaks a rule.
+    Spec(keda::Error),
+    /// The pause annotation is no count.
+    PauseAnnotation(keda::Error),
+    /// The target is missing, cannot be scaled or cannot be read.
+    Target(TargetError),
+    /// Triggers that cannot be built.
+    Triggers(TriggersError),
+    /// The triggers' metrics make no HPA.
+    Metrics(keda::Error),
+    /// The HPA under an earlier name could not be removed.
+    FormerAutoscaler { name: String, source: Arc<kube::Error> },
+    /// The HPA could not be written.
+    Autoscaler(Arc<kube::Error>),
+    /// The HPA of a paused object could not be removed.
+    Pause { name: String, source: Arc<kube::Error> },
+    /// The status could not be written.
+    Status(Arc<kube::Error>),
+}
+
+impl ReconcileError {
+    pub(super) fn adopt(source: kube::Error) -> Self {
+        Self::Adopt(Arc::new(source))
+    }
+
+    pub(super) fn former_autoscaler(name: String, source: kube::Error) -> Self {
+        Self::FormerAutoscaler { name, source: Arc::new(source) }
+    }
+
+    pub(super) fn autoscaler(source: kube::Error) -> Self {
+        Self::Autoscaler(Arc::new(source))
+    }
+
+    pub(super) fn pause(name: String, source: kube::Error) -> Self {
+        Self::Pause { name, source: Arc::new(source) }
+    }
+
+    pub(in crate::scale_loop) fn status(source: kube::Error) -> Self {
+        Self::Status(Arc::new(source))
+    }
+
+    /// The step in KEDA's words, where KEDA has such a step.
+    pub(super) fn step(&self) -> &'static str {
+        match self {
+            Self::Adopt(_) => "finalizer and label of ScaledObject cannot be written",
+            Self::Spec(keda::Error::NoTarget) | Self::Target(_) => {
+                "ScaledObject doesn't have correct scaleTargetRef specification"
+            }
+            Self::Spec(keda::Error::MinAboveMax { .. } | keda::Error::IdleNotBelowMin { .. }) => {
+                "ScaledObject doesn't have correct Idle/Min/Max Replica Counts specification"
+            }
+            Self::Spec(_) => "ScaledObject doesn't have correct triggers specification",
+            Self::PauseAnnotation(_) => "ScaledObject doesn't have correct pause annotations",
+            Self::Triggers(_) | Self::Metrics(_) | Self::FormerAutoscaler { .. } | Self::Autoscaler(_) => {
+                "failed to ensure HPA is correctly created for ScaledObject"
+            }
+            Self::Pause { .. } => "failed to pause ScaledObject",
+            Self::Status(_) => "status of ScaledObject cannot be written",
+        }
+    }
+
+    /// What went wrong in that step.
+    pub(super) fn cause(&self) -> String {
+        match self {
+            Self::Spec(error) | Self::PauseAnnotation(error) | Self::Metrics(error) => error.to_string(),
+            Self::Target(error) => error.to_string(),
+            Self::Triggers(error) => error.to_string(),
+            Self::FormerAutoscaler { name, source } | Self::Pause { name, source } => {
+                format!("HPA {name} cannot be deleted: {}", brief(source))
+            }
+            Self::Adopt(source) | Self::Autoscaler(source) | Self::Status(source) => brief(source),
+        }
+    }
+
+    /// The Event that tells of it.
+    pub(in crate::scale_loop) fn event(&self) -> Event {
+        match self {
+            Self::Adopt(_) | Self::Status(_) => Event::update_failed(self.to_string()),
+            _ => Event::check_failed(self.to_string()),
+        }
+    }
+}
+
+impl std::fmt::Display for ReconcileError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}", self.step(), self.cause())
+    }
+}
+
+impl std::error::Error for ReconcileError {}

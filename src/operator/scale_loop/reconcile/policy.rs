@@ -1,0 +1,49 @@
+//! What follows a failed reconcile.
+//!
+//! What can only heal by a change of the object, or of something whose changes the operator watches (`TriggerAuthentication`
+//! and its cluster-wide sibling), is not tried again before such a change. All else may heal unseen and is tried again:
+//! the API server comes back, a target, Secret, `ServiceAccount` or definition is created, a container gets a variable.
+
+use super::ReconcileError;
+use crate::sources::TriggerError;
+
+/// What follows a failed reconcile.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::scale_loop) enum Policy {
+    /// Nothing until something that is watched changes.
+    AwaitChange,
+    /// Another attempt after a pause; a change comes first.
+    BackOff,
+}
+
+/// The policy for an error, by the step that failed.
+pub(in crate::scale_loop) fn policy(error: &ReconcileError) -> Policy {
+    match error {
+        ReconcileError::Spec(_)
+        | ReconcileError::PauseAnnotation(_)
+        | ReconcileError::Metrics(keda::Error::MetricType { .. }) => Policy::AwaitChange,
+        ReconcileError::Triggers(errors) => errors.iter().map(trigger).max().unwrap_or(Policy::BackOff),
+        ReconcileError::Adopt(_)
+        | ReconcileError::Target(_)
+        // The names of metrics may come from the target's environment.
+        | ReconcileError::Metrics(_)
+        | ReconcileError::FormerAutoscaler { .. }
+        | ReconcileError::Autoscaler(_)
+        | ReconcileError::Pause { .. }
+        | ReconcileError::Status(_) => Policy::BackOff,
+    }
+}
+
+fn trigger(error: &TriggerError) -> Policy {
+    match error {
+        TriggerError::AuthenticationKind(_)
+        | TriggerError::NoAuthentication { .. }
+        | TriggerError::Authentication(_) => Policy::AwaitChange,
+        TriggerError::Scaler { error, is_self_contained, .. } => match **error {
+            scalers::Error::UnknownType(_) => Policy::AwaitChange,
+            scalers::Error::Metadata { .. } if *is_self_contained => Policy::AwaitChange,
+            _ => Policy::BackOff,
+        },
+        TriggerError::Target(_) | TriggerError::Container(_) | TriggerError::ServiceAccount { .. } => Policy::BackOff,
+    }
+}

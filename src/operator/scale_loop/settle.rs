@@ -1,0 +1,68 @@
+//! What a reconcile means for the loop: polling, another attempt, or waiting for a change; and who is told.
+
+use std::sync::Arc;
+
+use keda::api::ScaledObject;
+use keda::event::Event;
+
+use super::ScaleLoop;
+use super::phase::{Checked, Facts, Phase};
+use super::reconcile::{self, Policy, ReconcileError, Reconciled};
+
+impl ScaleLoop {
+    /// Reconciles the object, with the outcome written into its status.
+    pub(super) async fn reconcile(&mut self, object: &ScaledObject) {
+        let context = Arc::clone(&self.context);
+        let Ok(_permit) = context.reconciles.acquire().await else { return };
+        match reconcile::reconcile(&context, object).await {
+            Ok(reconciled) => self.settle(reconciled).await,
+            Err(error) => self.fail(object, &[error]).await,
+        }
+    }
+
+    async fn settle(&mut self, reconciled: Reconciled) {
+        let Reconciled { object, was_ready, is_paused, errors } = reconciled;
+        self.held = Some(Arc::new(object.clone()));
+        self.context.telemetry.paused(&self.key, is_paused);
+        if !errors.is_empty() {
+            return self.fail(&object, &errors).await;
+        }
+        self.backoff.reset();
+        self.checked = Some(Checked { facts: Facts::of(&object), is_in_error: false });
+        self.begin(&object, was_ready).await;
+    }
+
+    /// Applies the policy. Where two steps failed, one that is to be tried again decides.
+    async fn fail(&mut self, object: &ScaledObject, errors: &[ReconcileError]) {
+        self.checked = Some(Checked { facts: Facts::of(object), is_in_error: true });
+        let next = match errors.iter().map(reconcile::policy).max() {
+            Some(Policy::BackOff) => {
+                let pause = self.backoff.fail(self.context.clock.moment());
+                format!("in {} s, or after a change", pause.as_secs())
+            }
+            Some(Policy::AwaitChange) | None => {
+                self.backoff.reset();
+                "after a change".to_owned()
+            }
+        };
+        for error in errors {
+            tracing::info!(scaled_object = %self.key, error = %error, next_attempt = next, "reconcile failed");
+            self.context.telemetry.object_failed(&self.key);
+            self.publish(object, error.event()).await;
+        }
+    }
+
+    /// Starts polling, or lets a change take effect at once.
+    async fn begin(&mut self, object: &ScaledObject, was_ready: bool) {
+        let before = std::mem::replace(&mut self.phase, Phase::Polling { last: None });
+        if !matches!(before, Phase::Polling { .. }) {
+            self.publish(object, Event::watch_started()).await;
+            for kind in self.context.sources.of(&self.context, object).await.kinds() {
+                self.publish(object, Event::scaler_built(kind)).await;
+            }
+        }
+        if !was_ready {
+            self.publish(object, Event::ready()).await;
+        }
+    }
+}

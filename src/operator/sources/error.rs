@@ -1,0 +1,70 @@
+//! Why triggers cannot be built.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::authentication::{CLUSTER_KIND, KIND};
+use crate::error::brief;
+use crate::target::TargetError;
+
+/// Why one trigger cannot be built.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum TriggerError {
+    /// The target's pods, whose environment a trigger may name, cannot be read.
+    #[error(transparent)]
+    Target(TargetError),
+    /// The target's pods have no such container.
+    #[error("the target's pods have no container {0:?}; correct envSourceContainerName")]
+    Container(String),
+    /// `authenticationRef.kind` is neither kind.
+    #[error("authenticationRef.kind {0:?} is unknown; use {KIND} or {CLUSTER_KIND}")]
+    AuthenticationKind(String),
+    /// There is no such (Cluster)TriggerAuthentication.
+    #[error(
+        "{kind} {name:?} not found{}; create it, or correct authenticationRef",
+        namespace.as_ref().map(|namespace| format!(" in namespace {namespace}")).unwrap_or_default()
+    )]
+    NoAuthentication { kind: &'static str, name: String, namespace: Option<String> },
+    /// The (Cluster)TriggerAuthentication breaks a rule.
+    #[error(transparent)]
+    Authentication(keda::Error),
+    /// The workload's `ServiceAccount` cannot be read.
+    #[error("ServiceAccount {name} cannot be read: {}", brief(source))]
+    ServiceAccount { name: String, source: kube::Error },
+    /// The scaler refuses what the trigger and its references say.
+    #[error("{error}{}", parenthesised(problems))]
+    Scaler {
+        error: Box<scalers::Error>,
+        /// Why values that the trigger refers to are missing.
+        problems: Vec<String>,
+        /// Nothing but the trigger itself has a part in it.
+        is_self_contained: bool,
+    },
+}
+
+fn parenthesised(problems: &[String]) -> String {
+    if problems.is_empty() { String::new() } else { format!(" ({})", problems.join("; ")) }
+}
+
+/// The triggers of one object that cannot be built, with index and name or type.
+#[derive(Debug, Clone)]
+pub(crate) struct TriggersError(pub(super) Vec<(usize, String, Arc<TriggerError>)>);
+
+impl TriggersError {
+    /// One error a trigger.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &TriggerError> {
+        self.0.iter().map(|(_, _, error)| &**error)
+    }
+}
+
+impl fmt::Display for TriggersError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (position, (index, label, error)) in self.0.iter().enumerate() {
+            let separator = if position == 0 { "" } else { "; " };
+            write!(f, "{separator}trigger {index} ({label}): {error}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for TriggersError {}
