@@ -58,11 +58,13 @@ pub(crate) fn admit(
         }
         ("PersistentVolumeClaim", Operation::Create) => {
             volumes::choose_class(asked.cluster, object);
+            volumes::protect(object, "kubernetes.io/pvc-protection");
             object["status"] = json!({"phase": "Pending"});
         }
         ("PersistentVolume", Operation::Create) => {
             volumes::set_reclaim_policy(object);
-            object["status"] = json!({"phase": "Available"});
+            volumes::protect(object, "kubernetes.io/pv-protection");
+            object["status"] = json!({"phase": "Pending"});
         }
         ("Ingress", Operation::Create) => object["status"] = json!({"loadBalancer": {}}),
         ("HorizontalPodAutoscaler", Operation::Create) => object["status"] = json!({"desiredReplicas": 0}),

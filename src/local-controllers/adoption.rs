@@ -23,16 +23,20 @@ pub(crate) struct Claimant<'a> {
     pub(crate) id: &'a str,
     pub(crate) api_version: &'a str,
     pub(crate) kind: &'a str,
+    /// What keeps an object until its owner has counted it: it comes with the owner, and goes with it. An owner that
+    /// counts takes over pods that have ended, too.
+    pub(crate) finalizer: Option<&'a str>,
 }
 
 impl Claimant<'_> {
     /// The objects of kind `id` that are the owner's: after adopting those that `fits` and releasing those that do not.
-    /// Pods that have ended stay as they are.
+    /// Pods that have ended stay as they are, unless they are to be counted.
     pub(crate) async fn claim(&self, id: &str, fits: impl Fn(&Value) -> bool + Send) -> Result<Vec<Arc<Value>>> {
         let matches = |one: &Value| selects(self.owner.pointer("/spec/selector"), &labels(one)) && fits(one);
         let mut may_adopt = None;
         for one in self.world.list(id, Some(namespace(self.owner))) {
-            if deleting(&one) || deleting(self.owner) || (id == "pods" && pod_finished(&one)) {
+            let ended = id == "pods" && self.finalizer.is_none() && pod_finished(&one);
+            if deleting(&one) || deleting(self.owner) || ended {
                 continue;
             }
             if controlled_by(&one, uid(self.owner)) {
@@ -63,19 +67,24 @@ impl Claimant<'_> {
     async fn adopt(&self, id: &str, one: &Value) -> Result<()> {
         let mut owners = items(one, "/metadata/ownerReferences").to_vec();
         owners.push(owner_reference(self.owner, self.api_version, self.kind));
-        self.write(id, one, &owners).await
+        self.write(id, one, &owners, true).await
     }
 
     async fn release(&self, id: &str, one: &Value) -> Result<()> {
         let owners = items(one, "/metadata/ownerReferences").iter();
         let kept: Vec<Value> = owners.filter(|owner| text(owner, "/uid") != uid(self.owner)).cloned().collect();
-        self.write(id, one, &kept).await
+        self.write(id, one, &kept, false).await
     }
 
     /// On top of the version that was judged; an object that is gone is nobody's.
-    async fn write(&self, id: &str, one: &Value, owners: &[Value]) -> Result<()> {
+    async fn write(&self, id: &str, one: &Value, owners: &[Value], owned: bool) -> Result<()> {
         let version = text(one, "/metadata/resourceVersion");
-        let patch = json!({"metadata": {"uid": uid(one), "resourceVersion": version, "ownerReferences": owners}});
+        let mut patch = json!({"metadata": {"uid": uid(one), "resourceVersion": version, "ownerReferences": owners}});
+        if let Some(finalizer) = self.finalizer {
+            let others = items(one, "/metadata/finalizers").iter().filter(|held| *held != finalizer);
+            let all: Vec<Value> = others.cloned().chain(owned.then(|| finalizer.into())).collect();
+            patch["metadata"]["finalizers"] = all.into();
+        }
         match self.world.merge(id, &Key::of(one), "", &patch).await {
             Err(error) if !error.is_not_found() => Err(error),
             _ => Ok(()),

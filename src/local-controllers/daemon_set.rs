@@ -70,7 +70,14 @@ impl DaemonSetController {
     }
 
     async fn sync(&self, set: &Value) -> Result<Option<Duration>> {
-        let claimant = Claimant { world: &self.world, owner: set, id: SETS, api_version: "apps/v1", kind: "DaemonSet" };
+        let claimant = Claimant {
+            world: &self.world,
+            owner: set,
+            id: SETS,
+            api_version: "apps/v1",
+            kind: "DaemonSet",
+            finalizer: None,
+        };
         let history = history::sync(&claimant).await?;
         let hash = text(&history.newest, "/metadata/labels/controller.kubernetes.io~1hash").to_owned();
         let pods = claimant.claim("pods", |_| true).await?;

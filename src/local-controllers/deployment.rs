@@ -62,6 +62,7 @@ impl Controller for DeploymentController {
             id: DEPLOYMENTS,
             api_version: "apps/v1",
             kind: "Deployment",
+            finalizer: None,
         };
         claimant.claim(REPLICA_SETS, |_| true).await?;
         self.sync(&deployment).await

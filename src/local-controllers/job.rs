@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::adoption::{Claimant, owners};
 use crate::error::Result;
 use crate::event::Recorder;
 use crate::object::{
@@ -47,10 +48,7 @@ impl Controller for JobController {
         let Some(object) = change.object() else { return vec![] };
         match change.id.as_str() {
             JOBS => vec![(Key::of(object), Duration::ZERO)],
-            "pods" => controller_name(object, "Job")
-                .map(|owner| (Key::new(namespace(object), owner), Duration::ZERO))
-                .into_iter()
-                .collect(),
+            "pods" => owners(&self.world, JOBS, "Job", object).into_iter().map(|key| (key, Duration::ZERO)).collect(),
             _ => vec![],
         }
     }
@@ -69,6 +67,7 @@ impl Controller for JobController {
         if !manager.is_empty() && manager != MANAGER {
             return Ok(None);
         }
+        self.claim(&job).await?;
         if self.settle(&job).await? {
             // The write of the status makes the key due again.
             return Ok(None);
@@ -85,6 +84,19 @@ impl JobController {
     fn pods(&self, job: &Value) -> Vec<Arc<Value>> {
         let pods = self.world.list("pods", Some(namespace(job)));
         pods.into_iter().filter(|pod| controlled_by(pod, uid(job))).collect()
+    }
+
+    /// Takes over pods that the Job's selector selects and nobody controls, and lets go of its own that it does not select.
+    async fn claim(&self, job: &Value) -> Result<()> {
+        let claimant = Claimant {
+            world: &self.world,
+            owner: job,
+            id: JOBS,
+            api_version: "batch/v1",
+            kind: "Job",
+            finalizer: Some(pod::TRACKING),
+        };
+        claimant.claim("pods", |_| true).await.map(drop)
     }
 
     /// Lets go of pods whose Job is gone, is being deleted or is over: nobody will count them.

@@ -3,6 +3,7 @@
 mod container;
 mod environment;
 mod expansion;
+mod file_system;
 mod hook;
 mod image;
 mod kubeconfig;

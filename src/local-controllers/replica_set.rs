@@ -50,8 +50,14 @@ impl Controller for ReplicaSetController {
         if !self.world.synced("pods") {
             return Ok(Some(Duration::from_millis(100)));
         }
-        let claimant =
-            Claimant { world: &self.world, owner: &set, id: REPLICA_SETS, api_version: "apps/v1", kind: "ReplicaSet" };
+        let claimant = Claimant {
+            world: &self.world,
+            owner: &set,
+            id: REPLICA_SETS,
+            api_version: "apps/v1",
+            kind: "ReplicaSet",
+            finalizer: None,
+        };
         claimant.claim("pods", |_| true).await?;
         let pods = self.pods(&set);
         let failure = if deleting(&set) { None } else { self.manage(&set, &pods).await.err() };

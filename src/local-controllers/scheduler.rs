@@ -119,7 +119,13 @@ impl Scheduler {
         if let Some(Some(profile)) = profile {
             self.claim(pod, &profile).await?;
             if let Some(message) = refusal::reason(pod, |claim| self.volume_of(namespace(pod), claim)) {
-                return self.refuse(pod, "Unschedulable", &message, Some(&self.fargate)).await.map(|()| None);
+                self.memory().refused.insert(uid(pod).to_owned());
+                let said = condition(pod, "PodScheduled").is_some_and(|old| text(old, "/message") == message);
+                if !said {
+                    self.refuse(pod, "Unschedulable", &message, Some(&self.fargate)).await?;
+                }
+                // A claim that was made together with the pod is bound a moment later.
+                return Ok(Some(self.world.clock.to_system(REJUDGED_EVERY)));
             }
             self.memory().matched.insert(uid(pod).to_owned(), now);
             return Ok(Some(START_DELAY));
@@ -156,8 +162,10 @@ impl Scheduler {
         if text(&claim, "/status/phase") != "Bound" {
             return Claim::Unbound;
         }
-        let volume = self.world.get("persistentvolumes", "", text(&claim, "/spec/volumeName"));
-        Claim::Bound(volume.map(|volume| text(&volume, "/spec/csi/driver").to_owned()).unwrap_or_default())
+        let volume = text(&claim, "/spec/volumeName").to_owned();
+        let driver = self.world.get("persistentvolumes", "", &volume);
+        let driver = driver.map(|volume| text(&volume, "/spec/csi/driver").to_owned()).unwrap_or_default();
+        Claim::Bound { volume, driver }
     }
 
     async fn match_nothing(&self, pod: &Value) -> Result<()> {

@@ -61,7 +61,14 @@ impl StatefulSetController {
     }
 
     fn claimant<'a>(&'a self, set: &'a Value) -> Claimant<'a> {
-        Claimant { world: &self.world, owner: set, id: SETS, api_version: "apps/v1", kind: "StatefulSet" }
+        Claimant {
+            world: &self.world,
+            owner: set,
+            id: SETS,
+            api_version: "apps/v1",
+            kind: "StatefulSet",
+            finalizer: None,
+        }
     }
 
     async fn sync(&self, set: &Value) -> Result<Option<Duration>> {

@@ -2,6 +2,7 @@
 
 mod metrics_server;
 mod pods;
+mod volumes;
 mod workloads;
 
 use std::collections::BTreeMap;

@@ -32,3 +32,14 @@ pub(super) fn set_reclaim_policy(volume: &mut Value) {
         *policy = "Retain".into();
     }
 }
+
+/// What is in use is not deleted: the controllers take the finalizer off (StorageObjectInUseProtection).
+pub(super) fn protect(object: &mut Value, finalizer: &str) {
+    let held = &mut object["metadata"]["finalizers"];
+    if held.as_array().is_none() {
+        *held = Value::Array(Vec::new());
+    }
+    if let Some(held) = held.as_array_mut().filter(|held| held.iter().all(|one| one != finalizer)) {
+        held.push(finalizer.into());
+    }
+}

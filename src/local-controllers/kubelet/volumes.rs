@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::environment::{Source, Sources, data_of, field, resource};
+use super::file_system;
 use super::mounts::volume_dir;
 use super::pod::Pod;
 use crate::error::{Error, Result};
@@ -21,6 +22,11 @@ pub(super) async fn make(pod: &Pod) -> Result<()> {
     let object = pod.object_on_its_node();
     for volume in items(&object, "/spec/volumes") {
         let folder = volume_dir(&pod.dir, text(volume, "/name"));
+        let claim = text(volume, "/persistentVolumeClaim/claimName");
+        if !claim.is_empty() {
+            file_system::attach(pod, &object, claim, &folder)?;
+            continue;
+        }
         std::fs::create_dir_all(&folder).map_err(Error::file(&folder))?;
         for (path, content) in contents(pod, &object, volume).await? {
             write(&folder.join(path), &content)?;
@@ -105,7 +111,7 @@ async fn contents(pod: &Pod, object: &Value, volume: &Value) -> Result<Files> {
         return Ok(Files::new());
     }
     Err(Error::Invalid(format!(
-        "volume \"{}\" has a type that Fargate does not offer; use emptyDir, configMap, secret, downwardAPI or projected",
+        "volume \"{}\" has a type that Fargate does not offer; use emptyDir, configMap, secret, downwardAPI, projected or a claim",
         text(volume, "/name")
     )))
 }

@@ -1,7 +1,7 @@
 //! What Fargate does not run, said as its scheduler says it.
 //!
-//! The words are those that users report (kubernetes-sigs/aws-efs-csi-driver#589, freegroup/kube-s3#14,
-//! frappe/frappe_docker#1182); what is refused is in https://docs.aws.amazon.com/eks/latest/userguide/fargate.html.
+//! The words are those that users report (kubernetes-sigs/aws-efs-csi-driver#589, kubernetes-sigs/aws-ebs-csi-driver#810,
+//! freegroup/kube-s3#14, frappe/frappe_docker#1182); what is refused is in https://docs.aws.amazon.com/eks/latest/userguide/fargate.html.
 //! For resources no report was found; those words are ours.
 
 use serde_json::Value;
@@ -24,8 +24,8 @@ const RESOURCES: [&str; 3] = ["cpu", "memory", "ephemeral-storage"];
 pub(super) enum Claim {
     /// It is not there or waits for a volume.
     Unbound,
-    /// The CSI driver of its volume; empty for volumes without one.
-    Bound(String),
+    /// Its volume, and the volume's CSI driver; empty for volumes without one.
+    Bound { volume: String, driver: String },
 }
 
 /// Why Fargate does not run this pod; none if it does. `claim` finds what a claim stands for.
@@ -68,8 +68,11 @@ fn volumes(pod: &Value, claim: impl Fn(&str) -> Claim) -> Option<String> {
         if !claimed.is_empty() {
             return match claim(claimed) {
                 Claim::Unbound => Some(format!("{name} not supported because: PVC {claimed} not bound")),
-                Claim::Bound(driver) if driver == EFS => None,
-                Claim::Bound(_) => Some(format!("{name} is of an unsupported volume Type")),
+                Claim::Bound { driver, .. } if driver == EFS => None,
+                Claim::Bound { volume, driver } => {
+                    let with = if driver.is_empty() { String::new() } else { format!(" with CSI Driver: {driver}") };
+                    Some(format!("{name} not supported because: PVC {claimed} bound to invalid PV {volume}{with}"))
+                }
             };
         }
         // Without any kind it is an emptyDir.
@@ -105,8 +108,9 @@ mod tests {
 
     fn said(spec: &Value) -> Option<String> {
         reason(&json!({"spec": spec}), |name| match name {
-            "efs" => Claim::Bound(EFS.to_owned()),
-            "disk" => Claim::Bound("ebs.csi.aws.com".to_owned()),
+            "efs" => Claim::Bound { volume: "pv-1".to_owned(), driver: EFS.to_owned() },
+            "disk" => Claim::Bound { volume: "pv-2".to_owned(), driver: "ebs.csi.aws.com".to_owned() },
+            "path" => Claim::Bound { volume: "pv-3".to_owned(), driver: String::new() },
             _ => Claim::Unbound,
         })
     }
@@ -134,7 +138,12 @@ mod tests {
             ),
             (
                 volume(json!({"name": "data", "persistentVolumeClaim": {"claimName": "disk"}})),
-                "volumes not supported: data is of an unsupported volume Type",
+                "volumes not supported: data not supported because: PVC disk bound to invalid PV pv-2 with CSI Driver: \
+                 ebs.csi.aws.com",
+            ),
+            (
+                volume(json!({"name": "data", "persistentVolumeClaim": {"claimName": "path"}})),
+                "volumes not supported: data not supported because: PVC path bound to invalid PV pv-3",
             ),
             (
                 container(json!({"resources": {"limits": {"nvidia.com/gpu": "1"}}})),

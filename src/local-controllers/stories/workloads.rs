@@ -181,3 +181,34 @@ fn a_claim_that_nothing_provides_for_says_why_it_waits() {
         until_listed(&plane, "/api/v1/namespaces/default/events", |events| events.iter().any(about)).await;
     });
 }
+
+#[test]
+fn a_job_takes_over_the_pods_that_its_selector_selects_and_counts_them() {
+    story(|plane| async move {
+        let labels = json!({"batch": "mine"});
+        let spec = |script: &str| {
+            let mut spec = pod_spec(script);
+            spec["restartPolicy"] = "Never".into();
+            spec
+        };
+        let orphan = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "early", "labels": labels}, "spec": spec("exit 0")});
+        plane.create(PODS, orphan).await;
+        plane.until(&format!("{PODS}/early"), |pod| (text(&pod?, "/status/phase") == "Succeeded").then_some(())).await;
+        let job = json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "mine"}, "spec": {
+            "manualSelector": true, "selector": {"matchLabels": labels}, "completions": 2, "parallelism": 1,
+            "template": {"metadata": {"labels": labels}, "spec": spec("exit 0")}}});
+        plane.create("/apis/batch/v1/namespaces/default/jobs", job).await;
+        plane
+            .until("/apis/batch/v1/namespaces/default/jobs/mine", |job| {
+                (job?["status"]["succeeded"] == 2).then_some(())
+            })
+            .await;
+        let pods = list(&plane, PODS).await;
+        assert_eq!(pods.len(), 2, "one pod was there, and one was to be made");
+        let early = pods.iter().find(|pod| name(pod) == "early").unwrap();
+        assert_eq!(text(early, "/metadata/ownerReferences/0/kind"), "Job");
+        // Counted, and let go.
+        assert!(items(early, "/metadata/finalizers").is_empty());
+        plane.end().await;
+    });
+}
