@@ -1,5 +1,6 @@
 //! Probes: startup first, then liveness and readiness side by side, with periods and thresholds in system time.
 
+mod grpc;
 mod http;
 
 use std::sync::Arc;
@@ -155,12 +156,16 @@ pub(super) async fn check(pod: &Pod, container: &Value, inside: &Inside, spec: &
         let connected = TcpStream::connect((host, port)).await;
         return connected.map(drop).map_err(|error| format!("dial tcp {host}:{port}: {error}"));
     }
+    if let Some(call) = spec.get("grpc") {
+        let port = port(container, call).ok_or_else(|| "the probe's port is not a port".to_owned())?;
+        return grpc::check(&pod.address, port, text(call, "/service")).await;
+    }
     if let Some(exec) = spec.get("exec") {
         let words: Vec<String> =
             items(exec, "/command").iter().filter_map(|one| one.as_str().map(str::to_owned)).collect();
         return inside.command.exec(inside.pid, &words).await;
     }
-    Err("the probe's type is not supported; use httpGet, tcpSocket or exec".to_owned())
+    Err("the probe's type is not supported; use httpGet, tcpSocket, grpc or exec".to_owned())
 }
 
 /// A number, or a container port by its name.

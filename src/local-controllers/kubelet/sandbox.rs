@@ -95,7 +95,8 @@ impl Sandbox {
                 source: volume_dir(&pod.dir, name),
                 sub_path: sub_path(one, variables),
                 target: absolute(text(one, "/mountPath")),
-                read_only: flag(one, "/readOnly") || volume.is_some_and(is_read),
+                read_only: flag(one, "/readOnly")
+                    || volume.is_some_and(|volume| is_read(volume) || flag(volume, "/persistentVolumeClaim/readOnly")),
             }
         });
         let path = text(container, "/terminationMessagePath");
