@@ -11,6 +11,7 @@
 )]
 
 mod bad_input;
+mod docs;
 mod image;
 mod interrupts;
 mod kill;
