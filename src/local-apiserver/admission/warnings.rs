@@ -77,8 +77,10 @@ fn walk<'a>(resource: &Resource, value: &'a Value, names: &mut Vec<&'a str>, pat
                 let read_here = resource.kind == "DaemonSet" && OF_DAEMON_SETS.contains(&name.as_str());
                 match found.filter(|_| !read_here).and_then(|field| FIELDS.get(&(field.owner, name.as_str()))) {
                     Some(Use::Unread(usual)) => {
-                        let is_usual =
-                            inner.as_str().map_or_else(|| inner.to_string() == *usual, |text| text == *usual);
+                        let is_usual = inner.as_str().map_or_else(
+                            || usual.parse::<Value>().is_ok_and(|usual| usual == *inner),
+                            |text| text == *usual,
+                        );
                         if !says_nothing(inner) && !is_usual {
                             warnings.push(format!("{at}: nothing in the local cluster acts on this field"));
                         }
