@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use crate::connection::{Cluster, Session};
 use crate::error::Error;
+use crate::redact::redact;
 use crate::{LABEL_MANAGED_BY, LABEL_STACK, MANAGER, Result};
 
 /// System time from a created pod to its verdict; an image may have to be pulled.
@@ -96,21 +97,27 @@ pub enum Verdict {
     Bad(String),
 }
 
-/// Runs the probe as a pod and removes it again.
-pub async fn probe(cluster: &Cluster, probe: &Probe<'_>) -> Result<Verdict> {
+/// Runs the probe as a pod and removes it again. `say` is given why the pod does not run yet, at each look.
+pub async fn probe(cluster: &Cluster, probe: &Probe<'_>, say: &(dyn Fn(&str) + Sync)) -> Result<Verdict> {
     let session = cluster.session().await?;
     let pods: Api<Pod> = Api::namespaced(session.client.clone(), PROBE_NAMESPACE);
     let name = format!("sluice-preflight-{}", probe.run);
     let told = |error: kube::Error| Error::from_kube(&session.server, "run the preflight pod", &error);
     let pod = serde_json::from_value(pod(&name, probe)).map_err(|error| Error::Locate(error.to_string()))?;
     pods.create(&PostParams::default(), &pod).await.map_err(told)?;
-    let verdict = verdict(cluster, &session, &pods, &name, probe.image).await;
+    let verdict = verdict(cluster, &session, &pods, &name, (probe.image, say)).await;
     let removal = DeleteParams { grace_period_seconds: Some(0), ..DeleteParams::default() };
     pods.delete(&name, &removal).await.map_err(told)?;
     verdict
 }
 
-async fn verdict(cluster: &Cluster, session: &Session, pods: &Api<Pod>, name: &str, image: &str) -> Result<Verdict> {
+async fn verdict(
+    cluster: &Cluster,
+    session: &Session,
+    pods: &Api<Pod>,
+    name: &str,
+    (image, say): (&str, &(dyn Fn(&str) + Sync)),
+) -> Result<Verdict> {
     let told = |error: kube::Error| Error::from_kube(&session.server, "watch the preflight pod", &error);
     let begun = cluster.clock().moment();
     loop {
@@ -119,7 +126,7 @@ async fn verdict(cluster: &Cluster, session: &Session, pods: &Api<Pod>, name: &s
             State::Ended(ContainerStateTerminated { exit_code: 0, .. }) => return Ok(Verdict::Good),
             State::Ended(ended) => {
                 let log = pods.logs(name, &LogParams { tail_lines: Some(3), ..LogParams::default() }).await;
-                let log = log.unwrap_or_default().trim().to_owned();
+                let log = redact(log.unwrap_or_default().trim());
                 let text = if log.is_empty() { format!("it ended with code {}", ended.exit_code) } else { log };
                 return Ok(Verdict::Bad(text));
             }
@@ -128,7 +135,10 @@ async fn verdict(cluster: &Cluster, session: &Session, pods: &Api<Pod>, name: &s
                 let text = format!("the preflight pod did not run within {} s: {last}", PROBE_LIMIT.as_secs());
                 return Ok(Verdict::Bad(text));
             }
-            State::Waiting(_) => cluster.clock().sleep(PROBE_PAUSE).await,
+            State::Waiting(why) => {
+                say(&why);
+                cluster.clock().sleep(PROBE_PAUSE).await;
+            }
         }
     }
 }

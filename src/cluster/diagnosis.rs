@@ -9,44 +9,64 @@ use serde_json::Value;
 use crate::address::{Name, text};
 use crate::connection::Session;
 use crate::readiness;
-use crate::redact::redact;
+use crate::redact::redact_lines;
 
 /// Lines of a log that are shown.
 const LOG_LINES: usize = 5;
+/// Letters of a line that are shown.
+const LINE_LETTERS: usize = 400;
 /// Pods whose events and logs are shown; the others ail from the same.
 const PODS: usize = 2;
 
 /// What was found out.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Diagnosis {
+pub struct Diagnosis {
     /// What was seen, one line each. Credentials are taken out.
-    pub(crate) evidence: Vec<String>,
+    pub evidence: Vec<String>,
     /// The command that shows more.
-    pub(crate) next: Option<String>,
+    pub next: Option<String>,
+    /// Whether a pod ails: it is not ready, or one of its containers was restarted.
+    pub is_ailing: bool,
+}
+
+/// Whose logs are looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Logs {
+    /// Those of pods that ail.
+    Ailing,
+    /// Where no pod ails, the log of one that does not.
+    Any,
 }
 
 /// Looks at the object and what belongs to it.
-pub(crate) async fn of(session: &Session, name: &Name) -> Diagnosis {
+pub(crate) async fn of(session: &Session, name: &Name, logs: Logs) -> Diagnosis {
     let live = match live(session, name).await {
         Ok(Some(live)) => live,
         Ok(None) => return Diagnosis::default(),
-        Err(why) => return Diagnosis { evidence: vec![format!("nothing more can be seen: {why}")], next: None },
+        Err(why) => return nothing(format!("nothing more can be seen: {why}")),
     };
     let namespace = pods_namespace(name, &live);
     let pods = match pods(session, name, &live).await {
         Ok(pods) => pods,
-        Err(why) => return Diagnosis { evidence: vec![format!("its pods cannot be listed: {why}")], next: None },
+        Err(why) => return nothing(format!("its pods cannot be listed: {why}")),
     };
-    let ailing: Vec<&Pod> = pods.iter().filter(|pod| !is_ready(pod)).collect();
-    let mut evidence: Vec<String> = ailing.iter().filter_map(|pod| readiness::waiting_reason(pod)).collect();
+    let ailing: Vec<&Pod> = pods.iter().filter(|pod| !is_ready(pod) || has_restarted(pod)).collect();
+    let mut evidence: Vec<String> = ailing.iter().filter_map(|pod| readiness::trouble(pod)).collect();
     evidence.sort();
     evidence.dedup();
     evidence.extend(warning(session, name, &namespace, &pods).await);
-    for pod in ailing.iter().take(PODS) {
+    let is_ailing = !ailing.is_empty();
+    let shown = if is_ailing || logs == Logs::Ailing { ailing } else { pods.iter().collect() };
+    let limit = if is_ailing { PODS } else { 1 };
+    for pod in shown.iter().take(limit) {
         evidence.extend(log(session, &namespace, pod).await);
     }
-    let next = Some(next(name, &namespace, ailing.first().copied()));
-    Diagnosis { evidence: evidence.iter().map(|line| redact(line)).collect(), next }
+    let next = Some(next(name, &namespace, shown.first().copied().filter(|_| is_ailing)));
+    Diagnosis { evidence: redact_lines(&evidence), next, is_ailing }
+}
+
+fn nothing(why: String) -> Diagnosis {
+    Diagnosis { evidence: redact_lines(&[why]), ..Diagnosis::default() }
 }
 
 async fn live(session: &Session, name: &Name) -> Result<Option<Value>, String> {
@@ -109,6 +129,10 @@ fn is_ready(pod: &Pod) -> bool {
     conditions.into_iter().any(|condition| condition.type_ == "Ready" && condition.status == "True")
 }
 
+fn has_restarted(pod: &Pod) -> bool {
+    readiness::statuses(pod).any(|status| status.restart_count > 0)
+}
+
 /// The last Warning about the object, what it made, or its pods.
 async fn warning(session: &Session, name: &Name, namespace: &str, pods: &[Pod]) -> Option<String> {
     let events: Api<Event> = Api::namespaced(session.client.clone(), namespace);
@@ -147,11 +171,11 @@ async fn warning(session: &Session, name: &Name, namespace: &str, pods: &[Pod]) 
 /// The end of the log of the container that fails. After a restart the one before it knows why.
 async fn log(session: &Session, namespace: &str, pod: &Pod) -> Vec<String> {
     let Some(name) = pod.metadata.name.as_deref() else { return Vec::new() };
-    let statuses = pod
-        .status
-        .iter()
-        .flat_map(|status| status.init_container_statuses.iter().chain(&status.container_statuses).flatten());
-    let Some(failing) = statuses.into_iter().find(|status| !status.ready && has_run(status)) else { return Vec::new() };
+    let statuses = || readiness::statuses(pod).filter(|status| has_run(status));
+    let failing = statuses().find(|status| !status.ready && !is_done(status));
+    let failing = failing.or_else(|| statuses().find(|status| status.restart_count > 0));
+    // The last container is the program's own; init containers come first.
+    let Some(failing) = failing.or_else(|| statuses().last()) else { return Vec::new() };
     let api: Api<Pod> = Api::namespaced(session.client.clone(), namespace);
     let tail = i64::try_from(LOG_LINES).ok();
     let params = |previous| LogParams {
@@ -172,11 +196,17 @@ async fn log(session: &Session, namespace: &str, pod: &Pod) -> Vec<String> {
         let last = &log[log.len().saturating_sub(LOG_LINES)..];
         if !last.is_empty() {
             lines.push(format!("log of {name} (container {}{when}):", failing.name));
-            lines.extend(last.iter().map(|line| format!("  {line}")));
+            lines.extend(last.iter().map(|line| format!("  {}", line.chars().take(LINE_LETTERS).collect::<String>())));
             break;
         }
     }
     lines
+}
+
+/// An init container that has done its work.
+fn is_done(status: &ContainerStatus) -> bool {
+    let ended = status.state.as_ref().and_then(|state| state.terminated.as_ref());
+    ended.is_some_and(|ended| ended.exit_code == 0)
 }
 
 fn has_run(status: &ContainerStatus) -> bool {

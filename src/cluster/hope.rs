@@ -11,7 +11,8 @@ use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
 use serde_json::Value;
 
 use crate::address::text;
-use crate::readiness::find_condition;
+use crate::readiness::{find_condition, statuses};
+use crate::redact::redact;
 
 /// How long an image may be missing: a push from elsewhere may be under way.
 const IMAGE: Duration = Duration::from_mins(2);
@@ -55,7 +56,7 @@ impl Hope {
         self.since.retain(|sort, _| found.iter().any(|trouble| trouble.sort == *sort));
         found.into_iter().find_map(|trouble| {
             let since = *self.since.entry(trouble.sort).or_insert_with(|| clock.moment());
-            (clock.elapsed(since) >= trouble.bound).then_some(trouble.text)
+            (clock.elapsed(since) >= trouble.bound).then(|| redact(&trouble.text))
         })
     }
 
@@ -84,11 +85,6 @@ impl Hope {
 
 fn name(pod: &Pod) -> &str {
     pod.metadata.name.as_deref().unwrap_or("a pod")
-}
-
-fn statuses(pod: &Pod) -> impl Iterator<Item = &ContainerStatus> {
-    let status = pod.status.iter();
-    status.flat_map(|status| status.init_container_statuses.iter().chain(&status.container_statuses).flatten())
 }
 
 fn waiting(status: &ContainerStatus) -> Option<(&str, &str)> {
@@ -130,6 +126,11 @@ fn unplaced(pod: &Pod) -> Option<Trouble> {
     let message = condition.message.as_deref().or(condition.reason.as_deref()).unwrap_or("not scheduled");
     // Fargate says this of what it never runs (https://docs.aws.amazon.com/eks/latest/userguide/fargate-pod-configuration.html);
     // and a pod is given to a profile only when it is made.
+    // Fargate looks for capacity again by itself ("Pod provisioning timed out (will retry)", "Capacity is unavailable").
+    let lower = message.to_ascii_lowercase();
+    if ["will retry", "capacity is unavailable", "try again later"].iter().any(|passing| lower.contains(passing)) {
+        return None;
+    }
     let is_final =
         message.contains("not supported on Fargate") || message.contains("no active Fargate profile matches");
     let bound = if is_final { Duration::ZERO } else { PLACE };
@@ -201,6 +202,7 @@ mod tests {
         };
         assert_eq!(minutes(&none, &unfit("Pod not supported on Fargate: volumes not supported: x")), Some(0));
         assert_eq!(minutes(&none, &unfit("0/2 nodes are available: 2 Insufficient cpu.")), Some(5));
+        assert_eq!(minutes(&none, &unfit("Pod provisioning timed out (will retry) for pod: myproject/myapp-1")), None);
         let stalled = json!({ "status": { "conditions": [{ "type": "Progressing", "status": "False",
             "reason": "ProgressDeadlineExceeded", "message": "ReplicaSet \"x\" has timed out progressing." }] } });
         assert_eq!(minutes(&stalled, &pod(&json!({}))), Some(0));

@@ -1,7 +1,7 @@
 //! A Kubernetes cluster seen as its client: connect, apply, wait, read, remove.
 //!
 //! Entry points: [`Cluster`] (a connection that is made when first used), [`Object`] (any manifest as a resource of the
-//! engine), [`read`] (what verification and views look at), [`wait`], [`audit`], [`preflight`], [`kubeconfig`].
+//! engine), [`Rollout`] (a wait for pods of somebody else's making), [`read`] (what verification and views look at), [`wait`], [`audit`], [`preflight`], [`kubeconfig`].
 //!
 //! Invariants: an unreachable cluster is an error, never an absent object; a cluster that does not exist holds nothing
 //! and is not connected to; objects of another stack are not touched; bearer tokens appear in no log, error or file.
@@ -24,15 +24,18 @@ mod readiness;
 mod record;
 mod redact;
 mod renewal;
+mod rollout;
 mod shape;
 pub mod wait;
 
 pub use connection::{Cluster, Connection, Endpoint, Locate, Secret, Token, TokenSource};
+pub use diagnosis::Diagnosis;
 pub use error::Error;
 pub use kinds::OperatorHomes;
 pub use object::{Manifest, Object};
 pub use record::rebuild;
-pub use redact::redact;
+pub use redact::{redact, redact_lines};
+pub use rollout::Rollout;
 
 /// Result of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -84,7 +84,7 @@ impl Object {
             return failure;
         }
         let Ok(session) = self.cluster.session().await else { return failure };
-        let seen = diagnosis::of(&session, &self.name).await;
+        let seen = diagnosis::of(&session, &self.name, diagnosis::Logs::Ailing).await;
         let failure = failure.seen(seen.evidence);
         match seen.next {
             Some(next) => failure.next(next),

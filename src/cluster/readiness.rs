@@ -1,11 +1,12 @@
 //! When an object can be used, told from the object itself; and why a Deployment's pods are not up yet.
 
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
 use kube::api::{Api, ListParams};
 use serde_json::Value;
 
 use crate::address::text;
 use crate::connection::Session;
+use crate::redact::redact;
 
 /// Whether an object is ready.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -90,8 +91,35 @@ pub(crate) async fn pods_of(session: &Session, deployment: &Value) -> kube::Resu
     Ok(list.items)
 }
 
-/// Why the pod does not run, if it does not.
+/// The states of all containers, those that come first before the others.
+pub(crate) fn statuses(pod: &Pod) -> impl Iterator<Item = &ContainerStatus> {
+    let status = pod.status.iter();
+    status.flat_map(|status| status.init_container_statuses.iter().chain(&status.container_statuses).flatten())
+}
+
+/// Why the pod does not run, or how it ended before. Credentials are taken out.
+pub(crate) fn trouble(pod: &Pod) -> Option<String> {
+    waiting_reason(pod).or_else(|| {
+        let name = pod.metadata.name.as_deref().unwrap_or("a pod");
+        statuses(pod).find_map(|status| {
+            let state = status.state.as_ref().and_then(|state| state.terminated.as_ref());
+            let last = || status.last_state.as_ref().and_then(|state| state.terminated.as_ref());
+            let ended = state.filter(|ended| ended.exit_code != 0).or_else(last)?;
+            let reason = ended.reason.as_ref().map_or_else(String::new, |reason| format!(" ({reason})"));
+            let (code, restarts) = (ended.exit_code, status.restart_count);
+            let text =
+                format!("{name}: container {} ended with exit code {code}{reason}, {restarts} restarts", status.name);
+            Some(redact(&text))
+        })
+    })
+}
+
+/// Why the pod does not run, if it does not. Credentials are taken out.
 pub(crate) fn waiting_reason(pod: &Pod) -> Option<String> {
+    waiting_words(pod).map(|words| redact(&words))
+}
+
+fn waiting_words(pod: &Pod) -> Option<String> {
     let name = pod.metadata.name.as_deref().unwrap_or("a pod");
     let status = pod.status.as_ref()?;
     let unscheduled = status.conditions.iter().flatten().find(|c| c.type_ == "PodScheduled" && c.status == "False");
@@ -99,7 +127,7 @@ pub(crate) fn waiting_reason(pod: &Pod) -> Option<String> {
         let message = condition.message.as_deref().or(condition.reason.as_deref()).unwrap_or("not scheduled");
         return Some(format!("{name}: {message}"));
     }
-    for container in status.init_container_statuses.iter().chain(&status.container_statuses).flatten() {
+    for container in statuses(pod) {
         let Some(waiting) = container.state.as_ref().and_then(|state| state.waiting.as_ref()) else { continue };
         let reason = waiting.reason.as_deref().unwrap_or("waiting");
         let message = waiting.message.as_ref().map_or_else(String::new, |message| format!(": {message}"));

@@ -10,7 +10,12 @@ const HIDDEN: &str = "(hidden)";
 /// `text` without what looks like a credential: AWS keys and session tokens, bearer and web identity tokens, signatures,
 /// values of fields called password, secret or token, private keys.
 pub fn redact(text: &str) -> String {
-    let text = NAMED.replace_all(text, |found: &Captures<'_>| format!("{}{HIDDEN}", &found[1]));
+    let named = |found: &Captures<'_>| {
+        // Names of errors, which words follow: `InvalidIdentityToken: Couldn't retrieve …`.
+        let is_error = ["Invalid", "Expired", "Unrecognized", "Missing"].iter().any(|word| found[1].starts_with(word));
+        if is_error { found[0].to_owned() } else { format!("{}{HIDDEN}", &found[1]) }
+    };
+    let text = NAMED.replace_all(text, named);
     let text = BEARER.replace_all(&text, |found: &Captures<'_>| format!("{}{HIDDEN}", &found[1]));
     let text = SHAPED.replace_all(&text, HIDDEN);
     // Forty characters are an AWS secret key's length; in hexadecimal they are a commit or a checksum.
@@ -21,6 +26,19 @@ pub fn redact(text: &str) -> String {
         if is_mixed && word.len() == 40 { HIDDEN.to_owned() } else { word.to_owned() }
     };
     WORDS.replace_all(&text, secret).into_owned()
+}
+
+/// The same for lines that belong together: a key that spans several of them goes from all.
+pub fn redact_lines(lines: &[String]) -> Vec<String> {
+    let mut is_key = false;
+    let line = |line: &String| {
+        let begins = line.contains("-----BEGIN ") && line.contains("PRIVATE KEY");
+        let ends = line.contains("-----END ") && line.contains("PRIVATE KEY");
+        let hidden = (is_key && !begins) || ends || BODY.is_match(line);
+        is_key = (is_key || begins) && !ends;
+        if hidden && !begins { format!("  {HIDDEN}") } else { redact(line) }
+    };
+    lines.iter().map(line).collect()
 }
 
 fn compiled(pattern: &str) -> Regex {
@@ -49,6 +67,8 @@ static SHAPED: LazyLock<Regex> = LazyLock::new(|| {
         | -----BEGIN\ [A-Z\ ]*PRIVATE\ KEY-----[^-]*(?:-----END\ [A-Z\ ]*PRIVATE\ KEY-----)?",
     )
 });
+/// A line of a key or certificate in PEM, which may be all that the end of a log holds of it.
+static BODY: LazyLock<Regex> = LazyLock::new(|| compiled(r"^\s*[A-Za-z0-9+/]{60,76}={0,2}\s*$"));
 /// Runs of the characters that AWS secret keys are made of.
 static WORDS: LazyLock<Regex> = LazyLock::new(|| compiled(r"[A-Za-z0-9/+=]{40,}"));
 
@@ -78,6 +98,18 @@ mod tests {
     }
 
     #[test]
+    fn a_key_over_several_lines_goes_from_all_of_them() {
+        let body = "MIIEowIBAAKCAQEAx7Zk3m9Q0c5mJf3sYw1nUe8tVd2LqPz4RbHgXoKiWyTn6vA0";
+        let whole = ["  -----BEGIN PRIVATE KEY-----", "  aGVsbG8", "  -----END PRIVATE KEY-----", "  after"];
+        let lines = redact_lines(&whole.map(str::to_owned));
+        assert!(!lines.concat().contains("aGVsbG8") && lines[3] == "  after", "{lines:?}");
+        let end = [format!("  {body}"), "  aGVsbG8=".to_owned(), "  -----END RSA PRIVATE KEY-----".to_owned()];
+        let lines = redact_lines(&end);
+        assert!(!lines.concat().contains("MIIEow"), "{lines:?}");
+        assert_eq!(redact_lines(&["  started".to_owned()]), ["  started"]);
+    }
+
+    #[test]
     fn ordinary_lines_stay_as_they_are() {
         for text in [
             "error: queue https://sqs.eu-central-1.amazonaws.com/123456789012/orders does not exist",
@@ -85,6 +117,8 @@ mod tests {
             "commit 0123456789abcdef0123456789abcdef01234567",
             "not authorized to perform: sts:AssumeRoleWithWebIdentity",
             "the token has expired",
+            "InvalidIdentityToken: Couldn't retrieve verification key from your identity provider",
+            "ExpiredToken: Token included in the request is expired",
         ] {
             assert_eq!(redact(text), text);
         }
