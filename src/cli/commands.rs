@@ -63,7 +63,7 @@ pub(crate) async fn run(arguments: Arguments, typed: &Typed, view: &View, stop: 
         }
         Command::Explain(wanted) => {
             let looking = async {
-                let target = target::open(&settings, &global, Missing::Refuse).await.ok();
+                let target = target::open(&settings, &global, Missing::Refuse, view).await.ok();
                 verify::explain(&wanted, &settings, target.as_ref(), view).await
             };
             Box::pin(unless_stopped(&stop, looking)).await
@@ -99,7 +99,9 @@ async fn provisioning(
         Command::Down(_) | Command::Audit => Missing::StartOrTake,
         _ => Missing::Start,
     };
-    let target = target::open(settings, global, missing).await?;
+    // A graph is another program's.
+    let beside = if matches!(command, Command::Graph) { view.beside_raw() } else { view.clone() };
+    let target = target::open(settings, global, missing, &beside).await?;
     let started = target.started;
     let keeps = matches!(command, Command::Up(_) | Command::Down(_));
     let outcome = match command {
@@ -115,7 +117,7 @@ async fn provisioning(
     // An `up` that failed before it made anything leaves no cloud that nobody asked for.
     let recorded = matches!(store::load(&settings.state()), Ok(Some(state)) if !state.resources.is_empty());
     if started && (!keeps || (outcome.is_err() && !recorded)) {
-        target::close(settings).await?;
+        target::close(settings, &beside).await?;
     }
     outcome
 }
@@ -137,7 +139,10 @@ async fn looking(
         Command::Verify(_) => Some(lock::shared(settings, "verify")?),
         _ => None,
     };
-    let target: Target = Box::pin(unless_stopped(&stop, target::open(settings, global, Missing::Refuse))).await?;
+    let is_raw = matches!(command, Command::Kubeconfig(_) | Command::Token(_));
+    let beside = if is_raw { view.beside_raw() } else { view.clone() };
+    let opening = target::open(settings, global, Missing::Refuse, &beside);
+    let target: Target = Box::pin(unless_stopped(&stop, opening)).await?;
     // One that cannot be read is told of by those who need it.
     if let Ok(Some(mut state)) = store::load(&settings.state()) {
         place::settle(&mut state, settings, &target)?;
@@ -150,7 +155,7 @@ async fn looking(
         Command::Send(send) => send::run(send, settings, &target, view, stop).await,
         Command::Verify(wanted) => {
             let _alone = lock::verification(settings)?;
-            Box::pin(verify::run(&wanted.proof, settings, &target, view, stop)).await
+            Box::pin(verify::run(&wanted.proof, settings, &target, verify::After::Stays, view, stop)).await
         }
         Command::Watch(wanted) => verify::watch(&wanted, settings, &target, view, stop).await,
         Command::Kubeconfig(wanted) => unless_stopped(&stop, kubeconfig::run(&wanted, settings, &target, view)).await,

@@ -24,6 +24,7 @@ use crate::progress;
 use crate::settings::Settings;
 use crate::target::Target;
 use crate::view::{Answer, Tone, View};
+use crate::waiting;
 
 /// How long what a run makes may stay before it counts as forgotten; written into a tag.
 const EXPIRES_AFTER: jiff::SignedDuration = jiff::SignedDuration::from_hours(24);
@@ -101,8 +102,13 @@ impl<'a> Engine<'a> {
     }
 
     async fn look_for_unknown(&mut self, scope: Scope) -> Outcome<()> {
-        let found = aws::audit::find(&self.cloud, &self.settings.stack.cluster.name, scope).await.map_err(one)?;
-        let left = self.left_in_cluster(scope).await?;
+        let looking = async {
+            let found = aws::audit::find(&self.cloud, &self.settings.stack.cluster.name, scope).await.map_err(one)?;
+            let left = self.left_in_cluster(scope).await?;
+            Outcome::Ok((found, left))
+        };
+        let what = "Looking for what is there without a record";
+        let (found, left) = waiting::during(&self.view, what, looking).await?;
         let addresses: Vec<Address> = left.iter().map(|left| left.address.clone()).collect();
         let homes = OperatorHomes::of(
             &self.settings.stack.operator.namespace,

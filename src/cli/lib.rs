@@ -26,6 +26,7 @@ mod shell;
 mod signals;
 mod target;
 mod view;
+mod waiting;
 mod workloads;
 
 use std::panic::AssertUnwindSafe;

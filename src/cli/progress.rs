@@ -1,22 +1,18 @@
 //! What a run of the engine does, as it happens: lines for a person in real time, objects of the stream for a program.
 //!
-//! A person waits in real time, whatever the pace of the stack's clock: a step that lasts says so every ten seconds, with
-//! the reason that was given last. The stack's own time stands beside it where the two differ.
+//! A step that lasts says so every ten seconds of real time (see [`crate::waiting`]), with the reason that was given last; so
+//! does a read. The stack's own time stands beside it where the two differ.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use clock::{Clock, Moment};
+use clock::Clock;
 use provision::{Action, Address, Event, Plan};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 use crate::view::{Tone, View};
-
-/// How often a step that lasts is told of, in real time; Terraform's pace.
-const EVERY: Duration = Duration::from_secs(10);
-/// How often it is looked whether one is due.
-const LOOK: Duration = Duration::from_secs(1);
+use crate::waiting::{self, Due, LOOK, spelled};
 
 /// One line for a person.
 type Line = (Tone, String);
@@ -57,10 +53,9 @@ pub(crate) fn count(plan: &Plan) -> usize {
 
 /// A step that runs.
 struct Step {
-    action: Action,
-    begun: Moment,
-    /// How often it was told of.
-    told: u32,
+    /// What it does, as a line says it.
+    verb: &'static str,
+    due: Due,
     /// What it waits for, as it said last.
     status: String,
 }
@@ -92,7 +87,7 @@ impl Steps {
         if let Event::Progress { address, .. } = event
             && let Some(step) = self.running.get(address)
         {
-            body.insert("real_seconds".to_owned(), json!(self.clock.elapsed(step.begun).as_secs_f64()));
+            body.insert("real_seconds".to_owned(), json!(step.due.elapsed().as_secs_f64()));
         }
         Some((kind, body.into()))
     }
@@ -101,9 +96,16 @@ impl Steps {
     fn take(&mut self, event: &Event) -> Vec<Line> {
         match event {
             Event::ApplyStart { address, action } => {
-                let begun = self.clock.moment();
-                let step = Step { action: *action, begun, told: 0, status: String::new() };
-                self.running.insert(address.clone(), step);
+                let verb = match action {
+                    Action::Create => "Still creating",
+                    Action::Delete => "Still destroying",
+                    _ => "Still changing",
+                };
+                self.begin(address, verb)
+            }
+            Event::RefreshStart { address } => self.begin(address, "Still reading"),
+            Event::RefreshComplete { address, .. } => {
+                self.running.remove(address);
                 Vec::new()
             }
             Event::Progress { address, status, .. } => {
@@ -112,7 +114,6 @@ impl Steps {
                 }
                 Vec::new()
             }
-            Event::RefreshStart { .. } | Event::RefreshComplete { .. } => Vec::new(),
             Event::Note { address, text } => vec![(Tone::Change, format!("{address}: {text}"))],
             Event::Complete { address, action, elapsed, id } => {
                 self.done += 1;
@@ -137,52 +138,41 @@ impl Steps {
         }
     }
 
+    fn begin(&mut self, address: &Address, verb: &'static str) -> Vec<Line> {
+        let step = Step { verb, due: Due::new(&self.clock), status: String::new() };
+        self.running.insert(address.clone(), step);
+        Vec::new()
+    }
+
     /// What is due to be said of the steps that last.
     fn due(&mut self) -> Vec<Line> {
         let place = self.place();
         let mut lines = Vec::new();
         for (address, step) in &mut self.running {
-            let elapsed = self.clock.elapsed(step.begun);
-            if elapsed < EVERY * (step.told + 1) {
-                continue;
-            }
-            step.told = u32::try_from(elapsed.as_secs() / EVERY.as_secs()).unwrap_or(u32::MAX - 1);
-            let verb = match step.action {
-                Action::Create => "Still creating",
-                Action::Delete => "Still destroying",
-                _ => "Still changing",
-            };
+            let Some(elapsed) = step.due.take() else { continue };
             // The engine repeats the reason with its own words before it.
             let reason = ["still creating", "still destroying", "still modifying"]
                 .iter()
                 .find_map(|own| step.status.strip_prefix(own))
                 .map_or(step.status.as_str(), |rest| rest.trim_start_matches(": "));
-            let reason = if reason.is_empty() { String::new() } else { format!(" {reason}") };
-            lines.push((Tone::Dim, format!("{address}: {verb}... [{} elapsed]{reason}{place}", spelled(elapsed))));
+            let line = waiting::line(&format!("{address}: {}", step.verb), elapsed, reason);
+            lines.push((Tone::Dim, format!("{line}{place}")));
         }
         lines
     }
 
     /// A step has ended: how long it took, in words.
     fn ended(&mut self, address: &Address, system: Duration) -> String {
-        let real = self.running.remove(address).map(|step| self.clock.elapsed(step.begun));
+        let real = self.running.remove(address).map(|step| step.due.elapsed());
         self.took = real.unwrap_or_default();
         let real = spelled(self.took);
         // Rounding alone makes seconds differ.
-        let differs = system >= EVERY && system.as_secs() > self.took.as_secs() + 1;
+        let differs = system >= Duration::from_secs(10) && system.as_secs() > self.took.as_secs() + 1;
         if differs { format!("{real} ({} of the stack's time)", spelled(system)) } else { real }
     }
 
     fn place(&self) -> String {
         if self.of == 0 { String::new() } else { format!(" ({} of {} done)", self.done, self.of) }
-    }
-}
-
-/// Whole seconds, and minutes from one minute on.
-fn spelled(duration: Duration) -> String {
-    match duration.as_secs() {
-        seconds @ 0..60 => format!("{seconds}s"),
-        seconds => format!("{}m{:02}s", seconds / 60, seconds % 60),
     }
 }
 
@@ -236,6 +226,18 @@ mod tests {
                 "kubernetes_deployment.shop/orders: Still creating... [30s elapsed] orders-1: ImagePullBackOff (0 of 3 done)",
             ]
         );
+    }
+
+    #[test]
+    fn a_read_that_lasts_says_so_and_one_that_ended_does_not() {
+        let (clock, hand) = Clock::manual(jiff::Timestamp::UNIX_EPOCH);
+        let mut steps = Steps::new(clock, 0);
+        steps.take(&Event::RefreshStart { address: address() });
+        hand.advance(Duration::from_secs(11));
+        assert_eq!(texts(steps.due()), ["kubernetes_deployment.shop/orders: Still reading... [11s elapsed]"]);
+        steps.take(&Event::RefreshComplete { address: address(), found: true });
+        hand.advance(Duration::from_secs(20));
+        assert!(steps.due().is_empty());
     }
 
     #[test]

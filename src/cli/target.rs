@@ -10,11 +10,15 @@ use ::aws::session::Session;
 pub(crate) use brought::is_wanted as has_own_cluster;
 pub(crate) use brought::{Brought, check_pods, check_rights};
 use clock::Clock;
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
 pub(crate) use local::{other_region, place, process as local_process, record as local_record};
 
 use crate::arguments::{Global, TargetName};
 use crate::diagnostic::{Outcome, one};
 use crate::settings::Settings;
+use crate::view::View;
+use crate::waiting::{self, Reason};
 
 /// Where a command works, once it is clear that something answers there.
 #[derive(Debug, Clone)]
@@ -54,12 +58,14 @@ pub(crate) enum Missing {
 }
 
 /// Finds out who we are where the settings say, starting the cloud if asked to.
-pub(crate) async fn open(settings: &Settings, global: &Global, missing: Missing) -> Outcome<Target> {
-    match settings.target {
-        TargetName::Local => local::open(settings, global, missing).await,
-        TargetName::Localstack => localstack::open(settings, missing).await,
-        TargetName::Aws => aws::open(settings).await,
-    }
+pub(crate) async fn open(settings: &Settings, global: &Global, missing: Missing, view: &View) -> Outcome<Target> {
+    let reason = Reason::default();
+    let (what, opening): (_, BoxFuture<'_, _>) = match settings.target {
+        TargetName::Local => ("Waiting for the local cloud", local::open(settings, global, missing).boxed()),
+        TargetName::Localstack => ("Waiting for LocalStack", localstack::open(settings, missing, &reason).boxed()),
+        TargetName::Aws => ("Waiting for AWS to say who the caller is", aws::open(settings).boxed()),
+    };
+    waiting::with_reason(view, what, &reason, opening).await
 }
 
 /// Whether the cloud is there without being started.
@@ -72,10 +78,10 @@ pub(crate) fn is_running(settings: &Settings) -> Outcome<bool> {
 }
 
 /// Ends the cloud and removes its files; nothing to do where it was not ours.
-pub(crate) async fn close(settings: &Settings) -> Outcome<()> {
+pub(crate) async fn close(settings: &Settings, view: &View) -> Outcome<()> {
     match settings.target {
-        TargetName::Local => local::close(settings).await,
-        TargetName::Localstack => localstack::close(settings).await,
+        TargetName::Local => waiting::during(view, "Ending the local cloud", local::close(settings)).await,
+        TargetName::Localstack => waiting::during(view, "Removing LocalStack", localstack::close(settings)).await,
         TargetName::Aws => Ok(()),
     }
 }

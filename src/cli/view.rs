@@ -55,6 +55,7 @@ pub(crate) enum Answer {
 pub(crate) struct View {
     output: Output,
     coloured: bool,
+    has_events: bool,
     clock: Clock,
 }
 
@@ -62,7 +63,7 @@ impl View {
     /// A view in the given format; colours only on a terminal, and never when `NO_COLOR` is set.
     pub(crate) fn new(output: Output, no_color: bool) -> Self {
         let coloured = output == Output::Human && !no_color && std::io::stdout().is_terminal();
-        Self { output, coloured, clock: Clock::real() }
+        Self { output, coloured, has_events: true, clock: Clock::real() }
     }
 
     /// Whether a person reads this.
@@ -89,7 +90,7 @@ impl View {
 
     /// An object of the stream; nothing for a person.
     pub(crate) fn event(&self, kind: &str, body: Value) {
-        if self.output == Output::Json {
+        if self.output == Output::Json && self.has_events {
             let mut object = json!({ "version": STREAM_VERSION, "type": kind, "at": self.clock.now().to_string() });
             if let (Value::Object(object), Value::Object(body)) = (&mut object, body) {
                 object.extend(body);
@@ -141,6 +142,18 @@ impl View {
         if self.is_human() {
             write_line(std::io::stderr(), &self.dress(Tone::Change, text));
         }
+    }
+
+    /// The same about what is waited for.
+    pub(crate) fn aside_dim(&self, text: &str) {
+        if self.is_human() {
+            write_line(std::io::stderr(), &self.dress(Tone::Dim, text));
+        }
+    }
+
+    /// The same view for beside output that is another program's, such as a kubeconfig: no event stands among it.
+    pub(crate) fn beside_raw(&self) -> Self {
+        Self { has_events: false, ..self.clone() }
     }
 
     /// Asks for a line of text; a signal ends the question.

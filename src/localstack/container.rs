@@ -29,7 +29,8 @@ pub struct Container {
 /// The stack's container, started if it does not run, once it answers.
 ///
 /// Errors: no Docker, an image that cannot be had, a LocalStack that does not get ready.
-pub async fn start(stack: &str, image: &str, clock: &Clock) -> Result<Container> {
+/// `say` is given why it does not answer yet, at each look.
+pub async fn start(stack: &str, image: &str, clock: &Clock, say: &(dyn Fn(&str) + Sync)) -> Result<Container> {
     let failed = |cause: testcontainers::TestcontainersError| Error::Docker { step: "start", cause: chain(&cause) };
     let container: ContainerAsync<GenericImage> = request(stack, image)?.start().await.map_err(failed)?;
     let port = container.get_host_port_ipv4(PORT.tcp()).await.map_err(failed)?;
@@ -41,7 +42,10 @@ pub async fn start(stack: &str, image: &str, clock: &Clock) -> Result<Container>
             Err(error) if clock.elapsed(begun) > READY_LIMIT => {
                 return Err(Error::NotReady { endpoint, seconds: READY_LIMIT.as_secs(), last: error.to_string() });
             }
-            Err(_) => clock.sleep(PAUSE).await,
+            Err(error) => {
+                say(&format!("the container runs: {error}"));
+                clock.sleep(PAUSE).await;
+            }
         }
     }
 }

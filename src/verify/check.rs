@@ -2,6 +2,7 @@
 
 mod accounting;
 mod activity;
+mod cause;
 mod health;
 mod messages;
 mod scale_in;
@@ -38,6 +39,12 @@ pub struct Verdict {
     pub saw: String,
     /// What should be seen.
     pub expected: String,
+    /// What there was to see of the cause, one line each, where it was looked into.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub evidence: Vec<String>,
+    /// What to look at next.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
 }
 
 /// A check before it has its name: outcome and what was seen.
@@ -93,9 +100,13 @@ pub(crate) fn judge(evidence: &Evidence) -> Vec<Verdict> {
     let has_receipts = evidence.header.consumer == Consumer::Sample;
     let verdict = |(name, expected, check): &Check| {
         let (outcome, saw) = check(evidence).unwrap_or_else(|early| early);
-        Verdict { name: (*name).to_owned(), outcome, saw, expected: expected(evidence) }
+        let (evidence_of, next) = (Vec::new(), None);
+        Verdict { name: (*name).to_owned(), outcome, saw, expected: expected(evidence), evidence: evidence_of, next }
     };
-    CHECKS.iter().filter(|(name, ..)| !(has_receipts && *name == ACCOUNTED_FOR)).map(verdict).collect()
+    let shown = CHECKS.iter().filter(|(name, ..)| !(has_receipts && *name == ACCOUNTED_FOR));
+    let mut verdicts: Vec<Verdict> = shown.map(verdict).collect();
+    cause::add(evidence, &mut verdicts);
+    verdicts
 }
 
 /// The verdict on all verdicts: one failure fails, one inconclusive leaves it open, and without a pass there is none.

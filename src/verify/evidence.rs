@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::fact::{
-    Counts, Decision, Fact, Hpa, KubernetesEvent, Pod, Receipt, Record, Replicas, ScaledObject, Source, Step,
+    Counts, Decision, Diagnosis, Fact, Hpa, KubernetesEvent, Pod, Receipt, Record, Replicas, ScaledObject, Source, Step,
 };
 use crate::settings::{Consumer, Scaling, Thresholds};
 
@@ -126,6 +126,7 @@ impl Evidence {
         events: Event -> KubernetesEvent;
         decisions: Decision -> Decision;
         receipts: Receipt -> Receipt;
+        diagnoses: Diagnosis -> Diagnosis;
     }
 
     /// Whether a ScaledObject is the one of this run's workload: an operator's log is about all of them.

@@ -74,11 +74,26 @@ pub(crate) fn pod(value: &Value) -> Pod {
         ready: conditions(value).iter().any(|condition| condition.kind == "Ready" && condition.status == "True"),
         restarts: containers.iter().filter_map(|status| number(status, "/restartCount")).sum(),
         terminating: value.pointer("/metadata/deletionTimestamp").is_some_and(|time| !time.is_null()),
-        waiting: containers.iter().find_map(|status| {
-            let waiting = status.pointer("/state/waiting")?;
-            Some(format!("{}: {}", text(waiting, "/reason"), text(waiting, "/message")))
+        waiting: unscheduled(value).or_else(|| {
+            let containers = list(value, "/status/initContainerStatuses").iter().chain(containers);
+            containers.into_iter().find_map(waiting)
         }),
     }
+}
+
+/// Why no node takes the pod, or what keeps it from being given to one.
+fn unscheduled(pod: &Value) -> Option<String> {
+    let conditions = conditions(pod);
+    let why = conditions.into_iter().find(|it| it.kind == "PodScheduled" && it.status == "False")?;
+    Some(format!("{}: {}", why.reason, why.message))
+}
+
+/// Why a container waits, and how it ended before.
+fn waiting(status: &Value) -> Option<String> {
+    let waiting = status.pointer("/state/waiting")?;
+    let ended = status.pointer("/lastState/terminated/exitCode").and_then(Value::as_i64);
+    let ended = ended.map_or_else(String::new, |code| format!(" (exit code {code} before)"));
+    Some(format!("{}: {}{ended}", text(waiting, "/reason"), text(waiting, "/message")))
 }
 
 pub(crate) fn event(value: &Value) -> KubernetesEvent {
@@ -172,6 +187,17 @@ mod tests {
         }
         let newer = json!({"metadata": {"name": "a.b"}, "eventTime": "2026-11-27T01:37:41.5Z", "lastTimestamp": null});
         assert_eq!(event_time(&newer), Some("2026-11-27T01:37:41.5Z".parse().unwrap()));
+    }
+
+    #[test]
+    fn a_pod_that_does_not_run_says_why_wherever_it_is_stuck() {
+        let why = |status: Value| pod(&json!({"metadata": {"name": "a"}, "status": status})).waiting;
+        let gated = json!({"conditions": [{"type": "PodScheduled", "status": "False", "reason": "SchedulingGated", "message": "gates"}]});
+        assert_eq!(why(gated).as_deref(), Some("SchedulingGated: gates"));
+        let waits = json!({"state": {"waiting": {"reason": "CrashLoopBackOff", "message": "m"}}, "lastState": {"terminated": {"exitCode": 3}}});
+        let both = json!({"containerStatuses": [{"state": {"waiting": {"reason": "PodInitializing"}}}], "initContainerStatuses": [waits]});
+        assert_eq!(why(both).as_deref(), Some("CrashLoopBackOff: m (exit code 3 before)"));
+        assert_eq!(why(json!({"phase": "Running"})), None);
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! What can be observed: the kinds of records of an evidence file.
 
+mod redaction;
+
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
@@ -119,6 +121,8 @@ pub enum Fact {
         /// The object.
         what: String,
     },
+    /// Somebody looked into why pods do not run, or why a step failed.
+    Diagnosis(Diagnosis),
     /// The observation failed: nothing is known for this moment.
     Failure {
         /// What was to be read.
@@ -151,7 +155,7 @@ pub enum StepState {
     Reached,
     /// Its deadline passed first.
     Missed,
-    /// Given up: interrupted, or a permanent refusal was seen.
+    /// Given up: interrupted, or waiting did not help any more.
     Stopped,
 }
 
@@ -327,6 +331,21 @@ pub struct Receipt {
     pub finished_at: Timestamp,
     /// Who worked.
     pub pod: String,
+}
+
+/// What there was to see of a Deployment when its pods did not run, or a step failed. Credentials are taken out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Diagnosis {
+    /// The Deployment, as `Deployment namespace/name`.
+    pub about: String,
+    /// Why waiting for its pods does not help, if that is so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hopeless: Option<String>,
+    /// Reasons of pods, the last Warning, the end of a log: one line each.
+    pub evidence: Vec<String>,
+    /// What to look at next.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
 }
 
 /// A request that an identity policy refused.

@@ -17,6 +17,7 @@ mod extract;
 mod fact;
 #[cfg(test)]
 mod fixture;
+mod hopeless;
 mod log_line;
 mod observe;
 mod picture;
@@ -37,8 +38,8 @@ pub use check::{Outcome, Verdict};
 pub use error::{Error, Result};
 pub use evidence::{Evidence, Header};
 pub use fact::{
-    Condition, Counts, Decision, Denial, Fact, Hpa, KubernetesEvent, Pod, Receipt, Record, Replicas, ScaledObject,
-    Source, Step, StepState,
+    Condition, Counts, Decision, Denial, Diagnosis, Fact, Hpa, KubernetesEvent, Pod, Receipt, Record, Replicas,
+    ScaledObject, Source, Step, StepState,
 };
 pub use picture::Picture;
 pub use refusal::Refusal;

@@ -4,6 +4,7 @@ mod denials;
 mod logs;
 mod objects;
 mod queue;
+mod rollouts;
 
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
@@ -14,7 +15,7 @@ use tokio::task::JoinSet;
 
 use crate::error::{Error, Result};
 use crate::extract;
-use crate::fact::Source;
+use crate::fact::{Fact, Source};
 use crate::recorder::Recorder;
 use crate::settings::Settings;
 
@@ -117,6 +118,7 @@ pub(crate) fn start(observer: &Observer) -> JoinSet<()> {
     }
     for group in observer.groups() {
         tasks.spawn(objects::observe_pods(observer.clone(), group.clone()));
+        tasks.spawn(rollouts::observe(observer.clone(), group.clone()));
         tasks.spawn(logs::observe(observer.clone(), group));
     }
     tasks.spawn(objects::observe_events(observer.clone()));
@@ -124,6 +126,16 @@ pub(crate) fn start(observer: &Observer) -> JoinSet<()> {
         tasks.spawn(denials::observe(observer.clone(), url));
     }
     tasks
+}
+
+/// Records what there is to see of the workload's pods, and of the operator's if they ail: at a step that failed.
+pub(crate) async fn diagnose(observer: &Observer) {
+    let [workload, operator] = observer.groups();
+    for (group, only_ailing) in [(operator, true), (workload, false)] {
+        if let Some(found) = rollouts::look(observer, &group, only_ailing).await {
+            observer.recorder.record(group.source, Fact::Diagnosis(found));
+        }
+    }
 }
 
 /// Reads everything once, logs from their beginning: what `explain` can know without having watched.

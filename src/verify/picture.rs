@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::fact::{Counts, Decision, Fact, Hpa, Pod, Record, Replicas, ScaledObject, Source, Step};
+use crate::hopeless::{self, Standing};
 use crate::refusal::{self, Refusal};
 
 /// The latest value of everything, and for how many reads in a row things were at zero.
@@ -31,6 +32,10 @@ pub struct Picture {
     pub decision: Option<(Timestamp, Decision)>,
     /// A refusal that has not been recovered from.
     pub refusal: Option<Refusal>,
+    /// Why waiting for pods does not help any more: by Deployment, with its name.
+    pub(crate) lost: BTreeMap<Source, String>,
+    /// What is definite in every read of a source.
+    pub(crate) standing: BTreeMap<Source, Standing>,
     /// Failed observations so far.
     pub failures: usize,
     /// What cannot be read now, and why: the last read of the source failed.
@@ -46,6 +51,7 @@ impl Picture {
     pub fn apply(&mut self, record: &Record) {
         match &record.fact {
             Fact::Failure { error, .. } => drop(self.unreadable.insert(record.source, error.clone())),
+            Fact::Diagnosis(_) => {}
             _ => drop(self.unreadable.remove(&record.source)),
         }
         match &record.fact {
@@ -79,9 +85,15 @@ impl Picture {
                 self.zero_spans.remove(&record.source);
                 self.forget(record.source);
             }
+            Fact::Diagnosis(diagnosis) => {
+                if let Some(why) = &diagnosis.hopeless {
+                    self.lost.insert(record.source, format!("{}: {why}", diagnosis.about));
+                }
+            }
             Fact::Receipt(_) | Fact::Event(_) | Fact::Trouble { .. } | Fact::LogEnded { .. } | Fact::Denial(_) => {}
         }
         refusal::fold(&mut self.refusal, record);
+        hopeless::fold(&mut self.standing, record);
     }
 
     /// Whether queue, Deployment and pods have all been seen at zero `reads` times in a row.
@@ -96,6 +108,15 @@ impl Picture {
         let (_, why) = unread.first()?;
         let names: Vec<_> = unread.iter().map(|(source, _)| source.noun()).collect();
         Some(format!("cannot read {}: {why}", names.join(", ")))
+    }
+
+    /// What keeps pods from running and the ScaledObject from being ready, as they say it, once each.
+    pub fn trouble(&self) -> Vec<String> {
+        let pods = self.pods.iter().flatten().filter(|pod| pod.is_live());
+        let pods = pods.filter_map(|pod| Some(format!("{}: {}", pod.name, pod.waiting.as_ref()?)));
+        let ready = self.scaled_object.as_ref().and_then(|object| object.condition("Ready"));
+        let ready = ready.filter(|ready| ready.status != "True" && !ready.message.is_empty());
+        pods.chain(ready.map(|ready| format!("ScaledObject not ready: {}", ready.message))).collect()
     }
 
     /// Reads in a row that saw zero.

@@ -25,9 +25,10 @@ impl Recorder {
         self.record_at(self.clock.now(), source, fact);
     }
 
+    /// Credentials are taken out here, whoever saw them.
     pub(crate) fn record_at(&self, time: Timestamp, source: Source, fact: Fact) {
         // A closed channel means that the writer failed or ended; the story sees that through the picture's channel.
-        let _ = self.records.send(Record { time, source, fact });
+        let _ = self.records.send(Record { time, source, fact: fact.redacted() });
     }
 
     pub(crate) fn failure(&self, source: Source, what: &str, error: impl std::fmt::Display) {

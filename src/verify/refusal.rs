@@ -58,7 +58,7 @@ pub(crate) fn told_by(record: &Record) -> Option<(String, bool)> {
     is_refusal(&text).then_some((text, false))
 }
 
-fn is_refusal(text: &str) -> bool {
+pub(crate) fn is_refusal(text: &str) -> bool {
     MARKS.iter().any(|mark| text.contains(mark))
 }
 

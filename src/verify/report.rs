@@ -100,7 +100,8 @@ impl Report {
         self.outcome == Outcome::Pass
     }
 
-    /// The verdict for a terminal: one line a check, what was expected under those that did not pass, and a summary.
+    /// The verdict for a terminal: one line a check, under those that did not pass what was expected and,
+    /// where it was looked into, the cause and the next step; and a summary.
     pub fn lines(&self) -> Vec<String> {
         let mut lines = Vec::new();
         for verdict in &self.verdicts {
@@ -108,6 +109,8 @@ impl Report {
             if !matches!(verdict.outcome, Outcome::Pass | Outcome::NotApplicable) {
                 lines.push(format!("{:<41} expected: {}", "", verdict.expected));
             }
+            lines.extend(verdict.evidence.iter().map(|line| format!("{:<13}{line}", "")));
+            lines.extend(verdict.next.iter().map(|next| format!("{:<13}→ {next}", "")));
         }
         lines.push(self.summary());
         lines

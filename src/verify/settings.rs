@@ -16,6 +16,10 @@ pub struct Settings {
     pub session: aws::session::Session,
     /// The cluster, as its client.
     pub client: kube::Client,
+    /// The same cluster, for looking into why pods do not run.
+    pub cluster: cluster::Cluster,
+    /// Whether the stack is taken down after the run, so that nothing is left to look at.
+    pub goes: bool,
     /// The queue that the workload consumes.
     pub queue_url: String,
     /// Where messages go that failed too often, if the queue has such a place.
@@ -52,6 +56,16 @@ impl Settings {
     /// How often each observer reads, in system time: 5 s, but never more than ten reads in a real second.
     pub fn cadence(&self) -> Duration {
         Duration::from_secs(5).max(self.clock.to_system(Duration::from_millis(100)))
+    }
+
+    /// A next step that looks at something that is up: after `demo` it has to be brought up again.
+    pub(crate) fn next_step(&self, look: &str) -> String {
+        let verify = format!("`sluice verify --workload {}`", self.names.deployment);
+        if self.goes {
+            format!("bring it up to stay with `sluice up`, then {verify}, and {look}")
+        } else {
+            look.to_owned()
+        }
     }
 }
 

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use crate::error::{Error, Result};
 use crate::evidence::{FORMAT, Header, VERSION};
 use crate::fact::{Fact, Record, Source, Step, StepState};
+use crate::hopeless;
 use crate::observe::{self, Observer};
 use crate::picture::Picture;
 use crate::recorder::{self, Recorder};
@@ -62,7 +63,7 @@ pub(crate) fn steps(story: &str) -> Option<&'static [&'static str]> {
 enum End {
     /// The deadline passed.
     Missed(String),
-    /// Interrupted or refused for good.
+    /// Interrupted, or waiting does not help any more.
     Stopped(String),
     /// The evidence cannot be written any more.
     Broken,
@@ -108,32 +109,24 @@ impl Telling {
     async fn until(&mut self, deadline: Duration, mut condition: impl FnMut(&Picture) -> bool) -> Result<(), End> {
         let patience = Duration::from_secs(2 * self.settings.scaling.polling_seconds + 30);
         let clock = self.settings.clock.clone();
-        let mut refused = None;
+        let mut hopeless = None;
         let mut picture = self.picture.clone();
         let wait = picture.wait_for(|picture| {
-            refused = permanent_refusal(picture, clock.to_real(patience));
-            refused.is_some() || condition(picture)
+            hopeless = hopeless::why(picture, clock.to_real(patience));
+            hopeless.is_some() || condition(picture)
         });
         let ended = tokio::select! {
             biased;
             () = self.stop.cancelled() => return Err(End::Stopped(Step::INTERRUPTED.to_owned())),
             ended = clock.timeout(deadline, wait) => ended.map(|result| result.map(|_| ())),
         };
-        match (ended, refused) {
+        match (ended, hopeless) {
             (Ok(Ok(())), Some(text)) => Err(End::Stopped(text)),
             (Ok(Ok(())), None) => Ok(()),
             (Ok(Err(_)), _) => Err(End::Broken),
             (Err(_), _) => Err(End::Missed(describe(&self.picture.borrow()))),
         }
     }
-}
-
-/// A refusal that has lasted for so long that waiting further would not help. IAM changes take a while to be known
-/// everywhere, so the first refusal proves nothing.
-fn permanent_refusal(picture: &Picture, patience_real: Duration) -> Option<String> {
-    let refusal = picture.refusal.as_ref()?;
-    let lasted = Duration::try_from(refusal.last.duration_since(refusal.first)).ok()?;
-    (lasted >= patience_real).then(|| format!("refused for good: {}", refusal.text))
 }
 
 /// What the picture shows, for a step that missed its deadline.
@@ -167,19 +160,26 @@ pub(crate) async fn run(
     let (recorder, writer) = recorder::start(Some((&settings.evidence, &header)), live, clock)?;
     let observer = Observer { settings: settings.clone(), recorder: recorder.clone(), since: Some(header.started) };
     let mut observers = observe::start(&observer);
-    drop(observer);
     let mut telling = Telling {
         settings,
         thresholds: header.thresholds,
         run: header.run,
         recorder,
         picture: writer.picture.clone(),
-        stop,
+        stop: stop.clone(),
     };
     let end = match story {
         Story::Seed => seed::tell(&mut telling).await,
     };
     tracing::debug!(?end, "story told");
+    if let (Err(End::Missed(_) | End::Stopped(_)), false) = (&end, stop.is_cancelled()) {
+        // Pods that ail are there now, and may be gone in a moment.
+        tokio::select! {
+            () = observe::diagnose(&observer) => {}
+            () = stop.cancelled() => {}
+        }
+    }
+    drop(observer);
     observers.shutdown().await;
     drop(telling);
     writer.finish().await
@@ -211,21 +211,6 @@ fn header(settings: &Settings, story: Story) -> Header {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fixture::{at, record};
-
-    #[test]
-    fn only_a_lasting_refusal_is_permanent() {
-        let mut picture = Picture::default();
-        let refused = |second| {
-            let message = "AccessDenied: no".to_owned();
-            record(second, Source::OperatorLog, Fact::Trouble { pod: "keda".into(), message })
-        };
-        picture.apply(&refused(0.0));
-        assert_eq!(permanent_refusal(&picture, Duration::from_secs(3)), None);
-        picture.apply(&refused(30.0));
-        assert!(permanent_refusal(&picture, Duration::from_secs(3)).unwrap().contains("AccessDenied"));
-        assert_eq!(picture.refusal.as_ref().unwrap().last, at(30.0));
-    }
 
     #[test]
     fn stories_are_found_by_name() {

@@ -152,6 +152,10 @@ impl Teller {
                 );
                 vec![Line::new("identity", text)]
             }
+            Fact::Diagnosis(found) => {
+                let lines = found.hopeless.iter().chain(&found.evidence).cloned().collect::<Vec<_>>();
+                vec![("diagnosis", format!("{}: {}", found.about, lines.join("; ")))]
+            }
             Fact::Trouble { pod, message } => self.change("log", format!("{pod}: {message}")),
             Fact::Failure { what, error } => self.change("unseen", format!("{what} could not be read: {error}")),
             Fact::Absent { what } => self.change("unseen", format!("{what} does not exist")),

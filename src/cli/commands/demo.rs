@@ -30,7 +30,7 @@ pub(crate) async fn run(
     let images = images::resolve(settings, &wanted.images.run, true, view)?;
     // Held through all three parts: nobody takes the stack down under the verification.
     let lock = lock::exclusive(settings, "demo")?;
-    let target = target::open(settings, global, Missing::Start).await?;
+    let target = target::open(settings, global, Missing::Start, view).await?;
     let meter = target::local_process(settings)?.map(Meter::start);
     let begun = Cell::new(false);
     let work = async {
@@ -41,14 +41,14 @@ pub(crate) async fn run(
     if !begun.get() {
         // Nothing was changed, so nothing is taken down: what is up, if anything is, was there before.
         if target.started {
-            target::close(settings).await?;
+            target::close(settings, view).await?;
         }
         return judged;
     }
     if let Err(wrong) = &judged {
         // Told now: taking down may take long, or fail for a reason of its own.
         for diagnostic in wrong {
-            view.diagnostic(diagnostic);
+            view.diagnostic(&as_it_goes(diagnostic.clone()));
         }
     }
     view.tell(Tone::Strong, "\n3/3  Down");
@@ -84,7 +84,15 @@ async fn prove(
         return Ok(raised);
     }
     view.tell(Tone::Strong, "\n2/3  Verify");
-    Box::pin(verify::run(&wanted.proof, settings, target, view, stop)).await
+    Box::pin(verify::run(&wanted.proof, settings, target, verify::After::Goes, view, stop)).await
+}
+
+/// What is to be looked into is gone in a moment, so it has to be brought up to stay first.
+fn as_it_goes(mut wrong: Diagnostic) -> Diagnostic {
+    if let Some(look) = wrong.help.take_if(|help| help.contains("kubectl")) {
+        wrong.help = Some(format!("bring it up to stay with `sluice up`, then {look}"));
+    }
+    wrong
 }
 
 /// A panic is a bug, and no reason to leave a stack up.

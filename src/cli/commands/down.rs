@@ -31,13 +31,13 @@ pub(crate) async fn run(
         return Ok(Exit::Failed);
     }
     engine.apply(&plan).await?;
-    let found = audit::find(settings, target, &engine.cloud).await?;
+    let found = audit::find(settings, target, &engine.cloud, view).await?;
     audit::show(&found, view);
     if !found.is_empty() {
         return Ok(Exit::Leftovers);
     }
     engine.store.close().map_err(crate::diagnostic::one)?;
-    target::close(settings).await?;
+    target::close(settings, view).await?;
     clear(settings)?;
     Ok(Exit::Done)
 }

@@ -13,6 +13,7 @@ use crate::arguments::image::{Image, Save};
 use crate::diagnostic::{Diagnostic, Outcome, one};
 use crate::exit::Exit;
 use crate::view::{Tone, View};
+use crate::waiting;
 
 /// kind's own program.
 const KIND: &str = "kind";
@@ -35,7 +36,7 @@ async fn save(wanted: Save, view: &View, stop: CancellationToken) -> Outcome {
     let (digest, size) = (image.digest().to_owned(), image.size());
     let reference = name.to_string();
     // From here on a signal waits: the file is there in a moment, whole.
-    write(image, name, wanted.file.clone()).await?;
+    waiting::during(view, "Writing the image", write(image, name, wanted.file.clone())).await?;
     let path = wanted.file.display();
     view.fact(
         "image_saved",
@@ -56,8 +57,9 @@ pub(super) async fn push(reference: &str, plain_http: bool, view: &View, stop: &
     let image = build(view, stop).await?;
     let options = Options { plain_http, ..Options::default() };
     view.tell(Tone::Dim, format!("Pushing {} to {}", megabytes(image.size()), name.registry()));
+    let what = format!("Pushing to {}", name.registry());
     let pushed = tokio::select! {
-        pushed = image::push(&image, &name, &options) => pushed.map_err(one)?,
+        pushed = waiting::during(view, &what, image::push(&image, &name, &options)) => pushed.map_err(one)?,
         () = stop.cancelled() => return Err(stopped("run it again; what the registry has whole is not sent twice")),
     };
     view.fact(
@@ -80,12 +82,12 @@ pub(super) async fn load_into_kind(
     let image = build(view, stop).await?;
     let folder = tempfile::tempdir().map_err(one)?;
     let file = folder.path().join("sluice.tar");
-    write(image, name, file.clone()).await?;
+    waiting::during(view, "Writing the image", write(image, name, file.clone())).await?;
     view.tell(Tone::Dim, format!("Loading {reference} onto the nodes of kind cluster {cluster}"));
     let mut kind = Command::new(KIND);
     kind.args(["load", "image-archive"]).arg(&file).args(["--name", cluster]).stdin(Stdio::null()).kill_on_drop(true);
     let ended = tokio::select! {
-        ended = kind.output() => ended,
+        ended = waiting::during(view, "Waiting for kind to load the image", kind.output()) => ended,
         () = stop.cancelled() => return Err(stopped("run it again; kind loads it anew")),
     };
     let why = match ended {
@@ -104,8 +106,9 @@ pub(super) async fn load_into_kind(
 async fn build(view: &View, stop: &CancellationToken) -> Outcome<image::Image> {
     let program = Program::running().map_err(one)?;
     view.tell(Tone::Dim, "Packing this program");
+    let building = tokio::task::spawn_blocking(move || image::Image::build(&program));
     tokio::select! {
-        built = tokio::task::spawn_blocking(move || image::Image::build(&program)) => built.map_err(one)?.map_err(one),
+        built = waiting::during(view, "Packing this program", building) => built.map_err(one)?.map_err(one),
         () = stop.cancelled() => Err(stopped("run it again; nothing is left behind")),
     }
 }

@@ -17,6 +17,7 @@ use crate::lock;
 use crate::settings::Settings;
 use crate::target;
 use crate::view::{Tone, View};
+use crate::waiting;
 
 /// The account that the local cloud stands for.
 const ACCOUNT_ID: &str = "111122223333";
@@ -52,13 +53,14 @@ pub(crate) async fn run(
             // One that runs is only shown, whoever works with it.
             let _alone = started.then(|| lock::exclusive(settings, "local start")).transpose()?;
             let started = process::find(&place.folder).map_err(one)?.is_none();
-            start(&options, place, global).await?;
+            waiting::during(view, "Waiting for the local cloud", start(&options, place, global)).await?;
             images.store(settings, started)?;
             status(place, view)
         }
         Local::Stop => {
             let _alone = lock::exclusive(settings, "local stop")?;
-            let ended = process::stop(&place.folder).await.map_err(one)?;
+            let ended =
+                waiting::during(view, "Ending the local cloud", process::stop(&place.folder)).await.map_err(one)?;
             let text = if ended { "The local cloud has ended." } else { "No local cloud was running." };
             view.fact("local_stopped", json!({ "was_running": ended }), Tone::Plain, text);
             Ok(Exit::Done)

@@ -13,6 +13,7 @@ use crate::exit::Exit;
 use crate::settings::Settings;
 use crate::target::Target;
 use crate::view::{Tone, View};
+use crate::waiting;
 use crate::workloads;
 
 /// Messages in one request to the queue.
@@ -38,7 +39,8 @@ pub(crate) async fn run(
                 () = target.clock.sleep(pause) => {}
             }
         }
-        let ids = queue.send(batch).await.map_err(|error| {
+        let ids = waiting::during(view, "Waiting for the queue to take messages", queue.send(batch)).await;
+        let ids = ids.map_err(|error| {
             vec![Diagnostic::from(error).because(format!("{sent} of {} messages were sent before", wanted.count))]
         })?;
         sent += ids.len();

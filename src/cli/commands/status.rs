@@ -27,6 +27,7 @@ use crate::exit::Exit;
 use crate::settings::Settings;
 use crate::target::{self, Missing, Target};
 use crate::view::View;
+use crate::waiting;
 
 /// The operator's Deployment in its namespace, as the stack's manifests name it.
 const OPERATOR: &str = "keda-operator";
@@ -109,8 +110,8 @@ pub(crate) async fn run(settings: &Settings, global: &Global, view: &View) -> Ou
         status.local_cloud = Some(Seen::of(process::find(&target::place(settings).folder)));
     }
     if !matches!(status.local_cloud, Some(Seen::Absent | Seen::Unreadable(_))) {
-        let target = target::open(settings, global, Missing::Refuse).await?;
-        look(&mut status, settings, &target).await;
+        let target = target::open(settings, global, Missing::Refuse, view).await?;
+        waiting::during(view, "Reading what is up", look(&mut status, settings, &target)).await;
     }
     view.event("status", json!({ "status": serde_json::to_value(&status).map_err(one)? }));
     for (tone, line) in screen::lines(&status) {

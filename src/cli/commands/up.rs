@@ -33,7 +33,7 @@ pub(crate) async fn run(
     for text in &target.left_out {
         view.fact("left_out", json!({ "text": text }), Tone::Dim, format!("Not in this plan: {text}"));
     }
-    target::check_rights(target).await?;
+    target::check_rights(target, view).await?;
     let mut engine = Engine::open(settings, target, lock, view, &stop)?;
     engine.add_lost().await?;
     let world = engine.refresh().await;
@@ -84,7 +84,7 @@ async fn prepare_pods(settings: &Settings, target: &Target, view: &View, stop: &
         return loaded;
     }
     let not_loaded = loaded.err().unwrap_or_default();
-    let Some(why) = target::check_pods(settings, target).await? else {
+    let Some(why) = target::check_pods(settings, target, view).await? else {
         for wrong in not_loaded {
             view.diagnostic(&Diagnostic { severity: Severity::Warning, ..wrong });
         }

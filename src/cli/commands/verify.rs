@@ -1,9 +1,9 @@
 //! `sluice verify`: live through stories, judge the evidence, write the reports. Also `sluice watch` and `sluice explain`,
 //! which look at the same things.
 
+mod live;
 mod subject;
 
-use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -11,9 +11,8 @@ use clock::Clock;
 use futures::future::{join_all, try_join_all};
 use serde_json::json;
 use stack::Workload;
-use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
-use verify::{Consumer, Evidence, Picture, Record, Report, Reports, Story};
+use verify::{Consumer, Evidence, Report, Reports, Story};
 
 use crate::arguments::{Explain, Proof, Watch};
 use crate::diagnostic::{Diagnostic, Outcome, one, preflight};
@@ -22,16 +21,27 @@ use crate::pace;
 use crate::settings::Settings;
 use crate::target::{self, Target};
 use crate::view::{Tone, View};
+use crate::waiting;
 use crate::workloads;
 
 /// Real time between two looks whether a stack that is watched is still there.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+/// What becomes of the stack after the verification.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum After {
+    /// It stays up, and can be looked into.
+    Stays,
+    /// It is taken down.
+    Goes,
+}
 
 /// Runs each story on each workload; one report for all.
 pub(crate) async fn run(
     wanted: &Proof,
     settings: &Settings,
     target: &Target,
+    after: After,
     view: &View,
     stop: CancellationToken,
 ) -> Outcome {
@@ -40,13 +50,15 @@ pub(crate) async fn run(
     let several = workloads.len() > 1;
     for (workload, story) in workloads.iter().flat_map(|workload| stories.iter().map(move |story| (*workload, *story)))
     {
-        let subject = subject::settings_for_run(workload, wanted.messages, settings, target).await?;
+        let finding = subject::settings_for_run(workload, wanted.messages, settings, target);
+        let mut subject = waiting::during(view, &format!("Looking at workload {}", workload.name), finding).await?;
+        subject.goes = after == After::Goes;
         if subject.consumer == Consumer::Own {
             pace::say(std::iter::once(workload), target.clock.scale(), view);
         }
         let path = subject.evidence.clone();
         let label = if several { workload.name.as_str() } else { "" };
-        let (records, told) = tell(view, label);
+        let (records, told) = live::tell(view, label);
         let report = Box::pin(verify::run(subject, story, Some(records), stop.clone())).await;
         told.await;
         let report = report.map_err(one)?;
@@ -118,7 +130,7 @@ pub(crate) async fn watch(
     let (mut looks, mut told) = (Vec::new(), Vec::new());
     for workload in &workloads {
         let subject = subject::settings(workload, settings, target).await?;
-        let (records, shown) = tell(view, if workloads.len() > 1 { &workload.name } else { "" });
+        let (records, shown) = live::tell(view, if workloads.len() > 1 { &workload.name } else { "" });
         looks.push(verify::watch(subject, records, end.clone()));
         told.push(shown);
     }
@@ -239,56 +251,4 @@ fn newest(settings: &Settings, workload: Option<&String>) -> Outcome<Evidence> {
     let whose = workload.map_or_else(String::new, |name| format!(" of {name}"));
     let text = format!("nothing is up and there is no evidence{whose} in {}", settings.evidence().display());
     Err(preflight(Diagnostic::error(text).help("run `sluice demo`, or `sluice up` and `sluice verify`")))
-}
-
-/// A channel for records, and the task that shows them until it is closed, each line with the label if there is one.
-fn tell(view: &View, label: &str) -> (mpsc::UnboundedSender<Record>, impl Future<Output = ()> + use<>) {
-    let (sender, mut records) = mpsc::unbounded_channel::<Record>();
-    let view = view.clone();
-    let (workload, label) = if label.is_empty() {
-        (serde_json::Value::Null, String::new())
-    } else {
-        (label.into(), format!("{label:<10} "))
-    };
-    let task = tokio::spawn(async move {
-        let (mut picture, mut shown) = (Picture::default(), String::new());
-        while let Some(record) = records.recv().await {
-            picture.apply(&record);
-            view.event("observation", json!({ "workload": workload, "record": record }));
-            let line = line(&picture);
-            if line != shown {
-                let time = record.time.strftime("%H:%M:%S%.1f").to_string();
-                view.line(format!("{}  {label}{line}", view.dress(Tone::Dim, &time)));
-                shown = line;
-            }
-        }
-    });
-    (sender, async move {
-        let _ = task.await;
-    })
-}
-
-/// The picture in one line; what is not known is a question mark, never a zero.
-fn line(picture: &Picture) -> String {
-    let number = |value: Option<String>| value.unwrap_or_else(|| "?".to_owned());
-    let queue = picture.queue.as_ref();
-    let replicas = picture.deployment.as_ref();
-    let mut line = format!(
-        "queue {:>3} waiting {:>3} in work · replicas {} wanted {} ready",
-        number(queue.map(|counts| counts.visible.to_string())),
-        number(queue.map(|counts| counts.in_flight.to_string())),
-        number(replicas.map(|replicas| replicas.desired.to_string())),
-        number(replicas.map(|replicas| replicas.ready.to_string())),
-    );
-    // Writing to a string cannot fail.
-    if let Some(step) = &picture.step {
-        let _ = write!(line, " · {}", step.name);
-    }
-    if let Some(refusal) = &picture.refusal {
-        let _ = write!(line, " · refused: {}", refusal.text);
-    }
-    if let Some(blindness) = picture.blindness() {
-        let _ = write!(line, " · {blindness}");
-    }
-    line
 }

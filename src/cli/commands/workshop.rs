@@ -20,6 +20,7 @@ use crate::settings::Settings;
 use crate::shell::{Done, Shell};
 use crate::signals::unless_stopped;
 use crate::view::{Answer, Tone, View};
+use crate::waiting::{self, Reason};
 
 /// Programs besides `sluice` that the pages call.
 const PROGRAMS: [&str; 2] = ["kubectl", "aws"];
@@ -287,6 +288,12 @@ impl Walk<'_> {
 
     /// Does a step, again and again for as long as the page allows, until it shows what the page promises.
     async fn one(&self, shell: &mut Shell, number: usize, step: &Step) -> Outcome<()> {
+        let (what, reason) = (format!("Step {number} is being done"), Reason::default());
+        let tries = Box::pin(self.tries(shell, number, step, &reason));
+        waiting::with_reason(self.view, &what, &reason, tries).await
+    }
+
+    async fn tries(&self, shell: &mut Shell, number: usize, step: &Step, reason: &Reason) -> Outcome<()> {
         let clock = match self.settings.target {
             TargetName::Local => Clock::scaled(self.settings.time_scale),
             TargetName::Localstack | TargetName::Aws => Clock::real(),
@@ -308,6 +315,7 @@ impl Walk<'_> {
                 );
                 return Err(vec![Diagnostic::error(place).help(help)]);
             }
+            reason.give(format!("not yet as promised: {wrong}"));
             let pause = Clock::real();
             unless_stopped(self.stop, pause.sleep(RETRY_EVERY).map(Ok)).await?;
         }

@@ -12,6 +12,8 @@ use crate::arguments::TargetName;
 use crate::diagnostic::{Diagnostic, Outcome, preflight};
 use crate::env;
 use crate::settings::Settings;
+use crate::view::View;
+use crate::waiting::{self, Reason};
 
 /// A cluster that was there before the stack and stays after it.
 #[derive(Debug, Clone)]
@@ -83,9 +85,11 @@ pub(super) fn added(mut target: Target, settings: &Settings, brought: Option<Bro
 
 /// Whether the context's user may do what a stack needs. Asked before anything is read, or each object would be an error of
 /// its own.
-pub(crate) async fn check_rights(target: &Target) -> Outcome<()> {
+pub(crate) async fn check_rights(target: &Target, view: &View) -> Outcome<()> {
     let Some(brought) = &target.brought else { return Ok(()) };
-    let missing = cluster::preflight::missing_rights(&brought.cluster).await.map_err(preflight)?;
+    let what = format!("Waiting for the rights of the user of context {}", brought.context);
+    let missing = waiting::during(view, &what, cluster::preflight::missing_rights(&brought.cluster)).await;
+    let missing = missing.map_err(preflight)?;
     if missing.is_empty() {
         return Ok(());
     }
@@ -96,7 +100,7 @@ pub(crate) async fn check_rights(target: &Target) -> Outcome<()> {
 
 /// What can be known to fail in a brought cluster, found before anything is made: the way to AWS is an error, and why the
 /// cluster cannot get the image is told.
-pub(crate) async fn check_pods(settings: &Settings, target: &Target) -> Outcome<Option<String>> {
+pub(crate) async fn check_pods(settings: &Settings, target: &Target, view: &View) -> Outcome<Option<String>> {
     let (Some(brought), Some(endpoint)) = (&target.brought, &target.endpoint_for_pods) else { return Ok(None) };
     let image = &settings.stack.operator.image;
     let run = uuid::Uuid::new_v4().simple().to_string();
@@ -106,7 +110,11 @@ pub(crate) async fn check_pods(settings: &Settings, target: &Target) -> Outcome<
         image,
         arguments: &["reach".to_owned(), endpoint.clone()],
     };
-    match brought::probe(&brought.cluster, &probe).await.map_err(preflight)? {
+    let reason = Reason::default();
+    let say = |why: &str| reason.give(why);
+    let what = format!("Waiting for the preflight pod in context {}", brought.context);
+    let probing = Box::pin(brought::probe(&brought.cluster, &probe, &say));
+    match waiting::with_reason(view, &what, &reason, probing).await.map_err(preflight)? {
         Verdict::Good => Ok(None),
         Verdict::NoImage(why) => Ok(Some(why)),
         Verdict::Bad(why) => {

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::{Missing, Target, brought};
 use crate::diagnostic::{Diagnostic, Outcome, one, preflight};
 use crate::settings::Settings;
+use crate::waiting::Reason;
 
 /// LocalStack takes any key; a real one must never be sent there.
 const KEY: &str = "test";
@@ -22,10 +23,10 @@ struct Record {
     image: String,
 }
 
-pub(super) async fn open(settings: &Settings, missing: Missing) -> Outcome<Target> {
+pub(super) async fn open(settings: &Settings, missing: Missing, reason: &Reason) -> Outcome<Target> {
     let brought = brought::found(settings).await?;
     let clock = Clock::real();
-    let (endpoint, started) = endpoint(settings, missing, &clock).await?;
+    let (endpoint, started) = endpoint(settings, missing, &clock, reason).await?;
     let services = ::localstack::services(&endpoint, &clock).await.map_err(preflight)?;
     for service in ["iam", "sqs", "sts"] {
         if services.get(service).is_none_or(|state| state == "disabled") {
@@ -69,7 +70,7 @@ pub(super) async fn open(settings: &Settings, missing: Missing) -> Outcome<Targe
 }
 
 /// The endpoint, and whether its container was started now.
-async fn endpoint(settings: &Settings, missing: Missing, clock: &Clock) -> Outcome<(String, bool)> {
+async fn endpoint(settings: &Settings, missing: Missing, clock: &Clock, reason: &Reason) -> Outcome<(String, bool)> {
     if let Some(endpoint) = &settings.stack.localstack.endpoint {
         return Ok((endpoint.trim_end_matches('/').to_owned(), false));
     }
@@ -88,7 +89,9 @@ async fn endpoint(settings: &Settings, missing: Missing, clock: &Clock) -> Outco
         (None, Missing::Refuse) => return Err(nothing_is_up()),
         (None, Missing::Start | Missing::StartOrTake) => image(settings),
     };
-    let container = ::localstack::start(&settings.stack.name, &image, clock).await.map_err(preflight)?;
+    reason.give(format!("Docker starts {image}, which it may have to pull first"));
+    let say = |why: &str| reason.give(why);
+    let container = ::localstack::start(&settings.stack.name, &image, clock, &say).await.map_err(preflight)?;
     let record = Record { endpoint: container.endpoint, image };
     std::fs::create_dir_all(&settings.folder).map_err(one)?;
     std::fs::write(path(settings), serde_json::to_string_pretty(&record).map_err(one)?).map_err(one)?;

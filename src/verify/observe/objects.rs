@@ -136,6 +136,16 @@ pub(crate) async fn try_selector(observer: &Observer, group: &Group) -> Result<S
     extract::selector(&json(&object)).ok_or_else(|| "the Deployment has no matchLabels".to_owned())
 }
 
+/// The pods of a Deployment, or why they cannot be listed.
+pub(crate) async fn list_pods(
+    observer: &Observer,
+    group: &Group,
+) -> Result<Vec<k8s_openapi::api::core::v1::Pod>, String> {
+    let selector = try_selector(observer, group).await?;
+    let listed = observer.pods(&group.namespace).list(&ListParams::default().labels(&selector)).await;
+    listed.map(|pods| pods.items).map_err(|error| words(&error))
+}
+
 pub(crate) async fn observe_pods(observer: Observer, group: Group) {
     let selector = selector(&observer, &group).await;
     let api = observer.api(&group.namespace, "", "v1", "Pod");

@@ -36,7 +36,8 @@ fn run(report: &Report, picture: &str) -> Value {
         .iter()
         .map(|verdict| {
             json!({ "name": verdict.name, "outcome": word(verdict.outcome), "class": class(verdict.outcome),
-                    "saw": verdict.saw, "expected": verdict.expected })
+                    "saw": verdict.saw, "expected": verdict.expected, "evidence": verdict.evidence.join("\n"),
+                    "next": verdict.next })
         })
         .collect();
     let timeline: Vec<_> = report

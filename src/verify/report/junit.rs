@@ -43,7 +43,10 @@ fn case(report: &Report, verdict: &Verdict) -> TestCase {
     };
     if verdict.outcome != Outcome::Pass {
         status.set_message(verdict.saw.as_str());
-        status.set_description(format!("saw: {}\nexpected: {}", verdict.saw, verdict.expected));
+        let mut lines = vec![format!("saw: {}", verdict.saw), format!("expected: {}", verdict.expected)];
+        lines.extend(verdict.evidence.iter().cloned());
+        lines.extend(verdict.next.iter().map(|next| format!("next: {next}")));
+        status.set_description(lines.join("\n"));
     }
     let mut case = TestCase::new(verdict.name.as_str(), status);
     case.set_classname(class(report));

@@ -23,7 +23,8 @@ pub(super) async fn settings(workload: &Workload, settings: &Settings, target: &
         "",
         &std::collections::BTreeMap::new(),
     ));
-    let client = engine::connection(settings, target, &cloud).client().await.map_err(one)?;
+    let cluster = engine::connection(settings, target, &cloud);
+    let client = cluster.client().await.map_err(one)?;
     let stamp = target.clock.now().strftime("%Y%m%dT%H%M%S%3fZ");
     // The stamp leads, so that the last name is the newest run.
     let name =
@@ -31,6 +32,8 @@ pub(super) async fn settings(workload: &Workload, settings: &Settings, target: &
     Ok(verify::Settings {
         session: target.session.clone(),
         client,
+        cluster,
+        goes: false,
         queue_url,
         dead_letter_queue_url: None,
         retention_seconds: None,

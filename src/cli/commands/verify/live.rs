@@ -1,0 +1,190 @@
+//! What is observed, as it is seen: a line for each change, and every ten seconds what the story waits for.
+
+use std::fmt::Write as _;
+
+use clock::Clock;
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+use verify::{Picture, Record, StepState};
+
+use crate::view::{Tone, View};
+use crate::waiting::{self, Due, LOOK};
+
+/// A channel for records, and the task that shows them until it is closed, each line with the label if there is one.
+pub(super) fn tell(view: &View, label: &str) -> (mpsc::UnboundedSender<Record>, impl Future<Output = ()> + use<>) {
+    let (sender, mut records) = mpsc::unbounded_channel::<Record>();
+    let mut live = Live::new(label, &Clock::real());
+    let view = view.clone();
+    let task = tokio::spawn(async move {
+        let clock = Clock::real();
+        loop {
+            tokio::select! {
+                biased;
+                record = records.recv() => match record {
+                    Some(record) => {
+                        view.event("observation", json!({ "workload": live.workload(), "record": record }));
+                        if let Some(line) = live.take(&record) {
+                            let time = record.time.strftime("%H:%M:%S%.1f").to_string();
+                            view.line(format!("{}  {line}", view.dress(Tone::Dim, &time)));
+                        }
+                    }
+                    None => return,
+                },
+                () = clock.sleep(LOOK) => {}
+            }
+            // Also among records, which may come without a pause.
+            if let Some((body, line)) = live.due() {
+                let time = clock.now().strftime("%H:%M:%S%.1f").to_string();
+                view.fact("waiting", body, Tone::Dim, format!("{time}  {line}"));
+            }
+        }
+    });
+    (sender, async move {
+        let _ = task.await;
+    })
+}
+
+/// What is shown of one run.
+struct Live {
+    label: String,
+    picture: Picture,
+    shown: String,
+    clock: Clock,
+    /// The wait of the current step.
+    step: String,
+    due: Due,
+}
+
+impl Live {
+    fn new(label: &str, clock: &Clock) -> Self {
+        Self {
+            label: label.to_owned(),
+            picture: Picture::default(),
+            shown: String::new(),
+            clock: clock.clone(),
+            step: String::new(),
+            due: Due::new(clock),
+        }
+    }
+
+    fn workload(&self) -> Option<&str> {
+        Some(self.label.as_str()).filter(|label| !label.is_empty())
+    }
+
+    /// Takes a record in; the line to show if it changed what is seen.
+    fn take(&mut self, record: &Record) -> Option<String> {
+        self.picture.apply(record);
+        let step = self.picture.step.as_ref().map_or("", |step| step.name.as_str());
+        if self.step != step {
+            step.clone_into(&mut self.step);
+            self.due = Due::new(&self.clock);
+        }
+        let line = line(&self.picture);
+        if line == self.shown {
+            return None;
+        }
+        self.shown = line;
+        Some(self.labelled(&self.shown))
+    }
+
+    /// What is due to be said of the wait, as an object of the stream and as a line.
+    fn due(&mut self) -> Option<(Value, String)> {
+        let step = self.picture.step.as_ref().filter(|step| step.state == StepState::Started);
+        let elapsed = self.due.take()?;
+        let what = step
+            .map_or_else(|| "nothing changes".to_owned(), |step| format!("{}: waiting: {}", step.name, step.detail));
+        let reason = reason(&self.picture);
+        let body = json!({ "workload": self.workload(), "what": what, "real_seconds": elapsed.as_secs_f64(),
+            "reason": reason, "step": step.map(|step| step.name.as_str()) });
+        let line = self.labelled(&waiting::line(&what, elapsed, &reason));
+        Some((body, line))
+    }
+
+    fn labelled(&self, line: &str) -> String {
+        if self.label.is_empty() { line.to_owned() } else { format!("{:<10} {line}", self.label) }
+    }
+}
+
+/// What is seen, and why it is not what is waited for, as far as pods and conditions say.
+fn reason(picture: &Picture) -> String {
+    let seen = line(picture);
+    // The step stands before it.
+    let seen = seen.split_once(" · ").map_or(seen.as_str(), |(seen, _)| seen).trim_end();
+    let seen = seen.split_whitespace().collect::<Vec<_>>().join(" ");
+    std::iter::once(seen).chain(picture.trouble()).collect::<Vec<_>>().join("; ")
+}
+
+/// The picture in one line; what is not known is a question mark, never a zero.
+fn line(picture: &Picture) -> String {
+    let number = |value: Option<String>| value.unwrap_or_else(|| "?".to_owned());
+    let queue = picture.queue.as_ref();
+    let replicas = picture.deployment.as_ref();
+    let mut line = format!(
+        "queue {:>3} waiting {:>3} in work · replicas {} wanted {} ready",
+        number(queue.map(|counts| counts.visible.to_string())),
+        number(queue.map(|counts| counts.in_flight.to_string())),
+        number(replicas.map(|replicas| replicas.desired.to_string())),
+        number(replicas.map(|replicas| replicas.ready.to_string())),
+    );
+    // Writing to a string cannot fail.
+    if let Some(step) = &picture.step {
+        let _ = write!(line, " · {}", step.name);
+    }
+    if let Some(refusal) = &picture.refusal {
+        let _ = write!(line, " · refused: {}", refusal.text);
+    }
+    if let Some(blindness) = picture.blindness() {
+        let _ = write!(line, " · {blindness}");
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn record(source: &str, kind: &str, payload: &Value) -> Record {
+        let record = json!({ "time": "2026-11-24T04:00:00Z", "source": source, "kind": kind, "payload": payload });
+        serde_json::from_value(record).unwrap()
+    }
+
+    fn step(name: &str, state: &str) -> Record {
+        let payload = json!({ "name": name, "state": state, "detail": "3 are ready", "deadline_seconds": 600.0 });
+        record("story", "step", &payload)
+    }
+
+    #[test]
+    fn a_step_in_which_nothing_changes_says_every_ten_seconds_what_it_waits_for_and_why() {
+        let (clock, hand) = Clock::manual(jiff::Timestamp::UNIX_EPOCH);
+        let mut run = Live::new("", &clock);
+        run.take(&step("scale-out", "started"));
+        let pod = json!({ "name": "myapp-1", "phase": "Pending", "ready": false, "restarts": 0, "terminating": false,
+            "waiting": "ImagePullBackOff: no such image" });
+        run.take(&record("pods", "pods", &json!({ "pods": [pod] })));
+        let mut said = Vec::new();
+        for _ in 0..25 {
+            hand.advance(Duration::from_secs(1));
+            said.extend(run.due());
+        }
+        assert_eq!(said.len(), 2, "{said:?}");
+        let (body, line) = &said[1];
+        for part in ["scale-out: waiting: 3 are ready", "20s elapsed", "myapp-1: ImagePullBackOff: no such image"] {
+            assert!(line.contains(part), "{part}: {line}");
+        }
+        assert_eq!(body["step"], "scale-out");
+        run.take(&step("work", "started"));
+        hand.advance(Duration::from_secs(9));
+        assert!(run.due().is_none(), "each step begins to count anew");
+    }
+
+    #[test]
+    fn who_only_watches_is_told_that_nothing_changes() {
+        let (clock, hand) = Clock::manual(jiff::Timestamp::UNIX_EPOCH);
+        let mut run = Live::new("orders", &clock);
+        hand.advance(Duration::from_secs(10));
+        let (_, line) = run.due().unwrap();
+        assert!(line.starts_with("orders") && line.contains("nothing changes") && line.contains('?'), "{line}");
+    }
+}
