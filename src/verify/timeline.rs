@@ -154,7 +154,7 @@ impl Teller {
             }
             Fact::Diagnosis(found) => {
                 let lines = found.hopeless.iter().chain(&found.evidence).cloned().collect::<Vec<_>>();
-                vec![("diagnosis", format!("{}: {}", found.about, lines.join("; ")))]
+                vec![Line::new("diagnosis", format!("{}: {}", found.about, lines.join("; ")))]
             }
             Fact::Trouble { pod, message } => self.change("log", format!("{pod}: {message}")),
             Fact::Failure { what, error } => self.change("unseen", format!("{what} could not be read: {error}")),
