@@ -64,8 +64,8 @@ pub(crate) fn authenticate(cloud: &Cloud, request: &Request) -> Result<Caller, F
     }
     check_scope(cloud, &claim)?;
     check_time(&claim, now)?;
-    let expected = signature(request, &claim, &credential.secret)?;
-    if !equal(expected.as_bytes(), claim.signature.as_bytes()) {
+    let wanted = signature(request, &claim, &credential.secret)?;
+    if !is_signed(wanted, &claim.signature) {
         return Err(Fault::new(
             403,
             "SignatureDoesNotMatch",
@@ -219,29 +219,26 @@ fn parse_time(text: &str) -> Option<Timestamp> {
     DateTime::strptime("%Y%m%dT%H%M%SZ", text).ok()?.to_zoned(TimeZone::UTC).ok().map(|zoned| zoned.timestamp())
 }
 
-fn signature(request: &Request, claim: &Claim, secret: &str) -> Result<String, Fault> {
+fn signature(request: &Request, claim: &Claim, secret: &str) -> Result<Hmac<Sha256>, Fault> {
     let canonical = canonical::request(request, &claim.signed_headers, claim.lifetime.is_some())?;
     let hash = hex::encode(Sha256::digest(canonical.as_bytes()));
     let text = format!("{ALGORITHM}\n{}\n{}\n{hash}", claim.signed_at, claim.scope);
     let mut key = format!("AWS4{secret}").into_bytes();
     for part in claim.scope.split('/') {
-        key = hmac(&key, part.as_bytes());
+        key = hmac(&key, part.as_bytes())?.finalize().into_bytes().to_vec();
     }
-    Ok(hex::encode(hmac(&key, text.as_bytes())))
+    hmac(&key, text.as_bytes())
 }
 
-fn hmac(key: &[u8], data: &[u8]) -> Vec<u8> {
-    match Hmac::<Sha256>::new_from_slice(key) {
-        Ok(mut mac) => {
-            mac.update(data);
-            mac.finalize().into_bytes().to_vec()
-        }
-        // HMAC takes keys of any length.
-        Err(_) => Vec::new(),
-    }
+fn hmac(key: &[u8], data: &[u8]) -> Result<Hmac<Sha256>, Fault> {
+    // HMAC takes keys of any length.
+    let mut mac = Hmac::<Sha256>::new_from_slice(key).map_err(|error| incomplete(error.to_string()))?;
+    mac.update(data);
+    Ok(mac)
 }
 
-/// Equality in constant time.
-fn equal(left: &[u8], right: &[u8]) -> bool {
-    left.len() == right.len() && left.iter().zip(right).fold(0, |difference, (l, r)| difference | (l ^ r)) == 0
+/// Whether `signature`, in lower-case hexadecimal digits, is that of `wanted`; compared in constant time.
+fn is_signed(wanted: Hmac<Sha256>, signature: &str) -> bool {
+    let is_lower = !signature.bytes().any(|byte| byte.is_ascii_uppercase());
+    is_lower && hex::decode(signature).is_ok_and(|bytes| wanted.verify_slice(&bytes).is_ok())
 }
