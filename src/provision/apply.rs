@@ -12,10 +12,11 @@ use futures::stream::FuturesUnordered;
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
+use crate::action::Action;
 use crate::address::Address;
 use crate::event::{Event, Events, Progress};
 use crate::graph::Graph;
-use crate::plan::{Action, Plan, Summary};
+use crate::plan::{Plan, Summary};
 use crate::resource::{Attributes, Context, Failure, Object};
 use crate::store::{Store, StoreError};
 use step::{Done, Half, Step, steps};

@@ -6,8 +6,8 @@ use std::time::Duration;
 use serde::Serialize;
 use tokio::sync::mpsc;
 
+use crate::action::Action;
 use crate::address::Address;
-use crate::plan::Action;
 
 /// The sending end of the event stream. Unbounded: a slow view must not hold up an apply.
 pub type Events = mpsc::UnboundedSender<Event>;

@@ -8,6 +8,7 @@
 //!
 //! This crate must not know what AWS, Kubernetes, a stack file or a terminal is.
 
+mod action;
 mod address;
 mod apply;
 mod diff;
@@ -24,13 +25,14 @@ pub mod store;
 #[cfg(test)]
 mod tests;
 
+pub use action::Action;
 pub use address::{Address, BadAddress};
 pub use apply::{Options, Outcome, apply};
 pub use diff::{After, Field};
 pub use event::{Event, Events, Progress};
 pub use graph::{Graph, GraphError};
 pub use lock::{Holder, Lock, Mode};
-pub use plan::{Action, Change, Drift, Plan, Summary};
+pub use plan::{Change, Drift, Plan, Summary};
 pub use reference::{Reference, UNKNOWN};
 pub use refresh::{Refreshed, refresh};
 pub use render::{Line, Mark, render, render_drift};

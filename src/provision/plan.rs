@@ -6,6 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::action::Action;
 use crate::address::Address;
 use crate::diff::{self, Field};
 use crate::graph::Graph;
@@ -13,24 +14,6 @@ use crate::reference::{Reference, resolve};
 use crate::refresh::Refreshed;
 use crate::resource::{Attributes, Failure, Health, Node, Object, Reading};
 use crate::state::State;
-
-/// What is done to a resource.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Action {
-    /// It is as it should be (perhaps it enters the state only now).
-    NoOp,
-    /// It does not exist and is made.
-    Create,
-    /// It is changed in place.
-    Update,
-    /// It is deleted and made again.
-    Replace,
-    /// It is removed.
-    Delete,
-    /// It is gone, or goes with what contains it: only the state's record is dropped.
-    Forget,
-}
 
 /// What the plan is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -6,8 +6,9 @@ mod tree;
 
 use serde_json::Value;
 
+use crate::action::Action;
 use crate::diff::{After, Field};
-use crate::plan::{Action, Change, Drift, Mode, Plan};
+use crate::plan::{Change, Drift, Mode, Plan};
 use crate::reference::UNKNOWN;
 
 /// What kind of line it is; a view colours by it.

@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::action::Action;
 use crate::address::Address;
-use crate::plan::Action;
 use crate::resource::{Attributes, Object, Schema};
 
 /// The format written by this build.

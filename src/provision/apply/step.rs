@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures::future::BoxFuture;
 
+use crate::action::Action;
 use crate::address::Address;
 use crate::diff;
-use crate::plan::{Action, Change, Plan};
+use crate::plan::{Change, Plan};
 use crate::reference::{Reference, is_unknown, references, resolve};
 use crate::refresh::value_of;
 use crate::resource::{Attributes, Context, Failure, Health, Known, Node, Object, Reading};
