@@ -43,7 +43,7 @@ bench:
 
 # rustdoc with warnings as errors, and the tests of the documents
 docs:
-    RUSTDOCFLAGS=-Dwarnings cargo doc --workspace --no-deps --locked
+    RUSTDOCFLAGS='-Dwarnings -Arustdoc::private_intra_doc_links' cargo doc --workspace --no-deps --document-private-items --locked
     cargo test --locked --test e2e docs
 
 # Licences, advisories, duplicates, sources (needs cargo-deny)

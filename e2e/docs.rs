@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use crate::tidy::{ARROWS, files, root};
 
+/// The README is for newcomers; everything else is in `docs/`.
+const README_LINES_MAX: usize = 100;
 /// Documents that a reader of this repository does not have.
 const ELSEWHERE: [&str; 3] = [concat!("KEDA", ".md"), concat!("FAC", "TS"), concat!("../", "shared")];
 /// Folders that a path in a document may begin with.
@@ -188,6 +190,16 @@ fn each_question_is_answered_by_files_that_exist() {
     }
     assert!(wrong.is_empty(), "no longer there: {wrong:#?}");
     assert_eq!(count, 12);
+}
+
+#[test]
+fn the_readme_is_short_and_begins_with_two_commands() {
+    let text = read(&root().join("README.md"));
+    let lines = text.lines().count();
+    assert!(lines <= README_LINES_MAX, "README.md has {lines} lines; move what is for others than newcomers to docs/");
+    for command in ["cargo run --release -- demo", "cargo test"] {
+        assert!(text.lines().any(|line| line.trim_start().starts_with(command)), "README.md lacks `{command}`");
+    }
 }
 
 #[test]

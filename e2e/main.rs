@@ -12,6 +12,7 @@
 
 mod bad_input;
 mod docs;
+mod examples;
 mod image;
 mod interrupts;
 mod kill;

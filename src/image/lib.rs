@@ -1,7 +1,7 @@
 //! The running program as its own container image: packed without Docker, saved as an archive or pushed to a registry.
 //!
 //! The way of the data: [`Program`] (the executable and what its loader maps) → `layer` (one tar.gz) → [`Image`]
-//! (layer, configuration, manifest) → [`Image::save`] or [`push`].
+//! (layer, configuration, manifest) → [`Image::save`] or [`push()`].
 //!
 //! Invariants: the same files give the same digest, on any day and machine; nothing that runs in the container is root;
 //! a file that could not be written whole is not left behind; credentials reach neither logs nor errors.

@@ -236,7 +236,7 @@ impl Scheduler {
         Ok(())
     }
 
-    /// The pod's own loopback address, 127.<network>.y.z; addresses return long after they were given back.
+    /// The pod's own loopback address, `127.NETWORK.y.z`; addresses return long after they were given back.
     fn allocate(&self, pod: &Value) -> Result<Ipv4Addr> {
         let mut memory = self.memory();
         let taken = memory.addresses.iter().find(|(_, owner)| *owner == uid(pod)).map(|(index, _)| *index);

@@ -124,7 +124,7 @@ pub struct HorizontalPodAutoscalerConfig {
     /// The HPA's scaling behavior, passed on as it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub behavior: Option<HorizontalPodAutoscalerBehavior>,
-    /// The HPA's name; keda-hpa-<name of the ScaledObject> if unset.
+    /// The HPA's name; keda-hpa-NAME of the ScaledObject if unset.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
 }

@@ -19,7 +19,7 @@ pub(super) fn matches(pattern: &str, text: &str, context: &Context) -> bool {
     tokens(pattern, context, true).is_some_and(|tokens| wild(&tokens, &text.chars().collect::<Vec<_>>()))
 }
 
-/// As [`matches`], without regard to case.
+/// As [`matches()`], without regard to case.
 pub(super) fn matches_caseless(pattern: &str, text: &str, context: &Context) -> bool {
     tokens(&pattern.to_lowercase(), context, true)
         .is_some_and(|tokens| wild(&tokens, &text.to_lowercase().chars().collect::<Vec<_>>()))

@@ -1,6 +1,6 @@
 //! What a container says about its end: its termination message, or the end of its log.
 //!
-//! Sizes as in Kubernetes (https://kubernetes.io/docs/tasks/debug/debug-application/determine-reason-pod-failure/).
+//! Sizes as in Kubernetes (<https://kubernetes.io/docs/tasks/debug/debug-application/determine-reason-pod-failure/>).
 
 use std::fs::OpenOptions;
 use std::io::{Read, Seek, SeekFrom};

@@ -1,6 +1,6 @@
 //! Fargate's sizes and selector patterns.
 //!
-//! Sizes: https://docs.aws.amazon.com/eks/latest/userguide/fargate-pod-configuration.html (requests plus 256 MB for the
+//! Sizes: `docs/rules.md#fargate-sizes` (requests plus 256 MB for the
 //! Kubernetes components, rounded up to the next size).
 
 use serde_json::Value;
