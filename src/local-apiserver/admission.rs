@@ -14,6 +14,9 @@ pub(crate) mod services;
 pub(crate) mod validation;
 pub(crate) mod volumes;
 pub(crate) mod warnings;
+pub(crate) mod webhooks;
+
+use std::sync::MutexGuard;
 
 pub(crate) use basis::Basis;
 use serde_json::{Value, json};
@@ -32,13 +35,30 @@ pub(crate) enum Operation {
     Update,
 }
 
-/// Defaults and checks a new state of an object.
-pub(crate) fn admit(
-    asked: &Asked<'_>,
+/// Defaults and checks a new state of an object. What is given back holds other writers off where a quota counts, and is to
+/// be kept until the object is stored.
+pub(crate) fn admit<'a>(
+    asked: &Asked<'a>,
     operation: Operation,
     old: Option<&Value>,
     object: &mut Value,
-) -> Result<(), Status> {
+) -> Result<Option<MutexGuard<'a, ()>>, Status> {
+    prepare(asked, operation, old, object)?;
+    let named = if operation == Operation::Create { "CREATE" } else { "UPDATE" };
+    if webhooks::mutate(asked, named, old, object)? {
+        schema::check(asked, old, object, &mut Vec::new())?;
+        defaults::apply(&asked.resource, object);
+    }
+    validate(asked, operation, old, object)?;
+    webhooks::validate(asked, webhooks::Event { operation: named, old, object: Some(object) })?;
+    // Nobody is held off by webhooks, which may write themselves.
+    let turn = if operation == Operation::Create { quota::turn(asked) } else { None };
+    quota::check(asked, old, object)?;
+    Ok(turn)
+}
+
+/// What the server itself fills in.
+fn prepare(asked: &Asked<'_>, operation: Operation, old: Option<&Value>, object: &mut Value) -> Result<(), Status> {
     let resource = &asked.resource;
     escalation::check(asked, old, object)?;
     if operation == Operation::Create {
@@ -79,6 +99,11 @@ pub(crate) fn admit(
         ("RoleBinding" | "ClusterRoleBinding", Operation::Create) => validation::rbac::refuse_odd_role(object)?,
         _ => {}
     }
+    Ok(())
+}
+
+fn validate(asked: &Asked<'_>, operation: Operation, old: Option<&Value>, object: &mut Value) -> Result<(), Status> {
+    let resource = &asked.resource;
     let mut errors = Vec::new();
     validation::check(resource, old, object, &mut errors);
     if resource.kind == "CustomResourceDefinition" {
@@ -94,7 +119,7 @@ pub(crate) fn admit(
     if limited {
         limit_range::check(asked, object)?;
     }
-    quota::check(asked, old, object)
+    Ok(())
 }
 
 /// Nothing is created of a kind that is going, or gone since it was looked up.
@@ -119,9 +144,6 @@ fn check_controller(asked: &Asked<'_>, object: &Value) -> Result<(), Status> {
     let why = match resource.kind.as_str() {
         _ if resource.custom.is_some() => return Ok(()),
         "ReplicationController" => "the local cluster has no controller for ReplicationControllers; use a Deployment",
-        "MutatingWebhookConfiguration" | "ValidatingWebhookConfiguration" => {
-            "the local API server calls no admission webhooks, and would let pass what this one is to check"
-        }
         "ValidatingAdmissionPolicy" | "ValidatingAdmissionPolicyBinding" => {
             "the local API server judges by no admission policies; put rules into x-kubernetes-validations of a definition"
         }
@@ -154,12 +176,12 @@ fn check_namespace(asked: &Asked<'_>, object: &Value) -> Result<(), Status> {
 }
 
 /// What may never be deleted.
-pub(crate) fn check_delete(asked: &Asked<'_>, _old: &Value) -> Result<(), Status> {
+pub(crate) fn check_delete(asked: &Asked<'_>, old: &Value) -> Result<(), Status> {
     let name = asked.target.name.as_str();
     if asked.resource.kind == "Namespace" && matches!(name, "default" | "kube-system" | "kube-public") {
         return Err(Status::forbidden("", "namespaces", name, "this namespace may not be deleted"));
     }
-    Ok(())
+    webhooks::delete(asked, old)
 }
 /// What follows from a stored change of a kind in a namespace at once.
 pub(crate) fn follow(cluster: &Cluster, resource: &Resource, namespace: &str) {

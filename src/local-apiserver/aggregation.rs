@@ -74,19 +74,18 @@ pub(crate) struct Unreachable {
 }
 
 /// The address behind a Service's port.
-fn address(cluster: &Cluster, service: &Service) -> Result<(String, u16), Unreachable> {
-    let Service { namespace, name, port, .. } = service;
+pub(crate) fn address(cluster: &Cluster, namespace: &str, name: &str, port: u64) -> Result<(String, u16), Unreachable> {
     let found = cluster.get("services", namespace, name).ok_or_else(|| Unreachable {
         reason: "ServiceNotFound",
         message: format!("service/{name} in \"{namespace}\" is not present"),
     })?;
     let ports = found["spec"]["ports"].as_array().cloned().unwrap_or_default();
-    let wanted = ports.iter().find(|held| held["port"].as_u64() == Some(*port)).ok_or_else(|| Unreachable {
+    let wanted = ports.iter().find(|held| held["port"].as_u64() == Some(port)).ok_or_else(|| Unreachable {
         reason: "ServicePortError",
         message: format!("service/{name} in \"{namespace}\" is not listening on port {port}"),
     })?;
     let (slices, _) = cluster.store.list("endpointslices.discovery.k8s.io", Some(namespace));
-    let own = slices.iter().filter(|slice| slice["metadata"]["labels"]["kubernetes.io/service-name"] == name.as_str());
+    let own = slices.iter().filter(|slice| slice["metadata"]["labels"]["kubernetes.io/service-name"] == name);
     for slice in own {
         let port = slice["ports"]
             .as_array()
@@ -118,7 +117,7 @@ async fn exchange(
     mut request: http::Request<Full<Bytes>>,
 ) -> Result<http::Response<Incoming>, Unreachable> {
     let failed = |message: String| Unreachable { reason: "FailedDiscoveryCheck", message };
-    let (host, port) = address(cluster, service)?;
+    let (host, port) = address(cluster, &service.namespace, &service.name, service.port)?;
     let tls = cluster.front_proxy.connector(service.ca_bundle.as_deref(), service.skip_verification).map_err(failed)?;
     let name = format!("{}.{}.svc", service.name, service.namespace);
     let server_name =

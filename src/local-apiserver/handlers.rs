@@ -20,6 +20,7 @@ use std::sync::Arc;
 use http::Method;
 use serde_json::json;
 
+use crate::admission::webhooks::Hooks;
 use crate::authorization::{self, Attributes, reviews};
 use crate::cluster::Cluster;
 use crate::kinds::Resource;
@@ -109,24 +110,43 @@ async fn on_resource(cluster: &Arc<Cluster>, call: &Call, target: Target) -> Res
     if resource.virtual_only {
         return reviews::create(cluster, call, &resource, &target);
     }
-    let request = Asked { cluster, call, resource, target };
-    options::check(&request, verb)?;
+    let hooks = if matches!(verb, "create" | "update" | "patch" | "delete" | "deletecollection") {
+        Hooks::of(cluster, &resource)
+    } else {
+        Hooks::default()
+    };
+    if hooks.is_empty() {
+        return serve(&Asked { cluster, call, resource, target, hooks: Arc::new(hooks) }, verb).await;
+    }
+    // Webhooks are waited for in the middle of a write, which may not hold up anybody else.
+    let (cluster, call, runtime) = (Arc::clone(cluster), call.clone(), tokio::runtime::Handle::current());
+    let written = tokio::task::spawn_blocking(move || {
+        let asked = Asked { cluster: &cluster, call: &call, resource, target, hooks: Arc::new(hooks) };
+        let mut reply = runtime.block_on(serve(&asked, verb))?;
+        reply.warnings.extend(asked.hooks.take_warnings());
+        Ok(reply)
+    });
+    written.await.unwrap_or_else(|error| Err(Status::plain(500, format!("the write broke off: {error}"))))
+}
+
+async fn serve(request: &Asked<'_>, verb: &str) -> Result<Reply, Status> {
+    options::check(request, verb)?;
     if !request.target.subresource.is_empty() {
-        return subresource::serve(&request, verb).await;
+        return subresource::serve(request, verb).await;
     }
     if request.resource.namespaced && request.target.namespace.is_empty() && !matches!(verb, "list" | "watch") {
         return Err(Status::method_not_allowed());
     }
-    form::accepted(call.header("accept"))?;
+    form::accepted(request.call.header("accept"))?;
     let mut reply = match verb {
-        "get" => read::get(&request),
-        "list" => read::list(&request),
-        "watch" => read::watch(&request),
-        "create" => write::create(&request),
-        "update" => write::update(&request),
-        "patch" => write::patch(&request),
-        "delete" => delete::one(&request),
-        _ => delete::collection(&request),
+        "get" => read::get(request),
+        "list" => read::list(request),
+        "watch" => read::watch(request),
+        "create" => write::create(request),
+        "update" => write::update(request),
+        "patch" => write::patch(request),
+        "delete" => delete::one(request),
+        _ => delete::collection(request),
     }?;
     if request.resource.kind == "Endpoints" && request.resource.group.is_empty() {
         reply.warnings.push(ENDPOINTS.to_owned());
@@ -159,6 +179,7 @@ pub(crate) struct Asked<'a> {
     pub(crate) call: &'a Call,
     pub(crate) resource: Arc<Resource>,
     pub(crate) target: Target,
+    pub(crate) hooks: Arc<Hooks>,
 }
 
 impl Asked<'_> {

@@ -3,6 +3,7 @@
 mod crowd;
 mod interleaved;
 mod token_secrets;
+mod webhooks;
 
 use std::path::PathBuf;
 

@@ -44,6 +44,7 @@ pub(crate) fn apply(resource: &Resource, object: &mut Value) {
             set(object, "reclaimPolicy", "Delete".into());
             set(object, "volumeBindingMode", "Immediate".into());
         }
+        "MutatingWebhookConfiguration" | "ValidatingWebhookConfiguration" => webhooks(object),
         "NetworkPolicy" => network_policy(&mut object["spec"]),
         "LimitRange" => limit_range(&mut object["spec"]),
         "Secret" => {
@@ -51,6 +52,26 @@ pub(crate) fn apply(resource: &Resource, object: &mut Value) {
             string_data(object);
         }
         _ => {}
+    }
+}
+
+fn webhooks(configuration: &mut Value) {
+    let mutating = configuration["kind"] == "MutatingWebhookConfiguration";
+    for hook in configuration["webhooks"].as_array_mut().into_iter().flatten() {
+        set(hook, "failurePolicy", "Fail".into());
+        set(hook, "matchPolicy", "Equivalent".into());
+        set(hook, "namespaceSelector", json!({}));
+        set(hook, "objectSelector", json!({}));
+        set(hook, "timeoutSeconds", 10.into());
+        if mutating {
+            set(hook, "reinvocationPolicy", "Never".into());
+        }
+        if hook["clientConfig"]["service"].is_object() {
+            set(&mut hook["clientConfig"]["service"], "port", 443.into());
+        }
+        for rule in hook.get_mut("rules").and_then(Value::as_array_mut).into_iter().flatten() {
+            set(rule, "scope", "*".into());
+        }
     }
 }
 

@@ -13,6 +13,7 @@ mod service;
 mod storage;
 #[cfg(test)]
 mod tests;
+mod webhook;
 mod workload;
 
 pub(crate) use metadata::ANNOTATIONS_BYTES_MAX;
@@ -54,6 +55,7 @@ pub(crate) fn check(resource: &Resource, old: Option<&Value>, object: &Value, er
         "StorageClass" => storage::class(old, object, errors),
         "Ingress" => network::ingress(spec, errors),
         "IngressClass" => network::ingress_class(old, spec, errors),
+        "MutatingWebhookConfiguration" | "ValidatingWebhookConfiguration" => webhook::configuration(object, errors),
         "Event" => event::check(resource, object, errors),
         "Pod" => {
             pod::check(spec, "spec", errors);

@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 
 use serde_json::Value;
 
+use crate::admission::webhooks::PASSED_OVER;
 use crate::kinds::Resource;
 use crate::openapi;
 
@@ -54,6 +55,7 @@ fn of_kind(resource: &Resource, object: &Value) -> Option<String> {
     let what = match resource.kind.as_str() {
         "Ingress" => "no Ingress controller runs in the local cluster: nothing serves this Ingress",
         "NetworkPolicy" => "the local cluster does not enforce NetworkPolicies: all traffic is allowed",
+        "MutatingWebhookConfiguration" | "ValidatingWebhookConfiguration" => return of_webhooks(object),
         "StorageClass" => "no provisioner runs in the local cluster: claims of this class stay Pending",
         "Service" if object["spec"]["type"] == "NodePort" => {
             "no node of the local cluster opens node ports: this Service is reached by its cluster address only"
@@ -64,6 +66,20 @@ fn of_kind(resource: &Resource, object: &Value) -> Option<String> {
         _ => return None,
     };
     Some(what.to_owned())
+}
+
+/// Of webhooks that are to look at what is shown to none.
+fn of_webhooks(configuration: &Value) -> Option<String> {
+    let rules = configuration["webhooks"].as_array()?.iter().filter_map(|hook| hook["rules"].as_array()).flatten();
+    let mut named: Vec<&str> = rules
+        .flat_map(|rule| rule["resources"].as_array().into_iter().flatten())
+        .filter_map(|one| one.as_str()?.split_once('/').map(|(_, sub)| sub))
+        .filter(|sub| PASSED_OVER.contains(sub))
+        .collect();
+    named.sort_unstable();
+    named.dedup();
+    (!named.is_empty())
+        .then(|| format!("the local API server calls no webhooks for the subresources {}", named.join(", ")))
 }
 
 /// The fields at and below a place that nobody acts on.

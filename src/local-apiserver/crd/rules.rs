@@ -15,7 +15,7 @@ use kube_cel::cel::objects::OptionalValue;
 use kube_cel::cel::{Context, ExecutionError, IdedExpr, Value as CelValue};
 use serde_json::Value;
 
-pub(crate) use self::compile::{check, field_at};
+pub(crate) use self::compile::{check, field_at, parse};
 use super::ratchet;
 use crate::status::FieldError;
 

@@ -43,7 +43,13 @@ pub(super) fn collection(asked: &Asked<'_>) -> Result<Reply, Status> {
     for object in objects.iter().filter(|object| selector.matches(object)) {
         let name = object["metadata"]["name"].as_str().unwrap_or_default().to_owned();
         let target = Target { name, ..asked.target.clone() };
-        let each = Asked { cluster: asked.cluster, call: asked.call, resource: asked.resource.clone(), target };
+        let each = Asked {
+            cluster: asked.cluster,
+            call: asked.call,
+            resource: asked.resource.clone(),
+            target,
+            hooks: asked.hooks.clone(),
+        };
         match remove_listed(&each, &options, object) {
             Ok(Outcome::Waiting(object) | Outcome::Gone(object)) => items.push(object),
             Err(status) if status.is_not_found() => {}

@@ -177,7 +177,13 @@ pub(super) fn watch(asked: &Asked<'_>) -> Result<Reply, Status> {
     let (cluster, call, resource, target) =
         (asked.cluster.clone(), asked.call.clone(), asked.resource.clone(), asked.target.clone());
     let render = move |object: &Value| {
-        let asked = Asked { cluster: &cluster, call: &call, resource: resource.clone(), target: target.clone() };
+        let asked = Asked {
+            cluster: &cluster,
+            call: &call,
+            resource: resource.clone(),
+            target: target.clone(),
+            hooks: Arc::default(),
+        };
         shown(&asked, form, object)
     };
     let plan = watch::Plan {

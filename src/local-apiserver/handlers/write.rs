@@ -121,8 +121,7 @@ fn insert(
             meta::metadata(&mut object).insert("name".to_owned(), generated(&generate).into());
         }
         let basis = Basis::of(asked);
-        let turn = admission::quota::turn(asked);
-        admission::admit(asked, Operation::Create, None, &mut object)?;
+        let turn = admission::admit(asked, Operation::Create, None, &mut object)?;
         size::check(resource, &object)?;
         let name = object["metadata"]["name"].as_str().unwrap_or_default().to_owned();
         if asked.call.dry_run() {
@@ -247,6 +246,9 @@ pub(crate) fn replace(asked: &Asked<'_>, old: &Object, mut new: Value, track: bo
     if track {
         apply::track_update(resource, Some(old), &mut new, &writer(asked));
     }
+    if status_only {
+        admission::webhooks::mutate(asked, "UPDATE", Some(old), &mut new)?;
+    }
     if status_only && resource.custom.is_some() {
         // With a custom status no metadata is written, though whoever sends some is noted as its manager.
         for field in STATUS_METADATA.iter().filter(|field| **field != "managedFields") {
@@ -254,8 +256,11 @@ pub(crate) fn replace(asked: &Asked<'_>, old: &Object, mut new: Value, track: bo
         }
         meta::tidy(resource, &mut new);
     }
-    if !status_only {
-        admission::admit(asked, Operation::Update, Some(old), &mut new)?;
+    if status_only {
+        let event = admission::webhooks::Event { operation: "UPDATE", old: Some(old), object: Some(&new) };
+        admission::webhooks::validate(asked, event)?;
+    } else {
+        drop(admission::admit(asked, Operation::Update, Some(old), &mut new)?);
         if meta::has_generation(resource) && meta::intent_differs(resource, old, &new) {
             let generation = old["metadata"]["generation"].as_i64().unwrap_or(0) + 1;
             new["metadata"]["generation"] = generation.into();

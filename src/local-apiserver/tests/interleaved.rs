@@ -37,7 +37,7 @@ fn basis(server: &ApiServer, path: &str) -> Basis {
     };
     let target = Target::parse(path).unwrap();
     let resource = server.cluster.resource(&target.group, &target.version, &target.plural).unwrap();
-    Basis::of(&Asked { cluster: &server.cluster, call: &call, resource, target })
+    Basis::of(&Asked { cluster: &server.cluster, call: &call, resource, target, hooks: std::sync::Arc::default() })
 }
 
 /// Stores an object that was admitted on `basis`.

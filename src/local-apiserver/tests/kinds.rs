@@ -83,8 +83,6 @@ async fn what_checks_nothing_here_is_refused_and_can_be_listed() {
     let client = admin(&server);
     let group = "/apis/admissionregistration.k8s.io/v1";
     for (plural, kind) in [
-        ("validatingwebhookconfigurations", "ValidatingWebhookConfiguration"),
-        ("mutatingwebhookconfigurations", "MutatingWebhookConfiguration"),
         ("validatingadmissionpolicies", "ValidatingAdmissionPolicy"),
         ("validatingadmissionpolicybindings", "ValidatingAdmissionPolicyBinding"),
     ] {

@@ -31,7 +31,8 @@ pub(super) fn rule(given: &Value) -> Result<Rule, String> {
     })
 }
 
-fn parse(source: &str) -> Result<IdedExpr, String> {
+/// Reads an expression; what is wrong with it as the language's own compiler shows it.
+pub(crate) fn parse(source: &str) -> Result<IdedExpr, String> {
     let parser = Parser::new().enable_optional_syntax(true);
     parser.parse(source).map_err(|ParseErrors { errors }| {
         let lines = errors.iter().map(|error| {

@@ -1,0 +1,249 @@
+//! Admission webhooks: what a write is asked of, which of them it concerns, and what their answers do to it.
+//!
+//! Mutating webhooks are called one after the other and may change an object; validating ones see the outcome, all at once.
+//! Words and order are those of `apiserver/pkg/admission/plugin/webhook` of Kubernetes.
+//!
+//! A write that webhooks may concern is worked off on a thread of its own (see `handlers`): calls wait for foreign programs,
+//! and they are made between the steps of a write, which does not wait.
+
+mod call;
+mod matching;
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+
+pub(crate) use self::matching::{PASSED_OVER, condition_error};
+use crate::cluster::Cluster;
+use crate::handlers::Asked;
+use crate::kinds::Resource;
+use crate::status::Status;
+
+const GROUP: &str = "admissionregistration.k8s.io";
+
+/// The webhooks of the moment in which a request came.
+#[derive(Debug, Default)]
+pub(crate) struct Hooks {
+    mutating: Vec<Arc<Hook>>,
+    validating: Vec<Arc<Hook>>,
+    warnings: Mutex<Vec<String>>,
+}
+
+/// One webhook of a configuration.
+#[derive(Debug)]
+struct Hook {
+    name: String,
+    spec: Value,
+}
+
+/// What happens to an object.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Event<'a> {
+    /// `CREATE`, `UPDATE` or `DELETE`.
+    pub(crate) operation: &'static str,
+    pub(crate) old: Option<&'a Value>,
+    pub(crate) object: Option<&'a Value>,
+}
+
+impl Hooks {
+    /// Those of all configurations, by the configurations' names; none for the kinds that could lock everybody out.
+    pub(crate) fn of(cluster: &Cluster, resource: &Resource) -> Self {
+        if resource.group == GROUP {
+            return Self::default();
+        }
+        let all = |plural: &str| {
+            let (mut configurations, _) = cluster.store.list(&format!("{plural}.{GROUP}"), None);
+            configurations.sort_by_key(|one| one["metadata"]["name"].as_str().unwrap_or_default().to_owned());
+            let hooks = configurations.iter().flat_map(|one| one["webhooks"].as_array().cloned().unwrap_or_default());
+            hooks
+                .map(|spec| Arc::new(Hook { name: spec["name"].as_str().unwrap_or_default().to_owned(), spec }))
+                .collect()
+        };
+        Self {
+            mutating: all("mutatingwebhookconfigurations"),
+            validating: all("validatingwebhookconfigurations"),
+            warnings: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.mutating.is_empty() && self.validating.is_empty()
+    }
+
+    /// What webhooks had to say to whoever writes.
+    pub(crate) fn take_warnings(&self) -> Vec<String> {
+        std::mem::take(&mut *self.warnings.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// Has mutating webhooks change `object`; whether any did.
+pub(crate) fn mutate(
+    asked: &Asked<'_>,
+    operation: &'static str,
+    old: Option<&Value>,
+    object: &mut Value,
+) -> Result<bool, Status> {
+    let hooks = &asked.hooks.mutating;
+    let mut changed_last = None;
+    for (index, hook) in hooks.iter().enumerate() {
+        if change(asked, hook, operation, old, object)? {
+            changed_last = Some(index);
+        }
+    }
+    // A webhook that asks for it sees once more what later ones changed.
+    let Some(last) = changed_last else { return Ok(false) };
+    for hook in hooks.iter().take(last).filter(|hook| hook.spec["reinvocationPolicy"] == "IfNeeded") {
+        change(asked, hook, operation, old, object)?;
+    }
+    Ok(true)
+}
+
+fn change(
+    asked: &Asked<'_>,
+    hook: &Arc<Hook>,
+    operation: &'static str,
+    old: Option<&Value>,
+    object: &mut Value,
+) -> Result<bool, Status> {
+    let event = Event { operation, old, object: Some(object) };
+    let Some(review) = review(asked, hook, event)? else { return Ok(false) };
+    let Some(response) = outcome(asked, hook, call::start(asked.cluster, hook, &review).wait())? else {
+        return Ok(false);
+    };
+    let Some(patch) = response["patch"].as_str() else { return Ok(false) };
+    let failed = |why: String| internal(&format!("failed calling webhook \"{}\": {why}", hook.name));
+    let patch = STANDARD.decode(patch).map_err(|error| failed(format!("the patch is no base64: {error}")))?;
+    let patch: json_patch::Patch =
+        serde_json::from_slice(&patch).map_err(|error| failed(format!("the patch is no JSON patch: {error}")))?;
+    let mut changed = object.clone();
+    json_patch::patch(&mut changed, &patch).map_err(|error| failed(format!("the patch does not apply: {error}")))?;
+    let differs = changed != *object;
+    for field in ["apiVersion", "kind"] {
+        changed[field] = object[field].clone();
+    }
+    for field in ["name", "namespace", "uid", "resourceVersion", "creationTimestamp", "managedFields", "generation"] {
+        let held = object["metadata"][field].clone();
+        match changed["metadata"].as_object_mut() {
+            Some(metadata) if held.is_null() => drop(metadata.remove(field)),
+            Some(metadata) => drop(metadata.insert(field.to_owned(), held)),
+            None => return Err(failed("the patch takes the object's metadata away".to_owned())),
+        }
+    }
+    *object = changed;
+    Ok(differs)
+}
+
+/// Asks all validating webhooks; the first refusal counts.
+pub(crate) fn validate(asked: &Asked<'_>, event: Event<'_>) -> Result<(), Status> {
+    let mut calls = Vec::new();
+    for hook in &asked.hooks.validating {
+        if let Some(review) = review(asked, hook, event)? {
+            calls.push((hook, call::start(asked.cluster, hook, &review)));
+        }
+    }
+    calls.into_iter().try_for_each(|(hook, call)| outcome(asked, hook, call.wait()).map(drop))
+}
+
+/// A deletion is shown to both kinds; there is nothing to change.
+pub(crate) fn delete(asked: &Asked<'_>, old: &Value) -> Result<(), Status> {
+    let event = Event { operation: "DELETE", old: Some(old), object: None };
+    for hook in &asked.hooks.mutating {
+        if let Some(review) = review(asked, hook, event)? {
+            outcome(asked, hook, call::start(asked.cluster, hook, &review).wait())?;
+        }
+    }
+    validate(asked, event)
+}
+
+/// The question, if the webhook is to be asked.
+fn review(asked: &Asked<'_>, hook: &Hook, event: Event<'_>) -> Result<Option<Value>, Status> {
+    let request = request(asked, event);
+    if !matching::concerns(asked, hook, event, &request)? {
+        return Ok(None);
+    }
+    let harmless = matches!(hook.spec["sideEffects"].as_str(), Some("None" | "NoneOnDryRun"));
+    if asked.call.dry_run() && !harmless {
+        return Err(Status::bad_request(format!("admission webhook \"{}\" does not support dry run", hook.name)));
+    }
+    let versions = hook.spec["admissionReviewVersions"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    let version = versions.into_iter().find(|version| matches!(*version, "v1" | "v1beta1")).unwrap_or("v1");
+    Ok(Some(
+        json!({"kind": "AdmissionReview", "apiVersion": format!("admission.k8s.io/{version}"), "request": request}),
+    ))
+}
+
+/// `AdmissionRequest`.
+fn request(asked: &Asked<'_>, event: Event<'_>) -> Value {
+    let (resource, target, user) = (&asked.resource, &asked.target, &asked.call.user);
+    let kind = json!({"group": resource.group, "version": resource.version, "kind": resource.kind});
+    let plural = json!({"group": resource.group, "version": resource.version, "resource": resource.plural});
+    let options = match event.operation {
+        "CREATE" => "CreateOptions",
+        "UPDATE" if asked.call.method == http::Method::PATCH => "PatchOptions",
+        "UPDATE" => "UpdateOptions",
+        _ => "DeleteOptions",
+    };
+    let named = event.object.or(event.old).map_or(Value::Null, |object| object["metadata"]["name"].clone());
+    let served = |object: Option<&Value>| object.map(|object| crate::handlers::served(resource, object));
+    let mut request = json!({
+        "uid": uuid::Uuid::new_v4().to_string(), "kind": kind, "resource": plural, "requestKind": kind,
+        "requestResource": plural, "name": named, "operation": event.operation,
+        "userInfo": {"username": user.name, "groups": user.groups}, "object": served(event.object),
+        "oldObject": served(event.old), "dryRun": asked.call.dry_run(),
+        "options": {"kind": options, "apiVersion": "meta.k8s.io/v1"},
+    });
+    if !user.uid.is_empty() {
+        request["userInfo"]["uid"] = user.uid.as_str().into();
+    }
+    if !user.extra.is_empty() {
+        request["userInfo"]["extra"] = json!(user.extra);
+    }
+    if !target.namespace.is_empty() {
+        request["namespace"] = target.namespace.as_str().into();
+    }
+    if !target.subresource.is_empty() {
+        request["subResource"] = target.subresource.as_str().into();
+        request["requestSubResource"] = target.subresource.as_str().into();
+    }
+    request
+}
+
+fn internal(message: &str) -> Status {
+    let cause = json!({"message": message});
+    Status::failure(500, "InternalError", format!("Internal error occurred: {message}")).with_cause(cause)
+}
+
+/// The response of a webhook that allows; `None` where one that could not be asked may be passed over.
+fn outcome(asked: &Asked<'_>, hook: &Hook, answer: Result<Value, String>) -> Result<Option<Value>, Status> {
+    let response = match answer {
+        Ok(response) => response,
+        Err(why) if hook.spec["failurePolicy"] == "Ignore" => {
+            tracing::warn!(webhook = hook.name, why, "failed to call a webhook; it is passed over, as it says");
+            return Ok(None);
+        }
+        Err(why) => return Err(internal(&format!("failed calling webhook \"{}\": {why}", hook.name))),
+    };
+    let said = response["warnings"].as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned);
+    asked.hooks.warnings.lock().unwrap_or_else(PoisonError::into_inner).extend(said);
+    if response["allowed"] == true { Ok(Some(response)) } else { Err(denied(&hook.name, &response["status"])) }
+}
+
+/// The refusal of a webhook, with the status that it gives.
+fn denied(name: &str, given: &Value) -> Status {
+    let mut status = if given.is_object() { given.clone() } else { json!({}) };
+    let text = |field: &str| given[field].as_str().filter(|text| !text.is_empty());
+    let why = text("message").or_else(|| text("reason"));
+    let refusal = format!("admission webhook \"{name}\" denied the request");
+    status["message"] =
+        why.map_or_else(|| format!("{refusal} without explanation"), |why| format!("{refusal}: {why}")).into();
+    status["code"] = given["code"].as_u64().filter(|code| *code >= 400).unwrap_or(400).into();
+    status["status"] = "Failure".into();
+    status["kind"] = "Status".into();
+    status["apiVersion"] = "v1".into();
+    if !status["metadata"].is_object() {
+        status["metadata"] = json!({});
+    }
+    Status::from_value(status)
+}

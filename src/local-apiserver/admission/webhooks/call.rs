@@ -1,0 +1,155 @@
+//! One call of a webhook: TLS to its address or to its Service's pods, a review there, a response back.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full, Limited};
+use hyper_util::rt::TokioIo;
+use serde_json::Value;
+use tokio::net::TcpStream;
+use url::Url;
+
+use super::Hook;
+use crate::aggregation;
+use crate::cluster::Cluster;
+
+/// Real seconds that a webhook has unless it says otherwise.
+const TIMEOUT_SECONDS: u64 = 10;
+/// Answers larger than this are not read.
+const ANSWER_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// A call that is under way.
+pub(super) struct Call(Receiver<Result<Value, String>>);
+
+impl Call {
+    /// The response, or why there is none. Blocks; the call ends by itself.
+    pub(super) fn wait(self) -> Result<Value, String> {
+        self.0.recv().unwrap_or_else(|_| Err("failed to call webhook: the server is ending".to_owned()))
+    }
+}
+
+/// Where a webhook is.
+struct At {
+    /// As messages show it.
+    url: String,
+    host: String,
+    port: u16,
+    /// What its certificate must be for.
+    server_name: String,
+    path: String,
+}
+
+pub(super) fn start(cluster: &Arc<Cluster>, hook: &Arc<Hook>, review: &Value) -> Call {
+    let (sender, receiver) = channel();
+    let (cluster, hook, review) = (Arc::clone(cluster), Arc::clone(hook), review.clone());
+    tokio::runtime::Handle::current().spawn(async move {
+        // Nobody waits any more if the server is ending.
+        let _ = sender.send(ask(&cluster, &hook, &review).await);
+    });
+    Call(receiver)
+}
+
+async fn ask(cluster: &Arc<Cluster>, hook: &Hook, review: &Value) -> Result<Value, String> {
+    let seconds = hook.spec["timeoutSeconds"].as_u64().unwrap_or(TIMEOUT_SECONDS);
+    let at =
+        find(cluster, &hook.spec["clientConfig"], seconds).map_err(|why| format!("failed to call webhook: {why}"))?;
+    let failed = |why: String| format!("failed to call webhook: Post \"{}\": {why}", at.url);
+    let limit = cluster.clock.to_system(Duration::from_secs(seconds));
+    let answered = cluster.clock.timeout(limit, exchange(cluster, hook, &at, review)).await;
+    let (code, body) = answered.unwrap_or_else(|_| Err("context deadline exceeded".to_owned())).map_err(failed)?;
+    if !(200..300).contains(&code) {
+        let said = String::from_utf8_lossy(&body).trim().to_owned();
+        return Err(format!("failed to call webhook: the server answered {code}: {said}"));
+    }
+    let answer: Value = serde_json::from_slice(&body)
+        .map_err(|error| format!("failed to call webhook: the answer is no JSON: {error}"))?;
+    response(review, &answer).map_err(|why| format!("received invalid webhook response: {why}"))
+}
+
+/// The response of a review that answers `asked`.
+fn response(asked: &Value, answer: &Value) -> Result<Value, String> {
+    if answer["kind"] != asked["kind"] || answer["apiVersion"] != asked["apiVersion"] {
+        let shown = |review: &Value| {
+            let text = |field: &str| review[field].as_str().unwrap_or_default().to_owned();
+            format!("{}, Kind={}", text("apiVersion"), text("kind"))
+        };
+        return Err(format!("expected webhook response of {}, got {}", shown(asked), shown(answer)));
+    }
+    let response = &answer["response"];
+    if response.is_null() {
+        return Err("webhook response was absent".to_owned());
+    }
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let (wanted, got) = (text(&asked["request"]["uid"]), text(&response["uid"]));
+    // The older version needs no uid in the response.
+    let older = asked["apiVersion"] == "admission.k8s.io/v1beta1";
+    if got != wanted && !(older && got.is_empty()) {
+        return Err(format!("expected response.uid=\"{wanted}\", got \"{got}\""));
+    }
+    match (response["patch"].is_string(), response["patchType"].as_str()) {
+        (true, None) if !older => Err("webhook returned response.patch but not response.patchType".to_owned()),
+        (false, Some(_)) => Err("webhook returned response.patchType but not response.patch".to_owned()),
+        (_, Some(kind)) if kind != "JSONPatch" => {
+            Err(format!("webhook returned invalid response.patchType of \"{kind}\""))
+        }
+        _ => Ok(response.clone()),
+    }
+}
+
+fn find(cluster: &Cluster, config: &Value, seconds: u64) -> Result<At, String> {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let service = &config["service"];
+    if service.is_object() {
+        let (name, namespace) = (text(&service["name"]), text(&service["namespace"]));
+        let port = service["port"].as_u64().unwrap_or(443);
+        let path = format!("/{}", text(&service["path"]).trim_start_matches('/'));
+        let server_name = format!("{name}.{namespace}.svc");
+        let url = format!("https://{server_name}:{port}{path}?timeout={seconds}s");
+        let (host, port) = aggregation::address(cluster, &namespace, &name, port).map_err(|unreachable| {
+            let why = match unreachable.reason {
+                "ServiceNotFound" => format!("service \"{name}\" not found"),
+                "MissingEndpoints" => format!("no endpoints available for service \"{name}\""),
+                _ => unreachable.message,
+            };
+            format!("Post \"{url}\": {why}")
+        })?;
+        return Ok(At { url, host, port, server_name, path: format!("{path}?timeout={seconds}s") });
+    }
+    let mut url = Url::parse(&text(&config["url"])).map_err(|error| format!("the url cannot be read: {error}"))?;
+    url.query_pairs_mut().append_pair("timeout", &format!("{seconds}s"));
+    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']).to_owned();
+    let path = format!("{}?{}", url.path(), url.query().unwrap_or_default());
+    let port = url.port_or_known_default().unwrap_or(443);
+    Ok(At { url: url.to_string(), port, server_name: host.clone(), host, path })
+}
+
+async fn exchange(cluster: &Cluster, hook: &Hook, at: &At, review: &Value) -> Result<(u16, Bytes), String> {
+    let bundle = hook.spec["clientConfig"]["caBundle"].as_str();
+    let tls = cluster.front_proxy.connector(bundle, false)?;
+    let name = rustls_pki_types::ServerName::try_from(at.server_name.clone()).map_err(|error| error.to_string())?;
+    let stream = TcpStream::connect((at.host.as_str(), at.port))
+        .await
+        .map_err(|error| format!("dial tcp {}:{}: {error}", at.host, at.port))?;
+    let stream = tls.connect(name, stream).await.map_err(|error| format!("tls: {error}"))?;
+    let (mut sender, connection) =
+        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|error| error.to_string())?;
+    let connection = tokio::spawn(connection);
+    let request = http::Request::post(at.path.as_str())
+        .header("host", format!("{}:{}", at.server_name, at.port))
+        .header("content-type", "application/json")
+        .header("accept", "application/json, */*")
+        .header("user-agent", "kube-apiserver-admission")
+        .body(Full::new(Bytes::from(review.to_string())))
+        .map_err(|error| error.to_string())?;
+    let answered = async {
+        let answer = sender.send_request(request).await.map_err(|error| error.to_string())?;
+        let code = answer.status().as_u16();
+        let body = Limited::new(answer.into_body(), ANSWER_BYTES_MAX).collect().await;
+        Ok((code, body.map_err(|error| error.to_string())?.to_bytes()))
+    };
+    let answered = answered.await;
+    connection.abort();
+    answered
+}

@@ -1,0 +1,120 @@
+//! Whether a webhook is to be asked: rules, selectors, conditions.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use kube_cel::KubeCelExt;
+use kube_cel::cel::objects::{Key, Map};
+use kube_cel::cel::{Context, Value as CelValue};
+use serde_json::Value;
+
+use super::{Event, Hook};
+use crate::crd::rules;
+use crate::handlers::Asked;
+use crate::selector::matches_label_selector;
+use crate::status::Status;
+
+/// Parts of objects whose own form is not built here: whoever has them looked at is told so (see `admission::warnings`).
+pub(crate) const PASSED_OVER: [&str; 8] =
+    ["attach", "binding", "ephemeralcontainers", "eviction", "exec", "portforward", "scale", "token"];
+
+pub(super) fn concerns(asked: &Asked<'_>, hook: &Hook, event: Event<'_>, request: &Value) -> Result<bool, Status> {
+    if PASSED_OVER.contains(&asked.target.subresource.as_str()) {
+        return Ok(false);
+    }
+    let rules = hook.spec["rules"].as_array().into_iter().flatten();
+    if !rules.into_iter().any(|rule| is_ruled(asked, rule, event.operation)) {
+        return Ok(false);
+    }
+    let labels = |object: Option<&Value>| object.map(|object| object["metadata"]["labels"].clone());
+    let of_either = |selector: &Value| {
+        [event.object, event.old].into_iter().filter_map(labels).any(|labels| matches_label_selector(selector, &labels))
+    };
+    let (resource, selector) = (&asked.resource, &hook.spec["namespaceSelector"]);
+    let in_namespace = if resource.namespaced {
+        let namespace = asked.cluster.get("namespaces", "", &asked.target.namespace);
+        namespace.is_some_and(|namespace| matches_label_selector(selector, &namespace["metadata"]["labels"]))
+    } else {
+        // A namespace is judged by its own labels, anything else without a namespace by none.
+        resource.kind != "Namespace" || !resource.group.is_empty() || of_either(selector)
+    };
+    Ok(in_namespace && of_either(&hook.spec["objectSelector"]) && meets(hook, event, request)?)
+}
+
+fn is_ruled(asked: &Asked<'_>, rule: &Value, operation: &str) -> bool {
+    let (resource, sub) = (&asked.resource, asked.target.subresource.as_str());
+    let listed =
+        |field: &str, wanted: &str| rule[field].as_array().into_iter().flatten().any(|one| one == "*" || one == wanted);
+    let named = |one: &Value| {
+        let (plural, wanted) =
+            one.as_str().unwrap_or_default().split_once('/').unwrap_or((one.as_str().unwrap_or_default(), ""));
+        let whole = one == "*/*";
+        whole || ((plural == "*" || plural == resource.plural) && (wanted == sub || (wanted == "*" && !sub.is_empty())))
+    };
+    let scope = match rule["scope"].as_str() {
+        Some("Namespaced") => resource.namespaced,
+        Some("Cluster") => !resource.namespaced,
+        _ => true,
+    };
+    scope
+        && listed("operations", operation)
+        && listed("apiGroups", &resource.group)
+        && listed("apiVersions", &resource.version)
+        && rule["resources"].as_array().into_iter().flatten().any(named)
+}
+
+/// `matchConditions`: all must hold. One that cannot be judged refuses the write, unless failures are passed over.
+fn meets(hook: &Hook, event: Event<'_>, request: &Value) -> Result<bool, Status> {
+    let conditions = hook.spec["matchConditions"].as_array().map(Vec::as_slice).unwrap_or_default();
+    if conditions.is_empty() {
+        return Ok(true);
+    }
+    let base = Context::default().with_all();
+    let mut scope = base.new_inner_scope();
+    scope.add_variable_from_value("object", value(event.object.unwrap_or(&Value::Null)));
+    scope.add_variable_from_value("oldObject", value(event.old.unwrap_or(&Value::Null)));
+    scope.add_variable_from_value("request", value(request));
+    let mut failure = None;
+    for condition in conditions {
+        let judged = rules::parse(condition["expression"].as_str().unwrap_or_default())
+            .and_then(|expression| scope.resolve(&expression).map_err(|error| error.to_string()));
+        match judged {
+            Ok(CelValue::Bool(true)) => {}
+            Ok(CelValue::Bool(false)) => return Ok(false),
+            Ok(_) => failure = Some("the condition is neither true nor false".to_owned()),
+            Err(why) => failure = Some(why),
+        }
+    }
+    match failure {
+        None => Ok(true),
+        Some(_) if hook.spec["failurePolicy"] == "Ignore" => Ok(false),
+        Some(why) => Err(Status::failure(
+            403,
+            "Forbidden",
+            format!("failed to evaluate the match conditions of \"{}\": {why}", hook.name),
+        )),
+    }
+}
+
+/// What is wrong with the text of a condition.
+pub(crate) fn condition_error(expression: &str) -> Option<String> {
+    rules::parse(expression).err()
+}
+
+/// A value without a schema: names stand as they are.
+fn value(json: &Value) -> CelValue {
+    match json {
+        Value::Null => CelValue::Null,
+        Value::Bool(flag) => CelValue::Bool(*flag),
+        Value::Number(number) => {
+            number.as_i64().map_or_else(|| CelValue::Float(number.as_f64().unwrap_or_default()), CelValue::Int)
+        }
+        Value::String(text) => CelValue::String(Arc::new(text.clone())),
+        Value::Array(items) => CelValue::List(Arc::new(items.iter().map(value).collect())),
+        Value::Object(fields) => {
+            let converted: HashMap<Key, CelValue> =
+                fields.iter().map(|(name, inner)| (Key::String(Arc::new(name.clone())), value(inner))).collect();
+            CelValue::Map(Map { map: Arc::new(converted) })
+        }
+    }
+}
