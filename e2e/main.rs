@@ -25,3 +25,4 @@ mod stories;
 mod story;
 mod terminal;
 mod tidy;
+mod walls;

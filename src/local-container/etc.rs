@@ -11,7 +11,7 @@ pub(crate) fn make(tree: &Tree, spec: &Spec) -> Result<()> {
     let files = [
         ("/etc/hostname", format!("{}\n", spec.hostname)),
         ("/etc/hosts", spec.hosts.clone()),
-        ("/etc/passwd", users(spec.user, spec.group)),
+        ("/etc/passwd", users(spec)),
         ("/etc/group", groups(spec.group)),
     ];
     for (path, text) in files {
@@ -26,8 +26,11 @@ pub(crate) fn make(tree: &Tree, spec: &Spec) -> Result<()> {
     Ok(())
 }
 
-fn users(user: u32, group: u32) -> String {
-    let own = if [0, 65534].contains(&user) { String::new() } else { format!("user:x:{user}:{group}::/:/bin/sh\n") };
+fn users(spec: &Spec) -> String {
+    let Spec { user, group, home, .. } = spec;
+    let home = home.display();
+    let own =
+        if [0, 65534].contains(user) { String::new() } else { format!("user:x:{user}:{group}::{home}:/bin/sh\n") };
     format!("root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n{own}")
 }
 

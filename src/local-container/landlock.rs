@@ -1,6 +1,7 @@
 //! Landlock: rules by which the kernel judges every access of a process and its children, without any privilege.
 //!
-//! What it does not judge, by its own documentation: modes, owners and times of files, and looking for names.
+//! What it does not judge, by its own documentation: modes, owners, times and attributes of files, for which
+//! [`forbidden`] is there, and looking for names.
 
 use std::path::{Path, PathBuf};
 
@@ -8,22 +9,45 @@ use landlock::{
     ABI, Access, AccessFs, BitFlags, CompatLevel, Compatible, Ruleset, RulesetAttr, RulesetCreated, RulesetCreatedAttr,
     RulesetError, Scope, path_beneath_rules,
 };
+use nix::unistd::Uid;
 
 use crate::spec::Spec;
-use crate::{Result, refused, system};
+use crate::{Result, forbidden, nobody, refused, system, tie};
 
 /// The newest rules that this was written for; older kernels enforce what they know.
 const KNOWN: ABI = ABI::V6;
 
-/// Whether this kernel knows Landlock and lets it be used.
+/// The oldest rules that keep files: before them, whoever may read a file may empty it.
+const LEAST: ABI = ABI::V3;
+/// What to say of a machine without them.
+pub(crate) const NOT_THERE: &str = "this kernel's Landlock is missing or too old (Linux 6.2)";
+
+/// Whether this kernel knows Landlock as it is needed here, and lets it be used.
 pub(crate) fn is_there() -> bool {
     let asked =
-        Ruleset::default().set_compatibility(CompatLevel::HardRequirement).handle_access(AccessFs::from_all(ABI::V1));
+        Ruleset::default().set_compatibility(CompatLevel::HardRequirement).handle_access(AccessFs::from_all(LEAST));
+    asked.and_then(Ruleset::create).is_ok()
+}
+
+/// What this kernel's Landlock leaves open that a newer one's does not.
+#[must_use]
+pub fn gap() -> Option<&'static str> {
+    (is_there() && !keeps_signals()).then_some("this kernel's Landlock lets them signal your processes (Linux 6.12)")
+}
+
+fn keeps_signals() -> bool {
+    let asked = Ruleset::default().set_compatibility(CompatLevel::HardRequirement).scope(Scope::from_all(KNOWN));
     asked.and_then(Ruleset::create).is_ok()
 }
 
 /// Lets this process and all that it starts read the system and what the container is to see, and write only its own.
-pub(crate) fn restrict(spec: &Spec) -> Result<()> {
+/// `parent` is the process whose end ends this one.
+pub(crate) fn restrict(parent: i32, spec: &Spec) -> Result<()> {
+    if Uid::effective().is_root() {
+        nobody::leave_the_administrator(spec)?;
+        // The change of user has undone it.
+        tie(parent)?;
+    }
     let read = AccessFs::from_read(KNOWN);
     let system =
         system::parts().chain(["/etc/resolv.conf", "/etc/hosts", "/etc/passwd", "/etc/group"].map(PathBuf::from));
@@ -44,12 +68,13 @@ pub(crate) fn restrict(spec: &Spec) -> Result<()> {
     };
     nix::sys::prctl::set_no_new_privs().map_err(refused("refuse new privileges"))?;
     enforce(build())?;
-    nix::unistd::chdir(existing(&spec.folder)).map_err(refused("enter the working folder"))
+    nix::unistd::chdir(existing(&spec.folder)).map_err(refused("enter the working folder"))?;
+    forbidden::refuse()
 }
 
 /// Behind namespaces: keeps the process from sockets without a path, which are a matter of the network that pods share.
 pub(crate) fn keep_apart() -> Result<()> {
-    if !is_there() {
+    if !keeps_signals() {
         return Ok(());
     }
     enforce(Ruleset::default().scope(Scope::from_all(KNOWN)).and_then(Ruleset::create))

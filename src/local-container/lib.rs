@@ -14,9 +14,11 @@
 
 mod confinement;
 mod etc;
+mod forbidden;
 mod init;
 mod landlock;
 mod namespaces;
+mod nobody;
 mod possible;
 mod removal;
 mod report;
@@ -34,6 +36,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 pub use init::init;
+pub use landlock::gap;
 use nix::sys::signal::Signal;
 pub use possible::{Possible, possible};
 pub use removal::remove;
@@ -105,7 +108,7 @@ pub fn exec(parent: i32, spec: &Path, way: Way, argv: &[OsString]) -> u8 {
     match (spec.walls, way) {
         (Walls::Namespaces, Way::Start) => namespaces::run(parent, &spec, argv, report),
         (Walls::Namespaces, Way::Enter(launcher)) => namespaces::enter(parent, &spec, launcher, argv, report),
-        (Walls::Landlock, _) => match landlock::restrict(&spec) {
+        (Walls::Landlock, _) => match landlock::restrict(parent, &spec) {
             Ok(()) => report.end(&become_program(argv, &spec.folder)),
             Err(error) => report.end(&error),
         },

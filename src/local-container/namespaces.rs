@@ -9,20 +9,14 @@ use std::fs::File;
 use std::process::{Command, Stdio};
 
 use nix::sched::{CloneFlags, setns, unshare};
-use nix::sys::prctl;
 use nix::unistd::{Gid, Uid};
 
 use crate::init::Task;
+use crate::nobody::{become_nobody, nobody};
 use crate::report::{Listener, Report};
 use crate::spec::Spec;
 use crate::supervision::Supervision;
 use crate::{Error, Result, confinement, not_started, refused, root, tie};
-
-/// The user that containers of the administrator are on the machine: one that nobody has. Above the numbers that
-/// container managers of the machine hand out (systemd's end at 0x6fff_ffff).
-const NOBODY_S: u32 = 0x7000_0000;
-/// Where that number does not exist (in a container with few): the one that owns nothing by agreement.
-const NOBODY: u32 = 65534;
 
 /// Starts the program behind namespaces, follows it, and gives its exit code.
 pub(crate) fn run(parent: i32, spec: &Spec, argv: &[OsString], report: Report) -> u8 {
@@ -45,13 +39,9 @@ fn start(parent: i32, spec: &Spec, argv: &[OsString]) -> Result<(Supervision, u3
         | CloneFlags::CLONE_NEWUTS;
     if Uid::effective().is_root() {
         unshare(CloneFlags::CLONE_NEWNS).map_err(refused("make a mount namespace"))?;
-        let (user, group) = nobody();
-        root::enter(spec, Some((user, group)))?;
-        nix::unistd::setgroups(&[]).map_err(refused("leave the groups"))?;
-        nix::unistd::setgid(group).map_err(refused("become another group"))?;
-        nix::unistd::setuid(user).map_err(refused("become another user"))?;
-        // Otherwise the files below /proc/self would still be the administrator's.
-        prctl::set_dumpable(true).map_err(refused("be seen by oneself"))?;
+        let nobody = nobody();
+        root::enter(spec, Some(nobody))?;
+        become_nobody(nobody)?;
         separate(apart, spec)?;
     } else {
         separate(apart, spec)?;
@@ -80,19 +70,6 @@ fn separate(apart: CloneFlags, spec: &Spec) -> Result<()> {
     write("setgroups", "deny".to_owned()).map_err(refused("fix the groups"))?;
     write("gid_map", format!("{} {group} 1", spec.group)).map_err(refused("map the group"))?;
     write("uid_map", format!("{} {user} 1", spec.user)).map_err(refused("map the user"))
-}
-
-/// A user and group of the machine that nothing belongs to.
-fn nobody() -> (Uid, Gid) {
-    let known = |file: &str| {
-        let text = std::fs::read_to_string(file).unwrap_or_default();
-        text.lines().any(|line| {
-            let numbers: Vec<u64> = line.split_whitespace().filter_map(|word| word.parse().ok()).collect();
-            matches!(numbers[..], [first, _, count] if (first..first + count).contains(&u64::from(NOBODY_S)))
-        })
-    };
-    let number = if known("/proc/self/uid_map") && known("/proc/self/gid_map") { NOBODY_S } else { NOBODY };
-    (Uid::from_raw(number), Gid::from_raw(number))
 }
 
 /// Runs one more program in the container that process `launcher` was started for, and gives its exit code. Its output

@@ -23,10 +23,11 @@ pub struct Possible {
 pub fn possible(launcher: &[String], program: &Path, folder: &Path) -> Possible {
     match attempt(launcher, program, &folder.join("trial")) {
         Ok(()) => Possible { walls: Walls::Namespaces, reason: None },
-        Err(reason) if landlock::is_there() => Possible { walls: Walls::Landlock, reason: Some(reason) },
-        Err(reason) => {
-            Possible { walls: Walls::None, reason: Some(format!("{reason}, and this kernel has no Landlock")) }
+        Err(reason) if landlock::is_there() => {
+            let reason = [Some(reason.as_str()), landlock::gap()].into_iter().flatten().collect::<Vec<_>>().join("; ");
+            Possible { walls: Walls::Landlock, reason: Some(reason) }
         }
+        Err(reason) => Possible { walls: Walls::None, reason: Some(format!("{reason}, and {}", landlock::NOT_THERE)) },
     }
 }
 
@@ -49,6 +50,7 @@ fn run(launcher: &[String], program: &Path, folder: &Path) -> Result<(), String>
         own: Vec::new(),
         mounts: Vec::new(),
         folder: PathBuf::from("/"),
+        home: PathBuf::from("/"),
         hostname: "trial".to_owned(),
         hosts: String::new(),
         read_only_root: true,

@@ -32,6 +32,9 @@ const FOLDERS: [(&str, u32); 17] = [
     ("/var/log", 0o755),
     ("/var/tmp", 0o1777),
 ];
+/// Of these, what a program may write wherever it finds itself; everything else at the root is only read, as
+/// `readOnlyRootFilesystem` has it: the folders that merely lead to a program of the machine are not its own.
+const OWN: [&str; 3] = ["/run", "/tmp", "/var/tmp"];
 /// Links below `/dev`.
 const DEVICE_LINKS: [(&str, &str); 5] = [
     ("/dev/fd", "/proc/self/fd"),
@@ -59,25 +62,58 @@ pub(crate) fn enter(spec: &Spec, owner: Owner) -> Result<()> {
         tree.folder(Path::new(path), mode)?;
     }
     tree.link(Path::new("/var/run"), Path::new("../run"))?;
-    let targets: BTreeSet<&Path> = spec.mounts.iter().map(|mount| mount.target.as_path()).collect();
+    // A working folder that the machine does not have is made, wherever it is to be.
+    let made = Some(spec.folder.as_path()).filter(|folder| !folder.exists());
+    let targets: BTreeSet<&Path> = spec.mounts.iter().map(|mount| mount.target.as_path()).chain(made).collect();
     for path in system::parts().chain(spec.visible.iter().cloned()) {
         show(&tree, &path, &targets)?;
     }
     protect(&spec.root)?;
     etc::make(&tree, spec)?;
+    own_folders(&tree, spec)?;
     let processes = tree.folder(Path::new("/proc"), 0o755)?;
     bind(Path::new("/proc"), &handle(&processes))?;
     devices(&tree, spec, owner)?;
     for one in &spec.mounts {
         volume(&tree, one, owner)?;
     }
-    if spec.folder.is_absolute() {
-        tree.folder(&spec.folder, 0o755)?;
-    }
-    if spec.read_only_root {
-        read_only(&spec.root)?;
-    }
+    read_only(&spec.root)?;
     become_root(&spec.root)
+}
+
+/// The folders that the container may write besides its volumes. Each becomes a mount of its own, so that the root under
+/// it can be made read-only; what shows the machine stays as it is.
+fn own_folders(tree: &Tree, spec: &Spec) -> Result<()> {
+    let stated = [&spec.home, &spec.folder].into_iter().filter(|path| **path != Path::new("/"));
+    for path in OWN.iter().map(Path::new).chain(stated.map(PathBuf::as_path)) {
+        let shown = tree.find(path).is_ok_and(|found| is_read_only(&handle(&found)));
+        if shown {
+            continue;
+        }
+        let place = tree.folder(path, 0o755)?;
+        if !spec.read_only_root {
+            bind(&handle(&place), &handle(&place))?;
+            keep_what_leads_to_the_machine(tree, path)?;
+        }
+    }
+    Ok(())
+}
+
+/// A program of the machine may lie below such a folder, in the machine's own `/tmp` for one. What has been made on the way
+/// to it is no more the container's own than elsewhere.
+fn keep_what_leads_to_the_machine(tree: &Tree, path: &Path) -> Result<()> {
+    let open = |path: &Path| tree.find(path).map_err(refused(format!("open {}", path.display())));
+    let folder = open(path)?;
+    let entries = std::fs::read_dir(handle(&folder)).map_err(refused(format!("list {}", path.display())))?;
+    let folders = entries.flatten().filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+    for inner in folders.map(|entry| path.join(entry.file_name())) {
+        let below = open(&inner)?;
+        if !is_read_only(&handle(&below)) {
+            bind(&handle(&below), &handle(&below))?;
+            read_only(&handle(&open(&inner)?))?;
+        }
+    }
+    Ok(())
 }
 
 /// Shows a part of the machine at the same path. Where a volume is to lie deeper in it, at a place that the machine does
@@ -153,6 +189,11 @@ fn remount(point: &Path, flags: MsFlags) -> Result<()> {
     done.map_err(refused(format!("make {} read-only", point.display())))
 }
 
+/// Whether what lies here cannot be written, whoever tries.
+fn is_read_only(path: &Path) -> bool {
+    nix::sys::statvfs::statvfs(path).is_ok_and(|known| known.flags().contains(nix::sys::statvfs::FsFlags::ST_RDONLY))
+}
+
 /// Makes one mount read-only.
 pub(crate) fn read_only(point: &Path) -> Result<()> {
     use nix::sys::statvfs::{FsFlags, statvfs};
@@ -188,7 +229,11 @@ fn devices(tree: &Tree, spec: &Spec, owner: Owner) -> Result<()> {
     mount(Some("devpts"), &handle(&place), Some("devpts"), flags, options).map_err(refused("mount /dev/pts"))?;
     for device in system::DEVICES {
         if Path::new(device).exists() {
-            bind(Path::new(device), &handle(&tree.file(Path::new(device), "")?))?;
+            let place = Path::new(device);
+            bind(place, &handle(&tree.file(place, "")?))?;
+            // A device is written all the same; its node, with its mode and times, is the machine's.
+            let mounted = tree.find(place).map_err(refused(format!("open {device}")))?;
+            read_only(&handle(&mounted))?;
         }
     }
     DEVICE_LINKS.into_iter().try_for_each(|(path, target)| tree.link(Path::new(path), Path::new(target)))
@@ -209,8 +254,8 @@ fn volume(tree: &Tree, one: &Mount, owner: Owner) -> Result<()> {
     Ok(())
 }
 
-/// What a mount means. A volume's content is the containers' own, so no link in it may lead out of the volume.
-fn source(one: &Mount, owner: Owner) -> Result<OwnedFd> {
+/// What a mount means, given to `owner` if it may be written. A volume's content is the containers' own, so no link in it may lead out of the volume.
+pub(crate) fn source(one: &Mount, owner: Owner) -> Result<OwnedFd> {
     let action = format!("open {}", one.source.join(&one.sub_path).display());
     let give = |path: &Path| match owner.filter(|_| !one.read_only) {
         Some((user, group)) => nix::unistd::chown(path, Some(user), Some(group)),

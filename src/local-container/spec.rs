@@ -44,13 +44,16 @@ pub struct Spec {
     pub own: Vec<PathBuf>,
     /// Its volumes, outer ones first.
     pub mounts: Vec<Mount>,
-    /// Its working folder: a path of its own with [`Walls::Namespaces`], of the machine otherwise.
+    /// Its working folder: a path of its own with [`Walls::Namespaces`], of the machine otherwise. Its own to write, where
+    /// it is not the root and shows nothing of the machine.
     pub folder: PathBuf,
+    /// Where its programs keep a person's files (`HOME`), in the same way; its own to write.
+    pub home: PathBuf,
     /// Its host name.
     pub hostname: String,
     /// The text of its `/etc/hosts`.
     pub hosts: String,
-    /// Whether only volumes can be written.
+    /// Whether only volumes and `/dev` can be written.
     pub read_only_root: bool,
     /// The user that it sees itself as.
     pub user: u32,

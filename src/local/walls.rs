@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use local_container::{Possible, Walls, possible};
+use local_container::{Possible, Walls, gap, possible};
 
 use crate::files::PodWalls;
 use crate::{Error, Result, env};
@@ -31,11 +31,12 @@ pub(crate) fn choose(program: &Path, folder: &Path) -> Result<PodWalls> {
             reason.unwrap_or_default()
         ))),
         Some(Walls::Landlock) if walls == Walls::None => Err(Error::Walls(format!(
-            "{}=landlock cannot be had on this machine: its kernel has no Landlock",
+            "{}=landlock cannot be had on this machine: its kernel has none, or one before Linux 6.2",
             env::WALLS
         ))),
         Some(Walls::Landlock) => {
-            Ok(PodWalls { kind: Walls::Landlock, reason: Some(format!("{} says so", env::WALLS)) })
+            let gap = gap().map(|gap| format!("; {gap}")).unwrap_or_default();
+            Ok(PodWalls { kind: Walls::Landlock, reason: Some(format!("{} says so{gap}", env::WALLS)) })
         }
         _ => Ok(PodWalls { kind: walls, reason }),
     }

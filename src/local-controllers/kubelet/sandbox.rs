@@ -74,6 +74,7 @@ impl Sandbox {
             own: vec![self.root.clone(), pod.dir.join("tmp"), self.last_words.clone()],
             mounts: self.mounts(pod, object, container, given.variables),
             folder: given.folder.clone(),
+            home: PathBuf::from(given.user.home()),
             hostname: hostname(object),
             hosts: hosts(object),
             read_only_root: security("readOnlyRootFilesystem"),

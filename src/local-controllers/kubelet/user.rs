@@ -39,9 +39,9 @@ impl User {
         Ok(Self { id, group: number("runAsGroup").unwrap_or(0) })
     }
 
-    /// `HOME`, as container runtimes find it in `/etc/passwd`.
+    /// `HOME`, as container runtimes find it in `/etc/passwd`: the container's own folder.
     pub(super) fn home(self) -> &'static str {
-        if self.id == 0 { "/root" } else { "/" }
+        if self.id == 0 { "/root" } else { "/home/user" }
     }
 }
 

@@ -77,8 +77,8 @@ fn walls(walls: &PodWalls) -> (Tone, String) {
         Walls::Landlock => (
             Tone::Plain,
             format!(
-                "walled in by Landlock: they read and write only what is theirs, but see other processes, and can change \
-                 modes and times of your files{because}"
+                "walled in by Landlock: they read and write only what is theirs, see other processes, and are refused chmod, \
+                 chown, utimes and local sockets even there{because}"
             ),
         ),
         Walls::None => {

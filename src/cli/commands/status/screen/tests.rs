@@ -171,7 +171,8 @@ fn weaker_walls_of_pods_are_said_plainly_with_the_reason() {
     let (tone, line) = with(Walls::None);
     assert!(matches!(tone, Tone::Bad) && line.contains("NOT walled in"), "{line}");
     assert!(line.ends_with("(failed to make a user namespace: EPERM: Operation not permitted)"), "{line}");
-    assert!(with(Walls::Landlock).1.contains("Landlock"));
+    let landlock = with(Walls::Landlock).1;
+    assert!(landlock.contains("walled in by Landlock") && landlock.contains("refused chmod"), "{landlock}");
 }
 
 #[test]
