@@ -20,6 +20,7 @@ mod locks;
 mod own_service;
 mod place;
 mod practice;
+mod progress;
 mod removal;
 mod stories;
 mod story;

@@ -13,19 +13,19 @@ use crate::place::{Place, ended, wait_until};
 const PATIENCE: Duration = Duration::from_mins(8);
 const USAGE: i32 = 2;
 
-fn script(place: &Place, name: &str, text: &str) {
+pub(crate) fn script(place: &Place, name: &str, text: &str) {
     let path = place.path().join(name);
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();
     std::fs::write(&path, text).unwrap();
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
 }
 
-fn json(place: &Place, name: &str) -> Value {
+pub(crate) fn json(place: &Place, name: &str) -> Value {
     serde_json::from_str(&std::fs::read_to_string(place.stack_file(name)).unwrap()).unwrap()
 }
 
 /// The first of these that can be run, or why the test is left out.
-fn found(program: &str, probe: &[&str]) -> Option<String> {
+pub(crate) fn found(program: &str, probe: &[&str]) -> Option<String> {
     let output = Command::new(program).args(probe).output().ok().filter(|output| output.status.success());
     if output.is_none() {
         println!("left out: `{program} {}` does not run here", probe.join(" "));
@@ -151,7 +151,7 @@ fn the_example_in_python_scales_and_is_judged() {
 }
 
 /// A line of a program that is looked for on the path, with what `sluice env` exports.
-fn at(place: &Place, line: &str) -> Command {
+pub(crate) fn at(place: &Place, line: &str) -> Command {
     let mut command = Command::new("sh");
     place.at_home(&mut command);
     let variables = place.run("env").with(0).stdout;
@@ -160,7 +160,7 @@ fn at(place: &Place, line: &str) -> Command {
 }
 
 #[track_caller]
-fn kubectl(place: &Place, words: &str) -> String {
+pub(crate) fn kubectl(place: &Place, words: &str) -> String {
     // JSON paths have brackets, which a shell would take.
     ended(&mut at(place, &format!("kubectl {}", words.replace('[', "\\[").replace(']', "\\]")))).with(0).stdout
 }

@@ -35,15 +35,19 @@ pub(super) async fn until<T, F: Future<Output = Result<Look<T>>>>(
         let status = match look().await {
             Ok(Look::Done(value)) => return Ok(value),
             Ok(Look::Waiting(status)) => status,
-            Ok(Look::Hopeless(why)) => return Err(Failure::new(format!("{what}: {why}"))),
+            Ok(Look::Hopeless(why)) => {
+                return Err(
+                    Failure::new(format!("{what}: {why}")).next(format!("mend what it names, then {}", again(what)))
+                );
+            }
             Err(error) if error.is_retryable() => error.to_string(),
             Err(error) => return Err(error.into()),
         };
         let elapsed = context.clock.elapsed(start);
         if elapsed >= limit {
             let minutes = limit.as_secs() / 60;
-            let text = format!("{what} is not ready after {minutes} minutes: {status}; run again to go on waiting");
-            return Err(Failure::new(text));
+            let text = format!("{what} is not ready after {minutes} minutes: {status}");
+            return Err(Failure::new(text).next(format!("to go on waiting, {}", again(what))));
         }
         context.progress.report(status);
         tokio::select! {
@@ -54,6 +58,11 @@ pub(super) async fn until<T, F: Future<Output = Result<Look<T>>>>(
         }
         delay = (delay * 3 / 2).min(DELAY_LONGEST);
     }
+}
+
+/// What to run when the cause is gone: what was made is recorded, and what failed is made anew.
+fn again(what: &str) -> &'static str {
+    if what.starts_with("the deletion") { "run `sluice down` again" } else { "run `sluice up` again" }
 }
 
 /// Calls until it succeeds, repeating for at most `limit` what `passes` says will pass.
@@ -70,7 +79,11 @@ pub(super) async fn retry<T, F: Future<Output = Result<T>>>(
             Ok(value) => return Ok(value),
             Err(error) if passes(&error) && context.clock.elapsed(start) < limit && !context.stop.is_cancelled() => {
                 context.progress.report(format!("trying again, as this often passes: {error}"));
-                context.clock.sleep(delay).await;
+                tokio::select! {
+                    () = context.clock.sleep(delay) => {}
+                    // Once more, and then its refusal is the answer.
+                    () = context.stop.cancelled() => {}
+                }
                 delay = (delay * 3 / 2).min(Duration::from_secs(5));
             }
             Err(error) => return Err(error.into()),
@@ -105,4 +118,63 @@ pub(super) fn is_propagating(error: &Error) -> bool {
 /// Whether another operation has to end first.
 pub(super) fn is_in_use(error: &Error) -> bool {
     error.code() == Some("ResourceInUseException")
+}
+
+#[cfg(test)]
+mod tests {
+    use provision::Progress;
+    use tokio_util::sync::CancellationToken;
+
+    use super::*;
+
+    fn context() -> (Context, CancellationToken) {
+        let stop = CancellationToken::new();
+        // So fast that an hour of waiting is over at once.
+        let clock = clock::Clock::scaled(100_000.0);
+        (Context { clock, progress: Progress::silent(), stop: stop.clone() }, stop)
+    }
+
+    #[tokio::test]
+    async fn a_state_without_hope_ends_the_wait_at_once_with_its_issue_and_a_next_step() {
+        let (context, _stop) = context();
+        let mut looks = 0;
+        let failure = until::<(), _>(&context, "Fargate profile default", Duration::from_hours(1), || {
+            looks += 1;
+            let look = match looks {
+                1 => Look::Waiting("CREATING".to_owned()),
+                _ => Look::Hopeless("it is CREATE_FAILED [AccessDenied: the role may not be assumed]".to_owned()),
+            };
+            std::future::ready(Ok(look))
+        })
+        .await
+        .unwrap_err();
+        assert!(failure.to_string().contains("CREATE_FAILED [AccessDenied: the role"), "{failure}");
+        assert!(failure.next_step().unwrap().contains("`sluice up` again"));
+        assert_eq!(looks, 2);
+    }
+
+    #[tokio::test]
+    async fn a_wait_in_vain_gives_the_last_status_and_how_to_go_on() {
+        let (context, _stop) = context();
+        let look = || std::future::ready(Ok(Look::<()>::Waiting("DELETING [ClusterUnreachable: busy]".to_owned())));
+        let failure = until(&context, "the deletion of addon x", Duration::from_mins(2), look).await.unwrap_err();
+        assert!(failure.to_string().contains("after 2 minutes: DELETING [ClusterUnreachable: busy]"), "{failure}");
+        assert!(failure.next_step().unwrap().contains("`sluice down` again"));
+    }
+
+    #[tokio::test]
+    async fn a_signal_ends_the_pause_between_two_tries() {
+        let (mut context, stop) = context();
+        context.clock = clock::Clock::manual(jiff::Timestamp::UNIX_EPOCH).0;
+        let busy = Error::Service {
+            operation: "eks:DeleteCluster",
+            code: "ResourceInUseException".to_owned(),
+            message: "busy".to_owned(),
+            status: 409,
+        };
+        let trying =
+            retry::<(), _>(&context, Duration::from_hours(1), is_in_use, || std::future::ready(Err(busy.clone())));
+        let (failure, ()) = tokio::join!(trying, async { stop.cancel() });
+        assert!(failure.unwrap_err().to_string().contains("busy"));
+    }
 }
