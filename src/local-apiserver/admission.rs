@@ -1,13 +1,11 @@
 //! Between a decoded object and the store: defaults, validation, and the admission plugins.
 
-pub(crate) mod amount;
 mod basis;
 pub(crate) mod defaults;
 mod limit_range;
 pub(crate) mod names;
 pub(crate) mod pod;
 mod pod_resources;
-pub(crate) mod quantity;
 pub(crate) mod quota;
 pub(crate) mod schema;
 pub(crate) mod services;

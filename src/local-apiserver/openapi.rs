@@ -11,9 +11,9 @@ use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 use sha2::Digest;
 
-use crate::admission::quantity;
 use crate::cluster::Cluster;
 use crate::kinds::Resource;
+use crate::quantity::Quantity;
 use crate::request::{Body, Reply};
 use crate::status::Status;
 
@@ -206,7 +206,7 @@ fn walk(schema: &Value, value: &mut Value, place: &Place<'_>, unknown: &mut Vec<
         Value::Bool(_) if wanted.is_some_and(|wanted| wanted != "boolean") => wrong("bool"),
         Value::Number(number) if wanted == Some("integer") && number.is_f64() => wrong(&format!("number {number}")),
         Value::String(text) if own == Some("Quantity") => {
-            if let Err(why) = quantity::parse(text) {
+            if let Err(why) = Quantity::parse(text) {
                 odd.get_or_insert_with(|| why.to_owned());
             }
         }

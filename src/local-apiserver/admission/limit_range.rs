@@ -4,9 +4,9 @@
 
 use serde_json::{Map, Value, json};
 
-use super::amount::Amount;
 use super::pod_resources::{Amounts, amounts, of_pod};
 use crate::handlers::Asked;
+use crate::quantity::Quantity;
 use crate::status::Status;
 use crate::store::Object;
 
@@ -112,8 +112,8 @@ fn judge(limit: &Value, requests: &Amounts, caps: &Amounts, wrong: &mut Vec<Stri
         let rule = format!("maximum {name} usage per {kind} is {most}");
         match (requests.get(&name), caps.get(&name)) {
             (_, None) => wrong.push(format!("{rule}.  No limit is specified")),
-            (_, Some(cap)) if cap.thousandths > most.thousandths => wrong.push(format!("{rule}, but limit is {cap}")),
-            (Some(asked), _) if asked.thousandths > most.thousandths => {
+            (_, Some(cap)) if cap.nanos() > most.nanos() => wrong.push(format!("{rule}, but limit is {cap}")),
+            (Some(asked), _) if asked.nanos() > most.nanos() => {
                 wrong.push(format!("{rule}, but request is {asked}"));
             }
             _ => {}
@@ -121,13 +121,13 @@ fn judge(limit: &Value, requests: &Amounts, caps: &Amounts, wrong: &mut Vec<Stri
     }
     for (name, most) in amounts(&limit["maxLimitRequestRatio"]) {
         let rule = format!("{name} max limit to request ratio per {kind} is {most}, but");
-        let some = |amounts: &Amounts| amounts.get(&name).map_or(0, |amount| amount.thousandths);
+        let some = |amounts: &Amounts| amounts.get(&name).map_or(0, |amount| amount.milli());
         let (asked, cap) = (some(requests), some(caps));
         if asked == 0 {
             wrong.push(format!("{rule} no request is specified or request is 0"));
         } else if cap == 0 {
             wrong.push(format!("{rule} no limit is specified or limit is 0"));
-        } else if cap * 1000 > most.thousandths * asked {
+        } else if cap * 1000 > most.milli() * asked {
             #[expect(clippy::cast_precision_loss, reason = "the ratio is only shown")]
             let ratio = cap as f64 / asked as f64;
             wrong.push(format!("{rule} provided ratio is {ratio:.6}"));
@@ -135,12 +135,18 @@ fn judge(limit: &Value, requests: &Amounts, caps: &Amounts, wrong: &mut Vec<Stri
     }
 }
 
-fn too_little(kind: &str, name: &str, least: Amount, asked: Option<&Amount>, cap: Option<&Amount>) -> Option<String> {
+fn too_little(
+    kind: &str,
+    name: &str,
+    least: Quantity,
+    asked: Option<&Quantity>,
+    cap: Option<&Quantity>,
+) -> Option<String> {
     let rule = format!("minimum {name} usage per {kind} is {least}");
     match (asked, cap) {
         (None, _) => Some(format!("{rule}.  No request is specified")),
-        (Some(asked), _) if asked.thousandths < least.thousandths => Some(format!("{rule}, but request is {asked}")),
-        (_, Some(cap)) if cap.thousandths < least.thousandths => Some(format!("{rule}, but limit is {cap}")),
+        (Some(asked), _) if asked.nanos() < least.nanos() => Some(format!("{rule}, but request is {asked}")),
+        (_, Some(cap)) if cap.nanos() < least.nanos() => Some(format!("{rule}, but limit is {cap}")),
         _ => None,
     }
 }
@@ -154,7 +160,7 @@ fn claim(limit: &Value, requests: &Amounts, wrong: &mut Vec<String>) {
         let rule = format!("maximum {name} usage per {kind} is {most}");
         match requests.get(&name) {
             None => wrong.push(format!("{rule}.  No request is specified")),
-            Some(asked) if asked.thousandths > most.thousandths => {
+            Some(asked) if asked.nanos() > most.nanos() => {
                 wrong.push(format!("{rule}, but request is {asked}"));
             }
             Some(_) => {}

@@ -4,15 +4,15 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::amount::Amount;
+use crate::quantity::Quantity;
 
 /// Amounts by the names of resources.
-pub(crate) type Amounts = BTreeMap<String, Amount>;
+pub(crate) type Amounts = BTreeMap<String, Quantity>;
 
 /// A map of quantities.
 pub(crate) fn amounts(list: &Value) -> Amounts {
     let pairs = list.as_object().into_iter().flatten();
-    pairs.filter_map(|(name, value)| Some((name.clone(), Amount::of(value)?))).collect()
+    pairs.filter_map(|(name, value)| Some((name.clone(), Quantity::of(value)?))).collect()
 }
 
 fn add(sum: &mut Amounts, more: &Amounts) {

@@ -7,12 +7,12 @@ use std::sync::{MutexGuard, PoisonError};
 
 use serde_json::{Value, json};
 
-use super::amount::Amount;
 use super::pod::qos;
 use super::pod_resources::{Amounts, amounts, of_pod};
 use crate::cluster::Cluster;
 use crate::handlers::Asked;
 use crate::kinds::Resource;
+use crate::quantity::Quantity;
 use crate::status::{Status, qualified};
 use crate::store::Object;
 
@@ -68,7 +68,7 @@ pub(super) fn check(asked: &Asked<'_>, old: Option<&Value>, object: &Value) -> R
         let more = wanted
             .iter()
             .map(|(name, amount)| (name.clone(), amount.beyond(before.get(name).copied().unwrap_or_default())));
-        let more: Amounts = more.filter(|(name, amount)| amount.thousandths > 0 && hard.contains_key(name)).collect();
+        let more: Amounts = more.filter(|(name, amount)| amount.nanos() > 0 && hard.contains_key(name)).collect();
         if more.is_empty() {
             continue;
         }
@@ -76,11 +76,11 @@ pub(super) fn check(asked: &Asked<'_>, old: Option<&Value>, object: &Value) -> R
         let held = |name: &str| used.get(name).copied().unwrap_or_default();
         let over: BTreeSet<&String> = more
             .iter()
-            .filter(|(name, amount)| held(name).plus(**amount).thousandths > hard[*name].thousandths)
+            .filter(|(name, amount)| held(name).plus(**amount).nanos() > hard[*name].nanos())
             .map(|(name, _)| name)
             .collect();
         if !over.is_empty() {
-            let shown = |amount: &dyn Fn(&str) -> Amount| {
+            let shown = |amount: &dyn Fn(&str) -> Quantity| {
                 over.iter().map(|name| format!("{name}={}", amount(name))).collect::<Vec<_>>().join(",")
             };
             return refuse(&format!(
@@ -138,17 +138,17 @@ fn by_quota_name(requests: &Amounts, limits: &Amounts) -> Amounts {
 /// What one object uses, by all names under which a quota may count it.
 fn usage(resource: &Resource, object: &Value) -> Amounts {
     let mut used =
-        Amounts::from([(format!("count/{}", qualified(&resource.plural, &resource.group)), Amount::count(1))]);
+        Amounts::from([(format!("count/{}", qualified(&resource.plural, &resource.group)), Quantity::count(1))]);
     if !resource.group.is_empty() {
         return used;
     }
     let spec = &object["spec"];
     if COUNTED.contains(&resource.plural.as_str()) && resource.kind != "Pod" {
-        used.insert(resource.plural.clone(), Amount::count(1));
+        used.insert(resource.plural.clone(), Quantity::count(1));
     }
     match resource.kind.as_str() {
         "Pod" if !matches!(object["status"]["phase"].as_str(), Some("Failed" | "Succeeded")) => {
-            used.insert("pods".to_owned(), Amount::count(1));
+            used.insert("pods".to_owned(), Quantity::count(1));
             used.extend(by_quota_name(&of_pod(spec, "requests"), &of_pod(spec, "limits")));
         }
         "Service" => {
@@ -158,16 +158,16 @@ fn usage(resource: &Resource, object: &Value) -> Amounts {
                 Some("NodePort") => (0, ports),
                 _ => (0, 0),
             };
-            used.insert("services.loadbalancers".to_owned(), Amount::count(balancers));
-            used.insert("services.nodeports".to_owned(), Amount::count(nodes));
+            used.insert("services.loadbalancers".to_owned(), Quantity::count(balancers));
+            used.insert("services.nodeports".to_owned(), Quantity::count(nodes));
         }
         "PersistentVolumeClaim" => {
-            let storage = Amount::of(&spec["resources"]["requests"]["storage"]).unwrap_or_default();
+            let storage = Quantity::of(&spec["resources"]["requests"]["storage"]).unwrap_or_default();
             used.insert("requests.storage".to_owned(), storage);
             if let Some(class) = spec["storageClassName"].as_str() {
                 let of_class = format!("{class}.storageclass.storage.k8s.io");
                 used.insert(format!("{of_class}/requests.storage"), storage);
-                used.insert(format!("{of_class}/persistentvolumeclaims"), Amount::count(1));
+                used.insert(format!("{of_class}/persistentvolumeclaims"), Quantity::count(1));
             }
         }
         _ => {}
@@ -224,7 +224,7 @@ fn shelf_of(name: &str) -> String {
 fn used(cluster: &Cluster, quota: &Value) -> Amounts {
     let namespace = quota["metadata"]["namespace"].as_str();
     let hard = amounts(&quota["spec"]["hard"]);
-    let mut used: Amounts = hard.keys().map(|name| (name.clone(), Amount::default())).collect();
+    let mut used: Amounts = hard.keys().map(|name| (name.clone(), Quantity::default())).collect();
     let shelves: BTreeSet<String> = hard.keys().map(|name| shelf_of(name)).collect();
     let resources = cluster.resources();
     for shelf in shelves {

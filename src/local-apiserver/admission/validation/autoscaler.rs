@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::{at_least, is_set, listed, text};
-use crate::admission::quantity;
+use crate::quantity::Quantity;
 use crate::status::FieldError;
 
 const SOURCES: [(&str, &str); 5] = [
@@ -117,7 +117,7 @@ fn check_source(kind: &str, source: &Value, path: &str, errors: &mut Vec<FieldEr
             }
         }
         "pods" => {
-            if quantity::of(&goal["averageValue"]).is_none_or(|value| value <= 0.0) {
+            if Quantity::of(&goal["averageValue"]).is_none_or(|value| value.nanos() <= 0) {
                 let detail = "must specify a positive target averageValue";
                 errors.push(FieldError::required(at("target.averageValue"), detail));
             }
@@ -149,7 +149,7 @@ fn check_goal(goal: &Value, path: &str, errors: &mut Vec<FieldError>) {
         errors.push(FieldError::invalid(format!("{path}.averageUtilization"), percent, "must be greater than 0"));
     }
     for field in ["value", "averageValue"] {
-        if quantity::of(&goal[field]).is_some_and(|value| value <= 0.0) {
+        if Quantity::of(&goal[field]).is_some_and(|value| value.nanos() <= 0) {
             errors.push(FieldError::invalid(format!("{path}.{field}"), &goal[field], "must be positive"));
         }
     }

@@ -3,7 +3,8 @@
 use serde_json::Value;
 
 use super::{at_least, is_set, listed, not_negative, port_number, text};
-use crate::admission::{names, quantity};
+use crate::admission::names;
+use crate::quantity::Quantity;
 use crate::status::FieldError;
 
 /// Resources that a container may ask for without a domain.
@@ -100,12 +101,14 @@ fn resources(resources: &Value, at: &str, errors: &mut Vec<FieldError>) {
                 let detail = "must be a standard resource for containers";
                 errors.push(FieldError::invalid(path.as_str(), &value, detail));
             }
-            let given = quantity::of(amount);
-            if given.is_some_and(|amount| amount < 0.0) {
+            let given = Quantity::of(amount).map(Quantity::nanos);
+            if given.is_some_and(|amount| amount < 0) {
                 errors.push(FieldError::invalid(path, amount, "must be greater than or equal to 0"));
             }
             let limit = &resources["limits"][name];
-            if field == "requests" && quantity::of(limit).zip(given).is_some_and(|(limit, given)| given > limit) {
+            if field == "requests"
+                && Quantity::of(limit).map(Quantity::nanos).zip(given).is_some_and(|(limit, given)| given > limit)
+            {
                 let shown = limit.as_str().map_or_else(|| limit.to_string(), str::to_owned);
                 let detail = format!("must be less than or equal to {name} limit of {shown}");
                 errors.push(FieldError::invalid(format!("{at}.requests"), amount, &detail));
