@@ -90,7 +90,7 @@ impl Cluster {
             pods_dir,
         } = options;
         Ok(Self {
-            store: Arc::new(Store::default()),
+            store: Arc::new(Store::new(clock.clone())),
             keys: Keys::generate().map_err(Error::Keys)?,
             front_proxy: FrontProxy::generate().map_err(Error::Keys)?,
             eks_cache: eks::Cache::default(),

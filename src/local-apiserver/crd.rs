@@ -38,6 +38,21 @@ pub(crate) struct Version {
 
 /// The served resources of a definition.
 pub(crate) fn resources(crd: &Value) -> Vec<Resource> {
+    let versions = crd["spec"]["versions"].as_array().into_iter().flatten();
+    let served = versions.filter(|version| version["served"] == true);
+    let mut all: Vec<Resource> = served.map(|version| resource(crd, version)).collect();
+    // Discovery prefers stable versions, then the higher ones.
+    all.sort_by_key(|resource| std::cmp::Reverse(rank(&resource.version)));
+    all
+}
+
+/// The resource as whose objects the instances are stored, whether it is served or not.
+pub(crate) fn stored(crd: &Value) -> Option<Resource> {
+    let mut versions = crd["spec"]["versions"].as_array().into_iter().flatten();
+    versions.find(|version| version["storage"] == true).map(|version| resource(crd, version))
+}
+
+fn resource(crd: &Value, version: &Value) -> Resource {
     let spec = &crd["spec"];
     let names = &spec["names"];
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
@@ -45,43 +60,35 @@ pub(crate) fn resources(crd: &Value) -> Vec<Resource> {
     let kind = text(&names["kind"]);
     let or =
         |value: &Value, default: String| value.as_str().filter(|held| !held.is_empty()).map_or(default, str::to_owned);
-    let served = spec["versions"].as_array().into_iter().flatten().filter(|version| version["served"] == true);
-    let mut all: Vec<Resource> = served
-        .map(|version| {
-            let scale = &version["subresources"]["scale"];
-            let path = |field: &str| scale[field].as_str().unwrap_or_default().trim_start_matches('.').to_owned();
-            Resource {
-                group: text(&spec["group"]),
-                version: text(&version["name"]),
-                list_kind: or(&names["listKind"], format!("{kind}List")),
-                plural: text(&names["plural"]),
-                singular: or(&names["singular"], kind.to_lowercase()),
-                short_names: texts(&names["shortNames"]),
-                categories: texts(&names["categories"]),
-                namespaced: spec["scope"] == "Namespaced",
-                status: !version["subresources"]["status"].is_null(),
-                scale: scale.is_object().then(|| Scale {
-                    spec_replicas: path("specReplicasPath"),
-                    status_replicas: path("statusReplicasPath"),
-                    selector: path("labelSelectorPath"),
-                }),
-                virtual_only: false,
-                kind: kind.clone(),
-                custom: Some(Arc::new(Version {
-                    schema: Some(version["schema"]["openAPIV3Schema"].clone()).filter(|schema| !schema.is_null()),
-                    rules: rules::Rules::of(&version["schema"]["openAPIV3Schema"]).map(Arc::new),
-                    selectable: selectable(version),
-                    columns: version["additionalPrinterColumns"].as_array().cloned().unwrap_or_default(),
-                    definition: text(&crd["metadata"]["uid"]),
-                    terminating: termination::is_under_way(crd),
-                    storage_hash: storage_hash(spec),
-                })),
-            }
-        })
-        .collect();
-    // Discovery prefers stable versions, then the higher ones.
-    all.sort_by_key(|resource| std::cmp::Reverse(rank(&resource.version)));
-    all
+    let scale = &version["subresources"]["scale"];
+    let path = |field: &str| scale[field].as_str().unwrap_or_default().trim_start_matches('.').to_owned();
+    Resource {
+        group: text(&spec["group"]),
+        version: text(&version["name"]),
+        list_kind: or(&names["listKind"], format!("{kind}List")),
+        plural: text(&names["plural"]),
+        singular: or(&names["singular"], kind.to_lowercase()),
+        short_names: texts(&names["shortNames"]),
+        categories: texts(&names["categories"]),
+        namespaced: spec["scope"] == "Namespaced",
+        status: !version["subresources"]["status"].is_null(),
+        scale: scale.is_object().then(|| Scale {
+            spec_replicas: path("specReplicasPath"),
+            status_replicas: path("statusReplicasPath"),
+            selector: path("labelSelectorPath"),
+        }),
+        virtual_only: false,
+        kind,
+        custom: Some(Arc::new(Version {
+            schema: Some(version["schema"]["openAPIV3Schema"].clone()).filter(|schema| !schema.is_null()),
+            rules: rules::Rules::of(&version["schema"]["openAPIV3Schema"]).map(Arc::new),
+            selectable: selectable(version),
+            columns: version["additionalPrinterColumns"].as_array().cloned().unwrap_or_default(),
+            definition: text(&crd["metadata"]["uid"]),
+            terminating: termination::is_under_way(crd),
+            storage_hash: storage_hash(spec),
+        })),
+    }
 }
 
 fn selectable(version: &Value) -> Vec<String> {

@@ -1,7 +1,7 @@
 //! From an authenticated request to a reply.
 
 mod autoscaling_v1;
-mod delete;
+pub(crate) mod delete;
 mod discovery;
 mod eviction;
 pub(crate) mod form;

@@ -5,17 +5,19 @@
 
 #![expect(clippy::similar_names, reason = "the lint takes `shelf`, the word for it here, for `self`")]
 
+mod history;
+
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use clock::Clock;
 use serde_json::Value;
 use tokio::sync::watch;
 
+use history::Window;
+
 /// A stored object.
 pub(crate) type Object = Arc<Value>;
-
-/// Changes kept per shelf for watchers that fall behind.
-const HISTORY_MAX: usize = 1024;
 
 /// One change of one object.
 #[derive(Debug, Clone)]
@@ -53,23 +55,31 @@ impl Default for Shelf {
     }
 }
 
-impl Shelf {
-    fn record(&mut self, change: Change) {
-        let revision = change.revision;
-        self.history.push_back(change);
-        if self.history.len() > HISTORY_MAX
-            && let Some(dropped) = self.history.pop_front()
-        {
-            self.trimmed = dropped.revision;
-        }
-        self.changed.send_replace(revision);
-    }
-}
-
 #[derive(Debug, Default)]
 struct Inner {
     revision: u64,
     shelves: HashMap<String, Shelf>,
+    window: Window,
+}
+
+impl Inner {
+    /// Notes a change of a shelf, and forgets what nobody may count on any more.
+    fn record(&mut self, shelf: &str, change: Change, clock: &Clock) {
+        let revision = change.revision;
+        self.revision = revision;
+        self.window.admit(shelf, &change, clock);
+        let held = self.shelves.entry(shelf.to_owned()).or_default();
+        held.history.push_back(change);
+        held.changed.send_replace(revision);
+        while let Some(shelf) = self.window.expired(clock) {
+            // A shelf's changes leave in the order in which they came, as those of all shelves do.
+            if let Some(shelf) = self.shelves.get_mut(&*shelf)
+                && let Some(dropped) = shelf.history.pop_front()
+            {
+                shelf.trimmed = dropped.revision;
+            }
+        }
+    }
 }
 
 /// The store as it is while its lock is held.
@@ -87,12 +97,20 @@ impl View<'_> {
 }
 
 /// All objects of one cluster.
-#[derive(Debug, Default)]
-pub(crate) struct Store(Mutex<Inner>);
+#[derive(Debug)]
+pub(crate) struct Store {
+    inner: Mutex<Inner>,
+    clock: Clock,
+}
 
 impl Store {
+    /// An empty one, which forgets old changes by `clock`.
+    pub(crate) fn new(clock: Clock) -> Self {
+        Self { inner: Mutex::default(), clock }
+    }
+
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn revision(&self) -> u64 {
@@ -150,15 +168,14 @@ impl Store {
         }
         let revision = inner.revision + 1;
         let key = (namespace.to_owned(), name.to_owned());
-        let shelf = inner.shelves.entry(shelf.to_owned()).or_default();
-        if shelf.objects.contains_key(&key) {
+        let held = inner.shelves.entry(shelf.to_owned()).or_default();
+        if held.objects.contains_key(&key) {
             return Err(Stale::Exists);
         }
         stamp(&mut value, revision);
         let object = Arc::new(value);
-        shelf.objects.insert(key, object.clone());
-        shelf.record(Change { revision, old: None, new: Some(object.clone()) });
-        inner.revision = revision;
+        held.objects.insert(key, object.clone());
+        inner.record(shelf, Change { revision, old: None, new: Some(object.clone()) }, &self.clock);
         Ok(object)
     }
 
@@ -166,16 +183,15 @@ impl Store {
     pub(crate) fn replace(&self, shelf: &str, old: &Object, mut value: Value) -> Result<Object, Stale> {
         let mut inner = self.lock();
         let revision = inner.revision + 1;
-        let shelf = inner.shelves.get_mut(shelf).ok_or(Stale::Gone)?;
-        let slot = shelf.objects.get_mut(&key_of(old)).ok_or(Stale::Gone)?;
+        let held = inner.shelves.get_mut(shelf).ok_or(Stale::Gone)?;
+        let slot = held.objects.get_mut(&key_of(old)).ok_or(Stale::Gone)?;
         if !Arc::ptr_eq(slot, old) {
             return Err(Stale::Changed);
         }
         stamp(&mut value, revision);
         let object = Arc::new(value);
         *slot = object.clone();
-        shelf.record(Change { revision, old: Some(old.clone()), new: Some(object.clone()) });
-        inner.revision = revision;
+        inner.record(shelf, Change { revision, old: Some(old.clone()), new: Some(object.clone()) }, &self.clock);
         Ok(object)
     }
 
@@ -183,17 +199,16 @@ impl Store {
     pub(crate) fn remove(&self, shelf: &str, old: &Object, mut last: Value) -> Result<Object, Stale> {
         let mut inner = self.lock();
         let revision = inner.revision + 1;
-        let shelf = inner.shelves.get_mut(shelf).ok_or(Stale::Gone)?;
+        let held = inner.shelves.get_mut(shelf).ok_or(Stale::Gone)?;
         let key = key_of(old);
-        match shelf.objects.get(&key) {
+        match held.objects.get(&key) {
             None => return Err(Stale::Gone),
             Some(stored) if !Arc::ptr_eq(stored, old) => return Err(Stale::Changed),
-            Some(_) => shelf.objects.remove(&key),
+            Some(_) => held.objects.remove(&key),
         };
         stamp(&mut last, revision);
         let last = Arc::new(last);
-        shelf.record(Change { revision, old: Some(last.clone()), new: None });
-        inner.revision = revision;
+        inner.record(shelf, Change { revision, old: Some(last.clone()), new: None }, &self.clock);
         Ok(last)
     }
 
@@ -262,7 +277,7 @@ fn key_of(object: &Value) -> (String, String) {
 mod tests {
     #[test]
     fn an_earlier_revision_can_be_listed_while_its_changes_are_kept() {
-        let store = Store::default();
+        let store = Store::new(Clock::real());
         let texts = |revision: u64| -> Vec<(String, String)> {
             let text = |object: &Object, field: &str| object["metadata"][field].as_str().unwrap().to_owned();
             let list = store.list_at("pods", Some("a"), revision).unwrap();
@@ -290,7 +305,7 @@ mod tests {
 
     #[test]
     fn revisions_grow_and_history_replays_every_change() {
-        let store = Store::default();
+        let store = Store::new(Clock::real());
         let one = store.insert("pods", "a", "x", object("x")).unwrap();
         let two = store.replace("pods", &one, object("x")).unwrap();
         assert_eq!(two["metadata"]["resourceVersion"], "2");
@@ -301,12 +316,48 @@ mod tests {
     }
 
     #[test]
-    fn a_watcher_that_fell_too_far_behind_is_told_so() {
-        let store = Store::default();
-        for number in 0..=HISTORY_MAX {
-            store.insert("pods", "a", &number.to_string(), object(&number.to_string())).unwrap();
+    fn pages_and_watches_go_on_after_many_changes_until_their_time_is_over() {
+        let (clock, hand) = Clock::manual("2026-01-01T00:00:00Z".parse().unwrap());
+        let store = Store::new(clock);
+        for number in 0..3 {
+            store.insert("configmaps", "a", &number.to_string(), object(&number.to_string())).unwrap();
         }
-        assert_eq!(store.changes_since("pods", 0).unwrap_err(), TooOld { oldest: 1 });
-        assert_eq!(store.changes_since("pods", 1).unwrap().len(), HISTORY_MAX);
+        let mut busy = store.insert("configmaps", "a", "busy", object("busy")).unwrap();
+        let first_page = store.revision();
+        for _ in 0..5000 {
+            busy = store.replace("configmaps", &busy, object("busy")).unwrap();
+        }
+        // Another kind's changes take nothing away from this one's.
+        store.insert("pods", "a", "x", object("x")).unwrap();
+        hand.advance(history::KEPT_FOR);
+        store.insert("pods", "a", "y", object("y")).unwrap();
+        assert_eq!(store.list_at("configmaps", None, first_page).unwrap().len(), 4);
+        assert_eq!(store.changes_since("configmaps", first_page).unwrap().len(), 5000);
+        hand.advance(std::time::Duration::from_secs(1));
+        store.insert("secrets", "a", "z", object("z")).unwrap();
+        let oldest = first_page + 5000;
+        assert_eq!(store.changes_since("configmaps", first_page).unwrap_err(), TooOld { oldest });
+        assert_eq!(store.list_at("configmaps", None, first_page).unwrap_err(), TooOld { oldest });
+        // What is up to date needs no history.
+        assert!(store.changes_since("configmaps", oldest).unwrap().is_empty());
+        assert_eq!(store.list("configmaps", None).0.len(), 4);
+    }
+
+    #[test]
+    fn large_changes_are_forgotten_before_their_time_and_the_memory_is_bounded() {
+        let store = Store::new(Clock::real());
+        let big = |name: &str| json!({"metadata": {"name": name, "namespace": "a"}, "data": "x".repeat(1 << 20)});
+        let mut object = store.insert("configmaps", "a", "big", big("big")).unwrap();
+        for _ in 0..(history::BYTES_MAX >> 20) {
+            object = store.replace("configmaps", &object, big("big")).unwrap();
+        }
+        let oldest = store.changes_since("configmaps", 0).unwrap_err().oldest;
+        let kept = store.changes_since("configmaps", oldest).unwrap();
+        assert!(kept.len() << 20 <= history::BYTES_MAX && kept.len() > 100, "{}", kept.len());
+        // Even one that is larger than everything together is there for those who wait for it.
+        let huge = json!({"metadata": {"name": "huge", "namespace": "a"}, "data": "x".repeat(history::BYTES_MAX)});
+        let before = store.revision();
+        store.insert("secrets", "a", "huge", huge).unwrap();
+        assert_eq!(store.changes_since("secrets", before).unwrap().len(), 1);
     }
 }

@@ -44,6 +44,8 @@ fn admin(server: &ApiServer) -> Client {
     server.client(User::system_masters("admin"))
 }
 
+/// Longer than a server keeps what was.
+const PAST_COMPACTION: std::time::Duration = std::time::Duration::from_mins(6);
 const CONFIG_MAPS: &str = "/api/v1/namespaces/default/configmaps";
 
 fn config_map(name: &str, data: &Value) -> Value {
@@ -146,13 +148,22 @@ async fn lists_come_in_pages_and_know_their_versions() {
 
 #[tokio::test]
 async fn a_watch_from_a_forgotten_version_is_gone() {
-    let server = server();
+    let (clock, hand) = Clock::manual("2026-01-01T00:00:00Z".parse().unwrap());
+    let server = server_at(clock);
     let client = admin(&server);
     let first = client.create(CONFIG_MAPS, &config_map("one", &json!({}))).await.unwrap();
     for number in 0..1100 {
         let patch = json!({"data": {"n": number.to_string()}});
         client.patch(&format!("{CONFIG_MAPS}/one"), PatchType::Merge, &patch).await.unwrap();
     }
+    // However many changes there were, time decides.
+    let query = format!("resourceVersion={}", first["metadata"]["resourceVersion"].as_str().unwrap());
+    let resumed = client.watch(CONFIG_MAPS, &query).await.unwrap();
+    let seen: Vec<Value> = resumed.take(1100).map(|event| event.object["data"]["n"].clone()).collect().await;
+    assert_eq!(seen.last(), Some(&json!("1099")));
+    hand.advance(PAST_COMPACTION);
+    let patch = json!({"metadata": {"labels": {"a": "b"}}});
+    client.patch(&format!("{CONFIG_MAPS}/one"), PatchType::Merge, &patch).await.unwrap();
     let version = first["metadata"]["resourceVersion"].as_str().unwrap();
     let Err(gone) = client.watch(CONFIG_MAPS, &format!("resourceVersion={version}")).await else {
         panic!("the history was kept")

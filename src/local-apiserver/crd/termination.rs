@@ -1,12 +1,19 @@
 //! The end of a definition: its instances are deleted first, and it stays for as long as one of them is held.
+//!
+//! Instances are deleted where they are stored, whether any version is served or not, as the finalizer of a real server
+//! does (<https://pkg.go.dev/k8s.io/apiextensions-apiserver/pkg/controller/finalizer>).
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
+use http::{HeaderMap, Method};
 use serde_json::{Value, json};
 
 use super::definition::SHELF;
 use crate::cluster::Cluster;
+use crate::handlers::{Asked, delete};
+use crate::request::{Call, Query, Target};
 use crate::{Client, PatchType, Status, User};
 
 pub(crate) const FINALIZER: &str = "customresourcecleanup.apiextensions.k8s.io";
@@ -99,13 +106,7 @@ async fn end(cluster: &Arc<Cluster>, client: &Client, crd: &Value) -> Result<boo
         report(cluster, client, &path, "True", "InstanceDeletionInProgress", "CustomResource deletion is in progress")
             .await?;
     }
-    let (instances, _) = cluster.store.list(&super::shelf_of(crd), None);
-    for instance in instances.iter().filter(|one| one["metadata"]["deletionTimestamp"].is_null()) {
-        match client.delete(&address(crd, instance), None).await {
-            Err(status) if !status.is_not_found() => return Err(status),
-            _ => {}
-        }
-    }
+    delete_instances(cluster, client, crd)?;
     if !cluster.store.list(&super::shelf_of(crd), None).0.is_empty() {
         return Ok(true);
     }
@@ -130,16 +131,32 @@ async fn report(
     client.update(&format!("{path}/status"), &current).await.map(drop)
 }
 
-/// The path of one instance, in whatever version is served.
-fn address(crd: &Value, instance: &Value) -> String {
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let versions = crd["spec"]["versions"].as_array();
-    let version = versions.into_iter().flatten().find(|version| version["served"] == true);
-    let version = text(&version.map_or(Value::Null, |version| version["name"].clone()));
-    let namespace = match instance["metadata"]["namespace"].as_str() {
-        Some(namespace) if !namespace.is_empty() => format!("namespaces/{namespace}/"),
-        _ => String::new(),
+/// Asks for the deletion of all instances.
+fn delete_instances(cluster: &Arc<Cluster>, client: &Client, crd: &Value) -> Result<(), Status> {
+    let Some(resource) = super::stored(crd).map(Arc::new) else { return Ok(()) };
+    let call = Call {
+        user: client.user().clone(),
+        method: Method::DELETE,
+        path: String::new(),
+        query: Query::default(),
+        headers: HeaderMap::new(),
+        body: Bytes::new(),
     };
-    let (group, plural) = (text(&crd["spec"]["group"]), text(&crd["spec"]["names"]["plural"]));
-    format!("/apis/{group}/{version}/{namespace}{plural}/{}", text(&instance["metadata"]["name"]))
+    let (instances, _) = cluster.store.list(&resource.shelf(), None);
+    for instance in instances.iter().filter(|one| one["metadata"]["deletionTimestamp"].is_null()) {
+        let text = |field: &str| instance["metadata"][field].as_str().unwrap_or_default().to_owned();
+        let target = Target {
+            group: resource.group.clone(),
+            version: resource.version.clone(),
+            plural: resource.plural.clone(),
+            namespace: text("namespace"),
+            name: text("name"),
+            ..Target::default()
+        };
+        match delete::remove(&Asked { cluster, call: &call, resource: resource.clone(), target }, &Value::Null) {
+            Err(status) if !status.is_not_found() => return Err(status),
+            _ => {}
+        }
+    }
+    Ok(())
 }

@@ -3,7 +3,9 @@
 use http::{HeaderMap, HeaderValue, Method};
 use serde_json::{Value, json};
 
-use super::{CONFIG_MAPS, admin, config_map, server};
+use clock::Clock;
+
+use super::{CONFIG_MAPS, admin, config_map, server, server_at};
 use crate::admission::Basis;
 use crate::crd::definition;
 use crate::handlers::Asked;
@@ -107,6 +109,38 @@ async fn nothing_is_stored_of_a_definition_that_has_begun_to_go_or_was_made_anew
     client.create(DEFINITIONS, &things()).await.unwrap();
     assert_eq!(store(&server, &admitted, "things.example.com", thing("late")), Err(Stale::Changed));
     client.create(path, &thing("new")).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_definition_of_which_no_version_is_served_takes_its_instances_with_it() {
+    let server = server_at(Clock::real());
+    let client = admin(&server);
+    let definition = format!("{DEFINITIONS}/things.example.com");
+    client.create(DEFINITIONS, &things()).await.unwrap();
+    let path = "/apis/example.com/v1/namespaces/default/things";
+    for number in 0..3 {
+        client.create(path, &json!({"metadata": {"name": format!("n{number}")}})).await.unwrap();
+    }
+    let held = json!({"metadata": {"name": "held", "finalizers": ["example.com/hold"]}});
+    client.create(path, &held).await.unwrap();
+    let serve = |served: bool| json!([{"op": "replace", "path": "/spec/versions/0/served", "value": served}]);
+    client.patch(&definition, PatchType::Json, &serve(false)).await.unwrap();
+    assert!(client.list(path).await.unwrap_err().is_not_found());
+    let stored = || server.cluster.store.list("things.example.com", None).0;
+    assert_eq!(stored().len(), 4);
+    client.delete(&definition, None).await.unwrap();
+    let mut changes = server.cluster.store.subscribe("things.example.com");
+    while stored().len() > 1 {
+        changes.changed().await.unwrap();
+    }
+    // What is held stays until whoever holds it can be reached, and lets go.
+    let going = client.patch(&definition, PatchType::Json, &serve(true)).await.unwrap();
+    assert!(!going["metadata"]["deletionTimestamp"].is_null(), "{going}");
+    client.patch(&format!("{path}/held"), PatchType::Merge, &json!({"metadata": {"finalizers": null}})).await.unwrap();
+    let mut changes = server.cluster.store.subscribe(definition::SHELF);
+    while !server.cluster.store.list(definition::SHELF, None).0.is_empty() {
+        changes.changed().await.unwrap();
+    }
 }
 
 #[tokio::test]

@@ -24,8 +24,26 @@ async fn pages_show_the_state_of_the_first_one_and_take_no_other_version() {
 }
 
 #[tokio::test]
-async fn an_exact_version_is_that_version_or_expired() {
+async fn a_page_goes_on_after_five_thousand_changes_of_its_kind() {
     let server = server();
+    let client = admin(&server);
+    for name in ["a", "b", "c"] {
+        client.create(CONFIG_MAPS, &config_map(name, &json!({}))).await.unwrap();
+    }
+    let first = client.list(&format!("{CONFIG_MAPS}?limit=1")).await.unwrap();
+    let token = first["metadata"]["continue"].as_str().unwrap();
+    for number in 0..5000 {
+        let patch = json!({"data": {"n": number.to_string()}});
+        client.patch(&format!("{CONFIG_MAPS}/b"), PatchType::Merge, &patch).await.unwrap();
+    }
+    let rest = client.list(&format!("{CONFIG_MAPS}?continue={token}")).await.unwrap();
+    assert_eq!((rest["items"].as_array().unwrap().len(), &rest["items"][0]["data"]), (2, &json!({})));
+}
+
+#[tokio::test]
+async fn an_exact_version_is_that_version_or_expired() {
+    let (clock, hand) = Clock::manual("2026-01-01T00:00:00Z".parse().unwrap());
+    let server = server_at(clock);
     let client = admin(&server);
     let one = client.create(CONFIG_MAPS, &config_map("one", &json!({"a": "1"}))).await.unwrap();
     let version = one["metadata"]["resourceVersion"].as_str().unwrap();
@@ -33,10 +51,8 @@ async fn an_exact_version_is_that_version_or_expired() {
     let exact = format!("{CONFIG_MAPS}?resourceVersion={version}&resourceVersionMatch=Exact");
     let list = client.list(&exact).await.unwrap();
     assert_eq!((&list["items"][0]["data"]["a"], &list["metadata"]["resourceVersion"]), (&json!("1"), &json!(version)));
-    for number in 0..1100 {
-        let patch = json!({"data": {"n": number.to_string()}});
-        client.patch(&format!("{CONFIG_MAPS}/one"), PatchType::Merge, &patch).await.unwrap();
-    }
+    hand.advance(PAST_COMPACTION);
+    client.patch(&format!("{CONFIG_MAPS}/one"), PatchType::Merge, &json!({"data": {"a": "3"}})).await.unwrap();
     let gone = client.list(&exact).await.unwrap_err();
     assert_eq!((gone.code(), gone.reason()), (410, "Expired"));
 }

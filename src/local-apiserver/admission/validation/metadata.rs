@@ -10,6 +10,10 @@ use crate::status::FieldError;
 /// Finalizers without a domain that built-in kinds may have.
 const STANDARD_FINALIZERS: &[&str] = &["kubernetes", "orphan", "foregroundDeletion"];
 
+/// Groups of built-in kinds that are validated like custom ones, of whose finalizers no domain is asked: the API server's own
+/// extensions (a definition waits with `customresourcecleanup.apiextensions.k8s.io`).
+const GENERIC_GROUPS: &[&str] = &["apiextensions.k8s.io", "apiregistration.k8s.io", "admissionregistration.k8s.io"];
+
 /// What all annotations of an object may have together, names and values (256 KiB).
 ///
 /// Source: apimachinery's `TotalAnnotationSizeLimitB`.
@@ -25,7 +29,8 @@ pub(super) fn check(resource: &Resource, old: Option<&Value>, object: &Value, er
         for detail in names::qualified(name) {
             errors.push(FieldError::invalid(field.as_str(), &name.into(), &detail));
         }
-        if resource.custom.is_none() && !name.contains('/') && !STANDARD_FINALIZERS.contains(&name) {
+        let is_of_core = resource.custom.is_none() && !GENERIC_GROUPS.contains(&resource.group.as_str());
+        if is_of_core && !name.contains('/') && !STANDARD_FINALIZERS.contains(&name) {
             let detail = "name is neither a standard finalizer name nor is it fully qualified";
             errors.push(FieldError::invalid(field, &name.into(), detail));
         }
