@@ -13,6 +13,7 @@
 mod bad_input;
 mod docs;
 mod examples;
+mod foreign;
 mod image;
 mod interrupts;
 mod kill;
@@ -22,6 +23,7 @@ mod place;
 mod practice;
 mod progress;
 mod removal;
+mod rounds;
 mod stories;
 mod story;
 mod terminal;

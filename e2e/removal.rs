@@ -232,3 +232,74 @@ fn what_is_called_otherwise_replaces_what_it_was_called_before() {
     assert!(down.stdout.contains("aws_sqs_queue.glass: destroyed"), "{}", down.stdout);
     place.nothing_is_left();
 }
+
+/// In which order these were destroyed, by where `text` says so.
+#[track_caller]
+fn destroyed_in_order(text: &str, addresses: &[&str]) {
+    let at = |address: &&str| {
+        let line = format!("{address}: destroyed");
+        text.find(&line).unwrap_or_else(|| panic!("{line} is not said:\n{text}"))
+    };
+    assert!(addresses.iter().map(at).is_sorted(), "{addresses:?}:\n{text}");
+}
+
+/// Whatever has its identity from the name of something that was renamed and is in no record any more.
+#[test]
+fn what_lives_in_a_cluster_of_an_older_name_is_found_without_a_record() {
+    let place = Place::new();
+    let before =
+        "cluster: { name: before, fargate: { profile: pods } }\nworkloads: [{ name: orders }, { name: mails }]\n";
+    let after = "cluster: { name: after }\nworkloads: [{ name: orders }]\n";
+    let children = ["aws_eks_addon.before/coredns", "aws_eks_fargate_profile.before/pods", "aws_eks_cluster.before"];
+    let roles = ["cluster", "fargate", "keda-operator", "sqs-scaler", "orders", "mails"]
+        .map(|role| format!("aws_iam_role.before-{role}"));
+    for then_up in [true, false] {
+        place.write("stack.yaml", before);
+        place.run("up").with(0);
+        std::fs::remove_file(place.stack_file("state.json")).unwrap();
+        place.write("stack.yaml", after);
+        let words = if then_up { "plan" } else { "plan --destroy" };
+        let plan = place.run(words).with(0);
+        let mut all: Vec<&str> = children.to_vec();
+        all.extend(roles.iter().map(String::as_str));
+        all.extend(["aws_sqs_queue.before-orders", "aws_sqs_queue.before-mails"]);
+        for address in all {
+            assert!(plan.stdout.contains(&format!("- {address} will be destroyed")), "{address}:\n{}", plan.stdout);
+        }
+        // There is one for each issuer, found by its tag wherever the issuer is.
+        assert!(plan.stdout.contains("aws_iam_openid_connect_provider.this "), "{}", plan.stdout);
+        let done = place.run(if then_up { "up" } else { "down" }).with(0);
+        destroyed_in_order(&done.stdout, &children);
+        for role in ["aws_iam_role.before-cluster", "aws_iam_role.before-fargate"] {
+            destroyed_in_order(&done.stdout, &[children[1], role]);
+        }
+        destroyed_in_order(&done.stdout, &[children[2], "aws_iam_role.before-cluster"]);
+        if then_up {
+            let audit = place.run("audit");
+            assert!(
+                !audit.stdout.contains("before") && audit.stdout.contains("aws_eks_cluster.after"),
+                "{}",
+                audit.stdout
+            );
+            place.run("plan --detailed-exitcode").with(0);
+            goes_down(&place);
+        } else {
+            assert!(done.stdout.contains("nothing of this stack is left"), "{}", done.stdout);
+            place.nothing_is_left();
+        }
+    }
+}
+
+#[test]
+fn what_lives_in_the_cluster_and_is_called_otherwise_now_is_found_without_a_record() {
+    let place = Place::new();
+    place.write("stack.yaml", "cluster: { fargate: { profile: pods } }\n");
+    place.run("up").with(0);
+    std::fs::remove_file(place.stack_file("state.json")).unwrap();
+    place.write("stack.yaml", "cluster: { fargate: { profile: other } }\n");
+    let up = place.run("up").with(0);
+    destroyed_in_order(&up.stdout, &["aws_eks_fargate_profile.e2e/pods"]);
+    assert!(!up.stdout.contains("aws_eks_cluster.this: destroyed"), "{}", up.stdout);
+    place.run("plan --detailed-exitcode").with(0);
+    goes_down(&place);
+}

@@ -6,12 +6,12 @@
 mod account;
 mod aggregation;
 mod certificates;
-mod clients;
+pub(crate) mod clients;
 mod env;
 mod outages;
 mod refusals;
 mod scaling;
-mod stage;
+pub(crate) mod stage;
 mod suite;
 
 use std::io::Write as _;

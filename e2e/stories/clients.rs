@@ -213,7 +213,8 @@ fn millicores(quantity: &str) -> Option<u64> {
     }
 }
 
-async fn aws(access: &Access) -> SdkConfig {
+/// The SDK with this access.
+pub(crate) async fn aws(access: &Access) -> SdkConfig {
     let http =
         aws_smithy_http_client::Builder::new().tls_provider(tls::Provider::Rustls(CryptoMode::Ring)).build_https();
     aws_config::defaults(BehaviorVersion::latest())

@@ -80,28 +80,7 @@ impl Stage {
 
     /// Where AWS is and with which key, as `sluice env` tells any shell.
     pub(crate) fn access(&self) -> Access {
-        let told = self.json("env", "environment");
-        let text = |name: &str| told["variables"][name].as_str().map(str::to_owned);
-        let keys = text("AWS_SHARED_CREDENTIALS_FILE").map(|file| std::fs::read_to_string(file).unwrap());
-        let key = |name: &str, variable: &str| {
-            let line = keys.as_deref().and_then(|keys| keys.lines().find_map(|line| line.strip_prefix(name)));
-            let value = line.map(|rest| rest.trim_start_matches([' ', '=']).to_owned());
-            value.or_else(|| text(variable)).unwrap()
-        };
-        Access {
-            endpoint: text("AWS_ENDPOINT_URL").unwrap(),
-            region: text("AWS_REGION").unwrap(),
-            key_id: key("aws_access_key_id", "AWS_ACCESS_KEY_ID"),
-            secret: key("aws_secret_access_key", "AWS_SECRET_ACCESS_KEY"),
-        }
-    }
-
-    /// The event of this type that a command tells.
-    #[track_caller]
-    fn json(&self, words: &str, kind: &str) -> Value {
-        let said = self.place.run(&format!("{words} --output json")).with(0);
-        let events = said.stdout.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-        events.into_iter().find(|event| event["type"] == kind).unwrap_or_else(|| panic!("{words} told no {kind}"))
+        access_of(&self.place)
     }
 
     #[track_caller]
@@ -245,4 +224,25 @@ fn current_context() -> String {
     let file = env::get(env::KUBECONFIG).unwrap();
     let kubeconfig = kube::config::Kubeconfig::read_from(PathBuf::from(file)).unwrap();
     kubeconfig.current_context.expect("the kubeconfig has a current context")
+}
+
+/// Where AWS is and with which key, as `sluice env` tells any shell in that folder.
+#[track_caller]
+pub(crate) fn access_of(place: &Place) -> Access {
+    let said = place.run("env --output json").with(0);
+    let mut events = said.stdout.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let told = events.find(|event| event["type"] == "environment").unwrap_or_else(|| panic!("{}", said.stdout));
+    let text = |name: &str| told["variables"][name].as_str().map(str::to_owned);
+    let keys = text("AWS_SHARED_CREDENTIALS_FILE").map(|file| std::fs::read_to_string(file).unwrap());
+    let key = |name: &str, variable: &str| {
+        let line = keys.as_deref().and_then(|keys| keys.lines().find_map(|line| line.strip_prefix(name)));
+        let value = line.map(|rest| rest.trim_start_matches([' ', '=']).to_owned());
+        value.or_else(|| text(variable)).unwrap()
+    };
+    Access {
+        endpoint: text("AWS_ENDPOINT_URL").unwrap(),
+        region: text("AWS_REGION").unwrap(),
+        key_id: key("aws_access_key_id", "AWS_ACCESS_KEY_ID"),
+        secret: key("aws_secret_access_key", "AWS_SECRET_ACCESS_KEY"),
+    }
 }

@@ -3,7 +3,9 @@
 //! Used after `down` (nothing may be left) and before it when the state is lost. A listing that fails is an error: an
 //! audit that could not look has found nothing out.
 
-use std::collections::BTreeSet;
+mod children;
+
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures::{StreamExt as _, TryStreamExt as _, stream};
@@ -38,25 +40,49 @@ pub enum Scope {
 
 /// Finds what carries the stack's tag, and what is called `prefix` or begins with `prefix-`.
 ///
-/// Looked through: clusters, queues, roles, customer managed policies, OIDC providers. What lives in a cluster goes with it
-/// and is not listed.
+/// Looked through: clusters with their Fargate profiles, addons and access entries, queues, roles, customer managed policies,
+/// OIDC providers. A cluster that is called otherwise and carries the tag has been renamed since: what begins with its name is
+/// looked for as well. Objects of Kubernetes are not listed: they go with their cluster.
 pub async fn find(cloud: &Cloud, prefix: &str, scope: Scope) -> Result<Vec<Found>> {
     let mut found = Vec::new();
-    let is_named = |name: &str| name == prefix || name.strip_prefix(prefix).is_some_and(|rest| rest.starts_with('-'));
-    let is_in_scope = |name: &String| scope == Scope::Account || is_named(name);
+    let is_named = |name: &str| is_called(name, prefix);
     let mut keep = |kind: &str, name: &str, object: Object| {
         let tagged = matches!(cloud.claim(object.clone()), Reading::Present(_));
         if tagged || is_named(name) {
             found.push(Found { address: Address::new(kind, name), object, tagged });
         }
     };
+    let mut prefixes = vec![prefix.to_owned()];
     for name in clusters(cloud).await? {
-        if let Some(cluster) = resources::cluster_object(cloud, &name).await? {
-            keep("aws_eks_cluster", &name, cluster);
+        let Some(cluster) = resources::cluster_object(cloud, &name).await? else { continue };
+        if matches!(cloud.claim(cluster.clone()), Reading::Present(_)) {
+            for (address, child) in children::of(cloud, &name).await? {
+                // The entry of whoever made the cluster has no tag, and goes with it.
+                if matches!(cloud.claim(child.clone()), Reading::Present(_)) {
+                    keep(address.kind(), address.name(), child);
+                }
+            }
+            prefixes.push(name.clone());
         }
+        keep("aws_eks_cluster", &name, cluster);
     }
-    let prefix = (scope == Scope::Names).then_some(prefix);
-    for (name, queue) in looked_at(queues(cloud, prefix).await?, |name| queue(cloud, is_named(&name), name)).await? {
+    prefixes.sort();
+    prefixes.dedup();
+    let is_in_scope = |name: &String| scope == Scope::Account || prefixes.iter().any(|prefix| is_called(name, prefix));
+    let mut queues = match scope {
+        Scope::Account => queue_names(cloud, None).await?,
+        Scope::Names => {
+            let mut names = Vec::new();
+            for prefix in &prefixes {
+                names.extend(queue_names(cloud, Some(prefix)).await?);
+            }
+            names
+        }
+    };
+    // One name may begin with two of the prefixes.
+    queues.sort();
+    queues.dedup();
+    for (name, queue) in looked_at(queues, |name| queue(cloud, is_named(&name), name)).await? {
         keep("aws_sqs_queue", &name, queue);
     }
     let names: Vec<String> = roles(cloud).await?.into_iter().filter(is_in_scope).collect();
@@ -77,6 +103,11 @@ pub async fn find(cloud: &Cloud, prefix: &str, scope: Scope) -> Result<Vec<Found
     Ok(found)
 }
 
+/// Whether a name is `prefix`, or begins with `prefix-`.
+fn is_called(name: &str, prefix: &str) -> bool {
+    name == prefix || name.strip_prefix(prefix).is_some_and(|rest| rest.starts_with('-'))
+}
+
 /// Looks at everything in `names`, some at a time; what has gone meanwhile is left out.
 async fn looked_at<F>(names: Vec<String>, look: impl Fn(String) -> F) -> Result<Vec<(String, Object)>>
 where
@@ -91,10 +122,36 @@ where
 }
 
 /// Resources for what [`find`] found, for `Graph::add_found`. Only what is tagged: the rest is not ours to remove. What
-/// is `declared` already (by its id) is left out.
-pub fn nodes(cloud: &Arc<Cloud>, found: &[Found], declared: &BTreeSet<String>) -> Vec<Node> {
-    let ours = found.iter().filter(|found| found.tagged && !declared.contains(&found.object.id));
-    ours.filter_map(|found| resources::rebuild(cloud, &found.address, &found.object.attributes)).collect()
+/// is declared already, as `declared` has it by its id, is left out.
+pub fn nodes(cloud: &Arc<Cloud>, found: &[Found], declared: &BTreeMap<String, Address>) -> Vec<Node> {
+    let ours: Vec<&Found> = found.iter().filter(|found| found.tagged).collect();
+    let address = |found: &Found| declared.get(&found.object.id).unwrap_or(&found.address).clone();
+    let made = ours.iter().filter(|found| !declared.contains_key(&found.object.id)).filter_map(|one| {
+        let outlived_by = ours.iter().filter(|other| outlives(other, one)).map(|other| address(other)).collect();
+        resources::rebuild(cloud, &one.address, &one.object.attributes, outlived_by)
+    });
+    made.collect()
+}
+
+/// Whether `other` must be there for as long as `one` is: the order in which EKS and IAM let them go.
+fn outlives(other: &Found, one: &Found) -> bool {
+    let names = |attribute: &str, of: &str| {
+        let named = one.object.text(attribute);
+        named.is_some() && named == other.object.text(of)
+    };
+    match (one.address.kind(), other.address.kind()) {
+        ("aws_eks_fargate_profile" | "aws_eks_addon" | "aws_eks_access_entry", "aws_eks_cluster") => {
+            names("cluster_name", "name")
+        }
+        // Its pods run on them.
+        ("aws_eks_addon", "aws_eks_fargate_profile") => names("cluster_name", "cluster_name"),
+        ("aws_eks_fargate_profile", "aws_iam_role") => names("pod_execution_role_arn", "arn"),
+        ("aws_eks_addon", "aws_iam_role") => names("service_account_role_arn", "arn"),
+        ("aws_eks_cluster", "aws_iam_role") => names("role_arn", "arn"),
+        // A policy goes once nobody has it; whoever has it is not said, so every role goes first.
+        ("aws_iam_role", "aws_iam_policy") => true,
+        _ => false,
+    }
 }
 
 async fn clusters(cloud: &Cloud) -> Result<Vec<String>> {
@@ -126,7 +183,7 @@ async fn queue(cloud: &Cloud, is_ours: bool, name: String) -> Result<Option<Obje
     }
 }
 
-async fn queues(cloud: &Cloud, prefix: Option<&str>) -> Result<Vec<String>> {
+async fn queue_names(cloud: &Cloud, prefix: Option<&str>) -> Result<Vec<String>> {
     let (mut names, mut token) = (Vec::new(), None);
     loop {
         let call = cloud

@@ -143,7 +143,14 @@ pub fn build(cloud: &Arc<Cloud>, address: &Address, desired: Attributes, depends
 
 /// The resource that a state file or an audit knows and nobody declares, by its attributes (or those that it was to get).
 /// `None` if the kind is not one of ours, or nothing is known by which it could be found.
-pub fn rebuild(cloud: &Arc<Cloud>, address: &Address, attributes: &Attributes) -> Option<Node> {
+///
+/// It goes before what it is `outlived_by`.
+pub fn rebuild(
+    cloud: &Arc<Cloud>,
+    address: &Address,
+    attributes: &Attributes,
+    outlived_by: Vec<Address>,
+) -> Option<Node> {
     let (_, kind) = KINDS.iter().find(|(name, _)| *name == address.kind())?;
     if attributes.is_empty() {
         return None;
@@ -153,7 +160,7 @@ pub fn rebuild(cloud: &Arc<Cloud>, address: &Address, attributes: &Attributes) -
         kind: *kind,
         address: address.clone(),
         desired: desired.into_iter().map(|(name, value)| (name, value::without_references(value))).collect(),
-        depends_on: Vec::new(),
+        depends_on: outlived_by,
         cloud: cloud.clone(),
     };
     Some(Arc::new(resource))
@@ -349,6 +356,9 @@ impl Edit<'_> {
     }
 }
 
+pub(crate) use access_entry::fetch as access_entry_object;
+pub(crate) use addon::fetch as addon_object;
+pub(crate) use fargate_profile::fetch as fargate_profile_object;
 pub(crate) use oidc_provider::{fetch as oidc_provider_object, list as oidc_providers};
 pub(crate) use policy::{fetch as policy_object, list as policies};
 pub(crate) use queue::fetch as queue_object;

@@ -179,6 +179,9 @@ pub struct Plan {
     /// Show the plan of `down` instead
     #[arg(long, conflicts_with = "run")]
     pub destroy: bool,
+    /// Remove namespaces and definitions that hold objects of others as well, with these objects; without it they are kept
+    #[arg(long)]
+    pub remove_foreign: bool,
     /// The programs that stand for images
     #[command(flatten)]
     pub images: Programs,
@@ -193,6 +196,9 @@ pub struct Up {
     /// First send this program to the registry of --image, with the credentials of `docker login`
     #[arg(long)]
     pub push: bool,
+    /// Remove namespaces and definitions that hold objects of others as well, with these objects; without it they are kept
+    #[arg(long)]
+    pub remove_foreign: bool,
     /// The programs that stand for images
     #[command(flatten)]
     pub images: Programs,
@@ -204,6 +210,9 @@ pub struct Down {
     /// Do not ask (on the local target nothing is asked)
     #[arg(long, short = 'y')]
     pub yes: bool,
+    /// Remove namespaces and definitions that hold objects of others as well, with these objects; without it they are kept
+    #[arg(long)]
+    pub remove_foreign: bool,
 }
 
 /// `verify`.

@@ -171,12 +171,7 @@ fn queue(workload: &Workload) -> Value {
 }
 
 /// Every Kubernetes object of the stack, inside the cluster that the same plan makes.
-pub(crate) fn kubernetes(
-    stack: &Stack,
-    target: &Target,
-    cluster: &cluster::Cluster,
-    homes: &cluster::OperatorHomes,
-) -> Outcome<Vec<Node>> {
+pub(crate) fn kubernetes(stack: &Stack, target: &Target, cluster: &cluster::Cluster) -> Outcome<Vec<cluster::Object>> {
     let queue_urls = stack.workloads.iter().map(|workload| {
         let url = format!("${{{}.url}}", queue_address(&workload.name));
         (workload.name.clone(), url)
@@ -190,8 +185,7 @@ pub(crate) fn kubernetes(
     };
     let manifests = stack::manifests::all(stack, &site, CRDS).map_err(one)?;
     let lives_in = target.brought.is_none().then(cluster_address);
-    let node = |manifest| object(stack, cluster, manifest, lives_in.clone());
-    manifests.into_iter().map(|manifest| Ok(Arc::new(node(manifest)?.taking_turns(homes)) as Node)).collect()
+    manifests.into_iter().map(|manifest| object(stack, cluster, manifest, lives_in.clone())).collect()
 }
 
 fn object(

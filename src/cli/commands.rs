@@ -110,7 +110,7 @@ async fn provisioning(
             Ok(()) => up::run(&wanted, settings, &target, &lock, view, stop, &Cell::new(false)).await,
             Err(wrong) => Err(wrong),
         },
-        Command::Down(wanted) => down::run(wanted.yes, settings, &target, &lock, view, stop).await,
+        Command::Down(wanted) => down::run(&wanted, settings, &target, &lock, view, stop).await,
         Command::Graph => graph::run(settings, &target, &lock, view, &stop),
         _ => unless_stopped(&stop, audit::run(settings, &target, view)).await,
     };

@@ -1,6 +1,6 @@
 //! The way of a stack through the engine: open the state, look, plan, apply, and tell what happens.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use aws::audit::Scope;
@@ -9,8 +9,8 @@ use cluster::OperatorHomes;
 use futures::FutureExt as _;
 use provision::plan::{self, Mode};
 use provision::{
-    Address, Attributes, Context, Entry, Event, Failure, Graph, Known, Line, Lock, Mark, Node, Outcome as Applied,
-    Plan, Progress, Reading, Refreshed, Store, apply, refresh, store,
+    Action, Address, Attributes, Change, Context, Entry, Event, Failure, Graph, Known, Line, Lock, Mark, Node,
+    Outcome as Applied, Plan, Progress, Reading, Refreshed, Store, apply, refresh, store,
 };
 use serde_json::json;
 use tokio::sync::mpsc;
@@ -29,6 +29,21 @@ use crate::waiting;
 /// How long what a run makes may stay before it counts as forgotten; written into a tag.
 const EXPIRES_AFTER: jiff::SignedDuration = jiff::SignedDuration::from_hours(24);
 
+/// What becomes of objects of others that would go with something of the stack's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Others {
+    /// What holds them is kept.
+    Kept,
+    /// They go as well; the plan names them.
+    Removed,
+}
+
+impl Others {
+    pub(crate) fn new(removed: bool) -> Self {
+        if removed { Self::Removed } else { Self::Kept }
+    }
+}
+
 /// One stack on one target, with its state locked.
 pub(crate) struct Engine<'a> {
     pub(crate) settings: &'a Settings,
@@ -39,16 +54,20 @@ pub(crate) struct Engine<'a> {
     pub(crate) store: Store,
     view: View,
     stop: CancellationToken,
+    others: Others,
+    /// Whether objects look themselves before they take others' with them.
+    spares: bool,
 }
 
 impl<'a> Engine<'a> {
-    /// Loads the state under its lock, and builds the graph.
+    /// Loads the state under its lock, and builds the graph for a plan of this mode.
     pub(crate) fn open(
         settings: &'a Settings,
         target: &'a Target,
         lock: &Lock,
         view: &View,
         stop: &CancellationToken,
+        (mode, others): (Mode, Others),
     ) -> Outcome<Self> {
         let run = uuid::Uuid::new_v4().to_string();
         let state = settings.state();
@@ -63,14 +82,17 @@ impl<'a> Engine<'a> {
         let cluster = connection(settings, target, &cloud);
         let mut nodes = assembly::aws(&settings.stack, target, &cloud)?;
         let homes = OperatorHomes::of(&settings.stack.operator.namespace, store.state.resources.keys());
-        nodes.extend(assembly::kubernetes(&settings.stack, target, &cluster, &homes)?);
+        // Everything in a cluster of the stack's own goes with it.
+        let spares = others == Others::Kept && (mode == Mode::Up || target.brought.is_some());
+        let placed = |object: cluster::Object| Arc::new(object.taking_turns(&homes).sparing(spares)) as Node;
+        nodes.extend(assembly::kubernetes(&settings.stack, target, &cluster)?.into_iter().map(placed));
         let mut graph = Graph::new(nodes).map_err(one)?;
         let lives_in = target.brought.is_none().then(assembly::cluster_address);
         let rebuild = |address: &Address, entry: &Entry| {
             let attributes = entry.object.as_ref().map_or(&entry.wanted, |object| &object.attributes);
-            let of_aws = aws::resources::rebuild(&cloud, address, attributes);
+            let of_aws = aws::resources::rebuild(&cloud, address, attributes, Vec::new());
             let of_kubernetes = || cluster::rebuild(&cluster, &settings.stack.name, address, entry, lives_in.clone());
-            of_aws.or_else(|| Some(Arc::new(of_kubernetes()?.taking_turns(&homes)) as Node))
+            of_aws.or_else(|| Some(placed(of_kubernetes()?)))
         };
         let unknown = graph.add_orphans(&store.state, &rebuild).map_err(one)?;
         for address in unknown {
@@ -78,7 +100,7 @@ impl<'a> Engine<'a> {
             view.diagnostic(&Diagnostic::warning(text));
         }
         let (view, stop) = (view.clone(), stop.clone());
-        Ok(Self { settings, target, cloud, cluster, graph, store, view, stop })
+        Ok(Self { settings, target, cloud, cluster, graph, store, view, stop, others, spares })
     }
 
     /// Reads everything that is declared or recorded.
@@ -114,11 +136,12 @@ impl<'a> Engine<'a> {
             &self.settings.stack.operator.namespace,
             addresses.iter().chain(self.store.state.resources.keys()),
         );
-        let nodes = left.into_iter().map(|left| Arc::new(left.resource.taking_turns(&homes)) as Node);
+        let spares = self.spares;
+        let nodes = left.into_iter().map(|left| Arc::new(left.resource.taking_turns(&homes).sparing(spares)) as Node);
         self.graph.add_found(nodes).map_err(one)?;
         let world = self.refresh().await;
-        let known: BTreeSet<String> =
-            self.graph.order().iter().filter_map(|address| Some(world.object(address)?.id.clone())).collect();
+        let known = |address: &Address| Some((world.object(address)?.id.clone(), address.clone()));
+        let known: BTreeMap<String, Address> = self.graph.order().iter().filter_map(known).collect();
         self.graph.add_found(aws::audit::nodes(&self.cloud, &found, &known)).map_err(one)
     }
 
@@ -141,8 +164,25 @@ impl<'a> Engine<'a> {
         }
     }
 
-    /// The plan for what was read.
-    pub(crate) fn plan(&self, mode: Mode, world: &Refreshed) -> Outcome<Plan> {
+    /// The plan for what was read. It removes nothing that holds what is not the stack's, unless that is wanted.
+    pub(crate) async fn plan(&self, mode: Mode, mut world: Refreshed) -> Outcome<Plan> {
+        let plan = self.plan_for(mode, &world)?;
+        let may_hold = |change: &&Change| {
+            change.action == Action::Delete && change.goes_with.is_none() && cluster::foreign::may_hold(&change.address)
+        };
+        let goes: Vec<Address> = plan.changes.iter().filter(may_hold).map(|change| change.address.clone()).collect();
+        if goes.is_empty() {
+            return Ok(plan);
+        }
+        let name = &self.settings.stack.name;
+        world.holds = cluster::foreign::held(&self.cluster, name, &goes).await.map_err(one)?;
+        world.sweeps = self.others == Others::Removed;
+        let mut plan = self.plan_for(mode, &world)?;
+        plan.notes.extend(kept(&plan));
+        Ok(plan)
+    }
+
+    fn plan_for(&self, mode: Mode, world: &Refreshed) -> Outcome<Plan> {
         if self.stop.is_cancelled() {
             return Err(vec![Diagnostic::interrupted("nothing was changed")]);
         }
@@ -193,6 +233,20 @@ impl<'a> Engine<'a> {
         let task = tokio::spawn(progress::show(self.view.clone(), steps, events));
         (sender, task.map(|_| ()))
     }
+}
+
+/// What a person should know of a plan that keeps things for the sake of others.
+fn kept(plan: &Plan) -> Vec<String> {
+    let keeps = |kind: &str| {
+        let mut changes = plan.changes.iter();
+        changes.any(|change| change.action == Action::Keep && change.address.kind() == kind)
+    };
+    let (namespace, definition) = (keeps("kubernetes_namespace"), keeps("kubernetes_custom_resource_definition"));
+    let served = "objects of keda.sh that stay are served by no operator of this stack any more";
+    let goes = "what is kept goes with the next `sluice down` once nothing of others is in it; --remove-foreign removes it now, \
+                with what is in it";
+    let served = (definition && plan.mode == Mode::Down).then(|| served.to_owned());
+    served.into_iter().chain((namespace || definition).then(|| goes.to_owned())).collect()
 }
 
 /// A failed step as a person is told of it at the end.

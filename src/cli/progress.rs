@@ -46,7 +46,7 @@ pub(crate) fn count(plan: &Plan) -> usize {
     let steps = |action| match action {
         Action::Create | Action::Update | Action::Delete => 1,
         Action::Replace => 2,
-        Action::NoOp | Action::Forget => 0,
+        Action::NoOp | Action::Forget | Action::Keep => 0,
     };
     plan.changes.iter().map(|change| steps(change.action)).sum()
 }
@@ -182,7 +182,7 @@ fn done(action: Action) -> &'static str {
         Action::Update => "changed",
         Action::Replace => "replaced",
         Action::Delete => "destroyed",
-        Action::NoOp | Action::Forget => "unchanged",
+        Action::NoOp | Action::Forget | Action::Keep => "unchanged",
     }
 }
 

@@ -86,6 +86,14 @@ pub enum Error {
         /// To whom it seems to belong.
         owner: String,
     },
+    /// What is not the stack's would go with it, and nobody has said that it may.
+    #[error("{object} holds what is not this stack's and came after the plan was made: {}; nothing of it was removed, run the command again", .holds.join(", "))]
+    Holds {
+        /// Address.
+        object: String,
+        /// What it holds, for people.
+        holds: Vec<String>,
+    },
     /// The object is no Kubernetes object.
     #[error("the manifest of {object} lacks {field}; this is a bug of the caller")]
     Manifest {

@@ -13,6 +13,7 @@ pub mod brought;
 mod connection;
 mod diagnosis;
 mod error;
+pub mod foreign;
 mod hope;
 mod kinds;
 pub mod kubeconfig;

@@ -46,6 +46,7 @@ pub struct Object {
     lives_in: Option<Address>,
     turn: u8,
     is_operator: bool,
+    spares: bool,
 }
 
 impl Object {
@@ -61,6 +62,7 @@ impl Object {
             address: name.address(),
             turn: OperatorHomes::default().turn(&name),
             is_operator: false,
+            spares: false,
             name,
             desired: Attributes::from([(MANIFEST.to_owned(), object)]),
             initial,
@@ -74,6 +76,13 @@ impl Object {
     pub fn taking_turns(mut self, homes: &OperatorHomes) -> Self {
         self.turn = homes.turn(&self.name);
         self.is_operator = homes.is_operator(&self.name);
+        self
+    }
+
+    /// The same, not removed while it holds what is not the stack's.
+    #[must_use]
+    pub fn sparing(mut self, spares: bool) -> Self {
+        self.spares = spares;
         self
     }
 

@@ -16,6 +16,8 @@ pub enum Action {
     Replace,
     /// It is removed.
     Delete,
+    /// It was to be removed and stays, because it holds what is not the stack's; so does the state's record of it.
+    Keep,
     /// It is gone, or goes with what contains it: only the state's record is dropped.
     Forget,
 }

@@ -37,6 +37,9 @@ pub struct Change {
     pub reason: Option<String>,
     /// The differences.
     pub fields: Vec<Field>,
+    /// What is not the stack's and is kept with it, or destroyed with it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub holds: Vec<String>,
     /// The object as read. In memory only: it may hold sensitive attributes.
     #[serde(skip)]
     pub prior: Option<Object>,
@@ -110,7 +113,7 @@ impl Summary {
             Action::Update => self.change += 1,
             Action::Delete => self.destroy += 1,
             Action::Replace => (self.add, self.destroy) = (self.add + 1, self.destroy + 1),
-            Action::NoOp | Action::Forget => {}
+            Action::NoOp | Action::Forget | Action::Keep => {}
         }
     }
 }
@@ -134,7 +137,7 @@ impl Plan {
 
     /// Whether an apply would touch nothing in the world.
     pub fn is_empty(&self) -> bool {
-        self.changes.iter().all(|change| matches!(change.action, Action::NoOp | Action::Forget))
+        self.changes.iter().all(|change| matches!(change.action, Action::NoOp | Action::Forget | Action::Keep))
     }
 }
 
@@ -148,6 +151,7 @@ pub fn up(graph: &Graph, state: &State, world: &Refreshed) -> Result<Plan, Unpla
         return Err(Unplannable(plan.obstacles));
     }
     mark_lodgers(graph, &mut plan.changes);
+    spare(world, &mut plan.changes);
     Ok(Plan { mode: Mode::Up, changes: plan.changes, drift: drift(graph, state, world), notes: Vec::new() })
 }
 
@@ -260,6 +264,7 @@ fn change(
         action,
         reason,
         fields,
+        holds: Vec::new(),
         prior: object.cloned(),
         depends_on,
         serial_key: node.serial_key(),
@@ -308,6 +313,7 @@ pub fn down(graph: &Graph, state: &State, world: &Refreshed) -> Result<Plan, Unp
         return Err(Unplannable(obstacles));
     }
     mark_lodgers(graph, &mut changes);
+    spare(world, &mut changes);
     Ok(Plan { mode: Mode::Down, changes, drift: drift(graph, state, world), notes })
 }
 
@@ -318,6 +324,17 @@ fn mark_lodgers(graph: &Graph, changes: &mut [Change]) {
     for change in changes.iter_mut().filter(|change| change.action == Action::Delete) {
         let node = graph.get(&change.address).filter(|node| node.goes_with_container());
         change.goes_with = node.and_then(|node| node.lives_in()).filter(|container| goes.contains(container));
+    }
+}
+
+/// Keeps what others have something in, or says what goes with it. What goes with its container is not held up.
+fn spare(world: &Refreshed, changes: &mut [Change]) {
+    for change in changes.iter_mut().filter(|change| change.action == Action::Delete && change.goes_with.is_none()) {
+        let Some(holds) = world.holds.get(&change.address).filter(|holds| !holds.is_empty()) else { continue };
+        change.holds.clone_from(holds);
+        if !world.sweeps {
+            change.action = Action::Keep;
+        }
     }
 }
 

@@ -25,6 +25,11 @@ pub struct Refreshed {
     pub readings: BTreeMap<Address, Reading>,
     /// What could not be read, and why.
     pub failures: BTreeMap<Address, Failure>,
+    /// What is not the stack's and would go with a resource of the stack's, by that resource; for people, as
+    /// [`Resource::identity`](crate::Resource::identity) has it.
+    pub holds: BTreeMap<Address, Vec<String>>,
+    /// Whether that is to go as well. Otherwise a resource that holds any is kept.
+    pub sweeps: bool,
 }
 
 impl Refreshed {

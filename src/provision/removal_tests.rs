@@ -1,6 +1,7 @@
 //! Removing: what nobody declares any more, in whose turn, and what must not hold up what.
 
 use super::*;
+use crate::Refreshed;
 
 fn orphan(bench: &Bench) -> impl Fn(&Address, &Entry) -> Option<Node> {
     let world = bench.world.clone();
@@ -217,4 +218,58 @@ async fn orphans_of_the_state_are_removed_and_drift_is_told() {
     let mut calls = bench.calls();
     calls.sort();
     assert_eq!(calls, ["delete b", "update a"]);
+}
+
+#[tokio::test]
+async fn what_holds_something_of_others_is_kept_unless_that_is_to_go_as_well() {
+    let bench = Bench::new();
+    let nodes = || [thing(&bench.world, "a", json!({}), &[]), thing(&bench.world, "b", json!({}), &["a"])];
+    bench.up(&Graph::new(nodes()).unwrap()).await;
+    bench.calls();
+    for dropped in [true, false] {
+        let mut store = bench.store();
+        let mut graph = Graph::new(if dropped { Vec::new() } else { nodes().to_vec() }).unwrap();
+        graph.add_orphans(&store.state, &orphan(&bench)).unwrap();
+        let (events, _) = mpsc::unbounded_channel();
+        let mut world = refresh(&graph, &store.state, &bench.clock, &events, &CancellationToken::new()).await;
+        let plan_for = |world: &Refreshed, store: &Store| match dropped {
+            true => plan::up(&graph, &store.state, world).unwrap(),
+            false => plan::down(&graph, &store.state, world).unwrap(),
+        };
+        world.holds.insert("thing.a".parse().unwrap(), vec!["note 1".to_owned()]);
+        let kept = plan_for(&world, &store);
+        let action = |plan: &Plan, name: &str| actions(plan).into_iter().find(|(at, _)| at == name).unwrap().1;
+        assert_eq!(action(&kept, "a"), Action::Keep);
+        let text: Vec<String> = crate::render(&kept).into_iter().map(|line| line.text).collect();
+        assert!(text.iter().any(|line| line.starts_with("    thing.a is kept")), "{text:#?}");
+        assert!(text.iter().any(|line| line == "          note 1"), "{text:#?}");
+        // Without what is kept there is nothing to do, once the rest is gone.
+        assert_eq!(kept.is_empty(), !dropped);
+        if dropped {
+            let (outcome, _) = bench.apply(&kept, &graph, &mut store).await;
+            assert!(outcome.is_success(), "{outcome:?}");
+            assert_eq!(bench.calls(), ["delete b"]);
+        }
+        // The record of it stays, so that the next run looks again.
+        assert!(store.state.resources.contains_key(&"thing.a".parse().unwrap()));
+        world.sweeps = true;
+        let swept = plan_for(&world, &store);
+        assert_eq!((action(&swept, "a"), &swept.changes[0].holds), (Action::Delete, &vec!["note 1".to_owned()]));
+    }
+}
+
+#[tokio::test]
+async fn what_goes_with_its_container_is_not_held_up_by_what_it_holds() {
+    let bench = Bench::new();
+    let nodes = [
+        thing(&bench.world, "cluster", json!({}), &[]),
+        lodger(&bench.world, "namespace", json!({}), &[], Some("cluster")),
+    ];
+    let graph = Graph::new(nodes).unwrap();
+    bench.up(&graph).await;
+    let (store, (events, _)) = (bench.store(), mpsc::unbounded_channel());
+    let mut world = refresh(&graph, &store.state, &bench.clock, &events, &CancellationToken::new()).await;
+    world.holds.insert("thing.namespace".parse().unwrap(), vec!["note 1".to_owned()]);
+    let plan = plan::down(&graph, &store.state, &world).unwrap();
+    assert!(actions(&plan).iter().all(|(_, action)| *action == Action::Delete), "{plan:?}");
 }

@@ -88,6 +88,9 @@ pub fn render_drift(drift: &[Drift]) -> Vec<Line> {
     lines
 }
 
+/// Lines for what a resource holds of others; a namespace may hold thousands.
+const HOLDS_SHOWN: usize = 20;
+
 fn render_change(change: &Change, lines: &mut Vec<Line>) {
     let (mark, verb) = match change.action {
         Action::NoOp | Action::Forget => return,
@@ -95,9 +98,22 @@ fn render_change(change: &Change, lines: &mut Vec<Line>) {
         Action::Update => (Mark::Change, "will be updated in place"),
         Action::Replace => (Mark::Replace, "must be replaced"),
         Action::Delete => (Mark::Destroy, "will be destroyed"),
+        Action::Keep => (Mark::Plain, "is kept"),
     };
     let because = change.reason.as_ref().map(|reason| format!(" ({reason})")).unwrap_or_default();
     lines.push(line(mark, format!("{} {} {verb}{because}", mark.symbol(), change.address)));
+    if !change.holds.is_empty() {
+        let (ending, mark) = match change.action {
+            Action::Delete => ("is destroyed with it", Mark::Destroy),
+            _ => ("is in it", Mark::Plain),
+        };
+        lines.push(line(mark, format!("      {} what is not this stack's {ending}:", mark.symbol().trim())));
+        let shown = change.holds.iter().take(HOLDS_SHOWN);
+        lines.extend(shown.map(|held| line(mark, format!("          {held}"))));
+        if let more @ 1.. = change.holds.len().saturating_sub(HOLDS_SHOWN) {
+            lines.push(line(mark, format!("          and {more} more; the plan as JSON has them all")));
+        }
+    }
     for field in &change.fields {
         render_field(field, lines);
     }

@@ -19,10 +19,11 @@ pub(super) const SCHEMA: Schema = Schema {
 
 pub(super) async fn read(cloud: &Cloud, known: Known<'_>) -> Result<Reading, Failure> {
     let Some((cluster, principal)) = names(known, "principal_arn") else { return Ok(Reading::Absent) };
-    Ok(fetch(cloud, cluster, principal).await?.map_or(Reading::Absent, Reading::Present))
+    Ok(fetch(cloud, cluster, principal.to_owned()).await?.map_or(Reading::Absent, Reading::Present))
 }
 
-async fn fetch(cloud: &Cloud, cluster: &str, principal: &str) -> Result<Option<Object>> {
+pub(crate) async fn fetch(cloud: &Cloud, cluster: &str, principal: String) -> Result<Option<Object>> {
+    let principal = principal.as_str();
     const OPERATION: &str = "eks:DescribeAccessEntry";
     let answer = cloud.eks.describe_access_entry().cluster_name(cluster).principal_arn(principal).send().await;
     let entry = match answer {
@@ -45,7 +46,7 @@ async fn fetch(cloud: &Cloud, cluster: &str, principal: &str) -> Result<Option<O
 }
 
 async fn found(cloud: &Cloud, cluster: &str, principal: &str) -> Result<Object, Failure> {
-    let found = fetch(cloud, cluster, principal).await?;
+    let found = fetch(cloud, cluster, principal.to_owned()).await?;
     found.ok_or_else(|| Failure::new(format!("the access entry of {principal} was made and is gone again; run again")))
 }
 

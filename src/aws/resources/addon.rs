@@ -32,6 +32,11 @@ pub(super) async fn read(cloud: &Cloud, known: Known<'_>) -> Result<Reading, Fai
     Ok(cloud.claim(completed(object(cluster, name, &addon), known.desired)))
 }
 
+/// The addon of a cluster, if both exist.
+pub(crate) async fn fetch(cloud: &Cloud, cluster: &str, name: String) -> Result<Option<Object>> {
+    Ok(describe(cloud, cluster, &name).await?.map(|addon| object(cluster, &name, &addon)))
+}
+
 fn completed(mut object: Object, desired: &Attributes) -> Object {
     for name in SAID_ONLY {
         if let Some(said) = desired.get(name) {

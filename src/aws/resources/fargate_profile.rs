@@ -38,6 +38,11 @@ pub(super) async fn read(cloud: &Cloud, known: Known<'_>) -> Result<Reading, Fai
     Ok(found.map_or(Reading::Absent, |profile| cloud.claim(object(cluster, name, &profile))))
 }
 
+/// The profile of a cluster, if both exist.
+pub(crate) async fn fetch(cloud: &Cloud, cluster: &str, name: String) -> Result<Option<Object>> {
+    Ok(describe(cloud, cluster, &name).await?.map(|profile| object(cluster, &name, &profile)))
+}
+
 async fn describe(cloud: &Cloud, cluster: &str, name: &str) -> Result<Option<FargateProfile>> {
     const OPERATION: &str = "eks:DescribeFargateProfile";
     match cloud.eks.describe_fargate_profile().cluster_name(cluster).fargate_profile_name(name).send().await {

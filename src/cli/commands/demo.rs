@@ -8,7 +8,7 @@ use provision::Lock;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-use crate::arguments::{Demo, Global, Programs, Up};
+use crate::arguments::{Demo, Down, Global, Programs, Up};
 use crate::commands::{down, up, verify};
 use crate::diagnostic::{Diagnostic, Outcome};
 use crate::exit::Exit;
@@ -53,7 +53,9 @@ pub(crate) async fn run(
     }
     view.tell(Tone::Strong, "\n3/3  Down");
     // Ctrl-C ended the proof, not the duty to clean up; the next one ends at once.
-    let removed = down::run(true, settings, &target, &lock, view, CancellationToken::new()).await?;
+    let removed =
+        down::run(&Down { yes: true, remove_foreign: false }, settings, &target, &lock, view, CancellationToken::new())
+            .await?;
     if let Some(meter) = meter
         && let Some(megabytes) = meter.peak_megabytes().await
     {
@@ -78,7 +80,7 @@ async fn prove(
     begun: &Cell<bool>,
 ) -> Outcome {
     view.tell(Tone::Strong, "1/3  Up");
-    let up = Up { yes: wanted.yes, push: wanted.push, images: Programs::default() };
+    let up = Up { yes: wanted.yes, push: wanted.push, remove_foreign: false, images: Programs::default() };
     let raised = up::run(&up, settings, target, lock, view, stop.clone(), begun).await?;
     if raised != Exit::Done {
         return Ok(raised);

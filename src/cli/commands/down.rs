@@ -4,37 +4,39 @@ use provision::Lock;
 use provision::plan::Mode;
 use tokio_util::sync::CancellationToken;
 
+use crate::arguments::Down;
 use crate::commands::audit;
 use crate::diagnostic::Outcome;
-use crate::engine::{Engine, approved};
+use crate::engine::{Engine, Others, approved};
 use crate::exit::Exit;
 use crate::settings::Settings;
 use crate::target::{self, Target};
 use crate::view::View;
 
 pub(crate) async fn run(
-    yes: bool,
+    wanted: &Down,
     settings: &Settings,
     target: &Target,
     lock: &Lock,
     view: &View,
     stop: CancellationToken,
 ) -> Outcome {
-    let mut engine = Engine::open(settings, target, lock, view, &stop)?;
+    let mut engine =
+        Engine::open(settings, target, lock, view, &stop, (Mode::Down, Others::new(wanted.remove_foreign)))?;
     engine.add_found().await?;
     let world = engine.refresh().await;
-    let plan = engine.plan(Mode::Down, &world)?;
+    let plan = engine.plan(Mode::Down, world).await?;
     engine.show(&plan);
     let question = "Destroy all of this? Only \"yes\" is taken as yes:";
-    if !plan.is_empty() && !approved(view, target, yes, question, &stop).await? {
+    if !plan.is_empty() && !approved(view, target, wanted.yes, question, &stop).await? {
         view.line("Nothing was changed.");
         return Ok(Exit::Failed);
     }
     engine.apply(&plan).await?;
     let found = audit::find(settings, target, &engine.cloud, view).await?;
     audit::show(&found, view);
-    if !found.is_empty() {
-        return Ok(Exit::Leftovers);
+    if found.exit() != Exit::Done {
+        return Ok(found.exit());
     }
     engine.store.close().map_err(crate::diagnostic::one)?;
     target::close(settings, view).await?;

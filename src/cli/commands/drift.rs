@@ -1,11 +1,12 @@
 //! `sluice drift`: where reality differs from what the last run recorded.
 
-use provision::{Lock, plan, render_drift};
+use provision::plan::{self, Mode};
+use provision::{Lock, render_drift};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use crate::diagnostic::{Diagnostic, Outcome};
-use crate::engine::{Engine, show_lines};
+use crate::engine::{Engine, Others, show_lines};
 use crate::exit::Exit;
 use crate::settings::Settings;
 use crate::target::Target;
@@ -18,7 +19,7 @@ pub(crate) async fn run(
     view: &View,
     stop: CancellationToken,
 ) -> Outcome {
-    let engine = Engine::open(settings, target, lock, view, &stop)?;
+    let engine = Engine::open(settings, target, lock, view, &stop, (Mode::Up, Others::Kept))?;
     let world = engine.refresh().await;
     if !world.failures.is_empty() {
         // What could not be read cannot be said to be unchanged.

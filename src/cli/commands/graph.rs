@@ -3,19 +3,20 @@
 use std::collections::HashMap;
 use std::fmt::Write as _;
 
+use provision::plan::Mode;
 use provision::{Graph, Lock};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use crate::diagnostic::Outcome;
-use crate::engine::Engine;
+use crate::engine::{Engine, Others};
 use crate::exit::Exit;
 use crate::settings::Settings;
 use crate::target::Target;
 use crate::view::View;
 
 pub(crate) fn run(settings: &Settings, target: &Target, lock: &Lock, view: &View, stop: &CancellationToken) -> Outcome {
-    let engine = Engine::open(settings, target, lock, view, stop)?;
+    let engine = Engine::open(settings, target, lock, view, stop, (Mode::Up, Others::Kept))?;
     let graph = &engine.graph;
     if view.is_human() {
         View::raw(&mermaid(graph));

@@ -6,7 +6,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::arguments::Plan;
 use crate::diagnostic::Outcome;
-use crate::engine::Engine;
+use crate::engine::{Engine, Others};
 use crate::exit::Exit;
 use crate::settings::Settings;
 use crate::target::Target;
@@ -20,15 +20,16 @@ pub(crate) async fn run(
     view: &View,
     stop: CancellationToken,
 ) -> Outcome {
-    let mut engine = Engine::open(settings, target, lock, view, &stop)?;
     let mode = if plan.destroy { Mode::Down } else { Mode::Up };
+    let others = Others::new(plan.remove_foreign);
+    let mut engine = Engine::open(settings, target, lock, view, &stop, (mode, others))?;
     if plan.destroy {
         engine.add_found().await?;
     } else {
         engine.add_lost().await?;
     }
     let world = engine.refresh().await;
-    let changes = engine.plan(mode, &world)?;
+    let changes = engine.plan(mode, world).await?;
     engine.show(&changes);
     Ok(if plan.detailed_exitcode && !changes.is_empty() { Exit::ChangesPending } else { Exit::Done })
 }

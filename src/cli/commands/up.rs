@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use crate::arguments::Up;
 use crate::commands::{image, kubeconfig, outputs};
 use crate::diagnostic::{Diagnostic, Outcome, Severity, preflight};
-use crate::engine::{Engine, approved};
+use crate::engine::{Engine, Others, approved};
 use crate::exit::Exit;
 use crate::pace;
 use crate::settings::Settings;
@@ -34,10 +34,10 @@ pub(crate) async fn run(
         view.fact("left_out", json!({ "text": text }), Tone::Dim, format!("Not in this plan: {text}"));
     }
     target::check_rights(target, view).await?;
-    let mut engine = Engine::open(settings, target, lock, view, &stop)?;
+    let mut engine = Engine::open(settings, target, lock, view, &stop, (Mode::Up, Others::new(wanted.remove_foreign)))?;
     engine.add_lost().await?;
     let world = engine.refresh().await;
-    let plan = engine.plan(Mode::Up, &world)?;
+    let plan = engine.plan(Mode::Up, world).await?;
     engine.show(&plan);
     let question = "Carry this out? Only \"yes\" is taken as yes:";
     if !plan.is_empty() && !approved(view, target, wanted.yes, question, &stop).await? {

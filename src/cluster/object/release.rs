@@ -6,15 +6,16 @@
 use std::time::Duration;
 
 use k8s_openapi::api::apps::v1::Deployment;
-use kube::api::{Api, DynamicObject, ListParams, Patch, PatchParams};
+use k8s_openapi::api::core::v1::Secret;
+use kube::api::{Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams};
 use provision::Context;
 use serde_json::json;
 
-use crate::Result;
 use crate::address::Name;
 use crate::connection::Session;
 use crate::error::Error;
 use crate::kinds::{FINALIZER, KINDS, OPERATOR};
+use crate::{LABEL_MANAGED_BY, LABEL_STACK, Result};
 
 /// How long an object is left to an operator that is not there: it may be on its way back.
 const DEAD_AFTER: Duration = Duration::from_secs(10);
@@ -68,6 +69,48 @@ pub(super) async fn orphans(session: &Session, name: &Name, why: &Patience, cont
         any |= orphans_of(session, name, &of_kind, why, context).await?;
     }
     Ok(any)
+}
+
+/// Takes the operator's finalizer off objects that are not the stack's and stay: nobody would take it off when they are
+/// deleted one day. Another operator keeps its objects.
+pub(super) async fn what_stays(session: &Session, stack: &str, context: &Context) -> Result<()> {
+    if operator_runs(session).await? {
+        return Ok(());
+    }
+    let failed = |error: kube::Error| Error::from_kube(&session.server, "list what the operator holds", &error);
+    for (api_version, kind) in KINDS.into_iter().filter(|(api_version, _)| api_version.starts_with("keda.sh/")) {
+        let name = Name { api_version: api_version.into(), kind: kind.into(), namespace: None, name: String::new() };
+        let Some(everywhere) = name.api_everywhere(session).await? else { continue };
+        for object in everywhere.list(&ListParams::default()).await.map_err(failed)? {
+            let metadata = &object.metadata;
+            let is_held = metadata.finalizers.iter().flatten().any(|one| one == FINALIZER);
+            let is_ours =
+                metadata.labels.as_ref().and_then(|labels| labels.get(LABEL_STACK)).is_some_and(|own| own == stack);
+            if !is_held || is_ours {
+                continue;
+            }
+            let (namespace, own) = (metadata.namespace.clone(), metadata.name.clone().unwrap_or_default());
+            let own = Name { namespace, name: own, ..name.clone() };
+            let Some(api) = own.api(session).await? else { continue };
+            if let_go(session, &api, &own, &object).await? {
+                let text =
+                    format!("took the finalizer {FINALIZER} off {}: it stays without an operator", own.for_people());
+                context.progress.note(text);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Removes the Secrets that the operator has made in its namespace: certificates that nothing needs without it.
+pub(super) async fn own_secrets(session: &Session, namespace: &str) -> Result<()> {
+    let api: Api<Secret> = Api::namespaced(session.client.clone(), namespace);
+    let made = ListParams::default().labels(&format!("{LABEL_MANAGED_BY}={OPERATOR}"));
+    match api.delete_collection(&DeleteParams::default(), &made).await {
+        Ok(_) => Ok(()),
+        Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
+        Err(error) => Err(Error::from_kube(&session.server, "remove the operator's certificates", &error)),
+    }
 }
 
 async fn orphans_of(session: &Session, name: &Name, of_kind: &Name, why: &Patience, context: &Context) -> Result<bool> {

@@ -6,12 +6,12 @@ use kube::api::{Api, DeleteParams, DynamicObject, Patch, PatchParams};
 use provision::Context;
 use serde_json::Value;
 
-use super::Object;
 use super::waits::PERIOD;
+use super::{Object, release};
 use crate::connection::Session;
 use crate::error::Error;
 use crate::shape::{self, Past};
-use crate::{MANAGER, Result, ownership, wait};
+use crate::{MANAGER, Result, foreign, ownership, wait};
 
 /// Owner of the fields that are set only once; another name than ours, so that our own apply neither holds nor resets them.
 const INITIAL_MANAGER: &str = "sluice-initial";
@@ -87,10 +87,36 @@ impl Object {
         loop {
             let error = match self.delete_once().await {
                 Ok(None) => return Ok(()),
-                Ok(Some(live)) => return self.until_gone(&live, context).await,
+                Ok(Some(live)) => {
+                    self.until_gone(&live, context).await?;
+                    return if self.is_operator { self.leave(context).await } else { Ok(()) };
+                }
                 Err(error) => error,
             };
             self.again(error, start, context).await?;
+        }
+    }
+
+    /// What the operator's end asks for in a cluster that stays: objects of others are no longer held by its finalizer, and
+    /// what it made for itself goes.
+    async fn leave(&self, context: &Context) -> Result<()> {
+        if !self.spares {
+            return Ok(());
+        }
+        let session = self.cluster.session().await?;
+        release::what_stays(&session, &self.stack, context).await?;
+        release::own_secrets(&session, self.name.namespace.as_deref().unwrap_or_default()).await
+    }
+
+    /// What came after the plan was made is in no plan.
+    async fn check_holds(&self) -> Result<()> {
+        if !self.spares {
+            return Ok(());
+        }
+        let held = foreign::held(&self.cluster, &self.stack, std::slice::from_ref(&self.address)).await?;
+        match held.into_values().next() {
+            Some(holds) => Err(Error::Holds { object: self.name.for_people(), holds }),
+            None => Ok(()),
         }
     }
 
@@ -102,6 +128,7 @@ impl Object {
         if let Some(owner) = self.foreign_owner(&live) {
             return Err(Error::Foreign { object: self.name.for_people(), owner });
         }
+        self.check_holds().await?;
         match api.delete(&self.name.name, &DeleteParams::background()).await {
             Ok(_) => Ok(Some(live)),
             Err(kube::Error::Api(status)) if status.is_not_found() => Ok(None),

@@ -21,6 +21,7 @@ fn change(action: Action, address: &str, fields: Vec<Field>) -> Change {
         removal_turn: None,
         place: None,
         goes_with: None,
+        holds: Vec::new(),
         look_first: false,
         adopted: false,
     }

@@ -1,0 +1,73 @@
+//! What lives in a cluster of EKS: it has no name of its own outside of it, so it is found by way of the cluster.
+
+use provision::{Address, Object};
+
+use super::looked_at;
+use crate::error::{Error, Result};
+use crate::resources::{self, Cloud};
+
+/// The Fargate profiles, addons and access entries of a cluster, as kind, name and object. One that is gone meanwhile has
+/// none.
+pub(super) async fn of(cloud: &Cloud, cluster: &str) -> Result<Vec<(Address, Object)>> {
+    let address = |kind: &str, name: &str| Address::new(kind, format!("{cluster}/{name}"));
+    let mut found = Vec::new();
+    let profiles = unless_gone(profiles(cloud, cluster).await)?;
+    for (name, profile) in looked_at(profiles, |name| resources::fargate_profile_object(cloud, cluster, name)).await? {
+        found.push((address("aws_eks_fargate_profile", &name), profile));
+    }
+    let addons = unless_gone(addons(cloud, cluster).await)?;
+    for (name, addon) in looked_at(addons, |name| resources::addon_object(cloud, cluster, name)).await? {
+        found.push((address("aws_eks_addon", &name), addon));
+    }
+    let entries = unless_gone(access_entries(cloud, cluster).await)?;
+    for (principal, entry) in looked_at(entries, |name| resources::access_entry_object(cloud, cluster, name)).await? {
+        found.push((address("aws_eks_access_entry", &principal), entry));
+    }
+    Ok(found)
+}
+
+fn unless_gone(listed: Result<Vec<String>>) -> Result<Vec<String>> {
+    match listed {
+        Err(error) if error.is_not_found() => Ok(Vec::new()),
+        listed => listed,
+    }
+}
+
+async fn profiles(cloud: &Cloud, cluster: &str) -> Result<Vec<String>> {
+    let (mut names, mut token) = (Vec::new(), None);
+    loop {
+        let answer = cloud.eks.list_fargate_profiles().cluster_name(cluster).set_next_token(token).send().await;
+        let answer = answer.map_err(|error| Error::from_sdk("eks:ListFargateProfiles", &error))?;
+        names.extend(answer.fargate_profile_names.unwrap_or_default());
+        token = answer.next_token;
+        if token.is_none() {
+            return Ok(names);
+        }
+    }
+}
+
+async fn addons(cloud: &Cloud, cluster: &str) -> Result<Vec<String>> {
+    let (mut names, mut token) = (Vec::new(), None);
+    loop {
+        let answer = cloud.eks.list_addons().cluster_name(cluster).set_next_token(token).send().await;
+        let answer = answer.map_err(|error| Error::from_sdk("eks:ListAddons", &error))?;
+        names.extend(answer.addons.unwrap_or_default());
+        token = answer.next_token;
+        if token.is_none() {
+            return Ok(names);
+        }
+    }
+}
+
+async fn access_entries(cloud: &Cloud, cluster: &str) -> Result<Vec<String>> {
+    let (mut names, mut token) = (Vec::new(), None);
+    loop {
+        let answer = cloud.eks.list_access_entries().cluster_name(cluster).set_next_token(token).send().await;
+        let answer = answer.map_err(|error| Error::from_sdk("eks:ListAccessEntries", &error))?;
+        names.extend(answer.access_entries.unwrap_or_default());
+        token = answer.next_token;
+        if token.is_none() {
+            return Ok(names);
+        }
+    }
+}
