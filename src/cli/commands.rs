@@ -48,7 +48,11 @@ pub(crate) async fn run(arguments: Arguments, typed: &Typed, view: &View, stop: 
         Command::Worker(worker) => return pods::worker(worker, stop).await,
         other => other,
     };
-    let settings = settings::resolve(&global, view)?;
+    let mut settings = settings::resolve(&global, view)?;
+    if matches!(command, Command::Token(_)) {
+        // Kubernetes clients ask for it while they connect, perhaps to the very context that the stack file at hand names.
+        settings.stack.kubernetes.context = None;
+    }
     options::check_against(&command, &settings, &global, typed)?;
     match command {
         Command::Local(local) => local::run(local, &settings, &global, view, stop).await,

@@ -23,8 +23,8 @@ pub(super) async fn read(cloud: &Cloud, known: Known<'_>) -> Result<Reading, Fai
 }
 
 pub(crate) async fn fetch(cloud: &Cloud, cluster: &str, principal: String) -> Result<Option<Object>> {
-    let principal = principal.as_str();
     const OPERATION: &str = "eks:DescribeAccessEntry";
+    let principal = principal.as_str();
     let answer = cloud.eks.describe_access_entry().cluster_name(cluster).principal_arn(principal).send().await;
     let entry = match answer {
         Ok(answer) => answer.access_entry.ok_or_else(|| Error::answer(OPERATION, "it holds no entry"))?,
