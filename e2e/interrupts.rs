@@ -121,7 +121,13 @@ fn a_signal_in_the_middle_of_a_demo_takes_down_what_it_put_up() {
         let demo = Running::start(&place, words);
         demo.until("the first step", first_step);
         demo.signal(name);
-        was_interrupted(demo);
+        let (code, events) = demo.ends();
+        assert_eq!(code, Some(INTERRUPTED), "{events:#?}");
+        assert!(events.iter().any(|event| event["type"] == "interrupted"), "{events:#?}");
+        // What was not proved and what was taken down are said together, last.
+        let last = events.last().unwrap();
+        assert_eq!((&last["type"], &last["outcome"]), (&"conclusion".into(), &"interrupted".into()), "{last}");
+        assert_eq!((&last["teardown"], &last["exit_code"]), (&"removed".into(), &INTERRUPTED.into()), "{last}");
         place.nothing_is_left();
         assert!(!place.stack_file("report").exists(), "an interrupted run is no report");
     }

@@ -18,6 +18,7 @@ mod image;
 mod interrupts;
 mod kill;
 mod locks;
+mod output;
 mod own_service;
 mod place;
 mod practice;

@@ -15,6 +15,12 @@ fn the_demo_goes_from_0_to_3_to_0_proves_it_and_leaves_nothing() {
         assert!(demo.stdout.contains(check), "the check {check} is missing:\n{}", demo.stdout);
     }
     assert!(demo.stdout.contains("story seed: pass"), "{}", demo.stdout);
+    // The verdict stands where a person looks: at the end.
+    let last: Vec<&str> = demo.stdout.lines().rev().take(4).collect();
+    assert!(last[0].starts_with("Report ") && last[0].ends_with("report.html"), "{last:#?}");
+    assert!(last[1].contains("nothing of this stack is left"), "{last:#?}");
+    assert!(last[2].contains("0 -> 1 after ") && last[2].contains("3 replicas after "), "{last:#?}");
+    assert!(last[3].starts_with("story seed of myproject/myapp: pass, "), "{last:#?}");
 
     let report: Value = serde_json::from_str(&read(&place, "report/report.json")).unwrap();
     assert_eq!(report["outcome"], "pass");

@@ -106,7 +106,7 @@ pub enum Output {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Provision, deploy, send, prove 0 → 3 → 0, tear down, write a report
+    /// Provision, deploy, send, prove 0 → 3 → 0, write a report, tear down (6 where the stack is up already)
     Demo(Demo),
     /// Show what `up` would change
     Plan(Plan),
@@ -128,9 +128,9 @@ pub enum Command {
     Verify(Verify),
     /// Put messages on the queue
     Send(Send),
-    /// Watch queue and replicas
+    /// Watch the queue, the replicas, and each decision of the operator and the HPA
     Watch(Watch),
-    /// Say why it scaled: the causal timeline
+    /// Say why it scaled: what happened, each effect with its cause
     Explain(Explain),
     /// The guided walkthrough: list its pages, or walk, check and solve the steps of one
     Workshop(Workshop),
@@ -141,7 +141,7 @@ pub enum Command {
     Env,
     /// Print or write the kubeconfig
     Kubeconfig(Kubeconfig),
-    /// Print an EKS token as an exec credential (called by kubectl)
+    /// Print an EKS token as an exec credential (called by kubectl; --output json makes it an event)
     Token(Token),
     /// Make this program a container image: into a file or to a registry
     #[command(subcommand)]

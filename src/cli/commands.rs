@@ -20,8 +20,6 @@ mod up;
 mod verify;
 mod workshop;
 
-use std::cell::Cell;
-
 use provision::store;
 use tokio_util::sync::CancellationToken;
 
@@ -56,7 +54,7 @@ pub(crate) async fn run(arguments: Arguments, typed: &Typed, view: &View, stop: 
     options::check_against(&command, &settings, &global, typed)?;
     match command {
         Command::Local(local) => local::run(local, &settings, &global, view, stop).await,
-        Command::Operator(wanted) => manifests::run(wanted.command, &settings),
+        Command::Operator(wanted) => manifests::run(wanted.command, &settings, view),
         Command::Env => env::run(&settings, view),
         Command::Status => Box::pin(unless_stopped(&stop, status::run(&settings, &global, view))).await,
         Command::Workshop(wanted) => workshop::run(&wanted, &settings, &global, view, stop).await,
@@ -75,7 +73,7 @@ pub(crate) async fn run(arguments: Arguments, typed: &Typed, view: &View, stop: 
         Command::Plan(_) | Command::Up(_) | Command::Down(_) | Command::Audit | Command::Graph => {
             Box::pin(provisioning(command, &settings, &global, view, stop)).await
         }
-        _ => Box::pin(looking(command, &settings, &global, view, stop)).await,
+        _ => Box::pin(looking(command, &settings, &global, typed, view, stop)).await,
     }
 }
 
@@ -111,10 +109,13 @@ async fn provisioning(
     let outcome = match command {
         Command::Plan(wanted) => plan::run(wanted, settings, &target, &lock, view, stop).await,
         Command::Up(wanted) => match images.store(settings, started) {
-            Ok(()) => up::run(&wanted, settings, &target, &lock, view, stop, &Cell::new(false)).await,
+            Ok(()) => up::run(&wanted, settings, &target, &lock, view, stop, &up::Course::default()).await,
             Err(wrong) => Err(wrong),
         },
-        Command::Down(wanted) => down::run(&wanted, settings, &target, &lock, view, stop).await,
+        Command::Down(wanted) => {
+            let consent = down::Consent { yes: wanted.yes, remove_foreign: wanted.remove_foreign, closes: true };
+            down::run(consent, settings, &target, &lock, view, stop).await
+        }
         Command::Graph => graph::run(settings, &target, &lock, view, &stop),
         _ => unless_stopped(&stop, audit::run(settings, &target, view)).await,
     };
@@ -131,6 +132,7 @@ async fn looking(
     command: Command,
     settings: &Settings,
     global: &Global,
+    typed: &Typed,
     view: &View,
     stop: CancellationToken,
 ) -> Outcome {
@@ -159,11 +161,13 @@ async fn looking(
         Command::Send(send) => send::run(send, settings, &target, view, stop).await,
         Command::Verify(wanted) => {
             let _alone = lock::verification(settings)?;
-            Box::pin(verify::run(&wanted.proof, settings, &target, verify::After::Stays, view, stop)).await
+            let after = verify::After::Stays;
+            let verified = Box::pin(verify::run(&wanted.proof, settings, &target, after, view, stop)).await;
+            verified.map(|verified| verified.exit)
         }
         Command::Watch(wanted) => verify::watch(&wanted, settings, &target, view, stop).await,
         Command::Kubeconfig(wanted) => unless_stopped(&stop, kubeconfig::run(&wanted, settings, &target, view)).await,
-        Command::Token(wanted) => unless_stopped(&stop, token::run(wanted, settings, &target)).await,
+        Command::Token(wanted) => unless_stopped(&stop, token::run(wanted, settings, &target, typed, view)).await,
         other => unreachable!("{other:?} is handled before"),
     }
 }

@@ -6,6 +6,14 @@ pub(crate) const NO_COLOR: &str = "NO_COLOR";
 /// What is logged, such as `info,operator=debug`.
 pub(crate) const LOG: &str = "SLUICE_LOG";
 
+/// The form of the output, as clap reads it too: for a command line that clap cannot read.
+pub(crate) const OUTPUT: &str = "SLUICE_OUTPUT";
+
+/// The form asked for by the variable.
+pub(crate) fn output() -> Option<String> {
+    std::env::var(OUTPUT).ok()
+}
+
 /// Whether colours are refused.
 pub(crate) fn no_color() -> bool {
     std::env::var(NO_COLOR).is_ok_and(|value| !value.is_empty())

@@ -42,9 +42,14 @@ use crate::view::View;
 
 /// Parses, runs, and says how it ended.
 pub fn main() -> ExitCode {
-    let matches = Arguments::command().get_matches();
-    let typed = Typed::of(&matches);
-    let arguments = Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    let parsed = Arguments::command().try_get_matches().and_then(|matches| {
+        let typed = Typed::of(&matches);
+        Ok((typed, Arguments::from_arg_matches(&matches)?))
+    });
+    let (typed, arguments) = match parsed {
+        Ok(parsed) => parsed,
+        Err(error) => return misspelt(&error),
+    };
     let view = View::new(arguments.global.output, env::no_color());
     // What becomes a container must have no threads yet, and says nothing itself.
     match &arguments.command {
@@ -70,6 +75,22 @@ pub fn main() -> ExitCode {
     // Blocking reads (a terminal) must not keep the process.
     runtime.shutdown_background();
     finish(&view, outcome)
+}
+
+/// What clap does not understand, in the form that was asked for as far as that can be told; help and version are text.
+fn misspelt(error: &clap::Error) -> ExitCode {
+    if error.use_stderr() && options::asks_for_json(std::env::args_os().skip(1), env::output().as_deref()) {
+        let mut words = error.to_string();
+        words.truncate(words.trim_end().len());
+        let mut lines = words.lines().map(str::trim).filter(|line| !line.is_empty());
+        let summary = lines.next().unwrap_or_default().trim_start_matches("error: ").to_owned();
+        let mut diagnostic = Diagnostic::error(summary).exit(Exit::Usage);
+        diagnostic.detail.extend(lines.map(str::to_owned));
+        return finish(&View::new(arguments::Output::Json, true), Err(vec![diagnostic]));
+    }
+    // Nobody reads it: no reason for a panic.
+    let _ = error.print();
+    u8::try_from(error.exit_code()).map_or(ExitCode::from(Exit::Usage), ExitCode::from)
 }
 
 fn finish(view: &View, outcome: Result<Exit, Vec<Diagnostic>>) -> ExitCode {

@@ -32,9 +32,24 @@ impl Typed {
         Self(typed)
     }
 
-    fn has(&self, id: &str) -> bool {
+    /// Whether the option with this id was typed.
+    pub(crate) fn has(&self, id: &str) -> bool {
         self.0.contains(id)
     }
+}
+
+/// Whether a command line that cannot be parsed asks for JSON: in words, or by the variable where it does not say.
+pub(crate) fn asks_for_json(words: impl Iterator<Item = std::ffi::OsString>, variable: Option<&str>) -> bool {
+    let (mut wanted, mut next) = (variable == Some("json"), false);
+    for word in words.map(|word| word.to_string_lossy().into_owned()).take_while(|word| word != "--") {
+        let said =
+            if next { Some(word.as_str()) } else { word.strip_prefix("--output=").or_else(|| word.strip_prefix("-o")) };
+        if let Some(said) = said.map(|said| said.trim_start_matches('=')).filter(|said| !said.is_empty()) {
+            wanted = said == "json";
+        }
+        next = word == "--output" || word == "-o";
+    }
+    wanted
 }
 
 /// What a command works on.
@@ -268,6 +283,18 @@ mod tests {
         ] {
             assert_eq!(wrong(line), [""; 0], "{line}");
         }
+    }
+
+    #[test]
+    fn a_line_that_cannot_be_parsed_still_says_how_it_wants_its_answer() {
+        let json = |line: &str, variable| asks_for_json(line.split(' ').map(std::ffi::OsString::from), variable);
+        for line in ["verfiy --output json", "-o json verfiy", "--output=json x", "x -ojson", "x -o=json"] {
+            assert!(json(line, None), "{line}");
+        }
+        for line in ["verfiy", "verfiy --output human", "send -- --output json", "x -o"] {
+            assert!(!json(line, None), "{line}");
+        }
+        assert!(json("verfiy", Some("json")) && !json("verfiy -o human", Some("json")));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Checks: pure functions from evidence to verdicts. None of them looks at the live system; one that saw nothing fails.
 
 mod accounting;
-mod activity;
+pub(crate) mod activity;
 mod cause;
 mod health;
 mod messages;

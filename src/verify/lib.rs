@@ -43,7 +43,7 @@ pub use fact::{
 };
 pub use picture::Picture;
 pub use refusal::Refusal;
-pub use report::{Report, Reports};
+pub use report::{Moments, Report, Reports};
 pub use settings::{Consumer, Names, Other, Scaling, Settings, Thresholds};
 pub use story::Story;
 pub use timeline::{Entry, Timeline};

@@ -3,6 +3,7 @@
 
 mod html;
 mod junit;
+mod moments;
 mod picture;
 
 use indexmap::IndexMap;
@@ -13,6 +14,7 @@ use serde_json::Value;
 use crate::check::{self, Outcome, Verdict};
 use crate::error::Result;
 use crate::evidence::Evidence;
+pub use crate::report::moments::Moments;
 use crate::settings::Consumer;
 use crate::timeline::Timeline;
 
@@ -59,6 +61,8 @@ pub struct Report {
     pub proved: Vec<String>,
     /// What a run in this environment cannot prove.
     pub limits: Vec<String>,
+    /// When the replicas came and went.
+    pub moments: Moments,
     /// The causal timeline.
     pub timeline: Timeline,
     #[serde(skip)]
@@ -89,6 +93,7 @@ impl Report {
             environment: header.environment,
             proved: passed.map(|verdict| format!("{}: {}", verdict.name, verdict.expected)).collect(),
             limits: header.limits,
+            moments: Moments::of(evidence),
             timeline: crate::explain(evidence),
             verdicts,
             evidence: evidence.clone(),
@@ -114,6 +119,25 @@ impl Report {
         }
         lines.push(self.summary());
         lines
+    }
+
+    /// The verdict in a few short lines: what passed, when the replicas came and went, and which checks did not pass.
+    pub fn conclusion(&self) -> Vec<String> {
+        let (passed, judged) = self.passed();
+        let head = format!("story {} of {}: {}", self.story, self.workload, word(self.outcome));
+        let mut lines = vec![
+            format!("{head}, {passed} of {judged} checks passed"),
+            self.moments.words(self.evidence.header.scaling.max_replicas),
+        ];
+        let not = |verdict: &&Verdict| matches!(verdict.outcome, Outcome::Fail | Outcome::Inconclusive);
+        lines.extend(self.verdicts.iter().filter(not).map(|it| format!("{}: {}", word(it.outcome), it.name)));
+        lines
+    }
+
+    /// Checks that passed, of those that apply.
+    pub fn passed(&self) -> (usize, usize) {
+        let count = |outcome| self.verdicts.iter().filter(|verdict| verdict.outcome == outcome).count();
+        (count(Outcome::Pass), self.verdicts.len() - count(Outcome::NotApplicable))
     }
 
     /// One sentence on the whole run.

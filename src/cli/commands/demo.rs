@@ -1,6 +1,8 @@
-//! `sluice demo`: up, verify, down in one go; whatever happens in between, it takes down what it put up.
+//! `sluice demo`: up, verify, down in one go; whatever happens in between, it takes down what it put up. The verdict is the last
+//! that it says.
 
-use std::cell::Cell;
+mod verdict;
+
 use std::panic::AssertUnwindSafe;
 
 use futures::FutureExt as _;
@@ -8,8 +10,11 @@ use provision::Lock;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-use crate::arguments::{Demo, Down, Global, Programs, Up};
-use crate::commands::{down, up, verify};
+use crate::arguments::{Demo, Global, Programs, Up};
+use crate::commands::down::{self, Consent};
+use crate::commands::outputs;
+use crate::commands::up::{self, Course};
+use crate::commands::verify::{self, Verified};
 use crate::diagnostic::{Diagnostic, Outcome};
 use crate::exit::Exit;
 use crate::images;
@@ -30,46 +35,68 @@ pub(crate) async fn run(
     let images = images::resolve(settings, &wanted.images.run, true, view)?;
     // Held through all three parts: nobody takes the stack down under the verification.
     let lock = lock::exclusive(settings, "demo")?;
+    // Before anything is started; what no state records is found when it is looked for.
+    up::refuse_existing(outputs::recorded_resources(settings)?, "are recorded")?;
     let target = target::open(settings, global, Missing::Start, view).await?;
     let meter = target::local_process(settings)?.map(Meter::start);
-    let begun = Cell::new(false);
+    let course = Course { from_nothing: true, ..Course::default() };
     let work = async {
         images.store(settings, target.started)?;
-        prove(&wanted, settings, &target, &lock, view, stop, &begun).await
+        prove(&wanted, settings, &target, &lock, view, stop, &course).await
     };
-    let judged = Box::pin(guarded(work)).await;
-    if !begun.get() {
+    let proved = Box::pin(guarded(work)).await;
+    if !course.begun.get() {
         // Nothing was changed, so nothing is taken down: what is up, if anything is, was there before.
         if target.started {
             target::close(settings, view).await?;
         }
-        return judged;
+        return proved.map(|proof| proof.exit());
     }
-    if let Err(wrong) = &judged {
+    if let Err(wrong) = &proved {
         // Told now: taking down may take long, or fail for a reason of its own.
         for diagnostic in wrong {
             view.diagnostic(&as_it_goes(diagnostic.clone()));
         }
     }
     view.tell(Tone::Strong, "\n3/3  Down");
+    // A cloud that ran before the demo goes on.
+    let consent = Consent { yes: true, remove_foreign: false, closes: target.started };
     // Ctrl-C ended the proof, not the duty to clean up; the next one ends at once.
-    let removed =
-        down::run(&Down { yes: true, remove_foreign: false }, settings, &target, &lock, view, CancellationToken::new())
-            .await?;
+    let down = down::run(consent, settings, &target, &lock, view, CancellationToken::new());
+    let removed = Box::pin(guarded(down)).await;
+    if let Err(wrong) = &removed {
+        for diagnostic in wrong {
+            view.diagnostic(diagnostic);
+        }
+    }
     if let Some(meter) = meter
         && let Some(megabytes) = meter.peak_megabytes().await
     {
         let text = format!("Peak memory of all processes together: {megabytes} MB");
         view.fact("memory", json!({ "peak_megabytes": megabytes }), Tone::Dim, text);
     }
-    let judged = judged.unwrap_or_else(|wrong| wrong.first().map_or(Exit::Failed, |first| first.exit));
-    Ok(match (judged, removed) {
-        (Exit::Done | Exit::Interrupted, removed) if removed != Exit::Done => removed,
-        (judged, _) => judged,
-    })
+    Ok(verdict::tell(&proved, &removed, view))
 }
 
-/// Up and verify. `begun` is set when the first change is about to be made.
+/// What came of the first two parts.
+#[derive(Debug)]
+enum Proof {
+    /// The stack did not come up, without an error: a person said no.
+    Declined(Exit),
+    /// The stories were lived through.
+    Judged(Verified),
+}
+
+impl Proof {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Declined(exit) => *exit,
+            Self::Judged(verified) => verified.exit,
+        }
+    }
+}
+
+/// Up and verify.
 async fn prove(
     wanted: &Demo,
     settings: &Settings,
@@ -77,16 +104,17 @@ async fn prove(
     lock: &Lock,
     view: &View,
     stop: CancellationToken,
-    begun: &Cell<bool>,
-) -> Outcome {
+    course: &Course,
+) -> Outcome<Proof> {
     view.tell(Tone::Strong, "1/3  Up");
     let up = Up { yes: wanted.yes, push: wanted.push, remove_foreign: false, images: Programs::default() };
-    let raised = up::run(&up, settings, target, lock, view, stop.clone(), begun).await?;
+    let raised = up::run(&up, settings, target, lock, view, stop.clone(), course).await?;
     if raised != Exit::Done {
-        return Ok(raised);
+        return Ok(Proof::Declined(raised));
     }
     view.tell(Tone::Strong, "\n2/3  Verify");
-    Box::pin(verify::run(&wanted.proof, settings, target, verify::After::Goes, view, stop)).await
+    let verified = verify::run(&wanted.proof, settings, target, verify::After::Goes, view, stop);
+    Box::pin(verified).await.map(Proof::Judged)
 }
 
 /// What is to be looked into is gone in a moment, so it has to be brought up to stay first.
@@ -98,7 +126,7 @@ fn as_it_goes(mut wrong: Diagnostic) -> Diagnostic {
 }
 
 /// A panic is a bug, and no reason to leave a stack up.
-async fn guarded(work: impl Future<Output = Outcome>) -> Outcome {
+async fn guarded<T>(work: impl Future<Output = Outcome<T>>) -> Outcome<T> {
     AssertUnwindSafe(work).catch_unwind().await.unwrap_or_else(|panic| Err(vec![Diagnostic::bug(&*panic)]))
 }
 
@@ -108,7 +136,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_panic_in_the_middle_is_an_outcome_like_another() {
-        let wrong = guarded(async { panic!("index out of bounds") }).await.unwrap_err();
+        let wrong = guarded::<Exit>(async { panic!("index out of bounds") }).await.unwrap_err();
         assert!(wrong[0].summary.contains("index out of bounds") && wrong[0].exit == Exit::Failed, "{wrong:?}");
     }
 }

@@ -4,7 +4,6 @@ use provision::Lock;
 use provision::plan::Mode;
 use tokio_util::sync::CancellationToken;
 
-use crate::arguments::Down;
 use crate::commands::audit;
 use crate::diagnostic::Outcome;
 use crate::engine::{Engine, Others, approved};
@@ -13,8 +12,19 @@ use crate::settings::Settings;
 use crate::target::{self, Target};
 use crate::view::View;
 
+/// How far a destruction goes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Consent {
+    /// Nobody is asked.
+    pub(crate) yes: bool,
+    /// What others made goes with what holds it.
+    pub(crate) remove_foreign: bool,
+    /// The target's cloud ends with its stack.
+    pub(crate) closes: bool,
+}
+
 pub(crate) async fn run(
-    wanted: &Down,
+    Consent { yes, remove_foreign, closes }: Consent,
     settings: &Settings,
     target: &Target,
     lock: &Lock,
@@ -22,13 +32,13 @@ pub(crate) async fn run(
     stop: CancellationToken,
 ) -> Outcome {
     let mut engine =
-        Engine::open(settings, target, lock, view, &stop, (Mode::Down, Others::new(wanted.remove_foreign)))?;
+        Engine::open(settings, target, lock, view, &stop, (Mode::Down, Others::new(remove_foreign)))?;
     engine.add_found().await?;
     let world = engine.refresh().await;
     let plan = engine.plan(Mode::Down, world).await?;
     engine.show(&plan);
     let question = "Destroy all of this? Only \"yes\" is taken as yes:";
-    if !plan.is_empty() && !approved(view, target, wanted.yes, question, &stop).await? {
+    if !plan.is_empty() && !approved(view, target, yes, question, &stop).await? {
         view.line("Nothing was changed.");
         return Ok(Exit::Failed);
     }
@@ -39,7 +49,10 @@ pub(crate) async fn run(
         return Ok(found.exit());
     }
     engine.store.close().map_err(crate::diagnostic::one)?;
-    target::close(settings, view).await?;
+    // A demo over a cloud that was started by itself leaves it running, with what others made in it.
+    if closes {
+        target::close(settings, view).await?;
+    }
     clear(settings)?;
     Ok(Exit::Done)
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use aws::resources::Cloud;
+use serde_json::{Value, json};
 
 use crate::arguments::{Kubeconfig, TargetName};
 use crate::diagnostic::{Diagnostic, Outcome, one, preflight};
@@ -12,14 +13,21 @@ use crate::engine;
 use crate::exit::Exit;
 use crate::settings::Settings;
 use crate::target::Target;
-use crate::view::View;
+use crate::view::{Tone, View};
 
 pub(crate) async fn run(wanted: &Kubeconfig, settings: &Settings, target: &Target, view: &View) -> Outcome {
     if let Some(path) = &wanted.write {
         write(settings, target, path).await?;
-        view.line(format!("Wrote {}", path.display()));
+        view.fact("kubeconfig_written", json!({ "path": path }), Tone::Plain, format!("Wrote {}", path.display()));
     } else {
-        View::raw(&text(settings, target).await?);
+        let text = text(settings, target).await?;
+        if view.is_human() {
+            View::raw(&text);
+        } else {
+            // It is written as JSON, which is YAML as well.
+            let kubeconfig: Value = serde_json::from_str(&text).map_err(one)?;
+            view.event("kubeconfig", json!({ "kubeconfig": kubeconfig }));
+        }
     }
     Ok(Exit::Done)
 }

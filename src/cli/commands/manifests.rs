@@ -1,5 +1,6 @@
-//! `sluice operator manifests`: what the operator needs in a cluster, as YAML for `kubectl apply`.
+//! `sluice operator manifests`: what the operator needs in a cluster, as YAML for `kubectl apply`, or one an object of the stream.
 
+use serde_json::json;
 use stack::manifests::{self, Site};
 
 use crate::arguments::pods::OperatorCommand;
@@ -9,7 +10,7 @@ use crate::exit::Exit;
 use crate::settings::Settings;
 use crate::view::View;
 
-pub(crate) fn run(command: Option<OperatorCommand>, settings: &Settings) -> Outcome {
+pub(crate) fn run(command: Option<OperatorCommand>, settings: &Settings, view: &View) -> Outcome {
     let Some(OperatorCommand::Manifests { account_id }) = command else { return Ok(Exit::Done) };
     let site = Site {
         account_id: account_id.unwrap_or_default(),
@@ -17,6 +18,10 @@ pub(crate) fn run(command: Option<OperatorCommand>, settings: &Settings) -> Outc
         ..Site::default()
     };
     for manifest in manifests::operator(&settings.stack, &site, CRDS).map_err(one)? {
+        if !view.is_human() {
+            view.event("manifest", json!({ "manifest": manifest.object }));
+            continue;
+        }
         let text = serde_saphyr::to_string(&manifest.object).map_err(one)?;
         View::raw(&format!("---\n{}", text.trim_end()));
     }

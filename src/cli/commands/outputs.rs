@@ -45,6 +45,12 @@ pub(crate) fn state(settings: &Settings) -> Outcome<State> {
     })
 }
 
+/// How many resources the state records.
+pub(crate) fn recorded_resources(settings: &Settings) -> Outcome<usize> {
+    let state = store::load(&settings.state()).map_err(one)?;
+    Ok(state.map_or(0, |state| state.resources.len()))
+}
+
 /// The URL of a workload's queue, as recorded.
 pub(crate) fn queue_url(workload: &Workload, settings: &Settings) -> Outcome<String> {
     let address = assembly::queue_address(&workload.name);

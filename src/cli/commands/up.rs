@@ -2,8 +2,8 @@
 
 use std::cell::Cell;
 
-use provision::Lock;
 use provision::plan::Mode;
+use provision::{Address, Lock};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
@@ -17,7 +17,15 @@ use crate::settings::Settings;
 use crate::target::{self, Target};
 use crate::view::{Tone, View};
 
-/// `begun` is set when the first change is about to be made.
+/// How an `up` is meant, and how far it came.
+#[derive(Debug, Default)]
+pub(crate) struct Course {
+    /// Set when the first change is about to be made.
+    pub(crate) begun: Cell<bool>,
+    /// What exists already is refused: whoever goes on takes the stack down afterwards.
+    pub(crate) from_nothing: bool,
+}
+
 pub(crate) async fn run(
     wanted: &Up,
     settings: &Settings,
@@ -25,7 +33,7 @@ pub(crate) async fn run(
     lock: &Lock,
     view: &View,
     stop: CancellationToken,
-    begun: &Cell<bool>,
+    course: &Course,
 ) -> Outcome {
     check_subnets(settings, target)?;
     check_image(settings, target, wanted.push)?;
@@ -37,6 +45,10 @@ pub(crate) async fn run(
     let mut engine = Engine::open(settings, target, lock, view, &stop, (Mode::Up, Others::new(wanted.remove_foreign)))?;
     engine.add_lost().await?;
     let world = engine.refresh().await;
+    if course.from_nothing {
+        let there = engine.graph.order().iter().filter(|address| is_of_aws(address) && world.object(address).is_some());
+        refuse_existing(there.count(), "exist")?;
+    }
     let plan = engine.plan(Mode::Up, world).await?;
     engine.show(&plan);
     let question = "Carry this out? Only \"yes\" is taken as yes:";
@@ -55,7 +67,7 @@ pub(crate) async fn run(
         return Err(vec![Diagnostic::interrupted("nothing was changed")]);
     }
     // An empty plan is applied as well: what was adopted enters the state.
-    begun.set(true);
+    course.begun.set(true);
     let applied = engine.apply(&plan).await;
     if target.brought.is_none() {
         let written = kubeconfig::write(settings, target, &settings.kubeconfig()).await;
@@ -68,6 +80,22 @@ pub(crate) async fn run(
     view.tell(Tone::Strong, "\nOutputs:");
     outputs::show(&outputs::of(&settings.stack, &target.account_id, &engine.store.state), view);
     Ok(Exit::Done)
+}
+
+/// Every stack has resources on AWS; in a cluster of the user's there may be objects that others share.
+fn is_of_aws(address: &Address) -> bool {
+    address.kind().starts_with("aws_")
+}
+
+/// Refuses to begin a demo where the stack is up: nobody who asks for one expects that what was there before is gone after it.
+pub(crate) fn refuse_existing(count: usize, verb: &str) -> Outcome<()> {
+    if count == 0 {
+        return Ok(());
+    }
+    let text = format!("this stack is up already ({count} of its resources {verb}), and a demo would take it down");
+    let help =
+        "prove it with `sluice verify`; or take it down first with `sluice down`; or name another stack with --stack";
+    Err(preflight(Diagnostic::error(text).help(help)))
 }
 
 /// Whether the cluster of the user's can get the image and reach AWS. A kind cluster's nodes are given this program first.

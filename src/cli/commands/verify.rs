@@ -36,6 +36,16 @@ pub(crate) enum After {
     Goes,
 }
 
+/// What a verification came to.
+#[derive(Debug)]
+pub(crate) struct Verified {
+    pub(crate) exit: Exit,
+    /// One a story and workload.
+    pub(crate) reports: Vec<Report>,
+    /// The HTML report.
+    pub(crate) report: PathBuf,
+}
+
 /// Runs each story on each workload; one report for all.
 pub(crate) async fn run(
     wanted: &Proof,
@@ -44,7 +54,7 @@ pub(crate) async fn run(
     after: After,
     view: &View,
     stop: CancellationToken,
-) -> Outcome {
+) -> Outcome<Verified> {
     let (stories, workloads) = check(wanted, settings)?;
     let (mut reports, mut evidence) = (Vec::new(), Vec::new());
     let several = workloads.len() > 1;
@@ -69,7 +79,8 @@ pub(crate) async fn run(
         reports.push(report);
         evidence.push(path);
     }
-    publish(reports, &evidence, settings, view)
+    let exit = publish(reports.clone(), &evidence, settings, view)?;
+    Ok(Verified { exit, reports, report: settings.report().join("report.html") })
 }
 
 /// A run that a person ended proves nothing: it is not published, so that the report of the last whole run stays.

@@ -153,7 +153,8 @@ fn delete_instances(cluster: &Arc<Cluster>, client: &Client, crd: &Value) -> Res
             name: text("name"),
             ..Target::default()
         };
-        match delete::remove(&Asked { cluster, call: &call, resource: resource.clone(), target }, &Value::Null) {
+        let asked = Asked { cluster, call: &call, resource: resource.clone(), target, hooks: Arc::default() };
+        match delete::remove(&asked, &Value::Null) {
             Err(status) if !status.is_not_found() => return Err(status),
             _ => {}
         }

@@ -6,12 +6,12 @@ use crate::check::{Finding, fail, inconclusive};
 use crate::evidence::Evidence;
 
 /// When sending began; without it there is nothing to judge.
-pub(super) fn sending(evidence: &Evidence) -> Result<Timestamp, Finding> {
+pub(crate) fn sending(evidence: &Evidence) -> Result<Timestamp, Finding> {
     evidence.sending().ok_or_else(|| inconclusive("the story sent no message"))
 }
 
 /// The first time after sending at which the Deployment had a replica.
-pub(super) fn activation(evidence: &Evidence) -> Result<Timestamp, Finding> {
+pub(crate) fn activation(evidence: &Evidence) -> Result<Timestamp, Finding> {
     let sending = sending(evidence)?;
     let seen = evidence.deployments().find(|(time, replicas)| *time >= sending && replicas.desired > 0);
     seen.map(|(time, _)| time).ok_or_else(|| {
@@ -21,7 +21,7 @@ pub(super) fn activation(evidence: &Evidence) -> Result<Timestamp, Finding> {
 }
 
 /// The first time after activation at which the Deployment was decided to be at zero.
-pub(super) fn zero(evidence: &Evidence) -> Result<Timestamp, Finding> {
+pub(crate) fn zero(evidence: &Evidence) -> Result<Timestamp, Finding> {
     let activation = activation(evidence)?;
     let seen = evidence.deployments().find(|(time, replicas)| *time > activation && replicas.desired == 0);
     seen.map(|(time, _)| time).ok_or_else(|| {

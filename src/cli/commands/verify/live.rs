@@ -1,12 +1,19 @@
-//! What is observed, as it is seen: a line for each change, and every ten seconds what the story waits for.
+//! What is observed, in the order of time: a line for each change, a line for each decision, and every ten seconds what the
+//! story waits for.
+
+mod decision;
+mod held;
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use clock::Clock;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use verify::{Picture, Record, StepState};
 
+use self::decision::Decisions;
+use self::held::Held;
 use crate::view::{Tone, View};
 use crate::waiting::{self, Due, LOOK};
 
@@ -17,26 +24,29 @@ pub(super) fn tell(view: &View, label: &str) -> (mpsc::UnboundedSender<Record>, 
     let view = view.clone();
     let task = tokio::spawn(async move {
         let clock = Clock::real();
+        let mut held = Held::new(clock.now());
         loop {
+            let next = held.next_due().map(|due| due.duration_since(clock.now()));
+            let next = next.map_or(LOOK, |left| Duration::try_from(left).unwrap_or_default().min(LOOK));
             tokio::select! {
                 biased;
                 record = records.recv() => match record {
-                    Some(record) => {
-                        view.event("observation", json!({ "workload": live.workload(), "record": record }));
-                        if let Some(line) = live.take(&record) {
-                            let time = record.time.strftime("%H:%M:%S%.1f").to_string();
-                            view.line(format!("{}  {line}", view.dress(Tone::Dim, &time)));
-                        }
-                    }
-                    None => return,
+                    Some(record) => held.put(record, clock.now()),
+                    None => break,
                 },
-                () = clock.sleep(LOOK) => {}
+                () = clock.sleep(next) => {}
+            }
+            for record in held.due(clock.now()) {
+                live.show(&record, &view);
             }
             // Also among records, which may come without a pause.
             if let Some((body, line)) = live.due() {
                 let time = clock.now().strftime("%H:%M:%S%.1f").to_string();
                 view.fact("waiting", body, Tone::Dim, format!("{time}  {line}"));
             }
+        }
+        for record in held.rest() {
+            live.show(&record, &view);
         }
     });
     (sender, async move {
@@ -48,6 +58,7 @@ pub(super) fn tell(view: &View, label: &str) -> (mpsc::UnboundedSender<Record>, 
 struct Live {
     label: String,
     picture: Picture,
+    decisions: Decisions,
     shown: String,
     clock: Clock,
     /// The wait of the current step.
@@ -60,6 +71,7 @@ impl Live {
         Self {
             label: label.to_owned(),
             picture: Picture::default(),
+            decisions: Decisions::default(),
             shown: String::new(),
             clock: clock.clone(),
             step: String::new(),
@@ -69,6 +81,21 @@ impl Live {
 
     fn workload(&self) -> Option<&str> {
         Some(self.label.as_str()).filter(|label| !label.is_empty())
+    }
+
+    /// Shows a record in both forms.
+    fn show(&mut self, record: &Record, view: &View) {
+        view.event("observation", json!({ "workload": self.workload(), "record": record }));
+        let time = record.time.strftime("%H:%M:%S%.1f").to_string();
+        let time = view.dress(Tone::Dim, &time);
+        if let Some(decision) = self.decisions.of(record) {
+            view.event("decision", json!({ "workload": self.workload(), "decision": decision }));
+            let room = decision::WIDTH.saturating_sub(self.labelled("").chars().count());
+            view.line(format!("{time}  {}", self.labelled(&view.dress(Tone::Strong, &decision.line(room)))));
+        }
+        if let Some(line) = self.take(record) {
+            view.line(format!("{time}  {line}"));
+        }
     }
 
     /// Takes a record in; the line to show if it changed what is seen.
@@ -120,11 +147,11 @@ fn line(picture: &Picture) -> String {
     let queue = picture.queue.as_ref();
     let replicas = picture.deployment.as_ref();
     let mut line = format!(
-        "queue {:>3} waiting {:>3} in work · replicas {} wanted {} ready",
+        "queue {:>3} waiting {:>3} in work · replicas {}/{} ready",
         number(queue.map(|counts| counts.visible.to_string())),
         number(queue.map(|counts| counts.in_flight.to_string())),
-        number(replicas.map(|replicas| replicas.desired.to_string())),
         number(replicas.map(|replicas| replicas.ready.to_string())),
+        number(replicas.map(|replicas| replicas.desired.to_string())),
     );
     // Writing to a string cannot fail.
     if let Some(step) = &picture.step {
@@ -186,5 +213,12 @@ mod tests {
         hand.advance(Duration::from_secs(10));
         let (_, line) = run.due().unwrap();
         assert!(line.starts_with("orders") && line.contains("nothing changes") && line.contains('?'), "{line}");
+    }
+
+    #[test]
+    fn the_line_fits_eighty_columns_and_knows_no_zero_it_has_not_seen() {
+        let picture = Picture::default();
+        assert_eq!(line(&picture), "queue   ? waiting   ? in work · replicas ?/? ready");
+        assert!(line(&picture).chars().count() + " · scale-out".len() <= decision::WIDTH);
     }
 }

@@ -1,0 +1,264 @@
+//! What the commands say: for programs one object a line, for a person what happened in the order of causes, and advice that
+//! can be followed.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::place::{Ended, Place, Running, ended, signal, wait_until};
+
+const DONE: i32 = 0;
+const USAGE: i32 = 2;
+const VERIFICATION_FAILED: i32 = 4;
+const PREFLIGHT: i32 = 6;
+
+/// Every command that has something to say, as it can be called on a stack that is up; in this order.
+const COMMANDS: [(&str, i32); 30] = [
+    ("workshop", DONE),
+    ("workshop 1 show", DONE),
+    ("workshop 1 hint 2", DONE),
+    ("local status", 1),
+    ("local start", DONE),
+    ("plan", DONE),
+    ("up --yes", DONE),
+    ("demo", PREFLIGHT),
+    ("status", DONE),
+    ("outputs", DONE),
+    ("outputs queue_url", DONE),
+    ("outputs --stack-file", DONE),
+    ("drift", DONE),
+    ("graph", DONE),
+    ("audit", 5),
+    ("send 2", DONE),
+    ("watch --seconds 2", DONE),
+    ("verify --evidence recorded.jsonl", VERIFICATION_FAILED),
+    ("explain", DONE),
+    ("explain --evidence recorded.jsonl", DONE),
+    ("env", DONE),
+    ("kubeconfig", DONE),
+    ("kubeconfig --write config.yaml", DONE),
+    ("token", DONE),
+    ("operator manifests", DONE),
+    ("image save image.tar", DONE),
+    ("image push no/registry/", USAGE),
+    ("verfiy", USAGE),
+    ("down --yes", DONE),
+    ("local stop", DONE),
+];
+
+/// Those that are not for a person's terminal: they run inside pods, or until they are told to stop.
+const SERVICES: [&str; 3] = ["worker", "help", "local run"];
+
+#[track_caller]
+fn objects(words: &str, ended: &Ended) -> Vec<Value> {
+    assert_eq!(ended.stderr, "", "{words}");
+    assert!(!ended.stdout.is_empty(), "{words} says nothing");
+    let parse = |line: &str| {
+        let object: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{words}: {error}: {line}"));
+        assert!(object["version"] == 1 && object["type"].is_string() && object["at"].is_string(), "{words}: {line}");
+        object
+    };
+    ended.stdout.lines().map(parse).collect()
+}
+
+/// The commands that a help text lists.
+fn listed(help: &str) -> BTreeSet<String> {
+    let (_, list) = help.split_once("Commands:\n").unwrap();
+    let lines = list.lines().take_while(|line| !line.is_empty());
+    lines
+        .filter(|line| line.starts_with("  ") && !line.starts_with("   "))
+        .filter_map(|line| Some(line.split_whitespace().next()?.to_owned()))
+        .collect()
+}
+
+/// A recorded run that saw nothing: it proves nothing, and can be judged.
+fn recorded() -> String {
+    let scaling = json!({ "polling_seconds": 30, "cooldown_seconds": 300, "window_seconds": 300, "min_replicas": 0,
+        "max_replicas": 3, "queue_length": 3 });
+    let thresholds = json!({ "cadence_seconds": 5.0, "slack_seconds": 30.0, "tolerance_seconds": 30.0, "agreeing_reads": 2,
+        "settle_seconds": 60.0, "hold_seconds": 90.0, "gap_seconds": 20.0 });
+    json!({ "format": "sluice-evidence", "version": 1, "product": "0.1.0", "run": "r", "story": "seed", "stack": "e2e",
+        "started": "2026-11-24T04:00:00Z", "time_scale": 30.0, "seed": null, "messages": 9, "workload": "myproject/myapp",
+        "scaling": scaling, "thresholds": thresholds, "environment": {}, "limits": [] })
+    .to_string()
+        + "\n"
+}
+
+#[test]
+fn every_command_gives_one_object_a_line_with_version_type_and_time() {
+    let place = Place::new();
+    for parent in ["", "local", "image", "operator"] {
+        for name in listed(&place.run(&format!("{parent} --help")).with(DONE).stdout) {
+            let name = format!("{parent} {name}").trim().to_owned();
+            let is_called = COMMANDS.iter().any(|(words, _)| *words == name || words.starts_with(&format!("{name} ")));
+            assert!(
+                is_called || SERVICES.contains(&name.as_str()) || name.ends_with("help"),
+                "{name} is not called here"
+            );
+        }
+    }
+    place.write("recorded.jsonl", &recorded());
+    for (words, code) in COMMANDS {
+        let said = objects(words, &place.run(&format!("{words} --output json")).with(code));
+        let last = said.last().unwrap();
+        assert!(![USAGE, PREFLIGHT].contains(&code) || last["exit_code"] == code, "{words}: {said:#?}");
+    }
+    for file in ["recorded.jsonl", "config.yaml", "image.tar"] {
+        std::fs::remove_file(place.path().join(file)).unwrap();
+    }
+    place.nothing_is_left();
+}
+
+/// kubectl calls `sluice token` with its user's variables, and takes nothing but a credential.
+#[test]
+fn a_token_is_kubectl_s_credential_whatever_the_variable_says() {
+    let place = Place::with(vec![("SLUICE_OUTPUT".to_owned(), "json".into())]);
+    place.run("up").with(DONE);
+    let token: Value = serde_json::from_str(&place.run("token").with(DONE).stdout).unwrap();
+    assert_eq!((token["kind"].as_str(), token["type"].as_str()), (Some("ExecCredential"), None), "{token}");
+    assert!(token["status"]["token"].as_str().unwrap().starts_with("k8s-aws-v1."));
+    let event: Value = serde_json::from_str(&place.run("token --output json").with(DONE).stdout).unwrap();
+    assert_eq!((event["type"].as_str(), &event["credential"]["kind"]), (Some("token"), &token["kind"]));
+    let kubeconfig: Value = serde_json::from_str(&place.run("kubeconfig").with(DONE).stdout).unwrap();
+    let text = place.run("kubeconfig --output human").with(DONE).stdout;
+    assert_eq!(kubeconfig["kubeconfig"], serde_json::from_str::<Value>(&text).unwrap());
+    place.run("down").with(DONE);
+    place.nothing_is_left();
+}
+
+/// Real time until the workload is at its maximum.
+const PATIENCE: Duration = Duration::from_mins(3);
+
+#[test]
+fn watch_and_explain_show_every_decision_once_and_in_the_order_of_causes() {
+    let place = Place::new();
+    place.run("up").with(DONE);
+    let (programs, persons) = (Running::start(&place, "watch"), place.path().join("watched"));
+    let mut watch = place.sluice("watch");
+    let mut watch = watch.stdout(std::fs::File::create(&persons).unwrap()).spawn().unwrap();
+    programs.until("an observation", |event| event["type"] == "observation");
+    wait_until("the person's watch begins", PATIENCE, || {
+        std::fs::read_to_string(&persons).ok().filter(|text| text.contains("0/0 ready"))
+    })
+    .unwrap();
+    place.run("send 9").with(DONE);
+    let decided = |by: &'static str, to: u64| {
+        move |event: &Value| {
+            event["type"] == "decision" && event["decision"]["by"] == by && event["decision"]["to"] == to
+        }
+    };
+    let first = programs.until("the operator's decision", decided("operator", 1));
+    assert!(first["decision"]["why"].to_string().contains("ceil(9 / 3) = 3"), "{first}");
+    let second = programs.until("the HPA's decision", decided("hpa", 3));
+    assert!(first["decision"]["time"].as_str() < second["decision"]["time"].as_str(), "{first} {second}");
+
+    let text = wait_until("a person sees both", PATIENCE, || {
+        std::fs::read_to_string(&persons).ok().filter(|text| text.contains("hpa ") && text.contains("-> 3: "))
+    });
+    let text = text.unwrap();
+    let line =
+        |part: &str| text.lines().position(|line| line.contains(part)).unwrap_or_else(|| panic!("{part}: {text}"));
+    assert!(line("operator 0 -> 1: ceil(9 / 3) = 3") < line("-> 3: "), "{text}");
+    assert_eq!(text.matches("operator 0 -> 1").count(), 1, "{text}");
+    // What cannot be read and what is refused is said in full.
+    let in_full = |line: &&str| line.contains("cannot read") || line.contains("refused: ");
+    let wide = text.lines().find(|line| !in_full(line) && line.chars().count() > 80);
+    assert_eq!(wide, None, "{text}");
+
+    wait_until("the HPA's Event is there", PATIENCE, || {
+        place.run("explain").with(DONE).stdout.contains("from 1 to 3").then_some(())
+    })
+    .unwrap();
+    let explained: Value = serde_json::from_str(&place.run("explain --output json").with(DONE).stdout).unwrap();
+    let entries = explained["timeline"]["entries"].as_array().unwrap();
+    let entry = |part: &str| {
+        let found = entries.iter().position(|entry| entry["text"].as_str().unwrap().contains(part));
+        found.unwrap_or_else(|| panic!("{part}: {entries:#?}"))
+    };
+    let chain = ["decides 0 -> 1", "Scaled up replica set", "New size: 3", "from 1 to 3"];
+    assert!(chain.map(entry).is_sorted(), "{entries:#?}");
+    for (effect, entry) in entries.iter().enumerate() {
+        assert!(entry["cause"].as_u64().is_none_or(|cause| cause < effect as u64), "{entries:#?}");
+    }
+    assert_eq!(entries[entry("KEDAScaleTargetActivated")]["cause"], entry("decides 0 -> 1"));
+
+    signal(watch.id(), "-INT");
+    watch.wait().unwrap();
+    drop(programs);
+    std::fs::remove_file(persons).unwrap();
+    place.run("down").with(DONE);
+    place.nothing_is_left();
+}
+
+/// The commands between backquotes in a message's next step.
+fn advised(ended: &Ended) -> Vec<String> {
+    let (_, help) = ended.stderr.split_once("\n  → ").unwrap_or_else(|| panic!("no advice: {}", ended.stderr));
+    help.split('`').skip(1).step_by(2).filter_map(|one| one.strip_prefix("sluice ")).map(str::to_owned).collect()
+}
+
+/// The command is refused, with a message that holds `says`; whoever follows the advice has what was asked for.
+#[track_caller]
+fn follow(place: &Place, words: &str, code: i32, says: &str, advice: &[&str]) {
+    let refused = place.run(words).with(code).says(&[says]);
+    assert_eq!(advised(&refused), advice, "{}", refused.stderr);
+    for command in advised(&refused) {
+        place.run(&command).with(DONE);
+    }
+}
+
+#[test]
+fn what_cannot_take_effect_is_refused_and_the_advice_can_be_followed() {
+    let place = Place::new();
+    place.run("up --region us-est-1").with(USAGE).says(&["us-est-1", "us-east-1"]);
+    assert!(place.files().is_empty(), "{:?}", place.files());
+
+    place.run("local start").with(DONE);
+    place.run("local start").with(DONE);
+    place.run("local start --port 1").with(PREFLIGHT).says(&["--port 1 cannot take effect", "`sluice local stop`"]);
+    let cannot = "--time-scale 20 cannot change it";
+    follow(&place, "local start --time-scale 20", PREFLIGHT, cannot, &["local stop", "local start --time-scale 20"]);
+    place.run("local start --time-scale 20").with(DONE);
+    let other = "stands for ap-northeast-1, and eu-west-1 was asked for";
+    follow(&place, "up --region eu-west-1", USAGE, other, &["down --region ap-northeast-1"]);
+    place.run("up --region eu-west-1").with(DONE);
+
+    // From here on the state knows the region, and a variable that another stack was meant by does not stand in the way.
+    for words in ["status", "send 1", "watch --seconds 1", "outputs queue_url", "drift"] {
+        place.run(words).with(DONE);
+    }
+    for words in ["verify --time-scale 3", "status --time-scale 3", "down --time-scale 3"] {
+        place.run(words).with(PREFLIGHT).says(&["--time-scale 3 cannot change it while it runs"]);
+    }
+    place.run("up --time-scale 30").with(DONE);
+    let scaled = "--time-scale 25 cannot change it";
+    follow(&place, "up --time-scale 25", PREFLIGHT, scaled, &["down", "up --time-scale 25"]);
+    let mut down = place.sluice("down");
+    ended(down.env("SLUICE_TIME_SCALE", "3")).with(DONE);
+    place.nothing_is_left();
+}
+
+#[test]
+fn a_demo_refuses_what_is_up_and_leaves_a_cloud_that_was_there() {
+    let place = Place::new();
+    place.run("up").with(DONE);
+    let refused = place.run("demo").with(PREFLIGHT).says(&["this stack is up already", "--stack"]);
+    assert_eq!(advised(&refused), ["verify", "down"]);
+    // Without a record it is found where it is.
+    std::fs::rename(place.stack_file("state.json"), place.path().join("state.json")).unwrap();
+    place.run("demo").with(PREFLIGHT).says(&["this stack is up already", "of its resources exist"]);
+    place.run("status").with(DONE);
+    std::fs::rename(place.path().join("state.json"), place.stack_file("state.json")).unwrap();
+    place.run("down").with(DONE);
+
+    place.run("local start").with(DONE);
+    let demo = place.run("demo");
+    // On a busy machine a check of time may fail; the rest is the same.
+    assert!([Some(DONE), Some(VERIFICATION_FAILED)].contains(&demo.code), "{demo:?}");
+    let verdict = demo.stdout.rsplit_once("\nVerdict\n").unwrap().1;
+    assert!(verdict.starts_with("story seed of myproject/myapp: "), "{verdict}");
+    place.run("local status").with(DONE);
+    place.run("audit").with(DONE);
+    place.run("down").with(DONE);
+    place.nothing_is_left();
+}

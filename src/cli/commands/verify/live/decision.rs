@@ -1,0 +1,193 @@
+//! Decisions in a line: the operator's with its formula, the HPA's as its status shows it.
+
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::Value;
+use verify::{Decision as Operators, Fact, Hpa, Record};
+
+/// Columns for a line after its time, so that both fit 80.
+pub(super) const WIDTH: usize = 68;
+
+/// A decision about the workload's replicas.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(super) struct Decision {
+    /// `operator` or `hpa`.
+    by: &'static str,
+    /// When, in real time.
+    time: Timestamp,
+    /// Replicas before, if they are known.
+    from: Option<i64>,
+    /// Replicas after; as before if none are added or taken away.
+    to: Option<i64>,
+    /// Why: formula, limit, what is waited for.
+    why: Vec<String>,
+    /// All that the decider says.
+    whole: Value,
+}
+
+/// Remembers what was last said, so that each decision is said once.
+#[derive(Debug, Default)]
+pub(super) struct Decisions {
+    hpa: Option<(Option<u32>, Vec<String>)>,
+}
+
+impl Decisions {
+    /// The decision that a record tells of, if it is a new one.
+    pub(super) fn of(&mut self, record: &Record) -> Option<Decision> {
+        match &record.fact {
+            Fact::Decision(decision) => Some(of_operator(record.time, decision)),
+            Fact::Hpa(hpa) => {
+                let reasons = reasons(hpa);
+                let before = self.hpa.replace((hpa.desired, reasons.clone()));
+                if before.as_ref() == self.hpa.as_ref() {
+                    return None;
+                }
+                let from = before.and_then(|(desired, _)| desired).map(i64::from);
+                let metrics = hpa.metrics.values().map(|value| format!("metric {value}"));
+                Some(Decision {
+                    by: "hpa",
+                    time: record.time,
+                    from: from.or_else(|| hpa.current.map(i64::from)),
+                    to: hpa.desired.map(i64::from),
+                    why: metrics.chain(reasons).collect(),
+                    whole: serde_json::to_value(hpa).unwrap_or_default(),
+                })
+            }
+            _ => None,
+        }
+    }
+}
+
+fn of_operator(time: Timestamp, decision: &Operators) -> Decision {
+    let reasons = decision.decision.get("reasons").and_then(Value::as_array);
+    let why: Vec<String> = match reasons {
+        Some(reasons) => {
+            let remaining = decision.decision["action"]["remaining"].as_f64();
+            reasons.iter().filter_map(|reason| words(reason, decision.from != decision.to, remaining)).collect()
+        }
+        None => vec![decision.reason.clone()],
+    };
+    let (from, to) = (decision.from, decision.to);
+    Decision { by: "operator", time, from, to, why, whole: decision.decision.clone() }
+}
+
+/// A reason as short as it can be said beside the numbers of a decision.
+fn words(reason: &Value, changes: bool, remaining: Option<f64>) -> Option<String> {
+    let text = reason["text"].as_str()?;
+    match reason["kind"].as_str()? {
+        // The formula holds the sample, and the numbers say what is done.
+        "sample" => None,
+        "action" if changes => None,
+        "formula" => Some(text.trim_start_matches("the HPA's desired count is ").to_owned()),
+        "wait" => Some(remaining.map_or(text.to_owned(), |seconds| format!("cooldown, {:.0} s left", seconds.ceil()))),
+        _ => Some(text.trim_start_matches("nothing to do here: ").to_owned()),
+    }
+}
+
+/// The words of the HPA's conditions that say more than that all is well.
+fn reasons(hpa: &Hpa) -> Vec<String> {
+    let usual = ["SucceededGetScale", "ReadyForNewScale", "ValidMetricFound", "DesiredWithinRange"];
+    let telling = hpa.conditions.iter().filter(|it| !usual.contains(&it.reason.as_str()) && !it.reason.is_empty());
+    telling.map(|condition| condition.reason.clone()).collect()
+}
+
+impl Decision {
+    /// One line of at most `room` columns. What does not fit is left out from the middle, and the last reason is cut off.
+    pub(super) fn line(&self, room: usize) -> String {
+        let number = |value: Option<i64>| value.map_or("?".to_owned(), |value| value.to_string());
+        let what = match (self.from, self.to) {
+            (Some(from), Some(to)) if from == to => format!("keeps {to}"),
+            (None, to) => format!("wants {}", number(to)),
+            (from, to) => format!("{} -> {}", number(from), number(to)),
+        };
+        let mut why: Vec<&str> = self.why.iter().map(String::as_str).collect();
+        let render = |why: &[&str]| {
+            let because = if why.is_empty() { String::new() } else { format!(": {}", why.join("; ")) };
+            format!("{} {what}{because}", self.by)
+        };
+        while render(&why).chars().count() > room && why.len() > 2 {
+            why.remove(why.len() / 2);
+        }
+        let line = render(&why);
+        if line.chars().count() <= room {
+            return line;
+        }
+        line.chars().take(room.saturating_sub(1)).chain(['…']).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use serde_json::json;
+    use verify::{Condition, Source};
+
+    use super::*;
+
+    fn record(fact: Fact) -> Record {
+        Record { time: Timestamp::UNIX_EPOCH, source: Source::OperatorLog, fact }
+    }
+
+    fn operator(from: i64, to: i64, reasons: &[(&str, &str)]) -> Record {
+        let reasons: Vec<_> = reasons.iter().map(|(kind, text)| json!({ "kind": kind, "text": text })).collect();
+        record(Fact::Decision(Operators {
+            namespace: "n".to_owned(),
+            name: "myapp".to_owned(),
+            from: Some(from),
+            to: Some(to),
+            reason: "in words".to_owned(),
+            decision: json!({ "reasons": reasons, "action": { "remaining": 290.4 } }),
+        }))
+    }
+
+    fn line(record: &Record) -> String {
+        let line = Decisions::default().of(record).unwrap().line(WIDTH);
+        assert!(line.chars().count() <= WIDTH, "{line}");
+        line
+    }
+
+    const SAMPLE: (&str, &str) =
+        ("sample", "s0-aws-sqs-sluice-demo-myapp = 9 (visible 9), above the activation threshold 0");
+    const FORMULA: (&str, &str) = ("formula", "the HPA's desired count is ceil(9 / 3) = 3");
+
+    #[test]
+    fn the_operator_s_decision_has_its_formula_and_what_it_waits_for_in_eighty_columns() {
+        let up = operator(0, 1, &[SAMPLE, FORMULA, ("action", "activate: 0 -> 1 replicas")]);
+        assert_eq!(line(&up), "operator 0 -> 1: ceil(9 / 3) = 3");
+        let wait = ("wait", "no trigger is active; cooldown holds 3 replicas for another 291 s");
+        let held = operator(3, 3, &[SAMPLE, FORMULA, ("limit", "the HPA does not go below 1"), wait]);
+        assert_eq!(line(&held), "operator keeps 3: ceil(9 / 3) = 3; cooldown, 291 s left");
+        let failed = operator(3, 3, &[("failure", &"s0 could not be read: ".repeat(9))]);
+        assert!(line(&failed).ends_with('…'));
+    }
+
+    #[test]
+    fn the_hpa_s_decision_is_said_once() {
+        let hpa = |desired, reason: &str| {
+            let condition = |reason: &str| Condition {
+                kind: "AbleToScale".to_owned(),
+                status: "True".to_owned(),
+                reason: reason.to_owned(),
+                message: "a sentence".to_owned(),
+            };
+            record(Fact::Hpa(Hpa {
+                desired: Some(desired),
+                current: Some(1),
+                min: Some(1),
+                max: Some(3),
+                metrics: BTreeMap::from([("s0".to_owned(), "9".to_owned())]),
+                conditions: vec![condition(reason), condition("DesiredWithinRange")],
+            }))
+        };
+        let mut decisions = Decisions::default();
+        let mut said = |record: &Record| decisions.of(record).map(|decision| decision.line(WIDTH));
+        assert_eq!(said(&hpa(1, "ReadyForNewScale")).as_deref(), Some("hpa keeps 1: metric 9"));
+        assert_eq!(said(&hpa(1, "ReadyForNewScale")), None);
+        let grown = said(&hpa(3, "SucceededRescale"));
+        assert_eq!(grown.as_deref(), Some("hpa 1 -> 3: metric 9; SucceededRescale"));
+        let held = said(&hpa(3, "ScaleDownStabilized"));
+        assert_eq!(held.as_deref(), Some("hpa keeps 3: metric 9; ScaleDownStabilized"));
+        assert_eq!(said(&hpa(3, "ScaleDownStabilized")), None);
+    }
+}
