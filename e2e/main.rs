@@ -20,6 +20,7 @@ mod kill;
 mod locks;
 mod output;
 mod own_service;
+mod parity;
 mod place;
 mod practice;
 mod progress;

@@ -50,14 +50,14 @@ class Listed:
         self.seen = set()
 
     def knows(self, real, place, ours, theirs):
-        found = False
+        found = None
         for entry in self.entries:
             if real not in entry["from"] or not (matches(entry["ours"], ours) and matches(entry["theirs"], theirs)):
                 continue
             for pattern in entry["at"]:
                 if matches(pattern, place):
                     self.seen.add((entry["id"], real, pattern))
-                    found = True
+                    found = found or entry["id"]
         return found
 
     def leftovers(self, asked):
@@ -78,7 +78,7 @@ def run(twin, side, run_id):
     """What the twin saw on this side, or why it broke off."""
     side.begin()
     try:
-        twin(side, lambda text: f"twin-{run_id}-{text}")
+        twin(side, lambda text: f"parity-{run_id}-{text}")
     except Exception:
         return side.steps, traceback.format_exc()
     return side.steps, None
@@ -96,7 +96,7 @@ def differences(twin, ours, theirs):
                 yield f"{twin}/{step}/{path}", left.get(path, ABSENT), right.get(path, ABSENT)
 
 
-def compare(twin, real, ours, theirs, listed):
+def compare(twin, real, ours, theirs, listed, recorder):
     """Runs the twin on both sides at once; the lines that tell what is wrong."""
     name = twin.__name__
     # Names of this run only, so that it can be repeated on the same cloud.
@@ -107,6 +107,8 @@ def compare(twin, real, ours, theirs, listed):
     for place, our_value, their_value in differences(name, left, right):
         if not listed.knows(real, place, our_value, their_value):
             wrong.append(f"{place}\n      ours   {our_value!r}\n      theirs {their_value!r}")
+    if recorder and not wrong:
+        wrong += recorder.take(name, real, run_id, ours, theirs, listed, differences)
     return len(left), wrong
 
 
@@ -134,7 +136,7 @@ def sides():
     return ours, found
 
 
-def main():
+def main(recorder=None):
     if not os.environ.get("SLUICE_TWIN_OURS"):
         print("skipped: set SLUICE_TWIN_OURS to the endpoint of a local cloud (and the variables of `sluice env`)")
         return 0
@@ -151,9 +153,11 @@ def main():
     for twin, reals in TWINS:
         for real in reals:
             if real in found and (not wanted or any(word in twin.__name__ for word in wanted)):
-                answers, wrong = compare(twin, real, ours, found[real], listed)
+                answers, wrong = compare(twin, real, ours, found[real], listed, recorder)
                 tell(f"{real}: {twin.__name__.replace('_', ' ')} ({answers} answers)", wrong)
     if found and not wanted:
+        if recorder:
+            tell("every recording belongs to a test", recorder.close(found))
         tell(f"each of the {len(listed.entries)} listed differences still occurs", list(listed.leftovers(found)))
     print(f"{passed} passed, {failed} failed")
     return 1 if failed else 0

@@ -175,7 +175,7 @@ def iam_refuses_bad_policies(side, name):
     side("GetPolicyVersion", "version that is none", PolicyArn=arn, VersionId="v9")
     side("DeletePolicyVersion", "delete a version that is none", PolicyArn=arn, VersionId="v9")
     side("SetDefaultPolicyVersion", "default that is none", PolicyArn=arn, VersionId="v9")
-    none = {"PolicyArn": arn.replace("policy/twin", "policy/none")}
+    none = {"PolicyArn": arn.replace("policy/parity", "policy/none")}
     for operation, more in (
         ("GetPolicy", {}),
         ("DeletePolicy", {}),

@@ -29,10 +29,10 @@ def sts_tells_who_calls(side, name):
 
 def sts_assumes_roles(side, name):
     arn = role(side, name("assumed"))
-    answer = side("AssumeRole", RoleArn=arn, RoleSessionName="twin")
+    answer = side("AssumeRole", RoleArn=arn, RoleSessionName="parity")
     side("GetCallerIdentity", "as the role", by=session(side, answer, "sts"))
     policy = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sqs:*", "Resource": "*"}]})
-    side("AssumeRole", "with a session policy", RoleArn=arn, RoleSessionName="twin.a@b=c,d-_", DurationSeconds=900, Policy=policy)
+    side("AssumeRole", "with a session policy", RoleArn=arn, RoleSessionName="parity.a@b=c,d-_", DurationSeconds=900, Policy=policy)
     side("GetRole", "afterwards", RoleName=name("assumed"))
 
 
@@ -40,7 +40,7 @@ def sts_refuses_bad_sessions(side, name):
     arn = role(side, name("strict"))
 
     def assume(label, **more):
-        side("AssumeRole", label, **{"RoleArn": arn, "RoleSessionName": "twin", **more})
+        side("AssumeRole", label, **{"RoleArn": arn, "RoleSessionName": "parity", **more})
 
     assume("session name too short", RoleSessionName="x")
     assume("session name too long", RoleSessionName="x" * 65)
@@ -53,7 +53,7 @@ def sts_refuses_bad_sessions(side, name):
     assume("no ARN", RoleArn="strict")
     assume("no ARN, but long enough for one", RoleArn="a-role-that-is-no-arn-at-all")
     assume("malformed session policy", Policy="{")
-    side("AssumeRole", "without a role", RoleSessionName="twin")
+    side("AssumeRole", "without a role", RoleSessionName="parity")
     side("AssumeRole", "without a session name", RoleArn=arn)
 
 
@@ -61,7 +61,7 @@ def sts_refuses_bad_web_identities(side, name):
     arn = role(side, name("web"))
 
     def assume(label, **more):
-        given = {"RoleArn": arn, "RoleSessionName": "twin", "WebIdentityToken": "no-token", **more}
+        given = {"RoleArn": arn, "RoleSessionName": "parity", "WebIdentityToken": "no-token", **more}
         side("AssumeRoleWithWebIdentity", label, **{key: value for key, value in given.items() if value is not None})
 
     assume("token that is none")

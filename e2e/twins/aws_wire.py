@@ -7,8 +7,10 @@ are not kept. Secrets are replaced before anything else sees them.
 
 import json
 import re
+import sys
 import urllib.parse
 import xml.etree.ElementTree as ElementTree
+from pathlib import Path
 
 import boto3
 from botocore.auth import SigV4Auth
@@ -18,24 +20,19 @@ from botocore.exceptions import ClientError
 from botocore.httpsession import URLLib3Session
 from botocore.parsers import ResponseParserError
 
-HEADERS = ("content-type", "x-amzn-errortype", "x-amzn-query-error")
-SECRETS = {"SecretAccessKey", "SessionToken"}
-HANDLES = {"ReceiptHandle", "NextToken", "Marker"}
+sys.path.insert(0, str(Path(__file__).parent.parent / "parity"))
+from aws_tape import Tape  # noqa: E402
+from rules import RULES, replaced, replacements  # noqa: E402
+
+HEADERS = RULES["aws"]["headers"]
+SECRETS = set(RULES["aws"]["secrets"])
+HANDLES = set(RULES["aws"]["opaque"])
 # Whatever the SDK would refuse by itself is sent all the same: it is the service's answer that is compared.
 CONFIG = Config(retries={"total_max_attempts": 1}, parameter_validation=False)
-QUEUE_URL = re.compile(r"https?://[^/\s\"<>]+/(?:queue/[\w-]+/)?\d{12}/")
+QUEUE_URL = re.compile(RULES["aws"]["queue_url"])
 # Ids and numbers that are the same thing wherever they are seen again.
-IDS = (
-    re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b"),
-    re.compile(r"(?<![\w.])\d{20}(?![\w.])"),
-    re.compile(r"\b(?:AROA|ANPA|AIDA|ASIA|AKIA)[A-Z0-9]{12,17}\b"),
-)
-TIMES = (
-    ("TIME", re.compile(r"\b20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d(?:Z|\+00:00)")),
-    ("TIME.FRACTION", re.compile(r"\b20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+(?:Z|\+00:00)?")),
-    ("MILLISECONDS", re.compile(r"(?<![\w.-])1[6-9]\d{11}(?![\w.])")),
-    ("SECONDS", re.compile(r"(?<![\w.-])1[6-9]\d{8}(?![\w.])")),
-)
+IDS = [re.compile(pattern) for pattern in RULES["aws"]["ids"]]
+TIMES = replacements(RULES["aws"]["times"])
 
 
 class Side:
@@ -52,15 +49,20 @@ class Side:
         client = boto3.client(
             service, endpoint_url=self.endpoint, region_name=self.region, config=CONFIG, **(keys or self.keys)
         )
+        client.meta.events.register(f"before-send.{service}", self.sending)
         client.meta.events.register(f"before-parse.{service}", self.keep)
         return client
+
+    def sending(self, request, **_):
+        self.sent = request
 
     def keep(self, response_dict, **_):
         self.last = response_dict
 
     def begin(self):
         """Forgets the last twin."""
-        self.steps, self.seen, self.handles, self.last = {}, {}, set(), None
+        self.steps, self.seen, self.handles, self.last, self.sent = {}, {}, set(), None, None
+        self.tape = Tape()
 
     def __call__(self, operation, label=None, /, *, by=None, **parameters):
         """Calls the operation of whichever service has it; what is returned is the SDK's view, also of an error."""
@@ -73,6 +75,8 @@ class Side:
         except ResponseParserError:
             # Kept all the same, as text.
             parsed = {}
+        self.service = client.meta.service_model.service_name
+        self.credentials = client._request_signer._credentials if by else None
         self.record(label or operation, self.last["status_code"], self.last["headers"], self.last["body"])
         return parsed
 
@@ -80,7 +84,8 @@ class Side:
         """A signed call that boto3 would not make."""
         request = AWSRequest("POST", f"{self.endpoint}{path}", data=body, headers=headers)
         SigV4Auth(self.clients[service]._request_signer._credentials, service, self.region).add_auth(request)
-        answer = self.http.send(request.prepare())
+        self.sent, self.service, self.credentials = request.prepare(), service, None
+        answer = self.http.send(self.sent)
         self.record(label, answer.status_code, answer.headers, answer.content)
         return answer.content
 
@@ -102,8 +107,10 @@ class Side:
         for header in HEADERS:
             if header in headers:
                 answer[header] = self.normal(headers[header], header)
-        answer |= self.leaves("body", structure(body))
+        value = structure(body)
+        answer |= self.leaves("body", value)
         answer["outcome"] = outcome(status, answer)
+        self.tape.add(step, self.service, self.credentials, self.sent, status, answer, value)
 
     def note(self, label, value):
         """Something that is seen only from the outside, such as whether a poll waited."""
@@ -116,7 +123,7 @@ class Side:
             return {}
         if isinstance(value, dict):
             found = {}
-            for key, inner in value.items():
+            for key, inner in sorted(value.items()):
                 found.update(self.leaves(f"{path}.{key}", inner))
             return found or {path: "{}"}
         if isinstance(value, list):
@@ -138,12 +145,10 @@ class Side:
         text = QUEUE_URL.sub("QUEUE_URL/", text)
         for pattern in IDS:
             text = pattern.sub(lambda match: self.named(match, path), text)
-        for placeholder, pattern in TIMES:
-            text = pattern.sub(placeholder, text)
-        return text.replace(self.account, "ACCOUNT")
+        return replaced(text, TIMES).replace(self.account, "ACCOUNT")
 
     def named(self, match, path):
-        prefix = f"{match[0][:4]} " if match[0][:1] == "A" else ""
+        prefix = f"{match[0][:4]} " if match[0][:1].isupper() else ""
         return prefix + self.seen.setdefault(match[0], f"as first in {self.step}/{path}")
 
 

@@ -13,8 +13,8 @@ import sys
 
 import boto3
 
-NAME = "twins"
-NAMESPACES = ["default", "kube-system", "twins"]
+NAME = "parity"
+NAMESPACES = ["default", "kube-system", "parity"]
 iam, eks = boto3.client("iam"), boto3.client("eks")
 
 
@@ -30,10 +30,10 @@ def waited(waiter, **what):
 
 if __name__ == "__main__":
     network = {"subnetIds": ["subnet-a", "subnet-b"]}
-    eks.create_cluster(name=NAME, roleArn=role("twins-cluster", "eks.amazonaws.com"), resourcesVpcConfig=network)
+    eks.create_cluster(name=NAME, roleArn=role("parity-cluster", "eks.amazonaws.com"), resourcesVpcConfig=network)
     waited("cluster_active", name=NAME)
     eks.create_fargate_profile(
-        clusterName=NAME, fargateProfileName="pods", podExecutionRoleArn=role("twins-pods", "eks-fargate-pods.amazonaws.com"),
+        clusterName=NAME, fargateProfileName="pods", podExecutionRoleArn=role("parity-pods", "eks-fargate-pods.amazonaws.com"),
         selectors=[{"namespace": namespace} for namespace in NAMESPACES],
     )
     waited("fargate_profile_active", clusterName=NAME, fargateProfileName="pods")

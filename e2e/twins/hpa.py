@@ -29,13 +29,13 @@ import urllib.parse
 from hpa_series import SERIES
 from twins import HERE, Listed, close, judge, sides, until
 
-NAMESPACE = "twins-hpa"
+NAMESPACE = "parity-hpa"
 GROUP = "external.metrics.k8s.io"
 BASE = f"/apis/{GROUP}/v1beta1"
-BOXES = f"/apis/hpa.twins.example.com/v1/namespaces/{NAMESPACE}/boxes"
+BOXES = f"/apis/hpa.parity.example.com/v1/namespaces/{NAMESPACE}/boxes"
 SCALERS = f"/apis/autoscaling/v2/namespaces/{NAMESPACE}/horizontalpodautoscalers"
 SERVICE = f"v1beta1.{GROUP}"
-CRD = "boxes.hpa.twins.example.com"
+CRD = "boxes.hpa.parity.example.com"
 
 
 class Play:
@@ -142,8 +142,8 @@ class Theatre:
     def wait_for_controller(self):
         """The real one looks for new kinds every 30 s only: it knows ours once it finds an autoscaler's target at zero."""
         name = "known"
-        made(self.side.post(BOXES, {"apiVersion": "hpa.twins.example.com/v1", "kind": "Box", "metadata": {"name": name}, "spec": {"replicas": 0}}))
-        target = {"apiVersion": "hpa.twins.example.com/v1", "kind": "Box", "name": name}
+        made(self.side.post(BOXES, {"apiVersion": "hpa.parity.example.com/v1", "kind": "Box", "metadata": {"name": name}, "spec": {"replicas": 0}}))
+        target = {"apiVersion": "hpa.parity.example.com/v1", "kind": "Box", "name": name}
         made(self.side.post(SCALERS, {"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": {"name": name}, "spec": {"scaleTargetRef": target, "maxReplicas": 1}}))
         until("controller that knows the targets", lambda: self.is_disabled(name))
         for path in (SCALERS, BOXES):
@@ -154,7 +154,7 @@ class Theatre:
 
     def begin(self, series):
         name, side = series.name, self.side
-        made(side.post(BOXES, {"apiVersion": "hpa.twins.example.com/v1", "kind": "Box", "metadata": {"name": name}, "spec": {"replicas": series.start}}))
+        made(side.post(BOXES, {"apiVersion": "hpa.parity.example.com/v1", "kind": "Box", "metadata": {"name": name}, "spec": {"replicas": series.start}}))
         side.patch(f"{BOXES}/{name}/status", {"status": {"replicas": series.start, "selector": f"box={name}"}})
         pods = f"/api/v1/namespaces/{NAMESPACE}/pods"
         for number in range(series.ready):
@@ -213,7 +213,7 @@ def definition():
     version = {"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": schema}, "subresources": {"status": {}, "scale": scale}}
     return {
         "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": {"name": CRD},
-        "spec": {"group": "hpa.twins.example.com", "scope": "Namespaced", "names": {"plural": "boxes", "singular": "box", "kind": "Box"}, "versions": [version]},
+        "spec": {"group": "hpa.parity.example.com", "scope": "Namespaced", "names": {"plural": "boxes", "singular": "box", "kind": "Box"}, "versions": [version]},
     }
 
 
@@ -222,7 +222,7 @@ def certificate(folder):
     name = f"metrics.{NAMESPACE}.svc"
     key = ["-newkey", "rsa:2048", "-nodes", "-days", "2"]
     run = lambda *words: subprocess.run(["openssl", *words], check=True, capture_output=True)
-    run("req", "-x509", *key, "-subj", "/CN=twins-ca", "-keyout", folder / "ca-key.pem", "-out", folder / "ca.pem")
+    run("req", "-x509", *key, "-subj", "/CN=parity-ca", "-keyout", folder / "ca-key.pem", "-out", folder / "ca.pem")
     run("req", *key[:3], "-subj", f"/CN={name}", "-keyout", folder / "key.pem", "-out", folder / "request.pem")
     (folder / "extensions").write_text(f"subjectAltName=DNS:{name}\nbasicConstraints=CA:FALSE\n")
     run("x509", "-req", "-days", "2", "-in", folder / "request.pem", "-CA", folder / "ca.pem", "-CAkey", folder / "ca-key.pem",

@@ -25,7 +25,7 @@ class Series:
             return {"type": "External", "external": {"metric": source, "target": target}}
 
         return {
-            "scaleTargetRef": {"apiVersion": "hpa.twins.example.com/v1", "kind": "Box", "name": self.name},
+            "scaleTargetRef": {"apiVersion": "hpa.parity.example.com/v1", "kind": "Box", "name": self.name},
             "minReplicas": self.low, "maxReplicas": self.high,
             "metrics": [metric(index, target) for index, target in enumerate(self.targets)],
             **({"behavior": self.behavior(s)} if self.behavior else {}),

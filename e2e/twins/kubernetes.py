@@ -5,7 +5,7 @@
 
 Both kubeconfigs need cluster-admin. With WORDs, only the twins whose names hold one of them. Twins of running pods need
 SLUICE_TWIN_POD_IMAGE, an image with /bin/sh that the nodes of both sides have (and on Fargate a profile for the
-namespace `twins`). Differences that stay are in kubernetes-differences.toml, each with its reason.
+namespace `parity`). Differences that stay are in kubernetes-differences.toml, each with its reason.
 """
 
 import os
@@ -19,10 +19,17 @@ import kubernetes_pods
 import kubernetes_requests
 from twins import HERE, run
 
-if __name__ == "__main__":
+import kubernetes_tables  # isort: skip (from ../parity, which twins puts on the path)
+
+
+def main(recorder=None):
     modules = [kubernetes_discovery, kubernetes_requests, kubernetes_objects, kubernetes_custom, kubernetes_access, kubernetes_commands]
     if os.environ.get("SLUICE_TWIN_POD_IMAGE"):
         modules.append(kubernetes_pods)
     else:
         print("skipped: twins of running pods; set SLUICE_TWIN_POD_IMAGE to an image with /bin/sh that both sides have")
-    run([twin for module in modules for twin in module.TWINS], HERE / "kubernetes-differences.toml")
+    run([twin for module in modules for twin in module.TWINS] + kubernetes_tables.TESTS, HERE / "kubernetes-differences.toml", recorder)
+
+
+if __name__ == "__main__":
+    main()

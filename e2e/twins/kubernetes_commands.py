@@ -37,7 +37,10 @@ def objects(side):
         {"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": {"name": "shown"}, "spec": {"scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "shown"}, "minReplicas": 1, "maxReplicas": 3, "metrics": [{"type": "External", "external": {"metric": {"name": "queue"}, "target": {"type": "AverageValue", "averageValue": "3"}}}]}},
         {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "shown", "labels": {"app": "alone"}}, "spec": {"schedulerName": "nobody", "containers": [{"name": "main", "image": IMAGE, "env": [{"name": "A", "value": "1"}], "resources": {"requests": {"cpu": "250m", "memory": "64Mi"}}}]}},
     ]
-    side.kubectl("apply", "--server-side", "-f", "-", stdin=json.dumps({"apiVersion": "v1", "kind": "List", "items": held}))
+    for one in held:
+        plural = one["kind"].lower() + "s"
+        base = f"/{'apis' if '/' in one['apiVersion'] else 'api'}/{one['apiVersion']}/namespaces/{NAMESPACE}/{plural}"
+        side.patch(f"{base}/{one['metadata']['name']}?fieldManager=kubectl", json.dumps(one), "apply")
     until("observed deployment", lambda: side.get(f"{DEPLOYMENTS}/shown")["body"].get("status", {}).get("observedGeneration"))
     scaler = f"/apis/autoscaling/v2/namespaces/{NAMESPACE}/horizontalpodautoscalers/shown"
     until("looked-at autoscaler", lambda: side.get(scaler)["body"].get("status", {}).get("conditions"))

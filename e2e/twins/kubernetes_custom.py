@@ -9,7 +9,7 @@ from twins import HERE, NAMESPACE, until
 
 PRODUCT = Path(HERE).parent.parent / "templates" / "kubernetes" / "crds.yaml"
 CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
-THINGS = f"/apis/twins.example.com/v1/namespaces/{NAMESPACE}/things"
+THINGS = f"/apis/parity.example.com/v1/namespaces/{NAMESPACE}/things"
 
 SCHEMA = {
     "type": "object", "required": ["spec"],
@@ -62,40 +62,40 @@ def definition(**version):
         **version,
     }
     names = {"plural": "things", "singular": "thing", "kind": "Thing", "shortNames": ["th"], "categories": ["all"]}
-    spec = {"group": "twins.example.com", "scope": "Namespaced", "names": names, "versions": [held]}
-    return {"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": {"name": "things.twins.example.com"}, "spec": spec}
+    spec = {"group": "parity.example.com", "scope": "Namespaced", "names": names, "versions": [held]}
+    return {"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": {"name": "things.parity.example.com"}, "spec": spec}
 
 
 def thing(name, /, **spec):
-    return {"apiVersion": "twins.example.com/v1", "kind": "Thing", "metadata": {"name": name}, "spec": {"size": 1, **spec}}
+    return {"apiVersion": "parity.example.com/v1", "kind": "Thing", "metadata": {"name": name}, "spec": {"size": 1, **spec}}
 
 
 def a_definition(side):
-    side.delete(f"{CRDS}/things.twins.example.com")
-    until("end of the definition", lambda: side.get(f"{CRDS}/things.twins.example.com")["status"] == 404)
+    side.delete(f"{CRDS}/things.parity.example.com")
+    until("end of the definition", lambda: side.get(f"{CRDS}/things.parity.example.com")["status"] == 404)
     made = side.post(CRDS, definition())
     def established():
-        held = side.get(f"{CRDS}/things.twins.example.com")
+        held = side.get(f"{CRDS}/things.parity.example.com")
         return held if any(one["type"] == "Established" and one["status"] == "True" for one in (held["body"].get("status", {}).get("conditions") or [])) else None
     held = until("established definition", established)
     until("served resource", lambda: side.get(THINGS)["status"] == 200)
     for answer in (made, held):
         answer["body"]["metadata"].pop("managedFields", None)
     made["body"].pop("status", None)
-    return {"create": made, "established": held, "resources": side.get("/apis/twins.example.com/v1"), "group": side.get("/apis/twins.example.com")}
+    return {"create": made, "established": held, "resources": side.get("/apis/parity.example.com/v1"), "group": side.get("/apis/parity.example.com")}
 
 
 def refused_definitions(side):
     base = definition()
     def post(change, **version):
-        body = json.loads(json.dumps({**definition(**version), "metadata": {"name": "others.twins.example.com"}}))
+        body = json.loads(json.dumps({**definition(**version), "metadata": {"name": "others.parity.example.com"}}))
         body["spec"]["names"].update({"plural": "others", "singular": "other", "kind": "Other", "shortNames": []})
         change(body)
         return side.post(f"{CRDS}?dryRun=All", body)
     same = lambda body: None
     schema = lambda value: {"schema": {"openAPIV3Schema": value}}
     return {
-        "another name": post(lambda body: body["metadata"].update(name="x.twins.example.com")),
+        "another name": post(lambda body: body["metadata"].update(name="x.parity.example.com")),
         "no versions": post(lambda body: body["spec"].update(versions=[])),
         "no storage version": post(same, storage=False),
         "no schema": post(lambda body: body["spec"]["versions"][0].pop("schema")),
@@ -131,8 +131,8 @@ def structural_validation(side):
     def post(**spec):
         return side.post(f"{THINGS}?dryRun=All", thing("x", **spec))
     return {
-        "no spec": side.post(THINGS, {"apiVersion": "twins.example.com/v1", "kind": "Thing", "metadata": {"name": "x"}}),
-        "no size": side.post(THINGS, {"apiVersion": "twins.example.com/v1", "kind": "Thing", "metadata": {"name": "x"}, "spec": {}}),
+        "no spec": side.post(THINGS, {"apiVersion": "parity.example.com/v1", "kind": "Thing", "metadata": {"name": "x"}}),
+        "no size": side.post(THINGS, {"apiVersion": "parity.example.com/v1", "kind": "Thing", "metadata": {"name": "x"}, "spec": {}}),
         "too small": post(size=0), "too large": post(size=10), "a text": post(size="1"), "a fraction": post(size=1.5),
         "null": post(size=None), "not in the enumeration": post(mode="odd"), "too short": post(name="a"), "too long": post(name="abcde"),
         "no match": post(name="AB"), "no time": post(when="x"), "not above": post(share=0), "a list for either": post(either=[]),
@@ -165,7 +165,7 @@ def the_status_of_a_custom_resource(side):
 def patches_of_custom_resources(side):
     side.post(THINGS, thing("patched", keyed=[{"key": "a", "value": "1"}]))
     one = f"{THINGS}/patched"
-    apply = lambda manager, **spec: side.patch(f"{one}?fieldManager={manager}", json.dumps({"apiVersion": "twins.example.com/v1", "kind": "Thing", "metadata": {"name": "patched"}, "spec": spec}), "apply")
+    apply = lambda manager, **spec: side.patch(f"{one}?fieldManager={manager}", json.dumps({"apiVersion": "parity.example.com/v1", "kind": "Thing", "metadata": {"name": "patched"}, "spec": spec}), "apply")
     return {
         "merge": side.patch(one, {"spec": {"mode": "slow", "keyed": [{"key": "b"}]}}),
         "json": side.patch(one, [{"op": "replace", "path": "/spec/size", "value": 3}], "json"),
@@ -253,15 +253,15 @@ def an_aggregated_api_whose_server_is_missing(side):
 
 def the_end_of_a_definition(side):
     side.patch(f"{THINGS}/full", {"metadata": {"finalizers": ["example.com/hold"]}})
-    answer = side.delete(f"{CRDS}/things.twins.example.com")
+    answer = side.delete(f"{CRDS}/things.parity.example.com")
     answer["body"]["metadata"].pop("managedFields", None)
     def terminating():
-        held = side.get(f"{CRDS}/things.twins.example.com")["body"]
+        held = side.get(f"{CRDS}/things.parity.example.com")["body"]
         # Pending is what the deletion itself writes; the finalizer's controller follows at its own pace.
         return [one for one in held["status"]["conditions"] if one["type"] == "Terminating" and one["reason"] != "InstanceDeletionPending"]
     found = {"answer": answer, "condition": until("condition", terminating), "no new ones": side.post(THINGS, thing("late"))}
     side.patch(f"{THINGS}/full", {"metadata": {"finalizers": None}})
-    until("end", lambda: side.get(f"{CRDS}/things.twins.example.com")["status"] == 404)
+    until("end", lambda: side.get(f"{CRDS}/things.parity.example.com")["status"] == 404)
     until("no resource", lambda: side.get(THINGS)["status"] == 404)
     return {**found, "list": side.get(THINGS), "unrelated": side.get(f"{MAPS}/none")}
 

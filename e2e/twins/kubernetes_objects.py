@@ -74,7 +74,7 @@ def owners_that_are_not_there(side):
 
 
 def the_end_of_a_namespace(side):
-    name = "twins-ends"
+    name = "parity-ends"
     inside = f"/api/v1/namespaces/{name}/configmaps"
     side.post("/api/v1/namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
     until("ConfigMap", lambda: side.get(f"{inside}/kube-root-ca.crt")["status"] == 200)

@@ -194,6 +194,7 @@ def apply_to_lists(side):
         value = answer["body"]
         # How far the controller has come by now is not what this is about.
         managed = [entry for entry in value["metadata"].get("managedFields", []) if entry["manager"] in ("one", "two")]
+        managed.sort(key=lambda entry: entry["manager"])  # they are in the order of their times, to the second
         return {**answer, "body": {"spec": value.get("spec"), "managed": managed, "message": value.get("message"), "details": value.get("details")}}
     return {
         "create": apply("one", [{"name": "a", "image": "a:1", "env": [{"name": "X", "value": "1"}], "ports": [{"containerPort": 80}]}]),
@@ -320,7 +321,7 @@ def validation_of_other_kinds(side):
         "a budget": made("policy/v1", "PodDisruptionBudget", "poddisruptionbudgets", spec={"minAvailable": 1, "selector": {"matchLabels": {"a": "b"}}}),
         "a budget of both": made("policy/v1", "PodDisruptionBudget", "poddisruptionbudgets", spec={"minAvailable": 1, "maxUnavailable": 1}),
         "a namespace in capitals": side.post("/api/v1/namespaces?dryRun=All", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "A"}}),
-        "a namespace": side.post("/api/v1/namespaces?dryRun=All", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "twins-dry"}}),
+        "a namespace": side.post("/api/v1/namespaces?dryRun=All", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "parity-dry"}}),
         "an APIService of another name": side.post("/apis/apiregistration.k8s.io/v1/apiservices?dryRun=All", {"apiVersion": "apiregistration.k8s.io/v1", "kind": "APIService", "metadata": {"name": "x"}, "spec": {"group": "g.example.com", "version": "v1", "groupPriorityMinimum": 1, "versionPriority": 1}}),
         "an APIService without priorities": side.post("/apis/apiregistration.k8s.io/v1/apiservices?dryRun=All", {"apiVersion": "apiregistration.k8s.io/v1", "kind": "APIService", "metadata": {"name": "v1.g.example.com"}, "spec": {"group": "g.example.com", "version": "v1"}}),
     }

@@ -16,6 +16,7 @@ import ssl
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import tomllib
 import traceback
@@ -23,26 +24,18 @@ import urllib.parse
 from pathlib import Path
 
 HERE = Path(__file__).parent
-NAMESPACE = "twins"
+NAMESPACE = "parity"
+sys.path.insert(0, str(HERE.parent / "parity"))
+from rules import RULES, replaced, replacements  # noqa: E402
+from tape import Tape  # noqa: E402
+
 # Differs per object and run; what such a field holds is compared as "there or not", and as the same type.
-VOLATILE = {
-    "uid", "resourceVersion", "creationTimestamp", "deletionTimestamp", "lastTransitionTime", "lastUpdateTime",
-    "lastHeartbeatTime", "lastScaleTime", "startTime", "startedAt", "finishedAt", "firstTimestamp", "lastTimestamp", "eventTime",
-    "renewTime", "time", "clusterIP", "hostIP", "podIP", "containerID", "imageID", "expirationTimestamp", "token",
-    "nodeName", "continue", "generateName-suffix", "caBundle", "completionTime",
-}
-TEXTS = [
-    (re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b"), "<uid>"),
-    (re.compile(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z"), "<time>"),
-    (re.compile(r"\b(Mon|Tue|Wed|Thu|Fri|Sat|Sun), \d\d \w{3} \d{4} \d\d:\d\d:\d\d [+-]\d{4}"), "<date>"),
-    (re.compile(r"\b\d{1,3}(\.\d{1,3}){3}\b(:\d+)?"), "<address>"),
-    (re.compile(r"https://[^ \"/]+"), "https://<address>"),
-    (re.compile(r"\bkube-api-access-[a-z0-9]{5}\b"), "kube-api-access-<suffix>"),
-    # The hash of a pod template is made of Go's print of it; the letters are the same.
-    (re.compile(r"-[bcdfghjklmnpqrstvwxz2456789]{8,10}\b"), "-<hash>"),
-    (re.compile(r"(resource version: \d+, current: |does not match the ResourceVersion in record \()\d+"), r"\1<version>"),
-    (re.compile(r'(?<="resourceVersion\\":\\")\d+'), "<resourceVersion>"),
-]
+VOLATILE = set(RULES["kubernetes"]["volatile"])
+TEXTS = replacements(RULES["kubernetes"]["texts"])
+CELLS = replacements(RULES["kubernetes"]["cells"])
+# The exchanges of the test that runs in this thread.
+RUNNING = threading.local()
+
 
 
 class Side:
@@ -76,19 +69,19 @@ class Side:
         """The driver: a ServiceAccount with cluster-admin, and the twins' namespace."""
         self.end()
         objects = [
-            {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "twins-driver"}},
-            {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "driver", "namespace": "twins-driver"}},
+            {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "parity-driver"}},
+            {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "driver", "namespace": "parity-driver"}},
             {
                 "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding",
-                "metadata": {"name": "twins-driver"},
+                "metadata": {"name": "parity-driver"},
                 "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"},
-                "subjects": [{"kind": "ServiceAccount", "name": "driver", "namespace": "twins-driver"}],
+                "subjects": [{"kind": "ServiceAccount", "name": "driver", "namespace": "parity-driver"}],
             },
             {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}},
         ]
         document = json.dumps({"apiVersion": "v1", "kind": "List", "items": objects})
         self._given("apply", "-f", "-", stdin=document)
-        self.token = self._given("-n", "twins-driver", "create", "token", "driver", "--duration=2h").strip()
+        self.token = self._given("-n", "parity-driver", "create", "token", "driver", "--duration=2h").strip()
         config = {
             "apiVersion": "v1", "kind": "Config", "current-context": "c", "clusters": [self.cluster],
             "users": [{"name": "driver", "user": {"token": self.token}}],
@@ -99,9 +92,9 @@ class Side:
         until("the default ServiceAccount", lambda: self.get(f"/api/v1/namespaces/{NAMESPACE}/serviceaccounts/default")["status"] == 200)
 
     def end(self):
-        self._given("delete", "namespace", NAMESPACE, "twins-driver", "--ignore-not-found", "--wait=false")
+        self._given("delete", "namespace", NAMESPACE, "parity-driver", "--ignore-not-found", "--wait=false")
         # A twin that ends halfway leaves objects that its own finalizers hold.
-        for kind in ("configmaps", "deployments", "things.twins.example.com"):
+        for kind in ("configmaps", "deployments", "things.parity.example.com"):
             try:
                 held = self._given("-n", NAMESPACE, "get", kind, "-o", "name", "--ignore-not-found").split()
             except subprocess.CalledProcessError:
@@ -109,15 +102,15 @@ class Side:
             for name in held:
                 patch = ["patch", name, "--type=merge", "-p", '{"metadata":{"finalizers":null}}']
                 subprocess.run(["kubectl", "--kubeconfig", self.kubeconfig, "-n", NAMESPACE, *patch], capture_output=True, check=False)
-        for name in (NAMESPACE, "twins-driver"):
+        for name in (NAMESPACE, "parity-driver"):
             self._given("wait", "--for=delete", f"namespace/{name}", "--timeout=60s")
-        self._given("delete", "clusterrolebinding", "twins-driver", "--ignore-not-found")
+        self._given("delete", "clusterrolebinding", "parity-driver", "--ignore-not-found")
 
     def call(self, method, path, body=None, *, content="application/json", accept="application/json", headers=None, token=None, limit=None):
         """One request. The answer is the status, the headers that matter, and the body, as JSON if it is that."""
         place = urllib.parse.urlsplit(self.server)
         connection = http.client.HTTPSConnection(place.hostname, place.port or 443, context=self.tls, timeout=30)
-        sent = {"Accept": accept, "User-Agent": "twins/1", "Authorization": f"Bearer {token or self.token}", **(headers or {})}
+        sent = {"Accept": accept, "User-Agent": "parity/1", "Authorization": f"Bearer {token or self.token}", **(headers or {})}
         data = body if isinstance(body, (str, bytes, type(None))) else json.dumps(body)
         if data is not None:
             sent["Content-Type"] = content
@@ -128,13 +121,18 @@ class Side:
         finally:
             connection.close()
         # A warning's agent is `-` on both; the length and the date are the transport's business.
-        kept = {name: answer.headers.get_all(name) for name in ("Content-Type", "Warning", "Allow", "Retry-After", "Location")}
+        kept = {name: answer.headers.get_all(name) for name in RULES["kubernetes"]["headers"]}
         text = text.decode("utf-8", "replace")
         try:
             value = json.loads(text)
         except ValueError:
             value = text
-        return {"status": answer.status, "headers": {name: held for name, held in kept.items() if held}, "body": value}
+        found = {"status": answer.status, "headers": {name: held for name, held in kept.items() if held}, "body": value}
+        if tape := getattr(RUNNING, "tape", None):
+            given = {"accept": accept if accept != "application/json" else None, "headers": headers, "token": token, "body": body}
+            given |= {"content": content if data is not None and content != "application/json" else None}
+            tape.add({"method": method, "path": path, **{name: held for name, held in given.items() if held is not None}}, found)
+        return found
 
     def get(self, path, **options):
         return self.call("GET", path, **options)
@@ -176,9 +174,13 @@ class Side:
 def until(what, check, seconds=60):
     """Asks again until `check` gives something that counts as true."""
     end = time.monotonic() + seconds
+    tape = getattr(RUNNING, "tape", None) or Tape()
+    mark = tape.mark()
     while time.monotonic() < end:
+        tape.forget(mark)
         found = check()
         if found:
+            tape.polled(mark)
             return found
         time.sleep(0.1)
     raise AssertionError(f"no {what} within {seconds} s")
@@ -191,7 +193,7 @@ def normal(value, key=""):
     """The same value with all that must differ between two clusters replaced by its kind."""
     if isinstance(value, dict):
         # Keys of managedFields hold uids of owners.
-        return {TEXTS[0][0].sub(TEXTS[0][1], name): normal(held, name) for name, held in value.items()}
+        return {replaced(name, TEXTS[:1]): normal(held, name) for name, held in value.items()}
     if isinstance(value, list) and key == "managedFields":
         # They are in the order of their times, to the second.
         value = sorted(value, key=lambda entry: [str(entry.get(part, "")) for part in ("operation", "manager", "subresource")])
@@ -199,10 +201,7 @@ def normal(value, key=""):
         return [normal(held, key) for held in value]
     if key in VOLATILE and isinstance(value, (str, int)) and value != "":
         return f"<{key}>"
-    if isinstance(value, str):
-        for pattern, name in TEXTS:
-            value = pattern.sub(name, value)
-    return value
+    return replaced(value, TEXTS + CELLS if key == "cells" else TEXTS) if isinstance(value, str) else value
 
 
 MISSING = "(nothing)"
@@ -264,8 +263,8 @@ class Listed:
             pairs = ((entry["id"], identity), (entry["ours"], ours), (entry["theirs"], theirs))
             if all(alike(pattern, text) for pattern, text in pairs):
                 self.met.add(index)
-                return True
-        return False
+                return entry["id"]
+        return None
 
     def gone(self, ran):
         """Entries of twins that ran and whose difference did not occur."""
@@ -300,11 +299,15 @@ def judge(name, ours, theirs, listed, out=print):
 
 
 def run_side(twin, side):
+    """What the twin returns on this side, and its exchanges."""
+    RUNNING.tape = Tape()
     try:
-        return twin(side)
+        value = twin(side)
+        RUNNING.tape.name(value)
+        return value, RUNNING.tape
     except Exception:  # a twin that breaks on one side only is a difference like any other
         traceback.print_exc()
-        return {"broken": traceback.format_exc().splitlines()[-1]}
+        return {"broken": traceback.format_exc().splitlines()[-1]}, RUNNING.tape
 
 
 def close(passed, failed, listed, ran):
@@ -315,8 +318,8 @@ def close(passed, failed, listed, ran):
     sys.exit(1 if failed else 0)
 
 
-def run(twins, file):
-    """All twins (or those whose names hold one of the arguments), each on both sides at once."""
+def run(twins, file, recorder=None):
+    """All twins (or those whose names hold one of the arguments), each on both sides at once; their exchanges go to the recorder."""
     pair, scratch = sides()
     wanted = sys.argv[1:]
     chosen = [twin for twin in twins if not wanted or any(word in twin.__name__ for word in wanted)]
@@ -325,9 +328,11 @@ def run(twins, file):
         with concurrent.futures.ThreadPoolExecutor(2) as pool:
             list(pool.map(Side.begin, pair))
             for twin in chosen:
-                ours, theirs = pool.map(lambda side: run_side(twin, side), pair)
+                (ours, our_tape), (theirs, their_tape) = pool.map(lambda side: run_side(twin, side), pair)
                 name = twin.__name__.replace("_", " ")
-                if judge(name, ours, theirs, listed) and not (isinstance(ours, dict) and "broken" in ours):
+                stale = recorder.take(name, our_tape, their_tape, listed) if recorder else []
+                print(*(f"FAIL  {name}: {line}" for line in stale), sep="\n", end="\n" if stale else "")
+                if judge(name, ours, theirs, listed) and not (isinstance(ours, dict) and "broken" in ours) and not stale:
                     passed += 1
                 else:
                     failed += 1
@@ -335,4 +340,7 @@ def run(twins, file):
         for side in pair:
             side.end()
         shutil.rmtree(scratch, ignore_errors=True)
+    for line in recorder.close() if recorder and not wanted else []:
+        failed += 1
+        print(f"FAIL  {line}")
     close(passed, failed, listed, {twin.__name__.replace("_", " ") for twin in chosen})
