@@ -31,8 +31,7 @@ pub(crate) async fn run(
     view: &View,
     stop: CancellationToken,
 ) -> Outcome {
-    let mut engine =
-        Engine::open(settings, target, lock, view, &stop, (Mode::Down, Others::new(remove_foreign)))?;
+    let mut engine = Engine::open(settings, target, lock, view, &stop, (Mode::Down, Others::new(remove_foreign)))?;
     engine.add_found().await?;
     let world = engine.refresh().await;
     let plan = engine.plan(Mode::Down, world).await?;
