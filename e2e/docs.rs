@@ -138,7 +138,14 @@ fn crates(text: &str) -> BTreeMap<&str, Vec<&str>> {
     let row = |line| {
         let cells = cells(line);
         let name = cells.first()?.strip_prefix('`')?.strip_suffix('`')?;
-        Some((name, quoted(cells[2]).filter(|name| name.ends_with(".rs") || name.ends_with('/')).collect()))
+        Some((
+            name,
+            quoted(cells[2])
+                .filter(|name| {
+                    Path::new(name).extension().is_some_and(|extension| extension == "rs") || name.ends_with('/')
+                })
+                .collect(),
+        ))
     };
     section.lines().filter_map(row).collect()
 }

@@ -72,12 +72,13 @@ pub async fn held(cluster: &Cluster, stack: &str, containers: &[Address]) -> Res
     }
     let Some(session) = cluster.find().await? else { return Ok(BTreeMap::new()) };
     let (kinds, unknown) = kinds(&session).await?;
-    let looks: Vec<BoxFuture<'_, Result<(Address, Vec<Seen>)>>> = containers
+    let looks: Vec<_> = containers
         .iter()
         .flat_map(|pair| kinds.iter().filter(|kind| pair.1.holds(kind)).map(move |kind| (pair, kind)))
         .map(|((address, container), kind)| {
             let look = list(&session, kind, container);
-            async move { Ok(((*address).clone(), look.await?)) }.boxed()
+            let look: BoxFuture<'_, Result<_>> = async move { Ok(((*address).clone(), look.await?)) }.boxed();
+            look
         })
         .collect();
     let lists: Vec<(Address, Vec<Seen>)> = stream::iter(looks).buffered(AT_ONCE).try_collect().await?;
@@ -298,7 +299,8 @@ mod tests {
 
     fn seen(group: &str, kind: &str, name: &str, more: Value) -> Seen {
         let mut metadata = json!({ "name": name, "namespace": "shop", "uid": format!("{kind}-{name}") });
-        metadata.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let Value::Object(more) = more else { panic!("{more} is no object") };
+        metadata.as_object_mut().unwrap().extend(more);
         let metadata: ObjectMeta = serde_json::from_value(metadata).unwrap();
         Seen::Object { group: group.to_owned(), kind: kind.to_owned(), metadata: Box::new(metadata) }
     }

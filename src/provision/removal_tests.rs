@@ -232,9 +232,9 @@ async fn what_holds_something_of_others_is_kept_unless_that_is_to_go_as_well() {
         graph.add_orphans(&store.state, &orphan(&bench)).unwrap();
         let (events, _) = mpsc::unbounded_channel();
         let mut world = refresh(&graph, &store.state, &bench.clock, &events, &CancellationToken::new()).await;
-        let plan_for = |world: &Refreshed, store: &Store| match dropped {
-            true => plan::up(&graph, &store.state, world).unwrap(),
-            false => plan::down(&graph, &store.state, world).unwrap(),
+        let plan_for = |world: &Refreshed, store: &Store| {
+            let plan = if dropped { plan::up } else { plan::down };
+            plan(&graph, &store.state, world).unwrap()
         };
         world.holds.insert("thing.a".parse().unwrap(), vec!["note 1".to_owned()]);
         let kept = plan_for(&world, &store);
