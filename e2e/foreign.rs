@@ -64,12 +64,17 @@ impl Yours {
     /// A folder from which a stack is brought up in it.
     fn place(&self) -> Place {
         let place = Place::with(vec![("KUBECONFIG".to_owned(), self.kubeconfig.clone().into())]);
-        place.run("local start").with(0);
-        // Its pods are processes of this machine, which see its loopback.
-        let endpoint = access_of(&place).endpoint;
-        place.write("stack.yaml", &format!("kubernetes: {{ context: e2e, endpointForPods: {endpoint:?} }}\n"));
+        start_aws(&place);
         place
     }
+}
+
+/// The stack's own local AWS, at a port of its own each time: `down` ends it.
+fn start_aws(place: &Place) {
+    place.run("local start --time-scale 1").with(0);
+    // The pods are processes of this machine, which see its loopback.
+    let endpoint = access_of(place).endpoint;
+    place.write("stack.yaml", &format!("kubernetes: {{ context: e2e, endpointForPods: {endpoint:?} }}\n"));
 }
 
 /// Waits until `holds`; the API tells no one by itself.
@@ -169,6 +174,7 @@ fn down_keeps_what_others_have_in_a_cluster_of_theirs_until_it_is_gone_or_given_
         assert_eq!(theirs.metadata.finalizers.unwrap_or_default(), Vec::<String>::new(), "{time}");
     }
     // The stack comes back over what was kept, and its operator takes theirs up again.
+    start_aws(&place);
     place.run("up").with(0);
     place.run("down").with(0);
     clients.ask(notes.delete("notes", &DeleteParams::default())).unwrap();
@@ -177,6 +183,7 @@ fn down_keeps_what_others_have_in_a_cluster_of_theirs_until_it_is_gone_or_given_
     assert!(down.stdout.contains("nothing of this stack is left ("), "{}", down.stdout);
     assert_eq!(labelled(clients), Vec::<String>::new());
     // Given up, it goes with the stack.
+    start_aws(&place);
     place.run("up").with(0);
     settle_in(clients);
     let plan = place.run("plan --destroy --remove-foreign").with(0);

@@ -31,7 +31,10 @@ pub(super) fn tell(view: &View, label: &str) -> (mpsc::UnboundedSender<Record>, 
             tokio::select! {
                 biased;
                 record = records.recv() => match record {
-                    Some(record) => held.put(record, clock.now()),
+                    Some(record) => {
+                        live.report(&record, &view);
+                        held.put(record, clock.now());
+                    }
                     None => break,
                 },
                 () = clock.sleep(next) => {}
@@ -83,9 +86,13 @@ impl Live {
         Some(self.label.as_str()).filter(|label| !label.is_empty())
     }
 
-    /// Shows a record in both forms.
-    fn show(&mut self, record: &Record, view: &View) {
+    /// Reports a record to programs at once: it carries its own time, so it need not wait for its turn.
+    fn report(&self, record: &Record, view: &View) {
         view.event("observation", json!({ "workload": self.workload(), "record": record }));
+    }
+
+    /// Shows a record to a person, and the decision that it holds in both forms.
+    fn show(&mut self, record: &Record, view: &View) {
         let time = record.time.strftime("%H:%M:%S%.1f").to_string();
         let time = view.dress(Tone::Dim, &time);
         if let Some(decision) = self.decisions.of(record) {
