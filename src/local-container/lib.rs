@@ -1,6 +1,6 @@
 //! One container as a process of this machine: its walls, and the last steps before its program.
 //!
-//! Entry points: [`exec`] is what the node agent starts for every container, [`init`] is the first process behind
+//! Entry points: [`exec`] is what the node agent starts for every container, [`init()`] is the first process behind
 //! namespaces, [`possible()`] finds the strongest walls of this
 //! machine, and [`visible()`] lists what of the machine a program needs to see.
 //!

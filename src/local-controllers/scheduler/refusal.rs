@@ -1,7 +1,7 @@
 //! What Fargate does not run, said as its scheduler says it.
 //!
 //! The words are those that users report (kubernetes-sigs/aws-efs-csi-driver#589, kubernetes-sigs/aws-ebs-csi-driver#810,
-//! freegroup/kube-s3#14, frappe/frappe_docker#1182); what is refused is in https://docs.aws.amazon.com/eks/latest/userguide/fargate.html.
+//! freegroup/kube-s3#14, frappe/frappe_docker#1182); what is refused is in <https://docs.aws.amazon.com/eks/latest/userguide/fargate.html>.
 //! For resources no report was found; those words are ours.
 
 use serde_json::Value;
