@@ -65,7 +65,7 @@ struct Signals {
 
 impl Signals {
     fn listen() -> Option<Self> {
-        let hangup = if is_hangup_ignored() { None } else { Some(signal(SignalKind::hangup()).ok()?) };
+        let hangup = if is_ignored(SignalKind::hangup()) { None } else { Some(signal(SignalKind::hangup()).ok()?) };
         let interrupt = signal(SignalKind::interrupt()).ok()?;
         Some(Self { interrupt, terminate: signal(SignalKind::terminate()).ok()?, hangup })
     }
@@ -85,10 +85,11 @@ impl Signals {
     }
 }
 
-/// Whether whoever started this wants it to outlive the terminal (`nohup`). Where there is no `/proc`, nobody can say.
-fn is_hangup_ignored() -> bool {
+/// Whether whoever started this had the signal ignored: SIGHUP so that it outlives the terminal (`nohup`), SIGINT so that it runs
+/// in a script's background. Where there is no `/proc`, nobody can say.
+pub(crate) fn is_ignored(signal: SignalKind) -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    ignored(&status) & 1 != 0
+    ignored(&status) & (1 << (signal.as_raw_value() - 1)) != 0
 }
 
 /// The mask `SigIgn` of a process's status (proc_pid_status(5)); bit 0 is signal 1, SIGHUP.
