@@ -59,3 +59,18 @@ fn what_is_immutable_stays() {
         ["data: Forbidden: field is immutable when `immutable` is set"]
     );
 }
+
+#[test]
+fn a_claim_of_a_stateful_set_is_a_volume_of_its_pods() {
+    let set = |claims: Value| {
+        let mount = json!([{"name": "data", "mountPath": "/data"}]);
+        let spec = json!({"containers": [{"name": "a", "image": "x", "volumeMounts": mount}]});
+        let template = json!({"metadata": {"labels": {"app": "x"}}, "spec": spec});
+        let selector = json!({"matchLabels": {"app": "x"}});
+        let spec = json!({"selector": selector, "template": template, "volumeClaimTemplates": claims});
+        refusals("StatefulSet", None, json!({"spec": spec}))
+    };
+    let spec = json!({"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}});
+    assert_eq!(set(json!([{"metadata": {"name": "data"}, "spec": spec}])), [""; 0]);
+    assert_eq!(set(json!([])), ["spec.template.spec.containers[0].volumeMounts[0].name: Not found: \"data\""]);
+}

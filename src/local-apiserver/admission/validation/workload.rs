@@ -1,5 +1,7 @@
 //! Deployments and the like: what keeps pods.
 
+use std::borrow::Cow;
+
 use serde_json::{Map, Value, json};
 
 use super::{is_set, not_negative, pod, text};
@@ -28,7 +30,8 @@ pub(super) fn check(resource: &Resource, old: Option<&Value>, object: &Value, er
             errors.push(FieldError::invalid("spec.selector", selector, "field is immutable"));
         }
     }
-    pod::template(&spec["template"], "spec.template", true, errors);
+    let template = with_claims(&spec["template"], &spec["volumeClaimTemplates"]);
+    pod::template(&template, "spec.template", true, errors);
     if let Some(old) = old.filter(|_| resource.kind == "StatefulSet") {
         stateful_set_update(&old["spec"], spec, errors);
     }
@@ -38,6 +41,23 @@ pub(super) fn check(resource: &Resource, old: Option<&Value>, object: &Value, er
     for field in ["minReadySeconds", "revisionHistoryLimit", "progressDeadlineSeconds"] {
         not_negative(&spec[field], &format!("spec.{field}"), errors);
     }
+}
+
+/// The template as the pods of a StatefulSet have it: each of its claims is a volume of the claim's name.
+fn with_claims<'a>(template: &'a Value, claims: &Value) -> Cow<'a, Value> {
+    let mut template = Cow::Borrowed(template);
+    for claim in claims.as_array().into_iter().flatten() {
+        let name = &claim["metadata"]["name"];
+        let volumes = template["spec"]["volumes"].as_array();
+        if template["spec"].is_object() && !volumes.into_iter().flatten().any(|volume| volume["name"] == *name) {
+            let volume = json!({ "name": name, "persistentVolumeClaim": { "claimName": name } });
+            match &mut template.to_mut()["spec"]["volumes"] {
+                Value::Array(volumes) => volumes.push(volume),
+                volumes => *volumes = json!([volume]),
+            }
+        }
+    }
+    template
 }
 
 /// What may change of a StatefulSet.
