@@ -149,7 +149,8 @@ pub(super) fn restarts(evidence: &Evidence) -> Judged {
         for (time, pods) in evidence.pods(source) {
             for pod in pods {
                 let before = *first.entry(&pod.name).or_insert(if reads == 0 { pod.restarts } else { 0 });
-                if pod.restarts > before || pod.phase == "Failed" {
+                // A program that does not catch SIGTERM ends with 143 when its pod is taken away, which is no failure.
+                if pod.restarts > before || (pod.phase == "Failed" && !pod.terminating) {
                     let text = format!(
                         "{} {} on {} with {} restarts",
                         pod.name,

@@ -258,6 +258,14 @@ fn conditions_fail_when_not_ready_or_never_active() {
 fn restarts_and_panics_fail() {
     let one = ["myapp-0".to_owned()];
     assert_fails(Run::good().with(60.0, Source::Pods, pods(&one, 1)), "no-restarts", "1 restarts");
+    let ended = |terminating| {
+        let Fact::Pods { mut pods } = pods(&one, 0) else { unreachable!() };
+        pods[0].phase = "Failed".to_owned();
+        pods[0].terminating = terminating;
+        Run::good().with(60.0, Source::Pods, Fact::Pods { pods })
+    };
+    assert_fails(ended(false), "no-restarts", "myapp-0 Failed");
+    assert_eq!(verdict(ended(true), "no-restarts").outcome, Outcome::Pass);
     let panic = Fact::Trouble { pod: "keda-operator-0".into(), message: "thread 'main' panicked at x".into() };
     assert_fails(Run::good().with(60.0, Source::OperatorLog, panic), "no-restarts", "panicked");
 }
