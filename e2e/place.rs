@@ -77,7 +77,12 @@ impl Place {
         let mut found = Vec::new();
         let mut folders = vec![self.path().to_owned()];
         while let Some(folder) = folders.pop() {
-            for entry in std::fs::read_dir(folder).unwrap() {
+            let entries = match std::fs::read_dir(folder) {
+                // Gone since it was listed: what runs meanwhile removes its own.
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+                entries => entries.unwrap(),
+            };
+            for entry in entries {
                 let path = entry.unwrap().path();
                 if path.is_dir() {
                     folders.push(path);
