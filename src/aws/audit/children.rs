@@ -34,40 +34,16 @@ fn unless_gone(listed: Result<Vec<String>>) -> Result<Vec<String>> {
 }
 
 async fn profiles(cloud: &Cloud, cluster: &str) -> Result<Vec<String>> {
-    let (mut names, mut token) = (Vec::new(), None);
-    loop {
-        let answer = cloud.eks.list_fargate_profiles().cluster_name(cluster).set_next_token(token).send().await;
-        let answer = answer.map_err(|error| Error::from_sdk("eks:ListFargateProfiles", &error))?;
-        names.extend(answer.fargate_profile_names.unwrap_or_default());
-        token = answer.next_token;
-        if token.is_none() {
-            return Ok(names);
-        }
-    }
+    let listed = cloud.eks.list_fargate_profiles().cluster_name(cluster).into_paginator().items().send();
+    listed.try_collect().await.map_err(|error| Error::from_sdk("eks:ListFargateProfiles", &error))
 }
 
 async fn addons(cloud: &Cloud, cluster: &str) -> Result<Vec<String>> {
-    let (mut names, mut token) = (Vec::new(), None);
-    loop {
-        let answer = cloud.eks.list_addons().cluster_name(cluster).set_next_token(token).send().await;
-        let answer = answer.map_err(|error| Error::from_sdk("eks:ListAddons", &error))?;
-        names.extend(answer.addons.unwrap_or_default());
-        token = answer.next_token;
-        if token.is_none() {
-            return Ok(names);
-        }
-    }
+    let listed = cloud.eks.list_addons().cluster_name(cluster).into_paginator().items().send();
+    listed.try_collect().await.map_err(|error| Error::from_sdk("eks:ListAddons", &error))
 }
 
 async fn access_entries(cloud: &Cloud, cluster: &str) -> Result<Vec<String>> {
-    let (mut names, mut token) = (Vec::new(), None);
-    loop {
-        let answer = cloud.eks.list_access_entries().cluster_name(cluster).set_next_token(token).send().await;
-        let answer = answer.map_err(|error| Error::from_sdk("eks:ListAccessEntries", &error))?;
-        names.extend(answer.access_entries.unwrap_or_default());
-        token = answer.next_token;
-        if token.is_none() {
-            return Ok(names);
-        }
-    }
+    let listed = cloud.eks.list_access_entries().cluster_name(cluster).into_paginator().items().send();
+    listed.try_collect().await.map_err(|error| Error::from_sdk("eks:ListAccessEntries", &error))
 }
