@@ -159,8 +159,12 @@ pub(crate) fn delete(asked: &Asked<'_>, old: &Value) -> Result<(), Status> {
 
 /// The question, if the webhook is to be asked.
 fn review(asked: &Asked<'_>, hook: &Hook, event: Event<'_>) -> Result<Option<Value>, Status> {
+    if !matching::concerns(asked, hook, event) {
+        return Ok(None);
+    }
+    // It holds copies of both objects, so it is built only where the webhook may be asked.
     let request = request(asked, event);
-    if !matching::concerns(asked, hook, event, &request)? {
+    if !matching::meets(hook, event, &request)? {
         return Ok(None);
     }
     let harmless = matches!(hook.spec["sideEffects"].as_str(), Some("None" | "NoneOnDryRun"));

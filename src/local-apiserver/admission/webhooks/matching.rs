@@ -18,13 +18,14 @@ use crate::status::Status;
 pub(crate) const PASSED_OVER: [&str; 8] =
     ["attach", "binding", "ephemeralcontainers", "eviction", "exec", "portforward", "scale", "token"];
 
-pub(super) fn concerns(asked: &Asked<'_>, hook: &Hook, event: Event<'_>, request: &Value) -> Result<bool, Status> {
+/// Whether rules and selectors name what happens.
+pub(super) fn concerns(asked: &Asked<'_>, hook: &Hook, event: Event<'_>) -> bool {
     if PASSED_OVER.contains(&asked.target.subresource.as_str()) {
-        return Ok(false);
+        return false;
     }
     let rules = hook.spec["rules"].as_array().into_iter().flatten();
     if !rules.into_iter().any(|rule| is_ruled(asked, rule, event.operation)) {
-        return Ok(false);
+        return false;
     }
     let labels = |object: Option<&Value>| object.map(|object| object["metadata"]["labels"].clone());
     let of_either = |selector: &Value| {
@@ -38,7 +39,7 @@ pub(super) fn concerns(asked: &Asked<'_>, hook: &Hook, event: Event<'_>, request
         // A namespace is judged by its own labels, anything else without a namespace by none.
         resource.kind != "Namespace" || !resource.group.is_empty() || of_either(selector)
     };
-    Ok(in_namespace && of_either(&hook.spec["objectSelector"]) && meets(hook, event, request)?)
+    in_namespace && of_either(&hook.spec["objectSelector"])
 }
 
 fn is_ruled(asked: &Asked<'_>, rule: &Value, operation: &str) -> bool {
@@ -64,7 +65,7 @@ fn is_ruled(asked: &Asked<'_>, rule: &Value, operation: &str) -> bool {
 }
 
 /// `matchConditions`: all must hold. One that cannot be judged refuses the write, unless failures are passed over.
-fn meets(hook: &Hook, event: Event<'_>, request: &Value) -> Result<bool, Status> {
+pub(super) fn meets(hook: &Hook, event: Event<'_>, request: &Value) -> Result<bool, Status> {
     let conditions = hook.spec["matchConditions"].as_array().map(Vec::as_slice).unwrap_or_default();
     if conditions.is_empty() {
         return Ok(true);
