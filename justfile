@@ -14,20 +14,20 @@ test *ARGS:
 
 # One scenario on the local target (names with commas), such as `just scenario workers-die`
 scenario NAME:
-    SLUICE_E2E_STORIES={{NAME}} cargo test --locked --test e2e stories_on_the_local_target -- --nocapture
+    SLUICE_E2E_SCENARIOS={{NAME}} cargo test --locked --test e2e scenarios_on_the_local_target -- --nocapture
 
 # The local AWS against LocalStack at ENDPOINT, by boto3
 parity ENDPOINT="http://127.0.0.1:4566":
     #!/usr/bin/env bash
     set -euo pipefail
     cargo build --locked
-    sluice=$PWD/target/debug/sluice parity=$PWD/e2e/twins/aws.py
+    sluice=$PWD/target/debug/sluice parity=$PWD/e2e/parity/aws.py
     scratch=$(mktemp -d)
     trap 'cd "$scratch" && "$sluice" local stop; rm -rf "$scratch"' EXIT
     cd "$scratch"
     "$sluice" local start --time-scale 1
     eval "$("$sluice" env)"
-    SLUICE_TWIN_OURS=$AWS_ENDPOINT_URL SLUICE_TWIN_LOCALSTACK={{ENDPOINT}} python3 "$parity"
+    SLUICE_PARITY_OURS=$AWS_ENDPOINT_URL SLUICE_PARITY_LOCALSTACK={{ENDPOINT}} python3 "$parity"
 
 # Wall time and memory of one demo, in a folder of its own
 bench:
@@ -39,7 +39,7 @@ bench:
     trap 'rm -rf "$scratch"' EXIT
     cd "$scratch"
     time "$sluice" demo >demo.log || { tail -30 demo.log; exit 1; }
-    grep -E '^(story|scenario) |^Peak memory' demo.log
+    grep -E '^scenario |^Peak memory' demo.log
 
 # rustdoc with warnings as errors, and the tests of the documents
 docs:

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::place::{Place, Running, ended};
+use crate::workspace::{Running, Workspace, ended};
 
 const USAGE: i32 = 2;
 const FAILED: i32 = 1;
@@ -15,14 +15,14 @@ const PREFLIGHT: i32 = 6;
 /// A stack file with one mistake ends `up` before anything is written.
 #[track_caller]
 fn refused(stack: &str, says: &[&str]) {
-    let place = Place::new();
-    place.write("stack.yaml", stack);
-    let up = place.run("up").with(USAGE).says(says);
+    let workspace = Workspace::new();
+    workspace.write("stack.yaml", stack);
+    let up = workspace.run("up").with(USAGE).says(says);
     assert!(up.stdout.is_empty(), "{}", up.stdout);
-    // The next step is told as well.
+    // The next step is reported as well.
     assert!(up.stderr.contains("\n  → "), "{}", up.stderr);
-    assert_eq!(place.files(), ["stack.yaml"]);
-    place.nothing_runs();
+    assert_eq!(workspace.files(), ["stack.yaml"]);
+    workspace.nothing_runs();
 }
 
 #[test]
@@ -40,10 +40,10 @@ fn a_wrong_type_is_named_with_what_was_expected_and_found() {
 }
 
 #[test]
-fn all_mistakes_of_a_file_are_told_at_once() {
-    let place = Place::new();
-    place.write("stack.yaml", "regoin: x\ncluster:\n  subnets: 3\n");
-    let plan = place.run("plan").with(USAGE);
+fn all_mistakes_of_a_file_are_reported_at_once() {
+    let workspace = Workspace::new();
+    workspace.write("stack.yaml", "regoin: x\ncluster:\n  subnets: 3\n");
+    let plan = workspace.run("plan").with(USAGE);
     assert!(plan.stderr.contains("stack.yaml:1:1:") && plan.stderr.contains("stack.yaml:3:12:"), "{}", plan.stderr);
 }
 
@@ -54,9 +54,9 @@ fn broken_yaml_is_named_with_its_line() {
 
 #[test]
 fn a_stack_file_that_is_not_there_is_named() {
-    let place = Place::new();
-    place.run("up --file missing.yaml").with(USAGE).says(&["missing.yaml", "--file"]);
-    assert!(place.files().is_empty());
+    let workspace = Workspace::new();
+    workspace.run("up --file missing.yaml").with(USAGE).says(&["missing.yaml", "--file"]);
+    assert!(workspace.files().is_empty());
 }
 
 #[test]
@@ -67,17 +67,17 @@ fn a_sixth_selector_is_refused_with_the_limit() {
 
 #[test]
 fn an_invalid_cluster_name_is_refused_with_the_rule() {
-    let place = Place::new();
-    // What is made from a wrong name is not told on top of it.
-    place.run("up --stack=-wrong-").with(USAGE).says(&["flag --stack", "\"-wrong-\" is no valid stack name"]);
+    let workspace = Workspace::new();
+    // What is made from a wrong name is not reported on top of it.
+    workspace.run("up --stack=-wrong-").with(USAGE).says(&["flag --stack", "\"-wrong-\" is no valid stack name"]);
     refused("cluster:\n  name: not a name\n", &["stack.yaml:2:9:", "cluster.name", "\"not a name\"", "100 letters"]);
 }
 
 #[test]
-fn a_mistake_is_told_to_programs_as_well() {
-    let place = Place::new();
-    place.write("stack.yaml", "clusterr: {}\n");
-    let up = place.run("up --output json").with(USAGE);
+fn a_mistake_is_reported_to_programs_as_well() {
+    let workspace = Workspace::new();
+    workspace.write("stack.yaml", "clusterr: {}\n");
+    let up = workspace.run("up --output json").with(USAGE);
     let event: Value = serde_json::from_str(&up.stdout).expect("exactly one object");
     assert_eq!(
         (&event["type"], &event["severity"], &event["exit_code"]),
@@ -87,34 +87,34 @@ fn a_mistake_is_told_to_programs_as_well() {
 
 #[test]
 fn an_endpoint_that_does_not_answer_is_named_and_nothing_is_written() {
-    let place = Place::new();
+    let workspace = Workspace::new();
     // A port that was free a moment ago.
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let mut command = place.sluice("up --target aws --yes");
+    let mut command = workspace.sluice("up --target aws --yes");
     command.env("AWS_ENDPOINT_URL", format!("http://127.0.0.1:{port}"));
     command.env("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE").env("AWS_SECRET_ACCESS_KEY", "do-not-print-me");
     let up = ended(&mut command).with(PREFLIGHT).says(&["sts:GetCallerIdentity", "AWS_ENDPOINT_URL"]);
     assert!(!up.stderr.contains("do-not-print-me"), "{}", up.stderr);
-    assert!(place.files().is_empty());
+    assert!(workspace.files().is_empty());
 }
 
 #[test]
 fn an_image_that_pods_could_get_from_nowhere_is_refused_before_anything_is_made() {
-    let place = Place::new();
+    let workspace = Workspace::new();
     let says = ["sluice:latest names no registry", "--image", "--push"];
-    place.run("up --push").with(PREFLIGHT).says(&says);
-    place.nothing_runs();
+    workspace.run("up --push").with(PREFLIGHT).says(&says);
+    workspace.nothing_runs();
     // AWS itself is asked for nothing but who calls.
-    place.run("local start").with(0);
-    place.write("stack.yaml", "cluster: { subnets: [subnet-1, subnet-2] }");
+    workspace.run("local start").with(0);
+    workspace.write("stack.yaml", "cluster: { subnets: [subnet-1, subnet-2] }");
     let words = "eval \"$(\"$0\" env)\"; exec \"$0\" up --target aws --yes";
     let mut command = Command::new("sh");
     command.args(["-c", words, env!("CARGO_BIN_EXE_sluice")]);
-    place.at_home(&mut command);
+    workspace.at_home(&mut command);
     ended(&mut command).with(PREFLIGHT).says(&says);
-    assert!(!place.path().join(".sluice/e2e@aws").exists(), "{:?}", place.files());
-    place.run("local stop").with(0);
-    place.nothing_runs();
+    assert!(!workspace.path().join(".sluice/e2e@aws").exists(), "{:?}", workspace.files());
+    workspace.run("local stop").with(0);
+    workspace.nothing_runs();
 }
 
 /// A kubeconfig with one context.
@@ -126,28 +126,28 @@ fn kubeconfig(server: &str) -> String {
 
 #[test]
 fn a_context_that_is_not_there_is_named_with_those_that_are() {
-    let place = Place::new();
-    place.write("kubeconfig", &kubeconfig("https://127.0.0.1:1"));
+    let workspace = Workspace::new();
+    workspace.write("kubeconfig", &kubeconfig("https://127.0.0.1:1"));
     for target in ["local", "localstack"] {
         let up = |context: &str| {
-            let mut command = place.sluice(&format!("up --target {target} --context {context}"));
-            ended(command.env("KUBECONFIG", place.path().join("kubeconfig"))).with(PREFLIGHT)
+            let mut command = workspace.sluice(&format!("up --target {target} --context {context}"));
+            ended(command.env("KUBECONFIG", workspace.path().join("kubeconfig"))).with(PREFLIGHT)
         };
         up("theirs").says(&["no context \"theirs\"", "there are: mine"]);
         // It is named, but nobody answers there.
         up("mine").says(&["127.0.0.1:1", "OpenID discovery document"]);
     }
-    place.nothing_runs();
-    assert_eq!(place.files(), ["kubeconfig"]);
+    workspace.nothing_runs();
+    assert_eq!(workspace.files(), ["kubeconfig"]);
 }
 
 #[test]
 fn an_endpoint_that_answers_with_a_page_is_no_localstack() {
-    let place = Place::new();
+    let workspace = Workspace::new();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     // It stands for the cluster as well, of which only this much is asked before.
-    place.write("kubeconfig", &kubeconfig(&format!("http://{address}")));
+    workspace.write("kubeconfig", &kubeconfig(&format!("http://{address}")));
     std::thread::spawn(move || {
         for stream in listener.incoming() {
             let mut stream = stream.unwrap();
@@ -162,96 +162,101 @@ fn an_endpoint_that_answers_with_a_page_is_no_localstack() {
             let _ = stream.write_all(format!("{head}connection: close\r\n\r\n{page}").as_bytes());
         }
     });
-    let mut command = place.sluice(&format!("up --yes --target localstack --context mine --endpoint http://{address}"));
-    let up = ended(command.env("KUBECONFIG", place.path().join("kubeconfig"))).with(PREFLIGHT);
+    let mut command =
+        workspace.sluice(&format!("up --yes --target localstack --context mine --endpoint http://{address}"));
+    let up = ended(command.env("KUBECONFIG", workspace.path().join("kubeconfig"))).with(PREFLIGHT);
     up.says(&[&format!("http://{address}"), "LocalStack"]);
-    assert_eq!(place.files(), ["kubeconfig"]);
+    assert_eq!(workspace.files(), ["kubeconfig"]);
 }
 
 #[test]
 fn a_port_that_is_taken_is_named() {
-    let place = Place::new();
+    let workspace = Workspace::new();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap();
-    let start = place.run(&format!("local start --port {}", address.port()));
+    let start = workspace.run(&format!("local start --port {}", address.port()));
     start.with(PREFLIGHT).says(&[&address.to_string(), "choose another port with --port"]);
-    place.nothing_runs();
+    workspace.nothing_runs();
     // The log that the message names is there; nothing that says a cloud is running.
-    assert_eq!(place.files(), [".sluice/e2e/local.log"]);
+    assert_eq!(workspace.files(), [".sluice/e2e/local.log"]);
 }
 
 #[test]
 fn a_folder_that_cannot_be_made_is_named() {
-    let place = Place::new();
-    place.write(".sluice", "a file, not a folder");
-    place.run("up").with(FAILED).says(&[".sluice/e2e", "Not a directory"]);
-    place.nothing_runs();
+    let workspace = Workspace::new();
+    workspace.write(".sluice", "a file, not a folder");
+    workspace.run("up").with(FAILED).says(&[".sluice/e2e", "Not a directory"]);
+    workspace.nothing_runs();
 }
 
 #[test]
 fn a_state_in_use_says_by_whom() {
-    let place = Place::new();
-    let up = Running::start(&place, "up");
+    let workspace = Workspace::new();
+    let up = Running::start(&workspace, "up");
     up.until_event("apply_start", "aws_eks_cluster.this");
     let holder = format!("`up` of process {} on ", up.pid());
     for words in ["plan", "up", "down"] {
-        place.run(words).with(PREFLIGHT).says(&["state.json is in use", &holder, " since 2"]);
+        workspace.run(words).with(PREFLIGHT).says(&["state.json is in use", &holder, " since 2"]);
     }
     up.kill();
     // The lock goes with its holder.
-    place.run("down").with(0);
-    place.nothing_is_left();
+    workspace.run("down").with(0);
+    workspace.nothing_is_left();
 }
 
 #[test]
 fn a_state_that_is_none_is_left_as_it_is() {
-    let place = Place::new();
-    std::fs::create_dir_all(place.stack_file("")).unwrap();
-    std::fs::write(place.stack_file("state.json"), "{ half").unwrap();
-    place.run("up").with(FAILED).says(&["state.json is not a state file", "move it away"]);
-    assert_eq!(std::fs::read_to_string(place.stack_file("state.json")).unwrap(), "{ half");
-    place.nothing_runs();
+    let workspace = Workspace::new();
+    std::fs::create_dir_all(workspace.stack_file("")).unwrap();
+    std::fs::write(workspace.stack_file("state.json"), "{ half").unwrap();
+    workspace.run("up").with(FAILED).says(&["state.json is not a state file", "move it away"]);
+    assert_eq!(std::fs::read_to_string(workspace.stack_file("state.json")).unwrap(), "{ half");
+    workspace.nothing_runs();
 }
 
 #[test]
 fn a_state_of_another_account_is_not_taken_for_gone() {
-    let place = Place::new();
-    place.run("local start").with(0);
+    let workspace = Workspace::new();
+    workspace.run("local start").with(0);
     let state = r#"{"version":1,"serial":1,"lineage":"l","run":"r","updated_at":"2026-01-01T00:00:00Z",
         "place":{"account":"999999999999"},"resources":{"aws_sqs_queue.myapp":{"depends_on":[]}}}"#;
-    std::fs::write(place.stack_file("state.json"), state).unwrap();
+    std::fs::write(workspace.stack_file("state.json"), state).unwrap();
     for words in ["plan", "up", "down", "send 1", "drift"] {
-        place.run(words).with(PREFLIGHT).says(&["account 999999999999", "would look in 111122223333", "state.json"]);
+        workspace.run(words).with(PREFLIGHT).says(&[
+            "account 999999999999",
+            "would look in 111122223333",
+            "state.json",
+        ]);
     }
-    assert_eq!(std::fs::read_to_string(place.stack_file("state.json")).unwrap(), state);
-    place.run("local stop").with(0);
-    place.nothing_runs();
+    assert_eq!(std::fs::read_to_string(workspace.stack_file("state.json")).unwrap(), state);
+    workspace.run("local stop").with(0);
+    workspace.nothing_runs();
 }
 
 /// The state on the disk is whole, whatever happened to the last write.
 #[track_caller]
-fn state_is_whole(place: &Place) {
-    let text = std::fs::read_to_string(place.stack_file("state.json")).unwrap();
+fn state_is_whole(workspace: &Workspace) {
+    let text = std::fs::read_to_string(workspace.stack_file("state.json")).unwrap();
     let state: Value = serde_json::from_str(&text).unwrap();
     assert!(!state["resources"].as_object().unwrap().is_empty(), "{state}");
-    assert!(!place.stack_file("state.json.new").exists(), "half a state is left");
+    assert!(!workspace.stack_file("state.json.new").exists(), "half a state is left");
 }
 
 #[test]
 fn a_state_that_cannot_grow_ends_up_with_the_last_checkpoint_whole() {
-    let place = Place::new();
-    place.run("local start").with(0);
-    // Files may grow to 4096 bytes only, and whoever writes more is told so instead of being killed.
+    let workspace = Workspace::new();
+    workspace.run("local start").with(0);
+    // Files may grow to 4096 bytes only, and who writes more gets an error instead of being killed.
     let script = format!("trap '' XFSZ; ulimit -f 8; exec {} up", env!("CARGO_BIN_EXE_sluice"));
     let mut command = Command::new("sh");
     command.args(["-c", &script]);
-    place.at_home(&mut command);
+    workspace.at_home(&mut command);
     let up = ended(&mut command).with(FAILED).says(&["cannot write the state", "state.json", "File too large"]);
     assert!(up.stderr.contains("everything is found by name and tag"), "{}", up.stderr);
-    state_is_whole(&place);
+    state_is_whole(&workspace);
     // What was made since the last checkpoint is found again.
-    place.run("down").with(0);
-    place.nothing_is_left();
+    workspace.run("down").with(0);
+    workspace.nothing_is_left();
 }
 
 /// Whether this machine lets us mount a file system of our own.
@@ -267,7 +272,7 @@ fn a_full_disk_ends_up_and_the_state_is_saved_elsewhere() {
         println!("not run: this machine lets nobody mount a small disk; the test with a file limit stands for it");
         return;
     }
-    let place = Place::new();
+    let workspace = Workspace::new();
     let script = "mkdir -p .sluice && mount -t tmpfs -o size=48k none .sluice && sluice up; echo \"up $?\" >&2
         mount -o remount,size=64m none .sluice; test -e .sluice/e2e/state.json.new && echo 'half a state' >&2
         sluice down; echo \"down $?\" >&2; ls -A .sluice >&2";
@@ -275,12 +280,12 @@ fn a_full_disk_ends_up_and_the_state_is_saved_elsewhere() {
     let script = script.replace("sluice down", &format!("{} down", env!("CARGO_BIN_EXE_sluice")));
     let mut command = Command::new("unshare");
     command.args(["--map-root-user", "--mount", "sh", "-c", &script]);
-    place.at_home(&mut command);
+    workspace.at_home(&mut command);
     let ended =
         ended(&mut command).with(0).says(&["cannot write the state", "No space left on device", "was saved as"]);
     assert!(ended.stderr.contains("up 1\n"), "{}", ended.stderr);
     assert!(ended.stderr.ends_with("down 0\n"), "something is left, or down failed: {}", ended.stderr);
-    let saved = std::fs::read_to_string(place.path().join("tmp/sluice-e2e-state.json")).unwrap();
+    let saved = std::fs::read_to_string(workspace.path().join("tmp/sluice-e2e-state.json")).unwrap();
     assert!(serde_json::from_str::<Value>(&saved).unwrap()["resources"].is_object());
-    place.nothing_runs();
+    workspace.nothing_runs();
 }

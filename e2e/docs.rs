@@ -1,4 +1,4 @@
-//! The documents are true as far as a machine can tell: citations, links, paths, crates and arrows.
+//! The documents are true as far as a machine can check: citations, links, paths, crates and arrows.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::place::Place;
+use crate::workspace::Workspace;
 
-/// Slower than the default: here the examples are judged, not how fast this machine is.
+/// Slower than the default: here the examples are evaluated, not how fast this machine is.
 const SCALE: u32 = 10;
 /// The whole of up, verify and down, whatever the load of this machine.
 const LIMIT: Duration = Duration::from_mins(8);
@@ -16,22 +16,22 @@ fn examples() -> PathBuf {
 }
 
 /// Runs `demo` with an example's stack file, and returns what it printed.
-fn demo(place: &Place, name: &str) -> String {
-    std::fs::copy(examples().join(name).join("stack.yaml"), place.path().join("stack.yaml")).unwrap();
-    let ended = place.run_within(&format!("demo --time-scale {SCALE}"), LIMIT).with(0);
-    place.nothing_runs();
+fn demo(workspace: &Workspace, name: &str) -> String {
+    std::fs::copy(examples().join(name).join("stack.yaml"), workspace.path().join("stack.yaml")).unwrap();
+    let ended = workspace.run_within(&format!("demo --time-scale {SCALE}"), LIMIT).with(0);
+    workspace.nothing_runs();
     ended.stdout
 }
 
 #[test]
 fn the_sqs_demo_scales_from_0_to_3_to_0() {
-    let stdout = demo(&Place::new(), "sqs-demo");
+    let stdout = demo(&Workspace::new(), "sqs-demo");
     assert!(stdout.contains("16 of 16 checks passed"), "{stdout}");
 }
 
 #[test]
 fn two_workloads_are_read_by_different_identities() {
-    let stdout = demo(&Place::new(), "two-identities");
+    let stdout = demo(&Workspace::new(), "two-identities");
     for workload in ["shop/orders", "post/mails"] {
         assert!(stdout.lines().any(|line| line.contains("checks passed") && line.contains(workload)), "{stdout}");
     }

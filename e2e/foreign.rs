@@ -8,25 +8,25 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomRe
 use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, GroupVersionKind, ListParams, PostParams};
 use serde_json::{Value, json};
 
-use crate::place::{Place, wait_until};
-use crate::stories::clients::{Clients, aws};
-use crate::stories::stage::access_of;
+use crate::scenarios::clients::{Clients, aws};
+use crate::scenarios::stage::access_of;
+use crate::workspace::{Workspace, wait_until};
 
 const LIMIT: Duration = Duration::from_mins(2);
 
 /// A cluster that was there before any stack, on a local cloud of its own; made as any user would make it.
 struct Yours {
     /// Ends it when dropped.
-    _place: Place,
+    _place: Workspace,
     kubeconfig: PathBuf,
     clients: Clients,
 }
 
 impl Yours {
     fn new() -> Self {
-        let place = Place::new();
-        place.run("local start").with(0);
-        let access = access_of(&place);
+        let workspace = Workspace::new();
+        workspace.run("local start").with(0);
+        let access = access_of(&workspace);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let config = aws(&access).await;
@@ -55,29 +55,29 @@ impl Yours {
             }
             call.pod_execution_role_arn(role("pods", "eks-fargate-pods.amazonaws.com").await).send().await.unwrap();
         });
-        let kubeconfig = place.path().join("kubeconfig");
-        std::fs::write(&kubeconfig, place.run("kubeconfig").with(0).stdout).unwrap();
+        let kubeconfig = workspace.path().join("kubeconfig");
+        std::fs::write(&kubeconfig, workspace.run("kubeconfig").with(0).stdout).unwrap();
         let clients = Clients::new(&kubeconfig, None, &access);
-        Self { _place: place, kubeconfig, clients }
+        Self { _place: workspace, kubeconfig, clients }
     }
 
-    /// A folder from which a stack is brought up in it.
-    fn place(&self) -> Place {
-        let place = Place::with(vec![("KUBECONFIG".to_owned(), self.kubeconfig.clone().into())]);
-        start_aws(&place);
-        place
+    /// A folder with a stack that is up.
+    fn workspace(&self) -> Workspace {
+        let workspace = Workspace::with(vec![("KUBECONFIG".to_owned(), self.kubeconfig.clone().into())]);
+        start_aws(&workspace);
+        workspace
     }
 }
 
 /// The stack's own local AWS, at a port of its own each time: `down` ends it.
-fn start_aws(place: &Place) {
-    place.run("local start --time-scale 1").with(0);
+fn start_aws(workspace: &Workspace) {
+    workspace.run("local start --time-scale 1").with(0);
     // The pods are processes of this machine, which see its loopback.
-    let endpoint = access_of(place).endpoint;
-    place.write("stack.yaml", &format!("kubernetes: {{ context: e2e, endpointForPods: {endpoint:?} }}\n"));
+    let endpoint = access_of(workspace).endpoint;
+    workspace.write("stack.yaml", &format!("kubernetes: {{ context: e2e, endpointForPods: {endpoint:?} }}\n"));
 }
 
-/// Waits until `holds`; the API tells no one by itself.
+/// Waits until `holds`; the API notifies nobody.
 async fn settled(holds: impl AsyncFn() -> bool) {
     while !holds().await {
         tokio::task::yield_now().await;
@@ -145,27 +145,27 @@ fn labelled(clients: &Clients) -> Vec<String> {
 fn down_keeps_what_others_have_in_a_cluster_of_theirs_until_it_is_gone_or_given_up() {
     let yours = Yours::new();
     let clients = &yours.clients;
-    let place = yours.place();
-    place.run("up").with(0);
+    let workspace = yours.workspace();
+    workspace.run("up").with(0);
     settle_in(clients);
     let notes: Api<ConfigMap> = Api::namespaced(clients.kube.clone(), "myproject");
     let kept = [
         ("kubernetes_namespace.myproject", "ConfigMap myproject/notes"),
         ("kubernetes_custom_resource_definition.scaledobjects.keda.sh", "ScaledObject theirs/web"),
     ];
-    let plan = place.run("plan --destroy").with(0);
+    let plan = workspace.run("plan --destroy").with(0);
     for (address, holds) in kept {
         assert!(plan.stdout.contains(&format!("{address} is kept")) && plan.stdout.contains(holds), "{}", plan.stdout);
     }
     assert!(plan.stdout.contains("- kubernetes_namespace.keda will be destroyed"), "{}", plan.stdout);
     for time in ["once", "twice"] {
-        let down = place.run("down").with(0);
+        let down = workspace.run("down").with(0);
         assert!(down.stdout.contains("nothing of this stack is left but what is kept"), "{time}: {}", down.stdout);
         for (address, holds) in kept {
             let line = format!("{address} is kept, it holds what is not this stack's: {holds}");
             assert!(down.stdout.contains(&line), "{time}: {line}:\n{}", down.stdout);
         }
-        let audit = place.run("audit").with(0);
+        let audit = workspace.run("audit").with(0);
         assert!(audit.stdout.contains("--remove-foreign"), "{}", audit.stdout);
         assert_eq!(labelled(clients), ["myproject", "scaledobjects.keda.sh"], "{time}");
         assert_eq!(clients.ask(notes.get("notes")).unwrap().data.unwrap()["a"], "b");
@@ -174,24 +174,24 @@ fn down_keeps_what_others_have_in_a_cluster_of_theirs_until_it_is_gone_or_given_
         assert_eq!(theirs.metadata.finalizers.unwrap_or_default(), Vec::<String>::new(), "{time}");
     }
     // The stack comes back over what was kept, and its operator takes theirs up again.
-    start_aws(&place);
-    place.run("up").with(0);
-    place.run("down").with(0);
+    start_aws(&workspace);
+    workspace.run("up").with(0);
+    workspace.run("down").with(0);
     clients.ask(notes.delete("notes", &DeleteParams::default())).unwrap();
     clients.ask(scaled_objects(clients).delete("web", &DeleteParams::default())).unwrap();
-    let down = place.run("down").with(0);
+    let down = workspace.run("down").with(0);
     assert!(down.stdout.contains("nothing of this stack is left ("), "{}", down.stdout);
     assert_eq!(labelled(clients), Vec::<String>::new());
     // Given up, it goes with the stack.
-    start_aws(&place);
-    place.run("up").with(0);
+    start_aws(&workspace);
+    workspace.run("up").with(0);
     settle_in(clients);
-    let plan = place.run("plan --destroy --remove-foreign").with(0);
+    let plan = workspace.run("plan --destroy --remove-foreign").with(0);
     for (address, holds) in kept {
         assert!(plan.stdout.contains(&format!("- {address} will be destroyed")), "{}", plan.stdout);
         assert!(plan.stdout.contains(holds), "{}", plan.stdout);
     }
-    let down = place.run("down --remove-foreign").with(0);
+    let down = workspace.run("down --remove-foreign").with(0);
     assert!(down.stdout.contains("nothing of this stack is left ("), "{}", down.stdout);
     assert_eq!(labelled(clients), Vec::<String>::new());
     // Their own namespace was never in question.
@@ -203,7 +203,7 @@ fn down_keeps_what_others_have_in_a_cluster_of_theirs_until_it_is_gone_or_given_
 fn a_keda_that_was_there_is_left_alone_by_up_and_down() {
     let yours = Yours::new();
     let clients = &yours.clients;
-    let place = yours.place();
+    let workspace = yours.workspace();
     let definition = json!({ "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
         "metadata": { "name": "scaledobjects.keda.sh", "labels": { "app.kubernetes.io/managed-by": "Helm" } },
         "spec": { "group": "keda.sh", "scope": "Namespaced", "names": { "plural": "scaledobjects", "kind": "ScaledObject" },
@@ -215,10 +215,10 @@ fn a_keda_that_was_there_is_left_alone_by_up_and_down() {
     let scaled = json!({ "apiVersion": "keda.sh/v1alpha1", "kind": "ScaledObject",
         "metadata": { "name": "web", "namespace": "theirs" }, "spec": {} });
     make(clients, SCALED_OBJECTS, &scaled);
-    let up = place.run("up");
+    let up = workspace.run("up");
     assert_eq!(up.code, Some(1), "{}{}", up.stdout, up.stderr);
     assert!(up.stderr.contains("scaledobjects.keda.sh exists and is not ours"), "{}", up.stderr);
-    let down = place.run("down").with(0);
+    let down = workspace.run("down").with(0);
     assert!(down.stdout.contains("left alone"), "{}", down.stdout);
     assert!(clients.ask(scaled_objects(clients).get_opt("web")).unwrap().is_some());
     assert_eq!(labelled(clients), Vec::<String>::new());
@@ -226,31 +226,31 @@ fn a_keda_that_was_there_is_left_alone_by_up_and_down() {
 
 #[test]
 fn up_keeps_a_namespace_that_is_no_longer_declared_while_others_are_in_it() {
-    let place = Place::new();
+    let workspace = Workspace::new();
     let both = "workloads: [{ name: orders, namespace: shop }, { name: mails, namespace: post }]\n";
-    place.write("stack.yaml", both);
-    place.run("up").with(0);
-    let clients = Clients::new(&place.stack_file("kubeconfig"), None, &access_of(&place));
+    workspace.write("stack.yaml", both);
+    workspace.run("up").with(0);
+    let clients = Clients::new(&workspace.stack_file("kubeconfig"), None, &access_of(&workspace));
     let notes =
         json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "notes", "namespace": "post" } });
     make(&clients, ("", "v1", "ConfigMap", "configmaps"), &notes);
-    place.write("stack.yaml", "workloads: [{ name: orders, namespace: shop }]\n");
+    workspace.write("stack.yaml", "workloads: [{ name: orders, namespace: shop }]\n");
     for time in ["once", "twice"] {
-        let up = place.run("up").with(0);
+        let up = workspace.run("up").with(0);
         assert!(up.stdout.contains("kubernetes_namespace.post is kept"), "{time}: {}", up.stdout);
         assert!(up.stdout.contains("ConfigMap post/notes"), "{time}: {}", up.stdout);
     }
     let api: Api<ConfigMap> = Api::namespaced(clients.kube.clone(), "post");
     clients.ask(api.delete("notes", &DeleteParams::default())).unwrap();
-    let up = place.run("up").with(0);
+    let up = workspace.run("up").with(0);
     assert!(up.stdout.contains("kubernetes_namespace.post: destroyed"), "{}", up.stdout);
-    place.run("plan --detailed-exitcode").with(0);
+    workspace.run("plan --detailed-exitcode").with(0);
     // What is in a cluster of the stack's own goes with it.
     make(
         &clients,
         ("", "v1", "ConfigMap", "configmaps"),
         &json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "notes", "namespace": "shop" } }),
     );
-    place.run("down").with(0);
-    place.nothing_is_left();
+    workspace.run("down").with(0);
+    workspace.nothing_is_left();
 }

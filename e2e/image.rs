@@ -1,4 +1,4 @@
-//! `sluice image` as a user runs it: the same digest twice, mistakes told apart, and a push with the credentials of a
+//! `sluice image` as a user runs it: the same digest twice, mistakes distinguished, and a push with the credentials of a
 //! helper, which is found by PATH and therefore only by a process of its own.
 #![expect(clippy::disallowed_methods, reason = "a test hands its environment on, and waits for a real process")]
 
@@ -9,7 +9,7 @@ use std::process::{Child, Command, Output, Stdio};
 use serde_json::Value;
 
 use crate::bad_input::can_mount;
-use crate::place::Place;
+use crate::workspace::Workspace;
 
 /// Debian's package of the distribution project's registry.
 const REGISTRY: &str = "docker-registry";
@@ -132,16 +132,16 @@ fn up_sends_the_image_that_its_pods_run() {
     let folder = tempfile::tempdir().unwrap();
     let Some((_registry, host)) = registry(folder.path(), None) else { return };
     std::fs::write(folder.path().join("config.json"), authorised(&host)).unwrap();
-    let place = Place::with(vec![("DOCKER_CONFIG".to_owned(), folder.path().into())]);
+    let workspace = Workspace::with(vec![("DOCKER_CONFIG".to_owned(), folder.path().into())]);
     let options = format!("--image {host}/team/sluice:1");
-    let up = place.run(&format!("up --push {options}")).with(0);
+    let up = workspace.run(&format!("up --push {options}")).with(0);
     assert!(up.stdout.contains(&format!("Pushed {host}/team/sluice:1@sha256:")), "{}", up.stdout);
     assert!(folder.path().join("data/docker/registry/v2/repositories/team/sluice/_manifests/tags/1").is_dir());
     // `--push` has its effect without changes too; what the registry holds is not sent again.
-    let again = place.run(&format!("up --push {options}")).with(0);
+    let again = workspace.run(&format!("up --push {options}")).with(0);
     assert!(again.stdout.contains("(0.0 MB sent)"), "{}", again.stdout);
-    place.run(&format!("down {options}")).with(0);
-    place.nothing_is_left();
+    workspace.run(&format!("down {options}")).with(0);
+    workspace.nothing_is_left();
 }
 
 /// Docker's configuration with alice's credentials.
@@ -150,7 +150,7 @@ fn authorised(host: &str) -> String {
 }
 
 #[test]
-fn a_registry_whose_disk_is_full_is_told_of_in_one_message() {
+fn a_registry_whose_disk_is_full_is_reported_of_in_one_message() {
     if !can_mount() {
         println!("not run: this machine lets nobody mount a small disk");
         return;

@@ -1,25 +1,25 @@
 //! `kill -9`, anywhere: the next run finds what there is and removes it.
 
-use crate::place::{Place, Running, kill};
+use crate::workspace::{Running, Workspace, kill};
 
 /// Kills `up` when `event` about `address` has come, then takes down, and nothing is left.
 #[track_caller]
-fn killed_at(event: &str, address: &str) -> Place {
-    let place = Place::new();
-    let up = Running::start(&place, "up");
+fn killed_at(event: &str, address: &str) -> Workspace {
+    let workspace = Workspace::new();
+    let up = Running::start(&workspace, "up");
     up.until_event(event, address);
     up.kill();
     // Otherwise there was nothing to repair.
-    assert!(place.stack_file("state.json").exists() && place.stack_file("local.json").exists());
-    place
+    assert!(workspace.stack_file("state.json").exists() && workspace.stack_file("local.json").exists());
+    workspace
 }
 
 /// `down` ends well, says that nothing is left, and that is so.
 #[track_caller]
-fn goes_down(place: &Place) {
-    let down = place.run("down").with(0);
+fn goes_down(workspace: &Workspace) {
+    let down = workspace.run("down").with(0);
     assert!(down.stdout.contains("nothing of this stack is left"), "{}", down.stdout);
-    place.nothing_is_left();
+    workspace.nothing_is_left();
 }
 
 #[test]
@@ -49,65 +49,65 @@ fn up_killed_while_pods_start_is_removed() {
 
 #[test]
 fn what_a_killed_up_has_made_is_found_without_the_state_file() {
-    let place = killed_at("complete", "aws_sqs_queue.myapp");
-    std::fs::remove_file(place.stack_file("state.json")).unwrap();
-    let down = place.run("down").with(0);
+    let workspace = killed_at("complete", "aws_sqs_queue.myapp");
+    std::fs::remove_file(workspace.stack_file("state.json")).unwrap();
+    let down = workspace.run("down").with(0);
     assert!(down.stdout.contains("aws_sqs_queue"), "the queue was not found by its tag: {}", down.stdout);
-    place.nothing_is_left();
+    workspace.nothing_is_left();
 }
 
 #[test]
 fn what_nobody_declares_or_records_any_more_is_found_by_its_tag() {
-    let place = Place::new();
-    place.write("stack.yaml", "workloads: [{ name: forgotten }]\n");
-    let up = Running::start(&place, "up");
+    let workspace = Workspace::new();
+    workspace.write("stack.yaml", "workloads: [{ name: forgotten }]\n");
+    let up = Running::start(&workspace, "up");
     up.until_event("complete", "aws_sqs_queue.forgotten");
     up.kill();
-    std::fs::remove_file(place.stack_file("state.json")).unwrap();
-    std::fs::remove_file(place.path().join("stack.yaml")).unwrap();
-    let down = place.run("down").with(0);
+    std::fs::remove_file(workspace.stack_file("state.json")).unwrap();
+    std::fs::remove_file(workspace.path().join("stack.yaml")).unwrap();
+    let down = workspace.run("down").with(0);
     assert!(down.stdout.contains("e2e-forgotten"), "{}", down.stdout);
-    place.nothing_is_left();
+    workspace.nothing_is_left();
 }
 
 #[test]
 fn a_killed_up_is_finished_by_the_next_plan_and_not_begun_anew() {
-    let place = killed_at("complete", "aws_eks_cluster.this");
-    let plan = place.run("plan").with(0);
+    let workspace = killed_at("complete", "aws_eks_cluster.this");
+    let plan = workspace.run("plan").with(0);
     for made in ["aws_eks_cluster.this", "aws_iam_role.cluster", "aws_iam_role_policy_attachment.cluster"] {
         assert!(!plan.stdout.contains(&format!("{made} ")), "{made} is planned again:\n{}", plan.stdout);
     }
     assert!(plan.stdout.contains("+ kubernetes_namespace.keda will be created"), "{}", plan.stdout);
-    goes_down(&place);
+    goes_down(&workspace);
 }
 
 #[test]
 fn a_killed_local_cloud_leaves_no_process_and_down_clears_its_record() {
-    let place = Place::new();
-    let up = Running::start(&place, "up");
+    let workspace = Workspace::new();
+    let up = Running::start(&workspace, "up");
     // From here on a pod's process is started.
     up.until_event("complete", "kubernetes_deployment.myproject/myapp");
     up.kill();
-    let record = std::fs::read_to_string(place.stack_file("local.json")).unwrap();
+    let record = std::fs::read_to_string(workspace.stack_file("local.json")).unwrap();
     let record: serde_json::Value = serde_json::from_str(&record).unwrap();
     kill(u32::try_from(record["pid"].as_u64().unwrap()).unwrap());
-    place.nothing_runs();
-    let status = place.run("status").with(0);
+    workspace.nothing_runs();
+    let status = workspace.run("status").with(0);
     assert!(status.stdout.contains("Local cloud   not running"), "{}", status.stdout);
     assert!(status.stdout.contains("`sluice down` clears the record"), "{}", status.stdout);
-    goes_down(&place);
+    goes_down(&workspace);
 }
 
 #[test]
 fn a_local_cloud_killed_under_a_running_up_ends_it_with_an_error_and_down_clears() {
-    let place = Place::new();
-    let up = Running::start(&place, "up");
+    let workspace = Workspace::new();
+    let up = Running::start(&workspace, "up");
     up.until_event("complete", "kubernetes_namespace.keda");
-    let record = std::fs::read_to_string(place.stack_file("local.json")).unwrap();
+    let record = std::fs::read_to_string(workspace.stack_file("local.json")).unwrap();
     let record: serde_json::Value = serde_json::from_str(&record).unwrap();
     kill(u32::try_from(record["pid"].as_u64().unwrap()).unwrap());
     let wrong = up.until("a diagnostic", |event| event["type"] == "diagnostic");
     assert_eq!(wrong["exit_code"], 1, "{wrong}");
     drop(up);
-    goes_down(&place);
+    goes_down(&workspace);
 }

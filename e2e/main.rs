@@ -11,6 +11,7 @@
 )]
 
 mod bad_input;
+mod demo;
 mod docs;
 mod examples;
 mod foreign;
@@ -21,13 +22,13 @@ mod locks;
 mod output;
 mod own_service;
 mod parity;
-mod place;
 mod practice;
 mod progress;
 mod removal;
 mod rounds;
-mod stories;
-mod story;
+mod scenarios;
 mod terminal;
 mod tidy;
 mod walls;
+mod words;
+mod workspace;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::place::{Ended, Place, Running, ended, signal, wait_until};
+use crate::workspace::{Ended, Running, Workspace, ended, signal, wait_until};
 
 const DONE: i32 = 0;
 const USAGE: i32 = 2;
@@ -47,7 +47,7 @@ const COMMANDS: [(&str, i32); 30] = [
     ("local stop", DONE),
 ];
 
-/// Those that are not for a person's terminal: they run inside pods, or until they are told to stop.
+/// Those that are not for a person's terminal: they run inside pods, or until they are stopped.
 const SERVICES: [&str; 3] = ["worker", "help", "local run"];
 
 #[track_caller]
@@ -72,13 +72,13 @@ fn listed(help: &str) -> BTreeSet<String> {
         .collect()
 }
 
-/// A recorded run that saw nothing: it proves nothing, and can be judged.
+/// A recorded run that saw nothing: it proves nothing, and can be evaluated.
 fn recorded() -> String {
     let scaling = json!({ "polling_seconds": 30, "cooldown_seconds": 300, "window_seconds": 300, "min_replicas": 0,
         "max_replicas": 3, "queue_length": 3 });
     let thresholds = json!({ "cadence_seconds": 5.0, "slack_seconds": 30.0, "tolerance_seconds": 30.0, "agreeing_reads": 2,
         "settle_seconds": 60.0, "hold_seconds": 90.0, "gap_seconds": 20.0 });
-    json!({ "format": "sluice-evidence", "version": 1, "product": "0.1.0", "run": "r", "story": "seed", "stack": "e2e",
+    json!({ "format": "sluice-evidence", "version": 1, "product": "0.1.0", "run": "r", "story": "tutorial", "stack": "e2e",
         "started": "2026-11-24T04:00:00Z", "time_scale": 30.0, "seed": null, "messages": 9, "workload": "myproject/myapp",
         "scaling": scaling, "thresholds": thresholds, "environment": {}, "limits": [] })
     .to_string()
@@ -87,9 +87,9 @@ fn recorded() -> String {
 
 #[test]
 fn every_command_gives_one_object_a_line_with_version_type_and_time() {
-    let place = Place::new();
+    let workspace = Workspace::new();
     for parent in ["", "local", "image", "operator"] {
-        for name in listed(&place.run(&format!("{parent} --help")).with(DONE).stdout) {
+        for name in listed(&workspace.run(&format!("{parent} --help")).with(DONE).stdout) {
             let name = format!("{parent} {name}").trim().to_owned();
             let is_called = COMMANDS.iter().any(|(words, _)| *words == name || words.starts_with(&format!("{name} ")));
             assert!(
@@ -98,33 +98,33 @@ fn every_command_gives_one_object_a_line_with_version_type_and_time() {
             );
         }
     }
-    place.write("recorded.jsonl", &recorded());
+    workspace.write("recorded.jsonl", &recorded());
     for (words, code) in COMMANDS {
-        let said = objects(words, &place.run(&format!("{words} --output json")).with(code));
+        let said = objects(words, &workspace.run(&format!("{words} --output json")).with(code));
         let last = said.last().unwrap();
         assert!(![USAGE, PREFLIGHT].contains(&code) || last["exit_code"] == code, "{words}: {said:#?}");
     }
     for file in ["recorded.jsonl", "config.yaml", "image.tar"] {
-        std::fs::remove_file(place.path().join(file)).unwrap();
+        std::fs::remove_file(workspace.path().join(file)).unwrap();
     }
-    place.nothing_is_left();
+    workspace.nothing_is_left();
 }
 
 /// kubectl calls `sluice token` with its user's variables, and takes nothing but a credential.
 #[test]
 fn a_token_is_kubectl_s_credential_whatever_the_variable_says() {
-    let place = Place::with(vec![("SLUICE_OUTPUT".to_owned(), "json".into())]);
-    place.run("up").with(DONE);
-    let token: Value = serde_json::from_str(&place.run("token").with(DONE).stdout).unwrap();
+    let workspace = Workspace::with(vec![("SLUICE_OUTPUT".to_owned(), "json".into())]);
+    workspace.run("up").with(DONE);
+    let token: Value = serde_json::from_str(&workspace.run("token").with(DONE).stdout).unwrap();
     assert_eq!((token["kind"].as_str(), token["type"].as_str()), (Some("ExecCredential"), None), "{token}");
     assert!(token["status"]["token"].as_str().unwrap().starts_with("k8s-aws-v1."));
-    let event: Value = serde_json::from_str(&place.run("token --output json").with(DONE).stdout).unwrap();
+    let event: Value = serde_json::from_str(&workspace.run("token --output json").with(DONE).stdout).unwrap();
     assert_eq!((event["type"].as_str(), &event["credential"]["kind"]), (Some("token"), &token["kind"]));
-    let kubeconfig: Value = serde_json::from_str(&place.run("kubeconfig").with(DONE).stdout).unwrap();
-    let text = place.run("kubeconfig --output human").with(DONE).stdout;
+    let kubeconfig: Value = serde_json::from_str(&workspace.run("kubeconfig").with(DONE).stdout).unwrap();
+    let text = workspace.run("kubeconfig --output human").with(DONE).stdout;
     assert_eq!(kubeconfig["kubeconfig"], serde_json::from_str::<Value>(&text).unwrap());
-    place.run("down").with(DONE);
-    place.nothing_is_left();
+    workspace.run("down").with(DONE);
+    workspace.nothing_is_left();
 }
 
 /// Real time until the workload is at its maximum.
@@ -132,17 +132,17 @@ const PATIENCE: Duration = Duration::from_mins(3);
 
 #[test]
 fn watch_and_explain_show_every_decision_once_and_in_the_order_of_causes() {
-    let place = Place::new();
-    place.run("up").with(DONE);
-    let (programs, persons) = (Running::start(&place, "watch"), place.path().join("watched"));
-    let mut watch = place.sluice("watch");
+    let workspace = Workspace::new();
+    workspace.run("up").with(DONE);
+    let (programs, persons) = (Running::start(&workspace, "watch"), workspace.path().join("watched"));
+    let mut watch = workspace.sluice("watch");
     let mut watch = watch.stdout(std::fs::File::create(&persons).unwrap()).spawn().unwrap();
     programs.until("an observation", |event| event["type"] == "observation");
     wait_until("the person's watch begins", PATIENCE, || {
         std::fs::read_to_string(&persons).ok().filter(|text| text.contains("0/0 ready"))
     })
     .unwrap();
-    place.run("send 9").with(DONE);
+    workspace.run("send 9").with(DONE);
     let decided = |by: &'static str, to: u64| {
         move |event: &Value| {
             event["type"] == "decision" && event["decision"]["by"] == by && event["decision"]["to"] == to
@@ -167,10 +167,10 @@ fn watch_and_explain_show_every_decision_once_and_in_the_order_of_causes() {
     assert_eq!(wide, None, "{text}");
 
     wait_until("the HPA's Event is there", PATIENCE, || {
-        place.run("explain").with(DONE).stdout.contains("from 1 to 3").then_some(())
+        workspace.run("explain").with(DONE).stdout.contains("from 1 to 3").then_some(())
     })
     .unwrap();
-    let explained: Value = serde_json::from_str(&place.run("explain --output json").with(DONE).stdout).unwrap();
+    let explained: Value = serde_json::from_str(&workspace.run("explain --output json").with(DONE).stdout).unwrap();
     let entries = explained["timeline"]["entries"].as_array().unwrap();
     let entry = |part: &str| {
         let found = entries.iter().position(|entry| entry["text"].as_str().unwrap().contains(part));
@@ -187,8 +187,8 @@ fn watch_and_explain_show_every_decision_once_and_in_the_order_of_causes() {
     watch.wait().unwrap();
     drop(programs);
     std::fs::remove_file(persons).unwrap();
-    place.run("down").with(DONE);
-    place.nothing_is_left();
+    workspace.run("down").with(DONE);
+    workspace.nothing_is_left();
 }
 
 /// The commands between backquotes in a message's next step.
@@ -199,66 +199,72 @@ fn advised(ended: &Ended) -> Vec<String> {
 
 /// The command is refused, with a message that holds `says`; whoever follows the advice has what was asked for.
 #[track_caller]
-fn follow(place: &Place, words: &str, code: i32, says: &str, advice: &[&str]) {
-    let refused = place.run(words).with(code).says(&[says]);
+fn follow(workspace: &Workspace, words: &str, code: i32, says: &str, advice: &[&str]) {
+    let refused = workspace.run(words).with(code).says(&[says]);
     assert_eq!(advised(&refused), advice, "{}", refused.stderr);
     for command in advised(&refused) {
-        place.run(&command).with(DONE);
+        workspace.run(&command).with(DONE);
     }
 }
 
 #[test]
 fn what_cannot_take_effect_is_refused_and_the_advice_can_be_followed() {
-    let place = Place::new();
-    place.run("up --region us-est-1").with(USAGE).says(&["us-est-1", "us-east-1"]);
-    assert!(place.files().is_empty(), "{:?}", place.files());
+    let workspace = Workspace::new();
+    workspace.run("up --region us-est-1").with(USAGE).says(&["us-est-1", "us-east-1"]);
+    assert!(workspace.files().is_empty(), "{:?}", workspace.files());
 
-    place.run("local start").with(DONE);
-    place.run("local start").with(DONE);
-    place.run("local start --port 1").with(PREFLIGHT).says(&["--port 1 cannot take effect", "`sluice local stop`"]);
+    workspace.run("local start").with(DONE);
+    workspace.run("local start").with(DONE);
+    workspace.run("local start --port 1").with(PREFLIGHT).says(&["--port 1 cannot take effect", "`sluice local stop`"]);
     let cannot = "--time-scale 20 cannot change it";
-    follow(&place, "local start --time-scale 20", PREFLIGHT, cannot, &["local stop", "local start --time-scale 20"]);
-    place.run("local start --time-scale 20").with(DONE);
+    follow(
+        &workspace,
+        "local start --time-scale 20",
+        PREFLIGHT,
+        cannot,
+        &["local stop", "local start --time-scale 20"],
+    );
+    workspace.run("local start --time-scale 20").with(DONE);
     let other = "stands for ap-northeast-1, and eu-west-1 was asked for";
-    follow(&place, "up --region eu-west-1", USAGE, other, &["down --region ap-northeast-1"]);
-    place.run("up --region eu-west-1").with(DONE);
+    follow(&workspace, "up --region eu-west-1", USAGE, other, &["down --region ap-northeast-1"]);
+    workspace.run("up --region eu-west-1").with(DONE);
 
     // From here on the state knows the region, and a variable that another stack was meant by does not stand in the way.
     for words in ["status", "send 1", "watch --seconds 1", "outputs queue_url", "drift"] {
-        place.run(words).with(DONE);
+        workspace.run(words).with(DONE);
     }
     for words in ["verify --time-scale 3", "status --time-scale 3", "down --time-scale 3"] {
-        place.run(words).with(PREFLIGHT).says(&["--time-scale 3 cannot change it while it runs"]);
+        workspace.run(words).with(PREFLIGHT).says(&["--time-scale 3 cannot change it while it runs"]);
     }
-    place.run("up --time-scale 30").with(DONE);
+    workspace.run("up --time-scale 30").with(DONE);
     let scaled = "--time-scale 25 cannot change it";
-    follow(&place, "up --time-scale 25", PREFLIGHT, scaled, &["down", "up --time-scale 25"]);
-    let mut down = place.sluice("down");
+    follow(&workspace, "up --time-scale 25", PREFLIGHT, scaled, &["down", "up --time-scale 25"]);
+    let mut down = workspace.sluice("down");
     ended(down.env("SLUICE_TIME_SCALE", "3")).with(DONE);
-    place.nothing_is_left();
+    workspace.nothing_is_left();
 }
 
 #[test]
 fn a_demo_refuses_what_is_up_and_leaves_a_cloud_that_was_there() {
-    let place = Place::new();
-    place.run("up").with(DONE);
-    let refused = place.run("demo").with(PREFLIGHT).says(&["this stack is up already", "--stack"]);
+    let workspace = Workspace::new();
+    workspace.run("up").with(DONE);
+    let refused = workspace.run("demo").with(PREFLIGHT).says(&["this stack is up already", "--stack"]);
     assert_eq!(advised(&refused), ["verify", "down"]);
     // Without a record it is found where it is.
-    std::fs::rename(place.stack_file("state.json"), place.path().join("state.json")).unwrap();
-    place.run("demo").with(PREFLIGHT).says(&["this stack is up already", "of its resources exist"]);
-    place.run("status").with(DONE);
-    std::fs::rename(place.path().join("state.json"), place.stack_file("state.json")).unwrap();
-    place.run("down").with(DONE);
+    std::fs::rename(workspace.stack_file("state.json"), workspace.path().join("state.json")).unwrap();
+    workspace.run("demo").with(PREFLIGHT).says(&["this stack is up already", "of its resources exist"]);
+    workspace.run("status").with(DONE);
+    std::fs::rename(workspace.path().join("state.json"), workspace.stack_file("state.json")).unwrap();
+    workspace.run("down").with(DONE);
 
-    place.run("local start").with(DONE);
-    let demo = place.run("demo");
+    workspace.run("local start").with(DONE);
+    let demo = workspace.run("demo");
     // On a busy machine a check of time may fail; the rest is the same.
     assert!([Some(DONE), Some(VERIFICATION_FAILED)].contains(&demo.code), "{demo:?}");
     let verdict = demo.stdout.rsplit_once("\nVerdict\n").unwrap().1;
-    assert!(verdict.starts_with("story seed of myproject/myapp: "), "{verdict}");
-    place.run("local status").with(DONE);
-    place.run("audit").with(DONE);
-    place.run("down").with(DONE);
-    place.nothing_is_left();
+    assert!(verdict.starts_with("scenario tutorial of myproject/myapp: "), "{verdict}");
+    workspace.run("local status").with(DONE);
+    workspace.run("audit").with(DONE);
+    workspace.run("down").with(DONE);
+    workspace.nothing_is_left();
 }

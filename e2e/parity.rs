@@ -12,7 +12,7 @@ mod recording;
 mod rules;
 mod xml;
 
-use crate::place::{Place, moment};
+use crate::workspace::{Workspace, moment};
 use local::Local;
 use recording::{Recording, all};
 
@@ -24,9 +24,9 @@ const AWS_MIN: usize = 60;
 fn kubernetes_answers_as_the_recorded_control_plane() {
     let recordings = all("kubernetes");
     assert!(exchanges(&recordings) >= KUBERNETES_MIN, "{} exchanges", exchanges(&recordings));
-    let local = Local::start(Place::new(), "");
+    let local = Local::start(Workspace::new(), "");
     let mut replay = kubernetes::Replay::new(&local);
-    judge("Kubernetes", &recordings, |recording| replay.run(recording));
+    finish("Kubernetes", &recordings, |recording| replay.run(recording));
     local.stop();
 }
 
@@ -36,10 +36,10 @@ fn aws_answers_as_the_recorded_emulators() {
     let count: usize = suites.iter().map(|(_, recordings)| exchanges(recordings)).sum();
     assert!(count >= AWS_MIN, "{count} exchanges");
     // Seconds count in what queues do.
-    let local = Local::start(Place::new(), "--time-scale 1");
+    let local = Local::start(Workspace::new(), "--time-scale 1");
     let mut replay = aws::Replay::new(&local);
     for (emulator, recordings) in &suites {
-        judge(emulator, recordings, |recording| replay.run(recording));
+        finish(emulator, recordings, |recording| replay.run(recording));
     }
     local.stop();
 }
@@ -49,7 +49,7 @@ fn exchanges(recordings: &[Recording]) -> usize {
 }
 
 /// Runs them in their order and shows every difference, not only the first.
-fn judge(suite: &str, recordings: &[Recording], mut run: impl FnMut(&Recording) -> Vec<String>) {
+fn finish(suite: &str, recordings: &[Recording], mut run: impl FnMut(&Recording) -> Vec<String>) {
     let start = moment();
     let wrong: Vec<String> = recordings
         .iter()

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::own_service::{found, json, kubectl, script};
-use crate::place::Place;
+use crate::workspace::Workspace;
 
 /// The bounds of hopeless waits are the system's time, and the machine may be busy.
 const PATIENCE: Duration = Duration::from_mins(8);
@@ -17,9 +17,9 @@ const VERIFICATION_FAILED: i32 = 4;
 const WORDS: &str = "no database at db:5432";
 const SECRET: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
 
-fn crashing(place: &Place) {
+fn crashing(workspace: &Workspace) {
     let text = format!("#!/bin/sh\necho 'AWS_SECRET_ACCESS_KEY={SECRET}' >&2\necho '{WORDS}' >&2\nexit 3\n");
-    script(place, "crash.sh", &text);
+    script(workspace, "crash.sh", &text);
 }
 
 #[track_caller]
@@ -32,10 +32,10 @@ fn holds(text: &str, parts: &[&str]) {
 
 #[test]
 fn an_operator_that_crashes_ends_up_early_with_its_last_words() {
-    let place = Place::new();
-    crashing(&place);
+    let workspace = Workspace::new();
+    crashing(&workspace);
     let options = "--image mycorp/operator:1 --run-image operator=./crash.sh";
-    let up = place.run_within(&format!("up {options}"), PATIENCE).with(FAILED);
+    let up = workspace.run_within(&format!("up {options}"), PATIENCE).with(FAILED);
     let seen = [
         "kubernetes_deployment.keda/keda-operator",
         "will not come by waiting",
@@ -47,24 +47,24 @@ fn an_operator_that_crashes_ends_up_early_with_its_last_words() {
     holds(&up.stderr, &seen);
     holds(&up.stderr, &["→ look further with `kubectl -n keda describe pod keda-operator-"]);
     holds(&up.stdout, &[WORDS]);
-    place.run_within("down", PATIENCE).with(0);
+    workspace.run_within("down", PATIENCE).with(0);
     // A demo takes down what was to be looked at, and says so.
-    let demo = place.run_within(&format!("demo {options}"), PATIENCE).with(FAILED);
+    let demo = workspace.run_within(&format!("demo {options}"), PATIENCE).with(FAILED);
     holds(&demo.stderr, &[WORDS, "→ bring it up to stay with `sluice up`, then look further with `kubectl -n keda"]);
-    place.nothing_runs();
+    workspace.nothing_runs();
 }
 
 #[test]
 fn a_workload_that_crashes_fails_its_step_early_and_the_cause_is_in_every_form() {
-    let place = Place::new();
-    crashing(&place);
-    place.write(
+    let workspace = Workspace::new();
+    crashing(&workspace);
+    workspace.write(
         "stack.yaml",
         "images: {mycorp/orders: ./crash.sh}\nworkloads:\n- {name: orders, image: 'mycorp/orders:1'}\n",
     );
     // Slow enough that a busy machine makes no step late for a reason of its own.
-    place.run("up --time-scale 5").with(0);
-    let verified = place.run_within("verify", PATIENCE).with(VERIFICATION_FAILED);
+    workspace.run("up --time-scale 5").with(0);
+    let verified = workspace.run_within("verify", PATIENCE).with(VERIFICATION_FAILED);
     let seen = [
         "waiting does not help",
         "exit code 3",
@@ -73,45 +73,46 @@ fn a_workload_that_crashes_fails_its_step_early_and_the_cause_is_in_every_form()
         "→ look further with `kubectl -n myproject describe pod orders-",
     ];
     holds(&verified.stdout, &seen);
-    let report = json(&place, "report/report.json");
-    let completed = report["verdicts"].as_array().unwrap().iter().find(|it| it["name"] == "story-completed").unwrap();
+    let report = json(&workspace, "report/report.json");
+    let completed =
+        report["verdicts"].as_array().unwrap().iter().find(|it| it["name"] == "scenario-completed").unwrap();
     holds(&completed["evidence"].to_string(), &[WORDS]);
     holds(&completed["next"].to_string(), &["kubectl"]);
-    let file = |name: &str| std::fs::read_to_string(place.stack_file(name)).unwrap();
+    let file = |name: &str| std::fs::read_to_string(workspace.stack_file(name)).unwrap();
     holds(&file("report/junit.xml"), &[WORDS, "next: look further"]);
     holds(&file("report/report.html"), &[WORDS, "next: look further"]);
     // The same for a program: one object a line, and nothing else.
-    let verified = place.run_within("verify --output json", PATIENCE).with(VERIFICATION_FAILED);
+    let verified = workspace.run_within("verify --output json", PATIENCE).with(VERIFICATION_FAILED);
     let objects: Vec<Value> = verified.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let verdicts = objects.iter().find(|it| it["type"] == "verdicts").unwrap();
     holds(&verdicts.to_string(), &[WORDS]);
-    for entry in std::fs::read_dir(place.stack_file("evidence")).unwrap().flatten() {
+    for entry in std::fs::read_dir(workspace.stack_file("evidence")).unwrap().flatten() {
         holds(&std::fs::read_to_string(entry.path()).unwrap(), &[WORDS]);
     }
-    place.run_within("down", PATIENCE).with(0);
+    workspace.run_within("down", PATIENCE).with(0);
 }
 
 #[test]
 fn who_watches_sees_every_ten_seconds_that_nothing_changes_also_in_a_pipe() {
-    let place = Place::new();
-    place.run("up").with(0);
-    let watched = place.run("watch --seconds 25").with(0).stdout;
+    let workspace = Workspace::new();
+    workspace.run("up").with(0);
+    let watched = workspace.run("watch --seconds 25").with(0).stdout;
     assert!(watched.contains("nothing changes... [1") && watched.contains("s elapsed] queue 0 waiting"), "{watched}");
-    let watched = place.run("watch --seconds 25 --output json").with(0).stdout;
+    let watched = workspace.run("watch --seconds 25 --output json").with(0).stdout;
     let objects: Vec<Value> = watched.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let waiting = objects.iter().find(|it| it["type"] == "waiting").unwrap();
     assert!(waiting["real_seconds"].as_f64().unwrap() >= 10.0 && waiting["what"] == "nothing changes", "{waiting}");
-    place.run("down").with(0);
+    workspace.run("down").with(0);
 }
 
 #[test]
 fn what_keeps_pods_from_starting_at_all_fails_the_step_with_its_reason() {
     let Some(_) = found("kubectl", &["version", "--client"]) else { return };
-    let place = Place::new();
-    place.run("up --time-scale 15").with(0);
+    let workspace = Workspace::new();
+    workspace.run("up --time-scale 15").with(0);
     let patch = |text: &str| {
-        place.write("patch.json", text);
-        kubectl(&place, "patch deployment myapp -n myproject --type strategic --patch-file patch.json");
+        workspace.write("patch.json", text);
+        kubectl(&workspace, "patch deployment myapp -n myproject --type strategic --patch-file patch.json");
     };
     let container =
         |text: &str| format!(r#"{{"spec":{{"template":{{"spec":{{"containers":[{{"name":"myapp",{text}}}]}}}}}}}}"#);
@@ -127,21 +128,23 @@ fn what_keeps_pods_from_starting_at_all_fails_the_step_with_its_reason() {
         ),
     ] {
         patch(&change);
-        let verified = place.run_within("verify", PATIENCE).with(VERIFICATION_FAILED);
+        let verified = workspace.run_within("verify", PATIENCE).with(VERIFICATION_FAILED);
         holds(
             &verified.stdout,
             &["waiting does not help", reason, "→ look further with `kubectl -n myproject describe pod myapp-"],
         );
         // What the run left on the queue is not the next one's to begin with.
-        purge(&place);
+        purge(&workspace);
     }
-    place.run_within("down", PATIENCE).with(0);
+    workspace.run_within("down", PATIENCE).with(0);
 }
 
 /// Empties the queue, so that the Deployment goes back to zero.
-fn purge(place: &Place) {
-    let queue = place.run("outputs queue_url").with(0).stdout.trim().to_owned();
-    let purged =
-        crate::place::ended(&mut crate::own_service::at(place, &format!("aws sqs purge-queue --queue-url {queue}")));
+fn purge(workspace: &Workspace) {
+    let queue = workspace.run("outputs queue_url").with(0).stdout.trim().to_owned();
+    let purged = crate::workspace::ended(&mut crate::own_service::at(
+        workspace,
+        &format!("aws sqs purge-queue --queue-url {queue}"),
+    ));
     assert_eq!(purged.code, Some(0), "{}", purged.stderr);
 }

@@ -8,7 +8,7 @@ use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 use serde_json::{Value, json};
 
-use crate::place::{Place, Running, wait_until};
+use crate::workspace::{Running, Workspace, wait_until};
 
 /// A stack file with these workloads, each a name and a namespace.
 fn stack(workloads: &[(&str, &str)]) -> String {
@@ -17,40 +17,40 @@ fn stack(workloads: &[(&str, &str)]) -> String {
 }
 
 /// A place whose stack is up with `orders` in `shop` and `mails` in `post`.
-fn two_workloads() -> Place {
-    let place = Place::new();
-    place.write("stack.yaml", &stack(&[("orders", "shop"), ("mails", "post")]));
-    place.run("up").with(0);
-    place
+fn two_workloads() -> Workspace {
+    let workspace = Workspace::new();
+    workspace.write("stack.yaml", &stack(&[("orders", "shop"), ("mails", "post")]));
+    workspace.run("up").with(0);
+    workspace
 }
 
 /// Everything that the state records.
-fn recorded(place: &Place) -> Vec<String> {
-    let text = std::fs::read_to_string(place.stack_file("state.json")).unwrap();
+fn recorded(workspace: &Workspace) -> Vec<String> {
+    let text = std::fs::read_to_string(workspace.stack_file("state.json")).unwrap();
     let state: Value = serde_json::from_str(&text).unwrap();
     state["resources"].as_object().unwrap().keys().cloned().collect()
 }
 
 /// Nothing of the workload `mails` in `post` is recorded or exists.
 #[track_caller]
-fn mails_are_gone(place: &Place) {
+fn mails_are_gone(workspace: &Workspace) {
     let left: Vec<String> =
-        recorded(place).into_iter().filter(|one| one.contains("mails") || one.contains("post")).collect();
+        recorded(workspace).into_iter().filter(|one| one.contains("mails") || one.contains("post")).collect();
     assert!(left.is_empty(), "recorded still: {left:#?}");
     // Found by tag and name, whatever is recorded.
-    let audit = place.run("audit");
+    let audit = workspace.run("audit");
     assert!(!audit.stdout.contains("mails"), "{}", audit.stdout);
     // Nothing changes any more: what exists is what is declared.
-    let plan = place.run("plan --detailed-exitcode").with(0);
+    let plan = workspace.run("plan --detailed-exitcode").with(0);
     assert!(!plan.stdout.contains("destroyed"), "{}", plan.stdout);
 }
 
 /// `down` ends well within its limit, and nothing is left.
 #[track_caller]
-fn goes_down(place: &Place) {
-    let down = place.run("down").with(0);
+fn goes_down(workspace: &Workspace) {
+    let down = workspace.run("down").with(0);
     assert!(down.stdout.contains("nothing of this stack is left"), "{}", down.stdout);
-    place.nothing_is_left();
+    workspace.nothing_is_left();
 }
 
 /// The stack's cluster, as anybody may look into it.
@@ -60,9 +60,9 @@ struct Cluster {
 }
 
 impl Cluster {
-    fn of(place: &Place) -> Self {
+    fn of(workspace: &Workspace) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-        let file = Kubeconfig::read_from(place.stack_file("kubeconfig")).unwrap();
+        let file = Kubeconfig::read_from(workspace.stack_file("kubeconfig")).unwrap();
         let client = runtime.block_on(async {
             let config = Config::from_custom_kubeconfig(file, &KubeConfigOptions::default()).await.unwrap();
             Client::try_from(config).unwrap()
@@ -104,9 +104,9 @@ impl Cluster {
 
 #[test]
 fn a_dropped_workload_is_destroyed_in_the_order_that_its_finalizers_need() {
-    let place = two_workloads();
-    place.write("stack.yaml", &stack(&[("orders", "shop")]));
-    let up = place.run("up").with(0);
+    let workspace = two_workloads();
+    workspace.write("stack.yaml", &stack(&[("orders", "shop")]));
+    let up = workspace.run("up").with(0);
     assert!(!up.stderr.contains("left alone"), "{}", up.stderr);
     for address in [
         "kubernetes_scaled_object.post/mails",
@@ -122,115 +122,115 @@ fn a_dropped_workload_is_destroyed_in_the_order_that_its_finalizers_need() {
     }
     // Whoever takes the finalizer off was there to do it.
     assert!(!up.stdout.contains("took the finalizer"), "{}", up.stdout);
-    mails_are_gone(&place);
-    goes_down(&place);
+    mails_are_gone(&workspace);
+    goes_down(&workspace);
 }
 
 #[test]
 fn a_renamed_workload_in_another_namespace_takes_the_place_of_the_old_one() {
-    let place = two_workloads();
-    place.write("stack.yaml", &stack(&[("orders", "shop"), ("letters", "office")]));
-    place.run("up").with(0);
-    let known = recorded(&place);
+    let workspace = two_workloads();
+    workspace.write("stack.yaml", &stack(&[("orders", "shop"), ("letters", "office")]));
+    workspace.run("up").with(0);
+    let known = recorded(&workspace);
     for address in ["kubernetes_scaled_object.office/letters", "aws_sqs_queue.letters", "kubernetes_namespace.office"] {
         assert!(known.iter().any(|one| one == address), "{known:#?}");
     }
-    mails_are_gone(&place);
-    goes_down(&place);
+    mails_are_gone(&workspace);
+    goes_down(&workspace);
 }
 
 #[test]
 fn a_dropped_workload_is_found_by_its_labels_and_tags_where_the_state_is_lost() {
-    let place = two_workloads();
-    std::fs::remove_file(place.stack_file("state.json")).unwrap();
-    place.write("stack.yaml", &stack(&[("orders", "shop")]));
-    place.run("up").with(0);
-    mails_are_gone(&place);
+    let workspace = two_workloads();
+    std::fs::remove_file(workspace.stack_file("state.json")).unwrap();
+    workspace.write("stack.yaml", &stack(&[("orders", "shop")]));
+    workspace.run("up").with(0);
+    mails_are_gone(&workspace);
     // And by `down` alone.
-    place.write("stack.yaml", &stack(&[("orders", "shop"), ("mails", "post")]));
-    place.run("up").with(0);
-    std::fs::remove_file(place.stack_file("state.json")).unwrap();
-    place.write("stack.yaml", &stack(&[("orders", "shop")]));
-    goes_down(&place);
+    workspace.write("stack.yaml", &stack(&[("orders", "shop"), ("mails", "post")]));
+    workspace.run("up").with(0);
+    std::fs::remove_file(workspace.stack_file("state.json")).unwrap();
+    workspace.write("stack.yaml", &stack(&[("orders", "shop")]));
+    goes_down(&workspace);
 }
 
 #[test]
 fn a_moved_operator_leaves_its_old_namespace() {
-    let place = two_workloads();
+    let workspace = two_workloads();
     let moved = format!("{}operator:\n  namespace: scaling\n", stack(&[("orders", "shop")]));
-    place.write("stack.yaml", &moved);
-    place.run("up").with(0);
-    let left: Vec<String> = recorded(&place)
+    workspace.write("stack.yaml", &moved);
+    workspace.run("up").with(0);
+    let left: Vec<String> = recorded(&workspace)
         .into_iter()
         .filter(|one| one.contains(".keda/") || one == "kubernetes_namespace.keda")
         .collect();
     assert!(left.is_empty(), "{left:#?}");
-    mails_are_gone(&place);
-    goes_down(&place);
+    mails_are_gone(&workspace);
+    goes_down(&workspace);
 }
 
 #[test]
 fn a_removal_that_is_killed_in_the_middle_is_finished_by_the_next() {
-    let place = two_workloads();
-    place.write("stack.yaml", &stack(&[("orders", "shop")]));
-    let up = Running::start(&place, "up");
+    let workspace = two_workloads();
+    workspace.write("stack.yaml", &stack(&[("orders", "shop")]));
+    let up = Running::start(&workspace, "up");
     up.until_event("apply_start", "kubernetes_scaled_object.post/mails");
     up.kill();
-    place.run("up").with(0);
-    mails_are_gone(&place);
-    let down = Running::start(&place, "down");
+    workspace.run("up").with(0);
+    mails_are_gone(&workspace);
+    let down = Running::start(&workspace, "down");
     down.until_event("complete", "kubernetes_deployment.keda/keda-operator");
     down.kill();
-    goes_down(&place);
+    goes_down(&workspace);
 }
 
 #[test]
 fn what_waits_for_an_operator_that_is_dead_is_let_go_of_and_that_is_said() {
-    let place = two_workloads();
-    Cluster::of(&place).scale_to_none("keda", "keda-operator");
-    let down = place.run("down").with(0);
+    let workspace = two_workloads();
+    Cluster::of(&workspace).scale_to_none("keda", "keda-operator");
+    let down = workspace.run("down").with(0);
     assert!(down.stdout.contains("took the finalizer finalizer.keda.sh off"), "{}", down.stdout);
     assert!(down.stdout.contains("no operator runs that would do it"), "{}", down.stdout);
-    place.nothing_is_left();
+    workspace.nothing_is_left();
 }
 
 #[test]
 fn a_key_that_is_taken_out_of_the_file_leaves_nothing_behind() {
-    let place = Place::new();
+    let workspace = Workspace::new();
     let whole = "cluster:\n  logs: [api]\nworkloads:\n  - name: orders\n    env: { COLOUR: red, SIZE: big }\n    scaling: { activationQueueLength: 5 }\n";
-    place.write("stack.yaml", whole);
-    place.run("up").with(0);
-    place.write("stack.yaml", "workloads:\n  - name: orders\n    env: { SIZE: big }\n    identity: operator\n");
-    let up = place.run("up").with(0);
+    workspace.write("stack.yaml", whole);
+    workspace.run("up").with(0);
+    workspace.write("stack.yaml", "workloads:\n  - name: orders\n    env: { SIZE: big }\n    identity: operator\n");
+    let up = workspace.run("up").with(0);
     for part in [r#"enabled_log_types: ["api"] -> []"#, "metadata.activationQueueLength", "spec.podIdentity.roleArn"] {
         assert!(up.stdout.contains(part), "{part} is not in the plan:\n{}", up.stdout);
     }
-    let cluster = Cluster::of(&place);
+    let cluster = Cluster::of(&workspace);
     let deployment = cluster.text(("apps", "v1", "Deployment", "deployments"), "myproject", "orders");
     assert!(deployment.contains("SIZE") && !deployment.contains("COLOUR"), "{deployment}");
     let scaled = cluster.text(("keda.sh", "v1alpha1", "ScaledObject", "scaledobjects"), "myproject", "orders");
     assert!(!scaled.contains("activationQueueLength"), "{scaled}");
-    place.run("plan --detailed-exitcode").with(0);
-    goes_down(&place);
+    workspace.run("plan --detailed-exitcode").with(0);
+    goes_down(&workspace);
 }
 
 #[test]
 fn what_is_called_otherwise_replaces_what_it_was_called_before() {
-    let place = Place::new();
-    place.write("stack.yaml", "workloads:\n  - name: orders\n    queue: { name: paper }\n");
-    place.run("up --set cluster.name=before").with(0);
-    place.write("stack.yaml", "workloads:\n  - name: orders\n    queue: { name: glass }\n");
-    place.run("up --set cluster.name=after").with(0);
-    let audit = place.run("audit --set cluster.name=after");
+    let workspace = Workspace::new();
+    workspace.write("stack.yaml", "workloads:\n  - name: orders\n    queue: { name: paper }\n");
+    workspace.run("up --set cluster.name=before").with(0);
+    workspace.write("stack.yaml", "workloads:\n  - name: orders\n    queue: { name: glass }\n");
+    workspace.run("up --set cluster.name=after").with(0);
+    let audit = workspace.run("audit --set cluster.name=after");
     assert!(audit.stdout.contains("glass") && audit.stdout.contains("aws_eks_cluster.after"), "{}", audit.stdout);
     assert!(!audit.stdout.contains("paper") && !audit.stdout.contains("before"), "{}", audit.stdout);
-    place.run("plan --detailed-exitcode --set cluster.name=after").with(0);
+    workspace.run("plan --detailed-exitcode --set cluster.name=after").with(0);
     // Found by its tag although nothing of the stack is called so.
-    std::fs::remove_file(place.stack_file("state.json")).unwrap();
-    place.write("stack.yaml", "workloads:\n  - name: orders\n");
-    let down = place.run("down --set cluster.name=after").with(0);
+    std::fs::remove_file(workspace.stack_file("state.json")).unwrap();
+    workspace.write("stack.yaml", "workloads:\n  - name: orders\n");
+    let down = workspace.run("down --set cluster.name=after").with(0);
     assert!(down.stdout.contains("aws_sqs_queue.glass: destroyed"), "{}", down.stdout);
-    place.nothing_is_left();
+    workspace.nothing_is_left();
 }
 
 /// In which order these were destroyed, by where `text` says so.
@@ -246,7 +246,7 @@ fn destroyed_in_order(text: &str, addresses: &[&str]) {
 /// Whatever has its identity from the name of something that was renamed and is in no record any more.
 #[test]
 fn what_lives_in_a_cluster_of_an_older_name_is_found_without_a_record() {
-    let place = Place::new();
+    let workspace = Workspace::new();
     let before =
         "cluster: { name: before, fargate: { profile: pods } }\nworkloads: [{ name: orders }, { name: mails }]\n";
     let after = "cluster: { name: after }\nworkloads: [{ name: orders }]\n";
@@ -254,12 +254,12 @@ fn what_lives_in_a_cluster_of_an_older_name_is_found_without_a_record() {
     let roles = ["cluster", "fargate", "keda-operator", "sqs-scaler", "orders", "mails"]
         .map(|role| format!("aws_iam_role.before-{role}"));
     for then_up in [true, false] {
-        place.write("stack.yaml", before);
-        place.run("up").with(0);
-        std::fs::remove_file(place.stack_file("state.json")).unwrap();
-        place.write("stack.yaml", after);
+        workspace.write("stack.yaml", before);
+        workspace.run("up").with(0);
+        std::fs::remove_file(workspace.stack_file("state.json")).unwrap();
+        workspace.write("stack.yaml", after);
         let words = if then_up { "plan" } else { "plan --destroy" };
-        let plan = place.run(words).with(0);
+        let plan = workspace.run(words).with(0);
         let mut all: Vec<&str> = children.to_vec();
         all.extend(roles.iter().map(String::as_str));
         all.extend(["aws_sqs_queue.before-orders", "aws_sqs_queue.before-mails"]);
@@ -268,38 +268,38 @@ fn what_lives_in_a_cluster_of_an_older_name_is_found_without_a_record() {
         }
         // There is one for each issuer, found by its tag wherever the issuer is.
         assert!(plan.stdout.contains("aws_iam_openid_connect_provider.this "), "{}", plan.stdout);
-        let done = place.run(if then_up { "up" } else { "down" }).with(0);
+        let done = workspace.run(if then_up { "up" } else { "down" }).with(0);
         destroyed_in_order(&done.stdout, &children);
         for role in ["aws_iam_role.before-cluster", "aws_iam_role.before-fargate"] {
             destroyed_in_order(&done.stdout, &[children[1], role]);
         }
         destroyed_in_order(&done.stdout, &[children[2], "aws_iam_role.before-cluster"]);
         if then_up {
-            let audit = place.run("audit");
+            let audit = workspace.run("audit");
             assert!(
                 !audit.stdout.contains("before") && audit.stdout.contains("aws_eks_cluster.after"),
                 "{}",
                 audit.stdout
             );
-            place.run("plan --detailed-exitcode").with(0);
-            goes_down(&place);
+            workspace.run("plan --detailed-exitcode").with(0);
+            goes_down(&workspace);
         } else {
             assert!(done.stdout.contains("nothing of this stack is left"), "{}", done.stdout);
-            place.nothing_is_left();
+            workspace.nothing_is_left();
         }
     }
 }
 
 #[test]
 fn what_lives_in_the_cluster_and_is_called_otherwise_now_is_found_without_a_record() {
-    let place = Place::new();
-    place.write("stack.yaml", "cluster: { fargate: { profile: pods } }\n");
-    place.run("up").with(0);
-    std::fs::remove_file(place.stack_file("state.json")).unwrap();
-    place.write("stack.yaml", "cluster: { fargate: { profile: other } }\n");
-    let up = place.run("up").with(0);
+    let workspace = Workspace::new();
+    workspace.write("stack.yaml", "cluster: { fargate: { profile: pods } }\n");
+    workspace.run("up").with(0);
+    std::fs::remove_file(workspace.stack_file("state.json")).unwrap();
+    workspace.write("stack.yaml", "cluster: { fargate: { profile: other } }\n");
+    let up = workspace.run("up").with(0);
     destroyed_in_order(&up.stdout, &["aws_eks_fargate_profile.e2e/pods"]);
     assert!(!up.stdout.contains("aws_eks_cluster.this: destroyed"), "{}", up.stdout);
-    place.run("plan --detailed-exitcode").with(0);
-    goes_down(&place);
+    workspace.run("plan --detailed-exitcode").with(0);
+    goes_down(&workspace);
 }

@@ -1,6 +1,6 @@
 //! `up` and `down` again and again: what fails once in a hundred times fails here.
 
-use crate::place::{Place, moment};
+use crate::workspace::{Workspace, moment};
 
 const ROUNDS: usize = 100;
 
@@ -10,20 +10,20 @@ const ROUNDS: usize = 100;
 fn a_hundred_times_up_and_down_leave_nothing() {
     let mut failed = Vec::new();
     for round in 1..=ROUNDS {
-        let (place, begun) = (Place::new(), moment());
-        let outcomes = ["up", "down"].map(|words| (words, place.run(words)));
+        let (workspace, begun) = (Workspace::new(), moment());
+        let outcomes = ["up", "down"].map(|words| (words, workspace.run(words)));
         let seconds = begun.elapsed().as_secs_f64();
         let good = outcomes.iter().all(|(_, ended)| ended.code == Some(0))
             && outcomes[1].1.stdout.contains("nothing of this stack is left");
         println!("round {round} of {ROUNDS}: {} in {seconds:.1} s", if good { "good" } else { "FAILED" });
         if good {
-            place.nothing_is_left();
+            workspace.nothing_is_left();
             continue;
         }
         for (words, ended) in outcomes {
             println!("--- {words}: {:?}\n{}\n{}", ended.code, ended.stdout, ended.stderr);
         }
-        let log = std::fs::read_to_string(place.stack_file("local.log")).unwrap_or_default();
+        let log = std::fs::read_to_string(workspace.stack_file("local.log")).unwrap_or_default();
         println!("--- the local cloud\n{log}");
         failed.push(round);
     }

@@ -6,7 +6,7 @@ use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 
-use crate::place::{COMMAND_LIMIT, kill, signal, wait_until};
+use crate::workspace::{COMMAND_LIMIT, kill, signal, wait_until};
 
 /// A program that runs in a terminal (a pseudo-terminal, pty(7)), the foreground as its shell would make it.
 pub(crate) struct Terminal {

@@ -9,7 +9,7 @@ use super::comparison::differences;
 use super::local::{Cluster, Local};
 use super::recording::{Exchange, Recording, resolved};
 use super::rules::Rules;
-use crate::place::wait_until;
+use crate::workspace::wait_until;
 
 /// As whom the recorded requests were made, and where: their answers name both.
 const DRIVER: (&str, &str) = ("parity-driver", "driver");

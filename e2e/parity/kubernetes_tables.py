@@ -2,7 +2,7 @@
 
 from kubernetes_commands import IMAGE, objects
 from kubernetes_requests import config_map, deployment
-from twins import NAMESPACE
+from parity import NAMESPACE
 
 # As kubectl asks for what it prints.
 TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json;as=Table;v=v1beta1;g=meta.k8s.io,application/json"

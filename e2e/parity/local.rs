@@ -14,13 +14,13 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use http::Request;
 
-use crate::place::{Place, wait_until};
+use crate::workspace::{Workspace, wait_until};
 
 const CLUSTER: &str = "parity";
 const CLUSTER_LIMIT: Duration = Duration::from_mins(3);
 
 pub(crate) struct Local {
-    place: Place,
+    workspace: Workspace,
     pub(crate) endpoint: String,
     pub(crate) region: String,
     pub(crate) credentials: Credentials,
@@ -35,9 +35,9 @@ pub(crate) struct Cluster {
 
 impl Local {
     /// `sluice local start` with these options.
-    pub(crate) fn start(place: Place, options: &str) -> Self {
-        place.run(&format!("local start {options}")).with(0);
-        let environment = place.run("env").with(0).stdout;
+    pub(crate) fn start(workspace: Workspace, options: &str) -> Self {
+        workspace.run(&format!("local start {options}")).with(0);
+        let environment = workspace.run("env").with(0).stdout;
         let variable = |name: &str| {
             let line = environment.lines().find_map(|line| line.strip_prefix(&format!("export {name}='")));
             line.and_then(|line| line.strip_suffix('\''))
@@ -51,12 +51,12 @@ impl Local {
         };
         let (key, secret) = (held("aws_access_key_id").unwrap(), held("aws_secret_access_key").unwrap());
         let credentials = Credentials::new(key, secret, held("aws_session_token"), None, "e2e");
-        Self { endpoint: variable("AWS_ENDPOINT_URL"), region: variable("AWS_REGION"), credentials, place }
+        Self { endpoint: variable("AWS_ENDPOINT_URL"), region: variable("AWS_REGION"), credentials, workspace }
     }
 
     pub(crate) fn stop(self) {
-        self.place.run("local stop").with(0);
-        self.place.nothing_runs();
+        self.workspace.run("local stop").with(0);
+        self.workspace.nothing_runs();
     }
 
     async fn config(&self) -> SdkConfig {

@@ -3,7 +3,7 @@
 
     python3 e2e/parity/record.py kubernetes|aws [--check] [WORD…]
 
-The environment names both sides, as it does for `e2e/twins/kubernetes.py` and `e2e/twins/aws.py`, which this runs. Without
+The environment names both sides, as it does for `e2e/parity/kubernetes.py` and `e2e/parity/aws.py`, which this runs. Without
 `--check` the recordings are written anew; with it, one that the real parts no longer give is a failure. A leaf in which the
 local cloud differs must stand in the list of differences of its suite; the recording keeps both values.
 """
@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
-sys.path[:0] = [str(HERE.parent / "twins"), str(HERE)]
+sys.path.insert(0, str(HERE))
 
 from tape import MISSING, WHOLE, Recording, adapt, leaves_apart, pointer_of  # noqa: E402
 
@@ -101,7 +101,7 @@ def without_run(value, run):
 
 
 def comparable(answer, name, label, request):
-    from twins import normal
+    from parity import normal
 
     if not label and not request.get("until"):
         # A step on the way: what the test does not return, it does not compare; and others may have made the object.
@@ -111,7 +111,7 @@ def comparable(answer, name, label, request):
 
 def differences(identity, ours, real, listed):
     """The leaves in which ours is another, each with its entry in the list; and lines for those that have none."""
-    from twins import shown, summary
+    from parity import shown, summary
 
     identity = identity.removesuffix(WHOLE)
     if ours["status"] != real["status"]:

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The local AWS endpoint as boto3 knows AWS: one line a check, and an exit code other than 0 if any of them fails.
 
-Needs boto3 and a running local cloud, told about by the environment as `sluice env` exports it:
+Needs boto3 and a running local cloud, named by the environment as `sluice env` exports it:
 
     sluice local start --time-scale 20 && eval "$(sluice env)" && python3 e2e/stock/aws.py
 

@@ -256,7 +256,7 @@ version=$(kubectl get --raw "$raw?limit=1" | jq -r .metadata.resourceVersion)
 k create configmap seen --from-literal=a=1 >/dev/null
 k patch configmap seen --type=merge -p '{"data":{"a":"2"}}' >/dev/null
 k delete configmap seen >/dev/null
-equals  'a watch tells what happened, in order'    $'ADDED 1\nMODIFIED 2\nDELETED 2' bash -c "kubectl get --raw '$raw?watch=1&timeoutSeconds=1&fieldSelector=metadata.name%3Dseen&resourceVersion=$version' | jq -r '\"\(.type) \(.object.data.a)\"'"
+equals  'a watch reports what happened, in order'    $'ADDED 1\nMODIFIED 2\nDELETED 2' bash -c "kubectl get --raw '$raw?watch=1&timeoutSeconds=1&fieldSelector=metadata.name%3Dseen&resourceVersion=$version' | jq -r '\"\(.type) \(.object.data.a)\"'"
 equals  'initial events end with a bookmark'       'BOOKMARK true' bash -c "kubectl get --raw '$raw?watch=1&timeoutSeconds=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true' | jq -r 'select(.type == \"BOOKMARK\") | \"\(.type) \(.object.metadata.annotations.\"k8s.io/initial-events-end\")\"' | head -1"
 refuses 'no resource version'                      'invalid resource version: resourceVersion: Invalid value: "abc"' kubectl get --raw "$raw?resourceVersion=abc"
 
@@ -285,7 +285,7 @@ if [ "$PODS" = yes ]; then
   until_equals 'a failing container is restarted'  'true' k get pod failing -o 'go-template={{with .status.containerStatuses}}{{gt (index . 0).restartCount 0}}{{end}}'
   shows   'logs --previous'                        'first' k logs failing --previous
   until_equals 'and backs off'                     'CrashLoopBackOff' k get pod failing -o 'jsonpath={.status.containerStatuses[0].state.waiting.reason}'
-  equals  'its last end is told'                   '3 Error' k get pod failing -o 'jsonpath={.status.containerStatuses[0].lastState.terminated.exitCode} {.status.containerStatuses[0].lastState.terminated.reason}'
+  equals  'its last end is reported'                   '3 Error' k get pod failing -o 'jsonpath={.status.containerStatuses[0].lastState.terminated.exitCode} {.status.containerStatuses[0].lastState.terminated.reason}'
   pod graceful 'trap "echo bye; exit 0" TERM; echo up; while :; do sleep 0.1; done' '"terminationGracePeriodSeconds":20,'
   until_equals 'a pod runs'                        'up' k logs graceful
   k delete pod graceful --wait=false >/dev/null
@@ -308,7 +308,7 @@ if [ "$PODS" = yes ]; then
   k create deployment sleeper --image="$POD_IMAGE" --replicas=2 -- /bin/sh -c 'exec sleep 600' >/dev/null
   shows   'a deployment rolls out'                 'successfully rolled out' k rollout status deployment sleeper --timeout="$DEADLINE"
   shows   'autoscale on a metric that is not there' 'autoscaled' k autoscale deployment sleeper --min=1 --max=3 --cpu-percent=50
-  until_equals 'a missing metric is told'          'FailedGetResourceMetric' k get hpa sleeper -o 'jsonpath={.status.conditions[?(@.type=="ScalingActive")].reason}'
+  until_equals 'a missing metric is reported'          'FailedGetResourceMetric' k get hpa sleeper -o 'jsonpath={.status.conditions[?(@.type=="ScalingActive")].reason}'
   equals  'and changes nothing'                    '2' k get deployment sleeper -o 'jsonpath={.spec.replicas}'
 fi
 

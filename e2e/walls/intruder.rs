@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use super::attempts::ALL;
 use super::machine::{self, Seen};
-use crate::place::{Ended, Place, ended, kill, wait_until};
+use crate::workspace::{Ended, Workspace, ended, kill, wait_until};
 
 /// Longer than any pod here needs on a busy machine.
 const POD_LIMIT: Duration = Duration::from_mins(4);
@@ -58,14 +58,14 @@ pub(super) fn intrude(walls: &str, user: Option<u32>) -> Option<Outcome> {
     cluster.create(&neighbour());
     let other =
         wait_until("the neighbour works", POD_LIMIT, || scene.neighbour()).unwrap_or_else(|why| panic!("{why}"));
-    let stack = ["state.json", "credentials", "kubeconfig"].map(|name| scene.place.stack_file(name));
+    let stack = ["state.json", "credentials", "kubeconfig"].map(|name| scene.workspace.stack_file(name));
     let look = || machine::look(&scene.out, &[stack.as_slice(), &[other.join("volumes")]].concat());
     let before = look();
     cluster.create(&scene.intruder(walls, &other));
     let users = if walls == "none" { &USERS[..1] } else { &USERS };
     let said: Vec<String> = users.iter().map(|(name, _)| cluster.log_of(name)).collect();
     let after = look();
-    let machine = judge(walls, &before, &after);
+    let machine = evaluate(walls, &before, &after);
     let heard = scene.listeners.heard();
     assert!(walls == "none" || heard.is_empty(), "behind {walls} the pod reached {heard:?}");
     assert!(scene.host_process_lives(), "the process of the machine was ended");
@@ -82,7 +82,7 @@ pub(super) fn intrude(walls: &str, user: Option<u32>) -> Option<Outcome> {
 }
 
 #[track_caller]
-fn judge(walls: &str, before: &Seen, after: &Seen) -> Host {
+fn evaluate(walls: &str, before: &Seen, after: &Seen) -> Host {
     let differences = machine::differences(before, after);
     assert!(walls == "none" || differences.is_empty(), "behind {walls} the pod changed {differences:#?}");
     if differences.is_empty() { Host::Same } else { Host::Changed }
@@ -90,7 +90,7 @@ fn judge(walls: &str, before: &Seen, after: &Seen) -> Host {
 
 /// Everything that the test has put there.
 struct Scene {
-    place: Place,
+    workspace: Workspace,
     out: PathBuf,
     program: PathBuf,
     user: Option<u32>,
@@ -101,8 +101,8 @@ struct Scene {
 impl Scene {
     fn set(walls: &str, user: Option<u32>) -> Self {
         let variables = [("SLUICE_LOCAL_WALLS", walls), ("SLUICE_TIME_SCALE", "30")];
-        let place = Place::with(variables.map(|(name, value)| (name.to_owned(), value.into())).to_vec());
-        let out = place.path().canonicalize().unwrap();
+        let workspace = Workspace::with(variables.map(|(name, value)| (name.to_owned(), value.into())).to_vec());
+        let out = workspace.path().canonicalize().unwrap();
         for folder in ["victims/empty", "app", "bin", "home/.aws"] {
             std::fs::create_dir_all(out.join(folder)).unwrap();
         }
@@ -119,7 +119,7 @@ impl Scene {
             let owner = format!("{id}:{id}");
             ended(Command::new("chown").args(["-R", &owner]).arg(&out)).with(0);
         }
-        let mut scene = Self { place, out, program, user, listeners, host_process: 0 };
+        let mut scene = Self { workspace, out, program, user, listeners, host_process: 0 };
         scene.host_process = scene.start_host_process().id();
         scene
     }
@@ -135,7 +135,7 @@ impl Scene {
                 command
             }
         };
-        self.place.at_home(&mut command);
+        self.workspace.at_home(&mut command);
         command
     }
 
@@ -156,16 +156,16 @@ impl Scene {
 
     /// The folder of the neighbour, once it has written its file.
     fn neighbour(&self) -> Option<PathBuf> {
-        let pods = std::fs::read_dir(self.place.stack_file("pods")).ok()?;
+        let pods = std::fs::read_dir(self.workspace.stack_file("pods")).ok()?;
         pods.flatten().map(|entry| entry.path()).find(|path| path.join("volumes/scratch/kept").exists())
     }
 
     /// Two containers that try everything: as the pod's root, and as a user in it.
     fn intruder(&self, walls: &str, other: &Path) -> Value {
-        let stack = self.place.stack_file("");
+        let stack = self.workspace.stack_file("");
         let variables = [
             ("OUT", self.out.clone()),
-            ("STACK", self.out.join(stack.strip_prefix(self.place.path()).unwrap())),
+            ("STACK", self.out.join(stack.strip_prefix(self.workspace.path()).unwrap())),
             ("SLUICE", self.program.clone()),
             ("OTHER", other.to_owned()),
         ];
@@ -257,7 +257,7 @@ impl Cluster {
     fn of(scene: &Scene) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let client = runtime.block_on(async {
-            let file = Kubeconfig::read_from(scene.place.stack_file("kubeconfig")).unwrap();
+            let file = Kubeconfig::read_from(scene.workspace.stack_file("kubeconfig")).unwrap();
             let config = Config::from_custom_kubeconfig(file, &KubeConfigOptions::default()).await.unwrap();
             Client::try_from(config).unwrap()
         });

@@ -124,7 +124,7 @@ pub enum Command {
     Graph,
     /// List everything that exists of this stack, by tag and by name
     Audit,
-    /// Run stories against what is up, or judge a recorded run again
+    /// Run scenarios against what is up, or evaluate a recorded run again
     Verify(Verify),
     /// Put messages on the queue
     Send(Send),
@@ -221,7 +221,7 @@ pub struct Verify {
     /// What is proved
     #[command(flatten)]
     pub proof: Proof,
-    /// Judge this recorded evidence again instead of running
+    /// Evaluate this recorded evidence again instead of running
     #[arg(long, value_name = "FILE", conflicts_with_all = ["messages", "workloads"])]
     pub evidence: Option<PathBuf>,
 }
@@ -229,9 +229,9 @@ pub struct Verify {
 /// What is proved, of whom.
 #[derive(Debug, Args)]
 pub struct Proof {
-    /// The stories to run
-    #[arg(value_name = "STORY", default_value = "seed")]
-    pub stories: Vec<String>,
+    /// The scenarios to run
+    #[arg(value_name = "SCENARIO", default_value = "tutorial")]
+    pub scenarios: Vec<String>,
     /// Only this workload of the stack; may be repeated [default: each in turn]
     #[arg(long = "workload", value_name = "NAME")]
     pub workloads: Vec<String>,
@@ -348,7 +348,7 @@ pub enum Practice {
 pub enum Local {
     /// Start it in the background
     Start(LocalRun),
-    /// Run it in this process until it is told to stop
+    /// Run it in this process until it is stopped
     Run(LocalRun),
     /// End it, with everything that runs in it
     Stop,

@@ -30,15 +30,15 @@ pub(crate) fn queue_address(workload: &str) -> Address {
 /// Every AWS resource of the stack.
 pub(crate) fn aws(stack: &Stack, target: &Target, cloud: &Arc<Cloud>) -> Outcome<Vec<Node>> {
     let mut declared = Declared { cloud, nodes: Vec::new() };
-    let brought = target.brought.as_ref();
-    let issuer = brought.map_or("${aws_eks_cluster.this.issuer_host}", |brought| brought.issuer.as_str());
+    let existing = target.existing.as_ref();
+    let issuer = existing.map_or("${aws_eks_cluster.this.issuer_host}", |existing| existing.issuer.as_str());
     let policies = Policies { stack, account_id: &target.account_id, issuer };
     let names = stack.names();
     let subnets = if stack.cluster.subnets.is_empty() { &target.subnets } else { &stack.cluster.subnets };
-    if brought.is_none() {
+    if existing.is_none() {
         control_plane(&mut declared, stack, &names, &policies, subnets).map_err(one)?;
     }
-    let url = brought.map_or("${aws_eks_cluster.this.issuer}", |brought| brought.issuer.as_str());
+    let url = existing.map_or("${aws_eks_cluster.this.issuer}", |existing| existing.issuer.as_str());
     let provider = json!({ "url": url, "client_id_list": [policies::AUDIENCE] });
     declared.add("aws_iam_openid_connect_provider", "this", provider, &[]);
     identities(&mut declared, stack, &names, &policies).map_err(one)?;
@@ -112,7 +112,7 @@ fn control_plane(
         "selectors": stack.cluster.selectors.iter().map(selector).collect::<Vec<_>>(),
     });
     declared.add("aws_eks_fargate_profile", "this", profile, &[attached("fargate")]);
-    // CoreDNS is unschedulable on a Fargate-only cluster until a profile covers kube-system and it is told so.
+    // CoreDNS is unschedulable on a Fargate-only cluster until a profile covers kube-system and its configuration says `fargate`.
     let coredns = json!({
         "cluster_name": "${aws_eks_cluster.this.name}",
         "addon_name": "coredns",
@@ -180,11 +180,11 @@ pub(crate) fn kubernetes(stack: &Stack, target: &Target, cluster: &cluster::Clus
         account_id: target.account_id.clone(),
         queue_urls: queue_urls.collect(),
         endpoint_for_pods: target.endpoint_for_pods.clone(),
-        // EKS has a webhook for it. Where a brought cluster has it too, it leaves alone what is declared.
-        declare_identity: target.brought.is_some(),
+        // EKS has a webhook for it. Where an existing cluster has it too, it leaves alone what is declared.
+        declare_identity: target.existing.is_some(),
     };
     let manifests = stack::manifests::all(stack, &site, CRDS).map_err(one)?;
-    let lives_in = target.brought.is_none().then(cluster_address);
+    let lives_in = target.existing.is_none().then(cluster_address);
     manifests.into_iter().map(|manifest| object(stack, cluster, manifest, lives_in.clone())).collect()
 }
 

@@ -28,9 +28,9 @@ use crate::diagnostic::Outcome;
 use crate::images;
 use crate::lock;
 use crate::options::{self, Typed};
-use crate::place;
 use crate::settings::{self, Settings};
 use crate::signals::unless_stopped;
+use crate::stack_location;
 use crate::target::{self, Missing, Target};
 use crate::view::View;
 
@@ -61,19 +61,19 @@ pub(crate) async fn run(arguments: Arguments, typed: &Typed, view: &View, stop: 
         Command::Outputs(wanted) => outputs::run(&wanted, &settings, view),
         Command::Demo(wanted) => Box::pin(demo::run(wanted, &settings, &global, view, stop)).await,
         Command::Verify(wanted) if wanted.evidence.is_some() => {
-            verify::judge(&wanted.evidence.unwrap_or_default(), &settings, view)
+            verify::evaluate(&wanted.evidence.unwrap_or_default(), &settings, view)
         }
         Command::Explain(wanted) => {
-            let looking = async {
+            let read_only = async {
                 let target = target::open(&settings, &global, Missing::Refuse, view).await.ok();
                 verify::explain(&wanted, &settings, target.as_ref(), view).await
             };
-            Box::pin(unless_stopped(&stop, looking)).await
+            Box::pin(unless_stopped(&stop, read_only)).await
         }
         Command::Plan(_) | Command::Up(_) | Command::Down(_) | Command::Audit | Command::Graph => {
             Box::pin(provisioning(command, &settings, &global, view, stop)).await
         }
-        _ => Box::pin(looking(command, &settings, &global, typed, view, stop)).await,
+        _ => Box::pin(read_only(command, &settings, &global, typed, view, stop)).await,
     }
 }
 
@@ -93,9 +93,9 @@ async fn provisioning(
     let lock = match &command {
         Command::Up(_) => lock::exclusive(settings, "up"),
         Command::Down(_) => lock::exclusive(settings, "down"),
-        Command::Plan(_) => lock::looking(settings, "plan"),
-        Command::Graph => lock::looking(settings, "graph"),
-        _ => lock::looking(settings, "audit"),
+        Command::Plan(_) => lock::read_only(settings, "plan"),
+        Command::Graph => lock::read_only(settings, "graph"),
+        _ => lock::read_only(settings, "audit"),
     }?;
     let missing = match &command {
         Command::Down(_) | Command::Audit => Missing::StartOrTake,
@@ -128,7 +128,7 @@ async fn provisioning(
 }
 
 /// Commands that look at what is up.
-async fn looking(
+async fn read_only(
     command: Command,
     settings: &Settings,
     global: &Global,
@@ -149,9 +149,9 @@ async fn looking(
     let beside = if is_raw { view.beside_raw() } else { view.clone() };
     let opening = target::open(settings, global, Missing::Refuse, &beside);
     let target: Target = Box::pin(unless_stopped(&stop, opening)).await?;
-    // One that cannot be read is told of by those who need it.
+    // One that cannot be read is reported by those who need it.
     if let Ok(Some(mut state)) = store::load(&settings.state()) {
-        place::settle(&mut state, settings, &target)?;
+        stack_location::settle(&mut state, settings, &target)?;
     }
     match command {
         Command::Drift => {

@@ -1,4 +1,4 @@
-//! What a person is told when something is wrong: the thing, the cause, the next step.
+//! What a person reads when something is wrong: the thing, the cause, the next step.
 
 use crate::exit::Exit;
 
@@ -9,7 +9,7 @@ pub(crate) enum Severity {
     Error,
     /// It can, but the person should know.
     Warning,
-    /// It was told to stop before it was done.
+    /// It was stopped before it was done.
     Interrupted,
 }
 
@@ -39,7 +39,7 @@ impl Diagnostic {
         Self { severity: Severity::Warning, ..Self::error(summary) }
     }
 
-    /// A panic, by what it was told.
+    /// A panic, by its message.
     pub(crate) fn bug(panic: &(dyn std::any::Any + Send)) -> Self {
         let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
         let text = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no words".to_owned());
@@ -47,7 +47,7 @@ impl Diagnostic {
             .help("look at what is up with `sluice status`; `sluice down` removes it")
     }
 
-    /// A command that was told to stop before it was done: what was left undone.
+    /// A command that was stopped before it was done: what was left undone.
     pub(crate) fn interrupted(summary: impl Into<String>) -> Self {
         Self { severity: Severity::Interrupted, exit: Exit::Interrupted, ..Self::error(summary) }
     }
@@ -112,7 +112,7 @@ mod tests {
     struct Outer(#[source] std::io::Error);
 
     #[test]
-    fn a_cause_that_the_summary_names_is_not_told_twice() {
+    fn a_cause_that_the_summary_names_is_not_reported_twice() {
         let diagnostic = Diagnostic::from(Outer(std::io::Error::other("connection refused")));
         assert_eq!(diagnostic.summary, "failed to read the queue: connection refused");
         assert!(diagnostic.detail.is_empty());

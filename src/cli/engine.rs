@@ -1,4 +1,4 @@
-//! The way of a stack through the engine: open the state, look, plan, apply, and tell what happens.
+//! The way of a stack through the engine: open the state, look, plan, apply, and report what happens.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,9 +19,9 @@ use tokio_util::sync::CancellationToken;
 use crate::assembly;
 use crate::diagnostic::{Diagnostic, Outcome, one};
 use crate::exit::Exit;
-use crate::place;
 use crate::progress;
 use crate::settings::Settings;
+use crate::stack_location;
 use crate::target::Target;
 use crate::view::{Answer, Tone, View};
 use crate::waiting;
@@ -74,7 +74,7 @@ impl<'a> Engine<'a> {
         let emergency = std::env::temp_dir().join(format!("sluice-{}-state.json", settings.stack.name));
         let options = store::Options { path: state, emergency, run: run.clone(), clock: target.clock.clone() };
         let mut store = Store::open(options, lock).map_err(one)?;
-        place::settle(&mut store.state, settings, target)?;
+        stack_location::settle(&mut store.state, settings, target)?;
         let now = target.clock.now();
         let expires_at = now.checked_add(EXPIRES_AFTER).unwrap_or(now).strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
         let tags = std::collections::BTreeMap::new();
@@ -83,11 +83,11 @@ impl<'a> Engine<'a> {
         let mut nodes = assembly::aws(&settings.stack, target, &cloud)?;
         let homes = OperatorHomes::of(&settings.stack.operator.namespace, store.state.resources.keys());
         // Everything in a cluster of the stack's own goes with it.
-        let spares = others == Others::Kept && (mode == Mode::Up || target.brought.is_some());
+        let spares = others == Others::Kept && (mode == Mode::Up || target.existing.is_some());
         let placed = |object: cluster::Object| Arc::new(object.taking_turns(&homes).sparing(spares)) as Node;
         nodes.extend(assembly::kubernetes(&settings.stack, target, &cluster)?.into_iter().map(placed));
         let mut graph = Graph::new(nodes).map_err(one)?;
-        let lives_in = target.brought.is_none().then(assembly::cluster_address);
+        let lives_in = target.existing.is_none().then(assembly::cluster_address);
         let rebuild = |address: &Address, entry: &Entry| {
             let attributes = entry.object.as_ref().map_or(&entry.wanted, |object| &object.attributes);
             let of_aws = aws::resources::rebuild(&cloud, address, attributes, Vec::new());
@@ -105,11 +105,11 @@ impl<'a> Engine<'a> {
 
     /// Reads everything that is declared or recorded.
     pub(crate) async fn refresh(&self) -> Refreshed {
-        let (events, told) = self.tell(None);
-        let world = refresh(&self.graph, &self.store.state, &self.target.clock, &events, &self.stop).await;
+        let (events, to_diagnostic) = self.print(None);
+        let refreshed = refresh(&self.graph, &self.store.state, &self.target.clock, &events, &self.stop).await;
         drop(events);
-        told.await;
-        world
+        to_diagnostic.await;
+        refreshed
     }
 
     /// Adds what carries the stack's tag or labels and neither the stack nor the state knows, so that `down` removes it as
@@ -124,13 +124,13 @@ impl<'a> Engine<'a> {
     }
 
     async fn look_for_unknown(&mut self, scope: Scope) -> Outcome<()> {
-        let looking = async {
+        let read_only = async {
             let found = aws::audit::find(&self.cloud, &self.settings.stack.cluster.name, scope).await.map_err(one)?;
             let left = self.left_in_cluster(scope).await?;
             Outcome::Ok((found, left))
         };
         let what = "Looking for what is there without a record";
-        let (found, left) = waiting::during(&self.view, what, looking).await?;
+        let (found, left) = waiting::during(&self.view, what, read_only).await?;
         let addresses: Vec<Address> = left.iter().map(|left| left.address.clone()).collect();
         let homes = OperatorHomes::of(
             &self.settings.stack.operator.namespace,
@@ -139,8 +139,8 @@ impl<'a> Engine<'a> {
         let spares = self.spares;
         let nodes = left.into_iter().map(|left| Arc::new(left.resource.taking_turns(&homes).sparing(spares)) as Node);
         self.graph.add_found(nodes).map_err(one)?;
-        let world = self.refresh().await;
-        let known = |address: &Address| Some((world.object(address)?.id.clone(), address.clone()));
+        let refreshed = self.refresh().await;
+        let known = |address: &Address| Some((refreshed.object(address)?.id.clone(), address.clone()));
         let known: BTreeMap<String, Address> = self.graph.order().iter().filter_map(known).collect();
         self.graph.add_found(aws::audit::nodes(&self.cloud, &found, &known)).map_err(one)
     }
@@ -148,7 +148,7 @@ impl<'a> Engine<'a> {
     /// What the cluster holds of the stack. A cluster of the stack's own that cannot be looked into is no obstacle to
     /// removing it: what it holds goes with it.
     async fn left_in_cluster(&self, scope: Scope) -> Outcome<Vec<cluster::audit::Leftover>> {
-        let is_own = self.target.brought.is_none();
+        let is_own = self.target.existing.is_none();
         let lives_in = is_own.then(assembly::cluster_address);
         let outlived_by = Address::new("aws_eks_fargate_profile", "this");
         let outlived_by = if is_own { vec![outlived_by] } else { Vec::new() };
@@ -165,8 +165,8 @@ impl<'a> Engine<'a> {
     }
 
     /// The plan for what was read. It removes nothing that holds what is not the stack's, unless that is wanted.
-    pub(crate) async fn plan(&self, mode: Mode, mut world: Refreshed) -> Outcome<Plan> {
-        let plan = self.plan_for(mode, &world)?;
+    pub(crate) async fn plan(&self, mode: Mode, mut refreshed: Refreshed) -> Outcome<Plan> {
+        let plan = self.plan_for(mode, &refreshed)?;
         let may_hold = |change: &&Change| {
             change.action == Action::Delete && change.goes_with.is_none() && cluster::foreign::may_hold(&change.address)
         };
@@ -175,24 +175,24 @@ impl<'a> Engine<'a> {
             return Ok(plan);
         }
         let name = &self.settings.stack.name;
-        world.holds = cluster::foreign::held(&self.cluster, name, &goes).await.map_err(one)?;
-        world.sweeps = self.others == Others::Removed;
-        let mut plan = self.plan_for(mode, &world)?;
+        refreshed.holds = cluster::foreign::held(&self.cluster, name, &goes).await.map_err(one)?;
+        refreshed.sweeps = self.others == Others::Removed;
+        let mut plan = self.plan_for(mode, &refreshed)?;
         plan.notes.extend(kept(&plan));
         Ok(plan)
     }
 
-    fn plan_for(&self, mode: Mode, world: &Refreshed) -> Outcome<Plan> {
+    fn plan_for(&self, mode: Mode, refreshed: &Refreshed) -> Outcome<Plan> {
         if self.stop.is_cancelled() {
             return Err(vec![Diagnostic::interrupted("nothing was changed")]);
         }
         let planned = match mode {
-            Mode::Up => plan::up(&self.graph, &self.store.state, world),
-            Mode::Down => plan::down(&self.graph, &self.store.state, world),
+            Mode::Up => plan::up(&self.graph, &self.store.state, refreshed),
+            Mode::Down => plan::down(&self.graph, &self.store.state, refreshed),
         };
         planned.map_err(|unplannable| {
-            let told = |(address, failure)| Diagnostic::error(format!("{address}: {failure}"));
-            unplannable.0.into_iter().map(told).collect()
+            let to_diagnostic = |(address, failure)| Diagnostic::error(format!("{address}: {failure}"));
+            unplannable.0.into_iter().map(to_diagnostic).collect()
         })
     }
 
@@ -204,18 +204,18 @@ impl<'a> Engine<'a> {
 
     /// Carries the plan out. All failures come back together.
     pub(crate) async fn apply(&mut self, plan: &Plan) -> Outcome<Applied> {
-        let (events, told) = self.tell(Some(progress::count(plan)));
+        let (events, to_diagnostic) = self.print(Some(progress::count(plan)));
         let options = provision::Options::new(&self.target.clock, events, self.stop.clone());
         let applied = apply(plan, &self.graph, &mut self.store, &options).await;
         drop(options);
-        told.await;
+        to_diagnostic.await;
         let applied = applied.map_err(one)?;
         let summary = applied.summary;
         let text = match plan.mode {
             Mode::Up => format!("{} added, {} changed, {} destroyed.", summary.add, summary.change, summary.destroy),
             Mode::Down => format!("{} destroyed.", summary.destroy),
         };
-        self.view.fact("apply_summary", json!({ "summary": summary }), Tone::Strong, text);
+        self.view.outcome("apply_summary", json!({ "summary": summary }), Tone::Strong, text);
         if applied.is_success() {
             return Ok(applied);
         }
@@ -228,7 +228,7 @@ impl<'a> Engine<'a> {
     }
 
     /// A channel for events, and the task that shows them until it is dropped; `steps` is how many there will be.
-    fn tell(&self, steps: Option<usize>) -> (mpsc::UnboundedSender<Event>, impl Future<Output = ()> + use<>) {
+    fn print(&self, steps: Option<usize>) -> (mpsc::UnboundedSender<Event>, impl Future<Output = ()> + use<>) {
         let (sender, events) = mpsc::unbounded_channel();
         let task = tokio::spawn(progress::show(self.view.clone(), steps, events));
         (sender, task.map(|_| ()))
@@ -249,7 +249,7 @@ fn kept(plan: &Plan) -> Vec<String> {
     served.into_iter().chain((namespace || definition).then(|| goes.to_owned())).collect()
 }
 
-/// A failed step as a person is told of it at the end.
+/// A failed step as a person reads of it at the end.
 fn failed((address, failure): &(Address, Failure)) -> Diagnostic {
     let mut wrong = Diagnostic::error(format!("{address}: {failure}"));
     wrong.detail.extend(failure.evidence().iter().cloned());
@@ -261,13 +261,13 @@ fn failed((address, failure): &(Address, Failure)) -> Diagnostic {
 
 /// The way into the stack's cluster; it is looked up when first needed, since it may not exist yet.
 pub(crate) fn connection(settings: &Settings, target: &Target, cloud: &Arc<Cloud>) -> cluster::Cluster {
-    if let Some(brought) = &target.brought {
-        return brought.cluster.clone();
+    if let Some(existing) = &target.existing {
+        return existing.cluster.clone();
     }
     let (name, session) = (settings.stack.cluster.name.clone(), target.session.clone());
-    let (looking, clock) = (cloud.clone(), target.clock.clone());
+    let (read_only, clock) = (cloud.clone(), target.clock.clone());
     let wanted = name.clone();
-    let locate: cluster::Locate = Arc::new(move || locate(looking.clone(), wanted.clone(), clock.clone()).boxed());
+    let locate: cluster::Locate = Arc::new(move || locate(read_only.clone(), wanted.clone(), clock.clone()).boxed());
     let token: cluster::TokenSource = Arc::new(move || {
         let (session, name) = (session.clone(), name.clone());
         async move {
@@ -319,7 +319,7 @@ pub(crate) fn show_lines(view: &View, lines: &[Line]) {
             Mark::Change | Mark::Replace => Tone::Change,
             Mark::Destroy => Tone::Bad,
         };
-        view.tell(tone, &line.text);
+        view.print(tone, &line.text);
     }
 }
 

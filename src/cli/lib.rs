@@ -19,11 +19,11 @@ mod logging;
 mod memory;
 mod options;
 mod pace;
-mod place;
 mod progress;
 mod settings;
 mod shell;
 mod signals;
+mod stack_location;
 mod target;
 mod view;
 mod waiting;
@@ -77,7 +77,7 @@ pub fn main() -> ExitCode {
     finish(&view, outcome)
 }
 
-/// What clap does not understand, in the form that was asked for as far as that can be told; help and version are text.
+/// What clap does not understand, in the form that was asked for, as far as that is known; help and version are text.
 fn misspelt(error: &clap::Error) -> ExitCode {
     if error.use_stderr() && options::asks_for_json(std::env::args_os().skip(1), env::output().as_deref()) {
         let mut words = error.to_string();

@@ -27,7 +27,7 @@ pub(crate) fn shared(settings: &Settings, operation: &str) -> Outcome<Lock> {
 }
 
 /// For what looks at the stack by a cloud that is started for the look if none runs; then nobody else may look meanwhile.
-pub(crate) fn looking(settings: &Settings, operation: &str) -> Outcome<Lock> {
+pub(crate) fn read_only(settings: &Settings, operation: &str) -> Outcome<Lock> {
     let lock = shared(settings, operation)?;
     if target::is_running(settings)? {
         return Ok(lock);

@@ -9,7 +9,7 @@ use crate::env;
 pub(crate) fn start(arguments: &Arguments) {
     let (in_pod, service) = (arguments.command.is_in_pod(), arguments.command.is_service());
     let default = match (service, arguments.global.verbose) {
-        // What the watcher library warns of, the operator tells itself, with the object and in fewer words.
+        // What the watcher library warns of, the operator reports itself, with the object and in fewer words.
         (true, 0) => "info,kube_runtime::watcher=error",
         (false, 0) => "error",
         (false, 1) => "warn,sluice=info,cli=info,provision=info,cluster=info,aws=info,verify=info",
@@ -17,7 +17,7 @@ pub(crate) fn start(arguments: &Arguments) {
         _ => "trace",
     };
     let filter = env::log().and_then(|text| EnvFilter::try_new(text).ok()).unwrap_or_else(|| EnvFilter::new(default));
-    // A log line that cannot be written is lost; the library would tell so on the same stderr, and panic.
+    // A log line that cannot be written is lost; the library would say so on the same stderr, and panic.
     let builder =
         tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).log_internal_errors(false);
     // Starting twice (in tests) keeps the first.

@@ -13,12 +13,12 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 const PERIOD: Duration = Duration::from_millis(250);
 
 /// Samples until it is asked.
-pub(crate) struct Meter {
+pub(crate) struct PeakMemory {
     task: JoinHandle<Option<u64>>,
     stop: DropGuard,
 }
 
-impl Meter {
+impl PeakMemory {
     /// Begins with the process `root` and its descendants, and this process.
     pub(crate) fn start(root: u32) -> Self {
         let stop = CancellationToken::new();
@@ -86,9 +86,9 @@ mod tests {
         }
         let before = kilobytes(std::process::id()).unwrap();
         let held = vec![1_u8; 64_000_000];
-        let meter = Meter::start(std::process::id());
+        let memory = PeakMemory::start(std::process::id());
         tokio::task::yield_now().await;
-        let peak = meter.peak_megabytes().await.unwrap();
+        let peak = memory.peak_megabytes().await.unwrap();
         assert!(peak * 1_000_000 / 1024 >= before + 60_000, "{before} kB before, {peak} MB with {}", held.len());
     }
 }

@@ -57,7 +57,7 @@ pub(crate) fn asks_for_json(words: impl Iterator<Item = std::ffi::OsString>, var
 enum Subject {
     /// No stack at all.
     Nothing,
-    /// The stack as files tell it.
+    /// The stack as files describe it.
     Files,
     /// The stack where it is.
     Cloud,
@@ -298,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn what_runs_may_be_asked_for_as_it_is() {
+    fn what_runs_may_be_requested_as_it_is() {
         let options = |port, bind: &str| LocalRun { port, bind: Some(bind.parse().unwrap()), ..LocalRun::default() };
         assert!(with_running(&LocalRun::default(), "http://127.0.0.1:4000").is_ok());
         assert!(with_running(&options(Some(4000), "127.0.0.1"), "http://127.0.0.1:4000").is_ok());

@@ -18,14 +18,14 @@ pub(crate) fn say<'a>(workloads: impl Iterator<Item = &'a Workload>, scale: f64,
         "Note: {} {verb} of your own: {whose} time is real, while the system's runs {scale} times as fast. A `sleep 20` \
          takes {:.0} s of the system, and a message of {} is hidden for {hidden} s, which is {:.1} s of {whose} time; one \
          in work for longer is received again. With --time-scale 1 both times are one; \
-         {} tells a program the factor.",
+         {} reports a program the factor.",
         names.join(", "),
         20.0 * scale,
         first.name,
         f64::from(hidden) / scale,
         clock::env::TIME_SCALE,
     );
-    view.fact("real_time", json!({ "workloads": names, "time_scale": scale }), Tone::Change, text);
+    view.outcome("real_time", json!({ "workloads": names, "time_scale": scale }), Tone::Change, text);
 }
 
 /// The same for what the stack declares, and why time runs slower than usual if it does.
@@ -33,9 +33,9 @@ pub(crate) fn say_of_stack(settings: &Settings, target: &Target, view: &View) {
     let scale = target.clock.scale();
     if settings.is_slowed && target.started {
         let text = format!(
-            "Time runs {scale} times as fast: cooldown or window of the stack are too short to be judged well at a higher scale."
+            "Time runs {scale} times as fast: cooldown or window of the stack are too short to be evaluated well at a higher scale."
         );
-        view.fact("time_scale", json!({ "time_scale": scale }), Tone::Dim, text);
+        view.outcome("time_scale", json!({ "time_scale": scale }), Tone::Dim, text);
     }
     say(settings.stack.workloads.iter().filter(|workload| workload.consumer == Consumer::Own), scale, view);
 }

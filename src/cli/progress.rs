@@ -36,7 +36,7 @@ pub(crate) async fn show(view: View, plan: Option<usize>, mut events: mpsc::Unbo
             () = clock.sleep(LOOK) => steps.due(),
         };
         for (tone, line) in lines {
-            view.tell(tone, line);
+            view.print(tone, line);
         }
     }
 }
@@ -79,7 +79,7 @@ impl Steps {
     fn object(&self, event: &Event) -> Option<(String, Value)> {
         let Ok(Value::Object(mut body)) = serde_json::to_value(event) else { return None };
         let kind = body.remove("type")?.as_str()?.to_owned();
-        if let Event::Complete { .. } | Event::Errored { .. } | Event::Left { .. } = event {
+        if let Event::Complete { .. } | Event::Errored { .. } | Event::LeftToContainer { .. } = event {
             body.insert("real_seconds".to_owned(), json!(self.took.as_secs_f64()));
             body.insert("steps_done".to_owned(), json!(self.done));
             body.insert("steps".to_owned(), json!(self.of));
@@ -119,7 +119,7 @@ impl Steps {
                 self.done += 1;
                 let time = self.ended(address, *elapsed);
                 let id = id.as_ref().map(|id| format!(" [id={id}]")).unwrap_or_default();
-                let line = format!("{address}: {} after {time}{id}{}", done(*action), self.place());
+                let line = format!("{address}: {} after {time}{id}{}", done(*action), self.location());
                 vec![(Tone::Plain, line)]
             }
             Event::Errored { address, elapsed, error, evidence, .. } => {
@@ -128,7 +128,7 @@ impl Steps {
                 lines.extend(evidence.iter().map(|seen| (Tone::Dim, format!("    {seen}"))));
                 lines
             }
-            Event::Left { address, container, elapsed, error } => {
+            Event::LeftToContainer { address, container, elapsed, error } => {
                 let time = self.ended(address, *elapsed);
                 let text =
                     format!("{address}: not destroyed by itself after {time}, it goes with {container}: {error}");
@@ -146,7 +146,7 @@ impl Steps {
 
     /// What is due to be said of the steps that last.
     fn due(&mut self) -> Vec<Line> {
-        let place = self.place();
+        let location = self.location();
         let mut lines = Vec::new();
         for (address, step) in &mut self.running {
             let Some(elapsed) = step.due.take() else { continue };
@@ -156,7 +156,7 @@ impl Steps {
                 .find_map(|own| step.status.strip_prefix(own))
                 .map_or(step.status.as_str(), |rest| rest.trim_start_matches(": "));
             let line = waiting::line(&format!("{address}: {}", step.verb), elapsed, reason);
-            lines.push((Tone::Dim, format!("{line}{place}")));
+            lines.push((Tone::Dim, format!("{line}{location}")));
         }
         lines
     }
@@ -171,7 +171,7 @@ impl Steps {
         if differs { format!("{real} ({} of the stack's time)", spelled(system)) } else { real }
     }
 
-    fn place(&self) -> String {
+    fn location(&self) -> String {
         if self.of == 0 { String::new() } else { format!(" ({} of {} done)", self.done, self.of) }
     }
 }
@@ -204,13 +204,13 @@ mod tests {
 
     #[test]
     fn a_step_that_lasts_says_so_every_ten_seconds_with_its_last_reason() {
-        let (clock, hand) = Clock::manual(jiff::Timestamp::UNIX_EPOCH);
+        let (clock, handle) = Clock::manual(jiff::Timestamp::UNIX_EPOCH);
         let mut steps = Steps::new(clock, 3);
         assert!(steps.take(&Event::ApplyStart { address: address(), action: Action::Create }).is_empty());
         steps.take(&progress("0 of 1 pods available"));
         let mut said = Vec::new();
         for second in 1..=35 {
-            hand.advance(Duration::from_secs(1));
+            handle.advance(Duration::from_secs(1));
             if second == 15 {
                 assert!(steps.take(&progress("orders-1: ImagePullBackOff")).is_empty());
                 // The engine's own tick says the same again.
@@ -230,19 +230,19 @@ mod tests {
 
     #[test]
     fn a_read_that_lasts_says_so_and_one_that_ended_does_not() {
-        let (clock, hand) = Clock::manual(jiff::Timestamp::UNIX_EPOCH);
+        let (clock, handle) = Clock::manual(jiff::Timestamp::UNIX_EPOCH);
         let mut steps = Steps::new(clock, 0);
         steps.take(&Event::RefreshStart { address: address() });
-        hand.advance(Duration::from_secs(11));
+        handle.advance(Duration::from_secs(11));
         assert_eq!(texts(steps.due()), ["kubernetes_deployment.shop/orders: Still reading... [11s elapsed]"]);
         steps.take(&Event::RefreshComplete { address: address(), found: true });
-        hand.advance(Duration::from_secs(20));
+        handle.advance(Duration::from_secs(20));
         assert!(steps.due().is_empty());
     }
 
     #[test]
     fn a_duration_is_real_time_and_the_stacks_time_stands_beside_it_where_it_differs() {
-        let (clock, hand) = Clock::manual(jiff::Timestamp::UNIX_EPOCH);
+        let (clock, handle) = Clock::manual(jiff::Timestamp::UNIX_EPOCH);
         let mut steps = Steps::new(clock, 2);
         let ended = |elapsed| Event::Complete {
             address: address(),
@@ -251,7 +251,7 @@ mod tests {
             id: None,
         };
         steps.take(&Event::ApplyStart { address: address(), action: Action::Delete });
-        hand.advance(Duration::from_secs(3));
+        handle.advance(Duration::from_secs(3));
         let said = texts(steps.take(&ended(90)));
         assert_eq!(
             said,
@@ -259,7 +259,7 @@ mod tests {
         );
         assert_eq!(steps.object(&ended(90)).unwrap().1["real_seconds"], 3.0);
         steps.take(&Event::ApplyStart { address: address(), action: Action::Delete });
-        hand.advance(Duration::from_secs(3));
+        handle.advance(Duration::from_secs(3));
         assert_eq!(
             texts(steps.take(&ended(3))),
             ["kubernetes_deployment.shop/orders: destroyed after 3s (2 of 2 done)"]
@@ -268,7 +268,7 @@ mod tests {
 
     #[test]
     fn a_failure_shows_what_was_seen_and_the_stream_carries_it() {
-        let (clock, _hand) = Clock::manual(jiff::Timestamp::UNIX_EPOCH);
+        let (clock, _handle) = Clock::manual(jiff::Timestamp::UNIX_EPOCH);
         let mut steps = Steps::new(clock, 1);
         let failed = Event::Errored {
             address: address(),

@@ -8,7 +8,7 @@ use stack::{Loaded, Origin, Override, Problem, Stack};
 use crate::arguments::{Global, TargetName};
 use crate::diagnostic::{Diagnostic, Outcome};
 use crate::exit::Exit;
-use crate::place;
+use crate::stack_location;
 use crate::view::View;
 use crate::workloads;
 
@@ -30,7 +30,7 @@ pub(crate) struct Settings {
     pub(crate) keys: Vec<stack::Setting>,
     pub(crate) target: TargetName,
     pub(crate) time_scale: f64,
-    /// Time runs slower than by default, since the stack's periods could not be judged otherwise.
+    /// Time runs slower than by default, since the stack's periods could not be evaluated otherwise.
     pub(crate) is_slowed: bool,
     /// State, evidence, reports and the local cloud's own files, of this stack on this target.
     pub(crate) folder: PathBuf,
@@ -60,8 +60,8 @@ pub(crate) fn resolve(global: &Global, view: &View) -> Outcome<Settings> {
     let file = text.as_deref().map(|text| stack::File { name: &name, text });
     let today = Clock::real().now().to_zoned(jiff::tz::TimeZone::UTC).date();
     let load = |overrides: &[Override]| {
-        let told = |problem: &Problem| told(problem, Diagnostic::error);
-        stack::load(file, overrides, today).map_err(|problems| problems.0.iter().map(told).collect::<Vec<_>>())
+        let diagnostic = |problem: &Problem| diagnostic(problem, Diagnostic::error);
+        stack::load(file, overrides, today).map_err(|problems| problems.0.iter().map(diagnostic).collect::<Vec<_>>())
     };
     let mut loaded = load(&overrides(global))?;
     let folder = global.directory.join(folder_name(&loaded.stack.name, global.target));
@@ -71,12 +71,12 @@ pub(crate) fn resolve(global: &Global, view: &View) -> Outcome<Settings> {
     }
     let Loaded { stack, settings, warnings } = loaded;
     for warning in &warnings {
-        view.diagnostic(&told(warning, Diagnostic::warning));
+        view.diagnostic(&diagnostic(warning, Diagnostic::warning));
     }
     let is_real_time = stack.kubernetes.context.is_some() || global.target != TargetName::Local;
     if is_real_time && global.time_scale.is_some_and(|scale| (scale - 1.0).abs() > f64::EPSILON) {
         let text = "only Sluice's own cluster can run faster than real time";
-        let help = "leave out --time-scale; shorter periods in the stack file make a shorter story";
+        let help = "leave out --time-scale; shorter periods in the stack file make a shorter scenario";
         return Err(vec![Diagnostic::error(text).help(help).exit(Exit::Usage)]);
     }
     let time_scale = global
@@ -119,7 +119,7 @@ fn overrides(global: &Global) -> Vec<Override> {
     let stack = global.stack.iter().map(|value| flag("--stack", "name", value));
     let region = global.region.iter().map(|value| flag("--region", "region", value));
     let optional = |name: &str, key: &str, value: &Option<String>| value.as_ref().map(|value| flag(name, key, value));
-    let brought = [
+    let existing = [
         optional("--context", "kubernetes.context", &global.context),
         optional("--endpoint-for-pods", "kubernetes.endpointForPods", &global.endpoint_for_pods),
         optional("--endpoint", "localstack.endpoint", &global.endpoint),
@@ -127,24 +127,28 @@ fn overrides(global: &Global) -> Vec<Override> {
         optional("--image", "image", &global.pod_image),
     ];
     let set = global.set.iter().map(|(key, value)| flag("--set", key, value));
-    stack.chain(region).chain(brought.into_iter().flatten()).chain(set).collect()
+    stack.chain(region).chain(existing.into_iter().flatten()).chain(set).collect()
 }
 
 /// Where the stack is up, as far as nobody says anything else: the region, and a cluster of the user's. So no command looks for
-/// it elsewhere. A state or record that cannot be read is told of by whatever needs it.
+/// it elsewhere. A state or record that cannot be read is reported by whatever needs it.
 fn remembered(folder: &Path, loaded: &Loaded, target: TargetName) -> Vec<Override> {
-    let place = provision::store::load(&folder.join(STATE_FILE)).ok().flatten();
-    let place = place.filter(|state| !state.resources.is_empty()).map(|state| state.place).unwrap_or_default();
+    let stack_location = provision::store::load(&folder.join(STATE_FILE)).ok().flatten();
+    let stack_location =
+        stack_location.filter(|state| !state.resources.is_empty()).map(|state| state.location).unwrap_or_default();
     let running = || local::process::find(&local::files::Folder::at(folder)).ok().flatten();
     let mut recorded = Vec::new();
     if loaded.settings.iter().any(|setting| setting.key == "region" && setting.origin == Origin::Default) {
-        let region = place.get(place::REGION).cloned();
+        let region = stack_location.get(stack_location::REGION).cloned();
         let region = region.or_else(|| running().filter(|_| target == TargetName::Local).map(|record| record.region));
         recorded.extend(region.map(|region| ("region", region)));
     }
     if loaded.stack.kubernetes.context.is_none() {
-        let keys = [("kubernetes.context", place::CONTEXT), ("kubernetes.kubeconfig", place::KUBECONFIG)];
-        recorded.extend(keys.into_iter().filter_map(|(key, fact)| Some((key, place.get(fact)?.clone()))));
+        let keys =
+            [("kubernetes.context", stack_location::CONTEXT), ("kubernetes.kubeconfig", stack_location::KUBECONFIG)];
+        recorded.extend(
+            keys.into_iter().filter_map(|(key, recorded_key)| Some((key, stack_location.get(recorded_key)?.clone()))),
+        );
     }
     let quoted = |text: &str| serde_json::Value::from(text).to_string();
     recorded
@@ -153,7 +157,7 @@ fn remembered(folder: &Path, loaded: &Loaded, target: TargetName) -> Vec<Overrid
         .collect()
 }
 
-pub(crate) fn told(problem: &Problem, kind: fn(String) -> Diagnostic) -> Diagnostic {
+pub(crate) fn diagnostic(problem: &Problem, kind: fn(String) -> Diagnostic) -> Diagnostic {
     let text = problem.to_string();
     let summary = text.strip_suffix(&format!("; {}", problem.next_step)).unwrap_or(&text).to_owned();
     kind(summary).help(problem.next_step.clone()).exit(Exit::Usage)

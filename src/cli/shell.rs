@@ -64,7 +64,7 @@ impl Shell {
         Err(Error::other("the shell ended; is the command complete?"))
     }
 
-    /// Tells the shell and what runs in it to end, and waits until all of it has. What it still says is given line by line.
+    /// Ends the shell and what runs in it, and waits until all of it has. What it still says is given line by line.
     pub(crate) async fn interrupt(mut self, mut said: impl FnMut(&str)) -> Result<()> {
         let Some(pid) = self.child.id() else { return Ok(()) };
         drop(self.input);

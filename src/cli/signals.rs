@@ -11,13 +11,13 @@ use crate::diagnostic::{Diagnostic, Outcome};
 use crate::exit::Exit;
 use crate::view::View;
 
-/// Real time after which a person is told that the orderly end takes a while.
+/// Real time after which a person reads that the orderly end takes a while.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// A token that is cancelled by SIGINT, SIGTERM or SIGHUP.
 ///
 /// The second signal ends the process at once with [`Exit::Interrupted`]: the state is checkpointed after every step, so
-/// nothing more than time is lost. `person` is who is told if the orderly end takes a while.
+/// nothing more than time is lost. `person` gets a line if the orderly end takes a while.
 pub(crate) fn stop(person: Option<View>) -> CancellationToken {
     let stop = CancellationToken::new();
     let token = stop.clone();

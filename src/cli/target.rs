@@ -2,17 +2,17 @@
 //! facts; from there on every command is the same everywhere.
 
 mod aws;
-mod brought;
+mod existing;
 mod local;
 mod localstack;
 
 use ::aws::session::Session;
-pub(crate) use brought::is_wanted as has_own_cluster;
-pub(crate) use brought::{Brought, check_pods, check_rights};
 use clock::Clock;
+pub(crate) use existing::is_wanted as has_own_cluster;
+pub(crate) use existing::{ExistingCluster, check_pods, check_rights};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
-pub(crate) use local::{other_region, place, process as local_process, record as local_record};
+pub(crate) use local::{location, other_region, process as local_process, record as local_record};
 
 use crate::arguments::{Global, TargetName};
 use crate::diagnostic::{Outcome, one};
@@ -35,7 +35,7 @@ pub(crate) struct Target {
     /// What a run here cannot prove.
     pub(crate) limits: Vec<String>,
     /// What is left out of the plan, and why.
-    pub(crate) left_out: Vec<String>,
+    pub(crate) skipped: Vec<String>,
     /// Whether a person is asked before something is changed: it costs money here.
     pub(crate) asks: bool,
     /// Subnets that stand for a network where the stack names none.
@@ -43,7 +43,7 @@ pub(crate) struct Target {
     /// Whether the cloud was started by [`open`].
     pub(crate) started: bool,
     /// The cluster that is used instead of one on EKS.
-    pub(crate) brought: Option<Brought>,
+    pub(crate) existing: Option<ExistingCluster>,
 }
 
 /// What to do if the cloud does not run.
@@ -98,7 +98,7 @@ pub(crate) fn environment(settings: &Settings) -> Outcome<Vec<(&'static str, Opt
         TargetName::Aws => {}
     }
     let kubernetes = &settings.stack.kubernetes;
-    if brought::is_wanted(settings) {
+    if existing::is_wanted(settings) {
         // The user's own kubeconfig is left as it is; only a file that was named is pointed at.
         variables.extend(kubernetes.kubeconfig.iter().map(|file| ("KUBECONFIG", Some(file.clone()))));
     } else {

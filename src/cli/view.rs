@@ -78,11 +78,11 @@ impl View {
 
     /// A line for a person; nothing in JSON.
     pub(crate) fn line(&self, text: impl AsRef<str>) {
-        self.tell(Tone::Plain, text);
+        self.print(Tone::Plain, text);
     }
 
     /// A dressed line for a person; nothing in JSON.
-    pub(crate) fn tell(&self, tone: Tone, text: impl AsRef<str>) {
+    pub(crate) fn print(&self, tone: Tone, text: impl AsRef<str>) {
         if self.is_human() {
             write_line(std::io::stdout(), &self.dress(tone, text.as_ref()));
         }
@@ -100,9 +100,9 @@ impl View {
     }
 
     /// The same fact in both forms.
-    pub(crate) fn fact(&self, kind: &str, body: Value, tone: Tone, text: impl AsRef<str>) {
+    pub(crate) fn outcome(&self, kind: &str, body: Value, tone: Tone, text: impl AsRef<str>) {
         self.event(kind, body);
-        self.tell(tone, text);
+        self.print(tone, text);
     }
 
     /// Output that is meant for another program whatever the format, such as a kubeconfig.
@@ -165,8 +165,8 @@ impl View {
             return Answer::Interrupted;
         }
         let mut stdout = std::io::stdout();
-        let asked = write!(stdout, "{} ", self.dress(Tone::Strong, question)).and_then(|()| stdout.flush());
-        if asked.is_err() {
+        let requested = write!(stdout, "{} ", self.dress(Tone::Strong, question)).and_then(|()| stdout.flush());
+        if requested.is_err() {
             return Answer::Nobody;
         }
         // Nothing ends a read of a terminal; the process does not wait for this thread when it ends.

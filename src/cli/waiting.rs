@@ -2,7 +2,7 @@
 //! that was given last. In JSON the same is an event of the type `waiting`.
 //!
 //! A person waits in real time, whatever the pace of the stack's clock. Every wait of every command comes through here:
-//! single ones by [`during`], the steps of a run and of a story by [`Due`].
+//! single ones by [`during`], the steps of a run and of a scenario by [`Due`].
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -12,7 +12,7 @@ use serde_json::json;
 
 use crate::view::View;
 
-/// How often a wait is told of, in real time; Terraform's pace.
+/// How often a wait is reported, in real time; Terraform's pace.
 const EVERY: Duration = Duration::from_secs(10);
 /// How often it is looked whether a line is due.
 pub(crate) const LOOK: Duration = Duration::from_secs(1);
@@ -128,8 +128,8 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn work_that_lasts_is_told_of_every_ten_seconds_with_its_last_reason() {
-        let (clock, hand) = Clock::manual(jiff::Timestamp::UNIX_EPOCH);
+    async fn work_that_lasts_is_reported_of_every_ten_seconds_with_its_last_reason() {
+        let (clock, handle) = Clock::manual(jiff::Timestamp::UNIX_EPOCH);
         let (reason, said) = (Reason::default(), RefCell::new(Vec::new()));
         let say = |elapsed, reason: &str| said.borrow_mut().push(line("LocalStack starts", elapsed, reason));
         let work = async {
@@ -137,7 +137,7 @@ mod tests {
                 if second == 15 {
                     reason.give("it does not answer yet");
                 }
-                hand.advance(Duration::from_secs(1));
+                handle.advance(Duration::from_secs(1));
                 // Whoever sleeps on the clock is woken before the next second.
                 for _ in 0..3 {
                     tokio::task::yield_now().await;
@@ -154,12 +154,12 @@ mod tests {
 
     #[test]
     fn lines_that_were_missed_are_not_made_up_for() {
-        let (clock, hand) = Clock::manual(jiff::Timestamp::UNIX_EPOCH);
+        let (clock, handle) = Clock::manual(jiff::Timestamp::UNIX_EPOCH);
         let mut due = Due::new(&clock);
-        hand.advance(Duration::from_secs(95));
+        handle.advance(Duration::from_secs(95));
         assert_eq!(due.take().map(spelled).as_deref(), Some("1m35s"));
         assert_eq!(due.take(), None);
-        hand.advance(Duration::from_secs(5));
+        handle.advance(Duration::from_secs(5));
         assert!(due.take().is_some());
     }
 }

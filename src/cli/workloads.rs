@@ -1,4 +1,4 @@
-//! Which workloads of the stack a command is about, and at which pace their settings can be judged.
+//! Which workloads of the stack a command is about, and at which pace their settings can be evaluated.
 
 use stack::{Stack, Workload};
 
@@ -27,7 +27,7 @@ pub(crate) fn one<'a>(stack: &'a Stack, name: Option<&String>) -> Outcome<&'a Wo
     })
 }
 
-/// The workload's settings as verification judges them.
+/// The workload's settings as verification evaluates them.
 pub(crate) fn scaling(workload: &Workload) -> verify::Scaling {
     let scaling = &workload.scaling;
     verify::Scaling {
@@ -40,7 +40,7 @@ pub(crate) fn scaling(workload: &Workload) -> verify::Scaling {
     }
 }
 
-/// How many times as fast time may run, at most `most`, so that the periods of every workload can still be judged.
+/// How many times as fast time may run, at most `most`, so that the periods of every workload can still be evaluated.
 pub(crate) fn time_scale(stack: &Stack, most: f64) -> f64 {
     let fitting = stack.workloads.iter().filter_map(|workload| scaling(workload).time_scale_max());
     fitting.fold(most, f64::min)

@@ -1,4 +1,4 @@
-//! The clock that a process is told to use by its environment.
+//! The clock that a process uses, from its environment.
 
 use crate::Clock;
 

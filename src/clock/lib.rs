@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-pub use manual::Hand;
+pub use manual::ClockHandle;
 
 /// The deadline given to [`Clock::timeout`] passed first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,10 +68,10 @@ impl Clock {
         Self(Arc::new(Inner::Flowing { origin: std::time::Instant::now(), scale }))
     }
 
-    /// Time that stands at `start` until the returned [`Hand`] moves it.
-    pub fn manual(start: Timestamp) -> (Self, Hand) {
-        let (face, hand) = manual::pair(start);
-        (Self(Arc::new(Inner::Manual(face))), hand)
+    /// Time that stands at `start` until the returned [`ClockHandle`] moves it.
+    pub fn manual(start: Timestamp) -> (Self, ClockHandle) {
+        let (face, handle) = manual::pair(start);
+        (Self(Arc::new(Inner::Manual(face))), handle)
     }
 
     /// System seconds per real second.
@@ -105,7 +105,7 @@ impl Clock {
 
     /// System time between a wall-clock timestamp (of this machine or another) and now; zero if it lies in the future.
     ///
-    /// This is how a window such as a cooldown is judged against a timestamp that was stored in an object's status.
+    /// This is how a window such as a cooldown is evaluated against a timestamp that was stored in an object's status.
     pub fn since(&self, timestamp: Timestamp) -> Duration {
         let real = Duration::try_from(self.now().duration_since(timestamp)).unwrap_or(Duration::ZERO);
         real.mul_f64(self.scale())
@@ -188,7 +188,7 @@ mod tests {
 
     #[tokio::test]
     async fn manual_time_moves_only_by_hand() {
-        let (clock, hand) = Clock::manual(Timestamp::UNIX_EPOCH);
+        let (clock, handle) = Clock::manual(Timestamp::UNIX_EPOCH);
         let waiter = tokio::spawn({
             let clock = clock.clone();
             async move {
@@ -198,10 +198,10 @@ mod tests {
         });
         // Its ten seconds count from when it begins to wait.
         tokio::task::yield_now().await;
-        hand.advance(Duration::from_secs(4));
+        handle.advance(Duration::from_secs(4));
         tokio::task::yield_now().await;
         assert!(!waiter.is_finished());
-        hand.advance(Duration::from_secs(6));
+        handle.advance(Duration::from_secs(6));
         assert_eq!(waiter.await.unwrap().as_second(), 10);
     }
 

@@ -1,4 +1,4 @@
-//! The manual clock: a face that is read and a hand that is moved, joined by a watch channel.
+//! The manual clock: a face that is read and a handle that moves it, joined by a watch channel.
 
 use std::time::Duration;
 
@@ -7,9 +7,9 @@ use tokio::sync::watch;
 
 /// Moves a manual clock. Dropping it stops the clock for good.
 #[derive(Debug)]
-pub struct Hand(watch::Sender<Duration>);
+pub struct ClockHandle(watch::Sender<Duration>);
 
-impl Hand {
+impl ClockHandle {
     /// Moves time forward and wakes every wait that has become due.
     pub fn advance(&self, by: Duration) {
         self.0.send_modify(|elapsed| *elapsed += by);
@@ -22,9 +22,9 @@ pub(crate) struct Face {
     elapsed: watch::Receiver<Duration>,
 }
 
-pub(crate) fn pair(start: Timestamp) -> (Face, Hand) {
+pub(crate) fn pair(start: Timestamp) -> (Face, ClockHandle) {
     let (sender, elapsed) = watch::channel(Duration::ZERO);
-    (Face { start, elapsed }, Hand(sender))
+    (Face { start, elapsed }, ClockHandle(sender))
 }
 
 impl Face {

@@ -191,14 +191,16 @@ impl Connection {
 }
 
 async fn by_kubeconfig(file: Option<&PathBuf>, context: Option<&String>) -> Result<Lease> {
-    let place = match (file, context) {
+    let location = match (file, context) {
         (Some(file), Some(context)) => format!(" {} (context {context})", file.display()),
         (Some(file), None) => format!(" {}", file.display()),
         (None, Some(context)) => format!(" (context {context})"),
         (None, None) => String::new(),
     };
-    let failed =
-        |error: kube::config::KubeconfigError| Error::Kubeconfig { place: place.clone(), cause: error.to_string() };
+    let failed = |error: kube::config::KubeconfigError| Error::Kubeconfig {
+        location: location.clone(),
+        cause: error.to_string(),
+    };
     let options = KubeConfigOptions { context: context.cloned(), ..Default::default() };
     let config = match file {
         Some(file) => {

@@ -7,14 +7,14 @@ pub enum Error {
     /// The cluster does not exist (yet).
     #[error("the cluster does not exist; run `sluice up` first")]
     NoCluster,
-    /// The caller's closure could not tell where the cluster is, or gave no token.
+    /// The caller's closure could not find the cluster, or gave no token.
     #[error("failed to find the way into the cluster: {0}")]
     Locate(String),
     /// The kubeconfig cannot be used.
-    #[error("failed to use the kubeconfig{place}: {cause}; name an existing file and one of its contexts")]
+    #[error("failed to use the kubeconfig{location}: {cause}; name an existing file and one of its contexts")]
     Kubeconfig {
         /// File and context, as ` FILE (context NAME)`, or empty for the default.
-        place: String,
+        location: String,
         /// Why.
         cause: String,
     },
@@ -134,7 +134,9 @@ impl Error {
         match self {
             Self::NoCluster => Some(Self::NoCluster),
             Self::Locate(text) => Some(Self::Locate(text.clone())),
-            Self::Kubeconfig { place, cause } => Some(Self::Kubeconfig { place: place.clone(), cause: cause.clone() }),
+            Self::Kubeconfig { location, cause } => {
+                Some(Self::Kubeconfig { location: location.clone(), cause: cause.clone() })
+            }
             _ => None,
         }
     }

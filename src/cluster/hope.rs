@@ -19,7 +19,7 @@ const IMAGE: Duration = Duration::from_mins(2);
 /// How long what a container refers to (a Secret, a ConfigMap) may be missing.
 const CONFIGURATION: Duration = Duration::from_mins(2);
 /// How long nothing may fit a pod: the Cluster Autoscaler and Karpenter bring nodes within some minutes.
-const PLACE: Duration = Duration::from_mins(5);
+const PLACEMENT: Duration = Duration::from_mins(5);
 /// How long the API server may refuse to make pods.
 const ADMISSION: Duration = Duration::from_mins(1);
 /// Restarts after which the same end counts as the program's answer. With the kubelet's back-off (10 s, doubled each
@@ -101,8 +101,8 @@ fn stuck(status: &ContainerStatus) -> Option<Trouble> {
         "CreateContainerConfigError" | "CreateContainerError" | "RunContainerError" => ("configuration", CONFIGURATION),
         _ => return None,
     };
-    let told = if message.is_empty() { String::new() } else { format!(": {message}") };
-    Some(Trouble { sort, text: format!("container {}: {reason}{told}", status.name), bound })
+    let explained = if message.is_empty() { String::new() } else { format!(": {message}") };
+    Some(Trouble { sort, text: format!("container {}: {reason}{explained}", status.name), bound })
 }
 
 fn is_of_the_way(message: &str) -> bool {
@@ -133,8 +133,12 @@ fn unplaced(pod: &Pod) -> Option<Trouble> {
     }
     let is_final =
         message.contains("not supported on Fargate") || message.contains("no active Fargate profile matches");
-    let bound = if is_final { Duration::ZERO } else { PLACE };
-    Some(Trouble { sort: if is_final { "fargate" } else { "place" }, text: format!("{}: {message}", name(pod)), bound })
+    let bound = if is_final { Duration::ZERO } else { PLACEMENT };
+    Some(Trouble {
+        sort: if is_final { "fargate" } else { "placement" },
+        text: format!("{}: {message}", name(pod)),
+        bound,
+    })
 }
 
 /// What the Deployment itself says.
@@ -142,9 +146,9 @@ fn refused(deployment: &Value) -> Option<Trouble> {
     let says = |kind: &str, status: &str| {
         find_condition(deployment, kind).filter(|found| text(found, "/status") == Some(status))
     };
-    let told = |found: &Value| text(found, "/message").unwrap_or("it gives no reason").to_owned();
+    let explained = |found: &Value| text(found, "/message").unwrap_or("it gives no reason").to_owned();
     if let Some(found) = says("ReplicaFailure", "True") {
-        let text = told(found);
+        let text = explained(found);
         // A webhook that does not answer may come back.
         let may_pass = text.contains("failed calling webhook") || is_of_the_way(&text);
         return (!may_pass).then(|| Trouble {
@@ -156,7 +160,7 @@ fn refused(deployment: &Value) -> Option<Trouble> {
     let found = says("Progressing", "False")?;
     (text(found, "/reason") == Some("ProgressDeadlineExceeded")).then(|| Trouble {
         sort: "deadline",
-        text: told(found),
+        text: explained(found),
         bound: Duration::ZERO,
     })
 }
@@ -183,11 +187,11 @@ mod tests {
 
     /// After how many minutes of nothing but this hope is lost; `None` if never within twenty.
     fn minutes(deployment: &Value, pod: &Pod) -> Option<u64> {
-        let (clock, hand) = Clock::manual(jiff::Timestamp::UNIX_EPOCH);
+        let (clock, handle) = Clock::manual(jiff::Timestamp::UNIX_EPOCH);
         let mut hope = Hope::default();
         (0..20).find(|_| {
             let lost = hope.lost(deployment, std::slice::from_ref(pod), &clock).is_some();
-            hand.advance(Duration::from_mins(1));
+            handle.advance(Duration::from_mins(1));
             lost
         })
     }
@@ -244,16 +248,16 @@ mod tests {
 
     #[test]
     fn trouble_that_has_passed_begins_anew() {
-        let (clock, hand) = Clock::manual(jiff::Timestamp::UNIX_EPOCH);
+        let (clock, handle) = Clock::manual(jiff::Timestamp::UNIX_EPOCH);
         let (mut hope, none) = (Hope::default(), json!({}));
         let missing = waits("ImagePullBackOff", "manifest unknown");
         assert_eq!(hope.lost(&none, std::slice::from_ref(&missing), &clock), None);
-        hand.advance(Duration::from_secs(90));
+        handle.advance(Duration::from_secs(90));
         assert_eq!(hope.lost(&none, &[waits("ContainerCreating", "")], &clock), None);
         assert_eq!(hope.lost(&none, std::slice::from_ref(&missing), &clock), None);
-        hand.advance(Duration::from_secs(90));
+        handle.advance(Duration::from_secs(90));
         assert_eq!(hope.lost(&none, std::slice::from_ref(&missing), &clock), None);
-        hand.advance(Duration::from_mins(1));
+        handle.advance(Duration::from_mins(1));
         assert!(hope.lost(&none, &[missing], &clock).is_some());
     }
 }

@@ -9,10 +9,10 @@
 
 mod address;
 pub mod audit;
-pub mod brought;
 mod connection;
 mod diagnosis;
 mod error;
+pub mod existing;
 pub mod foreign;
 mod hope;
 mod kinds;

@@ -176,7 +176,7 @@ impl Resource for Object {
         Some(self.turn)
     }
 
-    fn place(&self) -> Option<String> {
+    fn location(&self) -> Option<String> {
         self.is_operator.then(|| "kubernetes/operator".to_owned())
     }
 

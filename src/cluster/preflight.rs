@@ -52,8 +52,8 @@ pub async fn missing_rights(cluster: &Cluster) -> Result<Vec<Rights>> {
     let session = cluster.session().await?;
     let api: Api<SelfSubjectAccessReview> = Api::all(session.client.clone());
     let failed = |error: kube::Error| Error::from_kube(&session.server, "ask for the caller's rights", &error);
-    let asked = RESOURCES.into_iter().flat_map(|resource| VERBS.map(|verb| (resource, verb)));
-    let answers = asked.map(|((group, resource), verb)| {
+    let requested = RESOURCES.into_iter().flat_map(|resource| VERBS.map(|verb| (resource, verb)));
+    let answers = requested.map(|((group, resource), verb)| {
         let api = &api;
         async move {
             let review = api.create(&PostParams::default(), &review(group, resource, verb)).await.map_err(failed)?;

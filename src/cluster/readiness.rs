@@ -1,4 +1,4 @@
-//! When an object can be used, told from the object itself; and why a Deployment's pods are not up yet.
+//! When an object can be used, distinguished from the object itself; and why a Deployment's pods are not up yet.
 
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
 use kube::api::{Api, ListParams};

@@ -92,8 +92,8 @@ mod tests {
             ("api_key='abcdef12'", "abcdef12"),
             ("-----BEGIN RSA PRIVATE KEY-----\nMIIEow\n-----END RSA PRIVATE KEY-----", "MIIEow"),
         ] {
-            let told = redact(text);
-            assert!(!told.contains(secret) && told.contains(HIDDEN), "{text} became {told}");
+            let shown = redact(text);
+            assert!(!shown.contains(secret) && shown.contains(HIDDEN), "{text} became {shown}");
         }
     }
 

@@ -9,10 +9,10 @@ use serde_json::{Map, Value};
 
 use crate::ownership::{self, field, item};
 
-/// Keys that tell the items of a list apart, as the API's own merge keys do, strongest first.
+/// Keys that distinguish the items of a list, as the API's own merge keys do, strongest first.
 const MERGE_KEYS: [&str; 6] = ["name", "mountPath", "containerPort", "port", "type", "kind"];
 
-/// What tells which of a live object's fields were ours before.
+/// What says which of a live object's fields were ours before.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Past<'a> {
     /// The fields that we own by the API server's record.
@@ -72,26 +72,26 @@ fn projected_list(desired: &[Value], live: &[Value], past: Past<'_>) -> Value {
         let pairs = desired.iter().zip(live).enumerate();
         return pairs.filter_map(|(index, (one, live))| projected(one, Some(live), past_of(index, live))).collect();
     };
-    let twin = |list: &'_ [Value], one: &Value| list.iter().position(|other| other.get(key) == one.get(key));
+    let position = |list: &'_ [Value], one: &Value| list.iter().position(|other| other.get(key) == one.get(key));
     let past_of = |live: &Value| Past {
         owned: item(past.owned, live),
-        recorded: twin(recorded, live).and_then(|index| recorded.get(index)).unwrap_or(&Value::Null),
+        recorded: position(recorded, live).and_then(|index| recorded.get(index)).unwrap_or(&Value::Null),
     };
     let wanted = desired.iter().filter_map(|one| {
-        let live = live.get(twin(live, one)?)?;
+        let live = live.get(position(live, one)?)?;
         projected(one, Some(live), past_of(live))
     });
-    let left = live.iter().filter(|live| twin(desired, live).is_none()).filter_map(|live| past_of(live).part(live));
+    let left = live.iter().filter(|live| position(desired, live).is_none()).filter_map(|live| past_of(live).part(live));
     wanted.chain(left).collect()
 }
 
 /// The key that every item of both lists has, with different values in each list.
 fn merge_key(desired: &[Value], live: &[Value]) -> Option<&'static str> {
-    let tells_apart = |list: &[Value], key: &str| {
+    let distinguishes = |list: &[Value], key: &str| {
         let values: Vec<_> = list.iter().filter_map(|item| item.get(key)).collect();
         values.len() == list.len() && values.iter().enumerate().all(|(index, value)| !values[..index].contains(value))
     };
-    MERGE_KEYS.into_iter().find(|key| tells_apart(desired, key) && tells_apart(live, key))
+    MERGE_KEYS.into_iter().find(|key| distinguishes(desired, key) && distinguishes(live, key))
 }
 
 fn is_empty(value: &Value) -> bool {
@@ -218,11 +218,11 @@ mod tests {
             "env": [{ "name": "A", "value": "1" }, { "name": "B", "value": "2" }, { "name": "C", "value": "3" }],
         });
         let desired = json!({ "labels": { "kept": "2" }, "env": [{ "name": "B", "value": "2" }] });
-        let told = json!({
+        let expected = json!({
             "labels": { "mine": "1", "kept": "2" },
             "env": [{ "name": "B", "value": "2" }, { "name": "A", "value": "1" }],
         });
-        assert_eq!(projected(&desired, Some(&live), Past { owned: &owned, recorded: &Value::Null }), Some(told));
+        assert_eq!(projected(&desired, Some(&live), Past { owned: &owned, recorded: &Value::Null }), Some(expected));
         assert_eq!(shown(&desired, &live), Some(desired));
     }
 

@@ -51,21 +51,21 @@ impl Image {
             .build()
             .map_err(bug)?;
         let docker = json!([{
-            "Config": place(&self.config.digest),
+            "Config": location(&self.config.digest),
             "RepoTags": [name.to_string()],
-            "Layers": [place(&self.layer.digest)],
+            "Layers": [location(&self.layer.digest)],
         }]);
         let mut files = vec![
             ("oci-layout".to_owned(), canonical(&layout)?),
             ("index.json".to_owned(), canonical(&index)?),
             ("manifest.json".to_owned(), canonical(&docker)?),
         ];
-        files.extend(self.blobs().map(|blob| (place(&blob.digest), blob.data.clone())));
+        files.extend(self.blobs().map(|blob| (location(&blob.digest), blob.data.clone())));
         Ok(files)
     }
 }
 
-fn place(digest: &str) -> String {
+fn location(digest: &str) -> String {
     format!("blobs/{}", digest.replacen(':', "/", 1))
 }
 

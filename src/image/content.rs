@@ -90,8 +90,8 @@ impl Image {
 fn tree(program: &Program) -> Tree {
     let mut tree = Tree::default();
     tree.executable(PROGRAM.as_ref(), &program.path);
-    for (place, file) in &program.libraries {
-        tree.executable(place, file);
+    for (location, file) in &program.libraries {
+        tree.executable(location, file);
     }
     tree.text("/etc/passwd", PASSWD);
     tree.text("/etc/group", GROUP);
@@ -111,7 +111,8 @@ fn certificates() -> String {
 
 fn config(program: &Program, diff_id: &str) -> Result<oci::ImageConfiguration, OciSpecError> {
     let mut variables = vec![PATH.to_owned()];
-    let folders: Vec<_> = program.folders_to_tell().iter().map(|folder| folder.display().to_string()).collect();
+    let folders: Vec<_> =
+        program.folders_outside_defaults().iter().map(|folder| folder.display().to_string()).collect();
     if !folders.is_empty() {
         variables.push(format!("LD_LIBRARY_PATH={}", folders.join(":")));
     }

@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_helper_printed_is_not_told() {
+    fn what_a_helper_printed_is_not_reported() {
         let error = CredentialRetrievalError::HelperFailure {
             helper: "docker-credential-keeper".to_owned(),
             stdout: "s3cret".to_owned(),

@@ -16,7 +16,7 @@ pub enum Error {
     /// The file of the running program is gone or unreadable.
     #[error("failed to find the running program: {0}; start it again from a file that exists")]
     Program(#[source] io::Error),
-    /// The program's headers do not tell what it loads.
+    /// The program's headers do not say what it loads.
     #[error("failed to read what {} loads: {cause}; give an ELF executable", path.display())]
     Headers {
         /// The program.

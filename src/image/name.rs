@@ -66,7 +66,7 @@ impl Name {
     /// Refuses a reference to content that is not this.
     pub(crate) fn expect_digest(&self, digest: &str) -> Result<()> {
         match self.digest() {
-            Some(asked) if asked != digest => {
+            Some(requested) if requested != digest => {
                 Err(Error::OtherDigest { text: self.typed.clone(), digest: digest.to_owned() })
             }
             _ => Ok(()),
@@ -77,7 +77,7 @@ impl Name {
     ///
     /// The digest takes the tag's place, because the client panics on a reference without a tag when a registry (ECR)
     /// leaves out the answer's `Location`; the URL is the same.
-    pub(crate) fn place(&self) -> Reference {
+    pub(crate) fn location(&self) -> Reference {
         let last = self.tag().or(self.digest()).unwrap_or_default();
         Reference::with_tag(self.registry().to_owned(), self.repository().to_owned(), last.to_owned())
     }
@@ -149,7 +149,7 @@ mod tests {
         let name = Name::parse(&format!("registry.example/sluice@{DIGEST}")).unwrap();
         assert!(name.expect_digest(DIGEST).is_ok());
         assert!(matches!(name.expect_digest("sha256:ff"), Err(Error::OtherDigest { .. })));
-        assert_eq!(name.place().tag(), Some(DIGEST));
+        assert_eq!(name.location().tag(), Some(DIGEST));
     }
 
     #[test]

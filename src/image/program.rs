@@ -47,11 +47,11 @@ impl Program {
         for (name, library) in &tree.libraries {
             let missing = || Error::Library { program: path.to_owned(), library: name.clone() };
             let real = library.realpath.clone().ok_or_else(missing)?;
-            let place = match &loader {
+            let location = match &loader {
                 Some(loader) if loader_name.as_deref() == Some(OsStr::new(name)) => loader.clone(),
                 _ => library.path.clone(),
             };
-            libraries.insert(place, real);
+            libraries.insert(location, real);
         }
         let mut program = Self { path: path.to_owned(), libraries };
         program.add_name_resolution();
@@ -62,26 +62,26 @@ impl Program {
     fn add_name_resolution(&mut self) {
         let Some(folder) = self.folder_of("libc.so.6") else { return };
         for name in LOADED_FOR_NAMES {
-            let place = folder.join(name);
-            if let Ok(real) = std::fs::canonicalize(&place) {
-                self.libraries.insert(place, real);
+            let location = folder.join(name);
+            if let Ok(real) = std::fs::canonicalize(&location) {
+                self.libraries.insert(location, real);
             }
         }
     }
 
     fn folder_of(&self, name: &str) -> Option<PathBuf> {
-        let place = self.libraries.keys().find(|place| place.file_name() == Some(OsStr::new(name)))?;
-        place.parent().map(Path::to_owned)
+        let location = self.libraries.keys().find(|location| location.file_name() == Some(OsStr::new(name)))?;
+        location.parent().map(Path::to_owned)
     }
 
     /// Folders of libraries that the loader finds on this machine by `ld.so.conf` or a run path, and in the image, where
-    /// its cache is missing, only if it is told.
-    pub(crate) fn folders_to_tell(&self) -> BTreeSet<PathBuf> {
+    /// its cache is missing, only if an argument says so.
+    pub(crate) fn folders_outside_defaults(&self) -> BTreeSet<PathBuf> {
         let libc = self.folder_of("libc.so.6");
         let is_known = |folder: &Path| {
             libc.as_deref() == Some(folder) || FOLDERS_BUILT_IN.iter().any(|known| folder == Path::new(known))
         };
-        let folders = self.libraries.keys().filter_map(|place| place.parent());
+        let folders = self.libraries.keys().filter_map(|location| location.parent());
         folders.filter(|folder| !is_known(folder)).map(Path::to_owned).collect()
     }
 }
@@ -94,7 +94,7 @@ mod tests {
     fn a_dynamic_program_comes_with_its_loader_and_its_libraries() {
         // The test itself is such a program on every machine that has glibc.
         let program = Program::running().unwrap();
-        let names: Vec<String> = program.libraries.keys().map(|place| place.display().to_string()).collect();
+        let names: Vec<String> = program.libraries.keys().map(|location| location.display().to_string()).collect();
         assert!(names.iter().any(|name| name.ends_with("/libc.so.6")), "{names:?}");
         let loaders: Vec<_> = names.iter().filter(|name| name.contains("/ld-linux")).collect();
         assert_eq!(loaders.len(), 1, "the loader once, at the path that the program names: {names:?}");
@@ -102,15 +102,15 @@ mod tests {
     }
 
     #[test]
-    fn only_folders_outside_the_loaders_own_are_told() {
-        let place = |path: &str| (PathBuf::from(path), PathBuf::from(path));
+    fn only_folders_outside_the_loaders_own_are_reported() {
+        let location = |path: &str| (PathBuf::from(path), PathBuf::from(path));
         let libraries = BTreeMap::from([
-            place("/lib64/ld-linux-x86-64.so.2"),
-            place("/lib/x86_64-linux-gnu/libc.so.6"),
-            place("/opt/vendor/lib/libgcc_s.so.1"),
+            location("/lib64/ld-linux-x86-64.so.2"),
+            location("/lib/x86_64-linux-gnu/libc.so.6"),
+            location("/opt/vendor/lib/libgcc_s.so.1"),
         ]);
         let program = Program { path: "/bin/x".into(), libraries };
-        assert_eq!(program.folders_to_tell(), BTreeSet::from([PathBuf::from("/opt/vendor/lib")]));
+        assert_eq!(program.folders_outside_defaults(), BTreeSet::from([PathBuf::from("/opt/vendor/lib")]));
     }
 
     #[test]

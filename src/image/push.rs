@@ -49,20 +49,20 @@ pub async fn push(image: &Image, name: &Name, options: &Options) -> Result<Pushe
     let refusal = Refusal::new(name, &auth, protocol == ClientProtocol::Http);
     let explain = |error| refusal.explain(error);
     let client = client(protocol).map_err(explain)?;
-    let place = name.place();
+    let location = name.location();
     // Asked for explicitly, since the client would go on without a token and report the refusal of that.
-    client.auth(&place, &auth, RegistryOperation::Push).await.map_err(explain)?;
+    client.auth(&location, &auth, RegistryOperation::Push).await.map_err(explain)?;
     let mut sent = 0;
     for Blob { data, digest, .. } in [&image.layer, &image.config] {
-        // Only to save the upload: a registry that does not tell gets the blob, and its refusal of that is the answer.
-        if !client.blob_exists(&place, digest).await.unwrap_or(false) {
-            client.push_blob(&place, data.clone(), digest).await.map_err(explain)?;
+        // Only to save the upload: a registry that does not say so gets the blob, and its refusal of that is the answer.
+        if !client.blob_exists(&location, digest).await.unwrap_or(false) {
+            client.push_blob(&location, data.clone(), digest).await.map_err(explain)?;
             sent += data.len() as u64;
         }
     }
     let kind = HeaderValue::from_static(OCI_IMAGE_MEDIA_TYPE);
     let manifest = &image.manifest.data;
-    client.push_manifest_raw(&place, manifest.clone(), kind).await.map_err(explain)?;
+    client.push_manifest_raw(&location, manifest.clone(), kind).await.map_err(explain)?;
     let digest = image.digest().to_owned();
     let reference = if name.digest().is_some() { name.to_string() } else { format!("{name}@{digest}") };
     Ok(Pushed { reference, digest, sent: sent + manifest.len() as u64 })

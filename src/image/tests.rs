@@ -212,7 +212,7 @@ async fn a_registry_with_users_lets_in_who_docker_logged_in() {
 }
 
 #[tokio::test]
-async fn a_registry_that_cannot_store_is_told_apart() {
+async fn a_registry_that_cannot_store_is_distinguished() {
     // A file may not grow beyond 64 blocks: as a full disk does, this fails the write.
     let Some(registry) = Registry::start("", Some(64)) else { return };
     let error = push(&image(), &registry.name("sluice:1"), &registry.options("{}")).await.unwrap_err();
@@ -221,7 +221,7 @@ async fn a_registry_that_cannot_store_is_told_apart() {
 }
 
 #[tokio::test]
-async fn nobody_there_and_somebody_else_there_are_told_apart() {
+async fn nobody_there_and_somebody_else_there_are_distinguished() {
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let options = Options { docker_config: Some("/nonexistent/config.json".into()), ..Options::default() };
     let name = Name::parse(&format!("{free}/sluice:1")).unwrap();

@@ -134,7 +134,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn setting_replaces_by_type_and_tells_whether_it_changed() {
+    fn setting_replaces_by_type_and_reports_whether_it_changed() {
         let mut conditions = initial();
         assert!(complete(&conditions));
         assert!(set(&mut conditions, ready()));
@@ -149,7 +149,7 @@ mod tests {
     fn a_condition_has_exactly_the_four_keys() {
         let keys: Vec<_> = serde_json::to_value(ready()).unwrap().as_object().unwrap().keys().cloned().collect();
         assert_eq!(keys, ["message", "reason", "status", "type"]);
-        let odd = serde_json::json!({ "type": "Ready", "status": "Perhaps" });
-        assert_eq!(serde_json::from_value::<Condition>(odd).unwrap().status, Unknown);
+        let invalid = serde_json::json!({ "type": "Ready", "status": "Perhaps" });
+        assert_eq!(serde_json::from_value::<Condition>(invalid).unwrap().status, Unknown);
     }
 }

@@ -1,4 +1,4 @@
-//! The custom resource definitions, made from the types and brought to the form that API servers accept and KEDA has.
+//! The custom resource definitions, made from the types and rewritten to the form that API servers accept and KEDA has.
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::CustomResourceExt;

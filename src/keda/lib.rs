@@ -4,7 +4,7 @@
 //! ScaledObject owns, [`decision::decide`] for one poll.
 //!
 //! Invariants: nothing here reads a clock, a socket, a file or the environment; times come in as arguments, already as
-//! durations of system time where a window is judged. A missing or failed reading is never taken for a zero.
+//! durations of system time where a window is evaluated. A missing or failed reading is never taken for a zero.
 //!
 //! This crate must not know how a metric is read, who writes an object, or on which target it runs.
 

@@ -22,7 +22,7 @@ use serde_json::{Value, json};
 use crate::authorization::{escalation, rbac};
 use crate::cluster::Cluster;
 use crate::crd::{self, definition, termination};
-use crate::handlers::Asked;
+use crate::handlers::ResourceRequest;
 use crate::kinds::Resource;
 use crate::status::Status;
 
@@ -36,46 +36,51 @@ pub(crate) enum Operation {
 /// Defaults and checks a new state of an object. What is given back holds other writers off where a quota counts, and is to
 /// be kept until the object is stored.
 pub(crate) fn admit<'a>(
-    asked: &Asked<'a>,
+    request: &ResourceRequest<'a>,
     operation: Operation,
     old: Option<&Value>,
     object: &mut Value,
 ) -> Result<Option<MutexGuard<'a, ()>>, Status> {
-    prepare(asked, operation, old, object)?;
+    prepare(request, operation, old, object)?;
     let named = if operation == Operation::Create { "CREATE" } else { "UPDATE" };
-    if webhooks::mutate(asked, named, old, object)? {
-        schema::check(asked, old, object, &mut Vec::new())?;
-        defaults::apply(&asked.resource, object);
+    if webhooks::mutate(request, named, old, object)? {
+        schema::check(request, old, object, &mut Vec::new())?;
+        defaults::apply(&request.resource, object);
     }
-    validate(asked, operation, old, object)?;
-    webhooks::validate(asked, webhooks::Event { operation: named, old, object: Some(object) })?;
+    validate(request, operation, old, object)?;
+    webhooks::validate(request, webhooks::Event { operation: named, old, object: Some(object) })?;
     // Nobody is held off by webhooks, which may write themselves.
-    let turn = if operation == Operation::Create { quota::turn(asked) } else { None };
-    quota::check(asked, old, object)?;
+    let turn = if operation == Operation::Create { quota::turn(request) } else { None };
+    quota::check(request, old, object)?;
     Ok(turn)
 }
 
 /// What the server itself fills in.
-fn prepare(asked: &Asked<'_>, operation: Operation, old: Option<&Value>, object: &mut Value) -> Result<(), Status> {
-    let resource = &asked.resource;
-    escalation::check(asked, old, object)?;
+fn prepare(
+    request: &ResourceRequest<'_>,
+    operation: Operation,
+    old: Option<&Value>,
+    object: &mut Value,
+) -> Result<(), Status> {
+    let resource = &request.resource;
+    escalation::check(request, old, object)?;
     if operation == Operation::Create {
-        check_definition(asked, object)?;
-        check_controller(asked, object)?;
-        check_namespace(asked, object)?;
+        check_definition(request, object)?;
+        check_controller(request, object)?;
+        check_namespace(request, object)?;
     }
     if resource.kind == "Job" && operation == Operation::Create {
         defaults::job_selector(object);
     }
     defaults::apply(resource, object);
     match (resource.kind.as_str(), operation) {
-        ("Pod", Operation::Create) => pod::admit(asked, object)?,
+        ("Pod", Operation::Create) => pod::admit(request, object)?,
         ("Namespace", Operation::Create) => {
             object["spec"] = json!({"finalizers": ["kubernetes"]});
             object["status"] = json!({"phase": "Active"});
         }
         ("PersistentVolumeClaim", Operation::Create) => {
-            volumes::choose_class(asked.cluster, object);
+            volumes::choose_class(request.cluster, object);
             volumes::protect(object, "kubernetes.io/pvc-protection");
             object["status"] = json!({"phase": "Pending"});
         }
@@ -86,7 +91,7 @@ fn prepare(asked: &Asked<'_>, operation: Operation, old: Option<&Value>, object:
         }
         ("Ingress", Operation::Create) => object["status"] = json!({"loadBalancer": {}}),
         ("HorizontalPodAutoscaler", Operation::Create) => object["status"] = json!({"desiredReplicas": 0}),
-        ("Service", _) => services::allocate(asked, old, object)?,
+        ("Service", _) => services::allocate(request, old, object)?,
         ("Deployment" | "ReplicaSet" | "StatefulSet" | "DaemonSet" | "Job", Operation::Create) => {
             object["status"] = json!({});
         }
@@ -94,19 +99,24 @@ fn prepare(asked: &Asked<'_>, operation: Operation, old: Option<&Value>, object:
             object["status"] =
                 json!({"currentHealthy": 0, "desiredHealthy": 0, "disruptionsAllowed": 0, "expectedPods": 0});
         }
-        ("RoleBinding" | "ClusterRoleBinding", Operation::Create) => validation::rbac::refuse_odd_role(object)?,
+        ("RoleBinding" | "ClusterRoleBinding", Operation::Create) => validation::rbac::refuse_invalid_role(object)?,
         _ => {}
     }
     Ok(())
 }
 
-fn validate(asked: &Asked<'_>, operation: Operation, old: Option<&Value>, object: &mut Value) -> Result<(), Status> {
-    let resource = &asked.resource;
+fn validate(
+    request: &ResourceRequest<'_>,
+    operation: Operation,
+    old: Option<&Value>,
+    object: &mut Value,
+) -> Result<(), Status> {
+    let resource = &request.resource;
     let mut errors = Vec::new();
     validation::check(resource, old, object, &mut errors);
     if resource.kind == "CustomResourceDefinition" {
         errors.extend(crd::definition::check(object));
-        crd::establish(asked.cluster, object);
+        crd::establish(request.cluster, object);
     }
     if !errors.is_empty() {
         let name = object["metadata"]["name"].as_str().unwrap_or_default();
@@ -115,16 +125,16 @@ fn validate(asked: &Asked<'_>, operation: Operation, old: Option<&Value>, object
     let limited = resource.custom.is_none()
         && ((resource.kind == "Pod" && operation == Operation::Create) || resource.kind == "PersistentVolumeClaim");
     if limited {
-        limit_range::check(asked, object)?;
+        limit_range::check(request, object)?;
     }
     Ok(())
 }
 
-/// Nothing is created of a kind that is going, or gone since it was looked up.
-fn check_definition(asked: &Asked<'_>, object: &Value) -> Result<(), Status> {
-    let resource = &asked.resource;
+/// Nothing is created of a kind that is terminating, or gone since it was looked up.
+fn check_definition(request: &ResourceRequest<'_>, object: &Value) -> Result<(), Status> {
+    let resource = &request.resource;
     let Some(custom) = &resource.custom else { return Ok(()) };
-    let definition = asked.cluster.get(definition::SHELF, "", &resource.shelf());
+    let definition = request.cluster.get(definition::COLLECTION, "", &resource.collection());
     let Some(definition) = definition.filter(|held| held["metadata"]["uid"] == custom.definition.as_str()) else {
         return Err(Status::no_such_path());
     };
@@ -137,13 +147,13 @@ fn check_definition(asked: &Asked<'_>, object: &Value) -> Result<(), Status> {
 }
 
 /// Nothing is created that nobody would ever look at.
-fn check_controller(asked: &Asked<'_>, object: &Value) -> Result<(), Status> {
-    let resource = &asked.resource;
+fn check_controller(request: &ResourceRequest<'_>, object: &Value) -> Result<(), Status> {
+    let resource = &request.resource;
     let why = match resource.kind.as_str() {
         _ if resource.custom.is_some() => return Ok(()),
         "ReplicationController" => "the local cluster has no controller for ReplicationControllers; use a Deployment",
         "ValidatingAdmissionPolicy" | "ValidatingAdmissionPolicyBinding" => {
-            "the local API server judges by no admission policies; put rules into x-kubernetes-validations of a definition"
+            "the local API server applies no admission policies; put rules into x-kubernetes-validations of a definition"
         }
         _ => return Ok(()),
     };
@@ -151,35 +161,35 @@ fn check_controller(asked: &Asked<'_>, object: &Value) -> Result<(), Status> {
     Err(Status::forbidden(&resource.group, &resource.plural, name, why))
 }
 
-/// Nothing is created where no namespace is, or where one is going.
-fn check_namespace(asked: &Asked<'_>, object: &Value) -> Result<(), Status> {
-    let namespace = &asked.target.namespace;
-    if !asked.resource.namespaced {
+/// Nothing is created where no namespace is, or where one is terminating.
+fn check_namespace(request: &ResourceRequest<'_>, object: &Value) -> Result<(), Status> {
+    let namespace = &request.target.namespace;
+    if !request.resource.namespaced {
         return Ok(());
     }
-    let Some(found) = asked.cluster.get("namespaces", "", namespace) else {
+    let Some(found) = request.cluster.get("namespaces", "", namespace) else {
         return Err(Status::not_found("", "namespaces", namespace));
     };
-    if basis::is_going(&found) {
+    if basis::is_terminating(&found) {
         let why = format!("unable to create new content in namespace {namespace} because it is being terminated");
         let name = object["metadata"]["name"].as_str().unwrap_or_default();
         let cause = json!({
             "reason": "NamespaceTerminating", "message": format!("namespace {namespace} is being terminated"),
             "field": "metadata.namespace",
         });
-        let refusal = Status::forbidden(&asked.resource.group, &asked.resource.plural, name, &why);
+        let refusal = Status::forbidden(&request.resource.group, &request.resource.plural, name, &why);
         return Err(refusal.with_cause(cause));
     }
     Ok(())
 }
 
 /// What may never be deleted.
-pub(crate) fn check_delete(asked: &Asked<'_>, old: &Value) -> Result<(), Status> {
-    let name = asked.target.name.as_str();
-    if asked.resource.kind == "Namespace" && matches!(name, "default" | "kube-system" | "kube-public") {
+pub(crate) fn check_delete(request: &ResourceRequest<'_>, old: &Value) -> Result<(), Status> {
+    let name = request.target.name.as_str();
+    if request.resource.kind == "Namespace" && matches!(name, "default" | "kube-system" | "kube-public") {
         return Err(Status::forbidden("", "namespaces", name, "this namespace may not be deleted"));
     }
-    webhooks::delete(asked, old)
+    webhooks::delete(request, old)
 }
 /// What follows from a stored change of a kind in a namespace at once.
 pub(crate) fn follow(cluster: &Cluster, resource: &Resource, namespace: &str) {

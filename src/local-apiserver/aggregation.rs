@@ -234,7 +234,7 @@ struct Answer {
 }
 
 /// Asks a remote server for a document.
-async fn ask(
+async fn call(
     cluster: &Arc<Cluster>,
     service: &Service,
     user: &User,
@@ -269,7 +269,7 @@ async fn ask(
 pub(crate) async fn answers(cluster: &Arc<Cluster>, service: &Service) -> Result<(), Unreachable> {
     let path = format!("/apis/{}/{}", service.group, service.version);
     let user = User::system_masters("system:kube-aggregator");
-    let answer = ask(cluster, service, &user, &path, &[]).await?;
+    let answer = call(cluster, service, &user, &path, &[]).await?;
     if answer.code == 200 {
         return Ok(());
     }

@@ -74,14 +74,14 @@ pub(crate) fn check(cluster: &Cluster, user: &User, attributes: &Attributes) -> 
     if allowed(cluster, user, attributes).is_some() {
         return Ok(());
     }
-    let place = if attributes.namespace.is_empty() {
+    let scope = if attributes.namespace.is_empty() {
         "at the cluster scope".to_owned()
     } else {
         format!("in the namespace \"{}\"", attributes.namespace)
     };
     let resource = attributes.full_resource();
     let why = format!(
-        "User \"{}\" cannot {} resource \"{resource}\" in API group \"{}\" {place}",
+        "User \"{}\" cannot {} resource \"{resource}\" in API group \"{}\" {scope}",
         user.name, attributes.verb, attributes.group
     );
     Err(Status::forbidden(&attributes.group, &attributes.resource, &attributes.name, &why))
@@ -116,8 +116,8 @@ pub(crate) fn impersonate(cluster: &Cluster, call: &mut Call) -> Result<(), Stat
             Ok(())
         } else {
             // The real server shows its own structs, one field after the other.
-            let asked: Vec<String> = groups.iter().map(|group| format!("{{Group  {group}    }}")).collect();
-            Err(Status::bad_request(format!("requested [{}] without impersonating a user", asked.join(" "))))
+            let request: Vec<String> = groups.iter().map(|group| format!("{{Group  {group}    }}")).collect();
+            Err(Status::bad_request(format!("requested [{}] without impersonating a user", request.join(" "))))
         };
     }
     let may = |resource: &str, namespace: &str, name: &str| {

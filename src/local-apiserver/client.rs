@@ -133,7 +133,7 @@ async fn read(reply: Reply) -> Result<Value, Status> {
     if reply.code >= 400 {
         return Err(match value {
             Value::Object(_) => Status::from_value(value),
-            // Plain pages, in the words in which Go clients tell of them.
+            // Plain pages, in the words in which Go clients report them.
             _ if reply.code == 404 => Status::no_such_path(),
             _ if reply.code == 503 => Status::unavailable("the server is currently unable to handle the request"),
             other => Status::failure(reply.code, "", other.as_str().unwrap_or_default()),

@@ -46,7 +46,7 @@ pub(crate) struct Cluster {
     custom: RwLock<Custom>,
 }
 
-/// What the definitions serve, worked out from the shelf of definitions as it was at `revision`.
+/// What the definitions serve, worked out from the collection of definitions as it was at `revision`.
 #[derive(Debug, Default)]
 struct Custom {
     revision: u64,
@@ -122,10 +122,10 @@ impl Cluster {
 
     /// Custom resources that are established, in all served versions.
     ///
-    /// They follow from the stored definitions alone: whatever is remembered counts only for the revision of the shelf
+    /// They follow from the stored definitions alone: whatever is remembered counts only for the revision of the collection
     /// that it was worked out from, so that a write which has returned is served, whoever writes at the same time.
     pub(crate) fn custom(&self) -> Arc<Vec<Arc<Resource>>> {
-        let stored = self.store.changed(definition::SHELF);
+        let stored = self.store.changed(definition::COLLECTION);
         {
             let held = self.custom.read().unwrap_or_else(PoisonError::into_inner);
             if held.revision >= stored {
@@ -134,7 +134,7 @@ impl Cluster {
         }
         let mut held = self.custom.write().unwrap_or_else(PoisonError::into_inner);
         // Read under the lock, so that no earlier state is kept after a later one.
-        let (definitions, revision) = self.store.snapshot(definition::SHELF);
+        let (definitions, revision) = self.store.snapshot(definition::COLLECTION);
         if held.revision < revision {
             *held = held.at(revision, definitions);
         }
@@ -156,7 +156,7 @@ impl Cluster {
         self.clock.now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
     }
 
-    /// A stored object by its kind's shelf.
+    /// A stored object by its kind's collection.
     pub(crate) fn get(&self, kind: &str, namespace: &str, name: &str) -> Option<Arc<Value>> {
         self.store.get(kind, namespace, name)
     }

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use sha2::Digest;
 
 use crate::cluster::Cluster;
-use crate::kinds::{Resource, Scale, shelf};
+use crate::kinds::{Resource, Scale, collection};
 
 /// One served version of a definition.
 #[derive(Debug, Clone)]
@@ -152,10 +152,10 @@ pub(crate) fn establish(cluster: &Cluster, crd: &mut Value) {
     crd["status"] = json!({"acceptedNames": crd["spec"]["names"], "conditions": conditions, "storedVersions": stored});
 }
 
-/// The shelf of a definition's objects.
-pub(crate) fn shelf_of(crd: &Value) -> String {
+/// The collection of a definition's objects.
+pub(crate) fn collection_of(crd: &Value) -> String {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    shelf(&text(&crd["spec"]["group"]), &text(&crd["spec"]["names"]["plural"]))
+    collection(&text(&crd["spec"]["group"]), &text(&crd["spec"]["names"]["plural"]))
 }
 
 #[cfg(test)]

@@ -116,20 +116,20 @@ async fn on_resource(cluster: &Arc<Cluster>, call: &Call, target: Target) -> Res
         Hooks::default()
     };
     if hooks.is_empty() {
-        return serve(&Asked { cluster, call, resource, target, hooks: Arc::new(hooks) }, verb).await;
+        return serve(&ResourceRequest { cluster, call, resource, target, hooks: Arc::new(hooks) }, verb).await;
     }
     // Webhooks are waited for in the middle of a write, which may not hold up anybody else.
     let (cluster, call, runtime) = (Arc::clone(cluster), call.clone(), tokio::runtime::Handle::current());
     let written = tokio::task::spawn_blocking(move || {
-        let asked = Asked { cluster: &cluster, call: &call, resource, target, hooks: Arc::new(hooks) };
-        let mut reply = runtime.block_on(serve(&asked, verb))?;
-        reply.warnings.extend(asked.hooks.take_warnings());
+        let request = ResourceRequest { cluster: &cluster, call: &call, resource, target, hooks: Arc::new(hooks) };
+        let mut reply = runtime.block_on(serve(&request, verb))?;
+        reply.warnings.extend(request.hooks.take_warnings());
         Ok(reply)
     });
     written.await.unwrap_or_else(|error| Err(Status::plain(500, format!("the write broke off: {error}"))))
 }
 
-async fn serve(request: &Asked<'_>, verb: &str) -> Result<Reply, Status> {
+async fn serve(request: &ResourceRequest<'_>, verb: &str) -> Result<Reply, Status> {
     options::check(request, verb)?;
     if !request.target.subresource.is_empty() {
         return subresource::serve(request, verb).await;
@@ -174,7 +174,7 @@ fn is_allowed(resource: &Resource, target: &Target, verb: &str, method: &Method)
 }
 
 /// A request with its resource found.
-pub(crate) struct Asked<'a> {
+pub(crate) struct ResourceRequest<'a> {
     pub(crate) cluster: &'a Arc<Cluster>,
     pub(crate) call: &'a Call,
     pub(crate) resource: Arc<Resource>,
@@ -182,10 +182,10 @@ pub(crate) struct Asked<'a> {
     pub(crate) hooks: Arc<Hooks>,
 }
 
-impl Asked<'_> {
+impl ResourceRequest<'_> {
     pub(crate) fn stored(&self) -> Result<crate::store::Object, Status> {
         let Target { namespace, name, .. } = &self.target;
-        self.cluster.get(&self.resource.shelf(), namespace, name).ok_or_else(|| self.not_found())
+        self.cluster.get(&self.resource.collection(), namespace, name).ok_or_else(|| self.not_found())
     }
 
     pub(crate) fn not_found(&self) -> Status {

@@ -1,4 +1,4 @@
-//! What is served: the table of built-in resources, and the shape that custom ones are brought into.
+//! What is served: the table of built-in resources, and the shape that custom ones take.
 
 use std::sync::{Arc, LazyLock};
 
@@ -48,9 +48,9 @@ impl Resource {
         if self.group.is_empty() { self.version.clone() } else { format!("{}/{}", self.group, self.version) }
     }
 
-    /// The shelf that holds its objects. Both groups of Event share one.
-    pub(crate) fn shelf(&self) -> String {
-        if self.plural == "events" { "events".to_owned() } else { shelf(&self.group, &self.plural) }
+    /// The collection that holds its objects. Both groups of Event share one.
+    pub(crate) fn collection(&self) -> String {
+        if self.plural == "events" { "events".to_owned() } else { collection(&self.group, &self.plural) }
     }
 
     pub(crate) fn verbs(&self) -> &'static [&'static str] {
@@ -79,8 +79,8 @@ impl Resource {
     }
 }
 
-/// The shelf's name for a group and plural.
-pub(crate) fn shelf(group: &str, plural: &str) -> String {
+/// The collection's name for a group and plural.
+pub(crate) fn collection(group: &str, plural: &str) -> String {
     crate::status::qualified(plural, group)
 }
 

@@ -63,7 +63,7 @@ pub struct Options {
     pub certificate_pem: String,
     /// Its private key, PEM.
     pub key_pem: String,
-    /// The CA that clients are told to trust, PEM.
+    /// The CA that clients trust, PEM.
     pub ca_pem: String,
     /// OIDC issuer of ServiceAccount tokens; its path is served here too.
     pub issuer: String,

@@ -12,7 +12,7 @@ use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncSeekExt};
 
 use crate::cluster::Cluster;
-use crate::handlers::Asked;
+use crate::handlers::ResourceRequest;
 use crate::request::{Body, Query, Reply};
 use crate::status::{FieldError, Status};
 
@@ -26,10 +26,10 @@ struct Choice {
     timestamps: bool,
 }
 
-pub(crate) async fn serve(asked: &Asked<'_>) -> Result<Reply, Status> {
-    let query = &asked.call.query;
-    check_options(query, &asked.target.name)?;
-    let pod = asked.stored()?;
+pub(crate) async fn serve(request: &ResourceRequest<'_>) -> Result<Reply, Status> {
+    let query = &request.call.query;
+    check_options(query, &request.target.name)?;
+    let pod = request.stored()?;
     let container = container(&pod, query.get("container").unwrap_or_default())?;
     if pod["spec"]["nodeName"].is_null() {
         // Nobody can be asked yet, which is no mistake.
@@ -42,14 +42,14 @@ pub(crate) async fn serve(asked: &Asked<'_>) -> Result<Reply, Status> {
     let status = statuses.flatten().find(|held| held["name"] == container.as_str()).cloned().unwrap_or_default();
     let restarts = status["restartCount"].as_u64().unwrap_or(0);
     let previous = query.is_true("previous");
-    let namespace = &asked.target.namespace;
-    let name = &asked.target.name;
+    let namespace = &request.target.namespace;
+    let name = &request.target.name;
     let number = if previous { restarts.checked_sub(1) } else { Some(restarts) };
     let missing =
         |what: &str| Status::bad_request(format!("{what} container \"{container}\" in pod \"{name}\" not found"));
     let number = number.ok_or_else(|| missing("previous terminated"))?;
     let uid = pod["metadata"]["uid"].as_str().unwrap_or_default();
-    let path = asked.cluster.pods_dir.join(uid).join(&container).join(format!("{number}.log"));
+    let path = request.cluster.pods_dir.join(uid).join(&container).join(format!("{number}.log"));
     if !tokio::fs::try_exists(&path).await.unwrap_or(false) {
         if previous {
             return Err(missing("previous terminated"));
@@ -61,11 +61,11 @@ pub(crate) async fn serve(asked: &Asked<'_>) -> Result<Reply, Status> {
         };
         return Err(Status::bad_request(format!("container \"{container}\" in pod \"{name}\" is {why}")));
     }
-    let choice = choice(query, asked.cluster.clock.now())?;
+    let choice = choice(query, request.cluster.clock.now())?;
     let follow = query.is_true("follow") && !previous;
     let body = if follow {
         let at = (namespace.clone(), name.clone(), uid.to_owned(), container.clone(), restarts);
-        Body::Stream(followed(asked.cluster.clone(), path, choice, at))
+        Body::Stream(followed(request.cluster.clone(), path, choice, at))
     } else {
         let text = tokio::fs::read(&path).await.map_err(Status::internal)?;
         Body::Bytes(Bytes::from(shown(&text, &choice)))
@@ -163,20 +163,25 @@ fn shown(file: &[u8], choice: &Choice) -> Vec<u8> {
     text
 }
 
-type Place = (String, String, String, String, u64);
+type Instance = (String, String, String, String, u64);
 
 struct Follower {
     cluster: Arc<Cluster>,
     path: PathBuf,
     choice: Choice,
-    place: Place,
+    instance: Instance,
     offset: u64,
     rest: Vec<u8>,
     ended: bool,
 }
 
-fn followed(cluster: Arc<Cluster>, path: PathBuf, choice: Choice, place: Place) -> stream::BoxStream<'static, Bytes> {
-    let follower = Follower { cluster, path, choice, place, offset: 0, rest: Vec::new(), ended: false };
+fn followed(
+    cluster: Arc<Cluster>,
+    path: PathBuf,
+    choice: Choice,
+    instance: Instance,
+) -> stream::BoxStream<'static, Bytes> {
+    let follower = Follower { cluster, path, choice, instance, offset: 0, rest: Vec::new(), ended: false };
     stream::unfold(follower, |mut follower| async move { follower.next().await.map(|bytes| (bytes, follower)) }).boxed()
 }
 
@@ -210,7 +215,7 @@ impl Follower {
     }
 
     fn container_is_over(&self) -> bool {
-        let (namespace, name, uid, container, restarts) = &self.place;
+        let (namespace, name, uid, container, restarts) = &self.instance;
         let Some(pod) = self.cluster.get("pods", namespace, name) else { return true };
         let status = pod["status"]["containerStatuses"]
             .as_array()
@@ -246,7 +251,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_are_chosen_and_shown_as_asked() {
+    fn lines_are_chosen_and_shown_as_requested() {
         let file = b"2026-01-01T00:00:01Z stdout F one\n2026-01-01T00:00:02Z stderr F two\n2026-01-01T00:00:03Z stdout F three\n";
         let query = Query::parse("tailLines=2&timestamps=true&sinceTime=2026-01-01T00:00:02Z");
         let choice = choice(&query, Timestamp::UNIX_EPOCH).unwrap();

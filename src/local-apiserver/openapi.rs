@@ -18,7 +18,7 @@ use crate::request::{Body, Reply};
 use crate::status::Status;
 
 /// OpenAPI v2 as Go clients ask for it, and as it is answered: `@` may not stand in a media type.
-const SECOND_VERSION_ASKED: &str = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf";
+const SECOND_VERSION_ACCEPTED: &str = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf";
 const SECOND_VERSION: &str = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf";
 
 /// Where the schemas refer to each other.
@@ -114,14 +114,14 @@ pub(crate) fn check(
     kind: &str,
     object: &mut Value,
     unknown: &mut Vec<String>,
-    odd: &mut Option<String>,
+    invalid: &mut Option<String>,
 ) {
     let Some((_, schema)) = SCHEMAS.roots.iter().find(|((g, v, k), _)| *g == group && *v == version && *k == kind)
     else {
         return;
     };
     let owner = kind.to_owned();
-    walk(schema, object, &Place { path: "", owner: &owner }, unknown, odd);
+    walk(schema, object, &FieldPath { path: "", owner: &owner }, unknown, invalid);
 }
 
 fn name_of(schema: &Value) -> Option<&str> {
@@ -187,17 +187,23 @@ fn short_name(schema: &Value) -> &str {
 }
 
 /// Where a value stands: the path of its field, and the Go struct that has the field.
-struct Place<'a> {
+struct FieldPath<'a> {
     path: &'a str,
     owner: &'a str,
 }
 
-fn walk(schema: &Value, value: &mut Value, place: &Place<'_>, unknown: &mut Vec<String>, odd: &mut Option<String>) {
+fn walk(
+    schema: &Value,
+    value: &mut Value,
+    field_path: &FieldPath<'_>,
+    unknown: &mut Vec<String>,
+    invalid: &mut Option<String>,
+) {
     let own = name_of(schema).and_then(|name| name.rsplit('.').next());
     let schema = resolved(schema);
     let wanted = schema["type"].as_str();
     let mut wrong = |found: &str| {
-        odd.get_or_insert_with(|| mismatch(found, place, wanted, schema["format"].as_str()));
+        invalid.get_or_insert_with(|| mismatch(found, field_path, wanted, schema["format"].as_str()));
     };
     match value {
         Value::Object(_) if wanted.is_some_and(|wanted| wanted != "object") => wrong("object"),
@@ -207,12 +213,12 @@ fn walk(schema: &Value, value: &mut Value, place: &Place<'_>, unknown: &mut Vec<
         Value::Number(number) if wanted == Some("integer") && number.is_f64() => wrong(&format!("number {number}")),
         Value::String(text) if own == Some("Quantity") => {
             if let Err(why) = Quantity::parse(text) {
-                odd.get_or_insert_with(|| why.to_owned());
+                invalid.get_or_insert_with(|| why.to_owned());
             }
         }
         Value::String(text) if schema["format"] == "byte" => {
             if let Some(at) = not_base64(text) {
-                odd.get_or_insert_with(|| format!("illegal base64 data at input byte {at}"));
+                invalid.get_or_insert_with(|| format!("illegal base64 data at input byte {at}"));
             }
         }
         Value::Number(_)
@@ -221,12 +227,18 @@ fn walk(schema: &Value, value: &mut Value, place: &Place<'_>, unknown: &mut Vec<
             wrong("number");
         }
         Value::Object(map) => {
-            walk_map(schema, map, &Place { owner: own.unwrap_or(place.owner), ..*place }, unknown, odd);
+            walk_map(
+                schema,
+                map,
+                &FieldPath { owner: own.unwrap_or(field_path.owner), ..*field_path },
+                unknown,
+                invalid,
+            );
         }
         Value::Array(items) => {
             for (index, item) in items.iter_mut().enumerate() {
-                let path = format!("{}[{index}]", place.path);
-                walk(&schema["items"], item, &Place { path: &path, owner: place.owner }, unknown, odd);
+                let path = format!("{}[{index}]", field_path.path);
+                walk(&schema["items"], item, &FieldPath { path: &path, owner: field_path.owner }, unknown, invalid);
             }
         }
         _ => {}
@@ -236,21 +248,22 @@ fn walk(schema: &Value, value: &mut Value, place: &Place<'_>, unknown: &mut Vec<
 fn walk_map(
     schema: &Value,
     map: &mut Map<String, Value>,
-    place: &Place<'_>,
+    field_path: &FieldPath<'_>,
     unknown: &mut Vec<String>,
-    odd: &mut Option<String>,
+    invalid: &mut Option<String>,
 ) {
     let Some(properties) = schema["properties"].as_object() else {
         if schema["additionalProperties"].is_object() {
             // Go names the map, not its key.
-            map.values_mut().for_each(|inner| walk(&schema["additionalProperties"], inner, place, unknown, odd));
+            map.values_mut()
+                .for_each(|inner| walk(&schema["additionalProperties"], inner, field_path, unknown, invalid));
         }
         return;
     };
     map.retain(|name, inner| {
-        let path = if place.path.is_empty() { name.clone() } else { format!("{}.{name}", place.path) };
+        let path = if field_path.path.is_empty() { name.clone() } else { format!("{}.{name}", field_path.path) };
         if let Some(property) = properties.get(name) {
-            walk(property, inner, &Place { path: &path, owner: place.owner }, unknown, odd);
+            walk(property, inner, &FieldPath { path: &path, owner: field_path.owner }, unknown, invalid);
             return true;
         }
         unknown.push(path);
@@ -262,8 +275,8 @@ fn walk_map(
 fn not_base64(text: &str) -> Option<usize> {
     let bare: String = text.chars().filter(|c| !matches!(c, '\r' | '\n')).collect();
     base64::engine::general_purpose::STANDARD.decode(&bare).err()?;
-    let odd = |c: char| !c.is_ascii_alphanumeric() && !"+/=".contains(c);
-    Some(text.find(odd).unwrap_or(text.len()))
+    let invalid = |c: char| !c.is_ascii_alphanumeric() && !"+/=".contains(c);
+    Some(text.find(invalid).unwrap_or(text.len()))
 }
 
 /// IntOrString and Quantity are strings in the schema, and may be written as numbers.
@@ -276,7 +289,7 @@ fn schema_takes_numbers(schema: &Value) -> bool {
 }
 
 /// The words of Go's JSON decoder.
-fn mismatch(found: &str, place: &Place<'_>, wanted: Option<&str>, format: Option<&str>) -> String {
+fn mismatch(found: &str, field_path: &FieldPath<'_>, wanted: Option<&str>, format: Option<&str>) -> String {
     let wanted = match wanted {
         Some("integer") => format.unwrap_or("int32"),
         Some("boolean") => "bool",
@@ -285,8 +298,8 @@ fn mismatch(found: &str, place: &Place<'_>, wanted: Option<&str>, format: Option
         None => "value",
     };
     let path: String =
-        place.path.split('.').map(|part| part.split('[').next().unwrap_or(part)).collect::<Vec<_>>().join(".");
-    format!("json: cannot unmarshal {found} into Go struct field {}.{path} of type {wanted}", place.owner)
+        field_path.path.split('.').map(|part| part.split('[').next().unwrap_or(part)).collect::<Vec<_>>().join(".");
+    format!("json: cannot unmarshal {found} into Go struct field {}.{path} of type {wanted}", field_path.owner)
 }
 
 /// `/openapi/v2`, `/openapi/v3` and the documents of single group versions.
@@ -303,7 +316,7 @@ pub(crate) fn serve(cluster: &Cluster, rest: &[&str], accept: &str) -> Result<Re
 /// OpenAPI v2 names the server and nothing else: clients that look a kind up there skip their own validation, and the
 /// server's is the same. Those that matter here read v3.
 fn second_version(cluster: &Cluster, accept: &str) -> Reply {
-    if accept.contains(SECOND_VERSION_ASKED) || accept.contains(SECOND_VERSION) {
+    if accept.contains(SECOND_VERSION_ACCEPTED) || accept.contains(SECOND_VERSION) {
         // The message Document with its field 1, `swagger`.
         let document = Reply { body: Body::Bytes(Bytes::from_static(b"\x0a\x032.0")), ..Reply::json(200, Value::Null) };
         return document.typed(SECOND_VERSION);
@@ -391,8 +404,8 @@ fn add_referred(schema: &Value, schemas: &mut Map<String, Value>) {
 fn add_paths(resource: &Resource, schema: &str, paths: &mut Map<String, Value>) {
     let root =
         if resource.group.is_empty() { "/api/v1".to_owned() } else { format!("/apis/{}", resource.api_version()) };
-    let place = if resource.namespaced { "/namespaces/{namespace}" } else { "" };
-    let collection = format!("{root}{place}/{}", resource.plural);
+    let field_path = if resource.namespaced { "/namespaces/{namespace}" } else { "" };
+    let collection = format!("{root}{field_path}/{}", resource.plural);
     let parameters: Vec<Value> = ["dryRun", "fieldManager", "fieldValidation"]
         .iter()
         .map(|name| json!({"name": name, "in": "query", "schema": {"type": "string", "uniqueItems": true}}))

@@ -143,7 +143,7 @@ fn add(object: &mut Map<String, Value>, field: &Field, item: &Item<'_>) -> Resul
     Ok(())
 }
 
-/// What Go's JSON would leave out, or means the same as leaving it out.
+/// What Go's JSON would leave out, or what means the same as leaving it out.
 fn is_zero(value: &Value) -> bool {
     match value {
         Value::Null => true,

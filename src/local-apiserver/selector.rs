@@ -170,8 +170,8 @@ fn parse_labels(text: &str) -> Result<Vec<Requirement>, Status> {
 fn parse_requirement(part: &str) -> Result<Requirement, Status> {
     let parsed = split_requirement(part)?;
     let (Requirement::In(key, values) | Requirement::NotIn(key, values)) = &parsed else { return Ok(parsed) };
-    let odd = |text: &&String| text.contains(|c: char| !c.is_ascii_alphanumeric() && !"-_./".contains(c));
-    match std::iter::once(key).chain(values).find(odd) {
+    let invalid = |text: &&String| text.contains(|c: char| !c.is_ascii_alphanumeric() && !"-_./".contains(c));
+    match std::iter::once(key).chain(values).find(invalid) {
         Some(text) => {
             let found = text.trim_start_matches(|c: char| c.is_ascii_alphanumeric() || "-_./".contains(c));
             let found = found.chars().next().unwrap_or_default();

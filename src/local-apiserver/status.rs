@@ -98,7 +98,7 @@ impl Status {
             .with_details(details(group, plural, name))
     }
 
-    /// Its name is taken by an object that is still going.
+    /// Its name is taken by an object that is still terminating.
     pub(crate) fn still_there(group: &str, plural: &str, name: &str) -> Self {
         let mut status = Self::already_exists(group, plural, name);
         status.0["message"] = format!("object is being deleted: {}", status.message()).into();
@@ -153,16 +153,16 @@ impl Status {
     }
 
     /// A revision that does not exist yet.
-    pub(crate) fn too_large(asked: u64, current: u64) -> Self {
-        let message = format!("Timeout: Too large resource version: {asked}, current: {current}");
+    pub(crate) fn too_large(request: u64, current: u64) -> Self {
+        let message = format!("Timeout: Too large resource version: {request}, current: {current}");
         Self::failure(504, "Timeout", message).with_details(json!({
             "causes": [{"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}],
             "retryAfterSeconds": 1,
         }))
     }
 
-    pub(crate) fn too_old(asked: u64, oldest: u64) -> Self {
-        Self::failure(410, "Expired", format!("too old resource version: {asked} ({oldest})"))
+    pub(crate) fn too_old(request: u64, oldest: u64) -> Self {
+        Self::failure(410, "Expired", format!("too old resource version: {request} ({oldest})"))
     }
 
     pub(crate) fn unavailable(message: impl Into<String>) -> Self {

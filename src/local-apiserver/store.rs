@@ -1,9 +1,7 @@
-//! The objects and their history: shelves (one per resource) behind one lock, one growing resource version.
+//! The objects and their history: collections (one per resource) behind one lock, one growing resource version.
 //!
 //! Invariants: a stored object is never changed in place; every change has a revision of its own; the lock is never
 //! held across an await.
-
-#![expect(clippy::similar_names, reason = "the lint takes `shelf`, the word for it here, for `self`")]
 
 mod history;
 
@@ -42,14 +40,14 @@ pub(crate) enum Stale {
 }
 
 #[derive(Debug)]
-struct Shelf {
+struct Collection {
     objects: BTreeMap<(String, String), Object>,
     history: VecDeque<Change>,
     trimmed: u64,
     changed: watch::Sender<u64>,
 }
 
-impl Default for Shelf {
+impl Default for Collection {
     fn default() -> Self {
         Self { objects: BTreeMap::new(), history: VecDeque::new(), trimmed: 0, changed: watch::Sender::new(0) }
     }
@@ -58,25 +56,25 @@ impl Default for Shelf {
 #[derive(Debug, Default)]
 struct Inner {
     revision: u64,
-    shelves: HashMap<String, Shelf>,
+    collections: HashMap<String, Collection>,
     window: Window,
 }
 
 impl Inner {
-    /// Notes a change of a shelf, and forgets what nobody may count on any more.
-    fn record(&mut self, shelf: &str, change: Change, clock: &Clock) {
+    /// Notes a change of a collection, and forgets what nobody may count on any more.
+    fn record(&mut self, collection: &str, change: Change, clock: &Clock) {
         let revision = change.revision;
         self.revision = revision;
-        self.window.admit(shelf, &change, clock);
-        let held = self.shelves.entry(shelf.to_owned()).or_default();
+        self.window.admit(collection, &change, clock);
+        let held = self.collections.entry(collection.to_owned()).or_default();
         held.history.push_back(change);
         held.changed.send_replace(revision);
-        while let Some(shelf) = self.window.expired(clock) {
-            // A shelf's changes leave in the order in which they came, as those of all shelves do.
-            if let Some(shelf) = self.shelves.get_mut(&*shelf)
-                && let Some(dropped) = shelf.history.pop_front()
+        while let Some(collection) = self.window.expired(clock) {
+            // A collection's changes leave in the order in which they came, as those of all collections do.
+            if let Some(collection) = self.collections.get_mut(&*collection)
+                && let Some(dropped) = collection.history.pop_front()
             {
-                shelf.trimmed = dropped.revision;
+                collection.trimmed = dropped.revision;
             }
         }
     }
@@ -86,13 +84,13 @@ impl Inner {
 pub(crate) struct View<'a>(&'a Inner);
 
 impl View<'_> {
-    pub(crate) fn get(&self, shelf: &str, namespace: &str, name: &str) -> Option<&Object> {
-        self.0.shelves.get(shelf)?.objects.get(&(namespace.to_owned(), name.to_owned()))
+    pub(crate) fn get(&self, collection: &str, namespace: &str, name: &str) -> Option<&Object> {
+        self.0.collections.get(collection)?.objects.get(&(namespace.to_owned(), name.to_owned()))
     }
 
-    /// The revision of the shelf's last change; zero before the first.
-    pub(crate) fn changed(&self, shelf: &str) -> u64 {
-        self.0.shelves.get(shelf).map_or(0, |shelf| *shelf.changed.borrow())
+    /// The revision of the collection's last change; zero before the first.
+    pub(crate) fn changed(&self, collection: &str) -> u64 {
+        self.0.collections.get(collection).map_or(0, |collection| *collection.changed.borrow())
     }
 }
 
@@ -117,17 +115,17 @@ impl Store {
         self.lock().revision
     }
 
-    pub(crate) fn get(&self, shelf: &str, namespace: &str, name: &str) -> Option<Object> {
+    pub(crate) fn get(&self, collection: &str, namespace: &str, name: &str) -> Option<Object> {
         let inner = self.lock();
-        inner.shelves.get(shelf)?.objects.get(&(namespace.to_owned(), name.to_owned())).cloned()
+        inner.collections.get(collection)?.objects.get(&(namespace.to_owned(), name.to_owned())).cloned()
     }
 
     /// All objects (of one namespace), in order of namespace and name, with the revision they were read at.
-    pub(crate) fn list(&self, shelf: &str, namespace: Option<&str>) -> (Vec<Object>, u64) {
+    pub(crate) fn list(&self, collection: &str, namespace: Option<&str>) -> (Vec<Object>, u64) {
         let inner = self.lock();
-        let objects = inner.shelves.get(shelf).map_or_else(Vec::new, |shelf| match namespace {
-            None => shelf.objects.values().cloned().collect(),
-            Some(ns) => shelf
+        let objects = inner.collections.get(collection).map_or_else(Vec::new, |collection| match namespace {
+            None => collection.objects.values().cloned().collect(),
+            Some(ns) => collection
                 .objects
                 .range((ns.to_owned(), String::new())..)
                 .take_while(|((at, _), _)| at == ns)
@@ -137,26 +135,27 @@ impl Store {
         (objects, inner.revision)
     }
 
-    /// All objects of a shelf, with the revision of the shelf's last change.
-    pub(crate) fn snapshot(&self, shelf: &str) -> (Vec<Object>, u64) {
+    /// All objects of a collection, with the revision of the collection's last change.
+    pub(crate) fn snapshot(&self, collection: &str) -> (Vec<Object>, u64) {
         let inner = self.lock();
-        let objects = inner.shelves.get(shelf).map_or_else(Vec::new, |held| held.objects.values().cloned().collect());
-        (objects, View(&inner).changed(shelf))
+        let objects =
+            inner.collections.get(collection).map_or_else(Vec::new, |held| held.objects.values().cloned().collect());
+        (objects, View(&inner).changed(collection))
     }
 
-    /// The revision of the shelf's last change; zero before the first.
-    pub(crate) fn changed(&self, shelf: &str) -> u64 {
-        View(&self.lock()).changed(shelf)
+    /// The revision of the collection's last change; zero before the first.
+    pub(crate) fn changed(&self, collection: &str) -> u64 {
+        View(&self.lock()).changed(collection)
     }
 
-    pub(crate) fn insert(&self, shelf: &str, namespace: &str, name: &str, value: Value) -> Result<Object, Stale> {
-        self.insert_if(shelf, namespace, name, value, |_| true)
+    pub(crate) fn insert(&self, collection: &str, namespace: &str, name: &str, value: Value) -> Result<Object, Stale> {
+        self.insert_if(collection, namespace, name, value, |_| true)
     }
 
     /// Stores a new object if `holds` is true in the very moment of the write; [`Stale::Changed`] if it is not.
     pub(crate) fn insert_if(
         &self,
-        shelf: &str,
+        collection: &str,
         namespace: &str,
         name: &str,
         mut value: Value,
@@ -168,22 +167,22 @@ impl Store {
         }
         let revision = inner.revision + 1;
         let key = (namespace.to_owned(), name.to_owned());
-        let held = inner.shelves.entry(shelf.to_owned()).or_default();
+        let held = inner.collections.entry(collection.to_owned()).or_default();
         if held.objects.contains_key(&key) {
             return Err(Stale::Exists);
         }
         stamp(&mut value, revision);
         let object = Arc::new(value);
         held.objects.insert(key, object.clone());
-        inner.record(shelf, Change { revision, old: None, new: Some(object.clone()) }, &self.clock);
+        inner.record(collection, Change { revision, old: None, new: Some(object.clone()) }, &self.clock);
         Ok(object)
     }
 
     /// Replaces `old` by `value`; refused when the stored object is another one.
-    pub(crate) fn replace(&self, shelf: &str, old: &Object, mut value: Value) -> Result<Object, Stale> {
+    pub(crate) fn replace(&self, collection: &str, old: &Object, mut value: Value) -> Result<Object, Stale> {
         let mut inner = self.lock();
         let revision = inner.revision + 1;
-        let held = inner.shelves.get_mut(shelf).ok_or(Stale::Gone)?;
+        let held = inner.collections.get_mut(collection).ok_or(Stale::Gone)?;
         let slot = held.objects.get_mut(&key_of(old)).ok_or(Stale::Gone)?;
         if !Arc::ptr_eq(slot, old) {
             return Err(Stale::Changed);
@@ -191,15 +190,15 @@ impl Store {
         stamp(&mut value, revision);
         let object = Arc::new(value);
         *slot = object.clone();
-        inner.record(shelf, Change { revision, old: Some(old.clone()), new: Some(object.clone()) }, &self.clock);
+        inner.record(collection, Change { revision, old: Some(old.clone()), new: Some(object.clone()) }, &self.clock);
         Ok(object)
     }
 
     /// Removes `old`; the answer is its last state, `last`, stamped with the revision of the removal.
-    pub(crate) fn remove(&self, shelf: &str, old: &Object, mut last: Value) -> Result<Object, Stale> {
+    pub(crate) fn remove(&self, collection: &str, old: &Object, mut last: Value) -> Result<Object, Stale> {
         let mut inner = self.lock();
         let revision = inner.revision + 1;
-        let held = inner.shelves.get_mut(shelf).ok_or(Stale::Gone)?;
+        let held = inner.collections.get_mut(collection).ok_or(Stale::Gone)?;
         let key = key_of(old);
         match held.objects.get(&key) {
             None => return Err(Stale::Gone),
@@ -208,20 +207,25 @@ impl Store {
         };
         stamp(&mut last, revision);
         let last = Arc::new(last);
-        inner.record(shelf, Change { revision, old: Some(last.clone()), new: None }, &self.clock);
+        inner.record(collection, Change { revision, old: Some(last.clone()), new: None }, &self.clock);
         Ok(last)
     }
 
     /// All objects (of one namespace) as they were at an earlier revision, in order of namespace and name.
-    pub(crate) fn list_at(&self, shelf: &str, namespace: Option<&str>, revision: u64) -> Result<Vec<Object>, TooOld> {
+    pub(crate) fn list_at(
+        &self,
+        collection: &str,
+        namespace: Option<&str>,
+        revision: u64,
+    ) -> Result<Vec<Object>, TooOld> {
         let inner = self.lock();
-        let Some(shelf) = inner.shelves.get(shelf) else { return Ok(Vec::new()) };
-        if revision < shelf.trimmed {
-            return Err(TooOld { oldest: shelf.trimmed });
+        let Some(collection) = inner.collections.get(collection) else { return Ok(Vec::new()) };
+        if revision < collection.trimmed {
+            return Err(TooOld { oldest: collection.trimmed });
         }
-        let mut objects = shelf.objects.clone();
-        let later = shelf.history.partition_point(|change| change.revision <= revision);
-        for change in shelf.history.range(later..).rev() {
+        let mut objects = collection.objects.clone();
+        let later = collection.history.partition_point(|change| change.revision <= revision);
+        for change in collection.history.range(later..).rev() {
             let Some(key) = change.old.as_ref().or(change.new.as_ref()).map(|object| key_of(object)) else { continue };
             match &change.old {
                 Some(old) => objects.insert(key, old.clone()),
@@ -229,7 +233,7 @@ impl Store {
             };
         }
         // A removal notes the last state under its own revision; as it was, it is found where it was written.
-        for change in shelf.history.range(..later) {
+        for change in collection.history.range(..later) {
             let Some(new) = &change.new else { continue };
             if let Some(held) =
                 objects.get_mut(&key_of(new)).filter(|held| held["metadata"]["uid"] == new["metadata"]["uid"])
@@ -242,25 +246,25 @@ impl Store {
     }
 
     /// Changes after `revision`, oldest first.
-    pub(crate) fn changes_since(&self, shelf: &str, revision: u64) -> Result<Vec<Change>, TooOld> {
+    pub(crate) fn changes_since(&self, collection: &str, revision: u64) -> Result<Vec<Change>, TooOld> {
         let inner = self.lock();
-        let Some(shelf) = inner.shelves.get(shelf) else { return Ok(Vec::new()) };
-        if revision < shelf.trimmed {
-            return Err(TooOld { oldest: shelf.trimmed });
+        let Some(collection) = inner.collections.get(collection) else { return Ok(Vec::new()) };
+        if revision < collection.trimmed {
+            return Err(TooOld { oldest: collection.trimmed });
         }
-        let from = shelf.history.partition_point(|change| change.revision <= revision);
-        Ok(shelf.history.range(from..).cloned().collect())
+        let from = collection.history.partition_point(|change| change.revision <= revision);
+        Ok(collection.history.range(from..).cloned().collect())
     }
 
-    /// The names of all shelves.
+    /// The names of all collections.
     #[cfg(test)]
-    pub(crate) fn shelves(&self) -> Vec<String> {
-        self.lock().shelves.keys().cloned().collect()
+    pub(crate) fn collections(&self) -> Vec<String> {
+        self.lock().collections.keys().cloned().collect()
     }
 
-    /// Wakes whenever the shelf changes.
-    pub(crate) fn subscribe(&self, shelf: &str) -> watch::Receiver<u64> {
-        self.lock().shelves.entry(shelf.to_owned()).or_default().changed.subscribe()
+    /// Wakes whenever the collection changes.
+    pub(crate) fn subscribe(&self, collection: &str) -> watch::Receiver<u64> {
+        self.lock().collections.entry(collection.to_owned()).or_default().changed.subscribe()
     }
 }
 
@@ -317,7 +321,7 @@ mod tests {
 
     #[test]
     fn pages_and_watches_go_on_after_many_changes_until_their_time_is_over() {
-        let (clock, hand) = Clock::manual("2026-01-01T00:00:00Z".parse().unwrap());
+        let (clock, handle) = Clock::manual("2026-01-01T00:00:00Z".parse().unwrap());
         let store = Store::new(clock);
         for number in 0..3 {
             store.insert("configmaps", "a", &number.to_string(), object(&number.to_string())).unwrap();
@@ -329,11 +333,11 @@ mod tests {
         }
         // Another kind's changes take nothing away from this one's.
         store.insert("pods", "a", "x", object("x")).unwrap();
-        hand.advance(history::KEPT_FOR);
+        handle.advance(history::KEPT_FOR);
         store.insert("pods", "a", "y", object("y")).unwrap();
         assert_eq!(store.list_at("configmaps", None, first_page).unwrap().len(), 4);
         assert_eq!(store.changes_since("configmaps", first_page).unwrap().len(), 5000);
-        hand.advance(std::time::Duration::from_secs(1));
+        handle.advance(std::time::Duration::from_secs(1));
         store.insert("secrets", "a", "z", object("z")).unwrap();
         let oldest = first_page + 5000;
         assert_eq!(store.changes_since("configmaps", first_page).unwrap_err(), TooOld { oldest });

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use crate::handlers::Asked;
+use crate::handlers::ResourceRequest;
 
 /// A column: name, type, format, and whether only `-o wide` shows it.
 #[derive(Debug, Clone)]
@@ -30,16 +30,16 @@ impl Column {
 }
 
 /// `meta.k8s.io/v1` Table of some objects.
-pub(crate) fn render(asked: &Asked<'_>, objects: &[Arc<Value>], metadata: &Value, headers: bool) -> Value {
-    let resource = &asked.resource;
-    let now = asked.cluster.clock.now();
+pub(crate) fn render(request: &ResourceRequest<'_>, objects: &[Arc<Value>], metadata: &Value, headers: bool) -> Value {
+    let resource = &request.resource;
+    let now = request.cluster.clock.now();
     let custom = resource.custom.as_ref().map(|version| &version.columns);
     let columns = custom.map_or_else(|| columns::of(resource), |own| custom::columns(own));
     let cells = |object: &Value| match custom {
         Some(own) => custom::cells(own, object, now),
         None => built_in::cells(resource, object, now),
     };
-    let include = asked.call.query.get("includeObject").unwrap_or("Metadata");
+    let include = request.call.query.get("includeObject").unwrap_or("Metadata");
     let rows: Vec<Value> = objects
         .iter()
         .map(|object| {

@@ -148,7 +148,7 @@ async fn lists_come_in_pages_and_know_their_versions() {
 
 #[tokio::test]
 async fn a_watch_from_a_forgotten_version_is_gone() {
-    let (clock, hand) = Clock::manual("2026-01-01T00:00:00Z".parse().unwrap());
+    let (clock, handle) = Clock::manual("2026-01-01T00:00:00Z".parse().unwrap());
     let server = server_at(clock);
     let client = admin(&server);
     let first = client.create(CONFIG_MAPS, &config_map("one", &json!({}))).await.unwrap();
@@ -161,7 +161,7 @@ async fn a_watch_from_a_forgotten_version_is_gone() {
     let resumed = client.watch(CONFIG_MAPS, &query).await.unwrap();
     let seen: Vec<Value> = resumed.take(1100).map(|event| event.object["data"]["n"].clone()).collect().await;
     assert_eq!(seen.last(), Some(&json!("1099")));
-    hand.advance(PAST_COMPACTION);
+    handle.advance(PAST_COMPACTION);
     let patch = json!({"metadata": {"labels": {"a": "b"}}});
     client.patch(&format!("{CONFIG_MAPS}/one"), PatchType::Merge, &patch).await.unwrap();
     let version = first["metadata"]["resourceVersion"].as_str().unwrap();

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use sha2::Digest;
 
 use crate::cluster::Cluster;
-use crate::handlers::Asked;
+use crate::handlers::ResourceRequest;
 use crate::request::{Call, Reply};
 use crate::status::{FieldError, Status};
 use crate::user::User;
@@ -61,7 +61,7 @@ impl Keys {
         jsonwebtoken::encode(&header, claims, &self.signing).map_err(Status::internal)
     }
 
-    /// The claims of a token that this cluster signed; nothing but the signature is judged.
+    /// The claims of a token that this cluster signed; nothing but the signature is evaluated.
     fn verify(&self, token: &str) -> Option<Value> {
         let mut validation = Validation::new(Algorithm::ES256);
         validation.validate_exp = false;
@@ -114,11 +114,11 @@ fn jwk_set(call: &Call, keys: Value) -> Result<Reply, Status> {
 }
 
 /// `POST …/serviceaccounts/x/token`.
-pub(crate) fn request(asked: &Asked<'_>) -> Result<Reply, Status> {
-    let cluster = asked.cluster;
-    let mut body = asked.call.body_value()?;
-    let account = asked.stored()?;
-    let namespace = &asked.target.namespace;
+pub(crate) fn request(request: &ResourceRequest<'_>) -> Result<Reply, Status> {
+    let cluster = request.cluster;
+    let mut body = request.call.body_value()?;
+    let account = request.stored()?;
+    let namespace = &request.target.namespace;
     let seconds = body["spec"]["expirationSeconds"].as_i64().unwrap_or(LIFETIME_DEFAULT);
     let wrong = match seconds {
         ..LIFETIME_MIN => Some("may not specify a duration less than 10 minutes"),
@@ -137,14 +137,14 @@ pub(crate) fn request(asked: &Asked<'_>) -> Result<Reply, Status> {
     let expires = now.as_second().saturating_add(seconds);
     let mut private = json!({
         "namespace": namespace,
-        "serviceaccount": {"name": asked.target.name, "uid": account["metadata"]["uid"]},
+        "serviceaccount": {"name": request.target.name, "uid": account["metadata"]["uid"]},
     });
-    if let Some((key, bound)) = bound_object(asked, &body["spec"]["boundObjectRef"])? {
+    if let Some((key, bound)) = bound_object(request, &body["spec"]["boundObjectRef"])? {
         private[key] = bound;
     }
     let claims = json!({
         "aud": audiences, "exp": expires, "iat": now.as_second(), "nbf": now.as_second(), "iss": cluster.issuer,
-        "jti": uuid::Uuid::new_v4().to_string(), "sub": format!("system:serviceaccount:{namespace}:{}", asked.target.name),
+        "jti": uuid::Uuid::new_v4().to_string(), "sub": format!("system:serviceaccount:{namespace}:{}", request.target.name),
         "kubernetes.io": private,
     });
     let token = cluster.keys.sign(&claims)?;
@@ -152,7 +152,7 @@ pub(crate) fn request(asked: &Asked<'_>) -> Result<Reply, Status> {
     body["kind"] = "TokenRequest".into();
     body["apiVersion"] = "authentication.k8s.io/v1".into();
     body["metadata"] = json!({
-        "name": asked.target.name, "namespace": namespace, "uid": account["metadata"]["uid"],
+        "name": request.target.name, "namespace": namespace, "uid": account["metadata"]["uid"],
         "creationTimestamp": cluster.now_text(),
     });
     // An optional object that is shown even where there is none.
@@ -163,12 +163,12 @@ pub(crate) fn request(asked: &Asked<'_>) -> Result<Reply, Status> {
     Ok(Reply::json(201, body))
 }
 
-fn bound_object(asked: &Asked<'_>, reference: &Value) -> Result<Option<(&'static str, Value)>, Status> {
+fn bound_object(request: &ResourceRequest<'_>, reference: &Value) -> Result<Option<(&'static str, Value)>, Status> {
     if reference.is_null() {
         return Ok(None);
     }
     let name = reference["name"].as_str().unwrap_or_default();
-    let (key, shelf) = match reference["kind"].as_str() {
+    let (key, collection) = match reference["kind"].as_str() {
         Some("Pod") => ("pod", "pods"),
         Some("Secret") => ("secret", "secrets"),
         other => {
@@ -179,8 +179,10 @@ fn bound_object(asked: &Asked<'_>, reference: &Value) -> Result<Option<(&'static
             return Err(Status::bad_request(why));
         }
     };
-    let object =
-        asked.cluster.get(shelf, &asked.target.namespace, name).ok_or_else(|| Status::not_found("", shelf, name))?;
+    let object = request
+        .cluster
+        .get(collection, &request.target.namespace, name)
+        .ok_or_else(|| Status::not_found("", collection, name))?;
     let uid = &object["metadata"]["uid"];
     if reference["uid"].as_str().is_some_and(|wanted| !wanted.is_empty() && uid != wanted) {
         let given = reference["uid"].as_str().unwrap_or_default();
@@ -189,10 +191,10 @@ fn bound_object(asked: &Asked<'_>, reference: &Value) -> Result<Option<(&'static
         );
         return Err(Status::conflict("", reference["kind"].as_str().unwrap_or_default(), name, &why));
     }
-    if key == "pod" && object["spec"]["serviceAccountName"] != asked.target.name.as_str() {
+    if key == "pod" && object["spec"]["serviceAccountName"] != request.target.name.as_str() {
         return Err(Status::bad_request(format!(
             "cannot bind token for serviceaccount \"{}\" to pod running with different serviceaccount name.",
-            asked.target.name
+            request.target.name
         )));
     }
     Ok(Some((key, json!({"name": name, "uid": uid}))))
@@ -215,17 +217,17 @@ pub(crate) fn authenticate(cluster: &Cluster, token: &str, audiences: &[&str]) -
     let private = &claims["kubernetes.io"];
     let namespace = private["namespace"].as_str()?;
     let name = private["serviceaccount"]["name"].as_str()?;
-    let same = |shelf: &str, name: &str, uid: &Value| {
-        cluster.get(shelf, namespace, name).is_some_and(|object| object["metadata"]["uid"] == *uid)
+    let same = |collection: &str, name: &str, uid: &Value| {
+        cluster.get(collection, namespace, name).is_some_and(|object| object["metadata"]["uid"] == *uid)
     };
     if !same("serviceaccounts", name, &private["serviceaccount"]["uid"]) {
         return None;
     }
     let mut user = User::service_account(namespace, name);
     private["serviceaccount"]["uid"].as_str()?.clone_into(&mut user.uid);
-    for (key, shelf) in [("pod", "pods"), ("secret", "secrets")] {
+    for (key, collection) in [("pod", "pods"), ("secret", "secrets")] {
         let Some(bound) = private[key]["name"].as_str() else { continue };
-        if !same(shelf, bound, &private[key]["uid"]) {
+        if !same(collection, bound, &private[key]["uid"]) {
             return None;
         }
         if key == "pod" {

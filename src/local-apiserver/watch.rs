@@ -26,7 +26,7 @@ pub struct Event {
 
 /// What is watched, from where, and how frames are rendered.
 pub(crate) struct Plan {
-    pub(crate) shelf: String,
+    pub(crate) collection: String,
     pub(crate) namespace: Option<String>,
     pub(crate) selector: Selector,
     /// Start after this revision; `None` begins with the present objects.
@@ -58,13 +58,13 @@ pub(crate) fn open(
     clock: &Clock,
     stop: &CancellationToken,
 ) -> Result<BoxStream<'static, Event>, Status> {
-    let changed = store.subscribe(&plan.shelf);
+    let changed = store.subscribe(&plan.collection);
     let mut first = Vec::new();
     let at = if let Some(revision) = plan.from {
-        store.changes_since(&plan.shelf, revision).map_err(|old| Status::too_old(revision, old.oldest))?;
+        store.changes_since(&plan.collection, revision).map_err(|old| Status::too_old(revision, old.oldest))?;
         revision
     } else {
-        let (objects, revision) = store.list(&plan.shelf, plan.namespace.as_deref());
+        let (objects, revision) = store.list(&plan.collection, plan.namespace.as_deref());
         let seen = objects.iter().filter(|object| plan.selector.matches(object));
         first.extend(seen.map(|object| Event { kind: "ADDED", object: (plan.render)(object) }));
         if plan.announce_initial_end {
@@ -88,7 +88,7 @@ impl Run {
     async fn next(&mut self) -> Option<Vec<Event>> {
         loop {
             self.changed.borrow_and_update();
-            let changes = match self.store.changes_since(&self.plan.shelf, self.at) {
+            let changes = match self.store.changes_since(&self.plan.collection, self.at) {
                 Ok(changes) => changes,
                 Err(old) => {
                     let status = Status::too_old(self.at, old.oldest);
@@ -115,7 +115,7 @@ impl Run {
                 () = clock.sleep(pause) => {
                     // The revision is read before the check: what comes later is newer than the bookmark says.
                     let revision = self.store.revision();
-                    let quiet = self.store.changes_since(&self.plan.shelf, self.at).is_ok_and(|later| later.is_empty());
+                    let quiet = self.store.changes_since(&self.plan.collection, self.at).is_ok_and(|later| later.is_empty());
                     if self.plan.bookmarks && pause < left && quiet {
                         return Some(vec![bookmark(&self.plan, self.at.max(revision), false)]);
                     }

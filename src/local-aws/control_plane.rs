@@ -107,7 +107,7 @@ pub enum Request {
     Stop {
         /// The cluster's name.
         name: String,
-        /// Told once nothing runs any more.
+        /// Cancelled once nothing runs any more.
         reply: oneshot::Sender<()>,
     },
 }

@@ -158,14 +158,14 @@ fn invalid(message: impl Into<String>) -> Fault {
 }
 
 /// A call with its parts read.
-struct Ask<'a> {
+struct RequestContext<'a> {
     cloud: &'a Arc<Cloud>,
     call: &'a Call,
     request: &'a Request,
     body: Value,
 }
 
-impl Ask<'_> {
+impl RequestContext<'_> {
     /// The operation, given its permission `eks:<name>` on `resource`.
     fn allowed(&self, name: &str, resource: &str, tags: &Tags) -> Result<(), Fault> {
         let mut context = Context::default();
@@ -223,50 +223,50 @@ pub(crate) fn call(cloud: &Arc<Cloud>, call: &Call, request: &Request) -> Result
     };
     let segments = request.segments();
     let segments: Vec<_> = segments.iter().map(String::as_str).collect();
-    let (operation, place) =
+    let (operation, labels) =
         model::of(Service::Eks).route(request.method.as_str(), &segments).ok_or_else(|| unknown(request))?;
     if let Some(fault) = coverage::not_offered(Service::Eks, operation) {
         return Err(fault);
     }
-    intake::check(Service::Eks, operation, &input::whole(operation, request, &place, &body)?)?;
-    let ask = Ask { cloud, call, request, body };
-    if let Some(answer) = cloud.eks().answers.find(&ask, operation)? {
+    intake::check(Service::Eks, operation, &input::whole(operation, request, &labels, &body)?)?;
+    let context = RequestContext { cloud, call, request, body };
+    if let Some(answer) = cloud.eks().answers.find(&context, operation)? {
         return Ok(answer);
     }
-    let answer = perform(&ask, operation, &segments)?;
-    cloud.eks().answers.remember(&ask, operation, &answer);
+    let answer = perform(&context, operation, &segments)?;
+    cloud.eks().answers.remember(&context, operation, &answer);
     Ok(answer)
 }
 
-fn perform(ask: &Ask<'_>, operation: &str, segments: &[&str]) -> Result<Value, Fault> {
+fn perform(context: &RequestContext<'_>, operation: &str, segments: &[&str]) -> Result<Value, Fault> {
     match (operation, segments) {
-        ("DescribeClusterVersions", _) => versions::describe(ask),
-        ("DescribeAddonConfiguration", _) => addon_catalog::configuration(ask),
-        ("DescribeAddonVersions", _) => addon_catalog::versions(ask),
+        ("DescribeClusterVersions", _) => versions::describe(context),
+        ("DescribeAddonConfiguration", _) => addon_catalog::configuration(context),
+        ("DescribeAddonVersions", _) => addon_catalog::versions(context),
         (
             "ListInsights" | "ListNodegroups" | "ListPodIdentityAssociations" | "ListIdentityProviderConfigs",
             ["clusters", cluster, ..],
-        ) => absent::list(ask, operation, cluster),
+        ) => absent::list(context, operation, cluster),
         (
             "DescribeInsight"
             | "DescribeNodegroup"
             | "DescribePodIdentityAssociation"
             | "DescribeIdentityProviderConfig",
             ["clusters", cluster, _, name],
-        ) => absent::describe(ask, operation, cluster, name),
+        ) => absent::describe(context, operation, cluster, name),
         (
             _,
             ["clusters"]
             | ["clusters", _]
             | ["clusters", _, "update-config" | "updates"]
             | ["clusters", _, "updates", _],
-        ) => cluster_call(ask, segments),
-        (_, ["clusters", name, "fargate-profiles", rest @ ..]) => profile::call(ask, name, rest),
-        (_, ["clusters", name, "addons", rest @ ..]) => addon::call(ask, name, rest),
-        (_, ["clusters", name, "access-entries", rest @ ..]) => access::call(ask, name, rest),
-        (_, ["access-policies"]) => access::policies(ask),
-        (_, ["tags", arn @ ..]) if !arn.is_empty() => tags::call(ask, &arn.join("/")),
-        _ => Err(unknown(ask.request)),
+        ) => cluster_call(context, segments),
+        (_, ["clusters", name, "fargate-profiles", rest @ ..]) => profile::call(context, name, rest),
+        (_, ["clusters", name, "addons", rest @ ..]) => addon::call(context, name, rest),
+        (_, ["clusters", name, "access-entries", rest @ ..]) => access::call(context, name, rest),
+        (_, ["access-policies"]) => access::policies(context),
+        (_, ["tags", arn @ ..]) if !arn.is_empty() => tags::call(context, &arn.join("/")),
+        _ => Err(unknown(context.request)),
     }
 }
 
@@ -274,16 +274,16 @@ fn unknown(request: &Request) -> Fault {
     Fault::new(404, "InvalidAction", format!("The local EKS has no operation {} {}", request.method, request.path))
 }
 
-fn cluster_call(ask: &Ask<'_>, segments: &[&str]) -> Result<Value, Fault> {
-    match (&ask.request.method, segments) {
-        (&Method::POST, ["clusters"]) => cluster::create(ask),
-        (&Method::GET, ["clusters"]) => cluster::list(ask),
-        (&Method::GET, ["clusters", name]) => cluster::describe(ask, name),
-        (&Method::DELETE, ["clusters", name]) => cluster::delete(ask, name),
-        (&Method::POST, ["clusters", name, "update-config"]) => update::config(ask, name),
-        (&Method::POST, ["clusters", name, "updates"]) => update::version(ask, name),
-        (&Method::GET, ["clusters", name, "updates"]) => update::list(ask, name),
-        (&Method::GET, ["clusters", name, "updates", id]) => update::describe(ask, name, id),
-        _ => Err(unknown(ask.request)),
+fn cluster_call(context: &RequestContext<'_>, segments: &[&str]) -> Result<Value, Fault> {
+    match (&context.request.method, segments) {
+        (&Method::POST, ["clusters"]) => cluster::create(context),
+        (&Method::GET, ["clusters"]) => cluster::list(context),
+        (&Method::GET, ["clusters", name]) => cluster::describe(context, name),
+        (&Method::DELETE, ["clusters", name]) => cluster::delete(context, name),
+        (&Method::POST, ["clusters", name, "update-config"]) => update::config(context, name),
+        (&Method::POST, ["clusters", name, "updates"]) => update::version(context, name),
+        (&Method::GET, ["clusters", name, "updates"]) => update::list(context, name),
+        (&Method::GET, ["clusters", name, "updates", id]) => update::describe(context, name, id),
+        _ => Err(unknown(context.request)),
     }
 }

@@ -75,7 +75,7 @@ pub(crate) struct Member {
     pub(crate) shape: String,
     /// Where a REST protocol carries it: `uri`, `querystring`, or the body if not given.
     #[serde(rename = "in")]
-    pub(crate) place: Option<String>,
+    pub(crate) location: Option<String>,
     /// Its name there.
     pub(crate) name: Option<String>,
 }

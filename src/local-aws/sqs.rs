@@ -57,7 +57,7 @@ fn no_queue() -> Fault {
     Fault::sender("AWS.SimpleQueueService.NonExistentQueue", "The specified queue does not exist.")
 }
 
-/// Performs `action`; both protocols are brought into the JSON protocol's shapes first.
+/// Performs `action`; both protocols are converted to the JSON protocol's shapes first.
 pub(crate) async fn call(
     cloud: &Arc<Cloud>,
     call: &Call,

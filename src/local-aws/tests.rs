@@ -13,7 +13,7 @@ mod sqs;
 use std::time::Duration;
 
 use bytes::Bytes;
-use clock::{Clock, Hand};
+use clock::{Clock, ClockHandle};
 use http_body_util::{BodyExt as _, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -32,7 +32,7 @@ const REGION: &str = "ap-northeast-1";
 struct Stage {
     address: String,
     clock: Clock,
-    hand: Hand,
+    handle: ClockHandle,
     administrator: Key,
     client: Client<HttpConnector, Full<Bytes>>,
     _stop: tokio_util::sync::DropGuard,
@@ -87,7 +87,7 @@ impl Stage {
     fn start() -> Self {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap().to_string();
-        let (clock, hand) = Clock::manual("2026-11-24T00:00:00Z".parse::<Timestamp>().unwrap());
+        let (clock, handle) = Clock::manual("2026-11-24T00:00:00Z".parse::<Timestamp>().unwrap());
         let (control_planes, requests) = tokio::sync::mpsc::channel(8);
         tokio::spawn(control_plane_stub(requests));
         let administrator = Key { id: "AKIAADMINISTRATOR000".into(), secret: "the secret".into(), token: None };
@@ -103,7 +103,7 @@ impl Stage {
         };
         tokio::spawn(serve(options, stop.clone()));
         let client = Client::builder(TokioExecutor::new()).build_http();
-        Self { address, clock, hand, administrator, client, _stop: stop.drop_guard() }
+        Self { address, clock, handle, administrator, client, _stop: stop.drop_guard() }
     }
 
     async fn send(&self, shape: Shape<'_>, key: Option<&Key>) -> Answer {
@@ -201,7 +201,7 @@ impl Stage {
             if let Some(value) = check(self).await {
                 return value;
             }
-            self.hand.advance(Duration::from_secs(1));
+            self.handle.advance(Duration::from_secs(1));
         }
         panic!("ten minutes passed without {what}");
     }

@@ -21,7 +21,7 @@ use crate::{Error, Result, confinement, not_started, refused};
 
 /// Parts of `/proc` that speak to the whole kernel, and are only read in a container.
 const READ_ONLY: [&str; 5] = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
-/// Parts of `/proc` that tell of the machine, and are empty in a container.
+/// Parts of `/proc` that describe the machine, and are empty in a container.
 const HIDDEN: [&str; 8] = [
     "/proc/acpi",
     "/proc/kcore",

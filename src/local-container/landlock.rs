@@ -1,6 +1,6 @@
-//! Landlock: rules by which the kernel judges every access of a process and its children, without any privilege.
+//! Landlock: rules by which the kernel evaluates every access of a process and its children, without any privilege.
 //!
-//! What it does not judge, by its own documentation: modes, owners, times and attributes of files, for which
+//! What it does not evaluate, by its own documentation: modes, owners, times and attributes of files, for which
 //! [`forbidden`] is there, and looking for names.
 
 use std::path::{Path, PathBuf};
@@ -24,9 +24,9 @@ pub(crate) const NOT_THERE: &str = "this kernel's Landlock is missing or too old
 
 /// Whether this kernel knows Landlock as it is needed here, and lets it be used.
 pub(crate) fn is_there() -> bool {
-    let asked =
+    let requested =
         Ruleset::default().set_compatibility(CompatLevel::HardRequirement).handle_access(AccessFs::from_all(LEAST));
-    asked.and_then(Ruleset::create).is_ok()
+    requested.and_then(Ruleset::create).is_ok()
 }
 
 /// What this kernel's Landlock leaves open that a newer one's does not.
@@ -36,8 +36,8 @@ pub fn gap() -> Option<&'static str> {
 }
 
 fn keeps_signals() -> bool {
-    let asked = Ruleset::default().set_compatibility(CompatLevel::HardRequirement).scope(Scope::from_all(KNOWN));
-    asked.and_then(Ruleset::create).is_ok()
+    let requested = Ruleset::default().set_compatibility(CompatLevel::HardRequirement).scope(Scope::from_all(KNOWN));
+    requested.and_then(Ruleset::create).is_ok()
 }
 
 /// Lets this process and all that it starts read the system and what the container is to see, and write only its own.
@@ -51,7 +51,7 @@ pub(crate) fn restrict(parent: i32, spec: &Spec) -> Result<()> {
     let read = AccessFs::from_read(KNOWN);
     let system =
         system::parts().chain(["/etc/resolv.conf", "/etc/hosts", "/etc/passwd", "/etc/group"].map(PathBuf::from));
-    // `/proc` holds only what the kernel shows to anybody; what it shows of a process is judged by the scope.
+    // `/proc` holds only what the kernel shows to anybody; what it shows of a process is evaluated by the scope.
     let seen = system.chain(spec.visible.iter().cloned()).chain([PathBuf::from("/proc")]);
     let readable: Vec<PathBuf> = spec.mounts.iter().filter(|one| one.read_only).map(|one| one.source.clone()).collect();
     let writable =

@@ -90,9 +90,9 @@ fn own_folders(tree: &Tree, spec: &Spec) -> Result<()> {
         if shown {
             continue;
         }
-        let place = tree.folder(path, 0o755)?;
+        let location = tree.folder(path, 0o755)?;
         if !spec.read_only_root {
-            bind(&handle(&place), &handle(&place))?;
+            bind(&handle(&location), &handle(&location))?;
             keep_what_leads_to_the_machine(tree, path)?;
         }
     }
@@ -134,8 +134,8 @@ fn show(tree: &Tree, path: &Path, targets: &BTreeSet<&Path>) -> Result<()> {
         let entries = std::fs::read_dir(path).map_err(refused(format!("list {}", path.display())))?;
         return entries.flatten().try_for_each(|entry| show(tree, &entry.path(), targets));
     }
-    let place = if kind.is_dir() { tree.folder(path, 0o755)? } else { tree.file(path, "")? };
-    bind(path, &handle(&place))
+    let location = if kind.is_dir() { tree.folder(path, 0o755)? } else { tree.file(path, "")? };
+    bind(path, &handle(&location))
 }
 
 fn bind(source: &Path, target: &Path) -> Result<()> {
@@ -215,24 +215,25 @@ pub(crate) fn read_only(point: &Path) -> Result<()> {
 fn devices(tree: &Tree, spec: &Spec, owner: Owner) -> Result<()> {
     let (user, group) = owner.map_or((spec.user, spec.group), |(user, group)| (user.as_raw(), group.as_raw()));
     let fresh = |path: &str, kind: &str, options: String| -> Result<()> {
-        let place = tree.folder(Path::new(path), 0o755)?;
+        let location = tree.folder(Path::new(path), 0o755)?;
         let flags = MsFlags::MS_NOSUID | if path == "/dev" { MsFlags::empty() } else { MsFlags::MS_NODEV };
-        let done = mount(Some(kind), &handle(&place), Some(kind), flags | MsFlags::MS_NOEXEC, Some(options.as_str()));
+        let done =
+            mount(Some(kind), &handle(&location), Some(kind), flags | MsFlags::MS_NOEXEC, Some(options.as_str()));
         done.map_err(refused(format!("mount {path}")))
     };
     let whose = format!("uid={user},gid={group}");
     fresh("/dev", "tmpfs", format!("mode=755,size=64k,{whose}"))?;
     fresh("/dev/shm", "tmpfs", format!("mode=1777,size={SHARED_MEMORY},{whose}"))?;
-    let place = tree.folder(Path::new("/dev/pts"), 0o755)?;
+    let location = tree.folder(Path::new("/dev/pts"), 0o755)?;
     let flags = MsFlags::MS_NOSUID | MsFlags::MS_NOEXEC;
     let options = Some("newinstance,ptmxmode=0666,mode=620");
-    mount(Some("devpts"), &handle(&place), Some("devpts"), flags, options).map_err(refused("mount /dev/pts"))?;
+    mount(Some("devpts"), &handle(&location), Some("devpts"), flags, options).map_err(refused("mount /dev/pts"))?;
     for device in system::DEVICES {
         if Path::new(device).exists() {
-            let place = Path::new(device);
-            bind(place, &handle(&tree.file(place, "")?))?;
+            let location = Path::new(device);
+            bind(location, &handle(&tree.file(location, "")?))?;
             // A device is written all the same; its node, with its mode and times, is the machine's.
-            let mounted = tree.find(place).map_err(refused(format!("open {device}")))?;
+            let mounted = tree.find(location).map_err(refused(format!("open {device}")))?;
             read_only(&handle(&mounted))?;
         }
     }
@@ -244,8 +245,8 @@ fn volume(tree: &Tree, one: &Mount, owner: Owner) -> Result<()> {
     let source = source(one, owner)?;
     let source = handle(&source);
     let is_folder = source.is_dir();
-    let place = if is_folder { tree.folder(&one.target, 0o755)? } else { tree.file(&one.target, "")? };
-    bind(&source, &handle(&place))?;
+    let location = if is_folder { tree.folder(&one.target, 0o755)? } else { tree.file(&one.target, "")? };
+    bind(&source, &handle(&location))?;
     if one.read_only {
         // What was opened before is what lies under the mount.
         let mounted = tree.find(&one.target).map_err(refused(format!("open {}", one.target.display())))?;

@@ -17,7 +17,8 @@ const INSTALLED: [&str; 10] =
 /// Parts of an installation that are somebody's data in a folder like `~/.local`.
 const INSTALLED_DATA: [&str; 2] = ["share", "etc"];
 /// Folders that hold everything, so that what lies beside a program there has nothing to do with it.
-const PLACES: [&str; 11] = ["/", "/tmp", "/var", "/var/tmp", "/home", "/root", "/opt", "/srv", "/etc", "/run", "/mnt"];
+const SHARED_FOLDERS: [&str; 11] =
+    ["/", "/tmp", "/var", "/var/tmp", "/home", "/root", "/opt", "/srv", "/etc", "/run", "/mnt"];
 /// A script's first line that is longer names no interpreter (the kernel's own limit).
 const FIRST_LINE_MAX: usize = 256;
 
@@ -73,7 +74,7 @@ fn beside(program: &Path, hidden: &[&Path]) -> Vec<PathBuf> {
 
 /// Whether a folder holds a person's, or everybody's, files.
 fn is_home(folder: &Path, hidden: &[&Path]) -> bool {
-    PLACES.iter().any(|place| folder == Path::new(place))
+    SHARED_FOLDERS.iter().any(|location| folder == Path::new(location))
         || folder.parent() == Some(Path::new("/home"))
         || hidden.contains(&folder)
 }

@@ -7,17 +7,17 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use crate::cache::Cache;
 use crate::error::Result;
 use crate::object::{
     Key, controlled_by, controller, controller_name, deleting, items, labels, namespace, owner_reference, pod_finished,
     text, uid,
 };
 use crate::selector::selects;
-use crate::world::World;
 
 /// A controller's object that claims others.
 pub(crate) struct Claimant<'a> {
-    pub(crate) world: &'a World,
+    pub(crate) cache: &'a Cache,
     pub(crate) owner: &'a Value,
     /// The owner's kind as [`crate::discovery::Resource::id`] names it.
     pub(crate) id: &'a str,
@@ -34,7 +34,7 @@ impl Claimant<'_> {
     pub(crate) async fn claim(&self, id: &str, fits: impl Fn(&Value) -> bool + Send) -> Result<Vec<Arc<Value>>> {
         let matches = |one: &Value| selects(self.owner.pointer("/spec/selector"), &labels(one)) && fits(one);
         let mut may_adopt = None;
-        for one in self.world.list(id, Some(namespace(self.owner))) {
+        for one in self.cache.list(id, Some(namespace(self.owner))) {
             let ended = id == "pods" && self.finalizer.is_none() && pod_finished(&one);
             if deleting(&one) || deleting(self.owner) || ended {
                 continue;
@@ -44,7 +44,7 @@ impl Claimant<'_> {
                     self.release(id, &one).await?;
                 }
             } else if controller(&one).is_none() && matches(&one) {
-                // Asked once, and of the server: the copy may not know yet that the owner is going.
+                // Asked once, and of the server: the copy may not know yet that the owner is terminating.
                 let may = match may_adopt {
                     Some(may) => may,
                     None => self.is_present().await?,
@@ -55,12 +55,12 @@ impl Claimant<'_> {
                 }
             }
         }
-        let all = self.world.list(id, Some(namespace(self.owner)));
+        let all = self.cache.list(id, Some(namespace(self.owner)));
         Ok(all.into_iter().filter(|one| controlled_by(one, uid(self.owner))).collect())
     }
 
     async fn is_present(&self) -> Result<bool> {
-        let found = self.world.fetch(&self.world.client, self.id, &Key::of(self.owner)).await?;
+        let found = self.cache.fetch(&self.cache.client, self.id, &Key::of(self.owner)).await?;
         Ok(found.is_some_and(|found| uid(&found) == uid(self.owner) && !deleting(&found)))
     }
 
@@ -76,7 +76,7 @@ impl Claimant<'_> {
         self.write(id, one, &kept, false).await
     }
 
-    /// On top of the version that was judged; an object that is gone is nobody's.
+    /// On top of the version that was evaluated; an object that is gone is nobody's.
     async fn write(&self, id: &str, one: &Value, owners: &[Value], owned: bool) -> Result<()> {
         let version = text(one, "/metadata/resourceVersion");
         let mut patch = json!({"metadata": {"uid": uid(one), "resourceVersion": version, "ownerReferences": owners}});
@@ -85,7 +85,7 @@ impl Claimant<'_> {
             let all: Vec<Value> = others.cloned().chain(owned.then(|| finalizer.into())).collect();
             patch["metadata"]["finalizers"] = all.into();
         }
-        match self.world.merge(id, &Key::of(one), "", &patch).await {
+        match self.cache.merge(id, &Key::of(one), "", &patch).await {
             Err(error) if !error.is_not_found() => Err(error),
             _ => Ok(()),
         }
@@ -94,14 +94,14 @@ impl Claimant<'_> {
 
 /// Whom a change of `object` concerns: its controller if that is of this kind, or, where nobody controls it, every owner of
 /// kind `id` whose selector selects it.
-pub(crate) fn owners(world: &World, id: &str, kind: &str, object: &Value) -> Vec<Key> {
+pub(crate) fn owners(cache: &Cache, id: &str, kind: &str, object: &Value) -> Vec<Key> {
     if let Some(owner) = controller_name(object, kind) {
         return vec![Key::new(namespace(object), owner)];
     }
     if controller(object).is_some() {
         return Vec::new();
     }
-    let owners = world.list(id, Some(namespace(object)));
+    let owners = cache.list(id, Some(namespace(object)));
     let matching = owners.iter().filter(|owner| selects(owner.pointer("/spec/selector"), &labels(object)));
     matching.map(|owner| Key::of(owner)).collect()
 }

@@ -12,13 +12,13 @@ use std::time::Duration;
 use local_apiserver::Client;
 use serde_json::Value;
 
+use crate::cache::{Cache, Change};
 use crate::discovery::Resource;
 use crate::error::{Error, Result};
 use crate::event::Recorder;
 use crate::object::{Key, deleting, integer, items, labels, pod_ready, second, text, uid};
 use crate::selector::text_selects;
 use crate::work::Controller;
-use crate::world::{Change, World};
 use algorithm::{Outcome, Verdict, combine};
 use behavior::{Behavior, History};
 use metrics::{Reading, Sizes};
@@ -29,7 +29,7 @@ const HPAS: &str = "horizontalpodautoscalers.autoscaling";
 const SYNC_PERIOD: Duration = Duration::from_secs(15);
 
 pub(crate) struct Autoscaler {
-    world: Arc<World>,
+    cache: Arc<Cache>,
     /// Acts as system:serviceaccount:kube-system:horizontal-pod-autoscaler.
     client: Client,
     events: Recorder,
@@ -51,7 +51,7 @@ impl Controller for Autoscaler {
     }
 
     async fn reconcile(&self, key: &Key) -> Result<Option<Duration>> {
-        let Some(hpa) = self.world.get(HPAS, &key.namespace, &key.name) else { return Ok(None) };
+        let Some(hpa) = self.cache.get(HPAS, &key.namespace, &key.name) else { return Ok(None) };
         if deleting(&hpa) {
             return Ok(None);
         }
@@ -82,13 +82,13 @@ struct Decision {
 }
 
 impl Autoscaler {
-    pub(crate) fn new(world: &Arc<World>, client: Client) -> Self {
-        let events = Recorder::new(world, "horizontal-pod-autoscaler");
-        Self { world: Arc::clone(world), client, events, histories: Mutex::default() }
+    pub(crate) fn new(cache: &Arc<Cache>, client: Client) -> Self {
+        let events = Recorder::new(cache, "horizontal-pod-autoscaler");
+        Self { cache: Arc::clone(cache), client, events, histories: Mutex::default() }
     }
 
     async fn sync(&self, hpa: &Value) -> Result<()> {
-        let mut draft = Draft::of(hpa, second(self.world.clock.now()));
+        let mut draft = Draft::of(hpa, second(self.cache.clock.now()));
         let scale = match self.scale(hpa).await {
             Ok(scale) => scale,
             Err(why) => {
@@ -105,7 +105,7 @@ impl Autoscaler {
             "the HPA controller was able to get the target's current scale",
         );
         let current = scale.wanted();
-        let now = self.world.clock.moment();
+        let now = self.cache.clock.moment();
         self.with_history(hpa, |history| *history = history.take().or_else(|| Some(History::start(now, current))));
         let Some(decision) = self.decide(hpa, &scale, &mut draft).await else {
             return self.write(hpa, draft).await;
@@ -148,11 +148,11 @@ impl Autoscaler {
     }
 
     async fn target(&self, api_version: &str, kind: &str) -> Result<Option<Resource>> {
-        let known = self.world.resources().into_iter().find(|one| one.kind == kind && one.api_version() == api_version);
+        let known = self.cache.resources().into_iter().find(|one| one.kind == kind && one.api_version() == api_version);
         if known.is_some() {
             return Ok(known);
         }
-        Ok(self.world.discover().await?.find(api_version, kind).cloned())
+        Ok(self.cache.discover().await?.find(api_version, kind).cloned())
     }
 
     /// What the size is to be. Nothing if no decision is possible; the draft says why.
@@ -222,9 +222,9 @@ impl Autoscaler {
         }
     }
 
-    /// Sizes as the scale tells them, and the target's pods as they are.
+    /// Sizes as the scale reports them, and the target's pods as they are.
     fn sizes(&self, hpa: &Value, scale: &Scale, selector: &str) -> Sizes {
-        let pods = self.world.list("pods", Some(text(hpa, "/metadata/namespace")));
+        let pods = self.cache.list("pods", Some(text(hpa, "/metadata/namespace")));
         let pods: Vec<_> = pods.iter().filter(|pod| text_selects(selector, &labels(pod))).collect();
         let ready = pods.iter().filter(|pod| text(pod, "/status/phase") == "Running" && pod_ready(pod)).count();
         Sizes {
@@ -236,7 +236,7 @@ impl Autoscaler {
     }
 
     fn settle(&self, hpa: &Value, draft: &mut Draft, current: i64, wanted: i64, limits: (i64, i64)) -> i64 {
-        let now = self.world.clock.moment();
+        let now = self.cache.clock.moment();
         let settled = self.with_history(hpa, |history| {
             let history = history.get_or_insert_with(|| History::start(now, current));
             Behavior::of(hpa).settle(history, now, current, wanted, limits)
@@ -246,7 +246,7 @@ impl Autoscaler {
         settled.replicas
     }
 
-    /// Writes the scale; tells whether that succeeded.
+    /// Writes the scale. Returns whether that succeeded.
     async fn rescale(&self, hpa: &Value, scale: &Scale, decision: &Decision, draft: &mut Draft) -> bool {
         let (current, size, reason) = (scale.wanted(), decision.replicas, &decision.reason);
         let mut changed = scale.object.clone();
@@ -262,7 +262,7 @@ impl Autoscaler {
         let message = format!("the HPA controller was able to update the target scale to {size}");
         draft.condition("AbleToScale", true, "SucceededRescale", &message);
         self.events.normal(hpa, "SuccessfulRescale", &format!("New size: {size}; reason: {reason}")).await;
-        let now = self.world.clock.moment();
+        let now = self.cache.clock.moment();
         self.with_history(hpa, |history| {
             if let Some(history) = history {
                 Behavior::of(hpa).note(history, now, current, size);
@@ -277,10 +277,10 @@ impl Autoscaler {
         if changed.get("status") == hpa.get("status") {
             return Ok(());
         }
-        let path = self.world.resource(HPAS)?.path(text(hpa, "/metadata/namespace"), text(hpa, "/metadata/name"));
+        let path = self.cache.resource(HPAS)?.path(text(hpa, "/metadata/namespace"), text(hpa, "/metadata/name"));
         let action = format!("failed to update the status of HPA {}", Key::of(hpa));
         let made = self.client.update(&format!("{path}/status"), &changed).await.map_err(Error::api(action))?;
-        self.world.learn(HPAS, made);
+        self.cache.learn(HPAS, made);
         Ok(())
     }
 }

@@ -11,11 +11,11 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::cache::{Cache, Change};
 use crate::error::Result;
 use crate::event::Recorder;
 use crate::object::{Key, annotation, deleting, items, name, namespace, pod_finished, text, uid};
 use crate::work::Controller;
-use crate::world::{Change, World};
 
 const CLAIMS: &str = "persistentvolumeclaims";
 const VOLUMES: &str = "persistentvolumes";
@@ -25,7 +25,7 @@ const PROTECTION: &str = "kubernetes.io/pvc-protection";
 
 /// Keys of volumes have no namespace.
 pub(crate) struct ClaimController {
-    world: Arc<World>,
+    cache: Arc<Cache>,
     recorder: Recorder,
 }
 
@@ -46,13 +46,13 @@ impl Controller for ClaimController {
     }
 
     async fn reconcile(&self, key: &Key) -> Result<Option<Duration>> {
-        if ![CLAIMS, VOLUMES, CLASSES, "pods"].iter().all(|id| self.world.synced(id)) {
+        if ![CLAIMS, VOLUMES, CLASSES, "pods"].iter().all(|id| self.cache.synced(id)) {
             return Ok(Some(Duration::from_millis(100)));
         }
         if key.namespace.is_empty() {
             return self.reconcile_volume(&key.name).await;
         }
-        let Some(claim) = self.world.get(CLAIMS, &key.namespace, &key.name) else { return Ok(None) };
+        let Some(claim) = self.cache.get(CLAIMS, &key.namespace, &key.name) else { return Ok(None) };
         if deleting(&claim) && !self.is_used(&claim) {
             self.unprotect(CLAIMS, &claim, PROTECTION).await?;
         } else if annotation(&claim, binding::COMPLETED).is_some() {
@@ -71,13 +71,13 @@ fn claims_of(pod: &Value) -> impl Iterator<Item = &str> {
 }
 
 impl ClaimController {
-    pub(crate) fn new(world: &Arc<World>) -> Self {
-        Self { world: Arc::clone(world), recorder: Recorder::new(world, "persistentvolume-controller") }
+    pub(crate) fn new(cache: &Arc<Cache>) -> Self {
+        Self { cache: Arc::clone(cache), recorder: Recorder::new(cache, "persistentvolume-controller") }
     }
 
     /// A claim and the volumes that are or were its.
     fn around_claim(&self, claim: &Value) -> Vec<Key> {
-        let volumes = self.world.list(VOLUMES, None);
+        let volumes = self.cache.list(VOLUMES, None);
         let its = volumes.iter().filter(|volume| binding::is_for(volume, claim)).map(|volume| Key::of(volume));
         let named =
             Some(text(claim, "/spec/volumeName")).filter(|name| !name.is_empty()).map(|name| Key::new("", name));
@@ -95,19 +95,19 @@ impl ClaimController {
     }
 
     fn unbound(&self) -> Vec<Key> {
-        let claims = self.world.list(CLAIMS, None);
+        let claims = self.cache.list(CLAIMS, None);
         claims.iter().filter(|claim| text(claim, "/status/phase") != "Bound").map(|claim| Key::of(claim)).collect()
     }
 
     /// Whether a pod that has a node uses the claim.
     fn is_used(&self, claim: &Value) -> bool {
-        let pods = self.world.list("pods", Some(namespace(claim)));
+        let pods = self.cache.list("pods", Some(namespace(claim)));
         pods.iter().any(|pod| !text(pod, "/spec/nodeName").is_empty() && claims_of(pod).any(|one| one == name(claim)))
     }
 
     /// Whether a pod that has yet to run waits for the claim.
     fn is_waited_for(&self, claim: &Value) -> bool {
-        let pods = self.world.list("pods", Some(namespace(claim)));
+        let pods = self.cache.list("pods", Some(namespace(claim)));
         pods.iter().any(|pod| !pod_finished(pod) && !deleting(pod) && claims_of(pod).any(|one| one == name(claim)))
     }
 
@@ -120,7 +120,7 @@ impl ClaimController {
         }
         let version = text(object, "/metadata/resourceVersion");
         let patch = json!({"metadata": {"uid": uid(object), "resourceVersion": version, "finalizers": kept}});
-        match self.world.merge(id, &Key::of(object), "", &patch).await {
+        match self.cache.merge(id, &Key::of(object), "", &patch).await {
             Err(error) if !error.is_not_found() => Err(error),
             _ => Ok(()),
         }
@@ -128,7 +128,7 @@ impl ClaimController {
 
     /// Looks after a claim that has been bound: its volume may be gone.
     async fn keep(&self, claim: &Value) -> Result<()> {
-        let volume = self.world.get(VOLUMES, "", text(claim, "/spec/volumeName"));
+        let volume = self.cache.get(VOLUMES, "", text(claim, "/spec/volumeName"));
         let lost = match volume {
             Some(volume) if binding::is_for(&volume, claim) => return self.tie(claim, &volume).await,
             Some(volume) if volume["spec"]["claimRef"].is_null() => return self.tie(claim, &volume).await,
@@ -140,7 +140,7 @@ impl ClaimController {
         }
         let mut status = claim["status"].clone();
         status["phase"] = "Lost".into();
-        self.world.update_status(CLAIMS, claim, status).await?;
+        self.cache.update_status(CLAIMS, claim, status).await?;
         self.recorder.warning(claim, lost.0, lost.1).await;
         Ok(())
     }
@@ -150,7 +150,7 @@ impl ClaimController {
         let named = text(claim, "/spec/volumeName");
         if !named.is_empty() {
             // A volume that comes later is a change that this claim hears of.
-            let Some(volume) = self.world.get(VOLUMES, "", named) else { return Ok(()) };
+            let Some(volume) = self.cache.get(VOLUMES, "", named) else { return Ok(()) };
             let free = volume["spec"]["claimRef"].is_null();
             if !free && !binding::is_for(&volume, claim) {
                 let message = format!("volume \"{named}\" already bound to a different claim.");
@@ -165,9 +165,9 @@ impl ClaimController {
             return self.tie(claim, &volume).await;
         }
         let class = binding::class(claim);
-        let found = self.world.get(CLASSES, "", class);
+        let found = self.cache.get(CLASSES, "", class);
         let late = found.as_deref().is_some_and(|class| text(class, "/volumeBindingMode") == LATE);
-        let volumes = self.world.list(VOLUMES, None);
+        let volumes = self.cache.list(VOLUMES, None);
         let kept_only = late && !self.is_waited_for(claim);
         if let Some(volume) = binding::choose(volumes.iter().map(|volume| &**volume), claim, kept_only) {
             return self.tie(claim, volume).await;
@@ -185,16 +185,16 @@ impl ClaimController {
     async fn tie(&self, claim: &Value, volume: &Value) -> Result<()> {
         let mut bound = volume.clone();
         if text(volume, "/spec/claimRef/uid") != uid(claim) {
-            bound = self.world.update(VOLUMES, &binding::with_claim(volume, claim), "").await?;
+            bound = self.cache.update(VOLUMES, &binding::with_claim(volume, claim), "").await?;
         }
         self.set_phase(&bound, "Bound").await?;
         let mut claim = claim.clone();
         let wanted = binding::with_volume(&claim, volume);
         if wanted != claim {
-            claim = self.world.update(CLAIMS, &wanted, "").await?;
+            claim = self.cache.update(CLAIMS, &wanted, "").await?;
         }
         let status = binding::bound_status(&claim, volume);
-        self.world.update_status(CLAIMS, &claim, status).await
+        self.cache.update_status(CLAIMS, &claim, status).await
     }
 }
 

@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use local_apiserver::Schedule;
 use serde_json::{Value, json};
 
+use crate::cache::{Cache, Change};
 use crate::error::Result;
 use crate::event::Recorder;
 use crate::object::{
@@ -18,7 +19,6 @@ use crate::object::{
     text, timestamp, uid,
 };
 use crate::work::Controller;
-use crate::world::{Change, World};
 
 const CRON_JOBS: &str = "cronjobs.batch";
 const JOBS: &str = "jobs.batch";
@@ -28,7 +28,7 @@ const SCHEDULED: &str = "batch.kubernetes.io/cronjob-scheduled-timestamp";
 const MISSED_MAX: usize = 100;
 
 pub(crate) struct CronJobController {
-    world: Arc<World>,
+    cache: Arc<Cache>,
     events: Recorder,
 }
 
@@ -49,8 +49,8 @@ impl Controller for CronJobController {
     }
 
     async fn reconcile(&self, key: &Key) -> Result<Option<Duration>> {
-        let Some(cron) = self.world.get(CRON_JOBS, &key.namespace, &key.name) else { return Ok(None) };
-        if !self.world.synced(JOBS) {
+        let Some(cron) = self.cache.get(CRON_JOBS, &key.namespace, &key.name) else { return Ok(None) };
+        if !self.cache.synced(JOBS) {
             return Ok(Some(Duration::from_millis(100)));
         }
         if deleting(&cron) {
@@ -67,12 +67,12 @@ impl Controller for CronJobController {
 }
 
 impl CronJobController {
-    pub(crate) fn new(world: &Arc<World>) -> Self {
-        Self { world: Arc::clone(world), events: Recorder::new(world, "cronjob-controller") }
+    pub(crate) fn new(cache: &Arc<Cache>) -> Self {
+        Self { cache: Arc::clone(cache), events: Recorder::new(cache, "cronjob-controller") }
     }
 
     fn jobs(&self, cron: &Value) -> Vec<Arc<Value>> {
-        let jobs = self.world.list(JOBS, Some(namespace(cron)));
+        let jobs = self.cache.list(JOBS, Some(namespace(cron)));
         jobs.into_iter().filter(|job| controlled_by(job, uid(cron))).collect()
     }
 
@@ -105,7 +105,7 @@ impl CronJobController {
     /// Removes the oldest ended Jobs beyond the history limits.
     async fn prune(&self, cron: &Value, jobs: &[Arc<Value>]) -> Result<()> {
         for job in history::surplus(cron, jobs) {
-            self.world.delete(JOBS, &job, &json!({"propagationPolicy": "Background"})).await?;
+            self.cache.delete(JOBS, &job, &json!({"propagationPolicy": "Background"})).await?;
             self.events.normal(cron, "SuccessfulDelete", &format!("Deleted job {}", name(&job))).await;
         }
         Ok(())
@@ -121,7 +121,7 @@ impl CronJobController {
                 return Ok(None);
             }
         };
-        let now = self.world.clock.now();
+        let now = self.cache.clock.now();
         let again = schedule.next(now).map(|next| self.until(next, now));
         if flag(cron, "/spec/suspend") {
             return Ok(None);
@@ -150,7 +150,7 @@ impl CronJobController {
             }
             "Replace" => {
                 for job in active {
-                    self.world.delete(JOBS, job, &json!({"propagationPolicy": "Background"})).await?;
+                    self.cache.delete(JOBS, job, &json!({"propagationPolicy": "Background"})).await?;
                     self.events.normal(cron, "SuccessfulDelete", &format!("Deleted job {}", name(job))).await;
                 }
                 status["active"] = json!([]);
@@ -163,7 +163,7 @@ impl CronJobController {
 
     async fn start(&self, cron: &Value, moment: Timestamp, status: &mut Value) -> Result<()> {
         let job = build(cron, moment);
-        match self.world.create(JOBS, &job).await {
+        match self.cache.create(JOBS, &job).await {
             Ok(made) => {
                 self.events.normal(cron, "SuccessfulCreate", &format!("Created job {}", name(&made))).await;
                 let mut active = items(status, "/active").to_vec();
@@ -187,7 +187,7 @@ impl CronJobController {
     /// System time until a moment of the wall clock.
     fn until(&self, moment: Timestamp, now: Timestamp) -> Duration {
         let real = Duration::try_from(moment.duration_since(now)).unwrap_or_default();
-        self.world.clock.to_system(real.saturating_add(Duration::from_millis(100)))
+        self.cache.clock.to_system(real.saturating_add(Duration::from_millis(100)))
     }
 
     async fn write_status(&self, cron: &Value, mut status: Value) -> Result<()> {
@@ -196,7 +196,7 @@ impl CronJobController {
         {
             status.remove("active");
         }
-        self.world.update_status(CRON_JOBS, cron, status).await
+        self.cache.update_status(CRON_JOBS, cron, status).await
     }
 }
 

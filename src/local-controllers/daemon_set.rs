@@ -12,6 +12,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::adoption::{Claimant, owners};
+use crate::cache::{Cache, Change};
 use crate::error::Result;
 use crate::event::Recorder;
 use crate::history::{self, HASH_LABEL};
@@ -20,13 +21,12 @@ use crate::pod_control;
 use crate::readiness::{available_in, min_ready};
 use crate::template;
 use crate::work::Controller;
-use crate::world::{Change, World};
 
 const SETS: &str = "daemonsets.apps";
 const GENERATION_LABEL: &str = "pod-template-generation";
 
 pub(crate) struct DaemonSetController {
-    world: Arc<World>,
+    cache: Arc<Cache>,
     events: Recorder,
 }
 
@@ -38,16 +38,16 @@ impl Controller for DaemonSetController {
         let Some(object) = change.object() else { return vec![] };
         let keys = match change.id.as_str() {
             SETS => vec![Key::of(object)],
-            "nodes" => self.world.list(SETS, None).iter().map(|set| Key::of(set)).collect(),
-            "pods" => owners(&self.world, SETS, "DaemonSet", object),
+            "nodes" => self.cache.list(SETS, None).iter().map(|set| Key::of(set)).collect(),
+            "pods" => owners(&self.cache, SETS, "DaemonSet", object),
             _ => vec![],
         };
         keys.into_iter().map(|key| (key, Duration::ZERO)).collect()
     }
 
     async fn reconcile(&self, key: &Key) -> Result<Option<Duration>> {
-        let Some(set) = self.world.get(SETS, &key.namespace, &key.name) else { return Ok(None) };
-        let read = ["pods", "nodes", history::REVISIONS].iter().all(|kind| self.world.synced(kind));
+        let Some(set) = self.cache.get(SETS, &key.namespace, &key.name) else { return Ok(None) };
+        let read = ["pods", "nodes", history::REVISIONS].iter().all(|kind| self.cache.synced(kind));
         if !read {
             return Ok(Some(Duration::from_millis(100)));
         }
@@ -59,19 +59,19 @@ impl Controller for DaemonSetController {
 }
 
 /// The pods of a set by the node that they are for, and the nodes that are to have one.
-struct Places<'a> {
+struct Placement<'a> {
     pods: BTreeMap<String, Vec<&'a Arc<Value>>>,
     wanted: Vec<String>,
 }
 
 impl DaemonSetController {
-    pub(crate) fn new(world: &Arc<World>) -> Self {
-        Self { world: Arc::clone(world), events: Recorder::new(world, "daemonset-controller") }
+    pub(crate) fn new(cache: &Arc<Cache>) -> Self {
+        Self { cache: Arc::clone(cache), events: Recorder::new(cache, "daemonset-controller") }
     }
 
     async fn sync(&self, set: &Value) -> Result<Option<Duration>> {
         let claimant = Claimant {
-            world: &self.world,
+            cache: &self.cache,
             owner: set,
             id: SETS,
             api_version: "apps/v1",
@@ -81,14 +81,14 @@ impl DaemonSetController {
         let history = history::sync(&claimant).await?;
         let hash = text(&history.newest, "/metadata/labels/controller.kubernetes.io~1hash").to_owned();
         let pods = claimant.claim("pods", |_| true).await?;
-        let nodes = self.world.list("nodes", None);
+        let nodes = self.cache.list("nodes", None);
         let wanted = nodes.iter().filter(|one| node::takes(one, set)).map(|one| name(one).to_owned()).collect();
-        let mut places = Places { pods: BTreeMap::new(), wanted };
+        let mut placement = Placement { pods: BTreeMap::new(), wanted };
         for pod in &pods {
-            places.pods.entry(node::of_pod(pod).to_owned()).or_default().push(pod);
+            placement.pods.entry(node::of_pod(pod).to_owned()).or_default().push(pod);
         }
-        let outcome = self.place(set, &places, &hash).await;
-        let again = self.write_status(set, &places.wanted, &hash, history.collisions).await?;
+        let outcome = self.place(set, &placement, &hash).await;
+        let again = self.write_status(set, &placement.wanted, &hash, history.collisions).await?;
         outcome?;
         let live: Vec<&str> = history
             .all
@@ -104,9 +104,9 @@ impl DaemonSetController {
         Ok(again)
     }
 
-    async fn place(&self, set: &Value, places: &Places<'_>, hash: &str) -> Result<()> {
-        for (node, pods) in &places.pods {
-            let wanted = places.wanted.contains(node);
+    async fn place(&self, set: &Value, placement: &Placement<'_>, hash: &str) -> Result<()> {
+        for (node, pods) in &placement.pods {
+            let wanted = placement.wanted.contains(node);
             let mut kept = false;
             for pod in pods.iter().filter(|pod| !deleting(pod)) {
                 if wanted && pod_finished(pod) {
@@ -119,40 +119,40 @@ impl DaemonSetController {
                 }
                 // Of several on one node the first stays.
                 if !wanted || pod_finished(pod) || kept {
-                    pod_control::delete(&self.world, &self.events, set, pod).await?;
+                    pod_control::delete(&self.cache, &self.events, set, pod).await?;
                 } else {
                     kept = true;
                 }
             }
         }
-        for node in &places.wanted {
-            if places.pods.get(node).is_none_or(Vec::is_empty) {
+        for node in &placement.wanted {
+            if placement.pods.get(node).is_none_or(Vec::is_empty) {
                 self.create(set, node, hash).await?;
             }
         }
         if text(set, "/spec/updateStrategy/type") != "OnDelete" {
-            self.update(set, places, hash).await?;
+            self.update(set, placement, hash).await?;
         }
         Ok(())
     }
 
     /// Pods of older revisions go, so many at a time as may be unavailable.
-    async fn update(&self, set: &Value, places: &Places<'_>, hash: &str) -> Result<()> {
+    async fn update(&self, set: &Value, placement: &Placement<'_>, hash: &str) -> Result<()> {
         let ready_for = min_ready(set);
-        let ours = places.wanted.iter().filter_map(|node| places.pods.get(node)?.first().copied());
+        let ours = placement.wanted.iter().filter_map(|node| placement.pods.get(node)?.first().copied());
         let ours: Vec<&Arc<Value>> = ours.collect();
         let available = |pod: &Value| {
-            !deleting(pod) && available_in(pod, ready_for, &self.world.clock).is_some_and(|wait| wait.is_zero())
+            !deleting(pod) && available_in(pod, ready_for, &self.cache.clock).is_some_and(|wait| wait.is_zero())
         };
-        let missing = places.wanted.len() - ours.iter().filter(|pod| available(pod)).count();
-        let mut room = node::max_unavailable(set, places.wanted.len()).saturating_sub(missing);
+        let missing = placement.wanted.len() - ours.iter().filter(|pod| available(pod)).count();
+        let mut room = node::max_unavailable(set, placement.wanted.len()).saturating_sub(missing);
         for pod in ours.iter().filter(|pod| !deleting(pod) && history::of_pod(pod) != hash) {
             // One that serves nobody costs nothing.
             if !available(pod) {
-                pod_control::delete(&self.world, &self.events, set, pod).await?;
+                pod_control::delete(&self.cache, &self.events, set, pod).await?;
             } else if room > 0 {
                 room -= 1;
-                pod_control::delete(&self.world, &self.events, set, pod).await?;
+                pod_control::delete(&self.cache, &self.events, set, pod).await?;
             }
         }
         Ok(())
@@ -164,7 +164,7 @@ impl DaemonSetController {
         pod["metadata"]["labels"][HASH_LABEL] = hash.into();
         pod["metadata"]["labels"][GENERATION_LABEL] = generation(set).to_string().into();
         node::bind(&mut pod, node);
-        match self.world.create("pods", &pod).await {
+        match self.cache.create("pods", &pod).await {
             Ok(made) => {
                 self.events.normal(set, "SuccessfulCreate", &format!("Created pod: {}", name(&made))).await;
                 Ok(())
@@ -184,16 +184,16 @@ impl DaemonSetController {
         collisions: i64,
     ) -> Result<Option<Duration>> {
         let key = Key::of(set);
-        let Some(set) = self.world.get(SETS, &key.namespace, &key.name).filter(|now| uid(now) == uid(set)) else {
+        let Some(set) = self.cache.get(SETS, &key.namespace, &key.name).filter(|now| uid(now) == uid(set)) else {
             return Ok(None);
         };
-        let pods = self.world.list("pods", Some(&key.namespace));
+        let pods = self.cache.list("pods", Some(&key.namespace));
         let pods: Vec<Arc<Value>> =
             pods.into_iter().filter(|pod| controlled_by(pod, uid(&set)) && !deleting(pod)).collect();
         let placed: Vec<&Arc<Value>> =
             wanted.iter().filter_map(|node| pods.iter().find(|pod| node::of_pod(pod) == node)).collect();
         let waits: Vec<Option<Duration>> =
-            placed.iter().map(|pod| available_in(pod, min_ready(&set), &self.world.clock)).collect();
+            placed.iter().map(|pod| available_in(pod, min_ready(&set), &self.cache.clock)).collect();
         let available = waits.iter().flatten().filter(|wait| wait.is_zero()).count();
         let misplaced = pods.iter().filter(|pod| !wanted.iter().any(|node| node::of_pod(pod) == node)).count();
         let mut status = json!({
@@ -209,7 +209,7 @@ impl DaemonSetController {
         for (field, count) in counts.into_iter().filter(|(_, count)| *count > 0) {
             status[field] = count.into();
         }
-        self.world.update_status(SETS, &set, status).await?;
+        self.cache.update_status(SETS, &set, status).await?;
         Ok(waits.into_iter().flatten().filter(|wait| !wait.is_zero()).min())
     }
 }

@@ -12,18 +12,18 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::adoption::{Claimant, owners};
+use crate::cache::{Cache, Change};
 use crate::error::{Error, Result};
 use crate::event::Recorder;
 use crate::object::{Key, controlled_by, controller_name, deleting, flag, integer, name, text, uid};
 use crate::work::Controller;
-use crate::world::{Change, World};
 use rollout::{Plan, Sets};
 
 pub(crate) const DEPLOYMENTS: &str = "deployments.apps";
 pub(crate) const REPLICA_SETS: &str = "replicasets.apps";
 
 pub(crate) struct DeploymentController {
-    world: Arc<World>,
+    cache: Arc<Cache>,
     events: Recorder,
 }
 
@@ -37,12 +37,12 @@ impl Controller for DeploymentController {
         match change.id.as_str() {
             DEPLOYMENTS => vec![(Key::of(object), Duration::ZERO)],
             REPLICA_SETS => {
-                let concerned = owners(&self.world, DEPLOYMENTS, "Deployment", object);
+                let concerned = owners(&self.cache, DEPLOYMENTS, "Deployment", object);
                 concerned.into_iter().map(|key| (key, Duration::ZERO)).collect()
             }
             // Recreate waits until the last old pod is gone.
             "pods" if change.new.is_none() => controller_name(object, "ReplicaSet")
-                .and_then(|set| self.world.get(REPLICA_SETS, namespace, set))
+                .and_then(|set| self.cache.get(REPLICA_SETS, namespace, set))
                 .and_then(|set| controller_name(&set, "Deployment").map(str::to_owned))
                 .map(|owner| (Key::new(namespace, owner), Duration::ZERO))
                 .into_iter()
@@ -52,12 +52,12 @@ impl Controller for DeploymentController {
     }
 
     async fn reconcile(&self, key: &Key) -> Result<Option<Duration>> {
-        let Some(deployment) = self.world.get(DEPLOYMENTS, &key.namespace, &key.name) else { return Ok(None) };
-        if !self.world.synced(REPLICA_SETS) {
+        let Some(deployment) = self.cache.get(DEPLOYMENTS, &key.namespace, &key.name) else { return Ok(None) };
+        if !self.cache.synced(REPLICA_SETS) {
             return Ok(Some(Duration::from_millis(100)));
         }
         let claimant = Claimant {
-            world: &self.world,
+            cache: &self.cache,
             owner: &deployment,
             id: DEPLOYMENTS,
             api_version: "apps/v1",
@@ -70,8 +70,8 @@ impl Controller for DeploymentController {
 }
 
 impl DeploymentController {
-    pub(crate) fn new(world: &Arc<World>) -> Self {
-        Self { world: Arc::clone(world), events: Recorder::new(world, "deployment-controller") }
+    pub(crate) fn new(cache: &Arc<Cache>) -> Self {
+        Self { cache: Arc::clone(cache), events: Recorder::new(cache, "deployment-controller") }
     }
 
     async fn sync(&self, deployment: &Value) -> Result<Option<Duration>> {
@@ -98,7 +98,7 @@ impl DeploymentController {
 
     /// The ReplicaSets that this Deployment controls, the newest template's apart from the older ones.
     fn sets(&self, deployment: &Value) -> Sets {
-        let owned = self.world.list(REPLICA_SETS, Some(text(deployment, "/metadata/namespace")));
+        let owned = self.cache.list(REPLICA_SETS, Some(text(deployment, "/metadata/namespace")));
         let owned = owned.into_iter().filter(|set| controlled_by(set, uid(deployment)) && !deleting(set));
         rollout::sort_out(deployment, owned.map(|set| (*set).clone()).collect())
     }
@@ -110,7 +110,7 @@ impl DeploymentController {
             let wanted = (highest + 1).max(revision::number(newest));
             let mut changed = newest.clone();
             if revision::mark(&mut changed, deployment, wanted) {
-                *newest = self.world.update(REPLICA_SETS, &changed, "").await?;
+                *newest = self.cache.update(REPLICA_SETS, &changed, "").await?;
             }
             return self.name_revision(deployment, wanted).await;
         }
@@ -119,7 +119,7 @@ impl DeploymentController {
         }
         let replicas = rollout::replicas_of_new_set(deployment, sets);
         let set = revision::build_set(deployment, replicas, highest + 1);
-        match self.world.create(REPLICA_SETS, &set).await {
+        match self.cache.create(REPLICA_SETS, &set).await {
             Ok(made) => {
                 if replicas > 0 {
                     self.announce(deployment, name(&made), 0, replicas).await;
@@ -139,7 +139,7 @@ impl DeploymentController {
     /// The name is taken. By another template, by chance: the collision is counted, so that the next try gets another
     /// hash. By a set that is this Deployment's: the next try finds it in the copy.
     async fn collide(&self, deployment: &Value, set: &Value, taken: Error) -> Result<()> {
-        let found = self.world.fetch(&self.world.client, REPLICA_SETS, &Key::of(set)).await?;
+        let found = self.cache.fetch(&self.cache.client, REPLICA_SETS, &Key::of(set)).await?;
         let ours = |found: &Value| controlled_by(found, uid(deployment)) && revision::is_newest(deployment, found);
         if found.is_none_or(|found| ours(&found)) {
             return Err(taken);
@@ -147,7 +147,7 @@ impl DeploymentController {
         let count = integer(deployment, "/status/collisionCount").unwrap_or(0) + 1;
         let version = text(deployment, "/metadata/resourceVersion");
         let patch = json!({"metadata": {"resourceVersion": version}, "status": {"collisionCount": count}});
-        self.world.merge(DEPLOYMENTS, &Key::of(deployment), "status", &patch).await?;
+        self.cache.merge(DEPLOYMENTS, &Key::of(deployment), "status", &patch).await?;
         Ok(())
     }
 
@@ -158,7 +158,7 @@ impl DeploymentController {
         }
         let patch = json!({"metadata": {"annotations": {revision::REVISION: number}}});
         // As the real controller does: the number comes with the status, and so belongs to the status' writer.
-        self.world.merge(DEPLOYMENTS, &Key::of(deployment), "status", &patch).await?;
+        self.cache.merge(DEPLOYMENTS, &Key::of(deployment), "status", &patch).await?;
         Ok(())
     }
 
@@ -169,7 +169,7 @@ impl DeploymentController {
             return down;
         }
         let old: Vec<&str> = sets.old.iter().map(uid).collect();
-        let pods = self.world.list("pods", Some(text(deployment, "/metadata/namespace")));
+        let pods = self.cache.list("pods", Some(text(deployment, "/metadata/namespace")));
         let running =
             pods.iter().any(|pod| !crate::object::pod_finished(pod) && old.iter().any(|set| controlled_by(pod, set)));
         if running { Plan::default() } else { rollout::fill_newest(deployment, sets) }
@@ -186,7 +186,7 @@ impl DeploymentController {
                 continue;
             }
             changed["spec"]["replicas"] = after.into();
-            *set = self.world.update(REPLICA_SETS, &changed, "").await?;
+            *set = self.cache.update(REPLICA_SETS, &changed, "").await?;
             if after != before {
                 self.announce(deployment, name(set), before, after).await;
             }
@@ -211,20 +211,20 @@ impl DeploymentController {
         for set in old.iter().take(old.len().saturating_sub(limit)) {
             let empty = rollout::wanted(set) == 0 && integer(set, "/status/replicas").unwrap_or(0) == 0;
             if empty && integer(set, "/status/observedGeneration") >= Some(crate::object::generation(set)) {
-                self.world.delete(REPLICA_SETS, set, &json!({"propagationPolicy": "Background"})).await?;
+                self.cache.delete(REPLICA_SETS, set, &json!({"propagationPolicy": "Background"})).await?;
             }
         }
         Ok(())
     }
 
-    /// Writes the status if it differs; gives the pause after which progress is to be judged again.
+    /// Writes the status if it differs; gives the pause after which progress is to be evaluated again.
     async fn write_status(&self, deployment: &Value, sets: &Sets, failure: Option<&str>) -> Result<Option<Duration>> {
         let key = Key::of(deployment);
         // The revision or a collision may have been written meanwhile.
-        let current = self.world.get(DEPLOYMENTS, &key.namespace, &key.name);
+        let current = self.cache.get(DEPLOYMENTS, &key.namespace, &key.name);
         let current = current.as_deref().unwrap_or(deployment);
-        let report = status::report(current, sets, failure, &self.world.clock);
-        self.world.update_status(DEPLOYMENTS, current, report.status).await?;
+        let report = status::report(current, sets, failure, &self.cache.clock);
+        self.cache.update_status(DEPLOYMENTS, current, report.status).await?;
         Ok(report.look_again)
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::cache::{Cache, Change};
 use crate::error::Result;
 use crate::object::{
     Key, condition, controller, deleting, generation, integer, items, labels, name, namespace, pod_ready, second,
@@ -13,14 +14,13 @@ use crate::object::{
 };
 use crate::selector::selects;
 use crate::work::Controller;
-use crate::world::{Change, World};
 
 const BUDGETS: &str = "poddisruptionbudgets.policy";
 /// A pod that is not deleted within this time after its eviction counts as healthy again.
 const EVICTION_LIMIT: Duration = Duration::from_mins(2);
 
 pub(crate) struct DisruptionController {
-    world: Arc<World>,
+    cache: Arc<Cache>,
 }
 
 impl Controller for DisruptionController {
@@ -32,7 +32,7 @@ impl Controller for DisruptionController {
         match change.id.as_str() {
             BUDGETS => vec![(Key::of(object), Duration::ZERO)],
             "pods" | "replicasets.apps" | "statefulsets.apps" => {
-                let budgets = self.world.list(BUDGETS, Some(namespace(object)));
+                let budgets = self.cache.list(BUDGETS, Some(namespace(object)));
                 budgets.iter().map(|budget| (Key::of(budget), Duration::ZERO)).collect()
             }
             _ => vec![],
@@ -40,17 +40,17 @@ impl Controller for DisruptionController {
     }
 
     async fn reconcile(&self, key: &Key) -> Result<Option<Duration>> {
-        let Some(budget) = self.world.get(BUDGETS, &key.namespace, &key.name) else { return Ok(None) };
-        if !self.world.synced("pods") {
+        let Some(budget) = self.cache.get(BUDGETS, &key.namespace, &key.name) else { return Ok(None) };
+        if !self.cache.synced("pods") {
             return Ok(Some(Duration::from_millis(100)));
         }
-        let pods: Vec<Arc<Value>> = self.world.list("pods", Some(&key.namespace));
+        let pods: Vec<Arc<Value>> = self.cache.list("pods", Some(&key.namespace));
         let pods: Vec<Arc<Value>> =
             pods.into_iter().filter(|pod| selects(budget.pointer("/spec/selector"), &labels(pod))).collect();
         let scale = self.scale(&key.namespace, &pods);
         let (evicted, again) = self.evicted(&budget, &pods);
         let mut status = status(&budget, &pods, scale, &evicted);
-        let now = second(self.world.clock.now());
+        let now = second(self.cache.clock.now());
         let held = condition(&budget, "DisruptionAllowed")
             .filter(|held| text(held, "/status") == text(&status, "/conditions/0/status"));
         status["conditions"][0]["lastTransitionTime"] =
@@ -61,7 +61,7 @@ impl Controller for DisruptionController {
         // On top of the version that was read: an eviction in between has spent from the budget.
         let mut changed = (*budget).clone();
         changed["status"] = status;
-        match self.world.update(BUDGETS, &changed, "status").await {
+        match self.cache.update(BUDGETS, &changed, "status").await {
             Err(error) if !error.is_not_found() => Err(error),
             _ => Ok(again),
         }
@@ -69,8 +69,8 @@ impl Controller for DisruptionController {
 }
 
 impl DisruptionController {
-    pub(crate) fn new(world: &Arc<World>) -> Self {
-        Self { world: Arc::clone(world) }
+    pub(crate) fn new(cache: &Arc<Cache>) -> Self {
+        Self { cache: Arc::clone(cache) }
     }
 
     /// Pods that an eviction has taken and that are not seen to be deleted yet, with the time of the eviction; and the
@@ -79,7 +79,7 @@ impl DisruptionController {
         let mut waits = Vec::new();
         let taken = strings(budget, "/status/disruptedPods").into_iter().filter(|(pod, since)| {
             let there = pods.iter().any(|one| name(one) == pod && !deleting(one));
-            let since = since.parse().map_or(Duration::ZERO, |since| self.world.clock.since(since));
+            let since = since.parse().map_or(Duration::ZERO, |since| self.cache.clock.since(since));
             let left = EVICTION_LIMIT.saturating_sub(since);
             waits.extend((there && !left.is_zero()).then_some(left));
             there && !left.is_zero()
@@ -94,7 +94,7 @@ impl DisruptionController {
         for pod in pods {
             let Some(owner) = controller(pod) else { continue };
             let id = if text(owner, "/kind") == "StatefulSet" { "statefulsets.apps" } else { "replicasets.apps" };
-            let found = self.world.get(id, namespace, text(owner, "/name"));
+            let found = self.cache.get(id, namespace, text(owner, "/name"));
             let replicas = found.and_then(|found| integer(&found, "/spec/replicas")).unwrap_or(1);
             wanted.insert(text(owner, "/uid").to_owned(), replicas);
         }

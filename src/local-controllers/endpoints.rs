@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::cache::{Cache, Change};
 use crate::error::Result;
 use crate::object::{
     Key, deleting, flag, integer, items, labels, name, namespace, owner_reference, pod_finished, pod_ready, strings,
@@ -13,12 +14,11 @@ use crate::object::{
 };
 use crate::selector::carries;
 use crate::work::Controller;
-use crate::world::{Change, World};
 
 const SLICES: &str = "endpointslices.discovery.k8s.io";
 
 pub(crate) struct EndpointsController {
-    world: Arc<World>,
+    cache: Arc<Cache>,
 }
 
 impl Controller for EndpointsController {
@@ -41,13 +41,13 @@ impl Controller for EndpointsController {
     }
 
     async fn reconcile(&self, key: &Key) -> Result<Option<Duration>> {
-        let Some(service) = self.world.get("services", &key.namespace, &key.name) else {
+        let Some(service) = self.cache.get("services", &key.namespace, &key.name) else {
             return self.forget(key).await.map(|()| None);
         };
         if strings(&service, "/spec/selector").is_empty() || deleting(&service) {
             return Ok(None);
         }
-        if !self.world.synced("pods") {
+        if !self.cache.synced("pods") {
             return Ok(Some(Duration::from_millis(100)));
         }
         let pods = self.backends(&service);
@@ -60,13 +60,13 @@ impl Controller for EndpointsController {
 }
 
 impl EndpointsController {
-    pub(crate) fn new(world: &Arc<World>) -> Self {
-        Self { world: Arc::clone(world) }
+    pub(crate) fn new(cache: &Arc<Cache>) -> Self {
+        Self { cache: Arc::clone(cache) }
     }
 
     fn services_of(&self, pod: &Value) -> Vec<Key> {
         let labels = labels(pod);
-        let services = self.world.list("services", Some(namespace(pod)));
+        let services = self.cache.list("services", Some(namespace(pod)));
         let selecting = services.iter().filter(|service| {
             let selector = strings(service, "/spec/selector");
             !selector.is_empty() && carries(&labels, &selector)
@@ -77,7 +77,7 @@ impl EndpointsController {
     /// Pods behind the service that have an address and have not ended.
     fn backends(&self, service: &Value) -> Vec<Arc<Value>> {
         let selector = strings(service, "/spec/selector");
-        let pods = self.world.list("pods", Some(namespace(service)));
+        let pods = self.cache.list("pods", Some(namespace(service)));
         let behind = pods.into_iter().filter(|pod| carries(&labels(pod), &selector));
         behind.filter(|pod| !text(pod, "/status/podIP").is_empty() && !pod_finished(pod)).collect()
     }
@@ -85,16 +85,16 @@ impl EndpointsController {
     /// Endpoints have no owner reference; slices go by garbage collection.
     async fn forget(&self, key: &Key) -> Result<()> {
         let ours = |object: &Arc<Value>| object.pointer("/metadata/annotations").is_some() && is_ours(object);
-        if let Some(object) = self.world.get("endpoints", &key.namespace, &key.name).filter(ours) {
-            self.world.delete("endpoints", &object, &json!({})).await?;
+        if let Some(object) = self.cache.get("endpoints", &key.namespace, &key.name).filter(ours) {
+            self.cache.delete("endpoints", &object, &json!({})).await?;
         }
         Ok(())
     }
 
     async fn write(&self, id: &str, wanted: Value, compared: impl Fn(&Value) -> Value) -> Result<()> {
-        match self.world.get(id, namespace(&wanted), name(&wanted)) {
-            None => match self.world.create(id, &wanted).await {
-                // The service's namespace is going: nothing will ask for its endpoints.
+        match self.cache.get(id, namespace(&wanted), name(&wanted)) {
+            None => match self.cache.create(id, &wanted).await {
+                // The service's namespace is terminating: nothing will ask for its endpoints.
                 Err(error) if error.to_string().contains("being terminated") => Ok(()),
                 other => other.map(drop),
             },
@@ -103,7 +103,7 @@ impl EndpointsController {
                 if let (Some(changed), Some(wanted)) = (changed.as_object_mut(), compared(&wanted).as_object()) {
                     changed.extend(wanted.clone());
                 }
-                self.world.update(id, &changed, "").await.map(drop)
+                self.cache.update(id, &changed, "").await.map(drop)
             }
             Some(_) => Ok(()),
         }

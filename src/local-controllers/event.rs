@@ -8,8 +8,8 @@ use local_apiserver::PatchType;
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
+use crate::cache::Cache;
 use crate::object::{Key, name, namespace, second, text, uid};
-use crate::world::World;
 
 /// How many different events are remembered for counting.
 const REMEMBERED_MAX: usize = 1024;
@@ -24,14 +24,14 @@ pub(crate) enum Severity {
 /// Writes events in the name of one component.
 #[derive(Clone)]
 pub(crate) struct Recorder {
-    world: Arc<World>,
+    cache: Arc<Cache>,
     component: &'static str,
     seen: Arc<Mutex<BTreeMap<String, (Key, u64)>>>,
 }
 
 impl Recorder {
-    pub(crate) fn new(world: &Arc<World>, component: &'static str) -> Self {
-        Self { world: Arc::clone(world), component, seen: Arc::default() }
+    pub(crate) fn new(cache: &Arc<Cache>, component: &'static str) -> Self {
+        Self { cache: Arc::clone(cache), component, seen: Arc::default() }
     }
 
     pub(crate) async fn normal(&self, about: &Value, reason: &str, message: &str) {
@@ -50,7 +50,7 @@ impl Recorder {
     /// Events are help for people: failing to write one (a namespace being deleted refuses them) fails nothing else.
     async fn write(&self, about: &Value, severity: Severity, reason: &str, message: &str, field: &str) {
         let identity = format!("{}/{}/{field}/{reason}/{message}", namespace(about), uid(about));
-        let at = self.world.clock.now();
+        let at = self.cache.clock.now();
         let now = second(at);
         // Held until the event is written: of two that say the same at once, the second counts the first.
         let mut seen = self.seen.lock().await;
@@ -64,13 +64,13 @@ impl Recorder {
         if let Some((key, count)) = known {
             let path = format!("/api/v1/namespaces/{}/events/{}", key.namespace, key.name);
             let again = json!({"count": count, "lastTimestamp": now});
-            if self.world.client.patch(&path, PatchType::Merge, &again).await.is_ok() {
+            if self.cache.client.patch(&path, PatchType::Merge, &again).await.is_ok() {
                 return;
             }
         }
         let event = self.build(about, severity, reason, message, field, at);
         let path = format!("/api/v1/namespaces/{}/events", namespace(&event));
-        match self.world.client.create(&path, &event).await {
+        match self.cache.client.create(&path, &event).await {
             Ok(_) => drop(seen.insert(identity, (Key::of(&event), 1))),
             Err(status) => tracing::trace!(reason, error = status.message(), "failed to write an event"),
         }
@@ -86,7 +86,7 @@ impl Recorder {
         at: Timestamp,
     ) -> Value {
         let now = second(at);
-        let place = if namespace(about).is_empty() { "default" } else { namespace(about) };
+        let of_event = if namespace(about).is_empty() { "default" } else { namespace(about) };
         let mut object = json!({
             "apiVersion": text(about, "/apiVersion"), "kind": text(about, "/kind"), "name": name(about),
             "uid": uid(about), "resourceVersion": text(about, "/metadata/resourceVersion"),
@@ -99,7 +99,7 @@ impl Recorder {
         }
         json!({
             "apiVersion": "v1", "kind": "Event",
-            "metadata": {"namespace": place, "name": format!("{}.{:x}", name(about), at.as_nanosecond())},
+            "metadata": {"namespace": of_event, "name": format!("{}.{:x}", name(about), at.as_nanosecond())},
             "involvedObject": object, "reason": reason, "message": message,
             "type": match severity { Severity::Normal => "Normal", Severity::Warning => "Warning" },
             "source": {"component": self.component}, "reportingComponent": self.component, "reportingInstance": "",

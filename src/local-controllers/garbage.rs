@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::cache::{Cache, Change};
 use crate::error::{Error, Result};
 use crate::object::{Key, deleting, flag, items, text, uid};
 use crate::work::Controller;
-use crate::world::{Change, World};
 
 const FOREGROUND: &str = "foregroundDeletion";
 const ORPHAN: &str = "orphan";
@@ -28,7 +28,7 @@ impl std::fmt::Display for Node {
 }
 
 pub(crate) struct GarbageCollector {
-    world: Arc<World>,
+    cache: Arc<Cache>,
     /// Who names which owner, by the owner's uid.
     dependents: Mutex<BTreeMap<String, BTreeSet<Node>>>,
 }
@@ -74,7 +74,7 @@ impl Controller for GarbageCollector {
     }
 
     async fn reconcile(&self, node: &Node) -> Result<Option<Duration>> {
-        let Some(object) = self.world.get(&node.id, &node.key.namespace, &node.key.name) else { return Ok(None) };
+        let Some(object) = self.cache.get(&node.id, &node.key.namespace, &node.key.name) else { return Ok(None) };
         if deleting(&object) {
             let finalizers = items(&object, "/metadata/finalizers");
             if finalizers.iter().any(|one| one == ORPHAN) {
@@ -85,26 +85,26 @@ impl Controller for GarbageCollector {
             }
             return Ok(None);
         }
-        self.judge(node, &object).await
+        self.collect(node, &object).await
     }
 }
 
 impl GarbageCollector {
-    pub(crate) fn new(world: &Arc<World>) -> Self {
-        Self { world: Arc::clone(world), dependents: Mutex::default() }
+    pub(crate) fn new(cache: &Arc<Cache>) -> Self {
+        Self { cache: Arc::clone(cache), dependents: Mutex::default() }
     }
 
     fn dependents_of(&self, object: &Value) -> Vec<(Node, Arc<Value>)> {
         let dependents = self.dependents.lock().unwrap_or_else(PoisonError::into_inner);
         let nodes = dependents.get(uid(object)).into_iter().flatten();
         nodes
-            .filter_map(|node| Some((node.clone(), self.world.get(&node.id, &node.key.namespace, &node.key.name)?)))
+            .filter_map(|node| Some((node.clone(), self.cache.get(&node.id, &node.key.namespace, &node.key.name)?)))
             .collect()
     }
 
     fn waiting_owner(&self, dependent: &Value, reference: &Value) -> Option<Node> {
         let (node, _) = self.owner_node(dependent, reference)?;
-        let owner = self.world.get(&node.id, &node.key.namespace, &node.key.name)?;
+        let owner = self.cache.get(&node.id, &node.key.namespace, &node.key.name)?;
         (deleting(&owner) && !items(&owner, "/metadata/finalizers").is_empty()).then_some(node)
     }
 
@@ -112,7 +112,7 @@ impl GarbageCollector {
     fn owner_node(&self, dependent: &Value, reference: &Value) -> Option<(Node, bool)> {
         let (api_version, kind) = (text(reference, "/apiVersion"), text(reference, "/kind"));
         let group = api_version.split_once('/').map_or("", |(group, _)| group);
-        let resource = self.world.resources().into_iter().find(|one| one.kind == kind && one.group == group)?;
+        let resource = self.cache.resources().into_iter().find(|one| one.kind == kind && one.group == group)?;
         let namespace = if resource.namespaced { crate::object::namespace(dependent) } else { "" };
         let key = Key::new(namespace, text(reference, "/name"));
         Some((Node { id: resource.id(), key }, resource.namespaced))
@@ -121,11 +121,11 @@ impl GarbageCollector {
     async fn classify(&self, dependent: &Value, reference: &Value) -> Result<Owner> {
         let Some((node, _)) = self.owner_node(dependent, reference) else { return Ok(Owner::Unknown) };
         let same = |owner: &Value| uid(owner) == text(reference, "/uid");
-        let known = self.world.get(&node.id, &node.key.namespace, &node.key.name).map(|owner| (*owner).clone());
+        let known = self.cache.get(&node.id, &node.key.namespace, &node.key.name).map(|owner| (*owner).clone());
         let owner = match known {
             Some(owner) if same(&owner) => Some(owner),
             // Absence is believed only when the server itself says so.
-            _ => self.world.fetch(&self.world.client, &node.id, &node.key).await?,
+            _ => self.cache.fetch(&self.cache.client, &node.id, &node.key).await?,
         };
         Ok(match owner {
             Some(owner) if same(&owner) => {
@@ -136,7 +136,7 @@ impl GarbageCollector {
         })
     }
 
-    async fn judge(&self, node: &Node, object: &Value) -> Result<Option<Duration>> {
+    async fn collect(&self, node: &Node, object: &Value) -> Result<Option<Duration>> {
         let references = items(object, "/metadata/ownerReferences");
         let mut found = Vec::new();
         for reference in references {
@@ -157,13 +157,13 @@ impl GarbageCollector {
                 .map(|(kept, _)| kept)
                 .collect();
             let patch = json!({"metadata": {"uid": uid(object), "resourceVersion": text(object, "/metadata/resourceVersion"), "ownerReferences": kept}});
-            return self.tolerate(self.world.merge(&node.id, &node.key, "", &patch).await);
+            return self.tolerate(self.cache.merge(&node.id, &node.key, "", &patch).await);
         }
         let blocking = self.dependents_of(object).iter().any(|(_, one)| blocks(one, object));
         let policy = if found.contains(&Owner::Waiting) && blocking { "Foreground" } else { "Background" };
-        // Judged was this version: one with other owners is to be judged anew.
+        // This version was evaluated: one with other owners is to be evaluated anew.
         let preconditions = json!({"uid": uid(object), "resourceVersion": text(object, "/metadata/resourceVersion")});
-        self.world
+        self.cache
             .delete(&node.id, object, &json!({"propagationPolicy": policy, "preconditions": preconditions}))
             .await?;
         Ok(None)
@@ -182,7 +182,7 @@ impl GarbageCollector {
         let dependents = self.dependents_of(object);
         for (one, dependent) in &dependents {
             if !deleting(dependent) {
-                self.world.delete(&one.id, dependent, &json!({"propagationPolicy": "Foreground"})).await?;
+                self.cache.delete(&one.id, dependent, &json!({"propagationPolicy": "Foreground"})).await?;
             }
         }
         if self.dependents_of(object).iter().any(|(_, dependent)| blocks(dependent, object)) {
@@ -196,9 +196,9 @@ impl GarbageCollector {
     async fn present_dependents(&self, object: &Value) -> Result<Vec<(Node, Value)>> {
         let mut found = Vec::new();
         let namespace = crate::object::namespace(object);
-        let kinds = self.world.resources().into_iter().filter(|kind| namespace.is_empty() || kind.namespaced);
+        let kinds = self.cache.resources().into_iter().filter(|kind| namespace.is_empty() || kind.namespaced);
         for kind in kinds {
-            let listing = match self.world.client.list(&kind.collection(namespace)).await {
+            let listing = match self.cache.client.list(&kind.collection(namespace)).await {
                 Ok(listing) => listing,
                 Err(status) if status.is_not_found() => continue,
                 Err(status) => return Err(Error::api(format!("failed to list {}", kind.id()))(status)),
@@ -218,17 +218,17 @@ impl GarbageCollector {
             let references = items(&dependent, "/metadata/ownerReferences").iter();
             let kept: Vec<&Value> = references.filter(|reference| text(reference, "/uid") != uid(object)).collect();
             let patch = json!({"metadata": {"uid": uid(&dependent), "resourceVersion": text(&dependent, "/metadata/resourceVersion"), "ownerReferences": kept}});
-            self.tolerate(self.world.merge(&one.id, &one.key, "", &patch).await)?;
+            self.tolerate(self.cache.merge(&one.id, &one.key, "", &patch).await)?;
         }
         self.drop_finalizer(node, ORPHAN).await
     }
 
     async fn drop_finalizer(&self, node: &Node, finalizer: &str) -> Result<()> {
-        let Some(mut current) = self.world.fetch(&self.world.client, &node.id, &node.key).await? else { return Ok(()) };
+        let Some(mut current) = self.cache.fetch(&self.cache.client, &node.id, &node.key).await? else { return Ok(()) };
         if let Some(finalizers) = current.pointer_mut("/metadata/finalizers").and_then(Value::as_array_mut) {
             finalizers.retain(|one| one != finalizer);
         }
-        self.tolerate(self.world.update(&node.id, &current, "").await).map(drop)
+        self.tolerate(self.cache.update(&node.id, &current, "").await).map(drop)
     }
 }
 

@@ -1,4 +1,4 @@
-//! ControllerRevisions: the templates that a StatefulSet or DaemonSet has had, by which its pods are told apart.
+//! ControllerRevisions: the templates that a StatefulSet or DaemonSet has had, by which its pods are distinguished.
 //!
 //! Source: `pkg/controller/history` of Kubernetes.
 
@@ -58,7 +58,7 @@ fn hash(data: &Value, collisions: i64) -> String {
 
 /// Makes sure that the owner's present template has the revision with the highest number.
 pub(crate) async fn sync(claimant: &Claimant<'_>) -> Result<History> {
-    let (world, owner) = (claimant.world, claimant.owner);
+    let (cache, owner) = (claimant.cache, claimant.owner);
     let mut all = claimant.claim(REVISIONS, |_| true).await?;
     all.sort_by_key(|one| (number(one), name(one).to_owned()));
     let mut collisions = integer(owner, "/status/collisionCount").unwrap_or(0);
@@ -71,7 +71,7 @@ pub(crate) async fn sync(claimant: &Claimant<'_>) -> Result<History> {
             let mut changed = (*all[at]).clone();
             changed["revision"] = (highest + 1).into();
             all.remove(at);
-            all.push(Arc::new(world.update(REVISIONS, &changed, "").await?));
+            all.push(Arc::new(cache.update(REVISIONS, &changed, "").await?));
         }
         let newest = Arc::clone(all.iter().max_by_key(|one| number(one)).unwrap_or(&all[at.min(all.len() - 1)]));
         return Ok(History { all, newest, collisions });
@@ -87,7 +87,7 @@ pub(crate) async fn sync(claimant: &Claimant<'_>) -> Result<History> {
                 "ownerReferences": [owner_reference(owner, claimant.api_version, claimant.kind)],
             },
         });
-        match world.create(REVISIONS, &revision).await {
+        match cache.create(REVISIONS, &revision).await {
             Ok(made) => {
                 let newest = Arc::new(made);
                 all.push(Arc::clone(&newest));
@@ -96,7 +96,7 @@ pub(crate) async fn sync(claimant: &Claimant<'_>) -> Result<History> {
             // The copy may not have it yet; or another template has the name by chance.
             Err(error) if error.is_already_exists() => {
                 let key = Key::new(namespace(owner), name(&revision));
-                let found = world.fetch(&world.client, REVISIONS, &key).await?;
+                let found = cache.fetch(&cache.client, REVISIONS, &key).await?;
                 match found {
                     Some(found) if found["data"] == wanted && crate::object::controlled_by(&found, uid(owner)) => {
                         return Err(error);
@@ -115,7 +115,7 @@ pub(crate) async fn trim(claimant: &Claimant<'_>, history: &History, live: &[&st
     let limit = integer(claimant.owner, "/spec/revisionHistoryLimit").unwrap_or(10).max(0) as usize;
     let unused: Vec<&Arc<Value>> = history.all.iter().filter(|one| !live.contains(&name(one))).collect();
     for one in unused.iter().take(unused.len().saturating_sub(limit)) {
-        claimant.world.delete(REVISIONS, one, &json!({})).await?;
+        claimant.cache.delete(REVISIONS, one, &json!({})).await?;
     }
     Ok(())
 }

@@ -16,6 +16,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::adoption::{Claimant, owners};
+use crate::cache::{Cache, Change};
 use crate::error::Result;
 use crate::event::Recorder;
 use crate::object::{
@@ -24,7 +25,6 @@ use crate::object::{
 };
 use crate::pod_control;
 use crate::work::Controller;
-use crate::world::{Change, World};
 use count::Count;
 use verdict::Verdict;
 
@@ -36,7 +36,7 @@ const BACKOFF_MAX: Duration = Duration::from_mins(10);
 const MANAGER: &str = "kubernetes.io/job-controller";
 
 pub(crate) struct JobController {
-    world: Arc<World>,
+    cache: Arc<Cache>,
     events: Recorder,
 }
 
@@ -48,16 +48,16 @@ impl Controller for JobController {
         let Some(object) = change.object() else { return vec![] };
         match change.id.as_str() {
             JOBS => vec![(Key::of(object), Duration::ZERO)],
-            "pods" => owners(&self.world, JOBS, "Job", object).into_iter().map(|key| (key, Duration::ZERO)).collect(),
+            "pods" => owners(&self.cache, JOBS, "Job", object).into_iter().map(|key| (key, Duration::ZERO)).collect(),
             _ => vec![],
         }
     }
 
     async fn reconcile(&self, key: &Key) -> Result<Option<Duration>> {
-        if !self.world.synced("pods") || !self.world.synced(JOBS) {
+        if !self.cache.synced("pods") || !self.cache.synced(JOBS) {
             return Ok(Some(Duration::from_millis(100)));
         }
-        let job = self.world.get(JOBS, &key.namespace, &key.name);
+        let job = self.cache.get(JOBS, &key.namespace, &key.name);
         self.release_orphans(key, job.as_deref()).await?;
         let Some(job) = job.filter(|job| !deleting(job)) else { return Ok(None) };
         if condition_is_true(&job, "Complete") || condition_is_true(&job, "Failed") {
@@ -77,19 +77,19 @@ impl Controller for JobController {
 }
 
 impl JobController {
-    pub(crate) fn new(world: &Arc<World>) -> Self {
-        Self { world: Arc::clone(world), events: Recorder::new(world, "job-controller") }
+    pub(crate) fn new(cache: &Arc<Cache>) -> Self {
+        Self { cache: Arc::clone(cache), events: Recorder::new(cache, "job-controller") }
     }
 
     fn pods(&self, job: &Value) -> Vec<Arc<Value>> {
-        let pods = self.world.list("pods", Some(namespace(job)));
+        let pods = self.cache.list("pods", Some(namespace(job)));
         pods.into_iter().filter(|pod| controlled_by(pod, uid(job))).collect()
     }
 
     /// Takes over pods that the Job's selector selects and nobody controls, and lets go of its own that it does not select.
     async fn claim(&self, job: &Value) -> Result<()> {
         let claimant = Claimant {
-            world: &self.world,
+            cache: &self.cache,
             owner: job,
             id: JOBS,
             api_version: "batch/v1",
@@ -103,7 +103,7 @@ impl JobController {
     async fn release_orphans(&self, key: &Key, job: Option<&Value>) -> Result<()> {
         let counting = job
             .filter(|job| !deleting(job) && !condition_is_true(job, "Complete") && !condition_is_true(job, "Failed"));
-        for one in self.world.list("pods", Some(&key.namespace)) {
+        for one in self.cache.list("pods", Some(&key.namespace)) {
             let of_this_name = controller_name(&one, "Job") == Some(key.name.as_str());
             let counted = counting.is_some_and(|job| controlled_by(&one, uid(job)));
             if of_this_name && !counted && pod::is_tracked(&one) {
@@ -118,7 +118,7 @@ impl JobController {
         let kept: Vec<&Value> = items(pod, "/metadata/finalizers").iter().filter(|one| *one != pod::TRACKING).collect();
         let version = text(pod, "/metadata/resourceVersion");
         let patch = json!({"metadata": {"uid": uid(pod), "resourceVersion": version, "finalizers": kept}});
-        match self.world.merge("pods", &Key::of(pod), "", &patch).await {
+        match self.cache.merge("pods", &Key::of(pod), "", &patch).await {
             Err(error) if !error.is_not_found() => Err(error),
             _ => Ok(()),
         }
@@ -141,7 +141,7 @@ impl JobController {
         }
         if settled {
             tidy_uncounted(&mut status);
-            self.world.update_status(JOBS, job, status).await?;
+            self.cache.update_status(JOBS, job, status).await?;
         }
         Ok(settled)
     }
@@ -149,7 +149,7 @@ impl JobController {
     async fn sync(&self, job: &Value) -> Result<Option<Duration>> {
         let count = Count::of(job, &self.pods(job));
         let running_for =
-            timestamp(job, "/status/startTime").map_or(Duration::ZERO, |time| self.world.clock.since(time));
+            timestamp(job, "/status/startTime").map_or(Duration::ZERO, |time| self.cache.clock.since(time));
         let suspended = flag(job, "/spec/suspend");
         let mut again = integer(job, "/spec/activeDeadlineSeconds")
             .filter(|_| !suspended && timestamp(job, "/status/startTime").is_some())
@@ -158,7 +158,7 @@ impl JobController {
         let mut failure = None;
         if verdict.is_some() {
             for pod in &count.active {
-                pod_control::delete(&self.world, &self.events, job, pod).await?;
+                pod_control::delete(&self.cache, &self.events, job, pod).await?;
             }
             again = None;
         } else if suspended {
@@ -193,7 +193,7 @@ impl JobController {
             let failures =
                 index.filter(|_| per_index).map(|index| count.failures.get(&index).copied().unwrap_or_default());
             let pod = pod::build(job, index, failures);
-            pod_control::create(&self.world, &self.events, job, &pod).await?;
+            pod_control::create(&self.cache, &self.events, job, &pod).await?;
         }
         Ok(longest)
     }
@@ -215,7 +215,7 @@ impl JobController {
         let failures: Vec<_> = failures.into_iter().filter(|end| last_success.is_none_or(|last| *end > last)).collect();
         let Some(last) = failures.iter().max() else { return Duration::ZERO };
         let pause = BACKOFF.saturating_mul(1 << (failures.len() - 1).min(10)).min(BACKOFF_MAX);
-        pause.saturating_sub(self.world.clock.since(*last))
+        pause.saturating_sub(self.cache.clock.since(*last))
     }
 
     /// Stops pods that the Job no longer wants; they do not count as failed.
@@ -224,14 +224,14 @@ impl JobController {
             if pod::is_tracked(pod) {
                 self.release(pod).await?;
             }
-            pod_control::delete(&self.world, &self.events, job, pod).await?;
+            pod_control::delete(&self.cache, &self.events, job, pod).await?;
         }
         Ok(())
     }
 
     async fn write_status(&self, job: &Value, before: &Count, verdict: Option<&Verdict>) -> Result<()> {
         let pods = self.pods(job);
-        let now = second(self.world.clock.now());
+        let now = second(self.cache.clock.now());
         let mut status = job.get("status").filter(|status| status.is_object()).cloned().unwrap_or_else(|| json!({}));
         self.note_suspension(job, &mut status, &now).await;
         let after = Count::of(job, &pods);
@@ -261,7 +261,7 @@ impl JobController {
         if let Some(map) = status.as_object_mut() {
             map.retain(|_, value| !value.is_null());
         }
-        self.world.update_status(JOBS, job, status).await
+        self.cache.update_status(JOBS, job, status).await
     }
 
     /// The real controller announces the verdict first, and states it when all pods have ended.
@@ -317,10 +317,10 @@ impl JobController {
     async fn expire(&self, job: &Value) -> Result<Option<Duration>> {
         let Some(ttl) = integer(job, "/spec/ttlSecondsAfterFinished") else { return Ok(None) };
         let ends = items(job, "/status/conditions").iter().filter_map(|one| timestamp(one, "/lastTransitionTime"));
-        let passed = ends.max().map_or(Duration::ZERO, |end| self.world.clock.since(end));
+        let passed = ends.max().map_or(Duration::ZERO, |end| self.cache.clock.since(end));
         let left = Duration::from_secs(ttl.max(0) as u64).saturating_sub(passed);
         if left.is_zero() {
-            self.world.delete(JOBS, job, &json!({"propagationPolicy": "Foreground"})).await?;
+            self.cache.delete(JOBS, job, &json!({"propagationPolicy": "Foreground"})).await?;
             return Ok(None);
         }
         Ok(Some(left))

@@ -1,4 +1,4 @@
-//! The node agent: runs the containers of bound pods as processes of this machine, and tells how they are.
+//! The node agent: runs the containers of bound pods as processes of this machine, and reports how they are.
 
 mod container;
 mod environment;
@@ -34,10 +34,10 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::Options;
+use crate::cache::{Cache, Change};
 use crate::event::Recorder;
 use crate::object::{text, uid};
 use crate::scheduler::NODE_PREFIX;
-use crate::world::{Change, World};
 use pod::Pod;
 
 /// Real time that containers get to end when the local cloud stops.
@@ -47,7 +47,7 @@ const KEPT: Duration = Duration::from_secs(5);
 
 /// What all pods share.
 struct Node {
-    world: Arc<World>,
+    cache: Arc<Cache>,
     options: Arc<Options>,
     events: Recorder,
     stop: CancellationToken,
@@ -65,13 +65,13 @@ impl Node {
 
 /// Runs pods until `stop`; returns when all containers have ended.
 pub(crate) fn run(
-    world: &Arc<World>,
+    cache: &Arc<Cache>,
     options: Arc<Options>,
     stop: CancellationToken,
 ) -> impl Future<Output = ()> + Send + use<> {
-    let changes = world.subscribe();
-    let events = Recorder::new(world, "kubelet");
-    let node = Arc::new(Node { world: Arc::clone(world), options, events, stop });
+    let changes = cache.subscribe();
+    let events = Recorder::new(cache, "kubelet");
+    let node = Arc::new(Node { cache: Arc::clone(cache), options, events, stop });
     serve(node, changes)
 }
 
@@ -127,7 +127,7 @@ async fn live(pod: Arc<Pod>) {
     let (folder, node) = (pod.dir.clone(), Arc::clone(&pod.node));
     pod.live().await;
     tokio::select! {
-        () = node.world.pause(KEPT) => {}
+        () = node.cache.pause(KEPT) => {}
         () = node.stop.cancelled() => return,
     }
     if let Err(error) = local_container::remove(&folder) {

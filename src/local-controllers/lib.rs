@@ -1,7 +1,7 @@
 //! The controller manager, the scheduler and the Fargate-like node agent of the local cloud.
 //!
 //! Entry point: [`run`]. Everything here is an ordinary client of the API server: it lists, watches and writes through
-//! [`local_apiserver::Client`], as users whom authorisation judges.
+//! [`local_apiserver::Client`], as users whom authorisation evaluates.
 //!
 //! Invariants:
 //! - Decisions (rollout arithmetic, HPA algorithm, pod status, Fargate sizes) are pure functions over values; only the
@@ -14,6 +14,7 @@
 
 mod adoption;
 mod autoscaler;
+mod cache;
 mod claim;
 mod cron_job;
 mod daemon_set;
@@ -39,10 +40,9 @@ mod selector;
 mod stateful_set;
 mod template;
 mod work;
-mod world;
 
 #[cfg(test)]
-mod stories;
+mod scenarios;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -55,8 +55,8 @@ pub use local_container::Walls;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use cache::Cache;
 use work::run as control;
-use world::World;
 
 /// How a cluster's controllers and node agent are to run.
 #[derive(Debug, Clone)]
@@ -124,36 +124,36 @@ pub async fn run(
     stop: CancellationToken,
 ) {
     let options = Arc::new(options);
-    let world = World::new(options.clock.clone(), client(User::system_masters("system:kube-controller-manager")));
+    let cache = Cache::new(options.clock.clone(), client(User::system_masters("system:kube-controller-manager")));
     let autoscaler = client(User::service_account("kube-system", "horizontal-pod-autoscaler"));
     // Containers end first, while the controllers can still take note of it; then everything else stops.
     let after = CancellationToken::new();
     let controllers = [
         tokio::spawn(control(
-            namespace::NamespaceController::new(&world, options.ca_pem.clone()),
-            &world,
+            namespace::NamespaceController::new(&cache, options.ca_pem.clone()),
+            &cache,
             after.clone(),
         )),
-        tokio::spawn(control(deployment::DeploymentController::new(&world), &world, after.clone())),
-        tokio::spawn(control(replica_set::ReplicaSetController::new(&world), &world, after.clone())),
-        tokio::spawn(control(stateful_set::StatefulSetController::new(&world), &world, after.clone())),
-        tokio::spawn(control(daemon_set::DaemonSetController::new(&world), &world, after.clone())),
-        tokio::spawn(control(job::JobController::new(&world), &world, after.clone())),
-        tokio::spawn(control(cron_job::CronJobController::new(&world), &world, after.clone())),
-        tokio::spawn(control(endpoints::EndpointsController::new(&world), &world, after.clone())),
-        tokio::spawn(control(claim::ClaimController::new(&world), &world, after.clone())),
-        tokio::spawn(control(disruption::DisruptionController::new(&world), &world, after.clone())),
-        tokio::spawn(control(garbage::GarbageCollector::new(&world), &world, after.clone())),
-        tokio::spawn(control(autoscaler::Autoscaler::new(&world, autoscaler), &world, after.clone())),
+        tokio::spawn(control(deployment::DeploymentController::new(&cache), &cache, after.clone())),
+        tokio::spawn(control(replica_set::ReplicaSetController::new(&cache), &cache, after.clone())),
+        tokio::spawn(control(stateful_set::StatefulSetController::new(&cache), &cache, after.clone())),
+        tokio::spawn(control(daemon_set::DaemonSetController::new(&cache), &cache, after.clone())),
+        tokio::spawn(control(job::JobController::new(&cache), &cache, after.clone())),
+        tokio::spawn(control(cron_job::CronJobController::new(&cache), &cache, after.clone())),
+        tokio::spawn(control(endpoints::EndpointsController::new(&cache), &cache, after.clone())),
+        tokio::spawn(control(claim::ClaimController::new(&cache), &cache, after.clone())),
+        tokio::spawn(control(disruption::DisruptionController::new(&cache), &cache, after.clone())),
+        tokio::spawn(control(garbage::GarbageCollector::new(&cache), &cache, after.clone())),
+        tokio::spawn(control(autoscaler::Autoscaler::new(&cache, autoscaler), &cache, after.clone())),
         tokio::spawn(control(
-            scheduler::Scheduler::new(&world, profiles.clone(), options.pod_network),
-            &world,
+            scheduler::Scheduler::new(&cache, profiles.clone(), options.pod_network),
+            &cache,
             stop.child_token(),
         )),
-        tokio::spawn(scheduler::retire(Arc::clone(&world), profiles, stop.child_token())),
+        tokio::spawn(scheduler::retire(Arc::clone(&cache), profiles, stop.child_token())),
     ];
-    let kubelet = kubelet::run(&world, Arc::clone(&options), stop.clone());
-    let watching = tokio::spawn(Arc::clone(&world).run(after.clone()));
+    let kubelet = kubelet::run(&cache, Arc::clone(&options), stop.clone());
+    let watching = tokio::spawn(Arc::clone(&cache).run(after.clone()));
     kubelet.await;
     after.cancel();
     for task in controllers.into_iter().chain([watching]) {

@@ -5,17 +5,17 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::cache::{Cache, Change};
 use crate::error::{Error, Result};
 use crate::object::{Key, deleting, items, name, second, text, uid};
 use crate::work::Controller;
-use crate::world::{Change, World};
 
 /// Real pause before a namespace that still has contents is looked at again.
 const RETRY: Duration = Duration::from_millis(100);
 const ROOT_CA: &str = "kube-root-ca.crt";
 
 pub(crate) struct NamespaceController {
-    world: Arc<World>,
+    cache: Arc<Cache>,
     ca_pem: String,
 }
 
@@ -36,7 +36,7 @@ impl Controller for NamespaceController {
     }
 
     async fn reconcile(&self, key: &Key) -> Result<Option<Duration>> {
-        let Some(namespace) = self.world.get("namespaces", "", &key.name) else { return Ok(None) };
+        let Some(namespace) = self.cache.get("namespaces", "", &key.name) else { return Ok(None) };
         if deleting(&namespace) {
             return self.empty(&namespace).await;
         }
@@ -46,8 +46,8 @@ impl Controller for NamespaceController {
 }
 
 impl NamespaceController {
-    pub(crate) fn new(world: &Arc<World>, ca_pem: String) -> Self {
-        Self { world: Arc::clone(world), ca_pem }
+    pub(crate) fn new(cache: &Arc<Cache>, ca_pem: String) -> Self {
+        Self { cache: Arc::clone(cache), ca_pem }
     }
 
     #[expect(clippy::unused_self, reason = "reads as the question that it answers")]
@@ -57,12 +57,12 @@ impl NamespaceController {
 
     /// The ServiceAccount `default` and the ConfigMap with the cluster's CA.
     async fn furnish(&self, namespace: &str) -> Result<()> {
-        if self.world.get("serviceaccounts", namespace, "default").is_none() {
+        if self.cache.get("serviceaccounts", namespace, "default").is_none() {
             let account = json!({
                 "apiVersion": "v1", "kind": "ServiceAccount",
                 "metadata": {"name": "default", "namespace": namespace},
             });
-            made(self.world.create("serviceaccounts", &account).await)?;
+            made(self.cache.create("serviceaccounts", &account).await)?;
         }
         let data = json!({"ca.crt": self.ca_pem});
         let bundle = json!({
@@ -73,11 +73,11 @@ impl NamespaceController {
                  usage is guaranteed across distributions of Kubernetes clusters.",
             }},
         });
-        match self.world.get("configmaps", namespace, ROOT_CA) {
-            None => made(self.world.create("configmaps", &bundle).await),
+        match self.cache.get("configmaps", namespace, ROOT_CA) {
+            None => made(self.cache.create("configmaps", &bundle).await),
             Some(found) if found.get("data") != Some(&data) => {
                 let key = Key::new(namespace, ROOT_CA);
-                self.world.merge("configmaps", &key, "", &json!({"data": data})).await.map(drop)
+                self.cache.merge("configmaps", &key, "", &json!({"data": data})).await.map(drop)
             }
             Some(_) => Ok(()),
         }
@@ -88,11 +88,11 @@ impl NamespaceController {
         if items(namespace, "/spec/finalizers").is_empty() {
             return Ok(None);
         }
-        let found = self.world.discover().await?;
+        let found = self.cache.discover().await?;
         let mut contents = Vec::new();
         for resource in found.resources.iter().filter(|one| one.namespaced && one.can("list") && one.can("delete")) {
             let path = resource.collection(name(namespace));
-            let listing = match self.world.client.list(&path).await {
+            let listing = match self.cache.client.list(&path).await {
                 Ok(listing) => listing,
                 Err(status) if status.is_not_found() => continue,
                 Err(status) => return Err(Error::api(format!("failed to list {}", resource.id()))(status)),
@@ -101,7 +101,7 @@ impl NamespaceController {
                 .extend(items(&listing, "/items").iter().map(|object| (resource.id(), path.clone(), object.clone())));
         }
         // Still this namespace after all that was listed: none of it belongs to another one that has got the name since.
-        let current = self.world.fetch(&self.world.client, "namespaces", &Key::new("", name(namespace))).await?;
+        let current = self.cache.fetch(&self.cache.client, "namespaces", &Key::new("", name(namespace))).await?;
         if current.is_none_or(|current| uid(&current) != uid(namespace)) {
             return Ok(None);
         }
@@ -118,13 +118,13 @@ impl NamespaceController {
             self.finalize(namespace).await?;
             return Ok(None);
         }
-        Ok(Some(self.world.clock.to_system(RETRY)))
+        Ok(Some(self.cache.clock.to_system(RETRY)))
     }
 
     async fn delete(&self, path: &str, uid: &str) -> Result<()> {
         let options = json!({"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": "Background",
                              "preconditions": {"uid": uid}});
-        match self.world.client.delete(path, Some(&options)).await {
+        match self.cache.client.delete(path, Some(&options)).await {
             Err(status) if !status.is_not_found() && !status.is_conflict() => {
                 Err(Error::api(format!("failed to delete {path}"))(status))
             }
@@ -137,7 +137,7 @@ impl NamespaceController {
         let mut left = Vec::new();
         for (id, object) in before {
             let key = Key::new(namespace, name(&object));
-            match self.world.fetch(&self.world.client, &id, &key).await {
+            match self.cache.fetch(&self.cache.client, &id, &key).await {
                 Ok(None) => {}
                 Ok(Some(object)) => left.push((id, object)),
                 Err(error) => {
@@ -149,9 +149,9 @@ impl NamespaceController {
         left
     }
 
-    /// Says in the conditions what keeps the namespace from going.
+    /// Says in the conditions what keeps the namespace from being deleted.
     async fn report(&self, namespace: &Value, left: &[(String, Value)], failed: &[(String, String)]) -> Result<()> {
-        let now = second(self.world.clock.now());
+        let now = second(self.cache.clock.now());
         let made = findings(left, failed).into_iter().map(|one| {
             let status = if one.bad { "True" } else { "False" };
             let old = crate::object::condition(namespace, one.kind).filter(|old| text(old, "/status") == status);
@@ -165,7 +165,7 @@ impl NamespaceController {
             return Ok(());
         }
         let patch = json!({"status": {"conditions": conditions}});
-        match self.world.merge("namespaces", &Key::new("", name(namespace)), "status", &patch).await {
+        match self.cache.merge("namespaces", &Key::new("", name(namespace)), "status", &patch).await {
             Err(error) if !error.is_not_found() => Err(error),
             _ => Ok(()),
         }
@@ -173,19 +173,19 @@ impl NamespaceController {
 
     async fn finalize(&self, namespace: &Value) -> Result<()> {
         let key = Key::new("", name(namespace));
-        let Some(mut current) = self.world.fetch(&self.world.client, "namespaces", &key).await? else { return Ok(()) };
+        let Some(mut current) = self.cache.fetch(&self.cache.client, "namespaces", &key).await? else { return Ok(()) };
         if uid(&current) != uid(namespace) {
             return Ok(());
         }
         current["spec"]["finalizers"] = json!([]);
-        match self.world.update("namespaces", &current, "finalize").await {
+        match self.cache.update("namespaces", &current, "finalize").await {
             Err(error) if !error.is_not_found() => Err(error),
             _ => Ok(()),
         }
     }
 }
 
-/// One condition of a namespace that is going.
+/// One condition of a namespace that is terminating.
 struct Finding {
     kind: &'static str,
     bad: bool,
@@ -238,7 +238,7 @@ fn findings(left: &[(String, Value)], failed: &[(String, String)]) -> [Finding; 
     all
 }
 
-/// Refusals that mean "not needed any more": it exists, or the namespace is going or gone.
+/// Refusals that mean "not needed any more": it exists, or the namespace is terminating or gone.
 fn made(result: Result<Value>) -> Result<()> {
     match result {
         Err(error) if error.is_already_exists() || error.is_not_found() => Ok(()),

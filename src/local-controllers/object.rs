@@ -93,7 +93,7 @@ pub(crate) fn annotation<'a>(object: &'a Value, key: &str) -> Option<&'a str> {
     object.get("metadata")?.get("annotations")?.get(key)?.as_str()
 }
 
-/// Sets `metadata.annotations[key]`; tells whether that changed anything.
+/// Sets `metadata.annotations[key]`; returns whether that changed anything.
 pub(crate) fn annotate(object: &mut Value, key: &str, value: &str) -> bool {
     if annotation(object, key) == Some(value) {
         return false;

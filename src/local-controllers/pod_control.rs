@@ -4,14 +4,14 @@
 
 use serde_json::{Value, json};
 
+use crate::cache::Cache;
 use crate::error::Result;
 use crate::event::Recorder;
 use crate::object::name;
-use crate::world::World;
 
 /// Creates `pod` for `owner`.
-pub(crate) async fn create(world: &World, events: &Recorder, owner: &Value, pod: &Value) -> Result<()> {
-    match world.create("pods", pod).await {
+pub(crate) async fn create(cache: &Cache, events: &Recorder, owner: &Value, pod: &Value) -> Result<()> {
+    match cache.create("pods", pod).await {
         Ok(made) => {
             events.normal(owner, "SuccessfulCreate", &format!("Created pod: {}", name(&made))).await;
             Ok(())
@@ -24,8 +24,8 @@ pub(crate) async fn create(world: &World, events: &Recorder, owner: &Value, pod:
 }
 
 /// Deletes `pod` of `owner`.
-pub(crate) async fn delete(world: &World, events: &Recorder, owner: &Value, pod: &Value) -> Result<()> {
-    world.delete("pods", pod, &json!({})).await?;
+pub(crate) async fn delete(cache: &Cache, events: &Recorder, owner: &Value, pod: &Value) -> Result<()> {
+    cache.delete("pods", pod, &json!({})).await?;
     events.normal(owner, "SuccessfulDelete", &format!("Deleted pod: {}", name(pod))).await;
     Ok(())
 }

@@ -33,11 +33,11 @@ mod tests {
 
     #[test]
     fn a_pod_is_available_after_min_ready_seconds() {
-        let (clock, hand) = Clock::manual("2026-01-01T00:00:04Z".parse().unwrap());
+        let (clock, handle) = Clock::manual("2026-01-01T00:00:04Z".parse().unwrap());
         let ready = json!({"type": "Ready", "status": "True", "lastTransitionTime": "2026-01-01T00:00:00Z"});
         let pod = json!({"status": {"conditions": [ready]}});
         assert_eq!(available_in(&pod, Duration::from_secs(10), &clock), Some(Duration::from_secs(6)));
-        hand.advance(Duration::from_secs(6));
+        handle.advance(Duration::from_secs(6));
         assert_eq!(available_in(&pod, Duration::from_secs(10), &clock), Some(Duration::ZERO));
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! On EKS the decision falls when the pod is created: a webhook gives matching pods to the Fargate scheduler, and a pod
 //! created before its profile was ACTIVE stays Pending until it is made again. The same holds here, with one allowance:
-//! a pod is judged again for [`REJUDGED_FOR`] real time after it was first seen, because a profile that became ACTIVE
+//! a pod is evaluated again for [`RESCHEDULED_FOR`] real time after it was first seen, because a profile that became ACTIVE
 //! just before the pod was created may reach this scheduler just after it.
 
 mod fargate;
@@ -19,11 +19,11 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use crate::cache::{Cache, Change};
 use crate::error::{Error, Result};
 use crate::event::Recorder;
 use crate::object::{Key, condition, controller_name, deleting, items, labels, name, namespace, second, text, uid};
 use crate::work::Controller;
-use crate::world::{Change, World};
 use crate::{Profile, Selector};
 
 pub(crate) use node::PREFIX as NODE_PREFIX;
@@ -33,14 +33,14 @@ use refusal::Claim;
 const SCHEDULERS: [&str; 3] = ["default-scheduler", "fargate-scheduler", ""];
 /// System time from the decision until the node is there (on AWS it is 30 to 60 s).
 const START_DELAY: Duration = Duration::from_secs(3);
-/// Real time during which a pod that matched nothing is judged again.
-const REJUDGED_FOR: Duration = Duration::from_secs(2);
+/// Real time during which a pod that matched nothing is evaluated again.
+const RESCHEDULED_FOR: Duration = Duration::from_secs(2);
 /// Real pause between such judgements.
-const REJUDGED_EVERY: Duration = Duration::from_millis(100);
+const RESCHEDULED_EVERY: Duration = Duration::from_millis(100);
 pub(crate) const PROFILE_LABEL: &str = "eks.amazonaws.com/fargate-profile";
 
 pub(crate) struct Scheduler {
-    world: Arc<World>,
+    cache: Arc<Cache>,
     profiles: watch::Receiver<Vec<Profile>>,
     network: u8,
     memory: Mutex<Memory>,
@@ -71,12 +71,12 @@ impl Controller for Scheduler {
     }
 
     async fn reconcile(&self, key: &Key) -> Result<Option<Duration>> {
-        match self.world.get("pods", &key.namespace, &key.name) {
+        match self.cache.get("pods", &key.namespace, &key.name) {
             None => self.release_nodes().await.map(|()| None),
             Some(pod) if !text(&pod, "/spec/nodeName").is_empty() => Ok(None),
             Some(pod) if deleting(&pod) => {
                 // Nothing runs anywhere, so nobody else would end it.
-                self.world.delete("pods", &pod, &json!({"gracePeriodSeconds": 0})).await.map(|()| None)
+                self.cache.delete("pods", &pod, &json!({"gracePeriodSeconds": 0})).await.map(|()| None)
             }
             // Another scheduler was asked for, whose business the pod's place and conditions are.
             Some(pod) if !SCHEDULERS.contains(&text(&pod, "/spec/schedulerName")) => Ok(None),
@@ -88,14 +88,14 @@ impl Controller for Scheduler {
 }
 
 impl Scheduler {
-    pub(crate) fn new(world: &Arc<World>, profiles: watch::Receiver<Vec<Profile>>, network: u8) -> Self {
+    pub(crate) fn new(cache: &Arc<Cache>, profiles: watch::Receiver<Vec<Profile>>, network: u8) -> Self {
         Self {
-            world: Arc::clone(world),
+            cache: Arc::clone(cache),
             profiles,
             network,
             memory: Mutex::default(),
-            fargate: Recorder::new(world, "fargate-scheduler"),
-            default: Recorder::new(world, "default-scheduler"),
+            fargate: Recorder::new(cache, "fargate-scheduler"),
+            default: Recorder::new(cache, "default-scheduler"),
         }
     }
 
@@ -104,7 +104,7 @@ impl Scheduler {
     }
 
     async fn place(&self, pod: &Value) -> Result<Option<Duration>> {
-        let now = self.world.clock.moment();
+        let now = self.cache.clock.moment();
         let first_seen = *self.memory().first_seen.entry(uid(pod).to_owned()).or_insert(now);
         let matched = self.memory().matched.get(uid(pod)).copied();
         if let Some(since) = matched {
@@ -114,8 +114,8 @@ impl Scheduler {
             }
             return self.bind(pod).await.map(|()| None);
         }
-        let may_judge = self.world.clock.to_real(now.since(first_seen)) <= REJUDGED_FOR;
-        let profile = may_judge.then(|| choose(pod, &self.profiles.borrow()).map(|profile| profile.name.clone()));
+        let may_schedule = self.cache.clock.to_real(now.since(first_seen)) <= RESCHEDULED_FOR;
+        let profile = may_schedule.then(|| choose(pod, &self.profiles.borrow()).map(|profile| profile.name.clone()));
         if let Some(Some(profile)) = profile {
             self.claim(pod, &profile).await?;
             if let Some(message) = refusal::reason(pod, |claim| self.volume_of(namespace(pod), claim)) {
@@ -125,7 +125,7 @@ impl Scheduler {
                     self.refuse(pod, "Unschedulable", &message, Some(&self.fargate)).await?;
                 }
                 // A claim that was made together with the pod is bound a moment later.
-                return Ok(Some(self.world.clock.to_system(REJUDGED_EVERY)));
+                return Ok(Some(self.cache.clock.to_system(RESCHEDULED_EVERY)));
             }
             self.memory().matched.insert(uid(pod).to_owned(), now);
             return Ok(Some(START_DELAY));
@@ -134,7 +134,7 @@ impl Scheduler {
         if news {
             self.match_nothing(pod).await?;
         }
-        Ok(may_judge.then(|| self.world.clock.to_system(REJUDGED_EVERY)))
+        Ok(may_schedule.then(|| self.cache.clock.to_system(RESCHEDULED_EVERY)))
     }
 
     /// What the Fargate webhook and scheduler write on a pod that they take.
@@ -146,7 +146,7 @@ impl Scheduler {
                 "Logging": "LoggingDisabled: LOGGING_CONFIGMAP_NOT_FOUND",
             },
         }});
-        self.world.merge("pods", &Key::of(pod), "", &patch).await.map(drop)
+        self.cache.merge("pods", &Key::of(pod), "", &patch).await.map(drop)
     }
 
     /// A pod that waits for its gates to be taken away is not looked at.
@@ -158,18 +158,18 @@ impl Scheduler {
 
     /// What the claim of a volume stands for.
     fn volume_of(&self, namespace: &str, claim: &str) -> Claim {
-        let Some(claim) = self.world.get("persistentvolumeclaims", namespace, claim) else { return Claim::Unbound };
+        let Some(claim) = self.cache.get("persistentvolumeclaims", namespace, claim) else { return Claim::Unbound };
         if text(&claim, "/status/phase") != "Bound" {
             return Claim::Unbound;
         }
         let volume = text(&claim, "/spec/volumeName").to_owned();
-        let driver = self.world.get("persistentvolumes", "", &volume);
+        let driver = self.cache.get("persistentvolumes", "", &volume);
         let driver = driver.map(|volume| text(&volume, "/spec/csi/driver").to_owned()).unwrap_or_default();
         Claim::Bound { volume, driver }
     }
 
     async fn match_nothing(&self, pod: &Value) -> Result<()> {
-        let nodes = self.world.list("nodes", None).len();
+        let nodes = self.cache.list("nodes", None).len();
         let nodes = if nodes == 0 {
             "no nodes available to schedule pods".to_owned()
         } else {
@@ -188,13 +188,13 @@ impl Scheduler {
 
     /// Writes why a pod has no node, and an event if somebody is to say it.
     async fn refuse(&self, pod: &Value, reason: &str, message: &str, says: Option<&Recorder>) -> Result<()> {
-        let now = second(self.world.clock.now());
+        let now = second(self.cache.clock.now());
         let since = condition(pod, "PodScheduled").map(|old| text(old, "/lastTransitionTime").to_owned());
         let patch = json!({"status": {"conditions": [{
             "type": "PodScheduled", "status": "False", "reason": reason, "message": message,
             "lastProbeTime": null, "lastTransitionTime": since.unwrap_or(now),
         }]}});
-        self.world.merge("pods", &Key::of(pod), "status", &patch).await?;
+        self.cache.merge("pods", &Key::of(pod), "status", &patch).await?;
         if let Some(says) = says {
             says.warning(pod, "FailedScheduling", message).await;
         }
@@ -203,7 +203,7 @@ impl Scheduler {
 
     /// A DaemonSet's pod is for a node that is there, and such a node has its one pod already.
     async fn leave_daemon(&self, pod: &Value) -> Result<()> {
-        let nodes = self.world.list("nodes", None).len();
+        let nodes = self.cache.list("nodes", None).len();
         let others = nodes.saturating_sub(1);
         let message = format!(
             "0/{nodes} nodes are available: 1 Too many pods, {others} node(s) didn't satisfy plugin(s) [NodeAffinity]. \
@@ -218,8 +218,8 @@ impl Scheduler {
     /// Makes the node and puts the pod on it.
     async fn bind(&self, pod: &Value) -> Result<()> {
         let address = self.allocate(pod)?;
-        let node = node::build(pod, address, fargate::capacity_for(pod), self.world.clock.now());
-        match self.world.create("nodes", &node).await {
+        let node = node::build(pod, address, fargate::capacity_for(pod), self.cache.clock.now());
+        match self.cache.create("nodes", &node).await {
             Err(error) if !error.is_already_exists() => return Err(error),
             _ => {}
         }
@@ -229,7 +229,7 @@ impl Scheduler {
             "metadata": {"name": name(pod), "namespace": namespace(pod), "uid": uid(pod)},
             "target": {"apiVersion": "v1", "kind": "Node", "name": name(&node)},
         });
-        let bound = self.world.client.create(&path, &binding).await;
+        let bound = self.cache.client.create(&path, &binding).await;
         bound.map_err(Error::api(format!("failed to bind pod {}", Key::of(pod))))?;
         let message = format!("Successfully assigned {} to {}", Key::of(pod), name(&node));
         self.fargate.normal(pod, "Scheduled", &message).await;
@@ -253,7 +253,7 @@ impl Scheduler {
 
     /// Removes the nodes, addresses and memories of pods that are gone.
     async fn release_nodes(&self) -> Result<()> {
-        let pods = self.world.list("pods", None);
+        let pods = self.cache.list("pods", None);
         let present: BTreeSet<&str> = pods.iter().map(|pod| uid(pod)).collect();
         {
             let mut memory = self.memory();
@@ -262,9 +262,9 @@ impl Scheduler {
             memory.refused.retain(|uid| present.contains(uid.as_str()));
             memory.addresses.retain(|_, uid| present.contains(uid.as_str()));
         }
-        for node in self.world.list("nodes", None) {
+        for node in self.cache.list("nodes", None) {
             if node::pod_uid(&node).is_some_and(|uid| !present.contains(uid)) {
-                self.world.delete("nodes", &node, &json!({})).await?;
+                self.cache.delete("nodes", &node, &json!({})).await?;
             }
         }
         Ok(())
@@ -274,8 +274,8 @@ impl Scheduler {
 /// The profile that takes a pod: the one that its label names, else the first by name that matches.
 fn choose<'a>(pod: &Value, profiles: &'a [Profile]) -> Option<&'a Profile> {
     let labels = labels(pod);
-    let asked = labels.get(PROFILE_LABEL);
-    let candidates = profiles.iter().filter(|profile| asked.is_none_or(|asked| *asked == profile.name));
+    let requested = labels.get(PROFILE_LABEL);
+    let candidates = profiles.iter().filter(|profile| requested.is_none_or(|requested| *requested == profile.name));
     let matching = candidates.filter(|profile| profile.selectors.iter().any(|one| matches(one, pod, &labels)));
     matching.min_by(|a, b| a.name.cmp(&b.name))
 }
@@ -286,7 +286,7 @@ fn matches(selector: &Selector, pod: &Value, labels: &BTreeMap<String, String>) 
 }
 
 /// Deleting a Fargate profile deletes the pods that run on it.
-pub(crate) async fn retire(world: Arc<World>, mut profiles: watch::Receiver<Vec<Profile>>, stop: CancellationToken) {
+pub(crate) async fn retire(cache: Arc<Cache>, mut profiles: watch::Receiver<Vec<Profile>>, stop: CancellationToken) {
     let mut known: BTreeSet<String> = profiles.borrow().iter().map(|one| one.name.clone()).collect();
     loop {
         tokio::select! {
@@ -295,10 +295,10 @@ pub(crate) async fn retire(world: Arc<World>, mut profiles: watch::Receiver<Vec<
         }
         let active: BTreeSet<String> = profiles.borrow_and_update().iter().map(|one| one.name.clone()).collect();
         let gone: Vec<String> = known.difference(&active).cloned().collect();
-        for pod in world.list("pods", None) {
+        for pod in cache.list("pods", None) {
             let profile = labels(&pod).get(PROFILE_LABEL).cloned().unwrap_or_default();
             if gone.contains(&profile)
-                && let Err(error) = world.delete("pods", &pod, &json!({})).await
+                && let Err(error) = cache.delete("pods", &pod, &json!({})).await
             {
                 tracing::debug!(%error, profile, "failed to delete a pod of a deleted profile");
             }

@@ -13,19 +13,19 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::adoption::{Claimant, owners};
+use crate::cache::{Cache, Change};
 use crate::error::Result;
 use crate::event::Recorder;
 use crate::history::{self, History};
 use crate::object::{Key, controlled_by, deleting, name, namespace, text, uid};
 use crate::readiness::{available_in, min_ready};
 use crate::work::Controller;
-use crate::world::{Change, World};
 use plan::Action;
 
 const SETS: &str = "statefulsets.apps";
 
 pub(crate) struct StatefulSetController {
-    world: Arc<World>,
+    cache: Arc<Cache>,
     events: Recorder,
 }
 
@@ -37,15 +37,15 @@ impl Controller for StatefulSetController {
         let Some(object) = change.object() else { return vec![] };
         let keys = match change.id.as_str() {
             SETS => vec![Key::of(object)],
-            "pods" => owners(&self.world, SETS, "StatefulSet", object),
+            "pods" => owners(&self.cache, SETS, "StatefulSet", object),
             _ => vec![],
         };
         keys.into_iter().map(|key| (key, Duration::ZERO)).collect()
     }
 
     async fn reconcile(&self, key: &Key) -> Result<Option<Duration>> {
-        let Some(set) = self.world.get(SETS, &key.namespace, &key.name) else { return Ok(None) };
-        if !self.world.synced("pods") || !self.world.synced(history::REVISIONS) {
+        let Some(set) = self.cache.get(SETS, &key.namespace, &key.name) else { return Ok(None) };
+        if !self.cache.synced("pods") || !self.cache.synced(history::REVISIONS) {
             return Ok(Some(Duration::from_millis(100)));
         }
         if deleting(&set) {
@@ -56,13 +56,13 @@ impl Controller for StatefulSetController {
 }
 
 impl StatefulSetController {
-    pub(crate) fn new(world: &Arc<World>) -> Self {
-        Self { world: Arc::clone(world), events: Recorder::new(world, "statefulset-controller") }
+    pub(crate) fn new(cache: &Arc<Cache>) -> Self {
+        Self { cache: Arc::clone(cache), events: Recorder::new(cache, "statefulset-controller") }
     }
 
     fn claimant<'a>(&'a self, set: &'a Value) -> Claimant<'a> {
         Claimant {
-            world: &self.world,
+            cache: &self.cache,
             owner: set,
             id: SETS,
             api_version: "apps/v1",
@@ -76,10 +76,10 @@ impl StatefulSetController {
         let history = history::sync(&claimant).await?;
         let current = history.named(text(set, "/status/currentRevision")).unwrap_or(&history.newest).clone();
         let pods = claimant.claim("pods", |pod| identity::ordinal(set, pod).is_some()).await?;
-        claims::keep_owners(&self.world, set, &pods).await?;
+        claims::keep_owners(&self.cache, set, &pods).await?;
         let ready_for = min_ready(set);
         let available = |pod: &Value| {
-            let wait = available_in(pod, ready_for, &self.world.clock);
+            let wait = available_in(pod, ready_for, &self.cache.clock);
             text(pod, "/status/phase") == "Running" && wait.is_some_and(|wait| wait.is_zero())
         };
         let actions = plan::next(set, &pods, name(&history.newest), &available);
@@ -108,7 +108,7 @@ impl StatefulSetController {
             }
             Action::Repair(pod) => {
                 let fixed = identity::repaired(set, pod);
-                self.world.update("pods", &fixed, "").await.map(drop)
+                self.cache.update("pods", &fixed, "").await.map(drop)
             }
             Action::Recreate(pod) => {
                 let message =
@@ -118,7 +118,7 @@ impl StatefulSetController {
             }
             Action::Remove { pod, condemned } => {
                 if *condemned {
-                    claims::condemn(&self.world, set, pod).await?;
+                    claims::condemn(&self.cache, set, pod).await?;
                 }
                 self.remove(set, pod).await
             }
@@ -128,11 +128,11 @@ impl StatefulSetController {
     async fn create(&self, set: &Value, ordinal: i64, revision: &Value) -> Result<()> {
         let pod = identity::build(set, ordinal, revision);
         let (pod_name, set_name) = (name(&pod).to_owned(), name(set));
-        for claim in claims::missing(&self.world, set, ordinal).await? {
+        for claim in claims::missing(&self.cache, set, ordinal).await? {
             let about = |outcome: &str| {
                 format!("create Claim {} Pod {pod_name} in StatefulSet {set_name} {outcome}", name(&claim))
             };
-            match self.world.create("persistentvolumeclaims", &claim).await {
+            match self.cache.create("persistentvolumeclaims", &claim).await {
                 Ok(_) => self.events.normal(set, "SuccessfulCreate", &about("success")).await,
                 Err(error) if error.is_already_exists() => {}
                 Err(error) => {
@@ -142,7 +142,7 @@ impl StatefulSetController {
                 }
             }
         }
-        match self.world.create("pods", &pod).await {
+        match self.cache.create("pods", &pod).await {
             Ok(_) => {
                 let message = format!("create Pod {pod_name} in StatefulSet {set_name} successful");
                 self.events.normal(set, "SuccessfulCreate", &message).await;
@@ -158,7 +158,7 @@ impl StatefulSetController {
     }
 
     async fn remove(&self, set: &Value, pod: &Value) -> Result<()> {
-        self.world.delete("pods", pod, &json!({})).await?;
+        self.cache.delete("pods", pod, &json!({})).await?;
         let message = format!("delete Pod {} in StatefulSet {} successful", name(pod), name(set));
         self.events.normal(set, "SuccessfulDelete", &message).await;
         Ok(())
@@ -167,16 +167,16 @@ impl StatefulSetController {
     /// Counts afresh after all writes; gives the pause after which a ready pod becomes available.
     async fn write_status(&self, set: &Value, history: &History, current: &Value) -> Result<Option<Duration>> {
         let key = Key::of(set);
-        let Some(set) = self.world.get(SETS, &key.namespace, &key.name).filter(|now| uid(now) == uid(set)) else {
+        let Some(set) = self.cache.get(SETS, &key.namespace, &key.name).filter(|now| uid(now) == uid(set)) else {
             return Ok(None);
         };
-        let pods = self.world.list("pods", Some(&key.namespace));
+        let pods = self.cache.list("pods", Some(&key.namespace));
         let pods: Vec<Arc<Value>> = pods.into_iter().filter(|pod| controlled_by(pod, uid(&set))).collect();
         let waits: Vec<Option<Duration>> =
-            pods.iter().map(|pod| available_in(pod, min_ready(&set), &self.world.clock)).collect();
+            pods.iter().map(|pod| available_in(pod, min_ready(&set), &self.cache.clock)).collect();
         let names = (name(current), name(&history.newest));
         let status = status::status(&set, &pods, &waits, names, history.collisions);
-        self.world.update_status(SETS, &set, status).await?;
+        self.cache.update_status(SETS, &set, status).await?;
         Ok(waits.into_iter().flatten().filter(|wait| !wait.is_zero()).min())
     }
 }

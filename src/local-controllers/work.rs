@@ -13,8 +13,8 @@ use tokio::sync::Notify;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio_util::sync::CancellationToken;
 
+use crate::cache::{Cache, Change};
 use crate::error::Result;
-use crate::world::{Change, World};
 
 /// First real pause after a failure; doubles with each further one.
 const RETRY_FIRST: Duration = Duration::from_millis(10);
@@ -33,7 +33,7 @@ pub(crate) trait Controller: Send + Sync + 'static {
     /// The keys to reconcile after a change, each after a pause (zero: at once).
     fn concerns(&self, change: &Change) -> Vec<(Self::Key, Duration)>;
 
-    /// Brings the world one step nearer to what the key's object asks for; gives the pause after which it is to be
+    /// Brings what exists one step nearer to what the key's object asks for; gives the pause after which it is to be
     /// looked at again even if nothing changes.
     fn reconcile(&self, key: &Self::Key) -> impl Future<Output = Result<Option<Duration>>> + Send;
 }
@@ -123,10 +123,10 @@ impl<K: Ord + Clone> Queue<K> {
 /// Runs a controller until `stop`. It sees every change since this call, not only since the first poll.
 pub(crate) fn run<C: Controller>(
     controller: C,
-    world: &World,
+    cache: &Cache,
     stop: CancellationToken,
 ) -> impl Future<Output = ()> + Send + use<C> {
-    let (changes, clock) = (world.subscribe(), world.clock.clone());
+    let (changes, clock) = (cache.subscribe(), cache.clock.clone());
     work_off(controller, clock, changes, stop)
 }
 
@@ -179,13 +179,13 @@ mod tests {
 
     #[tokio::test]
     async fn a_key_in_work_waits_for_its_own_end() {
-        let (clock, hand) = Clock::manual(Timestamp::UNIX_EPOCH);
+        let (clock, handle) = Clock::manual(Timestamp::UNIX_EPOCH);
         let queue = Queue::new(clock);
         queue.add("a", Duration::ZERO);
         assert_eq!(queue.next().await, "a");
         queue.add("a", Duration::ZERO);
         queue.add("b", Duration::from_secs(5));
-        hand.advance(Duration::from_secs(5));
+        handle.advance(Duration::from_secs(5));
         assert_eq!(queue.next().await, "b");
         queue.done("a", false);
         assert_eq!(queue.next().await, "a");

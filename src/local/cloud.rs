@@ -1,4 +1,4 @@
-//! The local cloud's process: listens, writes its files, runs AWS and the control planes until it is told to stop.
+//! The local cloud's process: listens, writes its files, runs AWS and the control planes until it is stopped.
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;

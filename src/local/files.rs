@@ -122,7 +122,7 @@ impl Folder {
         Mapping::load(&path).map_err(|source| Error::File { action: "read", path, source })
     }
 
-    /// Maps images to programs, for containers that start from now on. A running cloud needs not be told.
+    /// Maps images to programs, for containers that start from now on. A running cloud needs no notice.
     pub fn write_images(&self, images: &Mapping) -> Result<()> {
         self.create()?;
         write(&self.images(), &serde_json::to_string_pretty(images).unwrap_or_default(), 0o644)

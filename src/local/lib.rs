@@ -74,7 +74,7 @@ pub enum Error {
         /// Its log file.
         log: std::path::PathBuf,
     },
-    /// The process did not end when told to.
+    /// The process did not end when it was asked to.
     #[error("failed to end the local cloud, process {pid}: {reason}")]
     Stop {
         /// The process.

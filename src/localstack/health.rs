@@ -65,7 +65,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn nobody_there_is_told_with_the_endpoint() {
+    async fn nobody_there_is_reported_with_the_endpoint() {
         // Port 9 (discard) is bound by nobody here, and a loopback connection is refused at once.
         let error = services("http://127.0.0.1:9", &Clock::real()).await.unwrap_err();
         assert!(matches!(&error, Error::Unreachable { endpoint, .. } if endpoint == "http://127.0.0.1:9"), "{error}");

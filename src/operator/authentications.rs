@@ -57,14 +57,14 @@ where
     let params = PatchParams::default();
     let kept = async {
         let is_held = finalizers::is_held(object.meta());
-        let is_leaving = object.meta().deletion_timestamp.is_some();
+        let is_terminating = object.meta().deletion_timestamp.is_some();
         let is_cluster_wide = kind == CLUSTER_KIND;
         let reference = object.object_ref(&());
-        if is_leaving && is_held {
+        if is_terminating && is_held {
             context.recorder.publish(&reference, Event::authentication_deleted(is_cluster_wide)).await;
             return api.patch(&key.name, &params, &Patch::Merge(finalizers::removed(object.meta()))).await.map(drop);
         }
-        if is_leaving {
+        if is_terminating {
             return Ok(());
         }
         if !is_held {

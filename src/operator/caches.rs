@@ -160,7 +160,7 @@ async fn drain<K: Resource<DynamicType = ()>>(
             Ok(watcher::Event::Apply(object) | watcher::Event::Delete(object)) => {
                 let _ = changes.send(change(Key::of(object.meta())));
             }
-            // What vanished while the watch was down is told by its name only through the cache: an empty key says "look".
+            // What vanished while the watch was down is known by its name only through the cache: an empty key says "look".
             Ok(watcher::Event::InitDone) => {
                 let _ = changes.send(change(Key::new("", "")));
             }
@@ -181,7 +181,7 @@ fn failed(kind: &str, error: &watcher::Error) {
     tracing::warn!(kind, error = %cause, "watch failed; trying again");
 }
 
-/// Tells of HPAs that belong to a ScaledObject; what the HPA controller writes into their status is not told.
+/// Changes of HPAs that belong to a ScaledObject, without what the HPA controller writes into their status.
 async fn watch_autoscalers(apis: Vec<Api<HorizontalPodAutoscaler>>, changes: broadcast::Sender<Change>) {
     let config = watcher::Config::default().labels(SCALED_OBJECT_LABEL);
     let streams = apis.into_iter().map(|api| watcher(api, config.clone()).default_backoff().boxed());

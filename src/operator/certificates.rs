@@ -1,4 +1,4 @@
-//! The certificates of the external metrics API: made here, shared by all replicas in a Secret, renewed in time, and told to
+//! The certificates of the external metrics API: made here, shared by all replicas in a Secret, renewed in time, and given to
 //! the API server through the APIService's caBundle.
 
 mod bundle;
@@ -57,7 +57,7 @@ impl ResolvesServerCert for Serving {
 }
 
 /// Keeps Secret, served certificate and caBundle in step.
-pub(crate) struct Keeper {
+pub(crate) struct Renewal {
     client: Client,
     namespace: String,
     secret: String,
@@ -69,7 +69,7 @@ pub(crate) struct Keeper {
     served: Option<Bundle>,
 }
 
-impl Keeper {
+impl Renewal {
     pub(crate) fn new(client: Client, settings: &Settings, clock: Clock) -> Self {
         Self {
             client,

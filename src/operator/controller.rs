@@ -23,7 +23,7 @@ pub(crate) async fn run(context: Arc<Context>, stop: CancellationToken) {
             () = stop.cancelled() => break,
             change = changes.recv() => match change {
                 Ok(change) => controller.heard(&change),
-                // Too many changes to be told one by one.
+                // Too many changes to be handled one by one.
                 Err(RecvError::Lagged(_)) => controller.look_at_all(),
                 Err(RecvError::Closed) => break,
             },

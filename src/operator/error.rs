@@ -1,4 +1,4 @@
-//! Why the operator could not start or had to stop. What goes wrong with one ScaledObject is told in its status instead.
+//! Why the operator could not start or had to stop. What goes wrong with one ScaledObject is reported in its status instead.
 
 use std::net::SocketAddr;
 

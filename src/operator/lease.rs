@@ -1,6 +1,6 @@
 //! Leader election by a Lease: at most one replica reconciles and scales.
 //!
-//! Timestamps in the lease are real time; how old they are is judged by the clock's scale. A fast clock shrinks the durations of
+//! Timestamps in the lease are real time; how old they are is evaluated by the clock's scale. A fast clock shrinks the durations of
 //! the system under test, but not the stalls of a busy machine, so a lease never lasts shorter than [`REAL_FLOOR`] on a real watch.
 
 use std::time::Duration;
@@ -54,7 +54,7 @@ impl Elector {
         }
     }
 
-    /// Runs `lead` while this process leads; it is told to stop by the token that it gets.
+    /// Runs `lead` while this process leads; the token that it gets says when to stop.
     ///
     /// Ends when `stop` is cancelled (the lease is given back after `lead` has finished) or with [`Error::LeadershipLost`].
     pub(crate) async fn run<F: Future<Output = ()>>(
@@ -128,7 +128,7 @@ impl Elector {
     /// One attempt to take or renew; whether the lease is ours now.
     async fn attempt(&self) -> kube::Result<bool> {
         let current = self.leases.get_opt(&self.name).await?;
-        let step = judge(current.as_ref(), &self.identity, &self.clock);
+        let step = evaluate(current.as_ref(), &self.identity, &self.clock);
         let wanted = match step {
             Step::Wait => return Ok(false),
             Step::Create | Step::Take | Step::Renew => self.claim(current.as_ref(), step),
@@ -207,7 +207,7 @@ fn stretched(timing: LeaseTiming, clock: &Clock) -> LeaseTiming {
 }
 
 /// What `identity` should do about the lease as it was read.
-fn judge(lease: Option<&Lease>, identity: &str, clock: &Clock) -> Step {
+fn evaluate(lease: Option<&Lease>, identity: &str, clock: &Clock) -> Step {
     let Some(lease) = lease else { return Step::Create };
     let Some(spec) = &lease.spec else { return Step::Take };
     match spec.holder_identity.as_deref() {
@@ -239,15 +239,15 @@ mod tests {
 
     #[test]
     fn a_lease_is_taken_only_when_free_or_run_out() {
-        let (clock, hand) = Clock::manual(Timestamp::UNIX_EPOCH);
+        let (clock, handle) = Clock::manual(Timestamp::UNIX_EPOCH);
         let theirs = lease("other", clock.now());
-        assert_eq!(judge(None, "me", &clock), Step::Create);
-        assert_eq!(judge(Some(&lease("", clock.now())), "me", &clock), Step::Take);
-        assert_eq!(judge(Some(&lease("me", clock.now())), "me", &clock), Step::Renew);
-        hand.advance(15 * SECOND);
-        assert_eq!(judge(Some(&theirs), "me", &clock), Step::Wait);
-        hand.advance(SECOND);
-        assert_eq!(judge(Some(&theirs), "me", &clock), Step::Take);
+        assert_eq!(evaluate(None, "me", &clock), Step::Create);
+        assert_eq!(evaluate(Some(&lease("", clock.now())), "me", &clock), Step::Take);
+        assert_eq!(evaluate(Some(&lease("me", clock.now())), "me", &clock), Step::Renew);
+        handle.advance(15 * SECOND);
+        assert_eq!(evaluate(Some(&theirs), "me", &clock), Step::Wait);
+        handle.advance(SECOND);
+        assert_eq!(evaluate(Some(&theirs), "me", &clock), Step::Take);
     }
 
     #[test]

@@ -5,7 +5,7 @@
 //! [`target`] between 0 and 1; the HPA asks [`metrics_api`] for the same metrics and scales between 1 and N.
 //!
 //! Invariants: only the leader writes (certificates apart, which all replicas share); a failed reading never scales in;
-//! what must survive a restart lies in the objects' status, never in memory; one object's trouble is told in its status
+//! what must survive a restart lies in the objects' status, never in memory; one object's trouble is reported in its status
 //! and does not touch another.
 //!
 //! This crate must not know AWS (its scalers do), how it was deployed, or on which target it runs.
@@ -47,7 +47,7 @@ pub use settings::{LeaseTiming, Settings};
 use tokio_util::sync::CancellationToken;
 
 use crate::caches::Caches;
-use crate::certificates::Keeper;
+use crate::certificates::Renewal;
 use crate::context::Context;
 use crate::health::Readiness;
 use crate::lease::Elector;
@@ -71,14 +71,14 @@ pub async fn run(settings: Settings, identities: Identities, clock: Clock, stop:
     let (caches, watching) = Caches::new(&client, &settings);
     let context = Arc::new(Context::new(client.clone(), caches, Arc::new(identities), &settings, clock.clone()));
     let readiness = Readiness::default();
-    let mut keeper = Keeper::new(client.clone(), &settings, clock.clone());
-    let serving = keeper.serving();
+    let mut renewal = Renewal::new(client.clone(), &settings, clock.clone());
+    let serving = renewal.serving();
     let certificates = async {
-        while let Err(error) = keeper.prepare().await {
+        while let Err(error) = renewal.prepare().await {
             tracing::warn!(error = %error, "no certificates yet; trying again");
             clock.sleep(clock.to_system(RETRY_PERIOD)).await;
         }
-        keeper.keep().await;
+        renewal.keep().await;
     };
     let metrics = async {
         context.caches.synced().await;
@@ -90,7 +90,7 @@ pub async fn run(settings: Settings, identities: Identities, clock: Clock, stop:
     tokio::select! {
         ended = leading => ended,
         () = watching => Err(Error::Ended("the watches")),
-        () = certificates => Err(Error::Ended("the keeper of certificates")),
+        () = certificates => Err(Error::Ended("the renewal of certificates")),
         () = metrics => Err(Error::Ended("the external metrics API")),
         ended = health::serve_telemetry(telemetry, Arc::clone(&context.telemetry)) => ended,
         ended = health::serve_health(probes, readiness.clone()) => ended,

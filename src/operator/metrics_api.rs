@@ -52,7 +52,7 @@ pub(crate) async fn serve(listener: TcpListener, serving: Serving, context: Arc<
     tokio::join!(refresh(&server.context, &serving, sender), accept(listener, &server, fronts));
 }
 
-/// The front proxy's CA and names, waited for: without them no caller could be told from another.
+/// The front proxy's CA and names, waited for: without them no caller could be distinguished from another.
 async fn front(context: &Context, serving: &Serving) -> Front {
     loop {
         match Front::load(&context.client, serving).await {

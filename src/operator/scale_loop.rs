@@ -22,13 +22,13 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use self::backoff::{Backoff, PAUSE_MAX};
-use self::phase::{Checked, Facts, Phase};
+use self::phase::{Checked, Observed, Phase};
 use self::reconcile::ReconcileError;
 use crate::caches::Key;
 use crate::context::Context;
 use crate::status;
 
-/// Tells a loop that there may be something to do.
+/// Wakes a loop: there may be something to do.
 #[derive(Default)]
 pub(crate) struct Wake {
     notify: Notify,
@@ -127,7 +127,7 @@ impl ScaleLoop {
     /// Whether the object is to be reconciled: it has changed, or a failed attempt is to be repeated.
     fn is_due(&self, object: &ScaledObject) -> bool {
         let now = self.context.clock.moment();
-        let has_changed = self.checked.as_ref().is_none_or(|checked| checked.facts != Facts::of(object));
+        let has_changed = self.checked.as_ref().is_none_or(|checked| checked.observed != Observed::of(object));
         has_changed || self.backoff.until().is_some_and(|until| until <= now)
     }
 
@@ -159,7 +159,7 @@ impl ScaleLoop {
         }
     }
 
-    /// Writes the status; a failure is told and leaves the rest to the next turn.
+    /// Writes the status; a failure is reported and leaves the rest to the next turn.
     async fn write(&mut self, object: &ScaledObject, wanted: &ScaledObjectStatus) {
         match status::write(&self.context.client, object, wanted).await {
             Ok(Some(written)) => self.held = Some(Arc::new(written)),

@@ -1,4 +1,4 @@
-//! What the operator is told: everything resolved, nothing read from the environment here.
+//! The operator's settings: everything resolved, nothing read from the environment here.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;

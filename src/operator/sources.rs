@@ -186,7 +186,7 @@ impl Trigger {
                 join_all(specs.iter().map(|spec| self.read_one(context, key, &spec.name))).await
             }
             Err(error) => {
-                // Its metric has no name yet; the index alone tells it apart.
+                // Its metric has no name yet; the index alone distinguishes it.
                 let metric = format!("s{}", self.index);
                 context.telemetry.failed(&self.series(key, &metric));
                 vec![Reading { trigger: self.label.clone(), metric, outcome: Outcome::Failed(error.to_string()) }]

@@ -255,7 +255,7 @@ impl<'a> Run<'a> {
             }
             Err(failure) => {
                 if let (Action::Delete, Some(container)) = (action, step.change.goes_with.clone()) {
-                    self.send(Event::Left { address, container, elapsed, error: failure.to_string() });
+                    self.send(Event::LeftToContainer { address, container, elapsed, error: failure.to_string() });
                     self.left.insert(index, failure);
                     self.done.insert(index);
                     return;

@@ -83,7 +83,8 @@ pub enum Event {
         next: Option<String>,
     },
     /// A removal has failed of something that goes with its container, which is removed next.
-    Left {
+    #[serde(rename = "left")]
+    LeftToContainer {
         /// Which.
         address: Address,
         /// What it goes with.
@@ -109,7 +110,7 @@ fn seconds<S: serde::Serializer>(elapsed: &Duration, serializer: S) -> Result<S:
     serializer.serialize_f64(elapsed.as_secs_f64())
 }
 
-/// Tells the view how a running step is doing.
+/// Reports to the view how a running step is doing.
 #[derive(Debug, Clone)]
 pub struct Progress(Option<Inner>);
 
@@ -141,7 +142,7 @@ impl Progress {
         self.0.as_ref()?.last.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Tells `status`.
+    /// Reports `status`.
     pub fn report(&self, status: impl Into<String>) {
         if let Some(inner) = &self.0 {
             let (elapsed, status) = (inner.clock.elapsed(inner.start), status.into());

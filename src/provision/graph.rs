@@ -108,7 +108,7 @@ impl Graph {
         Ok(unknown)
     }
 
-    /// Adds things found in the world that nobody declares, so that a plan can remove them. Known addresses are skipped;
+    /// Adds things found in what exists that nobody declares, so that a plan can remove them. Known addresses are skipped;
     /// dependencies on what is not in the graph are dropped.
     pub fn add_found(&mut self, nodes: impl IntoIterator<Item = Node>) -> Result<(), GraphError> {
         self.extend(nodes.into_iter().map(|node| (node, Vec::new())).collect())

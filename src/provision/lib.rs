@@ -2,7 +2,7 @@
 //!
 //! The way through: [`Graph::new`] → [`Lock::take`] → [`Store::open`] → [`refresh()`] → [`plan::up`] or [`plan::down`] → [`apply()`].
 //!
-//! Invariants: the world is touched only through [`Resource`]; an apply does nothing that is not in its [`Plan`]; the
+//! Invariants: what exists is touched only through [`Resource`]; an apply does nothing that is not in its [`Plan`]; the
 //! state is written after every step and before what depends on it; a failed look is never "absent"; `graph`, `diff` and
 //! `plan` read no clock, socket, file or environment.
 //!

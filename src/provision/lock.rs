@@ -125,12 +125,12 @@ fn describe(file: &mut File) -> String {
     let mut text = String::new();
     let _ = file.read_to_string(&mut text);
     let holders = text.lines().filter_map(|line| serde_json::from_str::<Holder>(line).ok()).filter(is_there);
-    let told: Vec<String> = holders
+    let named: Vec<String> = holders
         .map(|Holder { pid, host, operation, since }| {
             format!("`{operation}` of process {pid} on {host} since {since:.0}")
         })
         .collect();
-    if told.is_empty() { "by a process that left no record".to_owned() } else { told.join(", ") }
+    if named.is_empty() { "by a process that left no record".to_owned() } else { named.join(", ") }
 }
 
 /// Lines of holders that have ended stay until somebody holds the lock alone. Where there is no `/proc`, nobody can say.

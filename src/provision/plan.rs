@@ -19,7 +19,7 @@ use crate::state::State;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Mode {
-    /// Make the world as declared.
+    /// Make what exists as declared.
     Up,
     /// Remove everything.
     Down,
@@ -53,7 +53,7 @@ pub struct Change {
     pub removal_turn: Option<u8>,
     /// Only one thing at a time may have this place: an old one is removed before a new one is made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub place: Option<String>,
+    pub location: Option<String>,
     /// What is removed by the same plan and takes this with it, so that it need not wait for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub goes_with: Option<Address>,
@@ -65,7 +65,7 @@ pub struct Change {
     pub adopted: bool,
 }
 
-/// The state and the world disagree: somebody else changed something since the last run.
+/// The state and what exists disagree: somebody else changed something since the last run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Drift {
     /// Which resource.
@@ -135,15 +135,15 @@ impl Plan {
         summary
     }
 
-    /// Whether an apply would touch nothing in the world.
+    /// Whether an apply would touch nothing in what exists.
     pub fn is_empty(&self) -> bool {
         self.changes.iter().all(|change| matches!(change.action, Action::NoOp | Action::Forget | Action::Keep))
     }
 }
 
-/// The plan that makes the world as `graph` declares it; orphans are removed.
-pub fn up(graph: &Graph, state: &State, world: &Refreshed) -> Result<Plan, Unplannable> {
-    let mut plan = Planner { graph, state, world, after: BTreeMap::new(), changes: Vec::new(), obstacles: Vec::new() };
+/// The plan that makes what exists as `graph` declares it; orphans are removed.
+pub fn up(graph: &Graph, state: &State, cloud: &Refreshed) -> Result<Plan, Unplannable> {
+    let mut plan = Planner { graph, state, cloud, after: BTreeMap::new(), changes: Vec::new(), obstacles: Vec::new() };
     for node in graph.nodes() {
         plan.visit(node);
     }
@@ -151,11 +151,11 @@ pub fn up(graph: &Graph, state: &State, world: &Refreshed) -> Result<Plan, Unpla
         return Err(Unplannable(plan.obstacles));
     }
     mark_lodgers(graph, &mut plan.changes);
-    spare(world, &mut plan.changes);
-    Ok(Plan { mode: Mode::Up, changes: plan.changes, drift: drift(graph, state, world), notes: Vec::new() })
+    spare(cloud, &mut plan.changes);
+    Ok(Plan { mode: Mode::Up, changes: plan.changes, drift: drift(graph, state, cloud), notes: Vec::new() })
 }
 
-/// What a resource's attributes will be, as far as planning can tell.
+/// What a resource's attributes will be, as far as planning knows.
 struct Later<'a> {
     desired: Attributes,
     /// The object, unless it is made anew.
@@ -166,7 +166,7 @@ struct Later<'a> {
 struct Planner<'a> {
     graph: &'a Graph,
     state: &'a State,
-    world: &'a Refreshed,
+    cloud: &'a Refreshed,
     after: BTreeMap<Address, Later<'a>>,
     changes: Vec<Change>,
     obstacles: Vec<(Address, Failure)>,
@@ -191,7 +191,7 @@ impl Planner<'_> {
         let container_unready = container.and_then(|later| later.object).is_some_and(|o| o.health != Health::Ready);
         let blank = || (Action::NoOp, None, Vec::new());
         let mut look_first = false;
-        let (action, reason, fields) = match self.world.readings.get(address) {
+        let (action, reason, fields) = match self.cloud.readings.get(address) {
             Some(Reading::Foreign(why)) if orphan => {
                 (Action::Forget, Some(format!("it is not ours: {why}")), Vec::new())
             }
@@ -216,13 +216,13 @@ impl Planner<'_> {
                 (Action::Create, Some(why.into()), diff::creation(node.as_ref(), &desired))
             }
             None => {
-                let failure = self.world.failures.get(address).cloned();
+                let failure = self.cloud.failures.get(address).cloned();
                 let failure = failure.unwrap_or_else(|| Failure::new("it was not read; run the command again"));
                 self.obstacles.push((address.clone(), failure));
                 blank()
             }
         };
-        let object = match self.world.readings.get(address) {
+        let object = match self.cloud.readings.get(address) {
             Some(Reading::Present(object)) => Some(object),
             _ => None,
         };
@@ -269,7 +269,7 @@ fn change(
         depends_on,
         serial_key: node.serial_key(),
         removal_turn: node.removal_turn(),
-        place: node.place(),
+        location: node.location(),
         goes_with: None,
         look_first,
         adopted: object.is_some() && recorded.is_none_or(|entry| entry.object.is_none()),
@@ -278,13 +278,13 @@ fn change(
 
 /// The plan that removes everything in `graph`, dependants first. What cannot be read is an obstacle, unless what
 /// contains it is removed as well (or is gone): then it goes with that. What is not ours stays.
-pub fn down(graph: &Graph, state: &State, world: &Refreshed) -> Result<Plan, Unplannable> {
+pub fn down(graph: &Graph, state: &State, cloud: &Refreshed) -> Result<Plan, Unplannable> {
     let (mut changes, mut obstacles, mut notes) = (Vec::new(), Vec::new(), Vec::new());
     for node in graph.nodes() {
         let address = node.address();
-        let reading = world.readings.get(address);
+        let reading = cloud.readings.get(address);
         let container_goes = node.lives_in().is_some_and(|container| {
-            matches!(world.readings.get(&container), Some(Reading::Present(_) | Reading::Absent))
+            matches!(cloud.readings.get(&container), Some(Reading::Present(_) | Reading::Absent))
         });
         let (action, reason) = match reading {
             Some(Reading::Absent) => (Action::Forget, Some("it does not exist".to_owned())),
@@ -297,7 +297,7 @@ pub fn down(graph: &Graph, state: &State, world: &Refreshed) -> Result<Plan, Unp
                 (Action::Forget, Some("it cannot be read and goes with what contains it".to_owned()))
             }
             None => {
-                let failure = world.failures.get(address).cloned();
+                let failure = cloud.failures.get(address).cloned();
                 let failure = failure.unwrap_or_else(|| Failure::new("it was not read; run the command again"));
                 obstacles.push((address.clone(), failure));
                 continue;
@@ -313,8 +313,8 @@ pub fn down(graph: &Graph, state: &State, world: &Refreshed) -> Result<Plan, Unp
         return Err(Unplannable(obstacles));
     }
     mark_lodgers(graph, &mut changes);
-    spare(world, &mut changes);
-    Ok(Plan { mode: Mode::Down, changes, drift: drift(graph, state, world), notes })
+    spare(cloud, &mut changes);
+    Ok(Plan { mode: Mode::Down, changes, drift: drift(graph, state, cloud), notes })
 }
 
 /// Says of each removal whether the removal of a container covers it.
@@ -328,25 +328,25 @@ fn mark_lodgers(graph: &Graph, changes: &mut [Change]) {
 }
 
 /// Keeps what others have something in, or says what goes with it. What goes with its container is not held up.
-fn spare(world: &Refreshed, changes: &mut [Change]) {
+fn spare(cloud: &Refreshed, changes: &mut [Change]) {
     for change in changes.iter_mut().filter(|change| change.action == Action::Delete && change.goes_with.is_none()) {
-        let Some(holds) = world.holds.get(&change.address).filter(|holds| !holds.is_empty()) else { continue };
+        let Some(holds) = cloud.holds.get(&change.address).filter(|holds| !holds.is_empty()) else { continue };
         change.holds.clone_from(holds);
-        if !world.sweeps {
+        if !cloud.sweeps {
             change.action = Action::Keep;
         }
     }
 }
 
-/// What differs between the record of the last run and the world as read.
-pub fn drift(graph: &Graph, state: &State, world: &Refreshed) -> Vec<Drift> {
+/// What differs between the record of the last run and what exists as read.
+pub fn drift(graph: &Graph, state: &State, cloud: &Refreshed) -> Vec<Drift> {
     let mut found = Vec::new();
     for (address, entry) in &state.resources {
         let (Some(recorded), Some(node)) = (&entry.object, graph.get(address)) else { continue };
         if entry.pending.is_some() {
             continue;
         }
-        match world.readings.get(address) {
+        match cloud.readings.get(address) {
             Some(Reading::Absent | Reading::Foreign(_)) => {
                 found.push(Drift { address: address.clone(), gone: true, fields: Vec::new() });
             }

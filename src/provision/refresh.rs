@@ -1,4 +1,4 @@
-//! Looking at the world: every resource is read once, what it refers to first.
+//! Looking at what exists: every resource is read once, what it refers to first.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,7 +18,7 @@ use crate::state::State;
 /// How many reads run at the same time.
 pub(crate) const CONCURRENCY: usize = 10;
 
-/// The world as it was found. An address is in exactly one of the two maps.
+/// What exists, as it was found. An address is in exactly one of the two maps.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Refreshed {
     /// What was learnt.
@@ -59,7 +59,7 @@ pub async fn refresh(
     events: &Events,
     stop: &CancellationToken,
 ) -> Refreshed {
-    let mut world = Refreshed::default();
+    let mut cloud = Refreshed::default();
     let mut waiting: Vec<&Node> = graph.nodes().collect();
     let mut running = FuturesUnordered::new();
     let mut done: BTreeSet<Address> = BTreeSet::new();
@@ -71,18 +71,18 @@ pub async fn refresh(
                 later.push(node);
                 continue;
             }
-            if let Some(outcome) = by_container(node, &world) {
+            if let Some(outcome) = by_container(node, &cloud) {
                 done.insert(address.clone());
-                keep(&mut world, address.clone(), outcome);
+                keep(&mut cloud, address.clone(), outcome);
                 continue;
             }
             if stop.is_cancelled() {
                 done.insert(address.clone());
-                keep(&mut world, address.clone(), Err(Failure::new("interrupted before it was read")));
+                keep(&mut cloud, address.clone(), Err(Failure::new("interrupted before it was read")));
                 continue;
             }
             let _ = events.send(Event::RefreshStart { address: address.clone() });
-            running.push(read(node, state, &world, clock, events, stop));
+            running.push(read(node, state, &cloud, clock, events, stop));
         }
         waiting = later;
         match running.next().await {
@@ -90,43 +90,43 @@ pub async fn refresh(
                 let found = matches!(outcome, Ok(Reading::Present(_)));
                 let _ = events.send(Event::RefreshComplete { address: address.clone(), found });
                 done.insert(address.clone());
-                keep(&mut world, address, outcome);
+                keep(&mut cloud, address, outcome);
             }
-            None if waiting.is_empty() => return world,
+            None if waiting.is_empty() => return cloud,
             // Some were settled by their container in this round; a graph has no cycles, so the next one gets further.
             None => {}
         }
     }
 }
 
-fn keep(world: &mut Refreshed, address: Address, outcome: Result<Reading, Failure>) {
+fn keep(cloud: &mut Refreshed, address: Address, outcome: Result<Reading, Failure>) {
     match outcome {
-        Ok(reading) => drop(world.readings.insert(address, reading)),
-        Err(failure) => drop(world.failures.insert(address, failure)),
+        Ok(reading) => drop(cloud.readings.insert(address, reading)),
+        Err(failure) => drop(cloud.failures.insert(address, failure)),
     }
 }
 
 /// What the container's fate says about its contents without a look.
-fn by_container(node: &Node, world: &Refreshed) -> Option<Result<Reading, Failure>> {
+fn by_container(node: &Node, cloud: &Refreshed) -> Option<Result<Reading, Failure>> {
     let container = node.lives_in()?;
-    match world.readings.get(&container) {
+    match cloud.readings.get(&container) {
         Some(Reading::Absent | Reading::Foreign(_)) => Some(Ok(Reading::Absent)),
         Some(Reading::Present(_)) => None,
         None => Some(Err(Failure::new(format!("{container}, which contains it, could not be read")))),
     }
 }
 
-/// Reads one resource. What the future needs of `world` is taken now, so that it does not hold on to it.
+/// Reads one resource. What the future needs of `cloud` is taken now, so that it does not hold on to it.
 fn read<'a>(
     node: &'a Node,
     state: &'a State,
-    world: &Refreshed,
+    cloud: &Refreshed,
     clock: &Clock,
     events: &Events,
     stop: &CancellationToken,
 ) -> impl Future<Output = (Address, Result<Reading, Failure>)> + 'a {
     let address = node.address().clone();
-    let mut desired = resolve(node.desired(), &|reference| world.lookup(reference));
+    let mut desired = resolve(node.desired(), &|reference| cloud.lookup(reference));
     desired.retain(|_, value| !is_unknown(value));
     let progress = Progress::new(address.clone(), clock, events.clone());
     let context = Context { clock: clock.clone(), progress, stop: stop.clone() };

@@ -4,25 +4,25 @@ use super::*;
 use crate::Refreshed;
 
 fn orphan(bench: &Bench) -> impl Fn(&Address, &Entry) -> Option<Node> {
-    let world = bench.world.clone();
+    let cloud = bench.cloud.clone();
     move |address, entry| {
         let known = entry.object.as_ref().map_or(&entry.wanted, |object| &object.attributes);
         let desired = serde_json::to_value(known).unwrap();
-        (!known.is_empty()).then(|| thing(&world, address.name(), desired, &[]))
+        (!known.is_empty()).then(|| thing(&cloud, address.name(), desired, &[]))
     }
 }
 
 #[tokio::test]
 async fn turns_order_a_removal_whose_dependencies_nobody_knows_any_more() {
     let bench = Bench::new();
-    let nodes = || ["operator", "object", "crd"].map(|name| thing(&bench.world, name, json!({}), &[]));
+    let nodes = || ["operator", "object", "crd"].map(|name| thing(&bench.cloud, name, json!({}), &[]));
     bench.up(&Graph::new(nodes()).unwrap()).await;
     bench.calls();
     // The state is lost: they are found without any dependency, in an order that says nothing.
     std::fs::remove_file(bench.store().path()).unwrap();
     let mut graph = Graph::new([]).unwrap();
     let found = [("crd", 9), ("operator", 6), ("object", 0)];
-    graph.add_found(found.map(|(name, turn)| taking_turns(&bench.world, name, turn, &[], None))).unwrap();
+    graph.add_found(found.map(|(name, turn)| taking_turns(&bench.cloud, name, turn, &[], None))).unwrap();
     let (_, outcome) = bench.down(&graph).await;
     assert!(outcome.is_success(), "{outcome:?}");
     assert_eq!(bench.calls(), ["delete object", "delete operator", "delete crd"]);
@@ -31,7 +31,7 @@ async fn turns_order_a_removal_whose_dependencies_nobody_knows_any_more() {
 #[tokio::test]
 async fn a_turn_yields_to_a_dependency_that_says_the_opposite() {
     let bench = Bench::new();
-    let nodes = || [taking_turns(&bench.world, "a", 1, &[], None), taking_turns(&bench.world, "b", 2, &["a"], None)];
+    let nodes = || [taking_turns(&bench.cloud, "a", 1, &[], None), taking_turns(&bench.cloud, "b", 2, &["a"], None)];
     bench.up(&Graph::new(nodes()).unwrap()).await;
     bench.calls();
     let (_, outcome) = bench.down(&Graph::new(nodes()).unwrap()).await;
@@ -42,23 +42,23 @@ async fn a_turn_yields_to_a_dependency_that_says_the_opposite() {
 #[tokio::test]
 async fn what_moves_is_changed_and_made_again_only_after_what_needed_it_as_it_was_has_gone() {
     let bench = Bench::new();
-    let place = Some("operator");
-    let turns = |name, turn, needs: &[&str], place| taking_turns(&bench.world, name, turn, needs, place);
+    let location = Some("operator");
+    let turns = |name, turn, needs: &[&str], location| taking_turns(&bench.cloud, name, turn, needs, location);
     let object = || turns("object", 0, &["api", "old"], None);
-    let old = || turns("old", 6, &["rights"], place);
+    let old = || turns("old", 6, &["rights"], location);
     let nodes = [turns("rights", 7, &[], None), old(), turns("api", 2, &["old"], None), object()];
     bench.up(&Graph::new(nodes).unwrap()).await;
     bench.calls();
     // The operator moves, its rights and its API with it, and an object is dropped at the same time.
     for name in ["rights", "api"] {
-        let mut world = bench.world.lock().unwrap();
-        world.objects.get_mut(&format!("thing.{name}")).unwrap().attributes.insert("size".into(), json!(2));
+        let mut cloud = bench.cloud.lock().unwrap();
+        cloud.objects.get_mut(&format!("thing.{name}")).unwrap().attributes.insert("size".into(), json!(2));
     }
-    let new = turns("new", 6, &["rights"], place);
+    let new = turns("new", 6, &["rights"], location);
     let mut graph = Graph::new([turns("rights", 7, &[], None), new, turns("api", 2, &["new"], None)]).unwrap();
     let mut store = bench.store();
     let rebuild = |address: &Address, _: &Entry| {
-        Some(if address.name() == "old" { turns("old", 6, &[], place) } else { turns("object", 0, &[], None) })
+        Some(if address.name() == "old" { turns("old", 6, &[], location) } else { turns("object", 0, &[], None) })
     };
     graph.add_orphans(&store.state, &rebuild).unwrap();
     let plan = bench.plan(&graph, &store.state).await.unwrap();
@@ -72,9 +72,9 @@ async fn what_cannot_be_removed_by_itself_does_not_keep_its_container() {
     let bench = Bench::new();
     let nodes = || {
         [
-            thing(&bench.world, "cluster", json!({}), &[]),
-            lodger(&bench.world, "stuck", json!({}), &[], Some("cluster")),
-            lodger(&bench.world, "other", json!({}), &[], Some("cluster")),
+            thing(&bench.cloud, "cluster", json!({}), &[]),
+            lodger(&bench.cloud, "stuck", json!({}), &[], Some("cluster")),
+            lodger(&bench.cloud, "other", json!({}), &[], Some("cluster")),
         ]
     };
     bench.up(&Graph::new(nodes()).unwrap()).await;
@@ -91,7 +91,7 @@ async fn what_cannot_be_removed_by_itself_does_not_keep_its_container() {
 async fn what_its_container_does_not_take_along_has_failed() {
     let bench = Bench::new();
     let nodes = || {
-        [thing(&bench.world, "cluster", json!({}), &[]), lodger(&bench.world, "stuck", json!({}), &[], Some("cluster"))]
+        [thing(&bench.cloud, "cluster", json!({}), &[]), lodger(&bench.cloud, "stuck", json!({}), &[], Some("cluster"))]
     };
     bench.up(&Graph::new(nodes()).unwrap()).await;
     bench.refuse("delete stuck");
@@ -106,7 +106,7 @@ async fn what_its_container_does_not_take_along_has_failed() {
 async fn what_a_killed_run_was_making_is_found_again_when_nobody_declares_it_any_more() {
     let bench = Bench::new();
     let mut store = bench.store();
-    let graph = Graph::new([thing(&bench.world, "a", json!({"name": "alpha", "secret": "hush"}), &[])]).unwrap();
+    let graph = Graph::new([thing(&bench.cloud, "a", json!({"name": "alpha", "secret": "hush"}), &[])]).unwrap();
     let plan = bench.plan(&graph, &store.state).await.unwrap();
     bench.refuse("create a");
     bench.apply(&plan, &graph, &mut store).await;
@@ -114,7 +114,7 @@ async fn what_a_killed_run_was_making_is_found_again_when_nobody_declares_it_any
     // It was made all the same: the answer was lost.
     bench.relent();
     let made = Object::new("a", serde_json::from_value(json!({"name": "alpha"})).unwrap());
-    bench.world.lock().unwrap().objects.insert("thing.a".into(), made);
+    bench.cloud.lock().unwrap().objects.insert("thing.a".into(), made);
     let mut store = bench.store();
     let text = std::fs::read_to_string(store.path()).unwrap();
     assert!(text.contains("alpha") && !text.contains("hush"), "{text}");
@@ -124,7 +124,7 @@ async fn what_a_killed_run_was_making_is_found_again_when_nobody_declares_it_any
     assert_eq!(actions(&plan), [("a".to_owned(), Action::Delete)]);
     let (outcome, _) = bench.apply(&plan, &graph, &mut store).await;
     assert!(outcome.is_success());
-    assert!(bench.world.lock().unwrap().objects.is_empty());
+    assert!(bench.cloud.lock().unwrap().objects.is_empty());
 }
 
 #[tokio::test]
@@ -132,8 +132,8 @@ async fn a_dropped_thing_that_is_gone_or_somebody_elses_by_now_is_only_forgotten
     let bench = Bench::new();
     bench.up(&bench.pair()).await;
     bench.calls();
-    bench.world.lock().unwrap().objects.remove("thing.b");
-    bench.world.lock().unwrap().foreign.insert("a".into());
+    bench.cloud.lock().unwrap().objects.remove("thing.b");
+    bench.cloud.lock().unwrap().foreign.insert("a".into());
     let mut store = bench.store();
     let mut graph = Graph::new([]).unwrap();
     graph.add_orphans(&store.state, &orphan(&bench)).unwrap();
@@ -189,7 +189,7 @@ async fn a_running_step_repeats_the_reason_that_it_gave_last() {
     bench.clock = Clock::scaled(60.0);
     // Quick ones that keep ending must not put the tick off.
     let mut nodes: Vec<Node> = vec![Arc::new(Slow(address("slow"), Attributes::new()))];
-    nodes.extend((0..20).map(|index| thing(&bench.world, &format!("t{index}"), json!({}), &[])));
+    nodes.extend((0..20).map(|index| thing(&bench.cloud, &format!("t{index}"), json!({}), &[])));
     let graph = Graph::new(nodes).unwrap();
     let mut store = bench.store();
     let plan = bench.plan(&graph, &store.state).await.unwrap();
@@ -199,15 +199,15 @@ async fn a_running_step_repeats_the_reason_that_it_gave_last() {
 }
 
 #[tokio::test]
-async fn orphans_of_the_state_are_removed_and_drift_is_told() {
+async fn orphans_of_the_state_are_removed_and_drift_is_reported() {
     let bench = Bench::new();
     bench.up(&bench.pair()).await;
     bench.calls();
-    let a = || thing(&bench.world, "a", json!({"size": 1, "secret": "hush"}), &[]);
-    bench.world.lock().unwrap().objects.get_mut("thing.a").unwrap().attributes.insert("size".into(), json!(7));
+    let a = || thing(&bench.cloud, "a", json!({"size": 1, "secret": "hush"}), &[]);
+    bench.cloud.lock().unwrap().objects.get_mut("thing.a").unwrap().attributes.insert("size".into(), json!(7));
     let mut store = bench.store();
     let mut graph = Graph::new([a()]).unwrap();
-    let rebuild = |address: &Address, _: &Entry| Some(thing(&bench.world, address.name(), json!({}), &[]));
+    let rebuild = |address: &Address, _: &Entry| Some(thing(&bench.cloud, address.name(), json!({}), &[]));
     assert!(graph.add_orphans(&store.state, &rebuild).unwrap().is_empty());
     let plan = bench.plan(&graph, &store.state).await.unwrap();
     assert_eq!(plan.drift.len(), 1);
@@ -223,7 +223,7 @@ async fn orphans_of_the_state_are_removed_and_drift_is_told() {
 #[tokio::test]
 async fn what_holds_something_of_others_is_kept_unless_that_is_to_go_as_well() {
     let bench = Bench::new();
-    let nodes = || [thing(&bench.world, "a", json!({}), &[]), thing(&bench.world, "b", json!({}), &["a"])];
+    let nodes = || [thing(&bench.cloud, "a", json!({}), &[]), thing(&bench.cloud, "b", json!({}), &["a"])];
     bench.up(&Graph::new(nodes()).unwrap()).await;
     bench.calls();
     for dropped in [true, false] {
@@ -231,13 +231,13 @@ async fn what_holds_something_of_others_is_kept_unless_that_is_to_go_as_well() {
         let mut graph = Graph::new(if dropped { Vec::new() } else { nodes().to_vec() }).unwrap();
         graph.add_orphans(&store.state, &orphan(&bench)).unwrap();
         let (events, _) = mpsc::unbounded_channel();
-        let mut world = refresh(&graph, &store.state, &bench.clock, &events, &CancellationToken::new()).await;
-        let plan_for = |world: &Refreshed, store: &Store| {
+        let mut cloud = refresh(&graph, &store.state, &bench.clock, &events, &CancellationToken::new()).await;
+        let plan_for = |cloud: &Refreshed, store: &Store| {
             let plan = if dropped { plan::up } else { plan::down };
-            plan(&graph, &store.state, world).unwrap()
+            plan(&graph, &store.state, cloud).unwrap()
         };
-        world.holds.insert("thing.a".parse().unwrap(), vec!["note 1".to_owned()]);
-        let kept = plan_for(&world, &store);
+        cloud.holds.insert("thing.a".parse().unwrap(), vec!["note 1".to_owned()]);
+        let kept = plan_for(&cloud, &store);
         let action = |plan: &Plan, name: &str| actions(plan).into_iter().find(|(at, _)| at == name).unwrap().1;
         assert_eq!(action(&kept, "a"), Action::Keep);
         let text: Vec<String> = crate::render(&kept).into_iter().map(|line| line.text).collect();
@@ -252,8 +252,8 @@ async fn what_holds_something_of_others_is_kept_unless_that_is_to_go_as_well() {
         }
         // The record of it stays, so that the next run looks again.
         assert!(store.state.resources.contains_key(&"thing.a".parse().unwrap()));
-        world.sweeps = true;
-        let swept = plan_for(&world, &store);
+        cloud.sweeps = true;
+        let swept = plan_for(&cloud, &store);
         assert_eq!((action(&swept, "a"), &swept.changes[0].holds), (Action::Delete, &vec!["note 1".to_owned()]));
     }
 }
@@ -262,14 +262,14 @@ async fn what_holds_something_of_others_is_kept_unless_that_is_to_go_as_well() {
 async fn what_goes_with_its_container_is_not_held_up_by_what_it_holds() {
     let bench = Bench::new();
     let nodes = [
-        thing(&bench.world, "cluster", json!({}), &[]),
-        lodger(&bench.world, "namespace", json!({}), &[], Some("cluster")),
+        thing(&bench.cloud, "cluster", json!({}), &[]),
+        lodger(&bench.cloud, "namespace", json!({}), &[], Some("cluster")),
     ];
     let graph = Graph::new(nodes).unwrap();
     bench.up(&graph).await;
     let (store, (events, _)) = (bench.store(), mpsc::unbounded_channel());
-    let mut world = refresh(&graph, &store.state, &bench.clock, &events, &CancellationToken::new()).await;
-    world.holds.insert("thing.namespace".parse().unwrap(), vec!["note 1".to_owned()]);
-    let plan = plan::down(&graph, &store.state, &world).unwrap();
+    let mut cloud = refresh(&graph, &store.state, &bench.clock, &events, &CancellationToken::new()).await;
+    cloud.holds.insert("thing.namespace".parse().unwrap(), vec!["note 1".to_owned()]);
+    let plan = plan::down(&graph, &store.state, &cloud).unwrap();
     assert!(actions(&plan).iter().all(|(_, action)| *action == Action::Delete), "{plan:?}");
 }

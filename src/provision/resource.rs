@@ -1,4 +1,4 @@
-//! The one door between the engine and the world: a thing that can be read, created, updated and deleted.
+//! The one door between the engine and what exists: a thing that can be read, created, updated and deleted.
 //!
 //! The engine calls the synchronous methods while planning (they must be pure: no clock, socket, file or environment)
 //! and the asynchronous ones while refreshing and applying.
@@ -65,7 +65,7 @@ pub enum Health {
     Broken(String),
 }
 
-/// The outcome of a successful look at the world. A look that fails is an `Err`, never `Absent`.
+/// The outcome of a successful look at what exists. A look that fails is an `Err`, never `Absent`.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Reading {
     /// The provider said that it does not exist.
@@ -85,7 +85,7 @@ pub struct Schema {
     pub computed: &'static [&'static str],
     /// Never shown, never written to the state.
     pub sensitive: &'static [&'static str],
-    /// Attributes in which the world may hold more keys than desired (defaults, other writers) without that being a
+    /// Attributes in which what exists may hold more keys than desired (defaults, other writers) without that being a
     /// difference, such as a Kubernetes manifest.
     pub open: &'static [&'static str],
 }
@@ -146,7 +146,7 @@ impl std::error::Error for Failure {}
 pub struct Context {
     /// Time for every wait.
     pub clock: Clock,
-    /// Where to tell what is going on during a long step.
+    /// Where to report what happens during a long step.
     pub progress: Progress,
     /// Set on Ctrl-C. A step need not look at it: it is given time to finish. Long waits may end early with a failure.
     pub stop: CancellationToken,
@@ -196,7 +196,7 @@ pub trait Resource: Send + Sync {
     }
 
     /// A place that only one thing at a time may have, whatever its address: an old one goes before a new one comes.
-    fn place(&self) -> Option<String> {
+    fn location(&self) -> Option<String> {
         None
     }
 

@@ -1,6 +1,6 @@
 //! What the engine remembers between runs. Plain values; [`store`](crate::store) writes them.
 //!
-//! The world is always read again: the state only says what to look for, what was being made when a run was killed,
+//! What exists is always read again: the state only says what to look for, what was being made when a run was killed,
 //! and in which order to remove what nobody declares any more. Without it, everything is found by name and tag.
 
 use std::collections::BTreeMap;
@@ -30,7 +30,8 @@ pub struct State {
     pub updated_at: Timestamp,
     /// Where the resources are: facts by name, such as the account and the region.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub place: BTreeMap<String, String>,
+    #[serde(rename = "place")]
+    pub location: BTreeMap<String, String>,
     /// What is known to exist or was about to.
     pub resources: BTreeMap<Address, Entry>,
 }
@@ -55,29 +56,33 @@ pub struct Entry {
 
 /// A run would look for the resources where they are not, and take each for gone.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("what the state records is in {fact} {recorded}, and this run would look in {asked}")]
+#[error("what the state records is in {key} {recorded}, and this run would look in {wanted}")]
 pub struct Elsewhere {
     /// The fact that differs.
-    pub fact: &'static str,
+    pub key: &'static str,
     /// What it was when the resources were made.
     pub recorded: String,
     /// What it is now.
-    pub asked: String,
+    pub wanted: String,
 }
 
 impl State {
-    /// Takes `place` for where the resources are, unless there are some and one of the `identifying` facts differs.
-    pub fn settle(&mut self, place: BTreeMap<String, String>, identifying: &[&'static str]) -> Result<(), Elsewhere> {
-        let told = |fact: Option<&String>| fact.map_or_else(|| "none".to_owned(), Clone::clone);
+    /// Takes `location` for where the resources are, unless there are some and one of the `identifying` facts differs.
+    pub fn settle(
+        &mut self,
+        location: BTreeMap<String, String>,
+        identifying: &[&'static str],
+    ) -> Result<(), Elsewhere> {
+        let shown = |key: Option<&String>| key.map_or_else(|| "none".to_owned(), Clone::clone);
         // A state of an earlier build has no place.
-        let is_bound = !self.resources.is_empty() && !self.place.is_empty();
-        for fact in identifying.iter().copied().filter(|_| is_bound) {
-            let (recorded, asked) = (self.place.get(fact), place.get(fact));
-            if recorded != asked {
-                return Err(Elsewhere { fact, recorded: told(recorded), asked: told(asked) });
+        let is_bound = !self.resources.is_empty() && !self.location.is_empty();
+        for key in identifying.iter().copied().filter(|_| is_bound) {
+            let (recorded, wanted) = (self.location.get(key), location.get(key));
+            if recorded != wanted {
+                return Err(Elsewhere { key, recorded: shown(recorded), wanted: shown(wanted) });
             }
         }
-        self.place = place;
+        self.location = location;
         Ok(())
     }
 
@@ -89,7 +94,7 @@ impl State {
             lineage: lineage.into(),
             run: run.into(),
             updated_at: now,
-            place: BTreeMap::new(),
+            location: BTreeMap::new(),
             resources: BTreeMap::new(),
         }
     }

@@ -1,4 +1,4 @@
-//! The engine on an in-memory world: order, idempotence, failures, kills, references, state.
+//! The engine on an in-memory cloud: order, idempotence, failures, kills, references, state.
 
 #[path = "removal_tests.rs"]
 mod removal;
@@ -22,14 +22,14 @@ use crate::{
 
 /// What exists, and every call in order.
 #[derive(Default)]
-struct World {
+struct FakeCloud {
     objects: BTreeMap<String, Object>,
     calls: Vec<String>,
     refuse: BTreeSet<String>,
     foreign: BTreeSet<String>,
 }
 
-type Shared = Arc<Mutex<World>>;
+type Shared = Arc<Mutex<FakeCloud>>;
 
 struct Thing {
     address: Address,
@@ -37,18 +37,18 @@ struct Thing {
     depends_on: Vec<Address>,
     lives_in: Option<Address>,
     turn: Option<u8>,
-    place: Option<&'static str>,
-    world: Shared,
+    location: Option<&'static str>,
+    cloud: Shared,
 }
 
 impl Thing {
     fn act(&self, verb: &str) -> Result<(), Failure> {
-        let mut world = self.world.lock().unwrap();
+        let mut cloud = self.cloud.lock().unwrap();
         let call = format!("{verb} {}", self.address.name());
-        if world.refuse.contains(&call) {
+        if cloud.refuse.contains(&call) {
             return Err(Failure::new(format!("{call} was refused")));
         }
-        world.calls.push(call);
+        cloud.calls.push(call);
         Ok(())
     }
 
@@ -56,7 +56,7 @@ impl Thing {
         let mut attributes = desired.clone();
         attributes.insert("arn".into(), json!(format!("arn:{}", self.address.name())));
         let object = Object::new(self.address.name(), attributes);
-        self.world.lock().unwrap().objects.insert(self.address.to_string(), object.clone());
+        self.cloud.lock().unwrap().objects.insert(self.address.to_string(), object.clone());
         object
     }
 }
@@ -80,8 +80,8 @@ impl Resource for Thing {
     fn removal_turn(&self) -> Option<u8> {
         self.turn
     }
-    fn place(&self) -> Option<String> {
-        self.place.map(str::to_owned)
+    fn location(&self) -> Option<String> {
+        self.location.map(str::to_owned)
     }
     fn goes_with_container(&self) -> bool {
         self.lives_in.is_some()
@@ -91,14 +91,14 @@ impl Resource for Thing {
     }
     fn read<'a>(&'a self, _: Known<'a>, _: &'a Context) -> BoxFuture<'a, Result<Reading, Failure>> {
         async {
-            let world = self.world.lock().unwrap();
-            if world.refuse.contains(&format!("read {}", self.address.name())) {
+            let cloud = self.cloud.lock().unwrap();
+            if cloud.refuse.contains(&format!("read {}", self.address.name())) {
                 return Err(Failure::new("read was refused"));
             }
-            if world.foreign.contains(self.address.name()) {
+            if cloud.foreign.contains(self.address.name()) {
                 return Ok(Reading::Foreign("it is somebody's".into()));
             }
-            Ok(world.objects.get(&self.address.to_string()).cloned().map_or(Reading::Absent, Reading::Present))
+            Ok(cloud.objects.get(&self.address.to_string()).cloned().map_or(Reading::Absent, Reading::Present))
         }
         .boxed()
     }
@@ -117,7 +117,7 @@ impl Resource for Thing {
     fn delete<'a>(&'a self, _: &'a Object, _: &'a Context) -> BoxFuture<'a, Result<(), Failure>> {
         async {
             self.act("delete")?;
-            self.world.lock().unwrap().objects.remove(&self.address.to_string());
+            self.cloud.lock().unwrap().objects.remove(&self.address.to_string());
             Ok(())
         }
         .boxed()
@@ -128,11 +128,11 @@ fn address(name: &str) -> Address {
     Address::new("thing", name)
 }
 
-fn thing(world: &Shared, name: &str, desired: Value, depends_on: &[&str]) -> Node {
-    lodger(world, name, desired, depends_on, None)
+fn thing(cloud: &Shared, name: &str, desired: Value, depends_on: &[&str]) -> Node {
+    lodger(cloud, name, desired, depends_on, None)
 }
 
-fn lodger(world: &Shared, name: &str, desired: Value, depends_on: &[&str], lives_in: Option<&str>) -> Node {
+fn lodger(cloud: &Shared, name: &str, desired: Value, depends_on: &[&str], lives_in: Option<&str>) -> Node {
     let desired: Attributes = serde_json::from_value(desired).unwrap();
     let depends_on = depends_on.iter().map(|name| address(name)).collect();
     Arc::new(Thing {
@@ -141,28 +141,28 @@ fn lodger(world: &Shared, name: &str, desired: Value, depends_on: &[&str], lives
         depends_on,
         lives_in: lives_in.map(address),
         turn: None,
-        place: None,
-        world: world.clone(),
+        location: None,
+        cloud: cloud.clone(),
     })
 }
 
 /// A thing with a turn when things are removed, perhaps one of which there may be only one.
-fn taking_turns(world: &Shared, name: &str, turn: u8, depends_on: &[&str], place: Option<&'static str>) -> Node {
+fn taking_turns(cloud: &Shared, name: &str, turn: u8, depends_on: &[&str], location: Option<&'static str>) -> Node {
     let depends_on = depends_on.iter().map(|name| address(name)).collect();
-    let (desired, world) = (Attributes::from([("size".to_owned(), json!(1))]), world.clone());
-    Arc::new(Thing { address: address(name), desired, depends_on, lives_in: None, turn: Some(turn), place, world })
+    let (desired, cloud) = (Attributes::from([("size".to_owned(), json!(1))]), cloud.clone());
+    Arc::new(Thing { address: address(name), desired, depends_on, lives_in: None, turn: Some(turn), location, cloud })
 }
 
 struct Bench {
     folder: tempfile::TempDir,
-    world: Shared,
+    cloud: Shared,
     clock: Clock,
 }
 
 impl Bench {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        Self { folder, world: Shared::default(), clock: Clock::scaled(1000.0) }
+        Self { folder, cloud: Shared::default(), clock: Clock::scaled(1000.0) }
     }
     fn store(&self) -> Store {
         self.try_store().unwrap()
@@ -177,8 +177,8 @@ impl Bench {
     }
     async fn plan(&self, graph: &Graph, state: &State) -> Result<Plan, plan::Unplannable> {
         let (events, _) = mpsc::unbounded_channel();
-        let world = refresh(graph, state, &self.clock, &events, &CancellationToken::new()).await;
-        plan::up(graph, state, &world)
+        let cloud = refresh(graph, state, &self.clock, &events, &CancellationToken::new()).await;
+        plan::up(graph, state, &cloud)
     }
     async fn apply(&self, plan: &Plan, graph: &Graph, store: &mut Store) -> (Outcome, Vec<Event>) {
         let (events, mut received) = mpsc::unbounded_channel();
@@ -200,25 +200,25 @@ impl Bench {
     async fn down(&self, graph: &Graph) -> (Plan, Outcome) {
         let mut store = self.store();
         let (events, _) = mpsc::unbounded_channel();
-        let world = refresh(graph, &store.state, &self.clock, &events, &CancellationToken::new()).await;
-        let plan = plan::down(graph, &store.state, &world).unwrap();
+        let cloud = refresh(graph, &store.state, &self.clock, &events, &CancellationToken::new()).await;
+        let plan = plan::down(graph, &store.state, &cloud).unwrap();
         let (outcome, _) = self.apply(&plan, graph, &mut store).await;
         store.close().unwrap();
         (plan, outcome)
     }
     fn calls(&self) -> Vec<String> {
-        std::mem::take(&mut self.world.lock().unwrap().calls)
+        std::mem::take(&mut self.cloud.lock().unwrap().calls)
     }
     fn refuse(&self, call: &str) {
-        self.world.lock().unwrap().refuse.insert(call.to_owned());
+        self.cloud.lock().unwrap().refuse.insert(call.to_owned());
     }
     fn relent(&self) {
-        self.world.lock().unwrap().refuse.clear();
+        self.cloud.lock().unwrap().refuse.clear();
     }
     fn pair(&self) -> Graph {
         let nodes = [
-            thing(&self.world, "b", json!({"peer": "${thing.a.arn}", "size": 1}), &[]),
-            thing(&self.world, "a", json!({"size": 1, "secret": "hush"}), &[]),
+            thing(&self.cloud, "b", json!({"peer": "${thing.a.arn}", "size": 1}), &[]),
+            thing(&self.cloud, "a", json!({"size": 1, "secret": "hush"}), &[]),
         ];
         Graph::new(nodes).unwrap()
     }
@@ -263,9 +263,9 @@ async fn unknown_values_show_as_such_and_secrets_nowhere() {
 async fn a_change_is_an_update_and_a_fixed_one_a_replacement_that_spreads() {
     let bench = Bench::new();
     let make = |size: u32, fixed: &str| {
-        let a = thing(&bench.world, "a", json!({"size": size, "fixed": fixed}), &[]);
-        let b = thing(&bench.world, "b", json!({"fixed": "${thing.a.id}"}), &[]);
-        let c = lodger(&bench.world, "c", json!({}), &[], Some("a"));
+        let a = thing(&bench.cloud, "a", json!({"size": size, "fixed": fixed}), &[]);
+        let b = thing(&bench.cloud, "b", json!({"fixed": "${thing.a.id}"}), &[]);
+        let c = lodger(&bench.cloud, "c", json!({}), &[], Some("a"));
         Graph::new([a, b, c]).unwrap()
     };
     bench.up(&make(1, "x")).await;
@@ -283,9 +283,9 @@ async fn a_change_is_an_update_and_a_fixed_one_a_replacement_that_spreads() {
 async fn a_failure_stops_its_dependants_only_and_the_next_run_goes_on() {
     let bench = Bench::new();
     let nodes = [
-        thing(&bench.world, "a", json!({}), &[]),
-        thing(&bench.world, "b", json!({}), &["a"]),
-        thing(&bench.world, "c", json!({}), &[]),
+        thing(&bench.cloud, "a", json!({}), &[]),
+        thing(&bench.cloud, "b", json!({}), &["a"]),
+        thing(&bench.cloud, "c", json!({}), &[]),
     ];
     let graph = Graph::new(nodes).unwrap();
     bench.refuse("create a");
@@ -308,7 +308,7 @@ async fn a_failed_read_is_no_absence_and_a_foreign_object_is_left_alone() {
     let error = bench.plan(&graph, &bench.store().state).await.unwrap_err();
     assert_eq!(error.to_string(), "thing.a: read was refused");
     bench.relent();
-    bench.world.lock().unwrap().foreign.insert("a".into());
+    bench.cloud.lock().unwrap().foreign.insert("a".into());
     let error = bench.plan(&graph, &bench.store().state).await.unwrap_err().to_string();
     assert!(error.contains("thing a exists and is not ours: it is somebody's"), "{error}");
     let (plan, outcome) = bench.down(&graph).await;
@@ -323,7 +323,7 @@ async fn what_was_made_before_a_kill_is_adopted_without_a_state() {
     let graph = bench.pair();
     bench.up(&graph).await;
     std::fs::remove_file(bench.store().path()).unwrap();
-    bench.world.lock().unwrap().objects.remove("thing.b");
+    bench.cloud.lock().unwrap().objects.remove("thing.b");
     bench.calls();
     let (plan, _) = bench.up(&graph).await;
     assert!(plan.changes[0].adopted);
@@ -334,11 +334,11 @@ async fn what_was_made_before_a_kill_is_adopted_without_a_state() {
 #[tokio::test]
 async fn settling_is_finished_broken_is_replaced_and_contents_wait() {
     let bench = Bench::new();
-    let nodes = [thing(&bench.world, "a", json!({}), &[]), lodger(&bench.world, "in", json!({}), &[], Some("a"))];
+    let nodes = [thing(&bench.cloud, "a", json!({}), &[]), lodger(&bench.cloud, "in", json!({}), &[], Some("a"))];
     let graph = Graph::new(nodes).unwrap();
     bench.up(&graph).await;
     bench.calls();
-    let ail = |health| bench.world.lock().unwrap().objects.get_mut("thing.a").unwrap().health = health;
+    let ail = |health| bench.cloud.lock().unwrap().objects.get_mut("thing.a").unwrap().health = health;
     ail(Health::Settling("CREATING".into()));
     bench.refuse("read in");
     let store = bench.store();
@@ -359,7 +359,7 @@ async fn settling_is_finished_broken_is_replaced_and_contents_wait() {
 #[tokio::test]
 async fn an_unreadable_lodger_goes_with_its_container() {
     let bench = Bench::new();
-    let nodes = [thing(&bench.world, "a", json!({}), &[]), lodger(&bench.world, "in", json!({}), &[], Some("a"))];
+    let nodes = [thing(&bench.cloud, "a", json!({}), &[]), lodger(&bench.cloud, "in", json!({}), &[], Some("a"))];
     let graph = Graph::new(nodes).unwrap();
     bench.up(&graph).await;
     bench.calls();
@@ -420,30 +420,30 @@ fn a_state_that_is_none_or_newer_is_refused_by_name() {
 
 #[test]
 fn a_state_of_another_place_is_refused_while_it_records_anything() {
-    let place = |account: &str, name: &str| {
-        let facts = [("account", account), ("context", name)];
-        facts.into_iter().map(|(fact, value)| (fact.to_owned(), value.to_owned())).collect::<BTreeMap<_, _>>()
+    let location = |account: &str, name: &str| {
+        let entries = [("account", account), ("context", name)];
+        entries.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect::<BTreeMap<_, _>>()
     };
     let mut state = State::new("l", "r", Clock::real().now());
-    state.settle(place("1", "a"), &["account"]).unwrap();
-    state.settle(place("2", "a"), &["account"]).unwrap();
+    state.settle(location("1", "a"), &["account"]).unwrap();
+    state.settle(location("2", "a"), &["account"]).unwrap();
     state.begin(&address("a"), Action::Create, Vec::new());
-    state.settle(place("2", "renamed"), &["account"]).unwrap();
-    let refused = state.settle(place("3", "renamed"), &["account"]).unwrap_err();
-    assert_eq!((refused.recorded.as_str(), refused.asked.as_str()), ("2", "3"));
-    assert_eq!(state.place, place("2", "renamed"));
-    assert_eq!(state.settle(BTreeMap::new(), &["account"]).unwrap_err().asked, "none");
+    state.settle(location("2", "renamed"), &["account"]).unwrap();
+    let refused = state.settle(location("3", "renamed"), &["account"]).unwrap_err();
+    assert_eq!((refused.recorded.as_str(), refused.wanted.as_str()), ("2", "3"));
+    assert_eq!(state.location, location("2", "renamed"));
+    assert_eq!(state.settle(BTreeMap::new(), &["account"]).unwrap_err().wanted, "none");
 }
 
 #[test]
 fn cycles_and_dangling_references_are_named() {
-    let world = Shared::default();
-    let cycle = [thing(&world, "a", json!({"x": "${thing.b.arn}"}), &[]), thing(&world, "b", json!({}), &["a"])];
+    let cloud = Shared::default();
+    let cycle = [thing(&cloud, "a", json!({"x": "${thing.b.arn}"}), &[]), thing(&cloud, "b", json!({}), &["a"])];
     let error = Graph::new(cycle).unwrap_err();
     assert_eq!(error.to_string(), "resources depend on each other: thing.a -> thing.b -> thing.a");
-    let dangling = [thing(&world, "a", json!({"x": "${thing.z.arn}"}), &[])];
+    let dangling = [thing(&cloud, "a", json!({"x": "${thing.z.arn}"}), &[])];
     assert_eq!(Graph::new(dangling).unwrap_err(), GraphError::Unknown { from: address("a"), to: address("z") });
-    let misspelt = [thing(&world, "a", json!({"x": "${thing.b.arm}"}), &[]), thing(&world, "b", json!({}), &[])];
+    let misspelt = [thing(&cloud, "a", json!({"x": "${thing.b.arm}"}), &[]), thing(&cloud, "b", json!({}), &[])];
     assert!(Graph::new(misspelt).unwrap_err().to_string().contains("no attribute of that name"));
 }
 
@@ -470,7 +470,7 @@ proptest! {
             let bench = Bench::new();
             let node = |(rank, needs): &(usize, Vec<usize>)| {
                 let peers: Vec<String> = needs.iter().map(|to| format!("${{thing.t{to}.arn}}")).collect();
-                thing(&bench.world, &format!("t{rank}"), json!({ "peers": peers }), &[])
+                thing(&bench.cloud, &format!("t{rank}"), json!({ "peers": peers }), &[])
             };
             let graph = Graph::new(shape.iter().map(node)).unwrap();
             // A failure in the middle, then a run that repairs it.
@@ -481,20 +481,20 @@ proptest! {
             assert!(outcome.is_success());
             let calls = bench.calls();
             assert_eq!(calls.len(), shape.len());
-            let place = |verb: &str, rank: &usize, calls: &[String]| {
+            let location = |verb: &str, rank: &usize, calls: &[String]| {
                 calls.iter().position(|call| *call == format!("{verb} t{rank}")).unwrap()
             };
             for (rank, needs) in &shape {
-                assert!(needs.iter().all(|to| place("create", to, &calls) < place("create", rank, &calls)));
+                assert!(needs.iter().all(|to| location("create", to, &calls) < location("create", rank, &calls)));
             }
             let (again, _) = bench.up(&graph).await;
             assert!(again.is_empty() && again.drift.is_empty());
             bench.down(&graph).await;
             let calls = bench.calls();
             for (rank, needs) in &shape {
-                assert!(needs.iter().all(|to| place("delete", to, &calls) > place("delete", rank, &calls)));
+                assert!(needs.iter().all(|to| location("delete", to, &calls) > location("delete", rank, &calls)));
             }
-            assert!(bench.world.lock().unwrap().objects.is_empty());
+            assert!(bench.cloud.lock().unwrap().objects.is_empty());
         });
     }
 }

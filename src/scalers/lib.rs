@@ -3,7 +3,7 @@
 //! Entry point: [`build`] makes a [`Scaler`] of a trigger and what was resolved for it.
 //!
 //! Invariants: a failed or incomplete reading is an error and never a zero; building calls nothing, so a wrong trigger is
-//! told apart from a source that is down; credentials appear in no log, no `Debug` and no error.
+//! distinguished from a source that is down; credentials appear in no log, no `Debug` and no error.
 //!
 //! This crate must not know Kubernetes objects' lives: environments, authentication parameters and the workload's role
 //! are resolved by its caller.

@@ -28,7 +28,7 @@ pub(crate) struct Service {
 }
 
 #[derive(Clone)]
-struct Desk {
+struct FakeService {
     seen: Arc<Mutex<Vec<Seen>>>,
     script: Arc<Script>,
 }
@@ -38,8 +38,8 @@ impl Service {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let seen = Arc::new(Mutex::new(Vec::new()));
-        let desk = Desk { seen: Arc::clone(&seen), script: Arc::new(script) };
-        let app = Router::new().fallback(answer).with_state(desk);
+        let service = FakeService { seen: Arc::clone(&seen), script: Arc::new(script) };
+        let app = Router::new().fallback(answer).with_state(service);
         tokio::spawn(async move { axum::serve(listener, app).await });
         Self { url, seen }
     }
@@ -63,7 +63,7 @@ impl Service {
     }
 }
 
-async fn answer(State(desk): State<Desk>, headers: HeaderMap, body: Bytes) -> Response {
+async fn answer(State(service): State<FakeService>, headers: HeaderMap, body: Bytes) -> Response {
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let body = String::from_utf8_lossy(&body).into_owned();
     let in_body = || body.split('&').find_map(|pair| pair.strip_prefix("Action=")).unwrap_or_default();
@@ -71,8 +71,8 @@ async fn answer(State(desk): State<Desk>, headers: HeaderMap, body: Bytes) -> Re
     let signed = header("authorization").split_once("Credential=").map(|(_, rest)| rest);
     let key = signed.and_then(|rest| rest.split('/').next()).unwrap_or_default().to_owned();
     let seen = Seen { operation, key, body };
-    desk.seen.lock().unwrap().push(seen.clone());
-    let (status, text) = (desk.script)(&seen);
+    service.seen.lock().unwrap().push(seen.clone());
+    let (status, text) = (service.script)(&seen);
     (axum::http::StatusCode::from_u16(status).unwrap(), text).into_response()
 }
 

@@ -151,7 +151,7 @@ fn read_workload(index: usize, mut section: Section<'_>, cluster: &str, image: &
     Workload { cpu, memory, ..workload }
 }
 
-/// The sample is what this program's image runs as `worker`, which is what it is told to run if nobody says otherwise.
+/// The sample is what this program's image runs as `worker`, which is what it runs if nobody says otherwise.
 /// It is known by the name under which the image is packed, or by being the stack's own.
 fn consumer(image: &str, own: &str, command: Option<&[String]>, args: Option<&[String]>) -> Consumer {
     let is_ours = image == own || last_part(image) == last_part(IMAGE_DEFAULT);

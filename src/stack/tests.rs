@@ -58,7 +58,7 @@ fn an_empty_file_is_the_tutorial() {
 }
 
 #[test]
-fn all_problems_are_told_at_once_with_place_and_next_step() {
+fn all_problems_are_reported_at_once_with_place_and_next_step() {
     let text = "regoin: eu-west-1\ncluster:\n  name: -bad\n  version: 1.30\n  fargate:\n    selectors: [a, b, c, d, e, f]\n\
                 workloads:\n- scaling: {minReplicaCount: 5, maxReplicaCount: lots, pollingInterval: 0}\n  queue: {name: a b}\n";
     insta::assert_snapshot!(problems(text), @r#"
@@ -75,14 +75,14 @@ fn all_problems_are_told_at_once_with_place_and_next_step() {
 }
 
 #[test]
-fn unreadable_yaml_is_told_with_its_place() {
+fn unreadable_yaml_is_reported_with_its_place() {
     let message = problems("cluster:\n  name: [a\n");
     assert!(message.starts_with("stack.yaml:"), "{message}");
     assert!(message.contains("not readable YAML"), "{message}");
 }
 
 #[test]
-fn versions_are_judged_by_the_day() {
+fn versions_are_evaluated_by_the_day() {
     assert!(problems("cluster: {version: '1.29'}").contains("extended support ended on 2026-03-23"));
     assert!(problems("cluster: {version: '1.99'}").contains("no Kubernetes version that this program knows"));
     assert!(read("cluster: {version: '1.33'}").unwrap().warnings[0].cause.contains("left standard support"));
@@ -139,12 +139,12 @@ fn trust_names_issuer_audience_and_subject() {
 
 #[test]
 fn the_consumer_hides_a_message_for_as_long_as_the_queue_says() {
-    for (seconds, told) in [(45, 45), (0, 2)] {
+    for (seconds, shown) in [(45, 45), (0, 2)] {
         let stack = stack(&format!("workloads: [{{ queue: {{ visibilityTimeout: {seconds} }} }}]"));
         let manifests = everything(&stack, &site());
         let deployment = &find(&manifests, "kubernetes_deployment.myproject/myapp").object;
         let args = deployment["spec"]["template"]["spec"]["containers"][0]["args"].as_array().unwrap();
-        assert!(args.contains(&json!(format!("--visibility-seconds={told}"))), "{args:?}");
+        assert!(args.contains(&json!(format!("--visibility-seconds={shown}"))), "{args:?}");
     }
 }
 
@@ -185,15 +185,16 @@ fn identity_modes_differ_only_in_the_trigger_authentication() {
 }
 
 #[test]
-fn pods_declare_token_and_endpoint_only_when_told() {
+fn pods_declare_token_and_endpoint_only_when_reported() {
     let stack = stack("");
     let text =
         |site: &Site| find(&everything(&stack, site), "kubernetes_deployment.myproject/myapp").object.to_string();
     let plain = text(&site());
     assert!(!plain.contains("AWS_ENDPOINT_URL") && !plain.contains("AWS_ROLE_ARN"), "{plain}");
-    let told = text(&Site { endpoint_for_pods: Some("http://10.0.0.1:4566".into()), declare_identity: true, ..site() });
+    let shown =
+        text(&Site { endpoint_for_pods: Some("http://10.0.0.1:4566".into()), declare_identity: true, ..site() });
     for part in ["http://10.0.0.1:4566", "AWS_WEB_IDENTITY_TOKEN_FILE", "\"audience\":\"sts.amazonaws.com\""] {
-        assert!(told.contains(part), "{told}");
+        assert!(shown.contains(part), "{shown}");
     }
 }
 
@@ -268,8 +269,8 @@ fn a_service_of_the_users_runs_what_its_image_says_unless_the_stack_says_otherwi
     };
     let plain = container("workloads: [{image: mycorp/consumer}]");
     assert!(plain.get("args").is_none() && plain.get("command").is_none(), "{plain}");
-    let told = container("workloads: [{image: mycorp/consumer, command: [/bin/sh, -c], args: ['echo ${A}']}]");
-    assert_eq!((&told["command"], &told["args"]), (&json!(["/bin/sh", "-c"]), &json!(["echo $${A}"])));
+    let shown = container("workloads: [{image: mycorp/consumer, command: [/bin/sh, -c], args: ['echo ${A}']}]");
+    assert_eq!((&shown["command"], &shown["args"]), (&json!(["/bin/sh", "-c"]), &json!(["echo $${A}"])));
     assert_eq!(container("")["args"][0], "worker");
 }
 

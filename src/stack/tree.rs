@@ -91,10 +91,10 @@ pub(crate) fn parse(file: Option<&str>, text: &str) -> Result<Node, Box<Problem>
 }
 
 fn located(spanned: Spanned<Value>) -> Node {
-    Node { value: spanned.value, origin: place(spanned.referenced) }
+    Node { value: spanned.value, origin: location(spanned.referenced) }
 }
 
-fn place(location: serde_saphyr::Location) -> Origin {
+fn location(location: serde_saphyr::Location) -> Origin {
     Origin::File { line: location.line(), column: location.column() }
 }
 
@@ -233,7 +233,7 @@ impl<'de> Visitor<'de> for ValueVisitor {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
         let mut entries = Vec::new();
         while let Some((name, node)) = map.next_entry::<Spanned<String>, Spanned<Value>>()? {
-            entries.push(Entry { name: name.value, origin: place(name.referenced), node: located(node) });
+            entries.push(Entry { name: name.value, origin: location(name.referenced), node: located(node) });
         }
         Ok(Value::Map(entries))
     }

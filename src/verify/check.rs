@@ -67,14 +67,14 @@ pub(crate) fn not_applicable(saw: impl Into<String>) -> Finding {
 }
 
 /// The early return of a check for which something is missing.
-pub(crate) type Judged = Result<Finding, Finding>;
+pub(crate) type Evaluated = Result<Finding, Finding>;
 
-type Check = (&'static str, fn(&Evidence) -> String, fn(&Evidence) -> Judged);
+type Check = (&'static str, fn(&Evidence) -> String, fn(&Evidence) -> Evaluated);
 
-/// All checks of the story, in the order of what they are about.
+/// All checks of the scenario, in the order of what they are about.
 const CHECKS: [Check; 17] = [
     ("identity-accepted", health::identity_expected, health::identity),
-    ("story-completed", health::completed_expected, health::completed),
+    ("scenario-completed", health::completed_expected, health::completed),
     ("starts-at-zero", start::zero_expected, start::zero),
     ("messages-sent", messages::sent_expected, messages::sent),
     ("activated-by-operator", scale_out::activated_expected, scale_out::activated),
@@ -82,7 +82,7 @@ const CHECKS: [Check; 17] = [
     ("reaches-maximum", scale_out::maximum_expected, scale_out::maximum),
     ("never-exceeds-maximum", scale_out::exceeds_expected, scale_out::exceeds),
     ("every-message-deleted-once", messages::deleted_expected, messages::deleted),
-    (ACCOUNTED_FOR, accounting::expected, accounting::judge),
+    (ACCOUNTED_FOR, accounting::expected, accounting::evaluate),
     ("queue-ends-empty", messages::empty_expected, messages::empty),
     ("window-respected", scale_in::window_expected, scale_in::window),
     ("cooldown-respected", scale_in::cooldown_expected, scale_in::cooldown),
@@ -92,11 +92,11 @@ const CHECKS: [Check; 17] = [
     ("no-restarts", health::restarts_expected, health::restarts),
 ];
 
-/// Judged where receipts, which say the same and more, cannot be had.
+/// Evaluated where receipts, which say the same and more, cannot be had.
 const ACCOUNTED_FOR: &str = "every-message-accounted-for";
 
-/// Judges all checks.
-pub(crate) fn judge(evidence: &Evidence) -> Vec<Verdict> {
+/// Evaluates all checks.
+pub(crate) fn evaluate(evidence: &Evidence) -> Vec<Verdict> {
     let has_receipts = evidence.header.consumer == Consumer::Sample;
     let verdict = |(name, expected, check): &Check| {
         let (outcome, saw) = check(evidence).unwrap_or_else(|early| early);

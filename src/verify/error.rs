@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-/// Why a run could not be made or judged.
+/// Why a run could not be made or evaluated.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 #[expect(clippy::error_impl_error, reason = "one error enum per crate, and it is called Error everywhere")]
@@ -33,9 +33,9 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
-    /// No story has this name.
-    #[error("failed to find a story called {0:?}; stories: seed")]
-    Story(String),
+    /// No scenario has this name.
+    #[error("failed to find a scenario called {0:?}; scenarios: tutorial")]
+    Scenario(String),
     /// Nothing could be read from the cluster.
     #[error("failed to read {what}: {reason}; check that the stack is up")]
     Cluster {
@@ -44,7 +44,7 @@ pub enum Error {
         /// Why not.
         reason: String,
     },
-    /// The picture or another part of the report could not be made.
+    /// The snapshot or another part of the report could not be made.
     #[error("failed to make {what} of the report: {reason}")]
     Report {
         /// The part.

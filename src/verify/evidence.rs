@@ -8,8 +8,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::fact::{
-    Counts, Decision, Diagnosis, Fact, Hpa, KubernetesEvent, Pod, Receipt, Record, Replicas, ScaledObject, Source, Step,
+use crate::observation::{
+    Counts, Decision, Diagnosis, Hpa, KubernetesEvent, Observation, Pod, Receipt, Record, Replicas, ScaledObject,
+    Source, Step,
 };
 use crate::settings::{Consumer, Scaling, Thresholds};
 
@@ -29,8 +30,9 @@ pub struct Header {
     pub product: String,
     /// A random id of this run.
     pub run: String,
-    /// The story's name.
-    pub story: String,
+    /// The scenario's name.
+    #[serde(rename = "story")]
+    pub scenario: String,
     /// The stack's name.
     pub stack: String,
     /// When the observers started, real time.
@@ -39,7 +41,7 @@ pub struct Header {
     pub time_scale: f64,
     /// Seed of the fault plan, if there was one.
     pub seed: Option<u64>,
-    /// Messages that the story sends.
+    /// Messages that the scenario sends.
     pub messages: usize,
     /// The workload's namespace and Deployment, as `namespace/name`.
     pub workload: String,
@@ -78,8 +80,8 @@ macro_rules! readers {
     ($($(#[$doc:meta])* $name:ident: $variant:ident -> $kind:ty;)*) => {$(
         $(#[$doc])*
         pub(crate) fn $name(&self) -> impl DoubleEndedIterator<Item = At<'_, $kind>> {
-            self.records.iter().filter_map(|record| match &record.fact {
-                Fact::$variant(value) => Some((record.time, value)),
+            self.records.iter().filter_map(|record| match &record.observation {
+                Observation::$variant(value) => Some((record.time, value)),
                 _ => None,
             })
         }
@@ -141,32 +143,32 @@ impl Evidence {
 
     /// Counts of one of the queues.
     pub(crate) fn counts(&self, source: Source) -> impl DoubleEndedIterator<Item = At<'_, Counts>> {
-        self.records.iter().filter_map(move |record| match &record.fact {
-            Fact::Queue(counts) if record.source == source => Some((record.time, counts)),
+        self.records.iter().filter_map(move |record| match &record.observation {
+            Observation::Queue(counts) if record.source == source => Some((record.time, counts)),
             _ => None,
         })
     }
 
     /// The pods of the workload or of the operator.
     pub(crate) fn pods(&self, source: Source) -> impl DoubleEndedIterator<Item = At<'_, Vec<Pod>>> {
-        self.records.iter().filter_map(move |record| match &record.fact {
-            Fact::Pods { pods } if record.source == source => Some((record.time, pods)),
+        self.records.iter().filter_map(move |record| match &record.observation {
+            Observation::Pods { pods } if record.source == source => Some((record.time, pods)),
             _ => None,
         })
     }
 
     /// Failed observations of one source.
     pub(crate) fn failures(&self, source: Source) -> impl Iterator<Item = (Timestamp, &str)> {
-        self.records.iter().filter_map(move |record| match &record.fact {
-            Fact::Failure { error, .. } if record.source == source => Some((record.time, error.as_str())),
+        self.records.iter().filter_map(move |record| match &record.observation {
+            Observation::Failure { error, .. } if record.source == source => Some((record.time, error.as_str())),
             _ => None,
         })
     }
 
-    /// When the story sent its messages, and their ids; absent if it did not get so far.
+    /// When the scenario sent its messages, and their ids; absent if it did not get so far.
     pub(crate) fn sent(&self) -> Option<(Timestamp, &[String])> {
-        self.records.iter().find_map(|record| match &record.fact {
-            Fact::Sent { message_ids } => Some((record.time, message_ids.as_slice())),
+        self.records.iter().find_map(|record| match &record.observation {
+            Observation::Sent { message_ids } => Some((record.time, message_ids.as_slice())),
             _ => None,
         })
     }
@@ -228,7 +230,7 @@ mod tests {
         let record = Record {
             time: Timestamp::UNIX_EPOCH,
             source: Source::Queue,
-            fact: Fact::Queue(Counts { visible: 1, in_flight: 2, delayed: 0 }),
+            observation: Observation::Queue(Counts { visible: 1, in_flight: 2, delayed: 0 }),
         };
         let expected = serde_json::json!({"time": "1970-01-01T00:00:00Z", "source": "queue", "kind": "queue",
             "payload": {"visible": 1, "in_flight": 2, "delayed": 0}});

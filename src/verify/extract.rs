@@ -1,11 +1,11 @@
-//! Kubernetes objects, as JSON, to facts. A field that is missing is absent, except where the API defines its absence as zero.
+//! Kubernetes objects, as JSON, to observations. A field that is missing is absent, except where the API defines its absence as zero.
 
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::fact::{Condition, Fact, Hpa, KubernetesEvent, Pod, Replicas, ScaledObject};
+use crate::observation::{Condition, Hpa, KubernetesEvent, Observation, Pod, Replicas, ScaledObject};
 
 fn number(value: &Value, pointer: &str) -> Option<u32> {
     value.pointer(pointer)?.as_u64().and_then(|number| u32::try_from(number).ok())
@@ -24,18 +24,20 @@ fn conditions(value: &Value) -> Vec<Condition> {
 }
 
 /// A Deployment. `spec.replicas` is always set by the API server; counts in its status are omitted when zero.
-pub(crate) fn deployment(value: &Value) -> Fact {
+pub(crate) fn deployment(value: &Value) -> Observation {
     match number(value, "/spec/replicas") {
-        Some(desired) => Fact::Deployment(Replicas {
+        Some(desired) => Observation::Deployment(Replicas {
             desired,
             current: number(value, "/status/replicas").unwrap_or(0),
             ready: number(value, "/status/readyReplicas").unwrap_or(0),
         }),
-        None => Fact::Failure { what: "Deployment".to_owned(), error: "the object has no spec.replicas".to_owned() },
+        None => {
+            Observation::Failure { what: "Deployment".to_owned(), error: "the object has no spec.replicas".to_owned() }
+        }
     }
 }
 
-pub(crate) fn hpa(value: &Value) -> Fact {
+pub(crate) fn hpa(value: &Value) -> Observation {
     let metrics: BTreeMap<_, _> = list(value, "/status/currentMetrics")
         .iter()
         .filter_map(|metric| {
@@ -45,7 +47,7 @@ pub(crate) fn hpa(value: &Value) -> Fact {
             Some((text(external, "/metric/name"), served.to_owned()))
         })
         .collect();
-    Fact::Hpa(Hpa {
+    Observation::Hpa(Hpa {
         desired: number(value, "/status/desiredReplicas"),
         current: number(value, "/status/currentReplicas"),
         min: number(value, "/spec/minReplicas"),
@@ -55,8 +57,8 @@ pub(crate) fn hpa(value: &Value) -> Fact {
     })
 }
 
-pub(crate) fn scaled_object(value: &Value) -> Fact {
-    Fact::ScaledObject(ScaledObject {
+pub(crate) fn scaled_object(value: &Value) -> Observation {
+    Observation::ScaledObject(ScaledObject {
         conditions: conditions(value),
         last_active: value.pointer("/status/lastActiveTime").and_then(Value::as_str).and_then(|time| time.parse().ok()),
         metric_names: list(value, "/status/externalMetricNames")
@@ -127,7 +129,7 @@ fn named_time(value: &Value) -> Option<Timestamp> {
     Timestamp::from_nanosecond(i128::from(u64::from_str_radix(end, 16).ok()?)).ok()
 }
 
-/// Whether a Deployment's container is told to be Sluice's own consumer, which is this program as `worker`.
+/// Whether a Deployment's container runs Sluice's own consumer, which is this program as `worker`.
 pub(crate) fn runs_the_sample(deployment: &Value) -> bool {
     let containers = list(deployment, "/spec/template/spec/containers");
     containers.iter().any(|one| list(one, "/command").is_empty() && text(one, "/args/0") == "worker")
@@ -147,9 +149,9 @@ mod tests {
 
     #[test]
     fn omitted_status_counts_of_a_deployment_are_zero_and_a_missing_spec_is_a_failure() {
-        let fact = deployment(&json!({"spec": {"replicas": 2}, "status": {"replicas": 1}}));
-        assert_eq!(fact, Fact::Deployment(Replicas { desired: 2, current: 1, ready: 0 }));
-        assert!(matches!(deployment(&json!({})), Fact::Failure { .. }));
+        let observation = deployment(&json!({"spec": {"replicas": 2}, "status": {"replicas": 1}}));
+        assert_eq!(observation, Observation::Deployment(Replicas { desired: 2, current: 1, ready: 0 }));
+        assert!(matches!(deployment(&json!({})), Observation::Failure { .. }));
     }
 
     #[test]
@@ -164,11 +166,12 @@ mod tests {
 
     #[test]
     fn an_hpa_without_status_has_no_numbers() {
-        let Fact::Hpa(bare) = hpa(&json!({"spec": {"maxReplicas": 3}})) else { panic!("no HPA") };
+        let Observation::Hpa(bare) = hpa(&json!({"spec": {"maxReplicas": 3}})) else { panic!("no HPA") };
         assert_eq!((bare.desired, bare.max, bare.metrics.len()), (None, Some(3), 0));
         let metric =
             json!({"type": "External", "external": {"metric": {"name": "s0-q"}, "current": {"averageValue": "3"}}});
-        let Fact::Hpa(served) = hpa(&json!({"status": {"desiredReplicas": 3, "currentMetrics": [metric]}})) else {
+        let Observation::Hpa(served) = hpa(&json!({"status": {"desiredReplicas": 3, "currentMetrics": [metric]}}))
+        else {
             panic!("no HPA")
         };
         assert_eq!((served.desired, served.metrics["s0-q"].as_str()), (Some(3), "3"));

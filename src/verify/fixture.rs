@@ -1,12 +1,12 @@
-//! Evidence for tests: one good run of the seed story, and ways to spoil it.
+//! Evidence for tests: one good run of the scenario `tutorial`, and ways to spoil it.
 
 use indexmap::IndexMap;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::evidence::{Evidence, FORMAT, Header, VERSION};
-use crate::fact::{
-    Condition, Counts, Decision, Fact, Hpa, KubernetesEvent, Pod, Receipt, Record, Replicas, ScaledObject, Source,
-    Step, StepState,
+use crate::observation::{
+    Condition, Counts, Decision, Hpa, KubernetesEvent, Observation, Pod, Receipt, Record, Replicas, ScaledObject,
+    Source, Step, StepState,
 };
 use crate::settings::{Consumer, Scaling, Thresholds};
 
@@ -18,21 +18,21 @@ pub(crate) fn at(system: f64) -> Timestamp {
     start + SignedDuration::from_secs_f64(system / SCALE)
 }
 
-pub(crate) fn record(system: f64, source: Source, fact: Fact) -> Record {
-    Record { time: at(system), source, fact }
+pub(crate) fn record(system: f64, source: Source, observation: Observation) -> Record {
+    Record { time: at(system), source, observation }
 }
 
-pub(crate) fn queue(visible: u64, in_flight: u64) -> Fact {
-    Fact::Queue(Counts { visible, in_flight, delayed: 0 })
+pub(crate) fn queue(visible: u64, in_flight: u64) -> Observation {
+    Observation::Queue(Counts { visible, in_flight, delayed: 0 })
 }
 
-pub(crate) fn deployment(desired: u32) -> Fact {
-    Fact::Deployment(Replicas { desired, current: desired, ready: desired })
+pub(crate) fn deployment(desired: u32) -> Observation {
+    Observation::Deployment(Replicas { desired, current: desired, ready: desired })
 }
 
-pub(crate) fn hpa(desired: u32, value: Option<&str>) -> Fact {
+pub(crate) fn hpa(desired: u32, value: Option<&str>) -> Observation {
     let metrics = value.map(|value| ("s0-aws-sqs-myapp".to_owned(), value.to_owned()));
-    Fact::Hpa(Hpa {
+    Observation::Hpa(Hpa {
         desired: Some(desired),
         current: Some(desired),
         min: Some(1),
@@ -42,7 +42,7 @@ pub(crate) fn hpa(desired: u32, value: Option<&str>) -> Fact {
     })
 }
 
-pub(crate) fn scaled_object(ready: &str, active: &str, message: &str) -> Fact {
+pub(crate) fn scaled_object(ready: &str, active: &str, message: &str) -> Observation {
     let condition = |kind: &str, status: &str| Condition {
         kind: kind.to_owned(),
         status: status.to_owned(),
@@ -50,10 +50,10 @@ pub(crate) fn scaled_object(ready: &str, active: &str, message: &str) -> Fact {
         message: message.to_owned(),
     };
     let conditions = vec![condition("Ready", ready), condition("Active", active)];
-    Fact::ScaledObject(ScaledObject { conditions, last_active: None, metric_names: Vec::new() })
+    Observation::ScaledObject(ScaledObject { conditions, last_active: None, metric_names: Vec::new() })
 }
 
-pub(crate) fn pods(names: &[String], restarts: u32) -> Fact {
+pub(crate) fn pods(names: &[String], restarts: u32) -> Observation {
     let pod = |name: &String| Pod {
         name: name.clone(),
         phase: "Running".to_owned(),
@@ -62,15 +62,15 @@ pub(crate) fn pods(names: &[String], restarts: u32) -> Fact {
         terminating: false,
         waiting: None,
     };
-    Fact::Pods { pods: names.iter().map(pod).collect() }
+    Observation::Pods { pods: names.iter().map(pod).collect() }
 }
 
-pub(crate) fn step(name: &str, state: StepState) -> Fact {
-    Fact::Step(Step { name: name.to_owned(), state, detail: "detail".to_owned(), deadline_seconds: 60.0 })
+pub(crate) fn step(name: &str, state: StepState) -> Observation {
+    Observation::Step(Step { name: name.to_owned(), state, detail: "detail".to_owned(), deadline_seconds: 60.0 })
 }
 
-pub(crate) fn receipt(message: usize, started: f64, outcome: &str) -> Fact {
-    Fact::Receipt(Receipt {
+pub(crate) fn receipt(message: usize, started: f64, outcome: &str) -> Observation {
+    Observation::Receipt(Receipt {
         outcome: outcome.to_owned(),
         message_id: format!("m{message}"),
         receive_count: 1,
@@ -96,7 +96,7 @@ pub(crate) const EMPTY: f64 = 110.0;
 pub(crate) const STEP_DOWN: f64 = 380.0;
 /// When the operator deactivates.
 pub(crate) const ZERO: f64 = 420.0;
-/// When the story ends.
+/// When the scenario ends.
 pub(crate) const END: f64 = 530.0;
 
 /// The replicas decided at this moment of the good run.
@@ -142,11 +142,11 @@ impl Run {
         let steps = [("idle", 0.0, 19.0), ("send", 19.5, SENT), ("activate", 20.1, ACTIVE), ("scale-out", 32.1, 50.0)];
         let more = [("work", 50.1, 125.0), ("zero", 125.1, ZERO), ("hold", ZERO + 0.1, END)];
         for (name, begun, ended) in steps.into_iter().chain(more) {
-            records.push(record(begun, Source::Story, step(name, StepState::Started)));
-            records.push(record(ended, Source::Story, step(name, StepState::Reached)));
+            records.push(record(begun, Source::Scenario, step(name, StepState::Started)));
+            records.push(record(ended, Source::Scenario, step(name, StepState::Reached)));
         }
         let message_ids = (1..=9).map(|number| format!("m{number}")).collect();
-        records.push(record(SENT, Source::Story, Fact::Sent { message_ids }));
+        records.push(record(SENT, Source::Scenario, Observation::Sent { message_ids }));
         for message in 1..=9 {
             let started = 40.0 + 20.0 * f64::from(message as u8 % 3);
             records.push(record(started + 20.0, Source::WorkerLog, receipt(message, started, "deleted")));
@@ -156,8 +156,8 @@ impl Run {
         Self { header: Self::header(), records }
     }
 
-    pub(crate) fn decision(from: i64, to: i64, reason: &str) -> Fact {
-        Fact::Decision(Decision {
+    pub(crate) fn decision(from: i64, to: i64, reason: &str) -> Observation {
+        Observation::Decision(Decision {
             namespace: "myproject".to_owned(),
             name: "myapp".to_owned(),
             from: Some(from),
@@ -167,8 +167,8 @@ impl Run {
         })
     }
 
-    pub(crate) fn warning(reason: &str, message: &str) -> Fact {
-        Fact::Event(KubernetesEvent {
+    pub(crate) fn warning(reason: &str, message: &str) -> Observation {
+        Observation::Event(KubernetesEvent {
             kind: "Warning".to_owned(),
             reason: reason.to_owned(),
             message: message.to_owned(),
@@ -184,7 +184,7 @@ impl Run {
             version: VERSION,
             product: "0.1.0".to_owned(),
             run: "run".to_owned(),
-            story: "seed".to_owned(),
+            scenario: "tutorial".to_owned(),
             stack: "demo".to_owned(),
             started: at(0.0),
             time_scale: SCALE,
@@ -218,7 +218,7 @@ impl Run {
     /// The same run of another program, which writes no receipts.
     pub(crate) fn of_an_own_consumer(mut self) -> Self {
         self.header.consumer = Consumer::Own;
-        self.without(|record| matches!(record.fact, Fact::Receipt(_)))
+        self.without(|record| matches!(record.observation, Observation::Receipt(_)))
     }
 
     /// The same with another header.
@@ -227,9 +227,9 @@ impl Run {
         self
     }
 
-    /// Adds a fact.
-    pub(crate) fn with(mut self, system: f64, source: Source, fact: Fact) -> Self {
-        self.records.push(record(system, source, fact));
+    /// Adds an observation.
+    pub(crate) fn with(mut self, system: f64, source: Source, observation: Observation) -> Self {
+        self.records.push(record(system, source, observation));
         self
     }
 
@@ -239,11 +239,11 @@ impl Run {
         self
     }
 
-    /// Changes the facts of one source from one moment on and before another.
-    pub(crate) fn replacing(mut self, source: Source, from: f64, to: f64, fact: &Fact) -> Self {
+    /// Changes the observations of one source from one moment on and before another.
+    pub(crate) fn replacing(mut self, source: Source, from: f64, to: f64, observation: &Observation) -> Self {
         for record in &mut self.records {
             if record.source == source && record.time >= at(from) && record.time < at(to) {
-                record.fact = fact.clone();
+                record.observation = observation.clone();
             }
         }
         self

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::fact::{Fact, Record, ScaledObject, Source};
-use crate::picture::Picture;
+use crate::observation::{Observation, Record, ScaledObject, Source};
 use crate::refusal;
+use crate::snapshot::Snapshot;
 
 /// Reads in a row that must agree.
 const READS: usize = 3;
@@ -54,7 +54,10 @@ pub(crate) struct Standing {
 pub(crate) fn fold(standing: &mut BTreeMap<Source, Standing>, record: &Record) {
     let Some(text) = definite(record) else {
         // A step is no observation, and a log that ended or a diagnosis says nothing of the object itself.
-        if !matches!(record.fact, Fact::Step(_) | Fact::LogEnded { .. } | Fact::Diagnosis(_)) {
+        if !matches!(
+            record.observation,
+            Observation::Step(_) | Observation::LogEnded { .. } | Observation::Diagnosis(_)
+        ) {
             standing.remove(&record.source);
         }
         return;
@@ -67,15 +70,15 @@ pub(crate) fn fold(standing: &mut BTreeMap<Source, Standing>, record: &Record) {
 
 /// What the record says that lasts by itself.
 fn definite(record: &Record) -> Option<String> {
-    match &record.fact {
-        Fact::Failure { what, error } if is_lasting(error) || refusal::is_refusal(error) => {
+    match &record.observation {
+        Observation::Failure { what, error } if is_lasting(error) || refusal::is_refusal(error) => {
             Some(format!("{what} cannot be read: {error}"))
         }
-        // An HPA may come later; these two were there when the story began.
-        Fact::Absent { what } if matches!(record.source, Source::Deployment | Source::ScaledObject) => {
+        // An HPA may come later; these two were there when the scenario began.
+        Observation::Absent { what } if matches!(record.source, Source::Deployment | Source::ScaledObject) => {
             Some(format!("{what} does not exist any more"))
         }
-        Fact::ScaledObject(object) => not_ready(object),
+        Observation::ScaledObject(object) => not_ready(object),
         _ => None,
     }
 }
@@ -97,52 +100,56 @@ fn is_lasting(text: &str) -> bool {
 }
 
 /// Why waiting does not help any more, if that is so; `patience` in real time.
-pub(crate) fn why(picture: &Picture, patience: Duration) -> Option<String> {
+pub(crate) fn why(snapshot: &Snapshot, patience: Duration) -> Option<String> {
     let lasted = |first: Timestamp, last: Timestamp| {
         Duration::try_from(last.duration_since(first)).is_ok_and(|lasted| lasted >= patience)
     };
-    let refused = picture.refusal.as_ref().filter(|refusal| lasted(refusal.first, refusal.last));
+    let refused = snapshot.refusal.as_ref().filter(|refusal| lasted(refusal.first, refusal.last));
     if let Some(refusal) = refused {
         return Some(format!("refused for good: {}", refusal.text));
     }
-    if let Some(why) = picture.lost.values().next() {
+    if let Some(why) = snapshot.lost.values().next() {
         return Some(format!("waiting does not help: {why}"));
     }
-    let standing = picture.standing.values().find(|one| one.reads >= READS && lasted(one.first, one.last))?;
+    let standing = snapshot.standing.values().find(|one| one.reads >= READS && lasted(one.first, one.last))?;
     Some(format!("waiting does not help: {}", standing.text))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fact::{Condition, Diagnosis};
     use crate::fixture::record;
+    use crate::observation::{Condition, Diagnosis};
 
     const PATIENCE: Duration = Duration::from_secs(3);
 
-    fn after(facts: impl IntoIterator<Item = (f64, Source, Fact)>) -> Option<String> {
-        let mut picture = Picture::default();
-        for (second, source, fact) in facts {
-            picture.apply(&record(second, source, fact));
+    fn after(observations: impl IntoIterator<Item = (f64, Source, Observation)>) -> Option<String> {
+        let mut snapshot = Snapshot::default();
+        for (second, source, observation) in observations {
+            snapshot.apply(&record(second, source, observation));
         }
-        why(&picture, PATIENCE)
+        why(&snapshot, PATIENCE)
     }
 
-    fn not_ready(reason: &str, message: &str) -> Fact {
+    fn not_ready(reason: &str, message: &str) -> Observation {
         let condition =
             Condition { kind: "Ready".into(), status: "False".into(), reason: reason.into(), message: message.into() };
-        Fact::ScaledObject(ScaledObject { conditions: vec![condition], last_active: None, metric_names: Vec::new() })
+        Observation::ScaledObject(ScaledObject {
+            conditions: vec![condition],
+            last_active: None,
+            metric_names: Vec::new(),
+        })
     }
 
-    /// The fact in a read every ten system seconds, which is one real second.
-    fn lasting(source: Source, fact: &Fact) -> Vec<(f64, Source, Fact)> {
-        (0..=4).map(|read| (f64::from(read) * 10.0, source, fact.clone())).collect()
+    /// The observation in a read every ten system seconds, which is one real second.
+    fn lasting(source: Source, observation: &Observation) -> Vec<(f64, Source, Observation)> {
+        (0..=4).map(|read| (f64::from(read) * 10.0, source, observation.clone())).collect()
     }
 
     #[test]
     fn only_a_lasting_refusal_is_permanent() {
         let message = "AccessDenied: no".to_owned();
-        let refused = Fact::Trouble { pod: "keda".into(), message };
+        let refused = Observation::Trouble { pod: "keda".into(), message };
         assert_eq!(after([(0.0, Source::OperatorLog, refused.clone())]), None);
         let lost = after([(0.0, Source::OperatorLog, refused.clone()), (30.0, Source::OperatorLog, refused)]).unwrap();
         assert!(lost.starts_with("refused for good") && lost.contains("AccessDenied"), "{lost}");
@@ -150,7 +157,7 @@ mod tests {
 
     #[test]
     fn a_definite_reason_that_lasts_ends_a_wait_and_one_that_passes_does_not() {
-        let gone = Fact::Absent { what: "Deployment/myapp".into() };
+        let gone = Observation::Absent { what: "Deployment/myapp".into() };
         assert!(after(lasting(Source::Deployment, &gone)).unwrap().contains("Deployment/myapp does not exist"));
         assert_eq!(after(lasting(Source::Hpa, &gone)), None);
         let mut again = lasting(Source::Deployment, &gone);
@@ -166,7 +173,7 @@ mod tests {
         }
         for message in ["ThrottlingException: Rate exceeded", "got no answer: connection refused", "503 Unavailable"] {
             assert_eq!(after(lasting(Source::ScaledObject, &not_ready("TriggerError", message))), None, "{message}");
-            let failure = Fact::Failure { what: "queue".into(), error: message.into() };
+            let failure = Observation::Failure { what: "queue".into(), error: message.into() };
             assert_eq!(after(lasting(Source::Queue, &failure)), None, "{message}");
         }
     }
@@ -174,12 +181,12 @@ mod tests {
     #[test]
     fn credentials_that_are_not_taken_any_more_end_a_wait_though_the_operator_is_well() {
         for error in ["ExpiredToken: the token has expired", "Unauthorized (Unauthorized, 401)", "AccessDenied: no"] {
-            let failure = Fact::Failure { what: "the queue".into(), error: error.into() };
-            let mut facts = lasting(Source::Queue, &failure);
+            let failure = Observation::Failure { what: "the queue".into(), error: error.into() };
+            let mut observations = lasting(Source::Queue, &failure);
             let well = crate::fixture::scaled_object("True", "False", "");
-            facts.extend((0..=4).map(|read| (f64::from(read) * 10.0 + 5.0, Source::ScaledObject, well.clone())));
-            facts.sort_by(|one, other| one.0.total_cmp(&other.0));
-            let lost = after(facts).unwrap_or_else(|| panic!("{error} is waited out"));
+            observations.extend((0..=4).map(|read| (f64::from(read) * 10.0 + 5.0, Source::ScaledObject, well.clone())));
+            observations.sort_by(|one, other| one.0.total_cmp(&other.0));
+            let lost = after(observations).unwrap_or_else(|| panic!("{error} is waited out"));
             assert!(lost.contains(error), "{lost}");
         }
     }
@@ -187,7 +194,7 @@ mod tests {
     #[test]
     fn pods_that_are_given_up_end_a_wait_and_a_restart_alone_does_not() {
         let diagnosis = |hopeless: Option<&str>| {
-            Fact::Diagnosis(Diagnosis {
+            Observation::Diagnosis(Diagnosis {
                 about: "Deployment myproject/myapp".into(),
                 hopeless: hopeless.map(str::to_owned),
                 evidence: Vec::new(),

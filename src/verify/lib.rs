@@ -1,10 +1,10 @@
-//! Stories, observations, verdicts, evidence and reports: the proof that scaling works.
+//! Scenarios, observations, verdicts, evidence and reports: the proof that scaling works.
 //!
-//! Entry points: [`run`] lives through a story and judges it, [`judge`] judges a recorded run again, [`watch`] only
+//! Entry points: [`run`] lives through a scenario and evaluates it, [`evaluate`] evaluates a recorded run again, [`watch`] only
 //! looks, [`explain`] and [`explain_now`] build the causal timeline.
 //!
 //! Invariants:
-//! - Observers write what they see into an append-only evidence file; checks judge the evidence, never the live system.
+//! - Observers write what they see into an append-only evidence file; checks evaluate the evidence, never the live system.
 //! - A failed observation is recorded as failed. It is never a zero, and a check that saw nothing fails.
 //! - Times in evidence are real; a duration is compared with a setting only after scaling by the run's time scale.
 //!
@@ -14,18 +14,18 @@ mod check;
 mod error;
 mod evidence;
 mod extract;
-mod fact;
 #[cfg(test)]
 mod fixture;
 mod hopeless;
 mod log_line;
+mod observation;
 mod observe;
-mod picture;
 mod recorder;
 mod refusal;
 mod report;
+mod scenario;
 mod settings;
-mod story;
+mod snapshot;
 mod timeline;
 
 use std::path::Path;
@@ -37,33 +37,33 @@ use tokio_util::sync::CancellationToken;
 pub use check::{Outcome, Verdict};
 pub use error::{Error, Result};
 pub use evidence::{Evidence, Header};
-pub use fact::{
-    Condition, Counts, Decision, Denial, Diagnosis, Fact, Hpa, KubernetesEvent, Pod, Receipt, Record, Replicas,
+pub use observation::{
+    Condition, Counts, Decision, Denial, Diagnosis, Hpa, KubernetesEvent, Observation, Pod, Receipt, Record, Replicas,
     ScaledObject, Source, Step, StepState,
 };
-pub use picture::Picture;
 pub use refusal::Refusal;
 pub use report::{Moments, Report, Reports};
+pub use scenario::Scenario;
 pub use settings::{Consumer, Names, Other, Scaling, Settings, Thresholds};
-pub use story::Story;
+pub use snapshot::Snapshot;
 pub use timeline::{Entry, Timeline};
 
-/// Lives through a story and judges what was seen. Every record also goes to `live`, from which a view can fold a
-/// [`Picture`]. Cancelling `stop` ends the story early; what was seen by then is
-/// judged, and [`Report::interrupted_in`] says so.
+/// Lives through a scenario and evaluates what was seen. Every record also goes to `live`, from which a view can fold a
+/// [`Snapshot`]. Cancelling `stop` ends the scenario early; what was seen by then is
+/// evaluated, and [`Report::interrupted_in`] says so.
 pub async fn run(
     settings: Settings,
-    story: Story,
+    scenario: Scenario,
     live: Option<UnboundedSender<Record>>,
     stop: CancellationToken,
 ) -> Result<Report> {
     let path = settings.evidence.clone();
-    story::run(settings, story, live, stop).await?;
-    judge(&path)
+    scenario::run(settings, scenario, live, stop).await?;
+    evaluate(&path)
 }
 
-/// Judges a recorded run.
-pub fn judge(path: &Path) -> Result<Report> {
+/// Evaluates a recorded run.
+pub fn evaluate(path: &Path) -> Result<Report> {
     Ok(Report::of(&Evidence::load(path)?))
 }
 
@@ -103,11 +103,13 @@ pub async fn explain_now(settings: Settings) -> Result<Timeline> {
     while let Ok(record) = receiver.try_recv() {
         records.push(record);
     }
-    let read = records.iter().any(|record| !matches!(record.fact, Fact::Failure { .. } | Fact::Absent { .. }));
+    let read = records
+        .iter()
+        .any(|record| !matches!(record.observation, Observation::Failure { .. } | Observation::Absent { .. }));
     if !read {
-        let reason = records.iter().find_map(|record| match &record.fact {
-            Fact::Failure { error, .. } => Some(error.clone()),
-            Fact::Absent { what } => Some(format!("{what} does not exist")),
+        let reason = records.iter().find_map(|record| match &record.observation {
+            Observation::Failure { error, .. } => Some(error.clone()),
+            Observation::Absent { what } => Some(format!("{what} does not exist")),
             _ => None,
         });
         return Err(Error::Cluster {

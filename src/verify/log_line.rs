@@ -1,9 +1,9 @@
-//! Lines of pod logs to facts: worker receipts, operator decisions, and whatever is a warning.
+//! Lines of pod logs to observations: worker receipts, operator decisions, and whatever is a warning.
 
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::fact::{Decision, Fact, Receipt};
+use crate::observation::{Decision, Observation, Receipt};
 
 /// The tracing target under which the operator logs its decisions.
 const DECISION_TARGET: &str = "operator::decision";
@@ -16,26 +16,27 @@ pub(crate) fn split_time(line: &str) -> (Option<Timestamp>, &str) {
     }
 }
 
-/// What a line tells; nothing if it is of no interest to any check.
-pub(crate) fn fact(pod: &str, line: &str) -> Option<Fact> {
+/// The observation in a line; none if no check uses it.
+pub(crate) fn observation(pod: &str, line: &str) -> Option<Observation> {
     let Ok(Value::Object(object)) = serde_json::from_str::<Value>(line.trim()) else {
-        return is_refusal_text(line).then(|| Fact::Trouble { pod: pod.to_owned(), message: line.trim().to_owned() });
+        return is_refusal_text(line)
+            .then(|| Observation::Trouble { pod: pod.to_owned(), message: line.trim().to_owned() });
     };
     if object.contains_key("receipt") {
         return match serde_json::from_value::<Receipt>(Value::Object(object)) {
-            Ok(receipt) => Some(Fact::Receipt(receipt)),
+            Ok(receipt) => Some(Observation::Receipt(receipt)),
             Err(error) => {
-                Some(Fact::Failure { what: format!("receipt in the log of {pod}"), error: error.to_string() })
+                Some(Observation::Failure { what: format!("receipt in the log of {pod}"), error: error.to_string() })
             }
         };
     }
     let value = Value::Object(object);
     let fields = value.get("fields").unwrap_or(&value);
     if value.get("target").and_then(Value::as_str) == Some(DECISION_TARGET) {
-        return Some(Fact::Decision(decision(fields)));
+        return Some(Observation::Decision(decision(fields)));
     }
     let level = value.get("level").and_then(Value::as_str).unwrap_or_default();
-    matches!(level, "WARN" | "ERROR").then(|| Fact::Trouble { pod: pod.to_owned(), message: message(fields) })
+    matches!(level, "WARN" | "ERROR").then(|| Observation::Trouble { pod: pod.to_owned(), message: message(fields) })
 }
 
 fn is_refusal_text(line: &str) -> bool {
@@ -83,13 +84,16 @@ mod tests {
     #[test]
     fn a_receipt_is_read_with_its_times() {
         let line = r#"{"receipt":1,"outcome":"deleted","message_id":"m1","receive_count":1,"started_at":"2026-11-24T04:00:00Z","finished_at":"2026-11-24T04:00:20.5Z","pod":"myapp-1"}"#;
-        let Some(Fact::Receipt(receipt)) = fact("myapp-1", line) else { panic!("no receipt") };
+        let Some(Observation::Receipt(receipt)) = observation("myapp-1", line) else { panic!("no receipt") };
         assert_eq!((receipt.message_id.as_str(), receipt.outcome.as_str()), ("m1", "deleted"));
     }
 
     #[test]
     fn a_broken_receipt_is_a_failed_observation() {
-        assert!(matches!(fact("myapp-1", r#"{"receipt":1,"outcome":"deleted"}"#), Some(Fact::Failure { .. })));
+        assert!(matches!(
+            observation("myapp-1", r#"{"receipt":1,"outcome":"deleted"}"#),
+            Some(Observation::Failure { .. })
+        ));
     }
 
     #[test]
@@ -97,7 +101,7 @@ mod tests {
         let nested = r#"{"level":"INFO","target":"operator::decision","fields":{"message":"m","namespace":"n","name":"myapp","from":0,"to":1,"reason":"active","decision":"{\"a\":1}"}}"#;
         let flat = r#"{"level":"INFO","target":"operator::decision","namespace":"n","name":"myapp","from":"0","to":"1","reason":"active","decision":{"a":1}}"#;
         for line in [nested, flat] {
-            let Some(Fact::Decision(decision)) = fact("keda", line) else { panic!("no decision") };
+            let Some(Observation::Decision(decision)) = observation("keda", line) else { panic!("no decision") };
             assert_eq!((decision.from, decision.to, decision.decision["a"].as_u64()), (Some(0), Some(1), Some(1)));
         }
     }
@@ -106,11 +110,11 @@ mod tests {
     fn warnings_are_kept_and_chatter_is_not() {
         let warning = r#"{"level":"WARN","target":"operator::poll","fields":{"message":"poll failed","error":"AccessDenied: no"}}"#;
         assert_eq!(
-            fact("p", warning),
-            Some(Fact::Trouble { pod: "p".into(), message: "poll failed error=AccessDenied: no".into() })
+            observation("p", warning),
+            Some(Observation::Trouble { pod: "p".into(), message: "poll failed error=AccessDenied: no".into() })
         );
-        assert_eq!(fact("p", r#"{"level":"INFO","fields":{"message":"hello"}}"#), None);
-        assert_eq!(fact("p", "plain text"), None);
+        assert_eq!(observation("p", r#"{"level":"INFO","fields":{"message":"hello"}}"#), None);
+        assert_eq!(observation("p", "plain text"), None);
     }
 
     #[test]

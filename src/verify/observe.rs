@@ -1,4 +1,4 @@
-//! The observers: each a task with its own cadence that writes what it sees, failures included, and judges nothing.
+//! The observers: each a task with its own cadence that writes what it sees, failures included, and evaluates nothing.
 
 mod denials;
 mod logs;
@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 
 use crate::error::{Error, Result};
 use crate::extract;
-use crate::fact::{Fact, Source};
+use crate::observation::{Observation, Source};
 use crate::recorder::Recorder;
 use crate::settings::Settings;
 
@@ -133,7 +133,7 @@ pub(crate) async fn diagnose(observer: &Observer) {
     let [workload, operator] = observer.groups();
     for (group, only_ailing) in [(operator, true), (workload, false)] {
         if let Some(found) = rollouts::look(observer, &group, only_ailing).await {
-            observer.recorder.record(group.source, Fact::Diagnosis(found));
+            observer.recorder.record(group.source, Observation::Diagnosis(found));
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The one writer of an evidence file: observers hand it records, it appends them, folds the picture and feeds live views.
+//! The one writer of an evidence file: observers hand it records, it appends them, folds the snapshot and feeds live views.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -10,8 +10,8 @@ use tokio::task::JoinHandle;
 
 use crate::error::{Error, Result};
 use crate::evidence::Header;
-use crate::fact::{Fact, Record, Source};
-use crate::picture::Picture;
+use crate::observation::{Observation, Record, Source};
+use crate::snapshot::Snapshot;
 
 /// Hands records to the writer. Clones write to the same file.
 #[derive(Clone)]
@@ -21,24 +21,24 @@ pub(crate) struct Recorder {
 }
 
 impl Recorder {
-    pub(crate) fn record(&self, source: Source, fact: Fact) {
-        self.record_at(self.clock.now(), source, fact);
+    pub(crate) fn record(&self, source: Source, observation: Observation) {
+        self.record_at(self.clock.now(), source, observation);
     }
 
     /// Credentials are taken out here, whoever saw them.
-    pub(crate) fn record_at(&self, time: Timestamp, source: Source, fact: Fact) {
-        // A closed channel means that the writer failed or ended; the story sees that through the picture's channel.
-        let _ = self.records.send(Record { time, source, fact: fact.redacted() });
+    pub(crate) fn record_at(&self, time: Timestamp, source: Source, observation: Observation) {
+        // A closed channel means that the writer failed or ended; the scenario sees that through the snapshot's channel.
+        let _ = self.records.send(Record { time, source, observation: observation.redacted() });
     }
 
     pub(crate) fn failure(&self, source: Source, what: &str, error: impl std::fmt::Display) {
-        self.record(source, Fact::Failure { what: what.to_owned(), error: error.to_string() });
+        self.record(source, Observation::Failure { what: what.to_owned(), error: error.to_string() });
     }
 }
 
-/// The writer's task and the picture that it keeps.
+/// The writer's task and the snapshot that it keeps.
 pub(crate) struct Writer {
-    pub(crate) picture: watch::Receiver<Picture>,
+    pub(crate) snapshot: watch::Receiver<Snapshot>,
     task: JoinHandle<Result<()>>,
 }
 
@@ -60,13 +60,13 @@ pub(crate) fn start(
 ) -> Result<(Recorder, Writer)> {
     let mut file = file.map(|(path, header)| File::create(path, header)).transpose()?;
     let (records, mut inbox) = mpsc::unbounded_channel::<Record>();
-    let (picture_sender, picture) = watch::channel(Picture::default());
+    let (snapshot_sender, snapshot) = watch::channel(Snapshot::default());
     let task = tokio::spawn(async move {
         while let Some(record) = inbox.recv().await {
             if let Some(file) = &mut file {
                 file.append(&record)?;
             }
-            picture_sender.send_modify(|picture| picture.apply(&record));
+            snapshot_sender.send_modify(|snapshot| snapshot.apply(&record));
             if let Some(live) = &live {
                 // Nobody has to look.
                 let _ = live.send(record);
@@ -74,7 +74,7 @@ pub(crate) fn start(
         }
         Ok(())
     });
-    Ok((Recorder { records, clock }, Writer { picture, task }))
+    Ok((Recorder { records, clock }, Writer { snapshot, task }))
 }
 
 /// Lines are short and few, so they are written at once: what was seen is on disk before the next thing is seen.

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::fact::{Fact, Record};
+use crate::observation::{Observation, Record};
 
 /// How the API server begins to say that RBAC grants too little.
 const FORBIDDEN: &str = "is forbidden: User ";
@@ -31,11 +31,11 @@ pub struct Refusal {
     pub authoritative: bool,
 }
 
-/// The refusal that a record tells of, and whether its text is the endpoint's own.
-pub(crate) fn told_by(record: &Record) -> Option<(String, bool)> {
-    let text = match &record.fact {
-        Fact::Denial(denial) => {
-            // The endpoint serves everybody; only identities around the queue are the story's business.
+/// The refusal in a record, and whether its text is the endpoint's own.
+pub(crate) fn of_record(record: &Record) -> Option<(String, bool)> {
+    let text = match &record.observation {
+        Observation::Denial(denial) => {
+            // The endpoint serves everybody; only identities around the queue are the scenario's business.
             if !["sqs:", "sts:"].iter().any(|service| denial.action.starts_with(service)) {
                 return None;
             }
@@ -43,16 +43,16 @@ pub(crate) fn told_by(record: &Record) -> Option<(String, bool)> {
                 format!("{} was refused {} on {}: {}", denial.principal, denial.action, denial.resource, denial.reason);
             return Some((text, true));
         }
-        Fact::Trouble { message, pod } => format!("log of {pod}: {message}"),
-        Fact::Event(event) if event.kind == "Warning" => {
+        Observation::Trouble { message, pod } => format!("log of {pod}: {message}"),
+        Observation::Event(event) if event.kind == "Warning" => {
             format!("Event {} on {}: {}", event.reason, event.object, event.message)
         }
-        Fact::ScaledObject(object) => {
+        Observation::ScaledObject(object) => {
             let bad = object.conditions.iter().find(|condition| is_refusal(&condition.message))?;
             format!("condition {}={} ({}): {}", bad.kind, bad.status, bad.reason, bad.message)
         }
-        Fact::Decision(decision) => format!("operator's decision: {} {}", decision.reason, decision.decision),
-        Fact::Failure { what, error } => format!("our own read of {what}: {error}"),
+        Observation::Decision(decision) => format!("operator's decision: {} {}", decision.reason, decision.decision),
+        Observation::Failure { what, error } => format!("our own read of {what}: {error}"),
         _ => return None,
     };
     is_refusal(&text).then_some((text, false))
@@ -65,16 +65,16 @@ pub(crate) fn is_refusal(text: &str) -> bool {
 /// Whether the record shows that the refused identity works again. For AWS it is a ScaledObject that is Ready; an operator
 /// whom the API server refuses cannot take Ready back, so then it takes a decision of its.
 fn is_recovery(refusal: &Refusal, record: &Record) -> bool {
-    match &record.fact {
-        Fact::ScaledObject(object) => object.is("Ready") && !refusal.text.contains(FORBIDDEN),
-        Fact::Decision(_) => refusal.text.contains(FORBIDDEN),
+    match &record.observation {
+        Observation::ScaledObject(object) => object.is("Ready") && !refusal.text.contains(FORBIDDEN),
+        Observation::Decision(_) => refusal.text.contains(FORBIDDEN),
         _ => false,
     }
 }
 
 /// Folds a record into what is known about refusals.
 pub(crate) fn fold(current: &mut Option<Refusal>, record: &Record) {
-    if let Some((text, authoritative)) = told_by(record) {
+    if let Some((text, authoritative)) = of_record(record) {
         match current {
             None => *current = Some(Refusal { first: record.time, last: record.time, text, authoritative }),
             Some(refusal) => {
@@ -87,7 +87,7 @@ pub(crate) fn fold(current: &mut Option<Refusal>, record: &Record) {
         }
     } else if current.as_ref().is_some_and(|refusal| is_recovery(refusal, record)) {
         *current = None;
-    } else if let (Fact::ScaledObject(object), Some(refusal)) = (&record.fact, current.as_mut())
+    } else if let (Observation::ScaledObject(object), Some(refusal)) = (&record.observation, current.as_mut())
         && !object.is("Ready")
     {
         // Still not ready: the refusal lasts, even though this condition does not repeat its text.

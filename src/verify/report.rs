@@ -1,10 +1,10 @@
-//! A judged run, and the report of all runs of one command in its forms: terminal lines, JSON, JUnit, and the context of
+//! An evaluated run, and the report of all runs of one command in its forms: terminal lines, JSON, JUnit, and the context of
 //! the HTML template.
 
+mod chart;
 mod html;
 mod junit;
 mod moments;
-mod picture;
 
 use indexmap::IndexMap;
 use jiff::Timestamp;
@@ -21,7 +21,7 @@ use crate::timeline::Timeline;
 /// The version of report.json.
 pub(crate) const VERSION: u32 = 1;
 
-/// A judged run.
+/// An evaluated run.
 #[derive(Debug, Clone, Serialize)]
 pub struct Report {
     /// [`VERSION`].
@@ -30,8 +30,9 @@ pub struct Report {
     pub product: String,
     /// The run's id.
     pub run: String,
-    /// The story's name.
-    pub story: String,
+    /// The scenario's name.
+    #[serde(rename = "story")]
+    pub scenario: String,
     /// The stack's name.
     pub stack: String,
     /// The workload, as `namespace/name`.
@@ -42,7 +43,7 @@ pub struct Report {
     pub messages: usize,
     /// The verdict on everything.
     pub outcome: Outcome,
-    /// The step in which the run was interrupted; such a run was judged on what it saw until then.
+    /// The step in which the run was interrupted; such a run was evaluated on what it saw until then.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub interrupted_in: Option<String>,
     /// When the run began, real time.
@@ -70,16 +71,16 @@ pub struct Report {
 }
 
 impl Report {
-    /// Judges evidence.
+    /// Evaluates evidence.
     pub fn of(evidence: &Evidence) -> Self {
         let header = evidence.header.clone();
-        let verdicts = check::judge(evidence);
+        let verdicts = check::evaluate(evidence);
         let passed = verdicts.iter().filter(|verdict| verdict.outcome == Outcome::Pass);
         Self {
             version: VERSION,
             product: header.product,
             run: header.run,
-            story: header.story,
+            scenario: header.scenario,
             stack: header.stack,
             workload: header.workload,
             consumer: header.consumer,
@@ -123,10 +124,10 @@ impl Report {
 
     /// The verdict in a few short lines: what passed, when the replicas came and went, and which checks did not pass.
     pub fn conclusion(&self) -> Vec<String> {
-        let (passed, judged) = self.passed();
-        let head = format!("story {} of {}: {}", self.story, self.workload, word(self.outcome));
+        let (passed, evaluated) = self.passed();
+        let head = format!("scenario {} of {}: {}", self.scenario, self.workload, word(self.outcome));
         let mut lines = vec![
-            format!("{head}, {passed} of {judged} checks passed"),
+            format!("{head}, {passed} of {evaluated} checks passed"),
             self.moments.words(self.evidence.header.scaling.max_replicas),
         ];
         let not = |verdict: &&Verdict| matches!(verdict.outcome, Outcome::Fail | Outcome::Inconclusive);
@@ -143,15 +144,15 @@ impl Report {
     /// One sentence on the whole run.
     pub fn summary(&self) -> String {
         let count = |outcome| self.verdicts.iter().filter(|verdict| verdict.outcome == outcome).count();
-        let (passed, left_out) = (count(Outcome::Pass), count(Outcome::NotApplicable));
-        let not = if left_out > 0 { format!(", {left_out} not applicable") } else { String::new() };
+        let (passed, skipped) = (count(Outcome::Pass), count(Outcome::NotApplicable));
+        let not = if skipped > 0 { format!(", {skipped} not applicable") } else { String::new() };
         let real = self.finished.duration_since(self.started).as_secs_f64();
         let interrupted = self.interrupted_in.as_ref().map(|step| format!("; interrupted in step {step}"));
         format!(
-            "story {}: {}, {passed} of {} checks passed{not}, {:.0} s of system time in {real:.1} s; workload {}{}",
-            self.story,
+            "scenario {}: {}, {passed} of {} checks passed{not}, {:.0} s of system time in {real:.1} s; workload {}{}",
+            self.scenario,
             word(self.outcome),
-            self.verdicts.len() - left_out,
+            self.verdicts.len() - skipped,
             real * self.time_scale,
             self.workload,
             interrupted.unwrap_or_default()
@@ -159,7 +160,7 @@ impl Report {
     }
 }
 
-/// All runs of one command: a workload and a story each. Never empty.
+/// All runs of one command: a workload and a scenario each. Never empty.
 #[derive(Debug, Clone)]
 pub struct Reports(Vec<Report>);
 
@@ -211,7 +212,7 @@ impl Reports {
 
     /// The context for `templates/report.html`.
     pub fn html_context(&self) -> Result<Value> {
-        let pictures = self.0.iter().map(|run| picture::draw(&run.evidence)).collect::<Result<Vec<_>>>()?;
+        let pictures = self.0.iter().map(|run| chart::draw(&run.evidence)).collect::<Result<Vec<_>>>()?;
         Ok(html::context(self, &pictures))
     }
 
@@ -229,7 +230,7 @@ fn marked(report: &Report, list: Option<&Vec<Value>>) -> Vec<Value> {
     let mark = |value: &Value| {
         let mut value = value.clone();
         if let Some(verdict) = value.as_object_mut() {
-            verdict.insert("story".to_owned(), report.story.clone().into());
+            verdict.insert("story".to_owned(), report.scenario.clone().into());
             verdict.insert("workload".to_owned(), report.workload.clone().into());
         }
         value
@@ -250,11 +251,11 @@ fn word(outcome: Outcome) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fact::{Fact, Source, Step, StepState};
     use crate::fixture::{END, Run, deployment};
+    use crate::observation::{Observation, Source, Step, StepState};
 
     #[test]
-    fn every_form_tells_a_failure() {
+    fn every_form_reports_a_failure() {
         let report = Report::of(&Run::good().with(END, Source::Deployment, deployment(9)).evidence());
         assert!(!report.is_pass());
         assert!(report.lines().iter().any(|line| line.starts_with("FAIL") && line.contains("9 replicas")));
@@ -274,7 +275,7 @@ mod tests {
         let named = |name: &str, run: Run| {
             let mut run = run.heading(|header| header.workload = format!("myproject/{name}"));
             for record in &mut run.records {
-                if let Fact::Decision(decision) = &mut record.fact {
+                if let Observation::Decision(decision) = &mut record.observation {
                     decision.name = name.to_owned();
                 }
             }
@@ -290,7 +291,7 @@ mod tests {
         let runs: Vec<_> = json["runs"].as_array().unwrap().iter().map(|run| &run["consumer"]).collect();
         assert_eq!(runs, ["own", "sample"]);
         let junit = reports.junit().unwrap();
-        for part in ["name=\"sluice.seed.orders\"", "classname=\"sluice.seed.mails\"", "<skipped"] {
+        for part in ["name=\"sluice.tutorial.orders\"", "classname=\"sluice.tutorial.mails\"", "<skipped"] {
             assert!(junit.contains(part), "{part}: {junit}");
         }
         let context = reports.html_context().unwrap();
@@ -310,7 +311,7 @@ mod tests {
                 detail: detail.to_owned(),
                 deadline_seconds: 1.0,
             };
-            Report::of(&Run::good().with(END, Source::Story, Fact::Step(step)).evidence())
+            Report::of(&Run::good().with(END, Source::Scenario, Observation::Step(step)).evidence())
         };
         let interrupted = stopped(Step::INTERRUPTED);
         assert_eq!(interrupted.interrupted_in.as_deref(), Some("zero"));
@@ -319,14 +320,14 @@ mod tests {
     }
 
     #[test]
-    fn a_recorded_run_is_judged_alike_from_its_file() {
+    fn a_recorded_run_is_evaluated_alike_from_its_file() {
         let evidence = Run::good().evidence();
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("evidence.jsonl");
         let records = evidence.records.iter().map(|record| serde_json::to_string(record).unwrap());
         let lines: Vec<_> = std::iter::once(serde_json::to_string(&evidence.header).unwrap()).chain(records).collect();
         std::fs::write(&path, lines.join("\n") + "\n").unwrap();
-        let report = crate::judge(&path).unwrap();
+        let report = crate::evaluate(&path).unwrap();
         assert!(report.is_pass());
         let json = |report: Report| Reports::of(vec![report]).unwrap().json().unwrap();
         assert_eq!(json(report), json(Report::of(&evidence)));

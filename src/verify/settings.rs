@@ -1,4 +1,4 @@
-//! What a run of a story needs to know: where to look, what was configured, and how exact the checks are.
+//! What a run of a scenario needs to know: where to look, what was configured, and how exact the checks are.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -7,9 +7,9 @@ use clock::Clock;
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
-use crate::fact::Fact;
+use crate::observation::Observation;
 
-/// Everything that a story, its observers and `explain` need. Cheap to clone; holds no secret of its own.
+/// Everything that a scenario, its observers and `explain` need. Cheap to clone; holds no secret of its own.
 #[derive(Clone)]
 pub struct Settings {
     /// Credentials and endpoint for the queue.
@@ -34,7 +34,7 @@ pub struct Settings {
     pub names: Names,
     /// What the ScaledObject says.
     pub scaling: Scaling,
-    /// How many messages the story sends.
+    /// How many messages the scenario sends.
     pub messages: usize,
     /// The evidence file, written anew; its folder is made if missing.
     pub evidence: PathBuf,
@@ -58,7 +58,7 @@ impl Settings {
         Duration::from_secs(5).max(self.clock.to_system(Duration::from_millis(100)))
     }
 
-    /// A next step that looks at something that is up: after `demo` it has to be brought up again.
+    /// A next step that looks at something that is up: after `demo` it has to be supplied up again.
     pub(crate) fn next_step(&self, look: &str) -> String {
         let verify = format!("`sluice verify --workload {}`", self.names.deployment);
         if self.goes {
@@ -79,15 +79,15 @@ pub struct Other {
 }
 
 impl Settings {
-    /// Whether a fact is about another workload only. The operator's log and the Events of a namespace are about all.
-    pub(crate) fn is_of_another(&self, fact: &Fact) -> bool {
-        match fact {
-            Fact::Decision(decision) => {
+    /// Whether an observation is about another workload only. The operator's log and the Events of a namespace are about all.
+    pub(crate) fn is_of_another(&self, observation: &Observation) -> bool {
+        match observation {
+            Observation::Decision(decision) => {
                 (&decision.namespace, &decision.name) != (&self.names.namespace, &self.names.scaled_object)
             }
-            Fact::Denial(denial) => names_one(&self.others, &[&denial.principal, &denial.resource]),
-            Fact::Trouble { message, .. } => names_one(&self.others, &[message]),
-            Fact::Event(event) => {
+            Observation::Denial(denial) => names_one(&self.others, &[&denial.principal, &denial.resource]),
+            Observation::Trouble { message, .. } => names_one(&self.others, &[message]),
+            Observation::Event(event) => {
                 let name = event.object.rsplit('/').next().unwrap_or_default();
                 self.others.iter().any(|other| other.name == name) || names_one(&self.others, &[&event.message])
             }
@@ -169,7 +169,7 @@ impl Scaling {
         u32::try_from(wanted).unwrap_or(u32::MAX).clamp(self.min_replicas.max(1), self.max_replicas.max(1))
     }
 
-    /// The largest time scale at which window and cooldown can be told from none, with half of what the scale's own
+    /// The largest time scale at which window and cooldown can be distinguished from none, with half of what the scale's own
     /// inexactness could take left over; nothing where no scale shows a period, or none is asked for.
     pub fn time_scale_max(&self) -> Option<f64> {
         // Reads are 5 s apart up to a scale of 50.
@@ -207,7 +207,7 @@ impl Scaling {
 /// How often the HPA controller looks, by its default.
 const HPA_SYNC_SECONDS: u64 = 15;
 
-/// How exact the checks are. Seconds are system time; part of the evidence, so that judging again judges alike.
+/// How exact the checks are. Seconds are system time; part of the evidence, so that judging again evaluates alike.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Thresholds {
     /// Time between two reads of one observer.

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::fact::{Decision, Fact, Pod, Record, Source, StepState};
+use crate::observation::{Decision, Observation, Pod, Record, Source, StepState};
 use crate::timeline::cause::Happening;
 use crate::timeline::role::Role;
 
@@ -22,11 +22,11 @@ pub struct Entry {
     pub time: Timestamp,
     /// System seconds after the origin: the sending of the messages where it is known.
     pub offset_seconds: f64,
-    /// Who did it: queue, operator, hpa, deployment, pods, worker, story, identity.
+    /// Who did it: queue, operator, hpa, deployment, pods, worker, scenario, identity.
     pub actor: &'static str,
     /// What happened, and why.
     pub text: String,
-    /// The entry that brought it about, by its position in the timeline; always an earlier one.
+    /// The entry that supplied it about, by its position in the timeline; always an earlier one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cause: Option<usize>,
 }
@@ -42,10 +42,10 @@ impl Timeline {
     /// From records in order of time: only changes make entries.
     pub(crate) fn of(records: &[Record], scale: f64, origin: Option<Timestamp>) -> Self {
         let origin = origin.or_else(|| records.first().map(|record| record.time));
-        let mut teller = Teller::default();
+        let mut narrator = Narrator::default();
         let mut happenings = Vec::new();
         for record in records {
-            for line in teller.tell(record) {
+            for line in narrator.run(record) {
                 happenings.push(Happening::new(record, line, scale));
             }
         }
@@ -98,46 +98,48 @@ impl Line {
 
 /// Remembers what was last said of each thing, so that only changes are said.
 #[derive(Default)]
-struct Teller {
+struct Narrator {
     said: BTreeMap<&'static str, String>,
     pods: BTreeMap<String, String>,
     replicas: Option<u32>,
 }
 
-impl Teller {
-    fn tell(&mut self, record: &Record) -> Vec<Line> {
-        match &record.fact {
-            Fact::Step(step) if step.state == StepState::Missed || step.state == StepState::Stopped => {
-                vec![Line::new("story", format!("step {} {:?}: {}", step.name, step.state, step.detail))]
+impl Narrator {
+    fn run(&mut self, record: &Record) -> Vec<Line> {
+        match &record.observation {
+            Observation::Step(step) if step.state == StepState::Missed || step.state == StepState::Stopped => {
+                vec![Line::new("scenario", format!("step {} {:?}: {}", step.name, step.state, step.detail))]
             }
-            Fact::Sent { message_ids } => vec![Line::new("story", format!("{} messages sent", message_ids.len()))],
-            Fact::Queue(counts) if record.source == Source::Queue => {
+            Observation::Sent { message_ids } => {
+                vec![Line::new("scenario", format!("{} messages sent", message_ids.len()))]
+            }
+            Observation::Queue(counts) if record.source == Source::Queue => {
                 let more = if counts.delayed > 0 { format!(", {} delayed", counts.delayed) } else { String::new() };
                 self.change("queue", format!("{} visible, {} in flight{more}", counts.visible, counts.in_flight))
             }
-            Fact::Deployment(replicas) => self.deployment(replicas.desired, replicas.ready),
-            Fact::Hpa(hpa) => {
+            Observation::Deployment(replicas) => self.deployment(replicas.desired, replicas.ready),
+            Observation::Hpa(hpa) => {
                 let Some(desired) = hpa.desired else { return Vec::new() };
                 let metrics: Vec<_> = hpa.metrics.iter().map(|(name, value)| format!("{name} = {value}")).collect();
                 let because = if metrics.is_empty() { String::new() } else { format!(" ({})", metrics.join(", ")) };
                 let lines = self.change_by("hpa", desired.to_string(), format!("wants {desired} replicas{because}"));
                 lines.into_iter().map(|line| line.playing(Role::Wanted { size: desired })).collect()
             }
-            Fact::ScaledObject(object) => {
+            Observation::ScaledObject(object) => {
                 let state = |kind: &str| {
                     object.condition(kind).map_or("unset".to_owned(), |it| format!("{} ({})", it.status, it.reason))
                 };
                 self.change("conditions", format!("ScaledObject Ready={}, Active={}", state("Ready"), state("Active")))
             }
-            Fact::Pods { pods } if record.source == Source::Pods => self.pods(pods),
-            Fact::Event(event) => {
+            Observation::Pods { pods } if record.source == Source::Pods => self.pods(pods),
+            Observation::Event(event) => {
                 let text = format!("{} on {}: {}", event.reason, event.object, event.message);
                 vec![Line::new("event", text).playing(Role::of_event(event))]
             }
-            Fact::Decision(decision) => {
+            Observation::Decision(decision) => {
                 vec![Line::new("operator", decision_text(decision)).playing(Role::of_decision(decision))]
             }
-            Fact::Receipt(receipt) => {
+            Observation::Receipt(receipt) => {
                 let seconds = receipt.finished_at.duration_since(receipt.started_at).as_secs_f64();
                 let text = format!(
                     "{} {} message {} after {seconds:.2} s (real)",
@@ -145,21 +147,23 @@ impl Teller {
                 );
                 vec![Line::new("worker", text).playing(Role::Worked { pod: receipt.pod.clone() })]
             }
-            Fact::Denial(denial) => {
+            Observation::Denial(denial) => {
                 let text = format!(
                     "{} was refused {} on {}: {}",
                     denial.principal, denial.action, denial.resource, denial.reason
                 );
                 vec![Line::new("identity", text)]
             }
-            Fact::Diagnosis(found) => {
+            Observation::Diagnosis(found) => {
                 let lines = found.hopeless.iter().chain(&found.evidence).cloned().collect::<Vec<_>>();
                 vec![Line::new("diagnosis", format!("{}: {}", found.about, lines.join("; ")))]
             }
-            Fact::Trouble { pod, message } => self.change("log", format!("{pod}: {message}")),
-            Fact::Failure { what, error } => self.change("unseen", format!("{what} could not be read: {error}")),
-            Fact::Absent { what } => self.change("unseen", format!("{what} does not exist")),
-            Fact::Step(_) | Fact::Queue(_) | Fact::Pods { .. } | Fact::LogEnded { .. } => Vec::new(),
+            Observation::Trouble { pod, message } => self.change("log", format!("{pod}: {message}")),
+            Observation::Failure { what, error } => self.change("unseen", format!("{what} could not be read: {error}")),
+            Observation::Absent { what } => self.change("unseen", format!("{what} does not exist")),
+            Observation::Step(_) | Observation::Queue(_) | Observation::Pods { .. } | Observation::LogEnded { .. } => {
+                Vec::new()
+            }
         }
     }
 

@@ -8,9 +8,9 @@
 //!
 //! This crate must not know who scales it or how many others work beside it.
 
+mod consumer;
 pub mod env;
 mod error;
-mod lane;
 mod receipt;
 mod settings;
 
@@ -24,7 +24,7 @@ pub use receipt::{Outcome, Receipt};
 pub use settings::Settings;
 use tokio_util::sync::CancellationToken;
 
-use crate::lane::Lane;
+use crate::consumer::Consumer;
 use crate::receipt::Ledger;
 
 /// Consumes the queue until `stop` is cancelled. The AWS session is the one that the environment describes.
@@ -42,14 +42,14 @@ pub async fn consume(session: &Session, settings: Settings, clock: Clock, stop: 
     let queue = Queue::new(session, &settings.queue_url);
     tracing::info!(queue = settings.queue_url, parallelism = settings.parallelism, "consuming");
     let (plan, ledger) = split(settings);
-    let lanes = (0..plan.parallelism).map(|_| Lane {
+    let consumers = (0..plan.parallelism).map(|_| Consumer {
         queue: queue.clone(),
         plan: Arc::clone(&plan),
         ledger: Arc::clone(&ledger),
         clock: clock.clone(),
         stop: stop.clone(),
     });
-    futures::future::join_all(lanes.map(Lane::run)).await;
+    futures::future::join_all(consumers.map(Consumer::run)).await;
     tracing::info!("stopped; nothing is in work");
     Ok(())
 }

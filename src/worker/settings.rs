@@ -1,4 +1,4 @@
-//! What the consumer is told.
+//! The consumer's settings.
 
 use std::io::Write;
 use std::time::Duration;
@@ -34,7 +34,7 @@ pub struct Settings {
     pub receipts: Box<dyn Write + Send>,
 }
 
-/// The settings without the writer, shared by all lanes.
+/// The settings without the writer, shared by all consumers.
 #[derive(Debug)]
 pub(crate) struct Plan {
     pub(crate) work: Duration,

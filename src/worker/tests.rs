@@ -14,10 +14,10 @@ use super::*;
 
 /// A queue on loopback with SQS's JSON protocol, as far as a consumer needs it. Time does not pass in it.
 #[derive(Clone, Default)]
-struct Desk(Arc<Mutex<Books>>);
+struct FakeQueue(Arc<Mutex<Ledger>>);
 
 #[derive(Default)]
-struct Books {
+struct Ledger {
     waiting: VecDeque<String>,
     in_flight: Vec<String>,
     received: BTreeMap<String, u32>,
@@ -26,14 +26,14 @@ struct Books {
     refusals: BTreeMap<String, (u16, &'static str, u32)>,
 }
 
-impl Desk {
-    fn books<T>(&self, look: impl FnOnce(&mut Books) -> T) -> T {
+impl FakeQueue {
+    fn ledger<T>(&self, look: impl FnOnce(&mut Ledger) -> T) -> T {
         look(&mut self.0.lock().unwrap())
     }
 
     fn refused(&self, operation: &str) -> Option<(StatusCode, String)> {
-        self.books(|books| {
-            let (status, code, left) = books.refusals.get_mut(operation)?;
+        self.ledger(|ledger| {
+            let (status, code, left) = ledger.refusals.get_mut(operation)?;
             if *left == 0 {
                 return None;
             }
@@ -44,37 +44,37 @@ impl Desk {
     }
 }
 
-async fn answer(State(desk): State<Desk>, headers: HeaderMap, body: String) -> (StatusCode, String) {
+async fn answer(State(queue): State<FakeQueue>, headers: HeaderMap, body: String) -> (StatusCode, String) {
     let target = headers.get("x-amz-target").unwrap().to_str().unwrap();
     let operation = target.rsplit('.').next().unwrap().to_owned();
     let body: Value = serde_json::from_str(&body).unwrap();
-    desk.books(|books| books.calls.push((operation.clone(), body.clone())));
-    if let Some(refusal) = desk.refused(&operation) {
+    queue.ledger(|ledger| ledger.calls.push((operation.clone(), body.clone())));
+    if let Some(refusal) = queue.refused(&operation) {
         return refusal;
     }
     let handle = body["ReceiptHandle"].as_str().unwrap_or_default().to_owned();
-    if operation == "ReceiveMessage" && desk.books(|books| books.waiting.is_empty()) {
+    if operation == "ReceiveMessage" && queue.ledger(|ledger| ledger.waiting.is_empty()) {
         // A short long poll, so that an idle consumer does not spin.
         Clock::real().sleep(Duration::from_millis(5)).await;
     }
-    let reply = desk.books(|books| match operation.as_str() {
-        "ReceiveMessage" => books.waiting.pop_front().map_or(json!({}), |id| {
-            let count = books.received.entry(id.clone()).or_default();
+    let reply = queue.ledger(|ledger| match operation.as_str() {
+        "ReceiveMessage" => ledger.waiting.pop_front().map_or(json!({}), |id| {
+            let count = ledger.received.entry(id.clone()).or_default();
             *count += 1;
             let attributes = json!({ "ApproximateReceiveCount": count.to_string(), "SentTimestamp": "1000" });
-            books.in_flight.push(id.clone());
+            ledger.in_flight.push(id.clone());
             let md5 = "acbd18db4cc2f85cedef654fccc4a4d8";
             json!({ "Messages": [{
                 "MessageId": id, "ReceiptHandle": id, "Body": "foo", "MD5OfBody": md5, "Attributes": attributes,
             }] })
         }),
         "DeleteMessage" => {
-            books.in_flight.retain(|id| *id != handle);
+            ledger.in_flight.retain(|id| *id != handle);
             json!({})
         }
         "ChangeMessageVisibility" if body["VisibilityTimeout"] == 0 => {
-            books.in_flight.retain(|id| *id != handle);
-            books.waiting.push_back(handle);
+            ledger.in_flight.retain(|id| *id != handle);
+            ledger.waiting.push_back(handle);
             json!({})
         }
         _ => json!({}),
@@ -98,22 +98,22 @@ impl Write for Paper {
 
 /// A consumer at work against a scripted queue.
 struct Stage {
-    desk: Desk,
+    queue: FakeQueue,
     paper: Paper,
     stop: CancellationToken,
     consumer: tokio::task::JoinHandle<Result<()>>,
 }
 
 impl Stage {
-    async fn start(messages: usize, books: impl FnOnce(&mut Books), change: impl FnOnce(&mut Settings)) -> Self {
-        let (desk, paper, stop) = (Desk::default(), Paper::default(), CancellationToken::new());
-        desk.books(|found| {
+    async fn start(messages: usize, ledger: impl FnOnce(&mut Ledger), change: impl FnOnce(&mut Settings)) -> Self {
+        let (queue, paper, stop) = (FakeQueue::default(), Paper::default(), CancellationToken::new());
+        queue.ledger(|found| {
             found.waiting = (0..messages).map(|number| format!("m{number}")).collect();
-            books(found);
+            ledger(found);
         });
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let app = Router::new().fallback(answer).with_state(desk.clone());
+        let app = Router::new().fallback(answer).with_state(queue.clone());
         tokio::spawn(async move { axum::serve(listener, app).await });
         let given =
             aws::session::Settings { region: Some("eu-west-1".into()), endpoint_url: Some(url.clone()), profile: None };
@@ -126,7 +126,7 @@ impl Stage {
             let stop = stop.clone();
             async move { consume(&session, settings, Clock::scaled(1000.0), stop).await }
         });
-        Self { desk, paper, stop, consumer }
+        Self { queue, paper, stop, consumer }
     }
 
     fn receipts(&self) -> Vec<Value> {
@@ -139,7 +139,7 @@ impl Stage {
     }
 
     fn calls(&self, operation: &str) -> Vec<Value> {
-        let all = self.desk.books(|books| books.calls.clone());
+        let all = self.queue.ledger(|ledger| ledger.calls.clone());
         all.into_iter().filter(|(name, _)| name == operation).map(|(_, body)| body).collect()
     }
 
@@ -149,12 +149,12 @@ impl Stage {
         assert!(found.is_ok(), "never: {what}; receipts {:?}", self.receipts());
     }
 
-    async fn stopped(self) -> (Desk, Vec<Value>) {
+    async fn stopped(self) -> (FakeQueue, Vec<Value>) {
         self.stop.cancel();
         self.consumer.await.unwrap().unwrap();
         let bytes = self.paper.0.lock().unwrap().clone();
         let lines = String::from_utf8(bytes).unwrap();
-        (self.desk, lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect())
+        (self.queue, lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect())
     }
 }
 
@@ -162,8 +162,8 @@ impl Stage {
 async fn every_message_is_worked_on_deleted_and_receipted_once() {
     let stage = Stage::start(9, |_| {}, |settings| settings.parallelism = 3).await;
     stage.until("nine deletions", |stage| stage.outcomes("deleted") == 9).await;
-    let (desk, receipts) = stage.stopped().await;
-    assert!(desk.books(|books| books.waiting.is_empty() && books.in_flight.is_empty()));
+    let (queue, receipts) = stage.stopped().await;
+    assert!(queue.ledger(|ledger| ledger.waiting.is_empty() && ledger.in_flight.is_empty()));
     let mut ids: Vec<_> = receipts.iter().map(|receipt| receipt["message_id"].as_str().unwrap()).collect();
     ids.sort_unstable();
     ids.dedup();
@@ -187,8 +187,8 @@ async fn failed_work_hands_the_message_back_and_tries_again() {
     .await;
     stage.until("six deletions", |stage| stage.outcomes("deleted") == 6).await;
     assert!(stage.outcomes("failed") > 0);
-    let (desk, receipts) = stage.stopped().await;
-    assert!(desk.books(|books| books.waiting.is_empty() && books.in_flight.is_empty()));
+    let (queue, receipts) = stage.stopped().await;
+    assert!(queue.ledger(|ledger| ledger.waiting.is_empty() && ledger.in_flight.is_empty()));
     assert!(receipts.iter().any(|receipt| receipt["receive_count"].as_u64() > Some(1)));
 }
 
@@ -196,12 +196,12 @@ async fn failed_work_hands_the_message_back_and_tries_again() {
 async fn stopping_finishes_what_is_in_work_and_begins_nothing_new() {
     let stage = Stage::start(5, |_| {}, |settings| settings.work = Duration::from_secs(400)).await;
     // 400 s of work and 4000 s of grace are 0.4 s and 4 s here.
-    stage.until("a message in work", |stage| stage.desk.books(|books| !books.in_flight.is_empty())).await;
+    stage.until("a message in work", |stage| stage.queue.ledger(|ledger| !ledger.in_flight.is_empty())).await;
     stage.stop.cancel();
-    let (desk, receipts) = stage.stopped().await;
+    let (queue, receipts) = stage.stopped().await;
     let outcomes: Vec<_> = receipts.iter().map(|receipt| receipt["outcome"].as_str().unwrap()).collect();
     assert_eq!(outcomes, ["returned"], "25 s of grace do not suffice for 400 s of work");
-    assert_eq!(desk.books(|books| (books.waiting.len(), books.in_flight.len())), (5, 0));
+    assert_eq!(queue.ledger(|ledger| (ledger.waiting.len(), ledger.in_flight.len())), (5, 0));
 }
 
 #[tokio::test]
@@ -218,10 +218,10 @@ async fn work_that_fits_into_the_grace_is_finished_while_stopping() {
     .await;
     // Received is not yet begun: only work that goes on keeps its message hidden.
     stage.until("a message in work", |stage| !stage.calls("ChangeMessageVisibility").is_empty()).await;
-    let (desk, receipts) = stage.stopped().await;
+    let (queue, receipts) = stage.stopped().await;
     let outcomes: Vec<_> = receipts.iter().map(|receipt| receipt["outcome"].as_str().unwrap()).collect();
     assert_eq!(outcomes, ["deleted"]);
-    assert_eq!(desk.books(|books| books.waiting.len()), 4);
+    assert_eq!(queue.ledger(|ledger| ledger.waiting.len()), 4);
 }
 
 #[tokio::test]
@@ -244,9 +244,9 @@ async fn a_long_work_keeps_its_message_hidden() {
 
 #[tokio::test]
 async fn refusals_and_outages_are_waited_out() {
-    let refusals = |books: &mut Books| {
-        books.refusals.insert("ReceiveMessage".into(), (403, "AccessDenied", 3));
-        books.refusals.insert("DeleteMessage".into(), (400, "RequestThrottled", 5));
+    let refusals = |ledger: &mut Ledger| {
+        ledger.refusals.insert("ReceiveMessage".into(), (403, "AccessDenied", 3));
+        ledger.refusals.insert("DeleteMessage".into(), (400, "RequestThrottled", 5));
     };
     let stage = Stage::start(2, refusals, |_| {}).await;
     stage.until("two deletions", |stage| stage.outcomes("deleted") == 2).await;
@@ -256,8 +256,8 @@ async fn refusals_and_outages_are_waited_out() {
 
 #[tokio::test]
 async fn a_message_that_cannot_be_deleted_is_no_success() {
-    let refusals = |books: &mut Books| {
-        books.refusals.insert("DeleteMessage".into(), (403, "AccessDenied", 1));
+    let refusals = |ledger: &mut Ledger| {
+        ledger.refusals.insert("DeleteMessage".into(), (403, "AccessDenied", 1));
     };
     let stage = Stage::start(1, refusals, |_| {}).await;
     stage.until("a receipt", |stage| !stage.receipts().is_empty()).await;

@@ -36,8 +36,8 @@ pub(super) async fn read(cloud: &Cloud, known: Known<'_>) -> Result<Reading, Fai
     let mut object = object(&cluster);
     // EKS does not say later whether it was asked to install addons or let the creator in; it cannot be changed either.
     for name in ["bootstrap_self_managed_addons", "bootstrap_cluster_creator_admin_permissions"] {
-        if let Some(asked) = known.desired.get(name) {
-            object.attributes.insert(name.to_owned(), asked.clone());
+        if let Some(desired) = known.desired.get(name) {
+            object.attributes.insert(name.to_owned(), desired.clone());
         }
     }
     Ok(cloud.claim(object))
@@ -166,12 +166,12 @@ fn text_or_empty<'a>(desired: &'a Attributes, name: &str) -> &'a str {
     desired.get(name).and_then(Value::as_str).unwrap_or_default()
 }
 
-/// The object with what EKS does not tell afterwards.
+/// The object with what EKS does not report afterwards.
 #[expect(clippy::unnecessary_wraps, reason = "it ends chains of fallible steps")]
 fn completed(mut object: Object, desired: &Attributes) -> Result<Object, Failure> {
     for name in ["bootstrap_self_managed_addons", "bootstrap_cluster_creator_admin_permissions"] {
-        if let Some(asked) = desired.get(name) {
-            object.attributes.insert(name.to_owned(), asked.clone());
+        if let Some(wanted) = desired.get(name) {
+            object.attributes.insert(name.to_owned(), wanted.clone());
         }
     }
     Ok(object)

@@ -1,4 +1,4 @@
-//! What the programs inside pods are told.
+//! The options of the programs inside pods.
 
 use clap::{Args, Subcommand};
 

@@ -49,8 +49,8 @@ pub(crate) async fn find(settings: &Settings, target: &Target, cloud: &Cloud, vi
 async fn left(settings: &Settings, target: &Target, cloud: &Cloud) -> Outcome<Audit> {
     let mut found = aws::audit::find(cloud, &settings.stack.cluster.name, Scope::Account).await.map_err(one)?;
     let mut kept = BTreeMap::new();
-    if let Some(brought) = &target.brought {
-        let (cluster, name) = (&brought.cluster, &settings.stack.name);
+    if let Some(existing) = &target.existing {
+        let (cluster, name) = (&existing.cluster, &settings.stack.name);
         let mut left = cluster::audit::leftovers(cluster, name, None, &[]).await.map_err(one)?;
         let addresses: Vec<Address> = left.iter().map(|left| left.address.clone()).collect();
         kept = cluster::foreign::held(cluster, name, &addresses).await.map_err(one)?;
@@ -70,9 +70,9 @@ pub(crate) fn show(audit: &Audit, view: &View) {
     if found.is_empty() {
         let but = if kept.is_empty() { "" } else { " but what is kept for the sake of others" };
         let looked = "clusters and objects in them, queues, roles, policies, OIDC providers";
-        view.tell(Tone::Good, format!("Audit: nothing of this stack is left{but} ({looked})."));
+        view.print(Tone::Good, format!("Audit: nothing of this stack is left{but} ({looked})."));
     } else {
-        view.tell(Tone::Change, format!("Audit: {} things of this stack exist:", found.len()));
+        view.print(Tone::Change, format!("Audit: {} things of this stack exist:", found.len()));
     }
     for found in found {
         let whose = if found.tagged { "tagged as ours" } else { "called like ours, without our tag" };

@@ -19,7 +19,7 @@ use crate::diagnostic::{Diagnostic, Outcome};
 use crate::exit::Exit;
 use crate::images;
 use crate::lock;
-use crate::memory::Meter;
+use crate::memory::PeakMemory;
 use crate::settings::Settings;
 use crate::target::{self, Missing, Target};
 use crate::view::{Tone, View};
@@ -38,7 +38,7 @@ pub(crate) async fn run(
     // Before anything is started; what no state records is found when it is looked for.
     up::refuse_existing(outputs::recorded_resources(settings)?, "are recorded")?;
     let target = target::open(settings, global, Missing::Start, view).await?;
-    let meter = target::local_process(settings)?.map(Meter::start);
+    let memory = target::local_process(settings)?.map(PeakMemory::start);
     let course = Course { from_nothing: true, ..Course::default() };
     let work = async {
         images.store(settings, target.started)?;
@@ -53,12 +53,12 @@ pub(crate) async fn run(
         return proved.map(|proof| proof.exit());
     }
     if let Err(wrong) = &proved {
-        // Told now: taking down may take long, or fail for a reason of its own.
+        // Printed now: taking down may take long, or fail for a reason of its own.
         for diagnostic in wrong {
             view.diagnostic(&as_it_goes(diagnostic.clone()));
         }
     }
-    view.tell(Tone::Strong, "\n3/3  Down");
+    view.print(Tone::Strong, "\n3/3  Down");
     // A cloud that ran before the demo goes on.
     let consent = Consent { yes: true, remove_foreign: false, closes: target.started };
     // Ctrl-C ended the proof, not the duty to clean up; the next one ends at once.
@@ -69,13 +69,13 @@ pub(crate) async fn run(
             view.diagnostic(diagnostic);
         }
     }
-    if let Some(meter) = meter
-        && let Some(megabytes) = meter.peak_megabytes().await
+    if let Some(memory) = memory
+        && let Some(megabytes) = memory.peak_megabytes().await
     {
         let text = format!("Peak memory of all processes together: {megabytes} MB");
-        view.fact("memory", json!({ "peak_megabytes": megabytes }), Tone::Dim, text);
+        view.outcome("memory", json!({ "peak_megabytes": megabytes }), Tone::Dim, text);
     }
-    Ok(verdict::tell(&proved, &removed, view))
+    Ok(verdict::print(&proved, &removed, view))
 }
 
 /// What came of the first two parts.
@@ -83,15 +83,15 @@ pub(crate) async fn run(
 enum Proof {
     /// The stack did not come up, without an error: a person said no.
     Declined(Exit),
-    /// The stories were lived through.
-    Judged(Verified),
+    /// The scenarios were lived through.
+    Evaluated(Verified),
 }
 
 impl Proof {
     fn exit(&self) -> Exit {
         match self {
             Self::Declined(exit) => *exit,
-            Self::Judged(verified) => verified.exit,
+            Self::Evaluated(verified) => verified.exit,
         }
     }
 }
@@ -106,18 +106,18 @@ async fn prove(
     stop: CancellationToken,
     course: &Course,
 ) -> Outcome<Proof> {
-    view.tell(Tone::Strong, "1/3  Up");
+    view.print(Tone::Strong, "1/3  Up");
     let up = Up { yes: wanted.yes, push: wanted.push, remove_foreign: false, images: Programs::default() };
     let raised = up::run(&up, settings, target, lock, view, stop.clone(), course).await?;
     if raised != Exit::Done {
         return Ok(Proof::Declined(raised));
     }
-    view.tell(Tone::Strong, "\n2/3  Verify");
+    view.print(Tone::Strong, "\n2/3  Verify");
     let verified = verify::run(&wanted.proof, settings, target, verify::After::Goes, view, stop);
-    Box::pin(verified).await.map(Proof::Judged)
+    Box::pin(verified).await.map(Proof::Evaluated)
 }
 
-/// What is to be looked into is gone in a moment, so it has to be brought up to stay first.
+/// What is to be looked into is gone in a moment, so `up` has to create it first.
 fn as_it_goes(mut wrong: Diagnostic) -> Diagnostic {
     if let Some(look) = wrong.help.take_if(|help| help.contains("kubectl")) {
         wrong.help = Some(format!("bring it up to stay with `sluice up`, then {look}"));

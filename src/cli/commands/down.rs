@@ -33,8 +33,8 @@ pub(crate) async fn run(
 ) -> Outcome {
     let mut engine = Engine::open(settings, target, lock, view, &stop, (Mode::Down, Others::new(remove_foreign)))?;
     engine.add_found().await?;
-    let world = engine.refresh().await;
-    let plan = engine.plan(Mode::Down, world).await?;
+    let refreshed = engine.refresh().await;
+    let plan = engine.plan(Mode::Down, refreshed).await?;
     engine.show(&plan);
     let question = "Destroy all of this? Only \"yes\" is taken as yes:";
     if !plan.is_empty() && !approved(view, target, yes, question, &stop).await? {

@@ -20,16 +20,16 @@ pub(crate) async fn run(
     stop: CancellationToken,
 ) -> Outcome {
     let engine = Engine::open(settings, target, lock, view, &stop, (Mode::Up, Others::Kept))?;
-    let world = engine.refresh().await;
-    if !world.failures.is_empty() {
+    let refreshed = engine.refresh().await;
+    if !refreshed.failures.is_empty() {
         // What could not be read cannot be said to be unchanged.
-        let told = |(address, failure)| Diagnostic::error(format!("{address}: {failure}"));
-        return Err(world.failures.into_iter().map(told).collect());
+        let to_diagnostic = |(address, failure)| Diagnostic::error(format!("{address}: {failure}"));
+        return Err(refreshed.failures.into_iter().map(to_diagnostic).collect());
     }
-    let drift = plan::drift(&engine.graph, &engine.store.state, &world);
+    let drift = plan::drift(&engine.graph, &engine.store.state, &refreshed);
     view.event("drift", json!({ "drift": drift }));
     if drift.is_empty() {
-        view.tell(Tone::Good, "No drift: what exists is what was recorded.");
+        view.print(Tone::Good, "No drift: what exists is what was recorded.");
         return Ok(Exit::Done);
     }
     show_lines(view, &render_drift(&drift));

@@ -38,13 +38,13 @@ async fn save(wanted: Save, view: &View, stop: CancellationToken) -> Outcome {
     // From here on a signal waits: the file is there in a moment, whole.
     waiting::during(view, "Writing the image", write(image, name, wanted.file.clone())).await?;
     let path = wanted.file.display();
-    view.fact(
+    view.outcome(
         "image_saved",
         json!({ "path": wanted.file, "reference": reference, "digest": digest, "size": size }),
         Tone::Good,
         format!("Saved {reference} to {path} ({}, {digest})", megabytes(size)),
     );
-    view.tell(
+    view.print(
         Tone::Dim,
         format!("Next: docker load -i {path} | kind load image-archive {path} | ctr -n k8s.io images import {path}"),
     );
@@ -56,13 +56,13 @@ pub(super) async fn push(reference: &str, plain_http: bool, view: &View, stop: &
     let name = Name::parse(reference).map_err(usage)?;
     let image = build(view, stop).await?;
     let options = Options { plain_http, ..Options::default() };
-    view.tell(Tone::Dim, format!("Pushing {} to {}", megabytes(image.size()), name.registry()));
+    view.print(Tone::Dim, format!("Pushing {} to {}", megabytes(image.size()), name.registry()));
     let what = format!("Pushing to {}", name.registry());
     let pushed = tokio::select! {
         pushed = waiting::during(view, &what, image::push(&image, &name, &options)) => pushed.map_err(one)?,
         () = stop.cancelled() => return Err(stopped("run it again; what the registry has whole is not sent twice")),
     };
-    view.fact(
+    view.outcome(
         "image_pushed",
         json!({ "reference": pushed.reference, "digest": pushed.digest, "size": image.size(), "sent": pushed.sent }),
         Tone::Good,
@@ -83,7 +83,7 @@ pub(super) async fn load_into_kind(
     let folder = tempfile::tempdir().map_err(one)?;
     let file = folder.path().join("sluice.tar");
     waiting::during(view, "Writing the image", write(image, name, file.clone())).await?;
-    view.tell(Tone::Dim, format!("Loading {reference} onto the nodes of kind cluster {cluster}"));
+    view.print(Tone::Dim, format!("Loading {reference} onto the nodes of kind cluster {cluster}"));
     let mut kind = Command::new(KIND);
     kind.args(["load", "image-archive"]).arg(&file).args(["--name", cluster]).stdin(Stdio::null()).kill_on_drop(true);
     let ended = tokio::select! {
@@ -105,7 +105,7 @@ pub(super) async fn load_into_kind(
 
 async fn build(view: &View, stop: &CancellationToken) -> Outcome<image::Image> {
     let program = Program::running().map_err(one)?;
-    view.tell(Tone::Dim, "Packing this program");
+    view.print(Tone::Dim, "Packing this program");
     let building = tokio::task::spawn_blocking(move || image::Image::build(&program));
     tokio::select! {
         built = waiting::during(view, "Packing this program", building) => built.map_err(one)?.map_err(one),

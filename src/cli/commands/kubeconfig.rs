@@ -18,7 +18,7 @@ use crate::view::{Tone, View};
 pub(crate) async fn run(wanted: &Kubeconfig, settings: &Settings, target: &Target, view: &View) -> Outcome {
     if let Some(path) = &wanted.write {
         write(settings, target, path).await?;
-        view.fact("kubeconfig_written", json!({ "path": path }), Tone::Plain, format!("Wrote {}", path.display()));
+        view.outcome("kubeconfig_written", json!({ "path": path }), Tone::Plain, format!("Wrote {}", path.display()));
     } else {
         let text = text(settings, target).await?;
         if view.is_human() {
@@ -38,9 +38,9 @@ pub(crate) async fn write(settings: &Settings, target: &Target, path: &Path) -> 
 }
 
 async fn text(settings: &Settings, target: &Target) -> Outcome<String> {
-    if let Some(brought) = &target.brought {
-        let text = format!("the cluster is your own: context {} of your kubeconfig", brought.context);
-        let help = format!("use `kubectl --context {}`", brought.context);
+    if let Some(existing) = &target.existing {
+        let text = format!("the cluster is your own: context {} of your kubeconfig", existing.context);
+        let help = format!("use `kubectl --context {}`", existing.context);
         return Err(vec![Diagnostic::error(text).help(help).exit(Exit::Usage)]);
     }
     let stack = &settings.stack;

@@ -22,9 +22,9 @@ use crate::waiting;
 /// The account that the local cloud stands for.
 const ACCOUNT_ID: &str = "111122223333";
 
-/// Where one stack's local cloud lives, and what it is told.
+/// Where one stack's local cloud lives, and its options.
 #[derive(Debug, Clone)]
-pub(crate) struct Place {
+pub(crate) struct StackLocation {
     pub(crate) folder: Folder,
     pub(crate) region: String,
     pub(crate) time_scale: f64,
@@ -37,51 +37,55 @@ pub(crate) async fn run(
     view: &View,
     stop: CancellationToken,
 ) -> Outcome {
-    let place = &target::place(settings);
+    let location = &target::location(settings);
     match command {
         Local::Run(options) => {
             if !options.mapped {
                 images::resolve(settings, &options.images.run, false, view)?.store(settings, true)?;
             }
-            here(options, place, stop).await
+            here(options, location, stop).await
         }
         Local::Start(options) => {
             // Not only the process that is started reads it.
             options.trust.as_deref().map(certificates).transpose()?;
             let images = images::resolve(settings, &options.images.run, false, view)?;
-            let started = process::find(&place.folder).map_err(one)?.is_none();
+            let started = process::find(&location.folder).map_err(one)?.is_none();
             // One that runs is only shown, whoever works with it.
             let _alone = started.then(|| lock::exclusive(settings, "local start")).transpose()?;
-            let started = process::find(&place.folder).map_err(one)?.is_none();
-            waiting::during(view, "Waiting for the local cloud", start(&options, place, global)).await?;
+            let started = process::find(&location.folder).map_err(one)?.is_none();
+            waiting::during(view, "Waiting for the local cloud", start(&options, location, global)).await?;
             images.store(settings, started)?;
-            status(place, view)
+            status(location, view)
         }
         Local::Stop => {
             let _alone = lock::exclusive(settings, "local stop")?;
             let ended =
-                waiting::during(view, "Ending the local cloud", process::stop(&place.folder)).await.map_err(one)?;
+                waiting::during(view, "Ending the local cloud", process::stop(&location.folder)).await.map_err(one)?;
             let text = if ended { "The local cloud has ended." } else { "No local cloud was running." };
-            view.fact("local_stopped", json!({ "was_running": ended }), Tone::Plain, text);
+            view.outcome("local_stopped", json!({ "was_running": ended }), Tone::Plain, text);
             Ok(Exit::Done)
         }
-        Local::Status => status(place, view),
+        Local::Status => status(location, view),
         Local::Exec(_) | Local::Init(_) => unreachable!("both are done before there are threads"),
     }
 }
 
 /// The running local cloud, started if it was not.
-pub(crate) async fn start(options: &LocalRun, place: &Place, global: &Global) -> Outcome<local::files::Record> {
-    if let Some(record) = process::find(&place.folder).map_err(one)? {
+pub(crate) async fn start(
+    options: &LocalRun,
+    location: &StackLocation,
+    global: &Global,
+) -> Outcome<local::files::Record> {
+    if let Some(record) = process::find(&location.folder).map_err(one)? {
         return Ok(record);
     }
     let program = program()?;
     let mut words = vec!["local".to_owned(), "run".to_owned()];
     let folder = std::path::absolute(&global.directory).map_err(one)?;
-    let name = place.folder.path().file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let name = location.folder.path().file_name().unwrap_or_default().to_string_lossy().into_owned();
     words.extend(["--directory".into(), folder.display().to_string(), "--stack".into(), name]);
-    words.extend(["--region".into(), place.region.clone()]);
-    words.extend(["--time-scale".into(), place.time_scale.to_string()]);
+    words.extend(["--region".into(), location.region.clone()]);
+    words.extend(["--time-scale".into(), location.time_scale.to_string()]);
     words.extend(["--port".into(), options.port.unwrap_or(0).to_string()]);
     words.extend(options.bind.iter().flat_map(|address| ["--bind".into(), address.to_string()]));
     if let Some(file) = &options.trust {
@@ -89,11 +93,11 @@ pub(crate) async fn start(options: &LocalRun, place: &Place, global: &Global) ->
         words.extend(["--trust".into(), file.display().to_string()]);
     }
     words.push("--mapped".into());
-    process::start(&place.folder, &program, &words).await.map_err(preflight)
+    process::start(&location.folder, &program, &words).await.map_err(preflight)
 }
 
-async fn here(options: LocalRun, place: &Place, stop: CancellationToken) -> Outcome {
-    let path = std::path::absolute(place.folder.path()).map_err(one)?;
+async fn here(options: LocalRun, location: &StackLocation, stop: CancellationToken) -> Outcome {
+    let path = std::path::absolute(location.folder.path()).map_err(one)?;
     cloud::run(
         cloud::Options {
             folder: Folder::at(path),
@@ -102,9 +106,9 @@ async fn here(options: LocalRun, place: &Place, stop: CancellationToken) -> Outc
                 options.port.unwrap_or(0),
             ),
             trusted: options.trust.as_deref().map(certificates).transpose()?,
-            region: place.region.clone(),
+            region: location.region.clone(),
             account_id: ACCOUNT_ID.to_owned(),
-            clock: Clock::scaled(place.time_scale),
+            clock: Clock::scaled(location.time_scale),
             program: program()?,
         },
         stop,
@@ -128,9 +132,9 @@ fn program() -> Outcome<PathBuf> {
     std::env::current_exe().map_err(one)
 }
 
-fn status(place: &Place, view: &View) -> Outcome {
-    let Some(record) = process::find(&place.folder).map_err(one)? else {
-        view.fact("local_status", json!({ "running": false }), Tone::Plain, "No local cloud is running.");
+fn status(location: &StackLocation, view: &View) -> Outcome {
+    let Some(record) = process::find(&location.folder).map_err(one)? else {
+        view.outcome("local_status", json!({ "running": false }), Tone::Plain, "No local cloud is running.");
         return Ok(Exit::Failed);
     };
     let text = format!(
@@ -139,7 +143,7 @@ fn status(place: &Place, view: &View) -> Outcome {
          For aws, kubectl, boto3 and terraform:  eval \"$(sluice env)\"",
         record.pid, record.aws_endpoint, record.account_id, record.region, record.time_scale, record.aws_endpoint
     );
-    view.fact("local_status", json!({ "running": true, "local": record }), Tone::Plain, text);
+    view.outcome("local_status", json!({ "running": true, "local": record }), Tone::Plain, text);
     Ok(Exit::Done)
 }
 

@@ -28,8 +28,8 @@ pub(crate) async fn run(
     } else {
         engine.add_lost().await?;
     }
-    let world = engine.refresh().await;
-    let changes = engine.plan(mode, world).await?;
+    let refreshed = engine.refresh().await;
+    let changes = engine.plan(mode, refreshed).await?;
     engine.show(&changes);
     Ok(if plan.detailed_exitcode && !changes.is_empty() { Exit::ChangesPending } else { Exit::Done })
 }

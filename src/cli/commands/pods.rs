@@ -27,7 +27,7 @@ pub(crate) async fn reach(reach: &Reach) -> Outcome {
     }
 }
 
-/// Looks after ScaledObjects until told to stop.
+/// Looks after ScaledObjects until it is stopped.
 pub(crate) async fn operator(stop: CancellationToken) -> Outcome {
     let settings = operator::Settings::from_env().map_err(one)?;
     let session = Session::load(aws::session::Settings::default()).await.map_err(one)?;
@@ -37,7 +37,7 @@ pub(crate) async fn operator(stop: CancellationToken) -> Outcome {
     Ok(Exit::Done)
 }
 
-/// Consumes until told to stop. Receipts go to stdout, where the pod's log takes them.
+/// Consumes until it is stopped. Receipts go to stdout, where the pod's log takes them.
 pub(crate) async fn worker(worker: Worker, stop: CancellationToken) -> Outcome {
     let settings = worker::Settings {
         work: Duration::from_secs(worker.work_seconds),

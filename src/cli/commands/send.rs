@@ -47,7 +47,7 @@ pub(crate) async fn run(
         view.event("sent", json!({ "message_ids": ids }));
     }
     let text = format!("Sent {sent} of {} messages to {queue_url} (workload {})", wanted.count, workload.name);
-    view.fact(
+    view.outcome(
         "send_summary",
         json!({ "sent": sent, "workload": workload.name, "queue_url": queue_url }),
         Tone::Plain,

@@ -58,7 +58,7 @@ impl<T> Seen<T> {
     }
 }
 
-/// All that is told.
+/// All that is reported.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 struct Status {
     stack: String,
@@ -107,7 +107,7 @@ pub(crate) async fn run(settings: &Settings, global: &Global, view: &View) -> Ou
     let mut status = nothing(settings);
     if settings.target == TargetName::Local {
         // A cloud that was killed left a record, but its process is gone, and all that was in it with it.
-        status.local_cloud = Some(Seen::of(process::find(&target::place(settings).folder)));
+        status.local_cloud = Some(Seen::of(process::find(&target::location(settings).folder)));
     }
     if !matches!(status.local_cloud, Some(Seen::Absent | Seen::Unreadable(_))) {
         let target = target::open(settings, global, Missing::Refuse, view).await?;
@@ -115,7 +115,7 @@ pub(crate) async fn run(settings: &Settings, global: &Global, view: &View) -> Ou
     }
     view.event("status", json!({ "status": serde_json::to_value(&status).map_err(one)? }));
     for (tone, line) in screen::lines(&status) {
-        view.tell(tone, line);
+        view.print(tone, line);
     }
     Ok(if status.is_read() { Exit::Done } else { Exit::Failed })
 }
@@ -150,8 +150,8 @@ async fn look(status: &mut Status, settings: &Settings, target: &Target) {
     let stack = &settings.stack;
     let cloud = Arc::new(Cloud::new(&target.session, &stack.name, "status", "", &BTreeMap::new()));
     status.cluster = control_plane(&cloud, settings, target).await;
-    for (workload, told) in stack.workloads.iter().zip(&mut status.queues) {
-        told.counts = counts(&cloud, workload, target).await;
+    for (workload, reported) in stack.workloads.iter().zip(&mut status.queues) {
+        reported.counts = counts(&cloud, workload, target).await;
     }
     match &status.cluster {
         Seen::Absent => {}
@@ -169,9 +169,9 @@ async fn look(status: &mut Status, settings: &Settings, target: &Target) {
 }
 
 async fn control_plane(cloud: &Arc<Cloud>, settings: &Settings, target: &Target) -> Seen<ControlPlane> {
-    if let Some(brought) = &target.brought {
-        let name = format!("context {}", brought.context);
-        return match cluster::brought::version(&brought.cluster).await {
+    if let Some(existing) = &target.existing {
+        let name = format!("context {}", existing.context);
+        return match cluster::existing::version(&existing.cluster).await {
             Ok((server, version)) => Seen::Is(ControlPlane { name, status: None, version, endpoint: Some(server) }),
             Err(error) => Seen::Unreadable(error.to_string()),
         };

@@ -38,18 +38,19 @@ pub(crate) async fn run(
     check_subnets(settings, target)?;
     check_image(settings, target, wanted.push)?;
     pace::say_of_stack(settings, target, view);
-    for text in &target.left_out {
-        view.fact("left_out", json!({ "text": text }), Tone::Dim, format!("Not in this plan: {text}"));
+    for text in &target.skipped {
+        view.outcome("left_out", json!({ "text": text }), Tone::Dim, format!("Not in this plan: {text}"));
     }
     target::check_rights(target, view).await?;
     let mut engine = Engine::open(settings, target, lock, view, &stop, (Mode::Up, Others::new(wanted.remove_foreign)))?;
     engine.add_lost().await?;
-    let world = engine.refresh().await;
+    let refreshed = engine.refresh().await;
     if course.from_nothing {
-        let there = engine.graph.order().iter().filter(|address| is_of_aws(address) && world.object(address).is_some());
+        let there =
+            engine.graph.order().iter().filter(|address| is_of_aws(address) && refreshed.object(address).is_some());
         refuse_existing(there.count(), "exist")?;
     }
-    let plan = engine.plan(Mode::Up, world).await?;
+    let plan = engine.plan(Mode::Up, refreshed).await?;
     engine.show(&plan);
     let question = "Carry this out? Only \"yes\" is taken as yes:";
     if !plan.is_empty() && !approved(view, target, wanted.yes, question, &stop).await? {
@@ -69,7 +70,7 @@ pub(crate) async fn run(
     // An empty plan is applied as well: what was adopted enters the state.
     course.begun.set(true);
     let applied = engine.apply(&plan).await;
-    if target.brought.is_none() {
+    if target.existing.is_none() {
         let written = kubeconfig::write(settings, target, &settings.kubeconfig()).await;
         // After a failure the kubeconfig is for looking into what there is, if there is a cluster.
         if applied.is_ok() {
@@ -77,7 +78,7 @@ pub(crate) async fn run(
         }
     }
     applied?;
-    view.tell(Tone::Strong, "\nOutputs:");
+    view.print(Tone::Strong, "\nOutputs:");
     outputs::show(&outputs::of(&settings.stack, &target.account_id, &engine.store.state), view);
     Ok(Exit::Done)
 }
@@ -100,10 +101,10 @@ pub(crate) fn refuse_existing(count: usize, verb: &str) -> Outcome<()> {
 
 /// Whether the cluster of the user's can get the image and reach AWS. A kind cluster's nodes are given this program first.
 async fn prepare_pods(settings: &Settings, target: &Target, view: &View, stop: &CancellationToken) -> Outcome<()> {
-    let Some(brought) = &target.brought else { return Ok(()) };
+    let Some(existing) = &target.existing else { return Ok(()) };
     let image = &settings.stack.operator.image;
-    view.tell(Tone::Dim, format!("Preflight in context {}: the image, the way to AWS", brought.context));
-    let loaded = match brought.context.strip_prefix("kind-") {
+    view.print(Tone::Dim, format!("Preflight in context {}: the image, the way to AWS", existing.context));
+    let loaded = match existing.context.strip_prefix("kind-") {
         // Even if they have one: pods would run what an older program has left there under this name.
         Some(kind) if !names_registry(image) => image::load_into_kind(image, kind, view, stop).await,
         _ => Ok(()),
@@ -148,7 +149,7 @@ fn check_image(settings: &Settings, target: &Target, push: bool) -> Outcome<()> 
 }
 
 fn makes_cluster_on_aws(target: &Target) -> bool {
-    target.asks && target.brought.is_none()
+    target.asks && target.existing.is_none()
 }
 
 /// EKS itself would refuse fewer only after the roles were made.

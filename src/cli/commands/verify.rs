@@ -1,4 +1,4 @@
-//! `sluice verify`: live through stories, judge the evidence, write the reports. Also `sluice watch` and `sluice explain`,
+//! `sluice verify`: run scenarios, evaluate the evidence, write the reports. Also `sluice watch` and `sluice explain`,
 //! which look at the same things.
 
 mod live;
@@ -12,7 +12,7 @@ use futures::future::{join_all, try_join_all};
 use serde_json::json;
 use stack::Workload;
 use tokio_util::sync::CancellationToken;
-use verify::{Consumer, Evidence, Report, Reports, Story};
+use verify::{Consumer, Evidence, Report, Reports, Scenario};
 
 use crate::arguments::{Explain, Proof, Watch};
 use crate::diagnostic::{Diagnostic, Outcome, one, preflight};
@@ -40,13 +40,13 @@ pub(crate) enum After {
 #[derive(Debug)]
 pub(crate) struct Verified {
     pub(crate) exit: Exit,
-    /// One a story and workload.
+    /// One a scenario and workload.
     pub(crate) reports: Vec<Report>,
     /// The HTML report.
     pub(crate) report: PathBuf,
 }
 
-/// Runs each story on each workload; one report for all.
+/// Runs each scenario on each workload; one report for all.
 pub(crate) async fn run(
     wanted: &Proof,
     settings: &Settings,
@@ -55,10 +55,11 @@ pub(crate) async fn run(
     view: &View,
     stop: CancellationToken,
 ) -> Outcome<Verified> {
-    let (stories, workloads) = check(wanted, settings)?;
+    let (scenarios, workloads) = check(wanted, settings)?;
     let (mut reports, mut evidence) = (Vec::new(), Vec::new());
     let several = workloads.len() > 1;
-    for (workload, story) in workloads.iter().flat_map(|workload| stories.iter().map(move |story| (*workload, *story)))
+    for (workload, scenario) in
+        workloads.iter().flat_map(|workload| scenarios.iter().map(move |scenario| (*workload, *scenario)))
     {
         let finding = subject::settings_for_run(workload, wanted.messages, settings, target);
         let mut subject = waiting::during(view, &format!("Looking at workload {}", workload.name), finding).await?;
@@ -68,12 +69,12 @@ pub(crate) async fn run(
         }
         let path = subject.evidence.clone();
         let label = if several { workload.name.as_str() } else { "" };
-        let (records, told) = live::tell(view, label);
-        let report = Box::pin(verify::run(subject, story, Some(records), stop.clone())).await;
-        told.await;
+        let (records, reported) = live::print(view, label);
+        let report = Box::pin(verify::run(subject, scenario, Some(records), stop.clone())).await;
+        reported.await;
         let report = report.map_err(one)?;
         if let Some(step) = &report.interrupted_in {
-            return Err(interrupted(story, step, &path));
+            return Err(interrupted(scenario, step, &path));
         }
         show(&report, view);
         reports.push(report);
@@ -84,21 +85,21 @@ pub(crate) async fn run(
 }
 
 /// A run that a person ended proves nothing: it is not published, so that the report of the last whole run stays.
-fn interrupted(story: Story, step: &str, evidence: &Path) -> Vec<Diagnostic> {
+fn interrupted(scenario: Scenario, step: &str, evidence: &Path) -> Vec<Diagnostic> {
     let text =
-        format!("story {} ended in step {step}; the report of the last whole run is left as it is", story.name());
-    let help = format!("what was seen is in {0}: `sluice verify --evidence {0}` judges it", evidence.display());
+        format!("scenario {} ended in step {step}; the report of the last whole run is left as it is", scenario.name());
+    let help = format!("what was seen is in {0}: `sluice verify --evidence {0}` evaluates it", evidence.display());
     vec![Diagnostic::interrupted(text).help(help)]
 }
 
-/// What can be known to fail before anything is made or sent: the stories, the workloads, and the places for evidence and
+/// What can be known to fail before anything is made or sent: the scenarios, the workloads, and the places for evidence and
 /// report.
-pub(crate) fn check<'a>(wanted: &Proof, settings: &'a Settings) -> Outcome<(Vec<Story>, Vec<&'a Workload>)> {
-    let stories = self::stories(&wanted.stories)?;
+pub(crate) fn check<'a>(wanted: &Proof, settings: &'a Settings) -> Outcome<(Vec<Scenario>, Vec<&'a Workload>)> {
+    let scenarios = self::scenarios(&wanted.scenarios)?;
     let workloads = workloads::chosen(&settings.stack, &wanted.workloads)?;
     if let Some(workload) = workloads.iter().find(|workload| workload.scaling.min_replicas > 0) {
         let text = format!(
-            "the story begins and ends at 0 replicas, and {} has at least {}",
+            "the scenario begins and ends at 0 replicas, and {} has at least {}",
             workload.name, workload.scaling.min_replicas
         );
         let help = "set its minReplicaCount to 0, or choose others with --workload";
@@ -107,7 +108,7 @@ pub(crate) fn check<'a>(wanted: &Proof, settings: &'a Settings) -> Outcome<(Vec<
     for folder in [settings.evidence(), settings.report()] {
         can_write(&folder)?;
     }
-    Ok((stories, workloads))
+    Ok((scenarios, workloads))
 }
 
 /// Tries to write into the folder, or into the nearest one above it that exists. Nothing stays of it.
@@ -122,9 +123,9 @@ fn can_write(folder: &Path) -> Outcome<()> {
     })
 }
 
-/// Judges a recorded run again; needs nothing that is up.
-pub(crate) fn judge(evidence: &Path, settings: &Settings, view: &View) -> Outcome {
-    let report = verify::judge(evidence).map_err(one)?;
+/// Evaluates a recorded run again; needs nothing that is up.
+pub(crate) fn evaluate(evidence: &Path, settings: &Settings, view: &View) -> Outcome {
+    let report = verify::evaluate(evidence).map_err(one)?;
     show(&report, view);
     publish(vec![report], &[evidence.to_owned()], settings, view)
 }
@@ -138,12 +139,12 @@ pub(crate) async fn watch(
 ) -> Outcome {
     let workloads = workloads::chosen(&settings.stack, &watch.workloads)?;
     let end = CancellationToken::new();
-    let (mut looks, mut told) = (Vec::new(), Vec::new());
+    let (mut looks, mut reported) = (Vec::new(), Vec::new());
     for workload in &workloads {
         let subject = subject::settings(workload, settings, target).await?;
-        let (records, shown) = live::tell(view, if workloads.len() > 1 { &workload.name } else { "" });
+        let (records, shown) = live::print(view, if workloads.len() > 1 { &workload.name } else { "" });
         looks.push(verify::watch(subject, records, end.clone()));
-        told.push(shown);
+        reported.push(shown);
     }
     let seconds = async {
         match watch.seconds {
@@ -152,7 +153,7 @@ pub(crate) async fn watch(
         }
     };
     let outcome = {
-        let mut looking = std::pin::pin!(try_join_all(looks));
+        let mut read_only = std::pin::pin!(try_join_all(looks));
         let ended = tokio::select! {
             biased;
             () = stop.cancelled() => Err(vec![Diagnostic::interrupted("nothing is watched any more")]),
@@ -160,13 +161,13 @@ pub(crate) async fn watch(
             // Who looked has seen enough, as with `| head`.
             () = View::deserted() => Ok(Exit::Done),
             gone = gone(settings) => Err(gone),
-            failed = &mut looking => return failed.map(|_| Exit::Done).map_err(one),
+            failed = &mut read_only => return failed.map(|_| Exit::Done).map_err(one),
         };
         end.cancel();
-        looking.await.map_err(one)?;
+        read_only.await.map_err(one)?;
         ended
     };
-    join_all(told).await;
+    join_all(reported).await;
     outcome
 }
 
@@ -196,12 +197,12 @@ pub(crate) async fn explain(explain: &Explain, settings: &Settings, target: Opti
     Ok(Exit::Done)
 }
 
-fn stories(names: &[String]) -> Outcome<Vec<Story>> {
-    let known = [Story::Seed];
+fn scenarios(names: &[String]) -> Outcome<Vec<Scenario>> {
+    let known = [Scenario::Tutorial];
     let find = |name: &String| {
-        known.into_iter().find(|story| story.name() == name).ok_or_else(|| {
-            let names: Vec<_> = known.iter().map(|story| story.name()).collect();
-            let text = format!("there is no story {name}");
+        known.into_iter().find(|scenario| scenario.name() == name).ok_or_else(|| {
+            let names: Vec<_> = known.iter().map(|scenario| scenario.name()).collect();
+            let text = format!("there is no scenario {name}");
             vec![Diagnostic::error(text).help(format!("there is {}", names.join(", "))).exit(Exit::Usage)]
         })
     };
@@ -213,7 +214,7 @@ fn show(report: &Report, view: &View) {
     view.event("verdicts", json!({ "report": report }));
     for line in report.lines() {
         let tone = if line.contains("FAIL") || line.contains(": fail") { Tone::Bad } else { Tone::Plain };
-        view.tell(tone, line);
+        view.print(tone, line);
     }
 }
 
@@ -229,7 +230,7 @@ fn publish(reports: Vec<Report>, evidence: &[PathBuf], settings: &Settings, view
     ];
     let failed = |path: &Path, error: &std::io::Error| {
         let text = format!("failed to write {}: {error}", path.display());
-        vec![Diagnostic::error(text).help("free some space, then judge again with `sluice verify --evidence FILE`")]
+        vec![Diagnostic::error(text).help("free some space, then evaluate again with `sluice verify --evidence FILE`")]
     };
     std::fs::create_dir_all(&folder).map_err(|error| failed(&folder, &error))?;
     for (name, text) in texts {
@@ -242,7 +243,7 @@ fn publish(reports: Vec<Report>, evidence: &[PathBuf], settings: &Settings, view
     let shown = json!({ "evidence": last, "evidence_of_all": evidence, "report": folder });
     let files: Vec<_> = evidence.iter().map(|path| format!("Evidence {}", path.display())).collect();
     let text = format!("{}\nReport   {}", files.join("\n"), folder.join("report.html").display());
-    view.fact("report", shown, Tone::Dim, text);
+    view.outcome("report", shown, Tone::Dim, text);
     Ok(if report.is_pass() { Exit::Done } else { Exit::VerificationFailed })
 }
 

@@ -100,15 +100,15 @@ fn chosen(page: &Page, action: Practice, step: Option<usize>) -> Outcome<usize> 
 fn list(pages: &[Page], view: &View) {
     for Page { number, title, steps, file, text: _ } in pages {
         let body = json!({ "number": number, "title": title, "steps": steps.len(), "file": file });
-        view.fact("workshop_page", body, Tone::Plain, format!("{number:>3}  {title} ({} steps)", steps.len()));
+        view.outcome("workshop_page", body, Tone::Plain, format!("{number:>3}  {title} ({} steps)", steps.len()));
     }
-    view.tell(Tone::Dim, "Walk one with `sluice workshop PAGE`.");
+    view.print(Tone::Dim, "Walk one with `sluice workshop PAGE`.");
 }
 
 fn show(page: &Page, view: &View) {
     view.event("workshop_page", json!({ "page": page }));
     view.line(page.text.trim_end());
-    view.tell(Tone::Strong, "\nIts steps:");
+    view.print(Tone::Strong, "\nIts steps:");
     for (number, step) in (1..).zip(&page.steps) {
         view.line(format!("{number:>3}  {}: {}", step.heading, step.command.lines().next().unwrap_or_default()));
     }
@@ -169,7 +169,7 @@ fn start(settings: &Settings, global: &Global) -> Outcome<Shell> {
 
 async fn reset(shell: &mut Shell, view: &View, stop: &CancellationToken) -> Outcome {
     let Done { exit, output } = done(shell, "sluice down --yes", stop).await?;
-    view.fact("workshop_reset", json!({ "exit_code": exit, "output": output }), Tone::Plain, &output);
+    view.outcome("workshop_reset", json!({ "exit_code": exit, "output": output }), Tone::Plain, &output);
     Ok(if exit == 0 { Exit::Done } else { Exit::Failed })
 }
 
@@ -195,7 +195,7 @@ enum Choice {
 }
 
 impl Walk<'_> {
-    fn left_out(&self, step: &Step) -> Option<&str> {
+    fn skipped_reason(&self, step: &Step) -> Option<&str> {
         self.without.iter().map(String::as_str).find(|program| step.calls(program))
     }
 
@@ -209,21 +209,21 @@ impl Walk<'_> {
         })
     }
 
-    /// A missing program is told before the first step, not in the middle of the page.
+    /// A missing program is reported before the first step, not in the middle of the page.
     fn check_programs(&self, steps: &[(usize, &Step)]) -> Outcome<()> {
         let missing = |program: &&str| {
-            let calls = |(_, step): &(usize, &Step)| self.left_out(step).is_none() && step.calls(program);
+            let calls = |(_, step): &(usize, &Step)| self.skipped_reason(step).is_none() && step.calls(program);
             (!env::is_on_path(program))
                 .then(|| steps.iter().find(|step| calls(step)).map(|(number, _)| *number))
                 .flatten()
         };
-        let told = PROGRAMS.iter().filter_map(|program| {
+        let reported = PROGRAMS.iter().filter_map(|program| {
             let number = missing(program)?;
             let text = format!("step {number} calls {program}, which is not on the path");
             let help = format!("install it, or leave its steps out with `--without {program}`");
             Some(Diagnostic::error(text).help(help).exit(Exit::Preflight))
         });
-        let wrong: Vec<Diagnostic> = told.collect();
+        let wrong: Vec<Diagnostic> = reported.collect();
         if wrong.is_empty() { Ok(()) } else { Err(wrong) }
     }
 
@@ -232,9 +232,14 @@ impl Walk<'_> {
         self::done(shell, "eval \"$(sluice env 2>/dev/null)\"", self.stop).await?;
         let (mut done, mut skipped) = (0, 0);
         for (number, step) in steps {
-            if let Some(program) = self.left_out(step) {
+            if let Some(program) = self.skipped_reason(step) {
                 let text = format!("Step {number} left out: it calls {program}.");
-                self.view.fact("workshop_skipped", json!({ "step": number, "program": program }), Tone::Change, text);
+                self.view.outcome(
+                    "workshop_skipped",
+                    json!({ "step": number, "program": program }),
+                    Tone::Change,
+                    text,
+                );
                 skipped += 1;
                 continue;
             }
@@ -255,17 +260,17 @@ impl Walk<'_> {
         }
         let text = format!("{done} of {} steps done as the page promises, {skipped} left out.", steps.len());
         let body = json!({ "steps": steps.len(), "done": done, "left_out": skipped });
-        self.view.fact("workshop_summary", body, Tone::Good, text);
+        self.view.outcome("workshop_summary", body, Tone::Good, text);
         Ok(Exit::Done)
     }
 
     fn announce(&self, number: usize, step: &Step) {
         self.view.event("workshop_step", json!({ "step": number, "command": step.command, "line": step.line }));
-        self.view.tell(Tone::Strong, format!("\n{number}. {}", step.heading));
+        self.view.print(Tone::Strong, format!("\n{number}. {}", step.heading));
         if self.asks && !step.note.is_empty() {
             self.view.line(&step.note);
         }
-        self.view.tell(Tone::Dim, indented(&step.command));
+        self.view.print(Tone::Dim, indented(&step.command));
     }
 
     async fn ask(&self, step: &Step) -> Choice {
@@ -303,17 +308,22 @@ impl Walk<'_> {
             let Done { exit, output } = done(shell, &step.command, self.stop).await?;
             let wrong = match workshop::check(step, exit, &output) {
                 Ok(()) => {
-                    self.view.fact("workshop_done", json!({ "step": number, "output": output }), Tone::Plain, &output);
+                    self.view.outcome(
+                        "workshop_done",
+                        json!({ "step": number, "output": output }),
+                        Tone::Plain,
+                        &output,
+                    );
                     return Ok(());
                 }
                 Err(wrong) => wrong,
             };
             if clock.elapsed(start) >= limit {
-                let place = format!("step {number} (line {} of the page): {wrong}", step.line);
+                let location = format!("step {number} (line {} of the page): {wrong}", step.line);
                 let help = format!(
                     "look with `sluice status`; start over with `sluice workshop PAGE reset`, then `setup {number}`"
                 );
-                return Err(vec![Diagnostic::error(place).help(help)]);
+                return Err(vec![Diagnostic::error(location).help(help)]);
             }
             reason.give(format!("not yet as promised: {wrong}"));
             let pause = Clock::real();

@@ -3,12 +3,12 @@
 use ::aws::session::{self, Session};
 use clock::Clock;
 
-use super::{Target, brought};
+use super::{Target, existing};
 use crate::diagnostic::{Outcome, preflight};
 use crate::settings::Settings;
 
 pub(super) async fn open(settings: &Settings) -> Outcome<Target> {
-    let brought = brought::found(settings).await?;
+    let existing = existing::found(settings).await?;
     let wanted = session::Settings { profile: None, region: Some(settings.stack.region.clone()), endpoint_url: None };
     let session = Session::load(wanted).await.map_err(preflight)?;
     let caller = session.caller_identity().await.map_err(preflight)?;
@@ -20,11 +20,11 @@ pub(super) async fn open(settings: &Settings) -> Outcome<Target> {
         endpoint_for_pods: None,
         denials: None,
         limits: Vec::new(),
-        left_out: Vec::new(),
+        skipped: Vec::new(),
         asks: true,
         subnets: Vec::new(),
         started: false,
-        brought: None,
+        existing: None,
     };
-    Ok(brought::added(target, settings, brought))
+    Ok(existing::added(target, settings, existing))
 }

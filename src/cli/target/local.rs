@@ -5,9 +5,9 @@ use ::local::process;
 use aws::session::{self, Session};
 use clock::Clock;
 
-use super::{Missing, Target, absolute, brought};
+use super::{Missing, Target, absolute, existing};
 use crate::arguments::{Global, LocalRun, TargetName};
-use crate::commands::local::{self as command, Place};
+use crate::commands::local::{self as command, StackLocation};
 use crate::diagnostic::{Diagnostic, Outcome, one, preflight};
 use crate::exit::Exit;
 use crate::options::{is_same, other_time};
@@ -17,8 +17,8 @@ use crate::settings::Settings;
 const SUBNETS: [&str; 2] = ["subnet-0a1b2c3d4e5f60001", "subnet-0a1b2c3d4e5f60002"];
 
 /// The place of the stack's local cloud.
-pub(crate) fn place(settings: &Settings) -> Place {
-    Place {
+pub(crate) fn location(settings: &Settings) -> StackLocation {
+    StackLocation {
         folder: Folder::at(&settings.folder),
         region: settings.stack.region.clone(),
         time_scale: settings.time_scale,
@@ -26,24 +26,26 @@ pub(crate) fn place(settings: &Settings) -> Place {
 }
 
 pub(super) async fn open(settings: &Settings, global: &Global, missing: Missing) -> Outcome<Target> {
-    let brought = brought::found(settings).await?;
-    let place = place(settings);
-    let running = process::find(&place.folder).map_err(one)?;
+    let existing = existing::found(settings).await?;
+    let location = location(settings);
+    let running = process::find(&location.folder).map_err(one)?;
     let started = running.is_none();
     let record = match (running, missing) {
         (Some(record), _) => record,
         (None, Missing::Refuse) => return Err(nothing_is_up()),
-        (None, Missing::Start | Missing::StartOrTake) => command::start(&LocalRun::default(), &place, global).await?,
+        (None, Missing::Start | Missing::StartOrTake) => {
+            command::start(&LocalRun::default(), &location, global).await?
+        }
     };
     if record.region != settings.stack.region {
         return Err(vec![other_region(&record.region, &settings.stack.region)]);
     }
-    let scale = if brought::is_wanted(settings) { Some(1.0) } else { global.time_scale };
+    let scale = if existing::is_wanted(settings) { Some(1.0) } else { global.time_scale };
     if let Some(scale) = scale.filter(|scale| missing == Missing::Start && !is_same(*scale, record.time_scale)) {
         return Err(vec![other_time(scale, record.time_scale, settings)]);
     }
-    let key = place.folder.load_access().map_err(one)?.ok_or_else(|| {
-        let text = format!("{} is missing or empty", place.folder.credentials().display());
+    let key = location.folder.load_access().map_err(one)?.ok_or_else(|| {
+        let text = format!("{} is missing or empty", location.folder.credentials().display());
         vec![Diagnostic::error(text).help("end the local cloud with `sluice local stop`, then begin again")]
     })?;
     let Record { aws_endpoint, region, time_scale, .. } = record;
@@ -51,7 +53,7 @@ pub(super) async fn open(settings: &Settings, global: &Global, missing: Missing)
     let session = Session::load(wanted).await.map_err(one)?.with_static_credentials(&key.id, &key.secret, None);
     let caller = session.caller_identity().await.map_err(preflight)?;
     let mut limits = vec!["that AWS itself behaves like this: the cloud was Sluice's own, on this machine".to_owned()];
-    if !brought::is_wanted(settings) {
+    if !existing::is_wanted(settings) {
         limits.push("start-up times of Fargate and EKS: pods were processes, and time was scaled".to_owned());
     }
     let target = Target {
@@ -62,18 +64,18 @@ pub(super) async fn open(settings: &Settings, global: &Global, missing: Missing)
         denials: Some(format!("{aws_endpoint}/_sluice/denials")),
         endpoint_for_pods: Some(aws_endpoint),
         limits,
-        left_out: Vec::new(),
+        skipped: Vec::new(),
         asks: false,
         subnets: SUBNETS.map(str::to_owned).to_vec(),
         started,
-        brought: None,
+        existing: None,
     };
-    Ok(brought::added(target, settings, brought))
+    Ok(existing::added(target, settings, existing))
 }
 
 /// What the stack's local cloud says about itself, if it runs.
 pub(crate) fn record(settings: &Settings) -> Outcome<Option<Record>> {
-    process::find(&place(settings).folder).map_err(one)
+    process::find(&location(settings).folder).map_err(one)
 }
 
 /// The process of the stack's local cloud, if it runs on this target.
@@ -92,13 +94,13 @@ pub(crate) fn other_region(runs: &str, wanted: &str) -> Diagnostic {
 }
 
 pub(super) async fn close(settings: &Settings) -> Outcome<()> {
-    let folder = place(settings).folder;
+    let folder = location(settings).folder;
     process::stop(&folder).await.map_err(one)?;
     folder.clear().map_err(one)
 }
 
 pub(super) fn environment(settings: &Settings) -> Outcome<Vec<(&'static str, Option<String>)>> {
-    let folder = place(settings).folder;
+    let folder = location(settings).folder;
     let record = process::find(&folder).map_err(one)?.ok_or_else(nothing_is_up)?;
     let mut variables = vec![
         ("AWS_ENDPOINT_URL", Some(record.aws_endpoint)),

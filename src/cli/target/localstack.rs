@@ -8,7 +8,7 @@ use aws::session::{self, Session};
 use clock::Clock;
 use serde::{Deserialize, Serialize};
 
-use super::{Missing, Target, brought};
+use super::{Missing, Target, existing};
 use crate::diagnostic::{Diagnostic, Outcome, one, preflight};
 use crate::settings::Settings;
 use crate::waiting::Reason;
@@ -24,7 +24,7 @@ struct Record {
 }
 
 pub(super) async fn open(settings: &Settings, missing: Missing, reason: &Reason) -> Outcome<Target> {
-    let brought = brought::found(settings).await?;
+    let existing = existing::found(settings).await?;
     let clock = Clock::real();
     let (endpoint, started) = endpoint(settings, missing, &clock, reason).await?;
     let services = ::localstack::services(&endpoint, &clock).await.map_err(preflight)?;
@@ -42,9 +42,9 @@ pub(super) async fn open(settings: &Settings, missing: Missing, reason: &Reason)
     let session = Session::load(wanted).await.map_err(one)?.with_static_credentials(KEY, KEY, None);
     let caller = session.caller_identity().await.map_err(preflight)?;
     let mut limits = vec!["that AWS itself behaves like this: AWS was LocalStack".to_owned()];
-    let mut left_out = Vec::new();
+    let mut skipped = Vec::new();
     if let Offer::Missing(words) = probe::eks(&session).await.map_err(preflight)? {
-        left_out.push(format!("EKS cluster, Fargate profile, addon: LocalStack does not offer EKS ({words})"));
+        skipped.push(format!("EKS cluster, Fargate profile, addon: LocalStack does not offer EKS ({words})"));
         limits.push("anything about EKS and Fargate: LocalStack does not offer EKS".to_owned());
     }
     if !probe::checks_web_identity(&session, &caller.account_id).await.map_err(preflight)? {
@@ -60,13 +60,13 @@ pub(super) async fn open(settings: &Settings, missing: Missing, reason: &Reason)
         endpoint_for_pods: Some(endpoint),
         denials: None,
         limits,
-        left_out,
+        skipped,
         asks: false,
         subnets: Vec::new(),
         started,
-        brought: None,
+        existing: None,
     };
-    Ok(brought::added(target, settings, brought))
+    Ok(existing::added(target, settings, existing))
 }
 
 /// The endpoint, and whether its container was started now.

@@ -50,7 +50,7 @@ async fn operator_runs(session: &Session) -> Result<bool> {
     Ok(list.items.iter().any(is_available))
 }
 
-/// Takes the operator's finalizer off what keeps `name` from going: itself, what is in the namespace, or what is of the
+/// Takes the operator's finalizer off what keeps `name` from being deleted: itself, what is in the namespace, or what is of the
 /// defined kind. Whether anything was let go of.
 pub(super) async fn orphans(session: &Session, name: &Name, why: &Patience, context: &Context) -> Result<bool> {
     let mut any = false;

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use axum::Router;
 use axum::extract::State as Shared;
 use axum::http::HeaderMap;
-use clock::Hand;
+use clock::ClockHandle;
 use futures::FutureExt as _;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{Api, PostParams};
@@ -30,7 +30,7 @@ struct Server {
 struct Stage {
     server: Arc<Server>,
     cluster: Cluster,
-    hand: Hand,
+    handle: ClockHandle,
     signed_in: Arc<AtomicUsize>,
     cannot_sign_in: Arc<AtomicBool>,
 }
@@ -69,7 +69,7 @@ impl Stage {
         let url = format!("http://{}", listener.local_addr().unwrap());
         let router = Router::new().fallback(answer).with_state(server.clone());
         tokio::spawn(async move { axum::serve(listener, router).await });
-        let (clock, hand) = Clock::manual("2026-01-01T00:00:00Z".parse().unwrap());
+        let (clock, handle) = Clock::manual("2026-01-01T00:00:00Z".parse().unwrap());
         let (signed_in, cannot_sign_in) = (Arc::<AtomicUsize>::default(), Arc::<AtomicBool>::default());
         let locate = Arc::new(move || {
             let endpoint = Endpoint { server: url.clone(), certificate_authority: String::new() };
@@ -84,7 +84,7 @@ impl Stage {
             async move { answer }.boxed()
         });
         let cluster = Cluster::new(Connection::Eks { locate, token }, clock);
-        Self { server, cluster, hand, signed_in, cannot_sign_in }
+        Self { server, cluster, handle, signed_in, cannot_sign_in }
     }
 
     fn accept(&self, accepts: impl Fn(&str, &str) -> bool + Send + 'static) {
@@ -111,7 +111,7 @@ async fn a_client_that_is_held_gets_a_new_token_before_the_end_of_the_old() {
     let stage = Stage::start(|_, _| true).await;
     let client = stage.cluster.client().await.unwrap();
     for minutes in [0, 12, 2, 14] {
-        stage.hand.advance(Duration::from_mins(minutes));
+        stage.handle.advance(Duration::from_mins(minutes));
         read(&client).await.unwrap();
     }
     assert_eq!(stage.tokens(), tokens(&[1, 1, 2, 3]));
@@ -142,7 +142,7 @@ async fn requests_at_once_replace_a_refused_token_once() {
 }
 
 #[tokio::test]
-async fn a_server_that_keeps_refusing_is_asked_less_and_less_often_and_let_in_again_at_once() {
+async fn a_server_that_keeps_refusing_is_called_less_and_less_often_and_let_in_again_at_once() {
     let stage = Stage::start(|_, _| false).await;
     let client = stage.cluster.client().await.unwrap();
     let mut texts = Vec::new();
@@ -151,17 +151,17 @@ async fn a_server_that_keeps_refusing_is_asked_less_and_less_often_and_let_in_ag
         let error = read(&client).await.unwrap_err();
         assert_eq!(error.code(), Some(401), "{error}");
         texts.push(error.to_string());
-        stage.hand.advance(Duration::from_millis(100));
+        stage.handle.advance(Duration::from_millis(100));
     }
-    let asked = stage.tokens().len();
-    assert!((20..80).contains(&asked), "{asked} requests in ten minutes");
+    let requested = stage.tokens().len();
+    assert!((20..80).contains(&requested), "{requested} requests in ten minutes");
     texts.dedup();
-    assert!(texts.len() <= 2 * asked, "a text for every attempt and one for every pause: {}", texts.len());
+    assert!(texts.len() <= 2 * requested, "a text for every attempt and one for every pause: {}", texts.len());
     let said = "the API server does not accept the credentials; the next attempt is at 00:01:0";
     assert!(texts.iter().any(|text| text.contains(said)), "{texts:?}");
 
     stage.accept(|_, _| true);
-    stage.hand.advance(PAUSE_MAX);
+    stage.handle.advance(PAUSE_MAX);
     for _ in 0..20 {
         read(&client).await.unwrap();
     }
@@ -184,24 +184,24 @@ async fn what_still_holds_is_used_when_no_new_token_can_be_had_and_then_the_reas
     let client = stage.cluster.client().await.unwrap();
     read(&client).await.unwrap();
     stage.cannot_sign_in.store(true, Ordering::Relaxed);
-    stage.hand.advance(Duration::from_secs(13 * 60 + 30));
+    stage.handle.advance(Duration::from_secs(13 * 60 + 30));
     let before = stage.signed_in.load(Ordering::Relaxed);
     for _ in 0..250 {
         read(&client).await.unwrap();
-        stage.hand.advance(Duration::from_millis(100));
+        stage.handle.advance(Duration::from_millis(100));
     }
     assert_eq!(stage.signed_in.load(Ordering::Relaxed) - before, 3, "attempts within 25 s");
-    stage.hand.advance(Duration::from_secs(6));
+    stage.handle.advance(Duration::from_secs(6));
     let error = read(&client).await.unwrap_err();
     assert_eq!(error.to_string(), "failed to find the way into the cluster: STS is away");
     let before = stage.signed_in.load(Ordering::Relaxed);
     for _ in 0..600 {
         assert!(read(&client).await.unwrap_err().to_string().contains("STS is away"));
-        stage.hand.advance(Duration::from_millis(100));
+        stage.handle.advance(Duration::from_millis(100));
     }
-    let asked = stage.signed_in.load(Ordering::Relaxed) - before;
-    assert!((2..12).contains(&asked), "{asked} attempts to sign in within a minute");
+    let requested = stage.signed_in.load(Ordering::Relaxed) - before;
+    assert!((2..12).contains(&requested), "{requested} attempts to sign in within a minute");
     stage.cannot_sign_in.store(false, Ordering::Relaxed);
-    stage.hand.advance(PAUSE_MAX);
+    stage.handle.advance(PAUSE_MAX);
     read(&client).await.unwrap();
 }

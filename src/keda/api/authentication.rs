@@ -1,4 +1,4 @@
-//! TriggerAuthentication and its cluster-wide twin: where a trigger's credentials come from.
+//! TriggerAuthentication and its cluster-wide form: where a trigger's credentials come from.
 
 use kube::CustomResource;
 use schemars::JsonSchema;

@@ -32,7 +32,7 @@ fn reading(reading: &Reading) -> Why {
     Why::Sample(format!("{metric} = {value}{parts}, {verdict} the activation threshold {activation}"))
 }
 
-/// The count that the samples make the HPA want, clamped to its bounds; `None` where it cannot be told from here.
+/// The count that the samples make the HPA want, clamped to its bounds; `None` where it cannot be distinguished from here.
 pub(super) fn wanted_by_hpa(input: &Input<'_>) -> Option<i32> {
     let wanted = unbounded(input)?;
     Some(wanted.max(input.spec.hpa_min_replicas()).min(input.spec.max_replicas()))

@@ -185,7 +185,7 @@ impl Decision {
         }
     }
 
-    /// The Event that tells how scaling went; raising to the minimum and holding a pause write none.
+    /// The Event that says how scaling went; raising to the minimum and holding a pause write none.
     pub fn event(&self, failure: Option<&str>) -> Option<Event> {
         let target = &self.target;
         match (&self.action, failure) {

@@ -5,15 +5,15 @@
 use serde_json::{Map, Value, json};
 
 use super::pod_resources::{Amounts, amounts, of_pod};
-use crate::handlers::Asked;
+use crate::handlers::ResourceRequest;
 use crate::quantity::Quantity;
 use crate::status::Status;
 use crate::store::Object;
 
 const ANNOTATION: &str = "kubernetes.io/limit-ranger";
 
-fn ranges(asked: &Asked<'_>) -> Vec<Object> {
-    asked.cluster.store.list("limitranges", Some(&asked.target.namespace)).0
+fn ranges(request: &ResourceRequest<'_>) -> Vec<Object> {
+    request.cluster.store.list("limitranges", Some(&request.target.namespace)).0
 }
 
 fn limits(range: &Value) -> impl Iterator<Item = &Value> {
@@ -21,8 +21,8 @@ fn limits(range: &Value) -> impl Iterator<Item = &Value> {
 }
 
 /// Fills in what the containers of a new pod do not name.
-pub(super) fn fill_in(asked: &Asked<'_>, pod: &mut Value) {
-    for range in ranges(asked) {
+pub(super) fn fill_in(request: &ResourceRequest<'_>, pod: &mut Value) {
+    for range in ranges(request) {
         let mut said = Vec::new();
         let mut defaults: [Map<String, Value>; 2] = Default::default();
         for limit in limits(&range).filter(|limit| limit["type"] == "Container") {
@@ -68,9 +68,9 @@ fn merge(resources: &mut Value, field: &str, defaults: &Map<String, Value>) -> V
 }
 
 /// Refuses a pod or a claim that asks for more or less than it may.
-pub(super) fn check(asked: &Asked<'_>, object: &Value) -> Result<(), Status> {
-    let resource = &asked.resource;
-    for range in ranges(asked) {
+pub(super) fn check(request: &ResourceRequest<'_>, object: &Value) -> Result<(), Status> {
+    let resource = &request.resource;
+    for range in ranges(request) {
         let mut wrong = Vec::new();
         for limit in limits(&range) {
             match (limit["type"].as_str(), resource.kind.as_str()) {
@@ -78,13 +78,18 @@ pub(super) fn check(asked: &Asked<'_>, object: &Value) -> Result<(), Status> {
                     for list in ["containers", "initContainers"] {
                         for container in object["spec"][list].as_array().into_iter().flatten() {
                             let resources = &container["resources"];
-                            judge(limit, &amounts(&resources["requests"]), &amounts(&resources["limits"]), &mut wrong);
+                            evaluate(
+                                limit,
+                                &amounts(&resources["requests"]),
+                                &amounts(&resources["limits"]),
+                                &mut wrong,
+                            );
                         }
                     }
                 }
                 (Some("Pod"), "Pod") => {
                     let spec = &object["spec"];
-                    judge(limit, &of_pod(spec, "requests"), &of_pod(spec, "limits"), &mut wrong);
+                    evaluate(limit, &of_pod(spec, "requests"), &of_pod(spec, "limits"), &mut wrong);
                 }
                 (Some("PersistentVolumeClaim"), "PersistentVolumeClaim") => {
                     claim(limit, &amounts(&object["spec"]["resources"]["requests"]), &mut wrong);
@@ -103,7 +108,7 @@ pub(super) fn check(asked: &Asked<'_>, object: &Value) -> Result<(), Status> {
     Ok(())
 }
 
-fn judge(limit: &Value, requests: &Amounts, caps: &Amounts, wrong: &mut Vec<String>) {
+fn evaluate(limit: &Value, requests: &Amounts, caps: &Amounts, wrong: &mut Vec<String>) {
     let kind = limit["type"].as_str().unwrap_or_default();
     for (name, least) in amounts(&limit["min"]) {
         wrong.extend(too_little(kind, &name, least, requests.get(&name), caps.get(&name)));
@@ -113,8 +118,8 @@ fn judge(limit: &Value, requests: &Amounts, caps: &Amounts, wrong: &mut Vec<Stri
         match (requests.get(&name), caps.get(&name)) {
             (_, None) => wrong.push(format!("{rule}.  No limit is specified")),
             (_, Some(cap)) if cap.nanos() > most.nanos() => wrong.push(format!("{rule}, but limit is {cap}")),
-            (Some(asked), _) if asked.nanos() > most.nanos() => {
-                wrong.push(format!("{rule}, but request is {asked}"));
+            (Some(request), _) if request.nanos() > most.nanos() => {
+                wrong.push(format!("{rule}, but request is {request}"));
             }
             _ => {}
         }
@@ -122,14 +127,14 @@ fn judge(limit: &Value, requests: &Amounts, caps: &Amounts, wrong: &mut Vec<Stri
     for (name, most) in amounts(&limit["maxLimitRequestRatio"]) {
         let rule = format!("{name} max limit to request ratio per {kind} is {most}, but");
         let some = |amounts: &Amounts| amounts.get(&name).map_or(0, |amount| amount.milli());
-        let (asked, cap) = (some(requests), some(caps));
-        if asked == 0 {
+        let (request, cap) = (some(requests), some(caps));
+        if request == 0 {
             wrong.push(format!("{rule} no request is specified or request is 0"));
         } else if cap == 0 {
             wrong.push(format!("{rule} no limit is specified or limit is 0"));
-        } else if cap * 1000 > most.milli() * asked {
+        } else if cap * 1000 > most.milli() * request {
             #[expect(clippy::cast_precision_loss, reason = "the ratio is only shown")]
-            let ratio = cap as f64 / asked as f64;
+            let ratio = cap as f64 / request as f64;
             wrong.push(format!("{rule} provided ratio is {ratio:.6}"));
         }
     }
@@ -139,13 +144,13 @@ fn too_little(
     kind: &str,
     name: &str,
     least: Quantity,
-    asked: Option<&Quantity>,
+    request: Option<&Quantity>,
     cap: Option<&Quantity>,
 ) -> Option<String> {
     let rule = format!("minimum {name} usage per {kind} is {least}");
-    match (asked, cap) {
+    match (request, cap) {
         (None, _) => Some(format!("{rule}.  No request is specified")),
-        (Some(asked), _) if asked.nanos() < least.nanos() => Some(format!("{rule}, but request is {asked}")),
+        (Some(request), _) if request.nanos() < least.nanos() => Some(format!("{rule}, but request is {request}")),
         (_, Some(cap)) if cap.nanos() < least.nanos() => Some(format!("{rule}, but limit is {cap}")),
         _ => None,
     }
@@ -160,8 +165,8 @@ fn claim(limit: &Value, requests: &Amounts, wrong: &mut Vec<String>) {
         let rule = format!("maximum {name} usage per {kind} is {most}");
         match requests.get(&name) {
             None => wrong.push(format!("{rule}.  No request is specified")),
-            Some(asked) if asked.nanos() > most.nanos() => {
-                wrong.push(format!("{rule}, but request is {asked}"));
+            Some(request) if request.nanos() > most.nanos() => {
+                wrong.push(format!("{rule}, but request is {request}"));
             }
             Some(_) => {}
         }

@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn long_names_are_refused_beside_odd_ones() {
+    fn long_names_are_refused_beside_invalid_ones() {
         assert_eq!(label(&"a".repeat(64)), ["must be no more than 63 characters"]);
         assert_eq!(label_value(&"a".repeat(64)), ["must be no more than 63 bytes"]);
         assert_eq!(qualified(&format!("{}/a", "a".repeat(254))), ["prefix part must be no more than 253 bytes"]);

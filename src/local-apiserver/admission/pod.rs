@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::limit_range;
-use crate::handlers::Asked;
+use crate::handlers::ResourceRequest;
 use crate::status::Status;
 
 /// Where the API's own token is mounted.
@@ -21,8 +21,8 @@ const AWS_ENDPOINT: &str = "AWS_ENDPOINT_URL";
 /// On a pod or its ServiceAccount, `false` keeps AWS_ENDPOINT_URL out of the pod's containers: they speak to AWS itself.
 const ENDPOINT: &str = "sluice.dev/aws-endpoint";
 
-pub(crate) fn admit(asked: &Asked<'_>, pod: &mut Value) -> Result<(), Status> {
-    let namespace = &asked.target.namespace;
+pub(crate) fn admit(request: &ResourceRequest<'_>, pod: &mut Value) -> Result<(), Status> {
+    let namespace = &request.target.namespace;
     if !pod["spec"].is_object() {
         return Ok(());
     }
@@ -31,13 +31,13 @@ pub(crate) fn admit(asked: &Asked<'_>, pod: &mut Value) -> Result<(), Status> {
         None => "default".to_owned(),
     };
     let pod_name = pod["metadata"]["name"].as_str().unwrap_or_default();
-    let Some(account) = asked.cluster.get("serviceaccounts", namespace, &name) else {
+    let Some(account) = request.cluster.get("serviceaccounts", namespace, &name) else {
         let why = format!("error looking up service account {namespace}/{name}: serviceaccount \"{name}\" not found");
         return Err(Status::forbidden("", "pods", pod_name, &why));
     };
     pod["spec"]["serviceAccountName"] = name.clone().into();
     pod["spec"]["serviceAccount"] = name.into();
-    identity(asked, pod, &account);
+    identity(request, pod, &account);
     let automount =
         pod["spec"]["automountServiceAccountToken"].as_bool().or(account["automountServiceAccountToken"].as_bool());
     if automount != Some(false) {
@@ -46,8 +46,8 @@ pub(crate) fn admit(asked: &Asked<'_>, pod: &mut Value) -> Result<(), Status> {
     if pod["spec"]["imagePullSecrets"].is_null() && account["imagePullSecrets"].is_array() {
         pod["spec"]["imagePullSecrets"] = account["imagePullSecrets"].clone();
     }
-    limit_range::fill_in(asked, pod);
-    prioritise(asked, pod)?;
+    limit_range::fill_in(request, pod);
+    prioritise(request, pod)?;
     // A pod gets at least a second to end.
     if pod["spec"]["terminationGracePeriodSeconds"].as_i64().is_some_and(|seconds| seconds < 0) {
         pod["spec"]["terminationGracePeriodSeconds"] = 1.into();
@@ -58,13 +58,13 @@ pub(crate) fn admit(asked: &Asked<'_>, pod: &mut Value) -> Result<(), Status> {
 }
 
 /// Priority and preemption by the pod's class, or by the one for pods that name none.
-fn prioritise(asked: &Asked<'_>, pod: &mut Value) -> Result<(), Status> {
+fn prioritise(request: &ResourceRequest<'_>, pod: &mut Value) -> Result<(), Status> {
     let name = pod["spec"]["priorityClassName"].as_str().unwrap_or_default();
     let class = if name.is_empty() {
-        let (classes, _) = asked.cluster.store.list("priorityclasses.scheduling.k8s.io", None);
+        let (classes, _) = request.cluster.store.list("priorityclasses.scheduling.k8s.io", None);
         classes.into_iter().find(|class| class["globalDefault"] == true)
     } else {
-        asked.cluster.get("priorityclasses.scheduling.k8s.io", "", name)
+        request.cluster.get("priorityclasses.scheduling.k8s.io", "", name)
     };
     let priority = match (&class, name) {
         (Some(class), _) => class["value"].as_i64().unwrap_or(0),
@@ -134,8 +134,8 @@ fn endpoint_is_wanted(pod: &mut Value, account: &Value) -> bool {
 }
 
 /// What the pod identity webhook adds for an annotated ServiceAccount, and the endpoint of this AWS besides.
-fn identity(asked: &Asked<'_>, pod: &mut Value, account: &Value) {
-    let endpoint = endpoint_is_wanted(pod, account).then(|| asked.cluster.sts_endpoint.clone());
+fn identity(request: &ResourceRequest<'_>, pod: &mut Value, account: &Value) {
+    let endpoint = endpoint_is_wanted(pod, account).then(|| request.cluster.sts_endpoint.clone());
     let annotations = &account["metadata"]["annotations"];
     let Some(role) = annotations[ROLE].as_str() else { return };
     let audience = annotations[AUDIENCE].as_str().unwrap_or("sts.amazonaws.com");
@@ -145,7 +145,7 @@ fn identity(asked: &Asked<'_>, pod: &mut Value, account: &Value) {
     let expiration = seconds(pod).or_else(|| seconds(account)).unwrap_or(86_400).max(600);
     let skipped = pod["metadata"]["annotations"][SKIP].as_str().unwrap_or_default().to_owned();
     let regional = if annotations[REGIONAL] == "false" { None } else { Some("regional") };
-    let region = asked.cluster.region.clone();
+    let region = request.cluster.region.clone();
     let variables = [
         ("AWS_STS_REGIONAL_ENDPOINTS", regional.map(str::to_owned)),
         ("AWS_DEFAULT_REGION", Some(region.clone())),

@@ -10,13 +10,13 @@ use serde_json::{Value, json};
 use super::pod::qos;
 use super::pod_resources::{Amounts, amounts, of_pod};
 use crate::cluster::Cluster;
-use crate::handlers::Asked;
+use crate::handlers::ResourceRequest;
 use crate::kinds::Resource;
 use crate::quantity::Quantity;
 use crate::status::{Status, qualified};
 use crate::store::Object;
 
-const SHELF: &str = "resourcequotas";
+const COLLECTION: &str = "resourcequotas";
 /// Kinds whose number has a name of its own, besides `count/…`.
 const COUNTED: &[&str] = &[
     "pods",
@@ -32,25 +32,25 @@ const CONTAINER_RESOURCES: &[&str] =
     &["cpu", "memory", "requests.cpu", "requests.memory", "limits.cpu", "limits.memory"];
 
 fn quotas(cluster: &Cluster, namespace: &str) -> Vec<Object> {
-    if namespace.is_empty() { Vec::new() } else { cluster.store.list(SHELF, Some(namespace)).0 }
+    if namespace.is_empty() { Vec::new() } else { cluster.store.list(COLLECTION, Some(namespace)).0 }
 }
 
 /// Lets one writer at a time through where a quota counts, from the check until the object is stored.
-pub(crate) fn turn<'a>(asked: &Asked<'a>) -> Option<MutexGuard<'a, ()>> {
-    let cluster: &'a Cluster = asked.cluster;
-    let counted = !quotas(cluster, &asked.target.namespace).is_empty();
+pub(crate) fn turn<'a>(request: &ResourceRequest<'a>) -> Option<MutexGuard<'a, ()>> {
+    let cluster: &'a Cluster = request.cluster;
+    let counted = !quotas(cluster, &request.target.namespace).is_empty();
     counted.then(|| cluster.quota_turn.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
 /// Refuses a new state of an object that goes over a quota.
-pub(super) fn check(asked: &Asked<'_>, old: Option<&Value>, object: &Value) -> Result<(), Status> {
-    let resource = &asked.resource;
+pub(super) fn check(request: &ResourceRequest<'_>, old: Option<&Value>, object: &Value) -> Result<(), Status> {
+    let resource = &request.resource;
     if !resource.namespaced || resource.plural == "events" || (resource.kind == "Pod" && old.is_some()) {
         return Ok(());
     }
     let name = object["metadata"]["name"].as_str().unwrap_or_default();
     let refuse = |why: &str| Err(Status::forbidden(&resource.group, &resource.plural, name, why));
-    for quota in quotas(asked.cluster, &asked.target.namespace) {
+    for quota in quotas(request.cluster, &request.target.namespace) {
         if !covers(&quota, &resource.plural, object) {
             continue;
         }
@@ -72,7 +72,7 @@ pub(super) fn check(asked: &Asked<'_>, old: Option<&Value>, object: &Value) -> R
         if more.is_empty() {
             continue;
         }
-        let used = used(asked.cluster, &quota);
+        let used = used(request.cluster, &quota);
         let held = |name: &str| used.get(name).copied().unwrap_or_default();
         let over: BTreeSet<&String> = more
             .iter()
@@ -207,8 +207,8 @@ fn covers(quota: &Value, plural: &str, object: &Value) -> bool {
         })
 }
 
-/// The shelf whose objects a name of a quota counts.
-fn shelf_of(name: &str) -> String {
+/// The collection whose objects a name of a quota counts.
+fn collection_of(name: &str) -> String {
     match name {
         _ if name.starts_with("count/") => name["count/".len()..].to_owned(),
         "services.loadbalancers" | "services.nodeports" => "services".to_owned(),
@@ -225,11 +225,11 @@ fn used(cluster: &Cluster, quota: &Value) -> Amounts {
     let namespace = quota["metadata"]["namespace"].as_str();
     let hard = amounts(&quota["spec"]["hard"]);
     let mut used: Amounts = hard.keys().map(|name| (name.clone(), Quantity::default())).collect();
-    let shelves: BTreeSet<String> = hard.keys().map(|name| shelf_of(name)).collect();
+    let collections: BTreeSet<String> = hard.keys().map(|name| collection_of(name)).collect();
     let resources = cluster.resources();
-    for shelf in shelves {
-        let Some(resource) = resources.iter().find(|resource| resource.shelf() == shelf) else { continue };
-        for object in cluster.store.list(&shelf, namespace).0 {
+    for collection in collections {
+        let Some(resource) = resources.iter().find(|resource| resource.collection() == collection) else { continue };
+        for object in cluster.store.list(&collection, namespace).0 {
             if !covers(quota, &resource.plural, &object) {
                 continue;
             }
@@ -256,7 +256,7 @@ pub(super) fn refresh(cluster: &Cluster, namespace: &str) {
         if quota["status"] != status {
             let mut new = (*quota).clone();
             new["status"] = status;
-            let _ = cluster.store.replace(SHELF, &quota, new);
+            let _ = cluster.store.replace(COLLECTION, &quota, new);
         }
     }
 }

@@ -4,24 +4,24 @@ use std::borrow::Cow;
 
 use serde_json::Value;
 
-use crate::crd::rules::Judged;
+use crate::crd::rules::Evaluation;
 use crate::crd::{Version, ratchet, schema, validation};
-use crate::handlers::Asked;
+use crate::handlers::ResourceRequest;
 use crate::openapi;
 use crate::patch::{PatchType, strategic};
 use crate::status::{FieldError, Status};
 
 /// Prunes and defaults `object` by its kind's schema; unknown fields are refused, warned of or ignored as asked.
 pub(crate) fn check(
-    asked: &Asked<'_>,
+    request: &ResourceRequest<'_>,
     old: Option<&Value>,
     object: &mut Value,
     warnings: &mut Vec<String>,
 ) -> Result<(), Status> {
-    let resource = &asked.resource;
+    let resource = &request.resource;
     // A refused patch is shown with its outcome, unknown fields and all.
     let given = object.clone();
-    if asked.target.subresource.is_empty() {
+    if request.target.subresource.is_empty() {
         warnings.extend(super::warnings::of(resource, object));
     }
     let mut unknown = Vec::new();
@@ -29,24 +29,24 @@ pub(crate) fn check(
         let Some(wanted) = &version.schema else { return Ok(()) };
         schema::prune(wanted, object, "", &mut unknown);
         schema::default(wanted, object);
-        let Judged { errors, kept } = judge(asked, version, wanted, old, object);
+        let Evaluation { errors, kept } = evaluate(request, version, wanted, old, object);
         if !errors.is_empty() {
             let name = object["metadata"]["name"].as_str().unwrap_or_default();
             return Err(Status::invalid(&resource.group, &resource.kind, name, &errors));
         }
         warnings.extend(kept.iter().map(ToString::to_string));
     } else {
-        let mut odd = None;
-        openapi::check(&resource.group, &resource.version, &resource.kind, object, &mut unknown, &mut odd);
-        if let Some(odd) = odd {
-            return Err(wrong_type(asked, &given, &odd));
+        let mut invalid = None;
+        openapi::check(&resource.group, &resource.version, &resource.kind, object, &mut unknown, &mut invalid);
+        if let Some(invalid) = invalid {
+            return Err(wrong_type(request, &given, &invalid));
         }
     }
-    let twice = asked.call.duplicate_fields().into_iter().map(|field| format!("duplicate field \"{field}\""));
+    let twice = request.call.duplicate_fields().into_iter().map(|field| format!("duplicate field \"{field}\""));
     let lines: Vec<String> = twice.chain(unknown.iter().map(|field| format!("unknown field \"{field}\""))).collect();
-    match asked.call.query.get("fieldValidation") {
+    match request.call.query.get("fieldValidation") {
         Some("Strict") if !lines.is_empty() => {
-            Err(cannot_be_handled(asked, &given, &format!("strict decoding error: {}", lines.join(", "))))
+            Err(cannot_be_handled(request, &given, &format!("strict decoding error: {}", lines.join(", "))))
         }
         Some("Ignore" | "Strict") => Ok(()),
         _ => {
@@ -57,15 +57,21 @@ pub(crate) fn check(
 }
 
 /// What is wrong with a custom object by its schema and then, if that lets it be seen, by its rules.
-fn judge(asked: &Asked<'_>, version: &Version, wanted: &Value, old: Option<&Value>, object: &Value) -> Judged {
-    let is_status = asked.target.subresource == "status";
+fn evaluate(
+    request: &ResourceRequest<'_>,
+    version: &Version,
+    wanted: &Value,
+    old: Option<&Value>,
+    object: &Value,
+) -> Evaluation {
+    let is_status = request.target.subresource == "status";
     let mut errors = if is_status {
-        // Only what is written is judged.
+        // Only what is written is evaluated.
         validation::check(&wanted["properties"]["status"], &object["status"], "status")
     } else {
         validation::check(wanted, object, "")
     };
-    errors.extend(asked.resource.scale.iter().flat_map(|scale| validation::check_scale(scale, object)));
+    errors.extend(request.resource.scale.iter().flat_map(|scale| validation::check_scale(scale, object)));
     let may_stay = |error: &FieldError| old.is_some_and(|old| ratchet::unchanged(wanted, object, old, &error.field));
     let (mut kept, mut errors): (Vec<_>, Vec<_>) = errors.into_iter().partition(may_stay);
     // Where there are no rules, none is left unchecked.
@@ -74,20 +80,20 @@ fn judge(asked: &Asked<'_>, version: &Version, wanted: &Value, old: Option<&Valu
             let detail = "some validation rules were not checked because the object was invalid; correct the existing errors to complete validation";
             errors.push(FieldError::invalid("<nil>", &Value::Null, detail));
         } else {
-            let written = rules.judge(&as_written(asked, old, object), old);
+            let written = rules.evaluate(&as_written(request, old, object), old);
             errors.extend(written.errors);
             kept.extend(written.kept);
         }
     }
-    Judged { errors, kept }
+    Evaluation { errors, kept }
 }
 
 /// The object as it will be stored: a status is written apart from the rest.
-fn as_written<'a>(asked: &Asked<'_>, old: Option<&Value>, object: &'a Value) -> Cow<'a, Value> {
-    if !asked.resource.status {
+fn as_written<'a>(request: &ResourceRequest<'_>, old: Option<&Value>, object: &'a Value) -> Cow<'a, Value> {
+    if !request.resource.status {
         return Cow::Borrowed(object);
     }
-    let is_status = asked.target.subresource == "status";
+    let is_status = request.target.subresource == "status";
     let (mut whole, status) = match old {
         Some(old) if is_status => (old.clone(), object.get("status")),
         Some(old) => (object.clone(), old.get("status")),
@@ -103,24 +109,24 @@ fn as_written<'a>(asked: &Asked<'_>, old: Option<&Value>, object: &'a Value) -> 
 }
 
 /// A strategic merge patch is converted without a decoder, and so is refused in other words.
-fn wrong_type(asked: &Asked<'_>, given: &Value, odd: &str) -> Status {
-    if !asked.call.header("content-type").starts_with(PatchType::Strategic.content_type()) {
-        return cannot_be_handled(asked, given, odd);
+fn wrong_type(request: &ResourceRequest<'_>, given: &Value, invalid: &str) -> Status {
+    if !request.call.header("content-type").starts_with(PatchType::Strategic.content_type()) {
+        return cannot_be_handled(request, given, invalid);
     }
-    let wanted = odd.rsplit("of type ").next().unwrap_or_default();
-    let why = if odd.starts_with("json: cannot unmarshal number into") {
+    let wanted = invalid.rsplit("of type ").next().unwrap_or_default();
+    let why = if invalid.starts_with("json: cannot unmarshal number into") {
         format!("cannot convert int64 to {wanted}")
     } else {
         format!("unrecognized type: {wanted}")
     };
-    let patch = asked.call.body_value().unwrap_or_default();
+    let patch = request.call.body_value().unwrap_or_default();
     let error = FieldError::invalid("patch", &strategic::go_syntax(&patch).into(), &why);
     Status::invalid("", "", "", &[error])
 }
 
 /// What an applied configuration has that its kind does not; the first refusal of server-side apply.
-pub(crate) fn check_applied(asked: &Asked<'_>, config: &Value) -> Result<(), Status> {
-    let resource = &asked.resource;
+pub(crate) fn check_applied(request: &ResourceRequest<'_>, config: &Value) -> Result<(), Status> {
+    let resource = &request.resource;
     let (mut copy, mut unknown) = (config.clone(), Vec::new());
     if let Some(version) = &resource.custom {
         let Some(wanted) = &version.schema else { return Ok(()) };
@@ -147,11 +153,11 @@ pub(crate) fn kind_of(object: &Value) -> String {
     format!("{group}/{version}, Kind={}", object["kind"].as_str().unwrap_or_default())
 }
 
-fn cannot_be_handled(asked: &Asked<'_>, object: &Value, why: &str) -> Status {
-    let applies = asked.call.header("content-type").starts_with(PatchType::Apply.content_type());
-    if asked.call.method == http::Method::PATCH && !applies {
+fn cannot_be_handled(request: &ResourceRequest<'_>, object: &Value, why: &str) -> Status {
+    let applies = request.call.header("content-type").starts_with(PatchType::Apply.content_type());
+    if request.call.method == http::Method::PATCH && !applies {
         return Status::patch_invalid(object, why);
     }
-    let (kind, version) = (&asked.resource.kind, &asked.resource.version);
+    let (kind, version) = (&request.resource.kind, &request.resource.version);
     Status::bad_request(format!("{kind} in version \"{version}\" cannot be handled as a {kind}: {why}"))
 }

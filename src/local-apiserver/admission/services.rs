@@ -4,11 +4,11 @@ use std::collections::HashSet;
 
 use serde_json::{Value, json};
 
-use crate::handlers::Asked;
+use crate::handlers::ResourceRequest;
 use crate::status::{FieldError, Status};
 
 /// Gives a new Service its address, and keeps it afterwards.
-pub(crate) fn allocate(asked: &Asked<'_>, old: Option<&Value>, object: &mut Value) -> Result<(), Status> {
+pub(crate) fn allocate(request: &ResourceRequest<'_>, old: Option<&Value>, object: &mut Value) -> Result<(), Status> {
     if object["spec"]["type"] == "ExternalName" {
         return Ok(());
     }
@@ -20,10 +20,10 @@ pub(crate) fn allocate(asked: &Asked<'_>, old: Option<&Value>, object: &mut Valu
         } else if object["spec"]["clusterIP"] != *held {
             let error =
                 FieldError::invalid("spec.clusterIPs[0]", &object["spec"]["clusterIP"], "may not change once set");
-            return Err(Status::invalid("", "Service", &asked.target.name, &[error]));
+            return Err(Status::invalid("", "Service", &request.target.name, &[error]));
         }
     } else {
-        assign(asked, object)?;
+        assign(request, object)?;
     }
     if object["spec"]["clusterIPs"].is_null() {
         object["spec"]["clusterIPs"] = json!([object["spec"]["clusterIP"]]);
@@ -41,8 +41,8 @@ pub(crate) fn allocate(asked: &Asked<'_>, old: Option<&Value>, object: &mut Valu
 }
 
 /// The address that is asked for, if nobody has it, or else the first free one.
-fn assign(asked: &Asked<'_>, object: &mut Value) -> Result<(), Status> {
-    let (all, _) = asked.cluster.store.list("services", None);
+fn assign(request: &ResourceRequest<'_>, object: &mut Value) -> Result<(), Status> {
+    let (all, _) = request.cluster.store.list("services", None);
     let used: HashSet<&str> = all.iter().filter_map(|service| service["spec"]["clusterIP"].as_str()).collect();
     let wanted = object["spec"]["clusterIP"].as_str().unwrap_or_default();
     if wanted.is_empty() {

@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 
 pub(crate) use self::matching::{PASSED_OVER, condition_error};
 use crate::cluster::Cluster;
-use crate::handlers::Asked;
+use crate::handlers::ResourceRequest;
 use crate::kinds::Resource;
 use crate::status::Status;
 
@@ -80,36 +80,36 @@ impl Hooks {
 
 /// Has mutating webhooks change `object`; whether any did.
 pub(crate) fn mutate(
-    asked: &Asked<'_>,
+    request: &ResourceRequest<'_>,
     operation: &'static str,
     old: Option<&Value>,
     object: &mut Value,
 ) -> Result<bool, Status> {
-    let hooks = &asked.hooks.mutating;
+    let hooks = &request.hooks.mutating;
     let mut changed_last = None;
     for (index, hook) in hooks.iter().enumerate() {
-        if change(asked, hook, operation, old, object)? {
+        if change(request, hook, operation, old, object)? {
             changed_last = Some(index);
         }
     }
     // A webhook that asks for it sees once more what later ones changed.
     let Some(last) = changed_last else { return Ok(false) };
     for hook in hooks.iter().take(last).filter(|hook| hook.spec["reinvocationPolicy"] == "IfNeeded") {
-        change(asked, hook, operation, old, object)?;
+        change(request, hook, operation, old, object)?;
     }
     Ok(true)
 }
 
 fn change(
-    asked: &Asked<'_>,
+    request: &ResourceRequest<'_>,
     hook: &Arc<Hook>,
     operation: &'static str,
     old: Option<&Value>,
     object: &mut Value,
 ) -> Result<bool, Status> {
     let event = Event { operation, old, object: Some(object) };
-    let Some(review) = review(asked, hook, event)? else { return Ok(false) };
-    let Some(response) = outcome(asked, hook, call::start(asked.cluster, hook, &review).wait())? else {
+    let Some(review) = review(request, hook, event)? else { return Ok(false) };
+    let Some(response) = outcome(request, hook, call::start(request.cluster, hook, &review).wait())? else {
         return Ok(false);
     };
     let Some(patch) = response["patch"].as_str() else { return Ok(false) };
@@ -136,82 +136,82 @@ fn change(
 }
 
 /// Asks all validating webhooks; the first refusal counts.
-pub(crate) fn validate(asked: &Asked<'_>, event: Event<'_>) -> Result<(), Status> {
+pub(crate) fn validate(request: &ResourceRequest<'_>, event: Event<'_>) -> Result<(), Status> {
     let mut calls = Vec::new();
-    for hook in &asked.hooks.validating {
-        if let Some(review) = review(asked, hook, event)? {
-            calls.push((hook, call::start(asked.cluster, hook, &review)));
+    for hook in &request.hooks.validating {
+        if let Some(review) = review(request, hook, event)? {
+            calls.push((hook, call::start(request.cluster, hook, &review)));
         }
     }
-    calls.into_iter().try_for_each(|(hook, call)| outcome(asked, hook, call.wait()).map(drop))
+    calls.into_iter().try_for_each(|(hook, call)| outcome(request, hook, call.wait()).map(drop))
 }
 
 /// A deletion is shown to both kinds; there is nothing to change.
-pub(crate) fn delete(asked: &Asked<'_>, old: &Value) -> Result<(), Status> {
+pub(crate) fn delete(request: &ResourceRequest<'_>, old: &Value) -> Result<(), Status> {
     let event = Event { operation: "DELETE", old: Some(old), object: None };
-    for hook in &asked.hooks.mutating {
-        if let Some(review) = review(asked, hook, event)? {
-            outcome(asked, hook, call::start(asked.cluster, hook, &review).wait())?;
+    for hook in &request.hooks.mutating {
+        if let Some(review) = review(request, hook, event)? {
+            outcome(request, hook, call::start(request.cluster, hook, &review).wait())?;
         }
     }
-    validate(asked, event)
+    validate(request, event)
 }
 
 /// The question, if the webhook is to be asked.
-fn review(asked: &Asked<'_>, hook: &Hook, event: Event<'_>) -> Result<Option<Value>, Status> {
-    if !matching::concerns(asked, hook, event) {
+fn review(request: &ResourceRequest<'_>, hook: &Hook, event: Event<'_>) -> Result<Option<Value>, Status> {
+    if !matching::concerns(request, hook, event) {
         return Ok(None);
     }
     // It holds copies of both objects, so it is built only where the webhook may be asked.
-    let request = request(asked, event);
-    if !matching::meets(hook, event, &request)? {
+    let admission = admission_request(request, event);
+    if !matching::meets(hook, event, &admission)? {
         return Ok(None);
     }
     let harmless = matches!(hook.spec["sideEffects"].as_str(), Some("None" | "NoneOnDryRun"));
-    if asked.call.dry_run() && !harmless {
+    if request.call.dry_run() && !harmless {
         return Err(Status::bad_request(format!("admission webhook \"{}\" does not support dry run", hook.name)));
     }
     let versions = hook.spec["admissionReviewVersions"].as_array().into_iter().flatten().filter_map(Value::as_str);
     let version = versions.into_iter().find(|version| matches!(*version, "v1" | "v1beta1")).unwrap_or("v1");
     Ok(Some(
-        json!({"kind": "AdmissionReview", "apiVersion": format!("admission.k8s.io/{version}"), "request": request}),
+        json!({"kind": "AdmissionReview", "apiVersion": format!("admission.k8s.io/{version}"), "request": admission}),
     ))
 }
 
 /// `AdmissionRequest`.
-fn request(asked: &Asked<'_>, event: Event<'_>) -> Value {
-    let (resource, target, user) = (&asked.resource, &asked.target, &asked.call.user);
+fn admission_request(request: &ResourceRequest<'_>, event: Event<'_>) -> Value {
+    let (resource, target, user) = (&request.resource, &request.target, &request.call.user);
     let kind = json!({"group": resource.group, "version": resource.version, "kind": resource.kind});
     let plural = json!({"group": resource.group, "version": resource.version, "resource": resource.plural});
     let options = match event.operation {
         "CREATE" => "CreateOptions",
-        "UPDATE" if asked.call.method == http::Method::PATCH => "PatchOptions",
+        "UPDATE" if request.call.method == http::Method::PATCH => "PatchOptions",
         "UPDATE" => "UpdateOptions",
         _ => "DeleteOptions",
     };
     let named = event.object.or(event.old).map_or(Value::Null, |object| object["metadata"]["name"].clone());
     let served = |object: Option<&Value>| object.map(|object| crate::handlers::served(resource, object));
-    let mut request = json!({
+    let mut admission = json!({
         "uid": uuid::Uuid::new_v4().to_string(), "kind": kind, "resource": plural, "requestKind": kind,
         "requestResource": plural, "name": named, "operation": event.operation,
         "userInfo": {"username": user.name, "groups": user.groups}, "object": served(event.object),
-        "oldObject": served(event.old), "dryRun": asked.call.dry_run(),
+        "oldObject": served(event.old), "dryRun": request.call.dry_run(),
         "options": {"kind": options, "apiVersion": "meta.k8s.io/v1"},
     });
     if !user.uid.is_empty() {
-        request["userInfo"]["uid"] = user.uid.as_str().into();
+        admission["userInfo"]["uid"] = user.uid.as_str().into();
     }
     if !user.extra.is_empty() {
-        request["userInfo"]["extra"] = json!(user.extra);
+        admission["userInfo"]["extra"] = json!(user.extra);
     }
     if !target.namespace.is_empty() {
-        request["namespace"] = target.namespace.as_str().into();
+        admission["namespace"] = target.namespace.as_str().into();
     }
     if !target.subresource.is_empty() {
-        request["subResource"] = target.subresource.as_str().into();
-        request["requestSubResource"] = target.subresource.as_str().into();
+        admission["subResource"] = target.subresource.as_str().into();
+        admission["requestSubResource"] = target.subresource.as_str().into();
     }
-    request
+    admission
 }
 
 fn internal(message: &str) -> Status {
@@ -220,7 +220,7 @@ fn internal(message: &str) -> Status {
 }
 
 /// The response of a webhook that allows; `None` where one that could not be asked may be passed over.
-fn outcome(asked: &Asked<'_>, hook: &Hook, answer: Result<Value, String>) -> Result<Option<Value>, Status> {
+fn outcome(request: &ResourceRequest<'_>, hook: &Hook, answer: Result<Value, String>) -> Result<Option<Value>, Status> {
     let response = match answer {
         Ok(response) => response,
         Err(why) if hook.spec["failurePolicy"] == "Ignore" => {
@@ -230,7 +230,7 @@ fn outcome(asked: &Asked<'_>, hook: &Hook, answer: Result<Value, String>) -> Res
         Err(why) => return Err(internal(&format!("failed calling webhook \"{}\": {why}", hook.name))),
     };
     let said = response["warnings"].as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned);
-    asked.hooks.warnings.lock().unwrap_or_else(PoisonError::into_inner).extend(said);
+    request.hooks.warnings.lock().unwrap_or_else(PoisonError::into_inner).extend(said);
     if response["allowed"] == true { Ok(Some(response)) } else { Err(denied(&hook.name, &response["status"])) }
 }
 

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::{Value, json};
 
-use super::{Answer, Service, ask, proxy, services};
+use super::{Answer, Service, call, proxy, services};
 use crate::cluster::Cluster;
 use crate::request::{Body, Call, Reply};
 use crate::user::User;
@@ -46,7 +46,7 @@ fn groupless(name: &str) -> User {
     User { name: name.to_owned(), ..User::default() }
 }
 
-/// The version's entry in aggregated discovery: `Stale` and empty where its server does not tell it.
+/// The version's entry in aggregated discovery: `Stale` and empty where its server does not answer.
 pub(crate) async fn entry(cluster: &Arc<Cluster>, service: &Service) -> Value {
     let (mut entry, freshness) = match resources(cluster, service).await {
         Ok(entry) => (entry, "Current"),
@@ -66,7 +66,7 @@ async fn resources(cluster: &Arc<Cluster>, service: &Service) -> Result<Value, S
     let held = cluster.documents.get(service);
     let mut headers = vec![("accept", ACCEPT)];
     headers.extend(held.iter().filter(|(etag, _)| !etag.is_empty()).map(|(etag, _)| ("if-none-match", etag.as_str())));
-    let answer = ask(cluster, service, &user, "/apis", &headers).await.map_err(|why| why.message)?;
+    let answer = call(cluster, service, &user, "/apis", &headers).await.map_err(|why| why.message)?;
     match answer.code {
         304 => held.map(|(_, list)| of_version(&list, service)).ok_or_else(|| "304 to no ETag".to_owned()),
         503 => Err("service returned non-success response code: 503".to_owned()),
@@ -95,7 +95,7 @@ fn of_version(list: &Value, service: &Service) -> Value {
 async fn legacy(cluster: &Arc<Cluster>, service: &Service) -> Result<Value, String> {
     let path = format!("/apis/{}/{}", service.group, service.version);
     let headers = [("accept", "application/json")];
-    let answer = ask(cluster, service, &groupless(DISCOVERER), &path, &headers).await.map_err(|why| why.message)?;
+    let answer = call(cluster, service, &groupless(DISCOVERER), &path, &headers).await.map_err(|why| why.message)?;
     if answer.code != 200 {
         let said = String::from_utf8_lossy(&answer.body).into_owned();
         return Err(format!(
@@ -121,7 +121,7 @@ async fn legacy(cluster: &Arc<Cluster>, service: &Service) -> Result<Value, Stri
 
 /// The server's index of OpenAPI v3: where each of its documents is.
 async fn index(cluster: &Arc<Cluster>, service: &Service) -> Result<Value, String> {
-    let answer = ask(cluster, service, &groupless(DOWNLOADER), "/openapi/v3", &[]).await.map_err(|why| why.message)?;
+    let answer = call(cluster, service, &groupless(DOWNLOADER), "/openapi/v3", &[]).await.map_err(|why| why.message)?;
     match answer.code {
         200 => serde_json::from_slice(&answer.body).map_err(|error| error.to_string()),
         404 => Ok(json!({"paths": {}})),
@@ -134,9 +134,9 @@ pub(crate) async fn extend_index(cluster: &Arc<Cluster>, mut reply: Reply) -> Re
     let Body::Json(own) = &mut reply.body else { return reply };
     for service in services(cluster) {
         let theirs = index(cluster, &service).await.unwrap_or_default();
-        for (name, place) in theirs["paths"].as_object().into_iter().flatten() {
+        for (name, item) in theirs["paths"].as_object().into_iter().flatten() {
             if own["paths"].get(name).is_none() {
-                own["paths"][name] = place.clone();
+                own["paths"][name] = item.clone();
             }
         }
     }
@@ -162,7 +162,7 @@ pub(crate) async fn check(cluster: &Arc<Cluster>, service: &Service) {
     }
     let third = index(cluster, service).await.map(drop);
     let headers = [("accept", "application/json")];
-    let second = match ask(cluster, service, &groupless(DOWNLOADER), "/openapi/v2", &headers).await {
+    let second = match call(cluster, service, &groupless(DOWNLOADER), "/openapi/v2", &headers).await {
         Ok(answer) if matches!(answer.code, 200 | 404) => Ok(()),
         Ok(answer) => Err(format!("failed to retrieve openAPI spec, http error: ResponseCode: {}", answer.code)),
         Err(why) => Err(why.message),

@@ -72,8 +72,8 @@ impl Cache {
 /// The user behind a token, if it and the access entries hold.
 pub(crate) async fn authenticate(cluster: &Arc<Cluster>, token: &str, encoded: &str) -> Option<User> {
     let now = cluster.clock.now();
-    let (url, until) = match judged(token, encoded, &cluster.sts_endpoint, now) {
-        Ok(judged) => judged,
+    let (url, until) = match evaluation(token, encoded, &cluster.sts_endpoint, now) {
+        Ok(evaluation) => evaluation,
         Err(why) => {
             tracing::info!(%why, "refused an EKS token");
             return None;
@@ -98,7 +98,7 @@ pub(crate) async fn authenticate(cluster: &Arc<Cluster>, token: &str, encoded: &
 }
 
 /// Judges everything that can be seen in a token: the URL in it and until when it is accepted, or why it is refused.
-fn judged(token: &str, encoded: &str, sts_endpoint: &str, now: Timestamp) -> Result<(url::Url, Timestamp), String> {
+fn evaluation(token: &str, encoded: &str, sts_endpoint: &str, now: Timestamp) -> Result<(url::Url, Timestamp), String> {
     if token.len() > TOKEN_BYTES_MAX {
         return Err("it is too large".to_owned());
     }
@@ -214,7 +214,7 @@ mod tests {
     fn verdict(url: &str, seconds: i64) -> Result<Timestamp, String> {
         let encoded = URL_SAFE_NO_PAD.encode(url);
         let now = "2026-01-01T00:00:00Z".parse::<Timestamp>().unwrap() + SignedDuration::from_secs(seconds);
-        judged(&format!("k8s-aws-v1.{encoded}"), &encoded, STS, now).map(|(_, until)| until)
+        evaluation(&format!("k8s-aws-v1.{encoded}"), &encoded, STS, now).map(|(_, until)| until)
     }
 
     #[test]
@@ -253,7 +253,7 @@ mod tests {
             assert_eq!(verdict(&url, 0), Err(why.to_owned()), "{url}");
         }
         let padded = base64::engine::general_purpose::URL_SAFE.encode(format!("{STS}/?{QUERY} "));
-        assert!(padded.ends_with('=') && judged(&padded, &padded, STS, Timestamp::UNIX_EPOCH).is_err());
+        assert!(padded.ends_with('=') && evaluation(&padded, &padded, STS, Timestamp::UNIX_EPOCH).is_err());
     }
 
     #[test]

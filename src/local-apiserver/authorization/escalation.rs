@@ -5,18 +5,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 
 use super::{Attributes, allowed, rbac};
-use crate::handlers::Asked;
+use crate::handlers::ResourceRequest;
 use crate::status::Status;
 
 const GROUP: &str = "rbac.authorization.k8s.io";
 
 /// Refuses a role with rights, or a binding to a role with rights, that the writer does not hold.
-pub(crate) fn check(asked: &Asked<'_>, old: Option<&Value>, object: &Value) -> Result<(), Status> {
-    let user = &asked.call.user;
-    if asked.resource.group != GROUP || user.is_in("system:masters") {
+pub(crate) fn check(request: &ResourceRequest<'_>, old: Option<&Value>, object: &Value) -> Result<(), Status> {
+    let user = &request.call.user;
+    if request.resource.group != GROUP || user.is_in("system:masters") {
         return Ok(());
     }
-    let namespace = asked.target.namespace.as_str();
+    let namespace = request.target.namespace.as_str();
     let name = object["metadata"]["name"].as_str().unwrap_or_default();
     let may = |verb: &str, resource: &str, name: &str| {
         let attributes = Attributes {
@@ -27,9 +27,9 @@ pub(crate) fn check(asked: &Asked<'_>, old: Option<&Value>, object: &Value) -> R
             name: name.to_owned(),
             ..Attributes::default()
         };
-        allowed(asked.cluster, user, &attributes).is_some()
+        allowed(request.cluster, user, &attributes).is_some()
     };
-    let rules = if asked.resource.kind.ends_with("Binding") {
+    let rules = if request.resource.kind.ends_with("Binding") {
         let reference = &object["roleRef"];
         let role = reference["name"].as_str().unwrap_or_default();
         let plural = if reference["kind"] == "Role" { "roles" } else { "clusterroles" };
@@ -37,14 +37,14 @@ pub(crate) fn check(asked: &Asked<'_>, old: Option<&Value>, object: &Value) -> R
         if (same("roleRef") && same("subjects")) || may("bind", plural, role) {
             return Ok(());
         }
-        let place = if plural == "roles" { namespace } else { "" };
-        if asked.cluster.get(&format!("{plural}.{GROUP}"), place, role).is_none() {
-            return Err(Status::not_found(GROUP, &asked.resource.plural, role));
+        let scope = if plural == "roles" { namespace } else { "" };
+        if request.cluster.get(&format!("{plural}.{GROUP}"), scope, role).is_none() {
+            return Err(Status::not_found(GROUP, &request.resource.plural, role));
         }
-        rbac::role_rules(asked.cluster, reference, namespace)
+        rbac::role_rules(request.cluster, reference, namespace)
     } else {
         let same = |field: &str| old.is_some_and(|old| old[field] == object[field]);
-        if (same("rules") && same("aggregationRule")) || may("escalate", &asked.resource.plural, name) {
+        if (same("rules") && same("aggregationRule")) || may("escalate", &request.resource.plural, name) {
             return Ok(());
         }
         // Whoever lets a role collect others may get any rule into it.
@@ -57,7 +57,7 @@ pub(crate) fn check(asked: &Asked<'_>, old: Option<&Value>, object: &Value) -> R
             object["rules"].as_array().cloned().unwrap_or_default()
         }
     };
-    let held: Vec<Value> = rbac::rules(asked.cluster, user, namespace).into_iter().map(|(rule, _)| rule).collect();
+    let held: Vec<Value> = rbac::rules(request.cluster, user, namespace).into_iter().map(|(rule, _)| rule).collect();
     let missing = missing(&held, &rules);
     if missing.is_empty() {
         return Ok(());
@@ -69,7 +69,7 @@ pub(crate) fn check(asked: &Asked<'_>, old: Option<&Value>, object: &Value) -> R
         groups.join(" "),
         missing.into_iter().collect::<Vec<_>>().join("\n")
     );
-    Err(Status::forbidden(GROUP, &asked.resource.plural, name, &why))
+    Err(Status::forbidden(GROUP, &request.resource.plural, name, &why))
 }
 
 /// One right: the place that it is for, as a rule without verbs, and a verb.
@@ -81,32 +81,32 @@ fn texts<'a>(rule: &'a Value, field: &str) -> impl Iterator<Item = &'a str> {
 
 /// A rule taken apart into single rights.
 fn rights(rule: &Value) -> Vec<Right> {
-    let mut places = Vec::new();
+    let mut targets = Vec::new();
     for group in texts(rule, "apiGroups") {
         for resource in texts(rule, "resources") {
-            let place = vec![("APIGroups", group.to_owned()), ("Resources", resource.to_owned())];
+            let target = vec![("APIGroups", group.to_owned()), ("Resources", resource.to_owned())];
             let names: Vec<&str> = texts(rule, "resourceNames").collect();
             if names.is_empty() {
-                places.push(place.clone());
+                targets.push(target.clone());
             }
-            places.extend(
+            targets.extend(
                 names.iter().map(|name| {
-                    place.iter().cloned().chain([("ResourceNames", (*name).to_owned())]).collect::<Vec<_>>()
+                    target.iter().cloned().chain([("ResourceNames", (*name).to_owned())]).collect::<Vec<_>>()
                 }),
             );
         }
     }
-    places.extend(texts(rule, "nonResourceURLs").map(|url| vec![("NonResourceURLs", url.to_owned())]));
+    targets.extend(texts(rule, "nonResourceURLs").map(|url| vec![("NonResourceURLs", url.to_owned())]));
     let verbs: Vec<&str> = texts(rule, "verbs").collect();
-    places.iter().flat_map(|place| verbs.iter().map(|verb| (place.clone(), (*verb).to_owned()))).collect()
+    targets.iter().flat_map(|target| verbs.iter().map(|verb| (target.clone(), (*verb).to_owned()))).collect()
 }
 
-fn covers(rule: &Value, (place, verb): &Right) -> bool {
+fn covers(rule: &Value, (target, verb): &Right) -> bool {
     let has = |field: &str, wanted: &str| texts(rule, field).any(|held| held == "*" || held == wanted);
-    let named = place.iter().any(|(part, _)| *part == "ResourceNames");
+    let named = target.iter().any(|(part, _)| *part == "ResourceNames");
     has("verbs", verb)
-        && (named || place[0].0 == "NonResourceURLs" || texts(rule, "resourceNames").next().is_none())
-        && place.iter().all(|(part, value)| match *part {
+        && (named || target[0].0 == "NonResourceURLs" || texts(rule, "resourceNames").next().is_none())
+        && target.iter().all(|(part, value)| match *part {
             "APIGroups" => has("apiGroups", value),
             "Resources" => {
                 let sub = value.split_once('/').map(|(_, sub)| format!("*/{sub}"));
@@ -120,7 +120,7 @@ fn covers(rule: &Value, (place, verb): &Right) -> bool {
         })
 }
 
-/// What of `wanted` no rule of `held` covers: a line per place, with its verbs.
+/// What of `wanted` no rule of `held` covers: a line per target, with its verbs.
 fn missing(held: &[Value], wanted: &[Value]) -> BTreeSet<String> {
     let mut verbs: BTreeMap<Vec<(&str, String)>, Vec<String>> = BTreeMap::new();
     for right in wanted.iter().flat_map(rights) {
@@ -133,8 +133,8 @@ fn missing(held: &[Value], wanted: &[Value]) -> BTreeSet<String> {
     }
     verbs
         .into_iter()
-        .map(|(place, verbs)| {
-            let mut parts: Vec<String> = place.iter().map(|(part, value)| format!("{part}:[{value:?}]")).collect();
+        .map(|(target, verbs)| {
+            let mut parts: Vec<String> = target.iter().map(|(part, value)| format!("{part}:[{value:?}]")).collect();
             let verbs: Vec<String> = verbs.iter().map(|verb| format!("{verb:?}")).collect();
             parts.push(format!("Verbs:[{}]", verbs.join(" ")));
             format!("{{{}}}", parts.join(", "))

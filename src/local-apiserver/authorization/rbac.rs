@@ -39,9 +39,9 @@ fn collect(cluster: &Cluster, user: &User, binding: &Value, namespace: &str, rul
     let reference = &binding["roleRef"];
     let name = reference["name"].as_str().unwrap_or_default();
     let at = binding["metadata"]["name"].as_str().unwrap_or_default();
-    let place = if namespace.is_empty() { at.to_owned() } else { format!("{at}/{namespace}") };
+    let binding = if namespace.is_empty() { at.to_owned() } else { format!("{at}/{namespace}") };
     let role = reference["kind"].as_str().unwrap_or_default();
-    let why = format!("RBAC: allowed by {kind} \"{place}\" of {role} \"{name}\" to {subject}");
+    let why = format!("RBAC: allowed by {kind} \"{binding}\" of {role} \"{name}\" to {subject}");
     for rule in role_rules(cluster, reference, namespace) {
         rules.push((rule, why.clone()));
     }
@@ -85,18 +85,18 @@ fn aggregated(cluster: &Cluster, role: &Value) -> Vec<Value> {
 
 /// Writes into aggregated roles what they select, as the controller manager does; some select aggregated ones.
 pub(crate) fn aggregate(cluster: &Cluster) {
-    let shelf = format!("clusterroles.{GROUP}");
+    let collection = format!("clusterroles.{GROUP}");
     // Each turn carries rules one role further; a circle of roles ends with the number of roles.
-    let turns = cluster.store.list(&shelf, None).0.len();
+    let turns = cluster.store.list(&collection, None).0.len();
     for _ in 0..turns {
-        let (all, _) = cluster.store.list(&shelf, None);
+        let (all, _) = cluster.store.list(&collection, None);
         let mut changed = false;
         for role in all.iter().filter(|role| role["aggregationRule"].is_object()) {
             let rules = Value::from(aggregated(cluster, role));
             if role["rules"] != rules {
                 let mut new = (**role).clone();
                 new["rules"] = rules;
-                changed |= cluster.store.replace(&shelf, role, new).is_ok();
+                changed |= cluster.store.replace(&collection, role, new).is_ok();
             }
         }
         if !changed {

@@ -61,9 +61,9 @@ fn token_review(cluster: &Cluster, spec: &Value) -> Result<Value, Status> {
     if token.is_empty() {
         return Err(Status::bad_request("token is required for TokenReview in authentication"));
     }
-    let asked: Vec<&str> = spec["audiences"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let request: Vec<&str> = spec["audiences"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     let own = authentication::audiences(cluster);
-    let audiences = if asked.is_empty() { own.to_vec() } else { asked };
+    let audiences = if request.is_empty() { own.to_vec() } else { request };
     Ok(match tokens::authenticate(cluster, token, &audiences) {
         Some((user, meant)) => json!({"authenticated": true, "user": user_value(&user), "audiences": meant}),
         None => json!({"error": "invalid bearer token", "user": {}}),

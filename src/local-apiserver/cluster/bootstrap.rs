@@ -32,13 +32,13 @@ pub(crate) fn store(cluster: &Cluster) -> Result<(), Status> {
     api_services(cluster)
 }
 
-fn put(cluster: &Cluster, shelf: &str, namespace: &str, mut object: Value) -> Result<(), Status> {
+fn put(cluster: &Cluster, collection: &str, namespace: &str, mut object: Value) -> Result<(), Status> {
     object["metadata"]["uid"] = uuid::Uuid::new_v4().to_string().into();
     object["metadata"]["creationTimestamp"] = cluster.now_text().into();
     let name = object["metadata"]["name"].as_str().unwrap_or_default().to_owned();
-    match cluster.store.insert(shelf, namespace, &name, object) {
+    match cluster.store.insert(collection, namespace, &name, object) {
         Ok(_) | Err(Stale::Exists) => Ok(()),
-        Err(stale) => Err(Status::internal(format!("{stale:?} {shelf} {name}"))),
+        Err(stale) => Err(Status::internal(format!("{stale:?} {collection} {name}"))),
     }
 }
 

@@ -5,8 +5,8 @@ use serde_json::Value;
 use super::{rules, validation};
 use crate::status::FieldError;
 
-/// The shelf of definitions.
-pub(crate) const SHELF: &str = "customresourcedefinitions.apiextensions.k8s.io";
+/// The collection of definitions.
+pub(crate) const COLLECTION: &str = "customresourcedefinitions.apiextensions.k8s.io";
 const TYPES: &[&str] = &["array", "boolean", "integer", "number", "object", "string"];
 const COLUMN_TYPES: &[&str] = &["boolean", "date", "integer", "number", "string"];
 /// Parts of a schema that say nothing where they are false or empty, and are not kept then.
@@ -55,10 +55,10 @@ pub(crate) fn check(crd: &Value) -> Vec<FieldError> {
         errors.push(FieldError::invalid_shown("spec.versions", &format!("[{}]", shown.join(",")), detail));
     }
     for (index, version) in versions.iter().enumerate() {
-        check_schema(version, &place(versions, index, "schema", "validation"), index, &mut errors);
-        check_selectable(version, &place(versions, index, "selectableFields", ""), &mut errors);
-        check_columns(version, &place(versions, index, "additionalPrinterColumns", ""), &mut errors);
-        check_scale(version, &place(versions, index, "subresources", ""), &mut errors);
+        check_schema(version, &field_path(versions, index, "schema", "validation"), index, &mut errors);
+        check_selectable(version, &field_path(versions, index, "selectableFields", ""), &mut errors);
+        check_columns(version, &field_path(versions, index, "additionalPrinterColumns", ""), &mut errors);
+        check_scale(version, &field_path(versions, index, "subresources", ""), &mut errors);
         if versions.iter().all(|other| {
             ["schema", "additionalPrinterColumns", "subresources", "selectableFields"]
                 .iter()
@@ -75,7 +75,7 @@ pub(crate) fn check(crd: &Value) -> Vec<FieldError> {
 }
 
 /// Where a part of a version stands: what all versions have in common, the real server keeps and names above them.
-fn place(versions: &[Value], index: usize, part: &str, shared: &str) -> String {
+fn field_path(versions: &[Value], index: usize, part: &str, shared: &str) -> String {
     if versions.iter().any(|version| version[part] != versions[index][part]) {
         return format!("spec.versions[{index}].{part}");
     }
@@ -94,14 +94,14 @@ fn shown_version(version: &Value) -> String {
     )
 }
 
-fn check_schema(version: &Value, place: &str, index: usize, errors: &mut Vec<FieldError>) {
+fn check_schema(version: &Value, base: &str, index: usize, errors: &mut Vec<FieldError>) {
     let schema = &version["schema"]["openAPIV3Schema"];
     if schema.is_null() {
         errors.push(FieldError::required(format!("spec.versions[{index}].schema.openAPIV3Schema"), ""));
         return;
     }
     let before = errors.len();
-    let path = format!("{place}.openAPIV3Schema");
+    let path = format!("{base}.openAPIV3Schema");
     let root = &schema["type"];
     let given = root.as_str().unwrap_or_default();
     if !version["subresources"]["status"].is_null() && !given.is_empty() && given != "object" {
@@ -125,11 +125,11 @@ fn check_schema(version: &Value, place: &str, index: usize, errors: &mut Vec<Fie
 }
 
 /// Fields that objects may be selected by are single values of the schema.
-fn check_selectable(version: &Value, place: &str, errors: &mut Vec<FieldError>) {
+fn check_selectable(version: &Value, base: &str, errors: &mut Vec<FieldError>) {
     let schema = &version["schema"]["openAPIV3Schema"];
     let mut seen: Vec<&str> = Vec::new();
     for (index, field) in version["selectableFields"].as_array().into_iter().flatten().enumerate() {
-        let at = format!("{place}[{index}].jsonPath");
+        let at = format!("{base}[{index}].jsonPath");
         let path = field["jsonPath"].as_str().unwrap_or_default();
         if path.is_empty() {
             errors.push(FieldError::required(at, ""));
@@ -160,7 +160,7 @@ fn check_selectable(version: &Value, place: &str, errors: &mut Vec<FieldError>) 
         }
     }
     if seen.len() > SELECTABLE_MAX {
-        errors.push(FieldError::too_many(place, seen.len(), SELECTABLE_MAX));
+        errors.push(FieldError::too_many(base, seen.len(), SELECTABLE_MAX));
     }
 }
 
@@ -209,25 +209,25 @@ fn check_defaults(schema: &Value, path: &str, errors: &mut Vec<FieldError>) {
     }
 }
 
-fn check_columns(version: &Value, place: &str, errors: &mut Vec<FieldError>) {
+fn check_columns(version: &Value, base: &str, errors: &mut Vec<FieldError>) {
     for (index, column) in version["additionalPrinterColumns"].as_array().into_iter().flatten().enumerate() {
         let text = |field: &str| column[field].as_str().unwrap_or_default();
         let known = format!("must be one of {}", COLUMN_TYPES.join(","));
         if text("name").is_empty() {
-            errors.push(FieldError::required(format!("{place}[{index}].name"), ""));
+            errors.push(FieldError::required(format!("{base}[{index}].name"), ""));
         }
         if text("type").is_empty() {
-            errors.push(FieldError::required(format!("{place}[{index}].type"), &known));
+            errors.push(FieldError::required(format!("{base}[{index}].type"), &known));
         } else if !COLUMN_TYPES.contains(&text("type")) {
-            errors.push(FieldError::invalid(format!("{place}[{index}].type"), &column["type"], &known));
+            errors.push(FieldError::invalid(format!("{base}[{index}].type"), &column["type"], &known));
         }
         if text("jsonPath").is_empty() {
-            errors.push(FieldError::required(format!("{place}[{index}].JSONPath"), ""));
+            errors.push(FieldError::required(format!("{base}[{index}].JSONPath"), ""));
         }
     }
 }
 
-fn check_scale(version: &Value, place: &str, errors: &mut Vec<FieldError>) {
+fn check_scale(version: &Value, base: &str, errors: &mut Vec<FieldError>) {
     let scale = &version["subresources"]["scale"];
     if !scale.is_object() {
         return;
@@ -238,7 +238,7 @@ fn check_scale(version: &Value, place: &str, errors: &mut Vec<FieldError>) {
         ("statusReplicasPath", &[".status."], "should be a json path under .status"),
         ("labelSelectorPath", &[".spec.", ".status."], either),
     ] {
-        let at = format!("{place}.scale.{field}");
+        let at = format!("{base}.scale.{field}");
         let given = scale[field].as_str().unwrap_or_default();
         let simple = given.strip_prefix('.').is_some_and(|rest| {
             rest.split('.').all(|part| !part.is_empty() && !part.contains(['[', ']', '*', '\'', '"']))

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 /// Whether the value at `field`, or one around it, is what it was before.
 pub(crate) fn unchanged(schema: &Value, new: &Value, old: &Value, field: &str) -> bool {
-    // Combinations of schemas name no field, and are judged anew.
+    // Combinations of schemas name no field, and are evaluated anew.
     if field == "<nil>" {
         return false;
     }
@@ -49,7 +49,7 @@ pub(crate) fn unchanged(schema: &Value, new: &Value, old: &Value, field: &str) -
     }
 }
 
-/// What an item of a list was: only lists with keys tell.
+/// What an item of a list was: only lists with keys say it.
 pub(crate) fn older<'a>(schema: &Value, old: &'a Value, item: &Value) -> Option<&'a Value> {
     if schema["x-kubernetes-list-type"] != "map" {
         return None;

@@ -1,7 +1,7 @@
-//! `x-kubernetes-validations`: rules in CEL, judged where the real server judges them.
+//! `x-kubernetes-validations`: rules in CEL, evaluated where the real server evaluates them.
 //!
-//! A rule is about the value at its place in the schema. Rules about a change see the older value, where it can be told which
-//! one that is; what did not change is not judged anew (ratcheting). Sources: "Custom Resource Definitions" of the Kubernetes
+//! A rule is about the value at its place in the schema. Rules about a change see the older value, where it is known which
+//! one that is; what did not change is not evaluated anew (ratcheting). Sources: "Custom Resource Definitions" of the Kubernetes
 //! documentation, and `apiserver/schema/cel` of apiextensions-apiserver. The costs of rules are not counted here.
 
 mod compile;
@@ -22,7 +22,7 @@ use crate::status::FieldError;
 /// Bytes that the text of a `messageExpression` may have.
 const MESSAGE_BYTES_MAX: usize = 5 * 1024;
 
-/// One rule, ready to be judged.
+/// One rule, ready to be evaluated.
 #[derive(Debug)]
 struct Rule {
     expression: IdedExpr,
@@ -51,7 +51,7 @@ pub(crate) struct Rules {
 
 /// Errors, and those that a value had before and may keep, as warnings.
 #[derive(Debug, Default)]
-pub(crate) struct Judged {
+pub(crate) struct Evaluation {
     pub(crate) errors: Vec<FieldError>,
     pub(crate) kept: Vec<FieldError>,
 }
@@ -60,9 +60,9 @@ pub(crate) struct Judged {
 #[derive(Clone, Copy)]
 struct Pair<'a> {
     new: &'a Value,
-    /// The older value of the same place, if it can be told.
+    /// The older value of the same field, if it is known.
     old: Option<&'a Value>,
-    /// It, or the nearest place above it that can be told, did not change.
+    /// It, or the nearest known field above it, did not change.
     unchanged: bool,
 }
 
@@ -108,32 +108,32 @@ impl Rules {
     }
 
     /// Judges an object beside its older state.
-    pub(crate) fn judge(&self, new: &Value, old: Option<&Value>) -> Judged {
-        let mut judged = Judged::default();
+    pub(crate) fn evaluate(&self, new: &Value, old: Option<&Value>) -> Evaluation {
+        let mut evaluation = Evaluation::default();
         let base = Context::default().with_all();
-        self.walk(Pair { new, old, unchanged: false }, "", &base, &mut judged);
-        judged
+        self.walk(Pair { new, old, unchanged: false }, "", &base, &mut evaluation);
+        evaluation
     }
 
-    fn walk(&self, pair: Pair<'_>, path: &str, base: &Context<'_>, judged: &mut Judged) {
+    fn walk(&self, pair: Pair<'_>, path: &str, base: &Context<'_>, evaluation: &mut Evaluation) {
         if pair.new.is_null() {
             return;
         }
         if !self.own.is_empty() {
-            self.judge_own(pair, path, base, judged);
+            self.evaluate_own(pair, path, base, evaluation);
         }
         for alternative in &self.all_of {
-            alternative.walk(pair, path, base, judged);
+            alternative.walk(pair, path, base, evaluation);
         }
         if let Value::Object(map) = pair.new {
             for (name, value) in map {
                 let old = pair.old.and_then(|old| old.get(name));
                 if let Some(rules) = self.properties.get(name) {
-                    rules.walk(pair.below(value, old), &child(path, name), base, judged);
+                    rules.walk(pair.below(value, old), &child(path, name), base, evaluation);
                 } else if let Some(rules) =
                     self.additional.as_ref().filter(|_| self.schema["properties"][name].is_null())
                 {
-                    rules.walk(pair.below(value, old), &format!("{path}[{name}]"), base, judged);
+                    rules.walk(pair.below(value, old), &format!("{path}[{name}]"), base, evaluation);
                 }
             }
         }
@@ -143,13 +143,13 @@ impl Rules {
                     pair.below(item, pair.old.and_then(|old| ratchet::older(&self.schema, old, item))),
                     &format!("{path}[{index}]"),
                     base,
-                    judged,
+                    evaluation,
                 );
             }
         }
     }
 
-    fn judge_own(&self, pair: Pair<'_>, path: &str, base: &Context<'_>, judged: &mut Judged) {
+    fn evaluate_own(&self, pair: Pair<'_>, path: &str, base: &Context<'_>, evaluation: &mut Evaluation) {
         let bound = |value: &Value| value::convert(value, &self.schema, base);
         let mut scope = base.new_inner_scope();
         scope.add_variable_from_value("self", bound(pair.new));
@@ -167,7 +167,11 @@ impl Rules {
             }
             let scope = if rule.optional_old { &optional } else { &plain };
             let Some(error) = self.refusal(rule, pair.new, path, scope) else { continue };
-            if pair.unchanged && !rule.about_change { judged.kept.push(error) } else { judged.errors.push(error) }
+            if pair.unchanged && !rule.about_change {
+                evaluation.kept.push(error);
+            } else {
+                evaluation.errors.push(error);
+            }
         }
     }
 
@@ -236,8 +240,8 @@ mod tests {
     use super::*;
 
     fn lines(schema: &Value, new: &Value, old: Option<&Value>) -> Vec<String> {
-        let judged = Rules::of(schema).unwrap().judge(new, old);
-        judged.errors.iter().map(ToString::to_string).collect()
+        let evaluation = Rules::of(schema).unwrap().evaluate(new, old);
+        evaluation.errors.iter().map(ToString::to_string).collect()
     }
 
     fn spec(rules: &Value) -> Value {
@@ -256,8 +260,8 @@ mod tests {
             said(json!({"rule": "self.min <= self.max"})),
             ["spec: Invalid value: failed rule: self.min <= self.max"]
         );
-        let told = json!({"rule": "self.min <= self.max", "message": "min is over max", "fieldPath": ".min", "reason": "FieldValueForbidden"});
-        assert_eq!(said(told), ["spec.min: Forbidden: min is over max"]);
+        let rendered = json!({"rule": "self.min <= self.max", "message": "min is over max", "fieldPath": ".min", "reason": "FieldValueForbidden"});
+        assert_eq!(said(rendered), ["spec.min: Forbidden: min is over max"]);
         let computed =
             json!({"rule": "self.min <= self.max", "messageExpression": "'min ' + string(self.min) + ' is too much'"});
         assert_eq!(said(computed), ["spec: Invalid value: min 6 is too much"]);
@@ -319,7 +323,7 @@ mod tests {
         let mut new = old.clone();
         new["metadata"]["labels"]["a"] = "b".into();
         assert_eq!(lines(&schema, &new, Some(&old)), [""; 0]);
-        assert_eq!(Rules::of(&schema).unwrap().judge(&new, Some(&old)).kept.len(), 1);
+        assert_eq!(Rules::of(&schema).unwrap().evaluate(&new, Some(&old)).kept.len(), 1);
         new["spec"]["min"] = 7.into();
         assert_eq!(lines(&schema, &new, Some(&old)).len(), 1);
     }

@@ -10,9 +10,9 @@ use bytes::Bytes;
 use http::{HeaderMap, Method};
 use serde_json::{Value, json};
 
-use super::definition::SHELF;
+use super::definition::COLLECTION;
 use crate::cluster::Cluster;
-use crate::handlers::{Asked, delete};
+use crate::handlers::{ResourceRequest, delete};
 use crate::request::{Call, Query, Target};
 use crate::{Client, PatchType, Status, User};
 
@@ -62,10 +62,10 @@ fn set_condition(cluster: &Cluster, crd: &mut Value, status: &str, reason: &str,
 /// Ends definitions whose deletion was asked for, until the server stops.
 pub(crate) async fn keep(cluster: Arc<Cluster>) {
     let client = Client::new(cluster.clone(), User::system_masters("system:apiserver"));
-    let mut definitions = cluster.store.subscribe(SHELF);
+    let mut definitions = cluster.store.subscribe(COLLECTION);
     loop {
         definitions.borrow_and_update();
-        let (crds, _) = cluster.store.list(SHELF, None);
+        let (crds, _) = cluster.store.list(COLLECTION, None);
         let mut waiting = false;
         for crd in crds.iter().filter(|crd| is_under_way(crd)) {
             let held =
@@ -107,7 +107,7 @@ async fn end(cluster: &Arc<Cluster>, client: &Client, crd: &Value) -> Result<boo
             .await?;
     }
     delete_instances(cluster, client, crd)?;
-    if !cluster.store.list(&super::shelf_of(crd), None).0.is_empty() {
+    if !cluster.store.list(&super::collection_of(crd), None).0.is_empty() {
         return Ok(true);
     }
     report(cluster, client, &path, "False", "InstanceDeletionCompleted", "removed all instances").await?;
@@ -142,7 +142,7 @@ fn delete_instances(cluster: &Arc<Cluster>, client: &Client, crd: &Value) -> Res
         headers: HeaderMap::new(),
         body: Bytes::new(),
     };
-    let (instances, _) = cluster.store.list(&resource.shelf(), None);
+    let (instances, _) = cluster.store.list(&resource.collection(), None);
     for instance in instances.iter().filter(|one| one["metadata"]["deletionTimestamp"].is_null()) {
         let text = |field: &str| instance["metadata"][field].as_str().unwrap_or_default().to_owned();
         let target = Target {
@@ -153,8 +153,9 @@ fn delete_instances(cluster: &Arc<Cluster>, client: &Client, crd: &Value) -> Res
             name: text("name"),
             ..Target::default()
         };
-        let asked = Asked { cluster, call: &call, resource: resource.clone(), target, hooks: Arc::default() };
-        match delete::remove(&asked, &Value::Null) {
+        let request =
+            ResourceRequest { cluster, call: &call, resource: resource.clone(), target, hooks: Arc::default() };
+        match delete::remove(&request, &Value::Null) {
             Err(status) if !status.is_not_found() => return Err(status),
             _ => {}
         }

@@ -8,18 +8,18 @@ use crate::status::FieldError;
 /// Fields that every object has, whatever its schema says.
 const ROOT: &[&str] = &["apiVersion", "kind", "metadata"];
 
-/// Where mistakes are noted: a value is judged by itself, and its fields are named below `prefix`.
-struct Judge<'a> {
+/// Where mistakes are noted: a value is evaluated by itself, and its fields are named below `prefix`.
+struct Validator<'a> {
     prefix: &'a str,
     errors: Vec<FieldError>,
 }
 
 /// Everything that the schema forbids about `value`, which stands at `prefix`.
 pub(crate) fn check(schema: &Value, value: &Value, prefix: &str) -> Vec<FieldError> {
-    let mut judge = Judge { prefix, errors: Vec::new() };
-    judge.value(schema, value, "");
-    judge.lists(schema, value, "");
-    judge.errors
+    let mut evaluate = Validator { prefix, errors: Vec::new() };
+    evaluate.value(schema, value, "");
+    evaluate.lists(schema, value, "");
+    evaluate.errors
 }
 
 /// The paths of a scale subresource must lead to numbers, and to a text.
@@ -108,7 +108,7 @@ fn below(path: &str, name: &str) -> String {
     if path.is_empty() || name.starts_with('[') { format!("{path}{name}") } else { format!("{path}.{name}") }
 }
 
-impl Judge<'_> {
+impl Validator<'_> {
     fn field(&self, path: &str) -> String {
         if path.is_empty() { self.prefix.to_owned() } else { below(self.prefix, path) }
     }
@@ -157,9 +157,9 @@ impl Judge<'_> {
 
     /// What an alternative finds wrong.
     fn found_by(&self, schema: &Value, value: &Value, path: &str) -> Vec<FieldError> {
-        let mut judge = Judge { prefix: self.prefix, errors: Vec::new() };
-        judge.value(schema, value, path);
-        judge.errors
+        let mut evaluate = Validator { prefix: self.prefix, errors: Vec::new() };
+        evaluate.value(schema, value, path);
+        evaluate.errors
     }
 
     /// Combinations of schemas are refused without a field, which is only named in the sentence.
@@ -168,9 +168,9 @@ impl Judge<'_> {
     }
 
     fn alternatives(&mut self, schema: &Value, value: &Value, path: &str) {
-        let results = |judge: &Self, field: &str| -> Option<Vec<Vec<FieldError>>> {
+        let results = |evaluate: &Self, field: &str| -> Option<Vec<Vec<FieldError>>> {
             let list = schema[field].as_array().filter(|list| !list.is_empty())?;
-            Some(list.iter().map(|one| judge.found_by(one, value, path)).collect())
+            Some(list.iter().map(|one| evaluate.found_by(one, value, path)).collect())
         };
         if let Some(all) = results(self, "allOf") {
             let passed = all.iter().filter(|errors| errors.is_empty()).count();
@@ -207,7 +207,7 @@ impl Judge<'_> {
         }
     }
 
-    /// Only the first mistake of a string's length and pattern is told.
+    /// Only the first mistake of a string's length and pattern is reported.
     fn string(&mut self, schema: &Value, text: &str, path: &str) {
         let (value, length) = (Value::from(text), text.chars().count());
         if let Some(most) = limit(schema, "maxLength").filter(|most| length > *most) {
@@ -365,7 +365,7 @@ mod tests {
     }
 
     #[test]
-    fn a_part_is_judged_by_itself_and_named_by_its_place() {
+    fn a_part_is_evaluated_by_itself_and_named_by_its_place() {
         let schema = json!({"type": "object", "properties": {"n": {"type": "integer"}}});
         assert_eq!(
             lines(&schema, &json!({"n": "x"}), "status"),

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Asked, meta, read, write};
+use super::{ResourceRequest, meta, read, write};
 use crate::admission;
 use crate::crd::termination;
 use crate::request::{Reply, Target};
@@ -14,41 +14,41 @@ use crate::store::Object;
 const GRACE_SECONDS: i64 = 30;
 const POLICIES: &[&str] = &["Foreground", "Background", "Orphan"];
 
-pub(super) fn one(asked: &Asked<'_>) -> Result<Reply, Status> {
-    let options = asked.call.body_value()?;
-    let removed = remove(asked, &options)?;
+pub(super) fn one(request: &ResourceRequest<'_>) -> Result<Reply, Status> {
+    let options = request.call.body_value()?;
+    let removed = remove(request, &options)?;
     match removed {
-        Outcome::Waiting(object) => Ok(read::one(asked, 200, &object)),
-        Outcome::Gone(object) if asked.resource.kind == "Pod" => Ok(read::one(asked, 200, &object)),
-        Outcome::Gone(object) => Ok(Reply::json(200, success(asked, &object))),
+        Outcome::Waiting(object) => Ok(read::one(request, 200, &object)),
+        Outcome::Gone(object) if request.resource.kind == "Pod" => Ok(read::one(request, 200, &object)),
+        Outcome::Gone(object) => Ok(Reply::json(200, success(request, &object))),
     }
 }
 
-fn success(asked: &Asked<'_>, object: &Value) -> Value {
+fn success(request: &ResourceRequest<'_>, object: &Value) -> Value {
     let mut details =
-        json!({"name": asked.target.name, "kind": asked.resource.plural, "uid": object["metadata"]["uid"]});
-    if !asked.resource.group.is_empty() {
-        details["group"] = asked.resource.group.clone().into();
+        json!({"name": request.target.name, "kind": request.resource.plural, "uid": object["metadata"]["uid"]});
+    if !request.resource.group.is_empty() {
+        details["group"] = request.resource.group.clone().into();
     }
     json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details})
 }
 
-pub(super) fn collection(asked: &Asked<'_>) -> Result<Reply, Status> {
-    let options = asked.call.body_value()?;
-    let query = &asked.call.query;
-    let selector = Selector::parse(&asked.resource, query.get("labelSelector"), query.get("fieldSelector"))?;
-    let namespace = Some(asked.target.namespace.as_str()).filter(|ns| !ns.is_empty());
-    let (objects, revision) = asked.cluster.store.list(&asked.resource.shelf(), namespace);
+pub(super) fn collection(request: &ResourceRequest<'_>) -> Result<Reply, Status> {
+    let options = request.call.body_value()?;
+    let query = &request.call.query;
+    let selector = Selector::parse(&request.resource, query.get("labelSelector"), query.get("fieldSelector"))?;
+    let namespace = Some(request.target.namespace.as_str()).filter(|ns| !ns.is_empty());
+    let (objects, revision) = request.cluster.store.list(&request.resource.collection(), namespace);
     let mut items = Vec::new();
     for object in objects.iter().filter(|object| selector.matches(object)) {
         let name = object["metadata"]["name"].as_str().unwrap_or_default().to_owned();
-        let target = Target { name, ..asked.target.clone() };
-        let each = Asked {
-            cluster: asked.cluster,
-            call: asked.call,
-            resource: asked.resource.clone(),
+        let target = Target { name, ..request.target.clone() };
+        let each = ResourceRequest {
+            cluster: request.cluster,
+            call: request.call,
+            resource: request.resource.clone(),
             target,
-            hooks: asked.hooks.clone(),
+            hooks: request.hooks.clone(),
         };
         match remove_listed(&each, &options, object) {
             Ok(Outcome::Waiting(object) | Outcome::Gone(object)) => items.push(object),
@@ -57,15 +57,15 @@ pub(super) fn collection(asked: &Asked<'_>) -> Result<Reply, Status> {
         }
     }
     let list = json!({
-        "apiVersion": asked.resource.api_version(), "kind": asked.resource.list_kind,
+        "apiVersion": request.resource.api_version(), "kind": request.resource.list_kind,
         "metadata": {"resourceVersion": revision.to_string()},
-        "items": read::items(&asked.resource, items.iter()),
+        "items": read::items(&request.resource, items.iter()),
     });
     Ok(Reply::json(200, list))
 }
 
 /// Deletes the object that was listed, and not another one that has got its name since.
-fn remove_listed(each: &Asked<'_>, options: &Value, listed: &Value) -> Result<Outcome, Status> {
+fn remove_listed(each: &ResourceRequest<'_>, options: &Value, listed: &Value) -> Result<Outcome, Status> {
     if !options["preconditions"]["uid"].is_null() {
         return remove(each, options);
     }
@@ -83,8 +83,8 @@ pub(crate) enum Outcome {
     Gone(Object),
 }
 
-fn check_options(asked: &Asked<'_>, options: &Value) -> Result<(), Status> {
-    let policy = options["propagationPolicy"].as_str().or_else(|| asked.call.query.get("propagationPolicy"));
+fn check_options(request: &ResourceRequest<'_>, options: &Value) -> Result<(), Status> {
+    let policy = options["propagationPolicy"].as_str().or_else(|| request.call.query.get("propagationPolicy"));
     let mut errors = Vec::new();
     if policy.is_some() && options["orphanDependents"].is_boolean() {
         let detail = "orphanDependents and deletionPropagation cannot be both set";
@@ -98,25 +98,25 @@ fn check_options(asked: &Asked<'_>, options: &Value) -> Result<(), Status> {
 }
 
 /// Deletes the target, or marks it for deletion.
-pub(crate) fn remove(asked: &Asked<'_>, options: &Value) -> Result<Outcome, Status> {
-    check_options(asked, options)?;
+pub(crate) fn remove(request: &ResourceRequest<'_>, options: &Value) -> Result<Outcome, Status> {
+    check_options(request, options)?;
     loop {
-        let old = asked.stored()?;
-        check_preconditions(asked, options, &old)?;
-        admission::check_delete(asked, &old)?;
-        let new = marked(asked, options, &old);
-        if asked.call.dry_run() {
+        let old = request.stored()?;
+        check_preconditions(request, options, &old)?;
+        admission::check_delete(request, &old)?;
+        let new = marked(request, options, &old);
+        if request.call.dry_run() {
             return Ok(Outcome::Gone(old));
         }
-        let at_once = goes_at_once(asked, &old, &new);
-        let gone = at_once || write::is_over(asked, &new);
+        let at_once = goes_at_once(request, &old, &new);
+        let gone = at_once || write::is_over(request, &new);
         let stored = if at_once {
             // Nothing waits, so nothing is marked: the last state is the one that everybody has seen.
-            let last = asked.cluster.store.remove(&asked.resource.shelf(), &old, (*old).clone()).ok();
-            admission::follow(asked.cluster, &asked.resource, &asked.target.namespace);
+            let last = request.cluster.store.remove(&request.resource.collection(), &old, (*old).clone()).ok();
+            admission::follow(request.cluster, &request.resource, &request.target.namespace);
             last
         } else {
-            write::settle(asked, &old, new)
+            write::settle(request, &old, new)
         };
         if let Some(stored) = stored {
             return Ok(if gone { Outcome::Gone(stored) } else { Outcome::Waiting(stored) });
@@ -124,7 +124,7 @@ pub(crate) fn remove(asked: &Asked<'_>, options: &Value) -> Result<Outcome, Stat
     }
 }
 
-fn check_preconditions(asked: &Asked<'_>, options: &Value, old: &Value) -> Result<(), Status> {
+fn check_preconditions(request: &ResourceRequest<'_>, options: &Value, old: &Value) -> Result<(), Status> {
     let lost = "The object might have been deleted and then recreated";
     let changed = "The object might have been modified";
     for (field, name, hint) in [("uid", "UID", lost), ("resourceVersion", "ResourceVersion", changed)] {
@@ -136,18 +136,18 @@ fn check_preconditions(asked: &Asked<'_>, options: &Value, old: &Value) -> Resul
                 text(wanted),
                 text(&old["metadata"][field])
             );
-            let resource = &asked.resource;
-            return Err(Status::conflict(&resource.group, &resource.kind, &asked.target.name, &why));
+            let resource = &request.resource;
+            return Err(Status::conflict(&resource.group, &resource.kind, &request.target.name, &why));
         }
     }
     Ok(())
 }
 
 /// The object with its deletion asked for.
-fn marked(asked: &Asked<'_>, options: &Value, old: &Object) -> Value {
+fn marked(request: &ResourceRequest<'_>, options: &Value, old: &Object) -> Value {
     let mut new = (**old).clone();
     let already = !old["metadata"]["deletionTimestamp"].is_null();
-    let policy = options["propagationPolicy"].as_str().or_else(|| asked.call.query.get("propagationPolicy"));
+    let policy = options["propagationPolicy"].as_str().or_else(|| request.call.query.get("propagationPolicy"));
     let orphan = options["orphanDependents"].as_bool();
     let finalizer = match (policy, orphan) {
         (Some("Orphan"), _) | (None, Some(true)) => Some("orphan"),
@@ -163,41 +163,41 @@ fn marked(asked: &Asked<'_>, options: &Value, old: &Object) -> Value {
             items.push(finalizer.into());
         }
     }
-    let given = options["gracePeriodSeconds"].as_i64().or_else(|| asked.call.query.number("gracePeriodSeconds"));
-    let grace = grace_seconds(asked, given, old);
+    let given = options["gracePeriodSeconds"].as_i64().or_else(|| request.call.query.number("gracePeriodSeconds"));
+    let grace = grace_seconds(request, given, old);
     let shorter =
         already && metadata.get("deletionGracePeriodSeconds").and_then(Value::as_i64).is_some_and(|held| grace < held);
     if !already || shorter {
-        let at = asked.cluster.clock.deadline(std::time::Duration::from_secs(grace.max(0) as u64));
+        let at = request.cluster.clock.deadline(std::time::Duration::from_secs(grace.max(0) as u64));
         metadata.insert("deletionTimestamp".to_owned(), at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string().into());
         // Namespaces and definitions end by ways of their own, which know no grace and make no new generation.
-        if !matches!(asked.resource.kind.as_str(), "Namespace" | "CustomResourceDefinition") {
+        if !matches!(request.resource.kind.as_str(), "Namespace" | "CustomResourceDefinition") {
             metadata.insert("deletionGracePeriodSeconds".to_owned(), grace.into());
             if let Some(generation) = metadata.get("generation").and_then(Value::as_i64) {
                 metadata.insert("generation".to_owned(), (generation + 1).into());
             }
         }
     }
-    match asked.resource.kind.as_str() {
+    match request.resource.kind.as_str() {
         "Namespace" => new["status"]["phase"] = "Terminating".into(),
-        "CustomResourceDefinition" if !already => termination::mark(asked.cluster, &mut new),
+        "CustomResourceDefinition" if !already => termination::mark(request.cluster, &mut new),
         _ => {}
     }
     new
 }
 
-/// Whether nobody has to see that the object is going: no finalizer, no namespace to be emptied, no pod to be stopped.
-fn goes_at_once(asked: &Asked<'_>, old: &Value, new: &Value) -> bool {
+/// Whether nobody has to see that the object is terminating: no finalizer, no namespace to be emptied, no pod to be stopped.
+fn goes_at_once(request: &ResourceRequest<'_>, old: &Value, new: &Value) -> bool {
     old["metadata"]["deletionTimestamp"].is_null()
-        && !matches!(asked.resource.kind.as_str(), "Pod" | "Namespace")
+        && !matches!(request.resource.kind.as_str(), "Pod" | "Namespace")
         && new["metadata"]["finalizers"].as_array().is_none_or(Vec::is_empty)
 }
 
 /// Only pods on a node end gracefully.
-fn grace_seconds(asked: &Asked<'_>, given: Option<i64>, old: &Value) -> i64 {
+fn grace_seconds(request: &ResourceRequest<'_>, given: Option<i64>, old: &Value) -> i64 {
     let placed = !old["spec"]["nodeName"].is_null();
     let ended = matches!(old["status"]["phase"].as_str(), Some("Succeeded" | "Failed"));
-    if asked.resource.kind != "Pod" || !placed || ended {
+    if request.resource.kind != "Pod" || !placed || ended {
         return 0;
     }
     given.unwrap_or_else(|| old["spec"]["terminationGracePeriodSeconds"].as_i64().unwrap_or(GRACE_SECONDS)).max(0)

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::{Asked, delete, subresource};
+use super::{ResourceRequest, delete, subresource};
 use crate::request::Reply;
 use crate::selector::Selector;
 use crate::status::Status;
@@ -12,15 +12,15 @@ use crate::store::{Object, Stale};
 
 const BUDGETS: &str = "poddisruptionbudgets.policy";
 
-pub(super) fn serve(asked: &Asked<'_>) -> Result<Reply, Status> {
-    let mut options = asked.call.body_value()?["deleteOptions"].take();
-    let pod = asked.stored()?;
-    let going = !pod["metadata"]["deletionTimestamp"].is_null();
+pub(super) fn serve(request: &ResourceRequest<'_>) -> Result<Reply, Status> {
+    let mut options = request.call.body_value()?["deleteOptions"].take();
+    let pod = request.stored()?;
+    let terminating = !pod["metadata"]["deletionTimestamp"].is_null();
     // Whoever does not work is missed by nobody.
-    if !going && pod["status"]["phase"] == "Running" {
-        match budgets_of(asked, &pod)?.as_slice() {
+    if !terminating && pod["status"]["phase"] == "Running" {
+        match budgets_of(request, &pod)?.as_slice() {
             [] => {}
-            [budget] => spend(asked, &pod, budget.clone())?,
+            [budget] => spend(request, &pod, budget.clone())?,
             _ => {
                 let why =
                     "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.";
@@ -32,17 +32,17 @@ pub(super) fn serve(asked: &Asked<'_>) -> Result<Reply, Status> {
     if options["preconditions"]["uid"].is_null() {
         options["preconditions"]["uid"] = pod["metadata"]["uid"].clone();
     }
-    delete::remove(asked, &options)?;
+    delete::remove(request, &options)?;
     let success = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201});
     Ok(Reply::json(201, success))
 }
 
-fn budgets_of(asked: &Asked<'_>, pod: &Value) -> Result<Vec<Object>, Status> {
-    let (budgets, _) = asked.cluster.store.list(BUDGETS, Some(&asked.target.namespace));
+fn budgets_of(request: &ResourceRequest<'_>, pod: &Value) -> Result<Vec<Object>, Status> {
+    let (budgets, _) = request.cluster.store.list(BUDGETS, Some(&request.target.namespace));
     let mut found = Vec::new();
     for budget in budgets.into_iter().filter(|budget| budget["spec"]["selector"].is_object()) {
         let text = subresource::selector_text(&budget["spec"]["selector"]);
-        if Selector::parse(&asked.resource, Some(&text), None)?.matches(pod) {
+        if Selector::parse(&request.resource, Some(&text), None)?.matches(pod) {
             found.push(budget);
         }
     }
@@ -50,7 +50,7 @@ fn budgets_of(asked: &Asked<'_>, pod: &Value) -> Result<Vec<Object>, Status> {
 }
 
 /// Takes one disruption from the budget.
-fn spend(asked: &Asked<'_>, pod: &Value, mut budget: Object) -> Result<(), Status> {
+fn spend(request: &ResourceRequest<'_>, pod: &Value, mut budget: Object) -> Result<(), Status> {
     loop {
         let name = budget["metadata"]["name"].as_str().unwrap_or_default().to_owned();
         let number = |field: &str| budget["status"][field].as_i64().unwrap_or(0);
@@ -76,17 +76,17 @@ fn spend(asked: &Asked<'_>, pod: &Value, mut budget: Object) -> Result<(), Statu
             };
             return Err(refusal(&format!("The disruption budget {name} {why}")));
         }
-        if asked.call.dry_run() {
+        if request.call.dry_run() {
             return Ok(());
         }
         let mut new = (*budget).clone();
         new["status"]["disruptionsAllowed"] = (allowed - 1).into();
         // The controller counts the pod as gone from now on, also before it sees its deletion.
         let pod_name = pod["metadata"]["name"].as_str().unwrap_or_default();
-        new["status"]["disruptedPods"][pod_name] = asked.cluster.now_text().into();
-        match asked.cluster.store.replace(BUDGETS, &budget, new) {
+        new["status"]["disruptedPods"][pod_name] = request.cluster.now_text().into();
+        match request.cluster.store.replace(BUDGETS, &budget, new) {
             Ok(_) | Err(Stale::Gone) => return Ok(()),
-            Err(_) => match asked.cluster.get(BUDGETS, &asked.target.namespace, &name) {
+            Err(_) => match request.cluster.get(BUDGETS, &request.target.namespace, &name) {
                 Some(current) => budget = Arc::clone(&current),
                 None => return Ok(()),
             },

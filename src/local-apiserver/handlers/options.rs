@@ -2,20 +2,20 @@
 
 use serde_json::json;
 
-use super::Asked;
+use super::ResourceRequest;
 use crate::patch::PatchType;
 use crate::request::{MANAGER_BYTES_MAX, Query};
 use crate::status::{FieldError, Status};
 
 /// Refuses parameters that make no sense for `verb`.
-pub(super) fn check(asked: &Asked<'_>, verb: &str) -> Result<(), Status> {
-    let query = &asked.call.query;
+pub(super) fn check(request: &ResourceRequest<'_>, verb: &str) -> Result<(), Status> {
+    let query = &request.call.query;
     let mut errors = Vec::new();
     let kind = match verb {
         "create" => "CreateOptions",
         "update" => "UpdateOptions",
         "patch" => {
-            force_and_manager(asked, &mut errors);
+            force_and_manager(request, &mut errors);
             "PatchOptions"
         }
         "delete" => "DeleteOptions",
@@ -33,9 +33,9 @@ pub(super) fn check(asked: &Asked<'_>, verb: &str) -> Result<(), Status> {
     if errors.is_empty() { Ok(()) } else { Err(Status::invalid("meta.k8s.io", kind, "", &errors)) }
 }
 
-fn force_and_manager(asked: &Asked<'_>, errors: &mut Vec<FieldError>) {
-    let query = &asked.call.query;
-    if PatchType::parse(asked.call.header("content-type")).is_ok_and(|kind| kind == PatchType::Apply) {
+fn force_and_manager(request: &ResourceRequest<'_>, errors: &mut Vec<FieldError>) {
+    let query = &request.call.query;
+    if PatchType::parse(request.call.header("content-type")).is_ok_and(|kind| kind == PatchType::Apply) {
         if query.get("fieldManager").is_none_or(str::is_empty) {
             errors.push(FieldError::required("fieldManager", "is required for apply patch"));
         }

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
 use super::form::{self, Form};
-use super::{Asked, meta};
+use super::{ResourceRequest, meta};
 use crate::kinds::Resource;
 use crate::request::{Body, Reply};
 use crate::selector::Selector;
@@ -19,28 +19,28 @@ use crate::{table, watch};
 /// Real time after which a watch without `timeoutSeconds` ends.
 const WATCH_LIMIT: Duration = Duration::from_mins(30);
 
-pub(super) fn get(asked: &Asked<'_>) -> Result<Reply, Status> {
-    let object = asked.stored()?;
-    Ok(one(asked, 200, &object))
+pub(super) fn get(request: &ResourceRequest<'_>) -> Result<Reply, Status> {
+    let object = request.stored()?;
+    Ok(one(request, 200, &object))
 }
 
 /// A single object in the form that the client accepts.
-pub(crate) fn one(asked: &Asked<'_>, code: u16, object: &Value) -> Reply {
-    Reply::json(code, shown(asked, form(asked), object))
+pub(crate) fn one(request: &ResourceRequest<'_>, code: u16, object: &Value) -> Reply {
+    Reply::json(code, shown(request, form(request), object))
 }
 
 /// The form that the client accepts; that there is one was checked before.
-fn form(asked: &Asked<'_>) -> Form {
-    form::accepted(asked.call.header("accept")).unwrap_or(Form::Whole)
+fn form(request: &ResourceRequest<'_>) -> Form {
+    form::accepted(request.call.header("accept")).unwrap_or(Form::Whole)
 }
 
-fn shown(asked: &Asked<'_>, form: Form, object: &Value) -> Value {
+fn shown(request: &ResourceRequest<'_>, form: Form, object: &Value) -> Value {
     match form {
-        Form::Whole => meta::served(&asked.resource, object),
+        Form::Whole => meta::served(&request.resource, object),
         Form::Metadata => form::metadata_only(object),
         Form::Table => {
             let metadata = json!({"resourceVersion": object["metadata"]["resourceVersion"]});
-            table::render(asked, &[Arc::new(object.clone())], &metadata, true)
+            table::render(request, &[Arc::new(object.clone())], &metadata, true)
         }
     }
 }
@@ -59,45 +59,45 @@ pub(crate) fn items<'a>(resource: &Resource, objects: impl Iterator<Item = &'a O
         .collect()
 }
 
-fn selector(asked: &Asked<'_>) -> Result<Selector, Status> {
-    let query = &asked.call.query;
+fn selector(request: &ResourceRequest<'_>) -> Result<Selector, Status> {
+    let query = &request.call.query;
     let mut fields = query.get("fieldSelector").unwrap_or_default().to_owned();
-    if !asked.target.name.is_empty() {
-        fields = format!("{fields},metadata.name={}", asked.target.name);
+    if !request.target.name.is_empty() {
+        fields = format!("{fields},metadata.name={}", request.target.name);
     }
-    Selector::parse(&asked.resource, query.get("labelSelector"), Some(&fields))
+    Selector::parse(&request.resource, query.get("labelSelector"), Some(&fields))
 }
 
-pub(super) fn list(asked: &Asked<'_>) -> Result<Reply, Status> {
-    let namespace = Some(asked.target.namespace.as_str()).filter(|ns| !ns.is_empty());
-    let selector = selector(asked)?;
-    let (mut objects, revision) = at_revision(asked, namespace)?;
+pub(super) fn list(request: &ResourceRequest<'_>) -> Result<Reply, Status> {
+    let namespace = Some(request.target.namespace.as_str()).filter(|ns| !ns.is_empty());
+    let selector = selector(request)?;
+    let (mut objects, revision) = at_revision(request, namespace)?;
     objects.retain(|object| selector.matches(object));
     let mut metadata = json!({"resourceVersion": revision.to_string()});
-    page(asked, &mut objects, revision, &mut metadata)?;
+    page(request, &mut objects, revision, &mut metadata)?;
     Ok(Reply::json(
         200,
-        match form(asked) {
-            Form::Table => table::render(asked, &objects, &metadata, true),
+        match form(request) {
+            Form::Table => table::render(request, &objects, &metadata, true),
             Form::Metadata => json!({
                 "apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadataList", "metadata": metadata,
                 "items": objects.iter().map(|object| form::metadata_only(object)).collect::<Vec<_>>(),
             }),
             Form::Whole => json!({
-                "apiVersion": asked.resource.api_version(), "kind": asked.resource.list_kind,
-                "metadata": metadata, "items": items(&asked.resource, objects.iter()),
+                "apiVersion": request.resource.api_version(), "kind": request.resource.list_kind,
+                "metadata": metadata, "items": items(&request.resource, objects.iter()),
             }),
         },
     ))
 }
 
 /// The revision that a list or watch names; none for "any".
-fn revision_asked(asked: &Asked<'_>) -> Result<Option<u64>, Status> {
-    match asked.call.query.get("resourceVersion") {
+fn revision_requested(request: &ResourceRequest<'_>) -> Result<Option<u64>, Status> {
+    match request.call.query.get("resourceVersion") {
         None | Some("" | "0") => Ok(None),
         Some(text) => text.parse().map(Some).map_err(|_| {
             let why = format!("Invalid value: \"{text}\": strconv.ParseUint: parsing \"{text}\": invalid syntax");
-            if asked.call.query.is_true("watch") {
+            if request.call.query.is_true("watch") {
                 return Status::plain(500, format!("resourceVersion: {why}"));
             }
             Status::bad_request(format!("invalid resource version: resourceVersion: {why}"))
@@ -109,9 +109,9 @@ fn revision_asked(asked: &Asked<'_>) -> Result<Option<u64>, Status> {
 /// the present.
 type Token = (String, String, Option<u64>);
 
-fn token(asked: &Asked<'_>) -> Result<Option<Token>, Status> {
-    let Some(given) = asked.call.query.get("continue").filter(|token| !token.is_empty()) else { return Ok(None) };
-    if !matches!(asked.call.query.get("resourceVersion"), None | Some("" | "0")) {
+fn token(request: &ResourceRequest<'_>) -> Result<Option<Token>, Status> {
+    let Some(given) = request.call.query.get("continue").filter(|token| !token.is_empty()) else { return Ok(None) };
+    if !matches!(request.call.query.get("resourceVersion"), None | Some("" | "0")) {
         return Err(Status::bad_request("specifying resource version is not allowed when using continue"));
     }
     let decoded = URL_SAFE_NO_PAD.decode(given).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
@@ -123,38 +123,43 @@ fn written(token: &Token) -> String {
 }
 
 /// The objects as a list asks for them, with the revision at which they are so.
-fn at_revision(asked: &Asked<'_>, namespace: Option<&str>) -> Result<(Vec<Object>, u64), Status> {
-    let (store, shelf) = (&asked.cluster.store, asked.resource.shelf());
-    if let Some((own, name, Some(revision))) = token(asked)? {
-        return store.list_at(&shelf, namespace, revision).map(|objects| (objects, revision)).map_err(|_| {
+fn at_revision(request: &ResourceRequest<'_>, namespace: Option<&str>) -> Result<(Vec<Object>, u64), Status> {
+    let (store, collection) = (&request.cluster.store, request.resource.collection());
+    if let Some((own, name, Some(revision))) = token(request)? {
+        return store.list_at(&collection, namespace, revision).map(|objects| (objects, revision)).map_err(|_| {
             let message = "The provided continue parameter is too old to display a consistent list result. You can start a new list without the continue parameter, or use the continue token in this response to retrieve the remainder of the results. Continuing with the provided token results in an inconsistent list - objects that were created, modified, or deleted between the time the first chunk was returned and now may show up in the list.";
             let mut status = Status::failure(410, "Expired", message).into_value();
             status["metadata"]["continue"] = written(&(own, name, None)).into();
             Status::from_value(status)
         });
     }
-    let (objects, present) = store.list(&shelf, namespace);
-    let Some(wanted) = revision_asked(asked)? else { return Ok((objects, present)) };
+    let (objects, present) = store.list(&collection, namespace);
+    let Some(wanted) = revision_requested(request)? else { return Ok((objects, present)) };
     if wanted > present {
         return Err(Status::too_large(wanted, present));
     }
-    if asked.call.query.get("resourceVersionMatch") == Some("Exact") && wanted < present {
-        let old = store.list_at(&shelf, namespace, wanted).map_err(|old| Status::too_old(wanted, old.oldest))?;
+    if request.call.query.get("resourceVersionMatch") == Some("Exact") && wanted < present {
+        let old = store.list_at(&collection, namespace, wanted).map_err(|old| Status::too_old(wanted, old.oldest))?;
         return Ok((old, wanted));
     }
     Ok((objects, present))
 }
 
 /// Cuts a list to `limit` objects after those that `continue` names.
-fn page(asked: &Asked<'_>, objects: &mut Vec<Object>, revision: u64, metadata: &mut Value) -> Result<(), Status> {
-    let query = &asked.call.query;
-    let place = |object: &Value| {
+fn page(
+    request: &ResourceRequest<'_>,
+    objects: &mut Vec<Object>,
+    revision: u64,
+    metadata: &mut Value,
+) -> Result<(), Status> {
+    let query = &request.call.query;
+    let key = |object: &Value| {
         let text = |field: &str| object["metadata"][field].as_str().unwrap_or_default().to_owned();
         (text("namespace"), text("name"))
     };
-    if let Some((namespace, name, _)) = token(asked)? {
+    if let Some((namespace, name, _)) = token(request)? {
         let after = (namespace, name);
-        objects.retain(|object| place(object) > after);
+        objects.retain(|object| key(object) > after);
     }
     let limit = query.number("limit").and_then(|limit| usize::try_from(limit).ok()).filter(|limit| *limit > 0);
     let Some(limit) = limit.filter(|limit| objects.len() > *limit) else { return Ok(()) };
@@ -163,41 +168,41 @@ fn page(asked: &Asked<'_>, objects: &mut Vec<Object>, revision: u64, metadata: &
         metadata["remainingItemCount"] = (objects.len() - limit).into();
     }
     objects.truncate(limit);
-    if let Some((namespace, name)) = objects.last().map(|object| place(object)) {
+    if let Some((namespace, name)) = objects.last().map(|object| key(object)) {
         metadata["continue"] = written(&(namespace, name, Some(revision))).into();
     }
     Ok(())
 }
 
-pub(super) fn watch(asked: &Asked<'_>) -> Result<Reply, Status> {
-    let query = &asked.call.query;
+pub(super) fn watch(request: &ResourceRequest<'_>) -> Result<Reply, Status> {
+    let query = &request.call.query;
     let initial = query.is_true("sendInitialEvents");
-    let from = revision_asked(asked)?.filter(|_| !initial);
-    let form = form(asked);
+    let from = revision_requested(request)?.filter(|_| !initial);
+    let form = form(request);
     let (cluster, call, resource, target) =
-        (asked.cluster.clone(), asked.call.clone(), asked.resource.clone(), asked.target.clone());
+        (request.cluster.clone(), request.call.clone(), request.resource.clone(), request.target.clone());
     let render = move |object: &Value| {
-        let asked = Asked {
+        let request = ResourceRequest {
             cluster: &cluster,
             call: &call,
             resource: resource.clone(),
             target: target.clone(),
             hooks: Arc::default(),
         };
-        shown(&asked, form, object)
+        shown(&request, form, object)
     };
     let plan = watch::Plan {
-        shelf: asked.resource.shelf(),
-        namespace: Some(asked.target.namespace.clone()).filter(|ns| !ns.is_empty()),
-        selector: selector(asked)?,
+        collection: request.resource.collection(),
+        namespace: Some(request.target.namespace.clone()).filter(|ns| !ns.is_empty()),
+        selector: selector(request)?,
         from,
         bookmarks: query.is_true("allowWatchBookmarks"),
         announce_initial_end: initial,
         limit: query.number("timeoutSeconds").map_or(WATCH_LIMIT, |seconds| Duration::from_secs(seconds.max(1) as u64)),
-        api_version: asked.resource.api_version(),
-        kind: asked.resource.kind.clone(),
+        api_version: request.resource.api_version(),
+        kind: request.resource.kind.clone(),
         render: Arc::new(render),
     };
-    let events = watch::open(plan, &asked.cluster.store, &asked.cluster.clock, &asked.cluster.stop)?;
+    let events = watch::open(plan, &request.cluster.store, &request.cluster.clock, &request.cluster.stop)?;
     Ok(Reply { body: Body::Events(events), ..Reply::json(200, Value::Null) })
 }

@@ -2,62 +2,62 @@
 
 use serde_json::{Value, json};
 
-use super::{Asked, eviction, meta, read, write};
+use super::{ResourceRequest, eviction, meta, read, write};
 use crate::crd::validation;
 use crate::patch::PatchType;
 use crate::request::Reply;
 use crate::status::Status;
 use crate::{logs, patch, tokens};
 
-pub(super) async fn serve(asked: &Asked<'_>, verb: &str) -> Result<Reply, Status> {
-    let resource = &asked.resource;
-    match (resource.plural.as_str(), asked.target.subresource.as_str()) {
+pub(super) async fn serve(request: &ResourceRequest<'_>, verb: &str) -> Result<Reply, Status> {
+    let resource = &request.resource;
+    match (resource.plural.as_str(), request.target.subresource.as_str()) {
         (_, "status") if resource.status => match verb {
-            "get" => Ok(read::one(asked, 200, &*asked.stored()?)),
-            "update" => write::update(asked),
-            "patch" => write::patch(asked),
+            "get" => Ok(read::one(request, 200, &*request.stored()?)),
+            "update" => write::update(request),
+            "patch" => write::patch(request),
             _ => Err(Status::method_not_allowed()),
         },
-        (_, "scale") if resource.scale.is_some() => scale(asked, verb),
-        ("namespaces", "finalize") if verb == "update" => finalize(asked),
-        ("serviceaccounts", "token") if verb == "create" => tokens::request(asked),
-        ("pods", "log") if verb == "get" => logs::serve(asked).await,
-        ("pods", "eviction") if verb == "create" => eviction::serve(asked),
-        ("pods", "binding") if verb == "create" => bind(asked),
+        (_, "scale") if resource.scale.is_some() => scale(request, verb),
+        ("namespaces", "finalize") if verb == "update" => finalize(request),
+        ("serviceaccounts", "token") if verb == "create" => tokens::request(request),
+        ("pods", "log") if verb == "get" => logs::serve(request).await,
+        ("pods", "eviction") if verb == "create" => eviction::serve(request),
+        ("pods", "binding") if verb == "create" => bind(request),
         ("pods", "exec" | "attach" | "portforward" | "proxy" | "ephemeralcontainers") => Err(Status::failure(
             501,
             "NotImplemented",
             format!(
                 "{} is not supported by the local cluster: its containers are processes of this machine",
-                asked.target.subresource
+                request.target.subresource
             ),
         )),
         _ => Err(Status::no_such_path()),
     }
 }
 
-fn bind(asked: &Asked<'_>) -> Result<Reply, Status> {
-    let binding = asked.call.body_value()?;
+fn bind(request: &ResourceRequest<'_>) -> Result<Reply, Status> {
+    let binding = request.call.body_value()?;
     let node = &binding["target"]["name"];
     loop {
-        let old = asked.stored()?;
+        let old = request.stored()?;
         let uid = binding["metadata"]["uid"].as_str().unwrap_or_default();
         if !uid.is_empty() && old["metadata"]["uid"] != uid {
             let held = old["metadata"]["uid"].as_str().unwrap_or_default();
             let why = format!("Precondition failed: UID in precondition: {uid}, UID in object meta: {held}");
-            return Err(Status::conflict("", "pods/binding", &asked.target.name, &why));
+            return Err(Status::conflict("", "pods/binding", &request.target.name, &why));
         }
         if !old["metadata"]["deletionTimestamp"].is_null() {
-            let why = format!("pod {} is being deleted, cannot be assigned to a host", asked.target.name);
-            return Err(Status::conflict("", "pods/binding", &asked.target.name, &why));
+            let why = format!("pod {} is being deleted, cannot be assigned to a host", request.target.name);
+            return Err(Status::conflict("", "pods/binding", &request.target.name, &why));
         }
         if !old["spec"]["nodeName"].is_null() {
-            let why = format!("pod {} is already assigned to node {}", asked.target.name, old["spec"]["nodeName"]);
-            return Err(Status::conflict("", "pods/binding", &asked.target.name, &why));
+            let why = format!("pod {} is already assigned to node {}", request.target.name, old["spec"]["nodeName"]);
+            return Err(Status::conflict("", "pods/binding", &request.target.name, &why));
         }
         let mut new = (*old).clone();
         new["spec"]["nodeName"] = node.clone();
-        if write::settle(asked, &old, new).is_some() {
+        if write::settle(request, &old, new).is_some() {
             return Ok(Reply::json(
                 201,
                 json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}),
@@ -66,16 +66,16 @@ fn bind(asked: &Asked<'_>) -> Result<Reply, Status> {
     }
 }
 
-fn finalize(asked: &Asked<'_>) -> Result<Reply, Status> {
-    let body = asked.call.body_value()?;
+fn finalize(request: &ResourceRequest<'_>) -> Result<Reply, Status> {
+    let body = request.call.body_value()?;
     loop {
-        let old = asked.stored()?;
-        write::check_basis(asked, &old, &body)?;
+        let old = request.stored()?;
+        write::check_basis(request, &old, &body)?;
         let mut new = (*old).clone();
         new["spec"]["finalizers"] = body["spec"]["finalizers"].clone();
-        meta::tidy(&asked.resource, &mut new);
-        if let Some(stored) = write::settle(asked, &old, new) {
-            return Ok(read::one(asked, 200, &stored));
+        meta::tidy(&request.resource, &mut new);
+        if let Some(stored) = write::settle(request, &old, new) {
+            return Ok(read::one(request, 200, &stored));
         }
     }
 }
@@ -106,8 +106,8 @@ pub(super) fn selector_text(selector: &Value) -> String {
 }
 
 /// autoscaling/v1 Scale of an object.
-fn scale_of(asked: &Asked<'_>, object: &Value) -> Value {
-    let Some(scale) = &asked.resource.scale else { return Value::Null };
+fn scale_of(request: &ResourceRequest<'_>, object: &Value) -> Value {
+    let Some(scale) = &request.resource.scale else { return Value::Null };
     let metadata = &object["metadata"];
     let mut view = json!({
         "kind": "Scale", "apiVersion": "autoscaling/v1",
@@ -131,7 +131,7 @@ fn scale_of(asked: &Asked<'_>, object: &Value) -> Value {
 }
 
 /// What is written to a scale subresource is the Scale of that object.
-fn check_scale(asked: &Asked<'_>, body: &Value) -> Result<(), Status> {
+fn check_scale(request: &ResourceRequest<'_>, body: &Value) -> Result<(), Status> {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let (kind, version, name) = (text(&body["kind"]), text(&body["apiVersion"]), text(&body["metadata"]["name"]));
     let fits = |given: &str, wanted: &str| given.is_empty() || given == wanted;
@@ -140,45 +140,45 @@ fn check_scale(asked: &Asked<'_>, body: &Value) -> Result<(), Status> {
             "the API version in the data ({version}, kind {kind}) does not match the expected API version (autoscaling/v1, kind Scale)"
         )));
     }
-    if !fits(&name, &asked.target.name) {
+    if !fits(&name, &request.target.name) {
         return Err(Status::bad_request(format!(
             "the name of the object ({name}) does not match the name on the URL ({})",
-            asked.target.name
+            request.target.name
         )));
     }
     Ok(())
 }
 
-fn scale(asked: &Asked<'_>, verb: &str) -> Result<Reply, Status> {
-    let Some(scale) = asked.resource.scale.clone() else { return Err(Status::no_such_path()) };
+fn scale(request: &ResourceRequest<'_>, verb: &str) -> Result<Reply, Status> {
+    let Some(scale) = request.resource.scale.clone() else { return Err(Status::no_such_path()) };
     if verb == "get" {
-        return Ok(Reply::json(200, scale_of(asked, &*asked.stored()?)));
+        return Ok(Reply::json(200, scale_of(request, &*request.stored()?)));
     }
-    let body = asked.call.body_value()?;
+    let body = request.call.body_value()?;
     loop {
-        let old = asked.stored()?;
-        let view = scale_of(asked, &old);
+        let old = request.stored()?;
+        let view = scale_of(request, &old);
         let wanted = match verb {
             "update" => body.clone(),
-            "patch" => match PatchType::parse(asked.call.header("content-type"))? {
+            "patch" => match PatchType::parse(request.call.header("content-type"))? {
                 PatchType::Json => patch::json(&view, &body)?,
                 _ => patch::merge(&view, &body),
             },
             _ => return Err(Status::method_not_allowed()),
         };
-        check_scale(asked, &wanted)?;
+        check_scale(request, &wanted)?;
         let version = wanted["metadata"]["resourceVersion"].as_str().unwrap_or_default();
         if !version.is_empty() && old["metadata"]["resourceVersion"] != version {
-            return Err(Status::modified(&asked.resource.group, &asked.resource.plural, &asked.target.name));
+            return Err(Status::modified(&request.resource.group, &request.resource.plural, &request.target.name));
         }
         let replicas = wanted["spec"]["replicas"].as_i64().unwrap_or(0);
-        if replicas < 0 && asked.resource.custom.is_none() {
+        if replicas < 0 && request.resource.custom.is_none() {
             let error = crate::status::FieldError::invalid(
                 "spec.replicas",
                 &replicas.into(),
                 "must be greater than or equal to 0",
             );
-            return Err(Status::invalid("autoscaling", "Scale", &asked.target.name, &[error]));
+            return Err(Status::invalid("autoscaling", "Scale", &request.target.name, &[error]));
         }
         let mut new = (*old).clone();
         let mut at = &mut new;
@@ -186,16 +186,21 @@ fn scale(asked: &Asked<'_>, verb: &str) -> Result<Reply, Status> {
             at = &mut at[part];
         }
         *at = replicas.into();
-        if asked.resource.custom.is_some() {
+        if request.resource.custom.is_some() {
             let mut errors = validation::check_scale(&scale, &new);
-            let rules = asked.resource.custom.as_ref().and_then(|custom| custom.rules.as_ref());
-            errors.extend(rules.into_iter().flat_map(|rules| rules.judge(&new, Some(&old)).errors));
+            let rules = request.resource.custom.as_ref().and_then(|custom| custom.rules.as_ref());
+            errors.extend(rules.into_iter().flat_map(|rules| rules.evaluate(&new, Some(&old)).errors));
             if !errors.is_empty() {
-                return Err(Status::invalid(&asked.resource.group, &asked.resource.kind, &asked.target.name, &errors));
+                return Err(Status::invalid(
+                    &request.resource.group,
+                    &request.resource.kind,
+                    &request.target.name,
+                    &errors,
+                ));
             }
         }
-        if let Some(stored) = write::replace(asked, &old, new, true)? {
-            return Ok(Reply::json(200, scale_of(asked, &stored)));
+        if let Some(stored) = write::replace(request, &old, new, true)? {
+            return Ok(Reply::json(200, scale_of(request, &stored)));
         }
     }
 }

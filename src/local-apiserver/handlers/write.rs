@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Asked, meta, read, size};
+use super::{ResourceRequest, meta, read, size};
 use crate::admission::{self, Basis, Operation};
 use crate::patch::{self, PatchType, apply};
 use crate::request::Reply;
@@ -15,24 +15,24 @@ const STATUS_METADATA: [&str; 4] = ["managedFields", "annotations", "labels", "f
 /// How much of `generateName` a name begins with.
 const PREFIX_BYTES_MAX: usize = 58;
 
-fn writer(asked: &Asked<'_>) -> apply::Writer {
+fn writer(request: &ResourceRequest<'_>) -> apply::Writer {
     apply::Writer {
-        manager: asked.call.manager(),
-        subresource: asked.target.subresource.clone(),
-        time: asked.cluster.now_text(),
+        manager: request.call.manager(),
+        subresource: request.target.subresource.clone(),
+        time: request.cluster.now_text(),
     }
 }
 
-pub(super) fn create(asked: &Asked<'_>) -> Result<Reply, Status> {
-    let body = asked.call.body_value()?;
+pub(super) fn create(request: &ResourceRequest<'_>) -> Result<Reply, Status> {
+    let body = request.call.body_value()?;
     let mut warnings = Vec::new();
-    let object = insert(asked, body, None, &mut warnings)?;
-    Ok(Reply { warnings, ..read::one(asked, 201, &object) })
+    let object = insert(request, body, None, &mut warnings)?;
+    Ok(Reply { warnings, ..read::one(request, 201, &object) })
 }
 
 /// Checks a body against the path: kind, version, namespace, name.
-fn check_body(asked: &Asked<'_>, body: &mut Value) -> Result<(), Status> {
-    let resource = &asked.resource;
+fn check_body(request: &ResourceRequest<'_>, body: &mut Value) -> Result<(), Status> {
+    let resource = &request.resource;
     if !body.is_object() {
         return Err(Status::bad_request("the object provided is unrecognized (must be of type object)"));
     }
@@ -46,7 +46,7 @@ fn check_body(asked: &Asked<'_>, body: &mut Value) -> Result<(), Status> {
     }
     body["apiVersion"] = resource.api_version().into();
     body["kind"] = resource.kind.clone().into();
-    let target = &asked.target;
+    let target = &request.target;
     let metadata = meta::metadata(body);
     if resource.namespaced {
         let given = metadata.get("namespace").and_then(Value::as_str).unwrap_or_default();
@@ -74,17 +74,17 @@ fn check_body(asked: &Asked<'_>, body: &mut Value) -> Result<(), Status> {
 
 /// Stores a new object; `applied` carries the managedFields of server-side apply.
 fn insert(
-    asked: &Asked<'_>,
+    request: &ResourceRequest<'_>,
     mut body: Value,
     applied: Option<&Value>,
     warnings: &mut Vec<String>,
 ) -> Result<Object, Status> {
-    let (cluster, resource) = (asked.cluster, &asked.resource);
-    check_body(asked, &mut body)?;
+    let (cluster, resource) = (request.cluster, &request.resource);
+    check_body(request, &mut body)?;
     if body["metadata"]["resourceVersion"].as_str().is_some_and(|version| !version.is_empty()) {
         return Err(Status::plain(500, "resourceVersion should not be set on objects to be created"));
     }
-    admission::schema::check(asked, None, &mut body, warnings)?;
+    admission::schema::check(request, None, &mut body, warnings)?;
     let metadata = meta::metadata(&mut body);
     let generate = metadata.get("generateName").and_then(Value::as_str).unwrap_or_default().to_owned();
     let named = metadata.get("name").and_then(Value::as_str).is_some_and(|name| !name.is_empty());
@@ -113,23 +113,23 @@ fn insert(
     admission::defaults::apply(resource, &mut body);
     match applied {
         Some(managers) => body["metadata"]["managedFields"] = managers.clone(),
-        None => apply::track_update(resource, None, &mut body, &writer(asked)),
+        None => apply::track_update(resource, None, &mut body, &writer(request)),
     }
     loop {
         let mut object = body.clone();
         if !named {
             meta::metadata(&mut object).insert("name".to_owned(), generated(&generate).into());
         }
-        let basis = Basis::of(asked);
-        let turn = admission::admit(asked, Operation::Create, None, &mut object)?;
+        let basis = Basis::of(request);
+        let turn = admission::admit(request, Operation::Create, None, &mut object)?;
         size::check(resource, &object)?;
         let name = object["metadata"]["name"].as_str().unwrap_or_default().to_owned();
-        if asked.call.dry_run() {
+        if request.call.dry_run() {
             return Ok(std::sync::Arc::new(object));
         }
-        let shelf = resource.shelf();
-        let namespace = &asked.target.namespace;
-        let inserted = cluster.store.insert_if(&shelf, namespace, &name, object, |view| basis.holds(view));
+        let collection = resource.collection();
+        let namespace = &request.target.namespace;
+        let inserted = cluster.store.insert_if(&collection, namespace, &name, object, |view| basis.holds(view));
         drop(turn);
         match inserted {
             Ok(stored) => {
@@ -140,9 +140,9 @@ fn insert(
             Err(Stale::Changed) => {}
             Err(_) if !named => {}
             Err(_) => {
-                let held = cluster.get(&shelf, &asked.target.namespace, &name);
-                let going = held.is_some_and(|held| !held["metadata"]["deletionTimestamp"].is_null());
-                let refusal = if going { Status::still_there } else { Status::already_exists };
+                let held = cluster.get(&collection, &request.target.namespace, &name);
+                let terminating = held.is_some_and(|held| !held["metadata"]["deletionTimestamp"].is_null());
+                let refusal = if terminating { Status::still_there } else { Status::already_exists };
                 return Err(refusal(&resource.group, &resource.plural, &name));
             }
         }
@@ -166,63 +166,68 @@ fn suffix() -> String {
         .collect()
 }
 
-pub(crate) fn update(asked: &Asked<'_>) -> Result<Reply, Status> {
-    let mut body = asked.call.body_value()?;
-    check_body(asked, &mut body)?;
+pub(crate) fn update(request: &ResourceRequest<'_>) -> Result<Reply, Status> {
+    let mut body = request.call.body_value()?;
+    check_body(request, &mut body)?;
     let mut warnings = Vec::new();
-    let before = asked.stored().ok();
-    admission::schema::check(asked, before.as_deref(), &mut body, &mut warnings)?;
-    let body = meta::stored(&asked.resource, body);
+    let before = request.stored().ok();
+    admission::schema::check(request, before.as_deref(), &mut body, &mut warnings)?;
+    let body = meta::stored(&request.resource, body);
     // Each further turn means that somebody else's write got through.
     loop {
-        let old = asked.stored()?;
-        check_version(asked, &old, &body)?;
-        if let Some(stored) = replace(asked, &old, body.clone(), true)? {
-            return Ok(Reply { warnings, ..read::one(asked, 200, &stored) });
+        let old = request.stored()?;
+        check_version(request, &old, &body)?;
+        if let Some(stored) = replace(request, &old, body.clone(), true)? {
+            return Ok(Reply { warnings, ..read::one(request, 200, &stored) });
         }
     }
 }
 
-fn modified(asked: &Asked<'_>) -> Status {
-    Status::modified(&asked.resource.group, &asked.resource.plural, &asked.target.name)
+fn modified(request: &ResourceRequest<'_>) -> Status {
+    Status::modified(&request.resource.group, &request.resource.plural, &request.target.name)
 }
 
 /// Refuses what was written on top of another version of the object, or of another object of the name.
-pub(crate) fn check_basis(asked: &Asked<'_>, old: &Value, new: &Value) -> Result<(), Status> {
-    check_version(asked, old, new)?;
-    check_uid(asked, old, new)
+pub(crate) fn check_basis(request: &ResourceRequest<'_>, old: &Value, new: &Value) -> Result<(), Status> {
+    check_version(request, old, new)?;
+    check_uid(request, old, new)
 }
 
-fn check_version(asked: &Asked<'_>, old: &Value, new: &Value) -> Result<(), Status> {
+fn check_version(request: &ResourceRequest<'_>, old: &Value, new: &Value) -> Result<(), Status> {
     let version = new["metadata"]["resourceVersion"].as_str().unwrap_or_default();
-    if version.is_empty() || old["metadata"]["resourceVersion"] == version { Ok(()) } else { Err(modified(asked)) }
+    if version.is_empty() || old["metadata"]["resourceVersion"] == version { Ok(()) } else { Err(modified(request)) }
 }
 
-fn check_uid(asked: &Asked<'_>, old: &Value, new: &Value) -> Result<(), Status> {
-    let resource = &asked.resource;
+fn check_uid(request: &ResourceRequest<'_>, old: &Value, new: &Value) -> Result<(), Status> {
+    let resource = &request.resource;
     let uid = new["metadata"]["uid"].as_str().unwrap_or_default();
     if !uid.is_empty() && old["metadata"]["uid"] != uid {
-        if asked.call.method == http::Method::PATCH {
+        if request.call.method == http::Method::PATCH {
             // Both the checks of all objects and those of the kind say so.
             let error = FieldError::invalid("metadata.uid", &uid.into(), "field is immutable");
             let errors = [error.clone(), error];
-            return Err(Status::invalid(&resource.group, &resource.kind, &asked.target.name, &errors));
+            return Err(Status::invalid(&resource.group, &resource.kind, &request.target.name, &errors));
         }
         let why = format!(
             "Precondition failed: UID in precondition: {uid}, UID in object meta: {}",
             old["metadata"]["uid"].as_str().unwrap_or_default()
         );
-        return Err(Status::conflict(&resource.group, &resource.plural, &asked.target.name, &why));
+        return Err(Status::conflict(&resource.group, &resource.plural, &request.target.name, &why));
     }
     Ok(())
 }
 
 /// Writes `new` over `old`; `None` if somebody else was faster.
-pub(crate) fn replace(asked: &Asked<'_>, old: &Object, mut new: Value, track: bool) -> Result<Option<Object>, Status> {
-    let resource = &asked.resource;
-    check_uid(asked, old, &new)?;
+pub(crate) fn replace(
+    request: &ResourceRequest<'_>,
+    old: &Object,
+    mut new: Value,
+    track: bool,
+) -> Result<Option<Object>, Status> {
+    let resource = &request.resource;
+    check_uid(request, old, &new)?;
     meta::keep_system_fields(old, &mut new);
-    let status_only = asked.target.subresource == "status";
+    let status_only = request.target.subresource == "status";
     if status_only {
         let status = new["status"].take();
         let mut kept = (**old).clone();
@@ -244,10 +249,10 @@ pub(crate) fn replace(asked: &Asked<'_>, old: &Object, mut new: Value, track: bo
         admission::defaults::apply(resource, &mut new);
     }
     if track {
-        apply::track_update(resource, Some(old), &mut new, &writer(asked));
+        apply::track_update(resource, Some(old), &mut new, &writer(request));
     }
     if status_only {
-        admission::webhooks::mutate(asked, "UPDATE", Some(old), &mut new)?;
+        admission::webhooks::mutate(request, "UPDATE", Some(old), &mut new)?;
     }
     if status_only && resource.custom.is_some() {
         // With a custom status no metadata is written, though whoever sends some is noted as its manager.
@@ -258,41 +263,41 @@ pub(crate) fn replace(asked: &Asked<'_>, old: &Object, mut new: Value, track: bo
     }
     if status_only {
         let event = admission::webhooks::Event { operation: "UPDATE", old: Some(old), object: Some(&new) };
-        admission::webhooks::validate(asked, event)?;
+        admission::webhooks::validate(request, event)?;
     } else {
-        drop(admission::admit(asked, Operation::Update, Some(old), &mut new)?);
+        drop(admission::admit(request, Operation::Update, Some(old), &mut new)?);
         if meta::has_generation(resource) && meta::intent_differs(resource, old, &new) {
             let generation = old["metadata"]["generation"].as_i64().unwrap_or(0) + 1;
             new["metadata"]["generation"] = generation.into();
         }
     }
     size::check(resource, &new)?;
-    Ok(settle(asked, old, new))
+    Ok(settle(request, old, new))
 }
 
 /// Whether this state of an object is its last: its deletion was asked for, and nothing holds it any more.
-pub(crate) fn is_over(asked: &Asked<'_>, new: &Value) -> bool {
+pub(crate) fn is_over(request: &ResourceRequest<'_>, new: &Value) -> bool {
     let metadata = &new["metadata"];
     let held = metadata["finalizers"].as_array().is_some_and(|list| !list.is_empty());
     let graceful = metadata["deletionGracePeriodSeconds"].as_i64().unwrap_or(0) > 0;
-    let spec_finalizers =
-        asked.resource.kind == "Namespace" && new["spec"]["finalizers"].as_array().is_some_and(|list| !list.is_empty());
+    let spec_finalizers = request.resource.kind == "Namespace"
+        && new["spec"]["finalizers"].as_array().is_some_and(|list| !list.is_empty());
     !metadata["deletionTimestamp"].is_null() && !held && !graceful && !spec_finalizers
 }
 
 /// Stores a checked state, or nothing if somebody else was faster; an object that waits for its deletion and has no finalizer left goes.
-pub(crate) fn settle(asked: &Asked<'_>, old: &Object, new: Value) -> Option<Object> {
-    if same_but_times(old, &new) || asked.call.dry_run() {
-        return Some(if asked.call.dry_run() { std::sync::Arc::new(new) } else { old.clone() });
+pub(crate) fn settle(request: &ResourceRequest<'_>, old: &Object, new: Value) -> Option<Object> {
+    if same_but_times(old, &new) || request.call.dry_run() {
+        return Some(if request.call.dry_run() { std::sync::Arc::new(new) } else { old.clone() });
     }
-    let shelf = asked.resource.shelf();
-    let written = if is_over(asked, &new) {
-        asked.cluster.store.remove(&shelf, old, new)
+    let collection = request.resource.collection();
+    let written = if is_over(request, &new) {
+        request.cluster.store.remove(&collection, old, new)
     } else {
-        asked.cluster.store.replace(&shelf, old, new)
+        request.cluster.store.replace(&collection, old, new)
     };
     if written.is_ok() {
-        admission::follow(asked.cluster, &asked.resource, &asked.target.namespace);
+        admission::follow(request.cluster, &request.resource, &request.target.namespace);
     }
     // Whoever lost against another write, a deletion among them, reads again.
     written.ok()
@@ -311,48 +316,48 @@ fn same_but_times(old: &Value, new: &Value) -> bool {
     bare(old) == bare(new)
 }
 
-pub(crate) fn patch(asked: &Asked<'_>) -> Result<Reply, Status> {
-    let kind = PatchType::parse(asked.call.header("content-type"))?;
-    let body = asked.call.body_value()?;
-    let may_create = kind == PatchType::Apply && asked.target.subresource.is_empty();
+pub(crate) fn patch(request: &ResourceRequest<'_>) -> Result<Reply, Status> {
+    let kind = PatchType::parse(request.call.header("content-type"))?;
+    let body = request.call.body_value()?;
+    let may_create = kind == PatchType::Apply && request.target.subresource.is_empty();
     // Each further turn means that somebody else's write got through.
     loop {
-        let live = match asked.stored() {
+        let live = match request.stored() {
             Ok(live) => live,
-            Err(_) if may_create => match create_by_apply(asked, &body) {
+            Err(_) if may_create => match create_by_apply(request, &body) {
                 Err(status) if status.is_already_exists() => continue,
                 other => return other,
             },
             Err(status) => return Err(status),
         };
-        let view = meta::served(&asked.resource, &live);
-        let mut new = patched(asked, kind, &view, &body)?;
-        check_body(asked, &mut new)?;
+        let view = meta::served(&request.resource, &live);
+        let mut new = patched(request, kind, &view, &body)?;
+        check_body(request, &mut new)?;
         let version = &new["metadata"]["resourceVersion"];
         if !version.is_null() && *version != live["metadata"]["resourceVersion"] {
-            return Err(modified(asked));
+            return Err(modified(request));
         }
         let mut warnings = Vec::new();
-        admission::schema::check(asked, Some(&live), &mut new, &mut warnings)?;
-        let new = meta::stored(&asked.resource, new);
-        if let Some(stored) = replace(asked, &live, new, kind != PatchType::Apply)? {
-            return Ok(Reply { warnings, ..read::one(asked, 200, &stored) });
+        admission::schema::check(request, Some(&live), &mut new, &mut warnings)?;
+        let new = meta::stored(&request.resource, new);
+        if let Some(stored) = replace(request, &live, new, kind != PatchType::Apply)? {
+            return Ok(Reply { warnings, ..read::one(request, 200, &stored) });
         }
     }
 }
 
-fn patched(asked: &Asked<'_>, kind: PatchType, view: &Value, body: &Value) -> Result<Value, Status> {
+fn patched(request: &ResourceRequest<'_>, kind: PatchType, view: &Value, body: &Value) -> Result<Value, Status> {
     match kind {
         PatchType::Json => patch::json(view, body),
         PatchType::Merge => Ok(patch::merge(view, body)),
-        PatchType::Strategic => patch::strategic::strategic(&asked.resource, view, body),
+        PatchType::Strategic => patch::strategic::strategic(&request.resource, view, body),
         PatchType::Apply => {
-            check_applied(asked, body)?;
-            let force = asked.call.query.is_true("force");
-            let applied = apply::apply(&asked.resource, Some(view), body, &writer(asked), force)?;
+            check_applied(request, body)?;
+            let force = request.call.query.is_true("force");
+            let applied = apply::apply(&request.resource, Some(view), body, &writer(request), force)?;
             let version = body["metadata"]["resourceVersion"].as_str().unwrap_or_default();
             if !version.is_empty() && view["metadata"]["resourceVersion"] != version {
-                return Err(modified(asked));
+                return Err(modified(request));
             }
             Ok(applied)
         }
@@ -360,8 +365,8 @@ fn patched(asked: &Asked<'_>, kind: PatchType, view: &Value, body: &Value) -> Re
 }
 
 /// What an applied configuration must be before anything is merged.
-fn check_applied(asked: &Asked<'_>, config: &Value) -> Result<(), Status> {
-    let resource = &asked.resource;
+fn check_applied(request: &ResourceRequest<'_>, config: &Value) -> Result<(), Status> {
+    let resource = &request.resource;
     if !config["metadata"]["managedFields"].is_null() {
         return Err(Status::bad_request("metadata.managedFields must be nil"));
     }
@@ -370,14 +375,14 @@ fn check_applied(asked: &Asked<'_>, config: &Value) -> Result<(), Status> {
     if named("kind") && named("apiVersion") && !fits {
         return Err(Status::bad_request(format!("invalid object type: {}", admission::schema::kind_of(config))));
     }
-    admission::schema::check_applied(asked, config)
+    admission::schema::check_applied(request, config)
 }
 
-fn create_by_apply(asked: &Asked<'_>, body: &Value) -> Result<Reply, Status> {
-    check_applied(asked, body)?;
-    let applied = apply::apply(&asked.resource, None, body, &writer(asked), true)?;
+fn create_by_apply(request: &ResourceRequest<'_>, body: &Value) -> Result<Reply, Status> {
+    check_applied(request, body)?;
+    let applied = apply::apply(&request.resource, None, body, &writer(request), true)?;
     let managers = applied["metadata"]["managedFields"].clone();
     let mut warnings = Vec::new();
-    let object = insert(asked, applied, Some(&managers), &mut warnings)?;
-    Ok(Reply { warnings, ..read::one(asked, 201, &object) })
+    let object = insert(request, applied, Some(&managers), &mut warnings)?;
+    Ok(Reply { warnings, ..read::one(request, 201, &object) })
 }

@@ -29,12 +29,12 @@ const IDENTITY: &[&str] = &[
 
 /// A place in an object: the steps as they are written down, and the names that a schema knows.
 #[derive(Clone, Default)]
-struct Place<'a> {
+struct FieldPath<'a> {
     steps: Path,
     names: Vec<&'a str>,
 }
 
-impl<'a> Place<'a> {
+impl<'a> FieldPath<'a> {
     fn field(&self, name: &'a str) -> Self {
         let mut inner = self.clone();
         inner.steps.push(format!("f:{name}"));
@@ -127,7 +127,7 @@ fn owned(object: &Value) -> impl Iterator<Item = (&str, Value)> {
 pub(crate) fn collect(resource: &Resource, config: &Value) -> Fields {
     let mut fields = Fields::new();
     for (key, value) in owned(config) {
-        let at = Place::default().field(key);
+        let at = FieldPath::default().field(key);
         if key != "metadata" && is_empty(&value) && !value.is_array() {
             fields.insert(at.steps.clone());
         }
@@ -136,7 +136,7 @@ pub(crate) fn collect(resource: &Resource, config: &Value) -> Fields {
     fields
 }
 
-fn collect_value(resource: &Resource, value: &Value, at: &Place<'_>, in_list: bool, fields: &mut Fields) {
+fn collect_value(resource: &Resource, value: &Value, at: &FieldPath<'_>, in_list: bool, fields: &mut Fields) {
     let shape = for_apply(resource, &at.names);
     match value {
         Value::Object(_) if shape.atomic => {
@@ -144,12 +144,12 @@ fn collect_value(resource: &Resource, value: &Value, at: &Place<'_>, in_list: bo
         }
         Value::Object(map) => {
             for (key, inner) in map {
-                let place = at.field(key);
+                let field_path = at.field(key);
                 let leaf = inner.is_null() || inner.as_object().is_some_and(Map::is_empty);
-                if leaf || !for_apply(resource, &place.names).declared {
-                    fields.insert(place.steps.clone());
+                if leaf || !for_apply(resource, &field_path.names).declared {
+                    fields.insert(field_path.steps.clone());
                 }
-                collect_value(resource, inner, &place, false, fields);
+                collect_value(resource, inner, &field_path, false, fields);
             }
         }
         Value::Array(items) if !in_list => match elements(items, &shape.list) {
@@ -158,9 +158,9 @@ fn collect_value(resource: &Resource, value: &Value, at: &Place<'_>, in_list: bo
             }
             Some(elements) => {
                 for (step, item) in elements {
-                    let place = at.element(step);
-                    fields.insert(place.steps.clone());
-                    collect_value(resource, item, &place, true, fields);
+                    let field_path = at.element(step);
+                    fields.insert(field_path.steps.clone());
+                    collect_value(resource, item, &field_path, true, fields);
                 }
             }
         },
@@ -201,7 +201,7 @@ pub(crate) fn compare(resource: &Resource, old: &Value, new: &Value) -> Changes 
     let mut changes = Changes::default();
     let before: Map<String, Value> = owned(old).map(|(key, value)| (key.to_owned(), value)).collect();
     let after: Map<String, Value> = owned(new).map(|(key, value)| (key.to_owned(), value)).collect();
-    compare_maps(resource, Some(&before), Some(&after), &Place::default(), &mut changes);
+    compare_maps(resource, Some(&before), Some(&after), &FieldPath::default(), &mut changes);
     // The metadata as such belongs to nobody.
     changes.set.remove(&vec!["f:metadata".to_owned()]);
     changes.removed.remove(&vec!["f:metadata".to_owned()]);
@@ -212,7 +212,7 @@ fn compare_maps(
     resource: &Resource,
     old: Option<&Map<String, Value>>,
     new: Option<&Map<String, Value>>,
-    at: &Place<'_>,
+    at: &FieldPath<'_>,
     changes: &mut Changes,
 ) {
     let keys: BTreeSet<&String> = old.into_iter().chain(new).flat_map(Map::keys).collect();
@@ -221,7 +221,7 @@ fn compare_maps(
         let names: Vec<&str> = at.names.iter().copied().chain([key.as_str()]).collect();
         let mut steps = at.steps.clone();
         steps.push(format!("f:{key}"));
-        compare_values(resource, left, right, &Place { steps, names }, false, changes);
+        compare_values(resource, left, right, &FieldPath { steps, names }, false, changes);
     }
 }
 
@@ -229,7 +229,7 @@ fn compare_values(
     resource: &Resource,
     old: Option<&Value>,
     new: Option<&Value>,
-    at: &Place<'_>,
+    at: &FieldPath<'_>,
     in_list: bool,
     changes: &mut Changes,
 ) {
@@ -255,7 +255,7 @@ fn compare_lists(
     resource: &Resource,
     old: Option<&Value>,
     new: Option<&Value>,
-    (at, kind): (&Place<'_>, &ListKind),
+    (at, kind): (&FieldPath<'_>, &ListKind),
     changes: &mut Changes,
 ) {
     let of = |value: Option<&'_ Value>| -> Vec<(String, Value)> {

@@ -7,14 +7,14 @@ use serde_json::Value;
 use crate::kinds::Resource;
 use crate::openapi;
 
-/// How the elements of a list are told apart.
+/// How the elements of a list are distinguished.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum ListKind {
     /// Replaced as a whole.
     Atomic,
     /// Scalars, each once.
     Set,
-    /// Objects, told apart by these fields.
+    /// Objects, distinguished by these fields.
     Map(Vec<String>),
 }
 

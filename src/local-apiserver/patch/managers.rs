@@ -1,6 +1,6 @@
 //! The entries of `managedFields`: reading, judging, ordering and limiting them.
 //!
-//! Source: apimachinery's `util/managedfields/internal` (which entries a write may bring along, how many are kept).
+//! Source: apimachinery's `util/managedfields/internal` (which entries a write may send, how many are kept).
 
 use serde_json::{Value, json};
 
@@ -65,7 +65,7 @@ fn is_blank(entry: &Value) -> bool {
     entry.as_object().is_some_and(|entry| entry.values().all(empty))
 }
 
-/// Entries as a client wrote them, brought into shape; none if one of them is wrong.
+/// Entries as a client wrote them, normalised; none if one of them is wrong.
 fn decoded(list: &Value) -> Option<Vec<Value>> {
     let mut entries: Vec<Value> = Vec::new();
     for given in list.as_array()? {
@@ -97,7 +97,7 @@ fn decoded(list: &Value) -> Option<Vec<Value>> {
     Some(entries)
 }
 
-/// What tells managers apart: appliers stay the same one in every version.
+/// What distinguishes managers: appliers stay the same one in every version.
 fn identity(entry: &Value) -> [String; 4] {
     let text = |field: &str| entry[field].as_str().unwrap_or_default().to_owned();
     let version = if entry["operation"] == "Apply" { String::new() } else { text("apiVersion") };
@@ -116,15 +116,15 @@ pub(super) fn limited(mut entries: Vec<Value>) -> Vec<Value> {
     updaters.sort_by_cached_key(order);
     // One entry takes the fields of those that go, so that one more has to go with them.
     let version = updaters[0]["apiVersion"].clone();
-    let going: Vec<Value> =
+    let terminating: Vec<Value> =
         updaters.into_iter().filter(|entry| entry["apiVersion"] == version).take(excess + 1).collect();
-    let Some(newest) = going.last().filter(|_| going.len() > 1) else { return entries };
-    let shared: Fields = going.iter().flat_map(fields_of).collect();
+    let Some(newest) = terminating.last().filter(|_| terminating.len() > 1) else { return entries };
+    let shared: Fields = terminating.iter().flat_map(fields_of).collect();
     let bucket = json!({
         "manager": ANCIENT, "operation": "Update", "apiVersion": version, "time": newest["time"],
         "fieldsType": "FieldsV1", "fieldsV1": fields::render(&shared),
     });
-    entries.retain(|entry| !going.contains(entry));
+    entries.retain(|entry| !terminating.contains(entry));
     entries.push(bucket);
     entries
 }

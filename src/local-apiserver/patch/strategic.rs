@@ -35,9 +35,9 @@ fn merge_map<'a>(
         Some("replace") => return Ok(Value::Object(without_directives(patch))),
         Some("delete") => return Ok(Value::Object(Map::new())),
         None | Some("merge") => {}
-        Some(odd) => {
+        Some(invalid) => {
             let shown = go_syntax(&Value::Object(patch.clone()));
-            return Err(Status::plain(500, format!("unknown patch type: {odd} in map: {shown}")));
+            return Err(Status::plain(500, format!("unknown patch type: {invalid} in map: {shown}")));
         }
     }
     let mut merged = document.as_object().cloned().unwrap_or_default();

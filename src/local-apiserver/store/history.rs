@@ -18,7 +18,7 @@ pub(super) const KEPT_FOR: Duration = Duration::from_mins(5);
 /// What all kept changes may take together, by [`size`]; beyond it the oldest go before their time.
 pub(super) const BYTES_MAX: usize = 128 << 20;
 
-/// The kept changes of all shelves, oldest first.
+/// The kept changes of all collections, oldest first.
 #[derive(Debug, Default)]
 pub(super) struct Window {
     kept: VecDeque<Kept>,
@@ -27,21 +27,21 @@ pub(super) struct Window {
 
 #[derive(Debug)]
 struct Kept {
-    shelf: Arc<str>,
+    collection: Arc<str>,
     since: Moment,
     bytes: usize,
 }
 
 impl Window {
     /// Takes in a change that was made just now.
-    pub(super) fn admit(&mut self, shelf: &str, change: &Change, clock: &Clock) {
+    pub(super) fn admit(&mut self, collection: &str, change: &Change, clock: &Clock) {
         // The old state was counted when it was new; the last state of a removal is a state of its own.
         let bytes = change.new.as_ref().or(change.old.as_ref()).map_or(0, |object| size(object));
         self.bytes += bytes;
-        self.kept.push_back(Kept { shelf: shelf.into(), since: clock.moment(), bytes });
+        self.kept.push_back(Kept { collection: collection.into(), since: clock.moment(), bytes });
     }
 
-    /// The shelf whose oldest change is to be forgotten, if one is. The newest change of all is always kept.
+    /// The collection whose oldest change is to be forgotten, if one is. The newest change of all is always kept.
     pub(super) fn expired(&mut self, clock: &Clock) -> Option<Arc<str>> {
         if self.kept.len() < 2 {
             return None;
@@ -50,7 +50,7 @@ impl Window {
         let is_too_much = self.bytes > BYTES_MAX;
         let gone = self.kept.pop_front_if(|kept| is_too_much || is_old(kept))?;
         self.bytes -= gone.bytes;
-        Some(gone.shelf)
+        Some(gone.collection)
     }
 }
 

@@ -44,9 +44,9 @@ fn rounds(count: usize) {
     runtime.block_on(async {
         let server = server_at(Clock::real());
         let cluster = Arc::clone(&server.cluster);
-        let watched: Vec<Watched> = ["configmaps", "namespaces", definition::SHELF]
+        let watched: Vec<Watched> = ["configmaps", "namespaces", definition::COLLECTION]
             .into_iter()
-            .map(|shelf| Watched::start(admin(&server), shelf))
+            .map(|collection| Watched::start(admin(&server), collection))
             .collect();
         for round in 0..count {
             let clients = (0..CLIENTS).map(|first| tokio::spawn(play(admin(&server), first)));
@@ -147,7 +147,7 @@ async fn gone(client: &Client, number: usize) {
     assert!(served.is_err(), "things{number} is gone and still served");
 }
 
-/// What the namespace controller does: once the namespace is going, one look at its contents is enough.
+/// What the namespace controller does: once the namespace is terminating, one look at its contents is enough.
 async fn end_namespace(client: &Client, number: usize) {
     let path = format!("{NAMESPACES}/n{number}");
     client.delete(&path, None).await.unwrap();
@@ -162,24 +162,24 @@ async fn end_namespace(client: &Client, number: usize) {
 }
 
 async fn compare(cluster: &Arc<Cluster>, client: &Client, watched: &[Watched], round: usize) {
-    let (definitions, _) = cluster.store.snapshot(definition::SHELF);
+    let (definitions, _) = cluster.store.snapshot(definition::COLLECTION);
     let stored: BTreeSet<String> =
         definitions.iter().map(|one| one["metadata"]["name"].as_str().unwrap().to_owned()).collect();
     assert_eq!(served(client).await, stored, "round {round}");
     let namespaces: HashSet<Value> =
         cluster.store.list("namespaces", None).0.iter().map(|one| one["metadata"]["name"].clone()).collect();
-    let built_in: BTreeSet<String> = crate::kinds::BUILT_IN.iter().map(|resource| resource.shelf()).collect();
-    for shelf in cluster.store.shelves() {
-        let (objects, _) = cluster.store.list(&shelf, None);
+    let built_in: BTreeSet<String> = crate::kinds::BUILT_IN.iter().map(|resource| resource.collection()).collect();
+    for collection in cluster.store.collections() {
+        let (objects, _) = cluster.store.list(&collection, None);
         assert!(
-            built_in.contains(&shelf) || stored.contains(&shelf) || objects.is_empty(),
-            "round {round}: {} objects of {shelf} have outlived their definition: {}",
+            built_in.contains(&collection) || stored.contains(&collection) || objects.is_empty(),
+            "round {round}: {} objects of {collection} have outlived their definition: {}",
             objects.len(),
             objects[0]
         );
         for object in objects.iter().filter(|object| !object["metadata"]["namespace"].is_null()) {
             let namespace = &object["metadata"]["namespace"];
-            assert!(namespaces.contains(namespace), "round {round}: {shelf} {object} has outlived its namespace");
+            assert!(namespaces.contains(namespace), "round {round}: {collection} {object} has outlived its namespace");
         }
     }
     let (services, _) = cluster.store.list("services", None);
@@ -187,10 +187,11 @@ async fn compare(cluster: &Arc<Cluster>, client: &Client, watched: &[Watched], r
         services.iter().map(|one| one["spec"]["clusterIP"].as_str().unwrap_or_default()).collect();
     assert_eq!(addresses.len(), services.len(), "round {round}: an address has two Services");
     for one in watched {
-        let stored: BTreeMap<String, Value> = cluster.store.list(one.shelf, None).0.iter().map(|o| entry(o)).collect();
+        let stored: BTreeMap<String, Value> =
+            cluster.store.list(one.collection, None).0.iter().map(|o| entry(o)).collect();
         let look = || async { (*one.seen.lock().unwrap() == stored).then_some(()) };
         let agreed = Clock::real().poll_until(LIMIT, LOOK, look).await;
-        assert!(agreed.is_ok(), "round {round}: the watch of {} says {:?}", one.shelf, one.seen.lock().unwrap());
+        assert!(agreed.is_ok(), "round {round}: the watch of {} says {:?}", one.collection, one.seen.lock().unwrap());
     }
 }
 
@@ -219,22 +220,22 @@ fn entry(object: &Value) -> (String, Value) {
 
 /// A client that lists and watches one kind, and lists again when its watch is too far behind.
 struct Watched {
-    shelf: &'static str,
+    collection: &'static str,
     seen: Arc<Mutex<BTreeMap<String, Value>>>,
     task: JoinHandle<()>,
 }
 
 impl Watched {
-    fn start(client: Client, shelf: &'static str) -> Self {
+    fn start(client: Client, collection: &'static str) -> Self {
         let seen = Arc::default();
-        let task = tokio::spawn(follow(client, shelf, Arc::clone(&seen)));
-        Self { shelf, seen, task }
+        let task = tokio::spawn(follow(client, collection, Arc::clone(&seen)));
+        Self { collection, seen, task }
     }
 }
 
-async fn follow(client: Client, shelf: &str, seen: Arc<Mutex<BTreeMap<String, Value>>>) {
-    let path = match shelf {
-        definition::SHELF => DEFINITIONS.to_owned(),
+async fn follow(client: Client, collection: &str, seen: Arc<Mutex<BTreeMap<String, Value>>>) {
+    let path = match collection {
+        definition::COLLECTION => DEFINITIONS.to_owned(),
         core => format!("/api/v1/{core}"),
     };
     loop {

@@ -8,7 +8,7 @@ use clock::Clock;
 use super::{CONFIG_MAPS, admin, config_map, server, server_at};
 use crate::admission::Basis;
 use crate::crd::definition;
-use crate::handlers::Asked;
+use crate::handlers::ResourceRequest;
 use crate::request::{Call, Query, Target};
 use crate::store::Stale;
 use crate::{ApiServer, PatchType, User};
@@ -39,22 +39,28 @@ fn basis(server: &ApiServer, path: &str) -> Basis {
     };
     let target = Target::parse(path).unwrap();
     let resource = server.cluster.resource(&target.group, &target.version, &target.plural).unwrap();
-    Basis::of(&Asked { cluster: &server.cluster, call: &call, resource, target, hooks: std::sync::Arc::default() })
+    Basis::of(&ResourceRequest {
+        cluster: &server.cluster,
+        call: &call,
+        resource,
+        target,
+        hooks: std::sync::Arc::default(),
+    })
 }
 
 /// Stores an object that was admitted on `basis`.
-fn store(server: &ApiServer, basis: &Basis, shelf: &str, object: Value) -> Result<(), Stale> {
+fn store(server: &ApiServer, basis: &Basis, collection: &str, object: Value) -> Result<(), Stale> {
     let name = object["metadata"]["name"].as_str().unwrap().to_owned();
-    server.cluster.store.insert_if(shelf, "default", &name, object, |view| basis.holds(view)).map(drop)
+    server.cluster.store.insert_if(collection, "default", &name, object, |view| basis.holds(view)).map(drop)
 }
 
 #[tokio::test]
 async fn what_is_served_follows_from_what_is_stored() {
     let server = server();
-    let stored = server.cluster.store.insert(definition::SHELF, "", "things.example.com", things()).unwrap();
+    let stored = server.cluster.store.insert(definition::COLLECTION, "", "things.example.com", things()).unwrap();
     // Nobody has said that anything is to be read again.
     assert!(admin(&server).list("/apis/example.com/v1/things").await.is_ok());
-    server.cluster.store.remove(definition::SHELF, &stored, (*stored).clone()).unwrap();
+    server.cluster.store.remove(definition::COLLECTION, &stored, (*stored).clone()).unwrap();
     assert!(admin(&server).list("/apis/example.com/v1/things").await.unwrap_err().is_not_found());
     assert!(server.cluster.custom().is_empty());
 }
@@ -104,8 +110,8 @@ async fn nothing_is_stored_of_a_definition_that_has_begun_to_go_or_was_made_anew
     let refused = client.create(path, &thing("late")).await.unwrap_err();
     assert!(refused.message().contains("custom resource definition is terminating"), "{refused}");
     // The definition goes and comes back under its name: it is another one.
-    let stored = server.cluster.get(definition::SHELF, "", "things.example.com").unwrap();
-    server.cluster.store.remove(definition::SHELF, &stored, (*stored).clone()).unwrap();
+    let stored = server.cluster.get(definition::COLLECTION, "", "things.example.com").unwrap();
+    server.cluster.store.remove(definition::COLLECTION, &stored, (*stored).clone()).unwrap();
     client.create(DEFINITIONS, &things()).await.unwrap();
     assert_eq!(store(&server, &admitted, "things.example.com", thing("late")), Err(Stale::Changed));
     client.create(path, &thing("new")).await.unwrap();
@@ -134,11 +140,11 @@ async fn a_definition_of_which_no_version_is_served_takes_its_instances_with_it(
         changes.changed().await.unwrap();
     }
     // What is held stays until whoever holds it can be reached, and lets go.
-    let going = client.patch(&definition, PatchType::Json, &serve(true)).await.unwrap();
-    assert!(!going["metadata"]["deletionTimestamp"].is_null(), "{going}");
+    let terminating = client.patch(&definition, PatchType::Json, &serve(true)).await.unwrap();
+    assert!(!terminating["metadata"]["deletionTimestamp"].is_null(), "{terminating}");
     client.patch(&format!("{path}/held"), PatchType::Merge, &json!({"metadata": {"finalizers": null}})).await.unwrap();
-    let mut changes = server.cluster.store.subscribe(definition::SHELF);
-    while !server.cluster.store.list(definition::SHELF, None).0.is_empty() {
+    let mut changes = server.cluster.store.subscribe(definition::COLLECTION);
+    while !server.cluster.store.list(definition::COLLECTION, None).0.is_empty() {
         changes.changed().await.unwrap();
     }
 }

@@ -46,8 +46,8 @@ async fn one_empty_entry_clears_the_managers_until_the_next_apply() {
     let replace = |value: Value| json!([{"op": "replace", "path": "/metadata/managedFields", "value": value}]);
     let kept = client.patch(&path, PatchType::Json, &replace(json!([]))).await.unwrap();
     assert_eq!(named(&kept), [("maker", "Update")]);
-    let odd = json!([{"manager": "x", "operation": "Steal", "apiVersion": "v1"}]);
-    let kept = client.patch(&path, PatchType::Json, &replace(odd)).await.unwrap();
+    let invalid = json!([{"manager": "x", "operation": "Steal", "apiVersion": "v1"}]);
+    let kept = client.patch(&path, PatchType::Json, &replace(invalid)).await.unwrap();
     assert_eq!(named(&kept), [("maker", "Update")]);
     let cleared = client.patch(&path, PatchType::Json, &replace(json!([{}]))).await.unwrap();
     assert_eq!(named(&cleared), []);

@@ -64,7 +64,7 @@ async fn where_there_are_no_rules_none_is_said_to_be_unchecked() {
 }
 
 #[tokio::test]
-async fn objects_are_judged_when_they_are_made_and_when_they_change() {
+async fn objects_are_evaluated_when_they_are_made_and_when_they_change() {
     let server = server();
     let client = admin(&server);
     client.create(CRDS, &definition("self.min <= self.max")).await.unwrap();

@@ -42,7 +42,7 @@ async fn a_page_goes_on_after_five_thousand_changes_of_its_kind() {
 
 #[tokio::test]
 async fn an_exact_version_is_that_version_or_expired() {
-    let (clock, hand) = Clock::manual("2026-01-01T00:00:00Z".parse().unwrap());
+    let (clock, handle) = Clock::manual("2026-01-01T00:00:00Z".parse().unwrap());
     let server = server_at(clock);
     let client = admin(&server);
     let one = client.create(CONFIG_MAPS, &config_map("one", &json!({"a": "1"}))).await.unwrap();
@@ -51,7 +51,7 @@ async fn an_exact_version_is_that_version_or_expired() {
     let exact = format!("{CONFIG_MAPS}?resourceVersion={version}&resourceVersionMatch=Exact");
     let list = client.list(&exact).await.unwrap();
     assert_eq!((&list["items"][0]["data"]["a"], &list["metadata"]["resourceVersion"]), (&json!("1"), &json!(version)));
-    hand.advance(PAST_COMPACTION);
+    handle.advance(PAST_COMPACTION);
     client.patch(&format!("{CONFIG_MAPS}/one"), PatchType::Merge, &json!({"data": {"a": "3"}})).await.unwrap();
     let gone = client.list(&exact).await.unwrap_err();
     assert_eq!((gone.code(), gone.reason()), (410, "Expired"));

@@ -126,9 +126,9 @@ async fn a_webhook_refuses_what_is_made_changed_and_deleted() {
         (403, "Forbidden", "admission webhook \"check.example.com\" denied the request: not this one")
     );
     assert!(client.get(&format!("{CONFIG_MAPS}/one")).await.is_err());
-    let asked = hook.seen().pop().unwrap();
-    assert_eq!(asked["uri"], "/check?timeout=10s");
-    let request = &asked["request"];
+    let request = hook.seen().pop().unwrap();
+    assert_eq!(request["uri"], "/check?timeout=10s");
+    let request = &request["request"];
     assert_eq!(request["operation"], "CREATE");
     assert_eq!(request["kind"], json!({"group": "", "version": "v1", "kind": "ConfigMap"}));
     assert_eq!(request["resource"], json!({"group": "", "version": "v1", "resource": "configmaps"}));
@@ -175,7 +175,7 @@ async fn a_webhook_changes_what_is_made_and_validating_ones_see_the_outcome() {
 }
 
 #[tokio::test]
-async fn a_webhook_that_cannot_be_asked_refuses_unless_it_may_be_passed_over() {
+async fn a_webhook_that_cannot_be_called_refuses_unless_it_may_be_passed_over() {
     let server = server();
     let client = admin(&server);
     let wrong = Webhook::start(|_| json!({"allowed": true, "uid": "another"})).await;
@@ -210,7 +210,7 @@ async fn a_webhook_that_cannot_be_asked_refuses_unless_it_may_be_passed_over() {
 }
 
 #[tokio::test]
-async fn selectors_and_conditions_say_whom_a_webhook_is_asked_for() {
+async fn selectors_and_conditions_say_for_whom_a_webhook_is_called() {
     let server = server();
     let client = admin(&server);
     let hook = Webhook::start(|_| json!({"allowed": false})).await;
@@ -233,7 +233,7 @@ async fn selectors_and_conditions_say_whom_a_webhook_is_asked_for() {
         (refusal.code(), refusal.message()),
         (400, "admission webhook \"check.example.com\" denied the request without explanation")
     );
-    // A condition that cannot be judged is no way around.
+    // A condition that cannot be evaluated is no way around.
     let unjudged = labelled("d", json!({"checked": "yes"}), &json!({}));
     assert_eq!(refused(&client, CONFIG_MAPS, &unjudged).await.code(), 403);
     let elsewhere = json!({"namespaceSelector": {"matchExpressions": [

@@ -4,24 +4,24 @@
 use serde_json::Value;
 
 use super::input::{page, text};
-use super::{Ask, not_found};
+use super::{RequestContext, not_found};
 use crate::fault::Fault;
 
-pub(super) fn list(ask: &Ask<'_>, action: &str, cluster: &str) -> Result<Value, Fault> {
-    ask.allowed_on(action, cluster, None)?;
-    ask.cloud.eks().cluster(cluster)?;
+pub(super) fn list(context: &RequestContext<'_>, action: &str, cluster: &str) -> Result<Value, Fault> {
+    context.allowed_on(action, cluster, None)?;
+    context.cloud.eks().cluster(cluster)?;
     let member = match action {
         "ListNodegroups" => "nodegroups",
         "ListPodIdentityAssociations" => "associations",
         "ListInsights" => "insights",
         _ => "identityProviderConfigs",
     };
-    page(ask.request, member, Vec::new())
+    page(context.request, member, Vec::new())
 }
 
-pub(super) fn describe(ask: &Ask<'_>, action: &str, cluster: &str, name: &str) -> Result<Value, Fault> {
-    ask.allowed_on(action, cluster, None)?;
-    ask.cloud.eks().cluster(cluster)?;
+pub(super) fn describe(context: &RequestContext<'_>, action: &str, cluster: &str, name: &str) -> Result<Value, Fault> {
+    context.allowed_on(action, cluster, None)?;
+    context.cloud.eks().cluster(cluster)?;
     Err(match action {
         "DescribeNodegroup" => {
             not_found(format!("No node group found for name: {name}.")).with_detail("nodegroupName", name)
@@ -29,7 +29,7 @@ pub(super) fn describe(ask: &Ask<'_>, action: &str, cluster: &str, name: &str) -
         "DescribePodIdentityAssociation" => not_found(format!("No association found for associationId: {name}.")),
         "DescribeInsight" => not_found(format!("No insight found for ID: {name}.")),
         _ => {
-            let config = ask.body.get("identityProviderConfig").cloned().unwrap_or_default();
+            let config = context.body.get("identityProviderConfig").cloned().unwrap_or_default();
             let part = |name: &str| text(&config, name).unwrap_or_default().to_owned();
             not_found(format!("No identity provider config of type {} found for name: {}.", part("type"), part("name")))
         }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::cluster::new_id;
 use super::input::{check_tags, date, page, required, strings, tags, text};
-use super::{Ask, Cluster, Entry, in_use, invalid, lifecycle, not_found, unknown};
+use super::{Cluster, Entry, RequestContext, in_use, invalid, lifecycle, not_found, unknown};
 use crate::control_plane;
 use crate::fault::Fault;
 
@@ -85,24 +85,24 @@ pub(super) fn for_control_plane(cluster: &Cluster) -> Vec<control_plane::Access>
 }
 
 /// The entry that a cluster's creator gets.
-pub(super) fn admit_creator(ask: &Ask<'_>, cluster: &mut Cluster) {
+pub(super) fn admit_creator(context: &RequestContext<'_>, cluster: &mut Cluster) {
     let principal = cluster.creator_arn.clone();
-    let mut entry = new_entry(ask, &cluster.name, &principal);
+    let mut entry = new_entry(context, &cluster.name, &principal);
     entry.policies.push(association(
-        ask,
+        context,
         &format!("{POLICY_PREFIX}AmazonEKSClusterAdminPolicy"),
         &json!({ "type": "cluster", "namespaces": [] }),
     ));
     cluster.entries.insert(principal, entry);
 }
 
-fn association(ask: &Ask<'_>, policy: &str, scope: &Value) -> Value {
-    let now = date(ask.call.now);
+fn association(context: &RequestContext<'_>, policy: &str, scope: &Value) -> Value {
+    let now = date(context.call.now);
     json!({ "policyArn": policy, "accessScope": scope, "associatedAt": now, "modifiedAt": now })
 }
 
-fn new_entry(ask: &Ask<'_>, cluster: &str, principal: &str) -> Entry {
-    let (region, account) = (&ask.cloud.region, &ask.cloud.account);
+fn new_entry(context: &RequestContext<'_>, cluster: &str, principal: &str) -> Entry {
+    let (region, account) = (&context.cloud.region, &context.cloud.account);
     let (kind, name) =
         principal.rsplit_once(':').and_then(|(_, rest)| rest.split_once('/')).unwrap_or(("role", principal));
     Entry {
@@ -111,42 +111,42 @@ fn new_entry(ask: &Ask<'_>, cluster: &str, principal: &str) -> Entry {
         groups: Vec::new(),
         username: None,
         kind: "STANDARD".into(),
-        created_at: ask.call.now,
-        modified_at: ask.call.now,
+        created_at: context.call.now,
+        modified_at: context.call.now,
         tags: super::Tags::new(),
         policies: Vec::new(),
     }
 }
 
-pub(super) fn call(ask: &Ask<'_>, cluster: &str, rest: &[&str]) -> Result<Value, Fault> {
-    let method = &ask.request.method;
+pub(super) fn call(context: &RequestContext<'_>, cluster: &str, rest: &[&str]) -> Result<Value, Fault> {
+    let method = &context.request.method;
     // ARNs hold slashes; clients encode them, and what is decoded here is joined again.
     if let Some(at) = rest.iter().position(|part| *part == "access-policies") {
         let principal = rest[..at].join("/");
         let policy = rest[at + 1..].join("/");
         return match (method, policy.as_str()) {
-            (&Method::POST, "") => associate(ask, cluster, &principal),
-            (&Method::GET, "") => associations(ask, cluster, &principal),
-            (&Method::DELETE, policy) => disassociate(ask, cluster, &principal, policy),
-            _ => Err(unknown(ask.request)),
+            (&Method::POST, "") => associate(context, cluster, &principal),
+            (&Method::GET, "") => associations(context, cluster, &principal),
+            (&Method::DELETE, policy) => disassociate(context, cluster, &principal, policy),
+            _ => Err(unknown(context.request)),
         };
     }
     let principal = rest.join("/");
     match (method, principal.as_str()) {
-        (&Method::POST, "") => create(ask, cluster),
-        (&Method::GET, "") => list(ask, cluster),
+        (&Method::POST, "") => create(context, cluster),
+        (&Method::GET, "") => list(context, cluster),
         (&Method::GET, principal) => {
-            allowed(ask, "DescribeAccessEntry", cluster, principal)?;
-            with_entry(ask, cluster, principal, |entry| Ok(json!({ "accessEntry": entry.value(cluster) })))
+            allowed(context, "DescribeAccessEntry", cluster, principal)?;
+            with_entry(context, cluster, principal, |entry| Ok(json!({ "accessEntry": entry.value(cluster) })))
         }
-        (&Method::POST, principal) => update(ask, cluster, principal),
-        (&Method::DELETE, principal) => delete(ask, cluster, principal),
-        _ => Err(unknown(ask.request)),
+        (&Method::POST, principal) => update(context, cluster, principal),
+        (&Method::DELETE, principal) => delete(context, cluster, principal),
+        _ => Err(unknown(context.request)),
     }
 }
 
-fn allowed(ask: &Ask<'_>, action: &str, cluster: &str, principal: &str) -> Result<(), Fault> {
-    let found = ask
+fn allowed(context: &RequestContext<'_>, action: &str, cluster: &str, principal: &str) -> Result<(), Fault> {
+    let found = context
         .cloud
         .eks()
         .clusters
@@ -154,18 +154,18 @@ fn allowed(ask: &Ask<'_>, action: &str, cluster: &str, principal: &str) -> Resul
         .and_then(|one| one.entries.get(principal))
         .map(|entry| (entry.arn.clone(), entry.tags.clone()));
     match found {
-        Some((arn, tags)) => ask.allowed(action, &arn, &tags),
-        None => ask.allowed_on(action, cluster, None),
+        Some((arn, tags)) => context.allowed(action, &arn, &tags),
+        None => context.allowed_on(action, cluster, None),
     }
 }
 
 fn with_entry<T>(
-    ask: &Ask<'_>,
+    context: &RequestContext<'_>,
     cluster: &str,
     principal: &str,
     work: impl FnOnce(&mut Entry) -> Result<T, Fault>,
 ) -> Result<T, Fault> {
-    let mut store = ask.cloud.eks();
+    let mut store = context.cloud.eks();
     let cluster = store.cluster(cluster)?;
     if cluster.authentication_mode == "CONFIG_MAP" {
         return Err(wrong_mode());
@@ -198,16 +198,16 @@ fn apply(body: &Value, entry: &mut Entry) -> Result<(), Fault> {
     Ok(())
 }
 
-fn create(ask: &Ask<'_>, cluster_name: &str) -> Result<Value, Fault> {
-    ask.allowed_on("CreateAccessEntry", cluster_name, None)?;
-    let principal = required(&ask.body, "principalArn")?;
-    let administrator = ask.cloud.iam().administrator();
-    if !ask.cloud.iam().role_exists(principal) && administrator.arn() != principal {
+fn create(context: &RequestContext<'_>, cluster_name: &str) -> Result<Value, Fault> {
+    context.allowed_on("CreateAccessEntry", cluster_name, None)?;
+    let principal = required(&context.body, "principalArn")?;
+    let administrator = context.cloud.iam().administrator();
+    if !context.cloud.iam().role_exists(principal) && administrator.arn() != principal {
         return Err(invalid("The specified principalArn is invalid: invalid principal."));
     }
-    let mut entry = new_entry(ask, cluster_name, principal);
-    apply(&ask.body, &mut entry)?;
-    if let Some(kind) = text(&ask.body, "type") {
+    let mut entry = new_entry(context, cluster_name, principal);
+    apply(&context.body, &mut entry)?;
+    if let Some(kind) = text(&context.body, "type") {
         if !KINDS.contains(&kind) {
             return Err(invalid(format!("{kind} is no type of access entry.")));
         }
@@ -216,10 +216,10 @@ fn create(ask: &Ask<'_>, cluster_name: &str) -> Result<Value, Fault> {
             entry.for_people("kubernetesGroups")?;
         }
     }
-    entry.tags = tags(&ask.body);
+    entry.tags = tags(&context.body);
     check_tags(&entry.tags)?;
     let value = entry.value(cluster_name);
-    let mut store = ask.cloud.eks();
+    let mut store = context.cloud.eks();
     let cluster = store.cluster(cluster_name)?;
     if cluster.authentication_mode == "CONFIG_MAP" {
         return Err(wrong_mode());
@@ -229,17 +229,17 @@ fn create(ask: &Ask<'_>, cluster_name: &str) -> Result<Value, Fault> {
     }
     cluster.entries.insert(principal.to_owned(), entry);
     drop(store);
-    lifecycle::tell(ask.cloud, cluster_name);
+    lifecycle::notify(context.cloud, cluster_name);
     Ok(json!({ "accessEntry": value }))
 }
 
-fn list(ask: &Ask<'_>, cluster: &str) -> Result<Value, Fault> {
-    ask.allowed_on("ListAccessEntries", cluster, None)?;
-    let policy = ask.request.parameter("associatedPolicyArn");
+fn list(context: &RequestContext<'_>, cluster: &str) -> Result<Value, Fault> {
+    context.allowed_on("ListAccessEntries", cluster, None)?;
+    let policy = context.request.parameter("associatedPolicyArn");
     let matches = |entry: &&Entry| {
         policy.as_deref().is_none_or(|arn| entry.policies.iter().any(|one| text(one, "policyArn") == Some(arn)))
     };
-    let principals = ask
+    let principals = context
         .cloud
         .eks()
         .cluster(cluster)?
@@ -248,38 +248,38 @@ fn list(ask: &Ask<'_>, cluster: &str) -> Result<Value, Fault> {
         .filter(matches)
         .map(|entry| json!(entry.principal_arn))
         .collect();
-    page(ask.request, "accessEntries", principals)
+    page(context.request, "accessEntries", principals)
 }
 
-fn update(ask: &Ask<'_>, cluster: &str, principal: &str) -> Result<Value, Fault> {
-    allowed(ask, "UpdateAccessEntry", cluster, principal)?;
-    let value = with_entry(ask, cluster, principal, |entry| {
-        if !strings(ask.body.get("kubernetesGroups")).is_empty() {
+fn update(context: &RequestContext<'_>, cluster: &str, principal: &str) -> Result<Value, Fault> {
+    allowed(context, "UpdateAccessEntry", cluster, principal)?;
+    let value = with_entry(context, cluster, principal, |entry| {
+        if !strings(context.body.get("kubernetesGroups")).is_empty() {
             entry.for_people("kubernetesGroups")?;
         }
-        apply(&ask.body, entry)?;
-        entry.modified_at = ask.call.now;
+        apply(&context.body, entry)?;
+        entry.modified_at = context.call.now;
         Ok(json!({ "accessEntry": entry.value(cluster) }))
     })?;
-    lifecycle::tell(ask.cloud, cluster);
+    lifecycle::notify(context.cloud, cluster);
     Ok(value)
 }
 
-fn delete(ask: &Ask<'_>, cluster: &str, principal: &str) -> Result<Value, Fault> {
-    allowed(ask, "DeleteAccessEntry", cluster, principal)?;
-    with_entry(ask, cluster, principal, |_| Ok(()))?;
-    ask.cloud.eks().cluster(cluster)?.entries.remove(principal);
-    lifecycle::tell(ask.cloud, cluster);
+fn delete(context: &RequestContext<'_>, cluster: &str, principal: &str) -> Result<Value, Fault> {
+    allowed(context, "DeleteAccessEntry", cluster, principal)?;
+    with_entry(context, cluster, principal, |_| Ok(()))?;
+    context.cloud.eks().cluster(cluster)?.entries.remove(principal);
+    lifecycle::notify(context.cloud, cluster);
     Ok(json!({}))
 }
 
-fn associate(ask: &Ask<'_>, cluster: &str, principal: &str) -> Result<Value, Fault> {
-    allowed(ask, "AssociateAccessPolicy", cluster, principal)?;
-    let policy = required(&ask.body, "policyArn")?;
+fn associate(context: &RequestContext<'_>, cluster: &str, principal: &str) -> Result<Value, Fault> {
+    allowed(context, "AssociateAccessPolicy", cluster, principal)?;
+    let policy = required(&context.body, "policyArn")?;
     if !policy.strip_prefix(POLICY_PREFIX).is_some_and(|name| POLICIES.contains(&name)) {
         return Err(invalid(format!("The policyArn parameter format is not valid: {policy}")));
     }
-    let scope = ask.body.get("accessScope").cloned().unwrap_or_default();
+    let scope = context.body.get("accessScope").cloned().unwrap_or_default();
     let namespaces = strings(scope.get("namespaces"));
     match text(&scope, "type") {
         Some("cluster") if namespaces.is_empty() => {}
@@ -290,30 +290,30 @@ fn associate(ask: &Ask<'_>, cluster: &str, principal: &str) -> Result<Value, Fau
             ));
         }
     }
-    let made = association(ask, policy, &json!({ "type": scope["type"], "namespaces": namespaces }));
-    with_entry(ask, cluster, principal, |entry| {
+    let made = association(context, policy, &json!({ "type": scope["type"], "namespaces": namespaces }));
+    with_entry(context, cluster, principal, |entry| {
         entry.for_people("policyArn")?;
         entry.policies.retain(|one| text(one, "policyArn") != Some(policy));
         entry.policies.push(made.clone());
-        entry.modified_at = ask.call.now;
+        entry.modified_at = context.call.now;
         Ok(())
     })?;
-    lifecycle::tell(ask.cloud, cluster);
+    lifecycle::notify(context.cloud, cluster);
     Ok(json!({ "clusterName": cluster, "principalArn": principal, "associatedAccessPolicy": made }))
 }
 
-fn associations(ask: &Ask<'_>, cluster: &str, principal: &str) -> Result<Value, Fault> {
-    allowed(ask, "ListAssociatedAccessPolicies", cluster, principal)?;
-    let policies = with_entry(ask, cluster, principal, |entry| Ok(entry.policies.clone()))?;
-    let mut answer = page(ask.request, "associatedAccessPolicies", policies)?;
+fn associations(context: &RequestContext<'_>, cluster: &str, principal: &str) -> Result<Value, Fault> {
+    allowed(context, "ListAssociatedAccessPolicies", cluster, principal)?;
+    let policies = with_entry(context, cluster, principal, |entry| Ok(entry.policies.clone()))?;
+    let mut answer = page(context.request, "associatedAccessPolicies", policies)?;
     answer["clusterName"] = json!(cluster);
     answer["principalArn"] = json!(principal);
     Ok(answer)
 }
 
-fn disassociate(ask: &Ask<'_>, cluster: &str, principal: &str, policy: &str) -> Result<Value, Fault> {
-    allowed(ask, "DisassociateAccessPolicy", cluster, principal)?;
-    with_entry(ask, cluster, principal, |entry| {
+fn disassociate(context: &RequestContext<'_>, cluster: &str, principal: &str, policy: &str) -> Result<Value, Fault> {
+    allowed(context, "DisassociateAccessPolicy", cluster, principal)?;
+    with_entry(context, cluster, principal, |entry| {
         let before = entry.policies.len();
         entry.policies.retain(|one| text(one, "policyArn") != Some(policy));
         if entry.policies.len() == before {
@@ -321,12 +321,12 @@ fn disassociate(ask: &Ask<'_>, cluster: &str, principal: &str, policy: &str) -> 
         }
         Ok(())
     })?;
-    lifecycle::tell(ask.cloud, cluster);
+    lifecycle::notify(context.cloud, cluster);
     Ok(json!({}))
 }
 
-pub(super) fn policies(ask: &Ask<'_>) -> Result<Value, Fault> {
-    ask.allowed("ListAccessPolicies", "*", &super::Tags::new())?;
+pub(super) fn policies(context: &RequestContext<'_>) -> Result<Value, Fault> {
+    context.allowed("ListAccessPolicies", "*", &super::Tags::new())?;
     let list = POLICIES.iter().map(|name| json!({ "name": name, "arn": format!("{POLICY_PREFIX}{name}") })).collect();
-    page(ask.request, "accessPolicies", list)
+    page(context.request, "accessPolicies", list)
 }

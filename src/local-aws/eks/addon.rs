@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::addon_catalog as catalog;
 use super::cluster::new_id;
 use super::input::{check_tags, date, page, required, tags, text};
-use super::{Addon, Ask, Cluster, Update, in_use, invalid, lifecycle, not_found, unknown};
+use super::{Addon, Cluster, RequestContext, Update, in_use, invalid, lifecycle, not_found, unknown};
 use crate::control_plane;
 use crate::fault::Fault;
 
@@ -111,35 +111,35 @@ fn assess(cluster: &mut Cluster, name: &str, late: bool) {
 }
 
 /// Lets a created or updated addon settle over time.
-fn settle(ask: &Ask<'_>, cluster: &str, name: &str) {
+fn settle(context: &RequestContext<'_>, cluster: &str, name: &str) {
     for (delay, late) in [(lifecycle::ADDON_CREATION, false), (lifecycle::ADDON_DEGRADATION, true)] {
-        let (name, asked_at) = (name.to_owned(), ask.call.now);
-        lifecycle::change_after(ask.cloud, cluster, delay, move |cluster| {
+        let (name, requested_at) = (name.to_owned(), context.call.now);
+        lifecycle::change_after(context.cloud, cluster, delay, move |cluster| {
             // An update since then has a time of its own.
-            if cluster.addons.get(&name).is_some_and(|addon| addon.modified_at == asked_at) {
+            if cluster.addons.get(&name).is_some_and(|addon| addon.modified_at == requested_at) {
                 assess(cluster, &name, late);
             }
         });
     }
 }
 
-pub(super) fn call(ask: &Ask<'_>, cluster: &str, rest: &[&str]) -> Result<Value, Fault> {
-    match (&ask.request.method, rest) {
-        (&Method::POST, []) => create(ask, cluster),
+pub(super) fn call(context: &RequestContext<'_>, cluster: &str, rest: &[&str]) -> Result<Value, Fault> {
+    match (&context.request.method, rest) {
+        (&Method::POST, []) => create(context, cluster),
         (&Method::GET, []) => {
-            ask.allowed_on("ListAddons", cluster, None)?;
-            let names = ask.cloud.eks().cluster(cluster)?.addons.keys().map(|name| json!(name)).collect();
-            page(ask.request, "addons", names)
+            context.allowed_on("ListAddons", cluster, None)?;
+            let names = context.cloud.eks().cluster(cluster)?.addons.keys().map(|name| json!(name)).collect();
+            page(context.request, "addons", names)
         }
         (&Method::GET, [name]) => {
-            ask.allowed_on("DescribeAddon", cluster, Some(("addon", name)))?;
-            let mut store = ask.cloud.eks();
+            context.allowed_on("DescribeAddon", cluster, Some(("addon", name)))?;
+            let mut store = context.cloud.eks();
             let addon = store.cluster(cluster)?.addons.get(*name).ok_or_else(|| no_addon(name))?;
             Ok(json!({ "addon": addon.value(cluster) }))
         }
-        (&Method::POST, [name, "update"]) => update(ask, cluster, name),
-        (&Method::DELETE, [name]) => delete(ask, cluster, name),
-        _ => Err(unknown(ask.request)),
+        (&Method::POST, [name, "update"]) => update(context, cluster, name),
+        (&Method::DELETE, [name]) => delete(context, cluster, name),
+        _ => Err(unknown(context.request)),
     }
 }
 
@@ -158,10 +158,10 @@ fn configuration(body: &Value) -> Result<Option<String>, Fault> {
     Ok(Some(given.to_owned()))
 }
 
-fn create(ask: &Ask<'_>, cluster_name: &str) -> Result<Value, Fault> {
-    ask.allowed_on("CreateAddon", cluster_name, None)?;
-    let name = required(&ask.body, "addonName")?.to_owned();
-    let mut store = ask.cloud.eks();
+fn create(context: &RequestContext<'_>, cluster_name: &str) -> Result<Value, Fault> {
+    context.allowed_on("CreateAddon", cluster_name, None)?;
+    let name = required(&context.body, "addonName")?.to_owned();
+    let mut store = context.cloud.eks();
     let cluster = store.cluster(cluster_name)?;
     if name != NAME {
         return Err(invalid(format!("Addon {name} specified is not supported: the local EKS has {NAME}")));
@@ -170,30 +170,36 @@ fn create(ask: &Ask<'_>, cluster_name: &str) -> Result<Value, Fault> {
     if cluster.addons.contains_key(&name) {
         return Err(in_use("Addon already exists.").with_detail("addonName", name));
     }
-    let tags = tags(&ask.body);
+    let tags = tags(&context.body);
     check_tags(&tags)?;
     let addon = Addon {
-        arn: format!("arn:aws:eks:{}:{}:addon/{cluster_name}/{name}/{}", ask.cloud.region, ask.cloud.account, new_id()),
+        arn: format!(
+            "arn:aws:eks:{}:{}:addon/{cluster_name}/{name}/{}",
+            context.cloud.region,
+            context.cloud.account,
+            new_id()
+        ),
         name: name.clone(),
-        version: catalog::check_version(text(&ask.body, "addonVersion").unwrap_or(catalog::VERSIONS[0]))?.to_owned(),
-        configuration: configuration(&ask.body)?,
-        service_account_role_arn: text(&ask.body, "serviceAccountRoleArn").map(str::to_owned),
+        version: catalog::check_version(text(&context.body, "addonVersion").unwrap_or(catalog::VERSIONS[0]))?
+            .to_owned(),
+        configuration: configuration(&context.body)?,
+        service_account_role_arn: text(&context.body, "serviceAccountRoleArn").map(str::to_owned),
         status: "CREATING",
         issues: Vec::new(),
-        created_at: ask.call.now,
-        modified_at: ask.call.now,
+        created_at: context.call.now,
+        modified_at: context.call.now,
         tags,
     };
     let value = addon.value(cluster_name);
     cluster.addons.insert(name.clone(), addon);
     drop(store);
-    lifecycle::tell(ask.cloud, cluster_name);
-    settle(ask, cluster_name, &name);
+    lifecycle::notify(context.cloud, cluster_name);
+    settle(context, cluster_name, &name);
     Ok(json!({ "addon": value }))
 }
 
-fn update(ask: &Ask<'_>, cluster_name: &str, name: &str) -> Result<Value, Fault> {
-    ask.allowed_on("UpdateAddon", cluster_name, Some(("addon", name)))?;
+fn update(context: &RequestContext<'_>, cluster_name: &str, name: &str) -> Result<Value, Fault> {
+    context.allowed_on("UpdateAddon", cluster_name, Some(("addon", name)))?;
     let id = new_id();
     let parts = [
         ("addonVersion", "AddonVersion"),
@@ -203,45 +209,45 @@ fn update(ask: &Ask<'_>, cluster_name: &str, name: &str) -> Result<Value, Fault>
     ];
     let params: Vec<_> = parts
         .into_iter()
-        .filter_map(|(member, kind)| Some(json!({ "type": kind, "value": text(&ask.body, member)? })))
+        .filter_map(|(member, kind)| Some(json!({ "type": kind, "value": text(&context.body, member)? })))
         .collect();
-    let update = json!({ "id": id, "status": "InProgress", "type": "AddonUpdate", "params": params, "createdAt": date(ask.call.now), "errors": [] });
-    let mut store = ask.cloud.eks();
+    let update = json!({ "id": id, "status": "InProgress", "type": "AddonUpdate", "params": params, "createdAt": date(context.call.now), "errors": [] });
+    let mut store = context.cloud.eks();
     let cluster = store.cluster(cluster_name)?;
     let addon = cluster.addons.get_mut(name).ok_or_else(|| no_addon(name))?;
     if matches!(addon.status, "CREATING" | "UPDATING" | "DELETING") {
         return Err(in_use(format!("Addon {name} cannot be updated as it is currently in {} state", addon.status)));
     }
-    if let Some(version) = text(&ask.body, "addonVersion") {
+    if let Some(version) = text(&context.body, "addonVersion") {
         catalog::check_version(version)?.clone_into(&mut addon.version);
     }
-    if ask.body.get("configurationValues").is_some() {
-        addon.configuration = configuration(&ask.body)?;
+    if context.body.get("configurationValues").is_some() {
+        addon.configuration = configuration(&context.body)?;
     }
-    if let Some(role) = text(&ask.body, "serviceAccountRoleArn") {
+    if let Some(role) = text(&context.body, "serviceAccountRoleArn") {
         addon.service_account_role_arn = Some(role.to_owned()).filter(|role| !role.is_empty());
     }
     addon.status = "UPDATING";
-    addon.modified_at = ask.call.now;
+    addon.modified_at = context.call.now;
     cluster.updates.push(Update { addon: Some(name.to_owned()), value: update.clone() });
     drop(store);
-    lifecycle::tell(ask.cloud, cluster_name);
-    settle(ask, cluster_name, name);
-    lifecycle::change_after(ask.cloud, cluster_name, lifecycle::ADDON_CREATION, move |cluster| {
+    lifecycle::notify(context.cloud, cluster_name);
+    settle(context, cluster_name, name);
+    lifecycle::change_after(context.cloud, cluster_name, lifecycle::ADDON_CREATION, move |cluster| {
         cluster.finish_update(&id);
     });
     Ok(json!({ "update": update }))
 }
 
-fn delete(ask: &Ask<'_>, cluster_name: &str, name: &str) -> Result<Value, Fault> {
-    ask.allowed_on("DeleteAddon", cluster_name, Some(("addon", name)))?;
-    let mut store = ask.cloud.eks();
+fn delete(context: &RequestContext<'_>, cluster_name: &str, name: &str) -> Result<Value, Fault> {
+    context.allowed_on("DeleteAddon", cluster_name, Some(("addon", name)))?;
+    let mut store = context.cloud.eks();
     let addon = store.cluster(cluster_name)?.addons.get_mut(name).ok_or_else(|| no_addon(name))?;
     addon.status = "DELETING";
     let value = addon.value(cluster_name);
     let (gone, arn) = (name.to_owned(), addon.arn.clone());
     drop(store);
-    lifecycle::change_after(ask.cloud, cluster_name, lifecycle::ADDON_DELETION, move |cluster| {
+    lifecycle::change_after(context.cloud, cluster_name, lifecycle::ADDON_DELETION, move |cluster| {
         // Asked for twice, the later end must not meet an addon that was made in between.
         if cluster.addons.get(&gone).is_some_and(|addon| addon.arn == arn) {
             cluster.addons.remove(&gone);

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::addon::NAME;
 use super::cluster::VERSIONS as CLUSTER_VERSIONS;
 use super::input::{page, required_parameter};
-use super::{Ask, Tags, invalid};
+use super::{RequestContext, Tags, invalid};
 use crate::fault::Fault;
 
 /// Newest first; the first is the default.
@@ -60,10 +60,10 @@ pub(super) fn check(configuration: &Value) -> Result<(), Fault> {
     Ok(())
 }
 
-pub(super) fn configuration(ask: &Ask<'_>) -> Result<Value, Fault> {
-    ask.allowed("DescribeAddonConfiguration", "*", &Tags::new())?;
-    let name = required_parameter(ask.request, "addonName")?;
-    let version = required_parameter(ask.request, "addonVersion")?;
+pub(super) fn configuration(context: &RequestContext<'_>) -> Result<Value, Fault> {
+    context.allowed("DescribeAddonConfiguration", "*", &Tags::new())?;
+    let name = required_parameter(context.request, "addonName")?;
+    let version = required_parameter(context.request, "addonVersion")?;
     if name != NAME {
         return Err(super::not_found(format!("Addon {name} specified is not supported: the local EKS has {NAME}")));
     }
@@ -80,11 +80,11 @@ pub(super) fn configuration(ask: &Ask<'_>) -> Result<Value, Fault> {
     Ok(json!({ "addonName": name, "addonVersion": version, "configurationSchema": schema.to_string() }))
 }
 
-pub(super) fn versions(ask: &Ask<'_>) -> Result<Value, Fault> {
-    ask.allowed("DescribeAddonVersions", "*", &Tags::new())?;
-    let wanted = ask.request.parameter("kubernetesVersion");
+pub(super) fn versions(context: &RequestContext<'_>) -> Result<Value, Fault> {
+    context.allowed("DescribeAddonVersions", "*", &Tags::new())?;
+    let wanted = context.request.parameter("kubernetesVersion");
     let fits = |filter: &str, has: &str| {
-        let values = ask.request.parameters(filter);
+        let values = context.request.parameters(filter);
         values.is_empty() || values.iter().any(|value| value == has)
     };
     let compatible: Vec<_> =
@@ -95,7 +95,7 @@ pub(super) fn versions(ask: &Ask<'_>) -> Result<Value, Fault> {
         && fits("publishers", PUBLISHER)
         && fits("owners", OWNER);
     let list = if shown { vec![describe(&compatible)] } else { Vec::new() };
-    page(ask.request, "addons", list)
+    page(context.request, "addons", list)
 }
 
 fn describe(clusters: &[&&str]) -> Value {

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 
 use super::input::{check_tags, date, page, required, strings, tags, text};
-use super::{Ask, Cluster, access, in_use, invalid, lifecycle};
+use super::{Cluster, RequestContext, access, in_use, invalid, lifecycle};
 use crate::fault::Fault;
 use crate::identifier;
 
@@ -60,18 +60,18 @@ pub(super) fn limit(message: String) -> Fault {
     Fault::sender("ResourceLimitExceededException", message)
 }
 
-pub(super) fn create(ask: &Ask<'_>) -> Result<Value, Fault> {
-    let name = required(&ask.body, "name")?.to_owned();
-    ask.allowed_on("CreateCluster", &name, None)?;
-    let role_arn = required(&ask.body, "roleArn")?.to_owned();
-    ask.may_pass(&role_arn, CREATOR_SERVICE, &name)?;
-    let cluster = parse(ask, &name, &role_arn)?;
+pub(super) fn create(context: &RequestContext<'_>) -> Result<Value, Fault> {
+    let name = required(&context.body, "name")?.to_owned();
+    context.allowed_on("CreateCluster", &name, None)?;
+    let role_arn = required(&context.body, "roleArn")?.to_owned();
+    context.may_pass(&role_arn, CREATOR_SERVICE, &name)?;
+    let cluster = parse(context, &name, &role_arn)?;
     let taken =
         || in_use(format!("Cluster already exists with name: {name}")).with_detail("clusterName", name.as_str());
-    if ask.cloud.eks().clusters.contains_key(&name) {
+    if context.cloud.eks().clusters.contains_key(&name) {
         return Err(taken());
     }
-    if !ask.cloud.trusts_service(&role_arn, CREATOR_SERVICE, &cluster.arn) {
+    if !context.cloud.trusts_service(&role_arn, CREATOR_SERVICE, &cluster.arn) {
         return Err(invalid(format!(
             "Role with arn: {role_arn}, could not be assumed because it does not exist or the trusted entity is not correct"
         )));
@@ -79,7 +79,7 @@ pub(super) fn create(ask: &Ask<'_>) -> Result<Value, Fault> {
     let (value, spec) = (cluster.value(), cluster.spec());
     {
         // Of two that both found the name free, or the last place, one gets it.
-        let mut store = ask.cloud.eks();
+        let mut store = context.cloud.eks();
         if store.clusters.len() >= CLUSTERS_MAX {
             return Err(limit(format!("Cluster limit exceeded: {CLUSTERS_MAX} per Region")));
         }
@@ -88,12 +88,12 @@ pub(super) fn create(ask: &Ask<'_>) -> Result<Value, Fault> {
             Entry::Vacant(free) => drop(free.insert(cluster)),
         }
     }
-    lifecycle::start(ask.cloud, name, spec);
+    lifecycle::start(context.cloud, name, spec);
     Ok(json!({ "cluster": value }))
 }
 
-fn parse(ask: &Ask<'_>, name: &str, role_arn: &str) -> Result<Cluster, Fault> {
-    let body = &ask.body;
+fn parse(context: &RequestContext<'_>, name: &str, role_arn: &str) -> Result<Cluster, Fault> {
+    let body = &context.body;
     let plain = name.len() <= 100
         && name.starts_with(|c: char| c.is_ascii_alphanumeric())
         && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
@@ -115,11 +115,11 @@ fn parse(ask: &Ask<'_>, name: &str, role_arn: &str) -> Result<Cluster, Fault> {
     check_tags(&tags)?;
     let mut cluster = Cluster {
         name: name.to_owned(),
-        arn: ask.cluster_arn(name),
+        arn: context.cluster_arn(name),
         version: version.to_owned(),
         role_arn: role_arn.to_owned(),
-        creator_arn: ask.call.caller.principal_arn().to_owned(),
-        created_at: ask.call.now,
+        creator_arn: context.call.caller.principal_arn().to_owned(),
+        created_at: context.call.now,
         status: "CREATING",
         endpoint: None,
         issues: Vec::new(),
@@ -141,7 +141,7 @@ fn parse(ask: &Ask<'_>, name: &str, role_arn: &str) -> Result<Cluster, Fault> {
         updates: Vec::new(),
     };
     if cluster.creator_is_admin && mode != "CONFIG_MAP" {
-        access::admit_creator(ask, &mut cluster);
+        access::admit_creator(context, &mut cluster);
     }
     Ok(cluster)
 }
@@ -215,25 +215,25 @@ pub(super) fn logging(change: Option<&Value>, enabled: &[String]) -> Result<Valu
     Ok(json!({ "clusterLogging": list }))
 }
 
-pub(super) fn list(ask: &Ask<'_>) -> Result<Value, Fault> {
-    ask.allowed_on("ListClusters", "*", None)?;
+pub(super) fn list(context: &RequestContext<'_>) -> Result<Value, Fault> {
+    context.allowed_on("ListClusters", "*", None)?;
     // Connected clusters of elsewhere, which `all` would add, are not to be had here.
-    if let Some(other) = ask.request.parameters("include").iter().find(|value| *value != "all") {
+    if let Some(other) = context.request.parameters("include").iter().find(|value| *value != "all") {
         return Err(invalid(format!("{other} is no value of include: it can be all.")));
     }
-    let names = ask.cloud.eks().clusters.keys().map(|name| json!(name)).collect();
-    page(ask.request, "clusters", names)
+    let names = context.cloud.eks().clusters.keys().map(|name| json!(name)).collect();
+    page(context.request, "clusters", names)
 }
 
-pub(super) fn describe(ask: &Ask<'_>, name: &str) -> Result<Value, Fault> {
-    ask.allowed_on("DescribeCluster", name, None)?;
-    Ok(json!({ "cluster": ask.cloud.eks().cluster(name)?.value() }))
+pub(super) fn describe(context: &RequestContext<'_>, name: &str) -> Result<Value, Fault> {
+    context.allowed_on("DescribeCluster", name, None)?;
+    Ok(json!({ "cluster": context.cloud.eks().cluster(name)?.value() }))
 }
 
-pub(super) fn delete(ask: &Ask<'_>, name: &str) -> Result<Value, Fault> {
-    ask.allowed_on("DeleteCluster", name, None)?;
+pub(super) fn delete(context: &RequestContext<'_>, name: &str) -> Result<Value, Fault> {
+    context.allowed_on("DeleteCluster", name, None)?;
     let value = {
-        let mut store = ask.cloud.eks();
+        let mut store = context.cloud.eks();
         let cluster = store.cluster(name)?;
         let busy = |message: String| Err(in_use(message).with_detail("clusterName", name));
         if cluster.deletion_protection {
@@ -251,7 +251,7 @@ pub(super) fn delete(ask: &Ask<'_>, name: &str) -> Result<Value, Fault> {
         cluster.status = "DELETING";
         cluster.value()
     };
-    lifecycle::stop(ask.cloud, name.to_owned());
+    lifecycle::stop(context.cloud, name.to_owned());
     Ok(json!({ "cluster": value }))
 }
 

@@ -14,7 +14,7 @@ use crate::request::{Request, Service, pairs};
 pub(super) fn whole(
     operation: &str,
     request: &Request,
-    place: &BTreeMap<&str, String>,
+    labels: &BTreeMap<&str, String>,
     body: &Value,
 ) -> Result<Value, Fault> {
     let Some(body) = body.as_object() else {
@@ -23,13 +23,14 @@ pub(super) fn whole(
     let mut input = body.clone();
     let Some((members, _)) = model::of(Service::Eks).input(operation) else { return Ok(Value::Object(input)) };
     let named = |name: &str| members.iter().find(|(_, member)| member.name.as_deref() == Some(name));
-    for (name, value) in place {
+    for (name, value) in labels {
         if let Some((member, _)) = named(name) {
             input.insert(member.clone(), json!(value));
         }
     }
     for (name, value) in pairs(&request.query).filter(|(name, _)| !name.to_lowercase().starts_with("x-amz-")) {
-        let Some((member, shape)) = named(&name).filter(|(_, one)| one.place.as_deref() == Some("querystring")) else {
+        let Some((member, shape)) = named(&name).filter(|(_, one)| one.location.as_deref() == Some("querystring"))
+        else {
             return Err(invalid(format!("{operation} has no parameter {name}.")));
         };
         if matches!(model::of(Service::Eks).shape(&shape.shape), Some(Shape::List { .. })) {

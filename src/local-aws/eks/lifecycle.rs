@@ -1,4 +1,4 @@
-//! What happens to EKS resources over time, and what control planes are told.
+//! What happens to EKS resources over time, and what control planes learn of it.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -66,7 +66,7 @@ pub(super) fn start(cloud: &Arc<Cloud>, name: String, spec: Spec) {
         };
         task.clock.sleep_until(begun.plus(CLUSTER_CREATION)).await;
         settle(&task, &name, result);
-        tell(&task, &name);
+        notify(&task, &name);
     });
 }
 
@@ -101,8 +101,8 @@ pub(super) fn stop(cloud: &Arc<Cloud>, name: String) {
     });
 }
 
-/// Tells the control plane what its cluster is like now.
-pub(super) fn tell(cloud: &Arc<Cloud>, name: &str) {
+/// Gives the control plane its cluster as it is now.
+pub(super) fn notify(cloud: &Arc<Cloud>, name: &str) {
     let (task, name) = (Arc::clone(cloud), name.to_owned());
     later(cloud, async move {
         // The spec is made once there is room to send it, so that the last one sent is the newest.
@@ -116,7 +116,7 @@ pub(super) fn tell(cloud: &Arc<Cloud>, name: &str) {
     });
 }
 
-/// After `delay`, changes the cluster (if it is still there) and tells the control plane.
+/// After `delay`, changes the cluster (if it is still there) and notifies the control plane.
 pub(super) fn change_after(
     cloud: &Arc<Cloud>,
     name: &str,
@@ -129,6 +129,6 @@ pub(super) fn change_after(
         if let Ok(cluster) = task.eks().cluster(&name) {
             change(cluster);
         }
-        tell(&task, &name);
+        notify(&task, &name);
     });
 }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::cluster::{check_ids, limit, new_id};
 use super::input::{check_tags, date, page, required, strings, tags};
-use super::{Ask, Cluster, Profile, in_use, invalid, lifecycle, not_found, unknown};
+use super::{Cluster, Profile, RequestContext, in_use, invalid, lifecycle, not_found, unknown};
 use crate::control_plane;
 use crate::fault::Fault;
 
@@ -48,22 +48,22 @@ pub(super) fn for_control_plane(cluster: &Cluster) -> Vec<control_plane::Profile
         .collect()
 }
 
-pub(super) fn call(ask: &Ask<'_>, cluster: &str, rest: &[&str]) -> Result<Value, Fault> {
-    match (&ask.request.method, rest) {
-        (&Method::POST, []) => create(ask, cluster),
+pub(super) fn call(context: &RequestContext<'_>, cluster: &str, rest: &[&str]) -> Result<Value, Fault> {
+    match (&context.request.method, rest) {
+        (&Method::POST, []) => create(context, cluster),
         (&Method::GET, []) => {
-            ask.allowed_on("ListFargateProfiles", cluster, None)?;
-            let names = ask.cloud.eks().cluster(cluster)?.profiles.keys().map(|name| json!(name)).collect();
-            page(ask.request, "fargateProfileNames", names)
+            context.allowed_on("ListFargateProfiles", cluster, None)?;
+            let names = context.cloud.eks().cluster(cluster)?.profiles.keys().map(|name| json!(name)).collect();
+            page(context.request, "fargateProfileNames", names)
         }
         (&Method::GET, [name]) => {
-            ask.allowed_on("DescribeFargateProfile", cluster, Some(("fargateprofile", name)))?;
-            let mut store = ask.cloud.eks();
+            context.allowed_on("DescribeFargateProfile", cluster, Some(("fargateprofile", name)))?;
+            let mut store = context.cloud.eks();
             let profile = store.cluster(cluster)?.profiles.get(*name).ok_or_else(|| no_profile(name))?;
             Ok(json!({ "fargateProfile": profile.value(cluster) }))
         }
-        (&Method::DELETE, [name]) => delete(ask, cluster, name),
-        _ => Err(unknown(ask.request)),
+        (&Method::DELETE, [name]) => delete(context, cluster, name),
+        _ => Err(unknown(context.request)),
     }
 }
 
@@ -105,12 +105,12 @@ fn selectors(body: &Value) -> Result<Value, Fault> {
     Ok(Value::Array(list))
 }
 
-fn create(ask: &Ask<'_>, cluster_name: &str) -> Result<Value, Fault> {
-    ask.allowed_on("CreateFargateProfile", cluster_name, None)?;
-    let body = &ask.body;
+fn create(context: &RequestContext<'_>, cluster_name: &str) -> Result<Value, Fault> {
+    context.allowed_on("CreateFargateProfile", cluster_name, None)?;
+    let body = &context.body;
     let name = required(body, "fargateProfileName")?.to_owned();
     let role_arn = required(body, "podExecutionRoleArn")?.to_owned();
-    ask.may_pass(&role_arn, SERVICE, cluster_name)?;
+    context.may_pass(&role_arn, SERVICE, cluster_name)?;
     let plain = name.len() <= 100 && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
     if !plain || name.starts_with("eks-") {
         return Err(invalid(format!(
@@ -124,21 +124,21 @@ fn create(ask: &Ask<'_>, cluster_name: &str) -> Result<Value, Fault> {
     check_tags(&tags)?;
     let arn = format!(
         "arn:aws:eks:{}:{}:fargateprofile/{cluster_name}/{name}/{}",
-        ask.cloud.region,
-        ask.cloud.account,
+        context.cloud.region,
+        context.cloud.account,
         new_id()
     );
     // The cluster is looked at first, as AWS does: a missing one is the clearer error.
-    ask.cloud.eks().cluster(cluster_name)?.must_be_active()?;
+    context.cloud.eks().cluster(cluster_name)?.must_be_active()?;
     if role_arn.split_once(":role/").is_some_and(|(_, name)| name.contains('/')) {
         return Err(invalid(format!("The pod execution role {role_arn} must have the path /.")));
     }
-    if !ask.cloud.trusts_service(&role_arn, SERVICE, &arn) {
+    if !context.cloud.trusts_service(&role_arn, SERVICE, &arn) {
         return Err(invalid(format!(
             "Misconfigured PodExecutionRole Trust Policy; Please add the {SERVICE} Service Principal"
         )));
     }
-    let mut store = ask.cloud.eks();
+    let mut store = context.cloud.eks();
     let cluster = store.cluster(cluster_name)?;
     if cluster.profiles.contains_key(&name) {
         return Err(in_use(format!("A Fargate Profile already exists with name: {name}"))
@@ -156,12 +156,12 @@ fn create(ask: &Ask<'_>, cluster_name: &str) -> Result<Value, Fault> {
         subnets,
         selectors,
         status: "CREATING",
-        created_at: ask.call.now,
+        created_at: context.call.now,
         tags,
     };
     let value = profile.value(cluster_name);
     cluster.profiles.insert(name.clone(), profile);
-    lifecycle::change_after(ask.cloud, cluster_name, lifecycle::PROFILE_CREATION, move |cluster| {
+    lifecycle::change_after(context.cloud, cluster_name, lifecycle::PROFILE_CREATION, move |cluster| {
         if let Some(profile) = cluster.profiles.get_mut(&name) {
             profile.status = "ACTIVE";
         }
@@ -169,9 +169,9 @@ fn create(ask: &Ask<'_>, cluster_name: &str) -> Result<Value, Fault> {
     Ok(json!({ "fargateProfile": value }))
 }
 
-fn delete(ask: &Ask<'_>, cluster_name: &str, name: &str) -> Result<Value, Fault> {
-    ask.allowed_on("DeleteFargateProfile", cluster_name, Some(("fargateprofile", name)))?;
-    let mut store = ask.cloud.eks();
+fn delete(context: &RequestContext<'_>, cluster_name: &str, name: &str) -> Result<Value, Fault> {
+    context.allowed_on("DeleteFargateProfile", cluster_name, Some(("fargateprofile", name)))?;
+    let mut store = context.cloud.eks();
     let cluster = store.cluster(cluster_name)?;
     if !cluster.profiles.contains_key(name) {
         return Err(no_profile(name));
@@ -182,9 +182,9 @@ fn delete(ask: &Ask<'_>, cluster_name: &str, name: &str) -> Result<Value, Fault>
     let value = profile.value(cluster_name);
     drop(store);
     // From now on no pod matches it; its pods end before it is gone.
-    lifecycle::tell(ask.cloud, cluster_name);
+    lifecycle::notify(context.cloud, cluster_name);
     let gone = name.to_owned();
-    lifecycle::change_after(ask.cloud, cluster_name, lifecycle::PROFILE_DELETION, move |cluster| {
+    lifecycle::change_after(context.cloud, cluster_name, lifecycle::PROFILE_DELETION, move |cluster| {
         cluster.profiles.remove(&gone);
     });
     Ok(json!({ "fargateProfile": value }))

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
-use super::{Ask, invalid};
+use super::{RequestContext, invalid};
 use crate::fault::Fault;
 
 /// How long a token stands for its call.
@@ -24,19 +24,19 @@ struct Answered {
     answer: Value,
 }
 
-fn key(ask: &Ask<'_>) -> Option<(String, String)> {
-    let token = ask.body.get("clientRequestToken")?.as_str().filter(|token| !token.is_empty())?;
-    Some((ask.call.caller.arn().to_owned(), token.to_owned()))
+fn key(context: &RequestContext<'_>) -> Option<(String, String)> {
+    let token = context.body.get("clientRequestToken")?.as_str().filter(|token| !token.is_empty())?;
+    Some((context.call.caller.arn().to_owned(), token.to_owned()))
 }
 
 impl Answers {
     /// The answer that the same call got before; an error if the token was used for another one.
-    pub(super) fn find(&mut self, ask: &Ask<'_>, operation: &str) -> Result<Option<Value>, Fault> {
-        let Some(key) = key(ask) else { return Ok(None) };
-        self.0.retain(|_, one| one.at + REMEMBERED > ask.call.now);
+    pub(super) fn find(&mut self, context: &RequestContext<'_>, operation: &str) -> Result<Option<Value>, Fault> {
+        let Some(key) = key(context) else { return Ok(None) };
+        self.0.retain(|_, one| one.at + REMEMBERED > context.call.now);
         match self.0.get(&key) {
             None => Ok(None),
-            Some(one) if one.operation == operation && one.path == ask.request.path && one.body == ask.body => {
+            Some(one) if one.operation == operation && one.path == context.request.path && one.body == context.body => {
                 Ok(Some(one.answer.clone()))
             }
             Some(one) => Err(invalid(format!(
@@ -46,10 +46,10 @@ impl Answers {
         }
     }
 
-    pub(super) fn remember(&mut self, ask: &Ask<'_>, operation: &str, answer: &Value) {
-        if let Some(key) = key(ask) {
-            let (path, body, answer) = (ask.request.path.clone(), ask.body.clone(), answer.clone());
-            self.0.insert(key, Answered { at: ask.call.now, operation: operation.to_owned(), path, body, answer });
+    pub(super) fn remember(&mut self, context: &RequestContext<'_>, operation: &str, answer: &Value) {
+        if let Some(key) = key(context) {
+            let (path, body, answer) = (context.request.path.clone(), context.body.clone(), answer.clone());
+            self.0.insert(key, Answered { at: context.call.now, operation: operation.to_owned(), path, body, answer });
         }
     }
 }

@@ -4,7 +4,7 @@ use http::Method;
 use serde_json::{Value, json};
 
 use super::input::{check_tags, tags};
-use super::{Ask, Store, Tags, not_found, unknown};
+use super::{RequestContext, Store, Tags, not_found, unknown};
 use crate::fault::Fault;
 
 impl Store {
@@ -24,30 +24,30 @@ impl Store {
     }
 }
 
-pub(super) fn call(ask: &Ask<'_>, arn: &str) -> Result<Value, Fault> {
-    let existing = ask.cloud.eks().tags_of(arn).map(|tags| tags.clone()).unwrap_or_default();
-    match ask.request.method {
+pub(super) fn call(context: &RequestContext<'_>, arn: &str) -> Result<Value, Fault> {
+    let existing = context.cloud.eks().tags_of(arn).map(|tags| tags.clone()).unwrap_or_default();
+    match context.request.method {
         Method::GET => {
-            ask.allowed("ListTagsForResource", arn, &existing)?;
-            Ok(json!({ "tags": ask.cloud.eks().tags_of(arn)? }))
+            context.allowed("ListTagsForResource", arn, &existing)?;
+            Ok(json!({ "tags": context.cloud.eks().tags_of(arn)? }))
         }
         Method::POST => {
-            ask.allowed("TagResource", arn, &existing)?;
-            let mut store = ask.cloud.eks();
+            context.allowed("TagResource", arn, &existing)?;
+            let mut store = context.cloud.eks();
             let held = store.tags_of(arn)?;
             // On top of what is there now: somebody else may have tagged it since it was looked up.
             let mut merged = held.clone();
-            merged.extend(tags(&ask.body));
+            merged.extend(tags(&context.body));
             check_tags(&merged)?;
             *held = merged;
             Ok(json!({}))
         }
         Method::DELETE => {
-            ask.allowed("UntagResource", arn, &existing)?;
-            let keys = ask.request.parameters("tagKeys");
-            ask.cloud.eks().tags_of(arn)?.retain(|key, _| !keys.contains(key));
+            context.allowed("UntagResource", arn, &existing)?;
+            let keys = context.request.parameters("tagKeys");
+            context.cloud.eks().tags_of(arn)?.retain(|key, _| !keys.contains(key));
             Ok(json!({}))
         }
-        _ => Err(unknown(ask.request)),
+        _ => Err(unknown(context.request)),
     }
 }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::cluster::{VERSIONS, logging, new_id, support_type};
 use super::input::{date, page, required, strings, text};
-use super::{Ask, Cluster, Update, in_use, invalid, lifecycle, not_found};
+use super::{Cluster, RequestContext, Update, in_use, invalid, lifecycle, not_found};
 use crate::fault::Fault;
 
 impl Cluster {
@@ -31,25 +31,25 @@ impl Cluster {
 }
 
 /// Begins an update: applied at once, shown as finished after a while.
-fn begin(ask: &Ask<'_>, cluster: &mut Cluster, kind: &str, params: &Value) -> Value {
+fn begin(context: &RequestContext<'_>, cluster: &mut Cluster, kind: &str, params: &Value) -> Value {
     let id = new_id();
     let update = json!({
-        "id": id, "status": "InProgress", "type": kind, "createdAt": date(ask.call.now), "errors": [],
+        "id": id, "status": "InProgress", "type": kind, "createdAt": date(context.call.now), "errors": [],
         "params": params.as_object().into_iter().flatten().map(|(name, value)| json!({ "type": name, "value": value.to_string() })).collect::<Vec<_>>(),
     });
     cluster.status = "UPDATING";
     cluster.updates.push(Update { addon: None, value: update.clone() });
-    lifecycle::change_after(ask.cloud, &cluster.name, lifecycle::CLUSTER_UPDATE, move |cluster| {
+    lifecycle::change_after(context.cloud, &cluster.name, lifecycle::CLUSTER_UPDATE, move |cluster| {
         cluster.status = "ACTIVE";
         cluster.finish_update(&id);
     });
     json!({ "update": update })
 }
 
-pub(super) fn config(ask: &Ask<'_>, name: &str) -> Result<Value, Fault> {
-    ask.allowed_on("UpdateClusterConfig", name, None)?;
-    let body = &ask.body;
-    let mut store = ask.cloud.eks();
+pub(super) fn config(context: &RequestContext<'_>, name: &str) -> Result<Value, Fault> {
+    context.allowed_on("UpdateClusterConfig", name, None)?;
+    let body = &context.body;
+    let mut store = context.cloud.eks();
     let cluster = store.cluster(name)?;
     cluster.may_change()?;
     let given: Vec<_> = ["logging", "resourcesVpcConfig", "accessConfig", "deletionProtection", "upgradePolicy"]
@@ -63,7 +63,12 @@ pub(super) fn config(ask: &Ask<'_>, name: &str) -> Result<Value, Fault> {
                 return Err(invalid("No changes needed for the logging config provided"));
             }
             cluster.logging = new;
-            Ok(begin(ask, cluster, "LoggingUpdate", &json!({ "ClusterLogging": body["logging"]["clusterLogging"] })))
+            Ok(begin(
+                context,
+                cluster,
+                "LoggingUpdate",
+                &json!({ "ClusterLogging": body["logging"]["clusterLogging"] }),
+            ))
         }
         ["resourcesVpcConfig"] => {
             let either = |name: &str| {
@@ -76,7 +81,7 @@ pub(super) fn config(ask: &Ask<'_>, name: &str) -> Result<Value, Fault> {
             for (key, value) in body["resourcesVpcConfig"].as_object().into_iter().flatten() {
                 cluster.vpc[key] = value.clone();
             }
-            Ok(begin(ask, cluster, "EndpointAccessUpdate", &body["resourcesVpcConfig"]))
+            Ok(begin(context, cluster, "EndpointAccessUpdate", &body["resourcesVpcConfig"]))
         }
         ["accessConfig"] => {
             let mode = required(&body["accessConfig"], "authenticationMode")?;
@@ -91,7 +96,7 @@ pub(super) fn config(ask: &Ask<'_>, name: &str) -> Result<Value, Fault> {
                 }
             }
             mode.clone_into(&mut cluster.authentication_mode);
-            Ok(begin(ask, cluster, "AccessConfigUpdate", &body["accessConfig"]))
+            Ok(begin(context, cluster, "AccessConfigUpdate", &body["accessConfig"]))
         }
         ["upgradePolicy"] => {
             let kind = support_type(body);
@@ -99,12 +104,12 @@ pub(super) fn config(ask: &Ask<'_>, name: &str) -> Result<Value, Fault> {
                 return Err(invalid("No changes needed for the upgrade policy provided"));
             }
             cluster.support_type = kind;
-            Ok(begin(ask, cluster, "UpgradePolicyUpdate", &json!({ "UpgradePolicy": body["upgradePolicy"] })))
+            Ok(begin(context, cluster, "UpgradePolicyUpdate", &json!({ "UpgradePolicy": body["upgradePolicy"] })))
         }
         ["deletionProtection"] => {
             cluster.deletion_protection = body["deletionProtection"].as_bool().unwrap_or_default();
             Ok(begin(
-                ask,
+                context,
                 cluster,
                 "DeletionProtectionUpdate",
                 &json!({ "DeletionProtection": cluster.deletion_protection }),
@@ -114,14 +119,14 @@ pub(super) fn config(ask: &Ask<'_>, name: &str) -> Result<Value, Fault> {
     }
 }
 
-pub(super) fn version(ask: &Ask<'_>, name: &str) -> Result<Value, Fault> {
-    ask.allowed_on("UpdateClusterVersion", name, None)?;
-    let version = required(&ask.body, "version")?;
-    let mut store = ask.cloud.eks();
+pub(super) fn version(context: &RequestContext<'_>, name: &str) -> Result<Value, Fault> {
+    context.allowed_on("UpdateClusterVersion", name, None)?;
+    let version = required(&context.body, "version")?;
+    let mut store = context.cloud.eks();
     let cluster = store.cluster(name)?;
     cluster.may_change()?;
-    let place = |version: &str| VERSIONS.iter().position(|one| *one == version);
-    match (place(&cluster.version), place(version)) {
+    let rank = |version: &str| VERSIONS.iter().position(|one| *one == version);
+    match (rank(&cluster.version), rank(version)) {
         (Some(old), Some(new)) if new == old + 1 => {}
         (_, None) => return Err(invalid(format!("unsupported Kubernetes version {version}"))),
         _ => {
@@ -132,32 +137,32 @@ pub(super) fn version(ask: &Ask<'_>, name: &str) -> Result<Value, Fault> {
         }
     }
     version.clone_into(&mut cluster.version);
-    Ok(begin(ask, cluster, "VersionUpdate", &json!({ "Version": version, "PlatformVersion": "eks.1" })))
+    Ok(begin(context, cluster, "VersionUpdate", &json!({ "Version": version, "PlatformVersion": "eks.1" })))
 }
 
 /// The addon whose updates are meant; those of what this cloud has none of are of nothing.
-fn addon(ask: &Ask<'_>) -> Result<Option<String>, Fault> {
+fn addon(context: &RequestContext<'_>) -> Result<Option<String>, Fault> {
     for (parameter, what) in [("nodegroupName", "node group"), ("capabilityName", "capability")] {
-        if let Some(name) = ask.request.parameter(parameter) {
+        if let Some(name) = context.request.parameter(parameter) {
             return Err(not_found(format!("No {what} found for name: {name}.")));
         }
     }
-    Ok(ask.request.parameter("addonName"))
+    Ok(context.request.parameter("addonName"))
 }
 
-pub(super) fn list(ask: &Ask<'_>, name: &str) -> Result<Value, Fault> {
-    ask.allowed_on("ListUpdates", name, None)?;
-    let addon = addon(ask)?;
-    let mut store = ask.cloud.eks();
+pub(super) fn list(context: &RequestContext<'_>, name: &str) -> Result<Value, Fault> {
+    context.allowed_on("ListUpdates", name, None)?;
+    let addon = addon(context)?;
+    let mut store = context.cloud.eks();
     let mine = store.cluster(name)?.updates.iter().filter(|one| one.addon == addon);
     let ids = mine.map(|one| one.value["id"].clone()).collect();
-    page(ask.request, "updateIds", ids)
+    page(context.request, "updateIds", ids)
 }
 
-pub(super) fn describe(ask: &Ask<'_>, name: &str, id: &str) -> Result<Value, Fault> {
-    ask.allowed_on("DescribeUpdate", name, None)?;
-    let addon = addon(ask)?;
-    let mut store = ask.cloud.eks();
+pub(super) fn describe(context: &RequestContext<'_>, name: &str, id: &str) -> Result<Value, Fault> {
+    context.allowed_on("DescribeUpdate", name, None)?;
+    let addon = addon(context)?;
+    let mut store = context.cloud.eks();
     let mut mine = store.cluster(name)?.updates.iter().filter(|one| one.addon == addon);
     let update = mine.find(|one| text(&one.value, "id") == Some(id));
     update.map(|one| json!({ "update": one.value })).ok_or_else(|| not_found(format!("No update found for ID: {id}")))

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::cluster::{VERSION_DEFAULT, VERSIONS};
 use super::input::{date as seconds, page};
-use super::{Ask, Tags};
+use super::{RequestContext, Tags};
 use crate::fault::Fault;
 
 /// Release, end of standard support, end of extended support.
@@ -59,17 +59,17 @@ fn value(version: &str, now: Timestamp) -> Value {
     value
 }
 
-pub(super) fn describe(ask: &Ask<'_>) -> Result<Value, Fault> {
-    ask.allowed("DescribeClusterVersions", "*", &Tags::new())?;
-    let given = |name: &str| ask.request.parameter(name);
+pub(super) fn describe(context: &RequestContext<'_>) -> Result<Value, Fault> {
+    context.allowed("DescribeClusterVersions", "*", &Tags::new())?;
+    let given = |name: &str| context.request.parameter(name);
     let flag = |name: &str| given(name).is_some_and(|flag| flag.eq_ignore_ascii_case("true"));
-    let names = ask.request.parameters("clusterVersions");
+    let names = context.request.parameters("clusterVersions");
     let (kind, only_default, all) = (given("clusterType"), flag("defaultOnly"), flag("includeAll"));
     let (version_status, status) = (given("versionStatus"), given("status"));
     let list = VERSIONS
         .iter()
         .rev()
-        .map(|version| value(version, ask.call.now))
+        .map(|version| value(version, context.call.now))
         .filter(|one| names.is_empty() || names.iter().any(|name| one["clusterVersion"] == **name))
         .filter(|one| !only_default || one["defaultVersion"] == true)
         .filter(|one| kind.as_ref().is_none_or(|kind| one["clusterType"] == **kind))
@@ -84,7 +84,7 @@ pub(super) fn describe(ask: &Ask<'_>) -> Result<Value, Fault> {
                 || !names.is_empty()
         })
         .collect();
-    page(ask.request, "clusterVersions", list)
+    page(context.request, "clusterVersions", list)
 }
 
 #[cfg(test)]

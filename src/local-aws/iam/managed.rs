@@ -40,12 +40,12 @@ impl Managed {
         value
     }
 
-    /// What the lists tell: neither the description nor the tags.
+    /// What the lists contain: neither the description nor the tags.
     fn listed(&self, attachments: usize, boundaries: usize) -> Value {
         let mut value = self.value(attachments, boundaries);
-        if let Some(told) = value.as_object_mut() {
-            told.remove("Description");
-            told.remove("Tags");
+        if let Some(shown) = value.as_object_mut() {
+            shown.remove("Description");
+            shown.remove("Tags");
         }
         value
     }

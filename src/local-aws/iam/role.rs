@@ -113,12 +113,12 @@ impl Store {
             last_used: None,
         };
         merge_tags(&mut role.tags, input)?;
-        // The answer to the creation tells less than a later look.
+        // The answer to the creation reports less than a later look.
         let mut value = role.full();
-        if let Some(told) = value.as_object_mut() {
-            told.remove("RoleLastUsed");
+        if let Some(shown) = value.as_object_mut() {
+            shown.remove("RoleLastUsed");
             if text(input, "MaxSessionDuration").is_none() {
-                told.remove("MaxSessionDuration");
+                shown.remove("MaxSessionDuration");
             }
         }
         self.roles.insert(name, role);

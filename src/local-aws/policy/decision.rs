@@ -44,7 +44,7 @@ struct Layer {
     mismatches: Vec<String>,
 }
 
-fn ask(policies: &[Named], question: &Question<'_>) -> Layer {
+fn context(policies: &[Named], question: &Question<'_>) -> Layer {
     let mut layer = Layer { allowed: None, denied: None, mismatches: Vec::new() };
     for policy in policies {
         let Verdict { allowed, denied, mismatches } = evaluate(&policy.document, question);
@@ -63,10 +63,10 @@ fn ask(policies: &[Named], question: &Question<'_>) -> Layer {
 /// A resource policy that names the caller itself needs no identity policy (same account); one that names the account
 /// does. A boundary and session policies narrow whatever the identity policies and the role's grants give.
 pub(crate) fn decide(layers: &Layers<'_>, question: &Question<'_>) -> Decision {
-    let identity = ask(layers.identity, question);
-    let boundary = layers.boundary.map(|policies| ask(policies, question));
-    let session = layers.session.map(|policies| ask(policies, question));
-    let resource = layers.resource.map(|policy| ask(std::slice::from_ref(policy), question));
+    let identity = context(layers.identity, question);
+    let boundary = layers.boundary.map(|policies| context(policies, question));
+    let session = layers.session.map(|policies| context(policies, question));
+    let resource = layers.resource.map(|policy| context(std::slice::from_ref(policy), question));
     let refused = |refusal, reasons| Decision::Refused { refusal, reasons };
 
     if let Some(statement) = identity.denied {

@@ -23,7 +23,7 @@ fn named(document: &Value, kind: Kind) -> Named {
     Named { name: "policy".into(), document: std::sync::Arc::new(document) }
 }
 
-fn asked(document: &Value) -> bool {
+fn permits(document: &Value) -> bool {
     let (principal, context, policy) = (Principal::default(), context(), named(document, Kind::Identity));
     let question =
         Question { action: "sqs:GetQueueAttributes", resource: QUEUE, principal: &principal, context: &context };
@@ -32,7 +32,7 @@ fn asked(document: &Value) -> bool {
 }
 
 fn allows(statements: &Value) -> bool {
-    asked(&json!({ "Version": "2012-10-17", "Statement": statements }))
+    permits(&json!({ "Version": "2012-10-17", "Statement": statements }))
 }
 
 fn action(action: &str) -> Value {
@@ -131,9 +131,9 @@ fn an_explicit_deny_wins_wherever_it_stands() {
 #[test]
 fn before_2012_10_17_a_variable_is_plain_text() {
     let statement = resource("arn:aws:sqs:*:${aws:PrincipalAccount}:team-orders");
-    assert!(asked(&json!({ "Version": "2012-10-17", "Statement": statement })));
-    assert!(!asked(&json!({ "Version": "2008-10-17", "Statement": statement })));
-    assert!(!asked(&json!({ "Statement": statement })));
+    assert!(permits(&json!({ "Version": "2012-10-17", "Statement": statement })));
+    assert!(!permits(&json!({ "Version": "2008-10-17", "Statement": statement })));
+    assert!(!permits(&json!({ "Statement": statement })));
 }
 
 /// The refusal, if any, of a caller who is `role` with an identity policy or none.

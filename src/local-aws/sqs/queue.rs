@@ -31,7 +31,7 @@ pub(super) struct Queue {
     pub(super) messages: BTreeMap<u64, Message>,
     pub(super) arrivals: u64,
     pub(super) purged: Option<Moment>,
-    /// Told when a message may have become receivable.
+    /// Notified when a message may have become receivable.
     pub(super) wake: Arc<Notify>,
     seen: HashMap<String, (Moment, Message)>,
     attempts: Attempts,

@@ -39,7 +39,7 @@ pub(super) async fn receive(cloud: &Cloud, name: &str, input: &Value) -> Result<
     let visibility = number(input, "VisibilityTimeout", 0..=43_200)?;
     let attempt = attempt::id(cloud.sqs().queue(name)?, input)?;
     check_names(input)?;
-    let ask = Ask { count_max, visibility, attempt };
+    let request = ReceiveRequest { count_max, visibility, attempt };
     let wait = number(input, "WaitTimeSeconds", 0..=20)?;
     let start = cloud.clock.moment();
     loop {
@@ -53,7 +53,7 @@ pub(super) async fn receive(cloud: &Cloud, name: &str, input: &Value) -> Result<
             let mut store = cloud.sqs();
             let queue = store.queue(name)?;
             let wait = wait.map_or_else(|| queue.settings.wait(), Duration::from_secs);
-            (store.take(cloud, name, &ask)?, start.plus(wait))
+            (store.take(cloud, name, &request)?, start.plus(wait))
         };
         if !taken.received.is_empty() || now >= deadline {
             return Ok(answer(taken, input));
@@ -68,7 +68,7 @@ pub(super) async fn receive(cloud: &Cloud, name: &str, input: &Value) -> Result<
 }
 
 /// What a receive wants.
-struct Ask<'a> {
+struct ReceiveRequest<'a> {
     count_max: usize,
     /// Seconds; the queue's if not given.
     visibility: Option<u64>,
@@ -76,11 +76,11 @@ struct Ask<'a> {
 }
 
 impl Store {
-    fn take(&mut self, cloud: &Cloud, name: &str, ask: &Ask<'_>) -> Result<Taken, Fault> {
+    fn take(&mut self, cloud: &Cloud, name: &str, request: &ReceiveRequest<'_>) -> Result<Taken, Fault> {
         let now = cloud.clock.moment();
         let queue = self.queue(name)?;
-        let visibility = ask.visibility.map_or_else(|| queue.settings.visibility(), Duration::from_secs);
-        if let Some(taken) = ask.attempt.and_then(|attempt| queue.repeat(attempt, visibility, now)) {
+        let visibility = request.visibility.map_or_else(|| queue.settings.visibility(), Duration::from_secs);
+        if let Some(taken) = request.attempt.and_then(|attempt| queue.repeat(attempt, visibility, now)) {
             return Ok(taken);
         }
         if queue.counts(now).in_flight >= IN_FLIGHT_MAX {
@@ -97,7 +97,8 @@ impl Store {
         let target_arn = queue.settings.redrive.as_ref().map(|redrive| redrive.target_arn.clone());
         let target_exists = self.queues.values().any(|queue| Some(&queue.arn) == target_arn.as_ref());
         let queue = self.queue(name)?;
-        let mut taken = queue.take(target_exists, ask.count_max, visibility, now, cloud.clock.now(), ask.attempt);
+        let mut taken =
+            queue.take(target_exists, request.count_max, visibility, now, cloud.clock.now(), request.attempt);
         let source = queue.arn.clone();
         let target = self.queues.values_mut().find(|queue| Some(&queue.arn) == target_arn.as_ref());
         if let Some(target) = target {

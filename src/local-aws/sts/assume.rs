@@ -42,7 +42,7 @@ pub(super) fn assume_role(cloud: &Cloud, call: &Call, input: &Value) -> Result<V
     let refused =
         || format!("User: {} is not authorized to perform: sts:AssumeRole on resource: {arn}", call.caller.arn());
     let Some(role) = cloud.iam().assumable_role(arn) else {
-        // AWS does not tell a missing role from a forbidden one.
+        // AWS does not distinguish a missing role from a forbidden one.
         let message = refused();
         cloud.remember(call, "sts:AssumeRole", arn, &message, vec![format!("there is no role {arn}")]);
         return Err(Fault::access_denied(message));

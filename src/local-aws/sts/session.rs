@@ -11,7 +11,7 @@ use crate::caller::Caller;
 use crate::fault::Fault;
 use crate::identifier;
 
-/// Expired credentials are remembered this long, to be told apart from unknown ones.
+/// Expired credentials are remembered this long, to be distinguished from unknown ones.
 const REMEMBERED: SignedDuration = SignedDuration::from_hours(24);
 
 /// All credentials by access key id.

@@ -163,7 +163,7 @@ async fn verify(cloud: &Cloud, token: &str, now: Timestamp) -> Result<Identity, 
     })?;
     let mut validation = Validation::new(header.alg);
     validation.required_spec_claims.clear();
-    // Times are judged below by this cloud's clock, audiences by the provider's list.
+    // Times are evaluated below by this cloud's clock, audiences by the provider's list.
     validation.validate_exp = false;
     validation.validate_aud = false;
     let key = DecodingKey::from_jwk(&key).map_err(|_| invalid("The identity provider's key cannot be used"))?;
@@ -218,16 +218,16 @@ mod tests {
     #[test]
     fn a_token_counts_from_its_beginning_until_its_expiry() {
         let now = Timestamp::from_second(1_000_000).unwrap();
-        let judged = |expires: i64, begins: i64| {
+        let evaluated = |expires: i64, begins: i64| {
             let claims = json!({ "iat": 1, "exp": expires, "nbf": begins });
             check_times(claims.as_object().unwrap(), now)
                 .map_err(|fault| (fault.code.to_string(), fault.message.clone()))
         };
-        assert_eq!(judged(1_000_001, 999_999), Ok(()));
+        assert_eq!(evaluated(1_000_001, 999_999), Ok(()));
         let words =
             "Token expired: current date/time 1000000 must be before the expiration date/time 1000000".to_owned();
-        assert_eq!(judged(1_000_000, 999_999), Err(("ExpiredTokenException".to_owned(), words)));
-        assert_eq!(judged(1_000_001, 1_000_301).unwrap_err().0, "InvalidIdentityToken");
+        assert_eq!(evaluated(1_000_000, 999_999), Err(("ExpiredTokenException".to_owned(), words)));
+        assert_eq!(evaluated(1_000_001, 1_000_301).unwrap_err().0, "InvalidIdentityToken");
         assert!(check_times(json!({ "iat": 1 }).as_object().unwrap(), now).is_err());
     }
 }

@@ -94,7 +94,7 @@ fn what_is_said_to_be_read_is_named_by_a_handler() {
             let (members, _) = model.input(served.operation).unwrap();
             // Parts of an EKS address come to the handlers as segments.
             let in_address =
-                |read: &str| members.get(read).is_some_and(|member| member.place.as_deref() == Some("uri"));
+                |read: &str| members.get(read).is_some_and(|member| member.location.as_deref() == Some("uri"));
             let named = |read: &str| text.contains(&format!("\"{}\"", read.rsplit('.').next().unwrap_or(read)));
             let rest = served.reads.split_whitespace().filter(|read| !in_address(read) && !named(read));
             unread.extend(rest.map(|read| format!("{name} {} {read}", served.operation)));

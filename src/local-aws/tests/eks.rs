@@ -131,7 +131,7 @@ async fn an_addon_made_anew_outlives_the_deletions_of_its_predecessor() {
     let create = json!({ "addonName": "coredns" });
     assert_eq!(stage.eks("POST", "/clusters/c/addons", create.clone()).await.code(), "");
     assert_eq!(stage.eks("DELETE", path, Value::Null).await.code(), "");
-    stage.hand.advance(std::time::Duration::from_secs(4));
+    stage.handle.advance(std::time::Duration::from_secs(4));
     assert_eq!(stage.eks("DELETE", path, Value::Null).await.code(), "");
     gone(&stage, path).await;
     assert_eq!(stage.eks("POST", "/clusters/c/addons", create).await.code(), "");
@@ -286,7 +286,7 @@ async fn conditions_see_the_parameters_and_the_tags_of_parts() {
         { "Effect": "Allow", "Action": "eks:AssociateAccessPolicy", "Resource": "*", "Condition": { "ArnEquals": { "eks:policyArn": view }, "StringEquals": { "eks:accessScope": "namespace" } } },
     ]);
     let key = stage.session(&stage.role("operator", &statements).await).await;
-    let ask = |method: &'static str, path: String, body: Value| {
+    let context = |method: &'static str, path: String, body: Value| {
         let (stage, key) = (&stage, key.clone());
         async move {
             let body = if body.is_null() { String::new() } else { body.to_string() };
@@ -295,19 +295,22 @@ async fn conditions_see_the_parameters_and_the_tags_of_parts() {
             stage.send(shape, Some(&key)).await.code()
         }
     };
-    assert_eq!(ask("GET", "/clusters/c/fargate-profiles/p".into(), Value::Null).await, "");
+    assert_eq!(context("GET", "/clusters/c/fargate-profiles/p".into(), Value::Null).await, "");
     let entry = |group: &str, kind: &str| json!({ "principalArn": pods, "kubernetesGroups": [group], "type": kind });
     let entries = "/clusters/c/access-entries";
-    assert_eq!(ask("POST", entries.into(), entry("admins", "STANDARD")).await, "AccessDeniedException");
-    assert_eq!(ask("POST", entries.into(), entry("viewers", "EC2_LINUX")).await, "AccessDeniedException");
-    assert_eq!(ask("POST", entries.into(), entry("viewers", "STANDARD")).await, "");
+    assert_eq!(context("POST", entries.into(), entry("admins", "STANDARD")).await, "AccessDeniedException");
+    assert_eq!(context("POST", entries.into(), entry("viewers", "EC2_LINUX")).await, "AccessDeniedException");
+    assert_eq!(context("POST", entries.into(), entry("viewers", "STANDARD")).await, "");
     let policies = format!("{entries}/{}/access-policies", pods.replace(':', "%3A").replace('/', "%2F"));
     let with = |policy: &str, scope: Value| json!({ "policyArn": policy, "accessScope": scope });
     let namespace = json!({ "type": "namespace", "namespaces": ["default"] });
     let edit = view.replace("View", "Edit");
-    assert_eq!(ask("POST", policies.clone(), with(&edit, namespace.clone())).await, "AccessDeniedException");
-    assert_eq!(ask("POST", policies.clone(), with(view, json!({ "type": "cluster" }))).await, "AccessDeniedException");
-    assert_eq!(ask("POST", policies, with(view, namespace)).await, "");
+    assert_eq!(context("POST", policies.clone(), with(&edit, namespace.clone())).await, "AccessDeniedException");
+    assert_eq!(
+        context("POST", policies.clone(), with(view, json!({ "type": "cluster" }))).await,
+        "AccessDeniedException"
+    );
+    assert_eq!(context("POST", policies, with(view, namespace)).await, "");
 }
 
 #[tokio::test]

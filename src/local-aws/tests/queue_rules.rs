@@ -152,10 +152,10 @@ async fn a_receive_repeated_by_its_attempt_gets_the_same_until_something_happene
     };
     let first = receive("one").await;
     assert_eq!(first.as_array().unwrap().len(), 2);
-    stage.hand.advance(Duration::from_secs(20));
+    stage.handle.advance(Duration::from_secs(20));
     assert_eq!(receive("one").await, first);
     // The repetition began the visibility timeout anew, and another attempt finds the group closed.
-    stage.hand.advance(Duration::from_secs(20));
+    stage.handle.advance(Duration::from_secs(20));
     assert_eq!(receive("another").await, Value::Null);
     assert_eq!(receive("one").await, first);
     let change = json!({ "QueueUrl": url, "ReceiptHandle": first[0]["ReceiptHandle"], "VisibilityTimeout": 0 });
@@ -244,7 +244,7 @@ async fn a_move_task_keeps_to_its_rate_and_can_be_cancelled() {
     let moved = cancelled["ApproximateNumberOfMessagesMoved"].as_u64().unwrap();
     assert!((1..3).contains(&moved), "{moved}");
     assert_eq!(stage.sqs("CancelMessageMoveTask", cancel).await.message(), "Only active tasks can be cancelled.");
-    stage.hand.advance(Duration::from_secs(10));
+    stage.handle.advance(Duration::from_secs(10));
     assert_eq!(tasks(&stage).await[0]["Status"], "CANCELLED");
     assert_eq!(stage.bodies(&dead).await.len() as u64, 3 - moved);
 }

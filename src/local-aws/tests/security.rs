@@ -118,7 +118,7 @@ async fn a_session_has_its_roles_rights_and_a_refusal_is_worded_as_by_aws() {
     let words = format!("User: {arn} is not authorized to perform: sqs:sendmessage on resource: {queue}");
     let why = "because no identity-based policy allows the sqs:sendmessage action";
     assert_eq!(refused.message(), format!("{words} {why}"));
-    // A batch needs the permission of the single form, and so it is told.
+    // A batch needs the permission of the single form, and so it is reported.
     let entries = json!([{ "Id": "1", "MessageBody": "x" }]);
     let batch = stage.sqs_as(&key, "SendMessageBatch", json!({ "QueueUrl": url, "Entries": entries })).await;
     assert_eq!(batch.message(), refused.message());
@@ -195,7 +195,7 @@ async fn a_role_is_assumed_by_whom_it_trusts_and_for_as_long_as_it_says() {
 
     let forged = Key { token: Some("forged".into()), ..key.clone() };
     assert_eq!(stage.sqs_as(&forged, "ListQueues", json!({})).await.code(), "UnrecognizedClientException");
-    stage.hand.advance(Duration::from_hours(1));
+    stage.handle.advance(Duration::from_hours(1));
     assert_eq!(stage.sqs_as(&key, "ListQueues", json!({})).await.code(), "ExpiredTokenException");
 }
 

@@ -34,16 +34,16 @@ async fn a_deleted_name_is_free_after_a_minute_and_a_purge_is_possible_once_a_mi
     let stage = Stage::start();
     let url = stage.queue("orders", json!({})).await;
     assert_eq!(stage.sqs("PurgeQueue", json!({ "QueueUrl": url })).await.code(), "");
-    stage.hand.advance(Duration::from_secs(59));
+    stage.handle.advance(Duration::from_secs(59));
     assert_eq!(stage.sqs("PurgeQueue", json!({ "QueueUrl": url })).await.code(), "PurgeQueueInProgress");
-    stage.hand.advance(Duration::from_secs(1));
+    stage.handle.advance(Duration::from_secs(1));
     assert_eq!(stage.sqs("PurgeQueue", json!({ "QueueUrl": url })).await.code(), "");
 
     assert_eq!(stage.sqs("DeleteQueue", json!({ "QueueUrl": url })).await.code(), "");
     assert_eq!(stage.sqs("DeleteQueue", json!({ "QueueUrl": url })).await.code(), "QueueDoesNotExist");
-    stage.hand.advance(Duration::from_secs(59));
+    stage.handle.advance(Duration::from_secs(59));
     assert_eq!(stage.sqs("CreateQueue", json!({ "QueueName": "orders" })).await.code(), "QueueDeletedRecently");
-    stage.hand.advance(Duration::from_secs(1));
+    stage.handle.advance(Duration::from_secs(1));
     assert_eq!(stage.sqs("CreateQueue", json!({ "QueueName": "orders" })).await.code(), "");
 }
 
@@ -52,13 +52,13 @@ async fn a_received_message_is_hidden_until_its_time_is_over_or_it_is_deleted() 
     let stage = Stage::start();
     let url = stage.queue("orders", json!({})).await;
     stage.sqs("SendMessage", json!({ "QueueUrl": url, "MessageBody": "one" })).await.ok();
-    let ask = json!({ "QueueUrl": url, "MessageSystemAttributeNames": ["All"] });
-    let first = handle(&stage.sqs("ReceiveMessage", ask.clone()).await.ok());
+    let context = json!({ "QueueUrl": url, "MessageSystemAttributeNames": ["All"] });
+    let first = handle(&stage.sqs("ReceiveMessage", context.clone()).await.ok());
     assert_eq!(stage.bodies(&url).await, [""; 0]);
     assert_eq!(attribute(&stage, &url, "ApproximateNumberOfMessagesNotVisible").await, "1");
 
-    stage.hand.advance(Duration::from_secs(30));
-    let again = stage.sqs("ReceiveMessage", ask).await.ok();
+    stage.handle.advance(Duration::from_secs(30));
+    let again = stage.sqs("ReceiveMessage", context).await.ok();
     assert_eq!(again["Messages"][0]["Attributes"]["ApproximateReceiveCount"], "2");
     // An older receipt is taken and does nothing.
     assert_eq!(stage.sqs("DeleteMessage", json!({ "QueueUrl": url, "ReceiptHandle": first })).await.code(), "");
@@ -72,7 +72,7 @@ async fn a_received_message_is_hidden_until_its_time_is_over_or_it_is_deleted() 
     assert_eq!(stage.sqs("DeleteMessage", delete).await.code(), "");
     let garbage = json!({ "QueueUrl": url, "ReceiptHandle": "garbage" });
     assert_eq!(stage.sqs("DeleteMessage", garbage).await.code(), "ReceiptHandleIsInvalid");
-    stage.hand.advance(Duration::from_hours(1));
+    stage.handle.advance(Duration::from_hours(1));
     assert_eq!(stage.bodies(&url).await, [""; 0]);
 }
 
@@ -84,7 +84,7 @@ async fn a_message_stays_hidden_for_half_a_day_at_most_however_often_that_is_pro
     let receipt = handle(&stage.sqs("ReceiveMessage", json!({ "QueueUrl": url })).await.ok());
     let hide = |seconds| json!({ "QueueUrl": url, "ReceiptHandle": receipt, "VisibilityTimeout": seconds });
     assert_eq!(stage.sqs("ChangeMessageVisibility", hide(43_200)).await.code(), "");
-    stage.hand.advance(Duration::from_hours(1));
+    stage.handle.advance(Duration::from_hours(1));
     assert_eq!(stage.sqs("ChangeMessageVisibility", hide(39_600)).await.code(), "");
     let refused = stage.sqs("ChangeMessageVisibility", hide(39_601)).await;
     assert_eq!(refused.code(), "InvalidParameterValueException");
@@ -121,7 +121,7 @@ async fn a_long_poll_gets_what_is_sent_meanwhile_and_ends_empty_after_its_wait()
             biased;
             bodies = &mut poll => break bodies,
             // Time goes on whenever the poll does not.
-            () = tokio::task::yield_now() => stage.hand.advance(Duration::from_millis(5)),
+            () = tokio::task::yield_now() => stage.handle.advance(Duration::from_millis(5)),
         }
     };
     assert_eq!(bodies, [""; 0]);
@@ -134,9 +134,9 @@ async fn a_delayed_message_comes_when_its_delay_is_over() {
     let url = stage.queue("orders", json!({})).await;
     stage.sqs("SendMessage", json!({ "QueueUrl": url, "MessageBody": "later", "DelaySeconds": 20 })).await.ok();
     assert_eq!(attribute(&stage, &url, "ApproximateNumberOfMessagesDelayed").await, "1");
-    stage.hand.advance(Duration::from_secs(19));
+    stage.handle.advance(Duration::from_secs(19));
     assert_eq!(stage.bodies(&url).await, [""; 0]);
-    stage.hand.advance(Duration::from_secs(1));
+    stage.handle.advance(Duration::from_secs(1));
     assert_eq!(stage.bodies(&url).await, ["later"]);
 }
 
@@ -187,7 +187,7 @@ async fn a_fifo_queue_keeps_order_in_a_group_and_drops_duplicates_for_five_minut
     let delete = json!({ "QueueUrl": url, "ReceiptHandle": handle(&one) });
     assert_eq!(stage.sqs("DeleteMessage", delete).await.code(), "");
     assert_eq!(stage.bodies(&url).await, ["2"]);
-    stage.hand.advance(Duration::from_mins(5));
+    stage.handle.advance(Duration::from_mins(5));
     assert_ne!(send("1 anew", "g", "a").await, first);
 }
 

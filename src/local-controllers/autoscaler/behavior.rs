@@ -287,10 +287,10 @@ mod tests {
     }
 
     /// Applies recommendations in turn; gives the sizes.
-    fn play(behavior: &Behavior, start: i64, limits: (i64, i64), asked: &[(u64, i64)]) -> Vec<i64> {
+    fn play(behavior: &Behavior, start: i64, limits: (i64, i64), requested: &[(u64, i64)]) -> Vec<i64> {
         let mut history = History::start(origin(), start);
         let mut size = start;
-        asked
+        requested
             .iter()
             .map(|(second, wanted)| {
                 let settled = behavior.settle(&mut history, at(*second), size, *wanted, limits);

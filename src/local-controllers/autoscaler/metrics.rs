@@ -8,7 +8,7 @@ use crate::object::{items, text};
 use crate::quantity::{from_milli, to_milli};
 use crate::selector::{in_go_syntax, to_query};
 
-/// The target's sizes, as its scale and its pods tell them.
+/// The target's sizes, as its scale and its pods report them.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Sizes {
     pub(super) wanted: i64,
@@ -129,7 +129,7 @@ fn percent_encoded(query: &str) -> String {
     encoded.collect::<Vec<_>>().concat()
 }
 
-/// There is no metrics server in the local cloud; whoever installs one is told that its values are not used.
+/// There is no metrics server in the local cloud; who installs one gets a warning that its values are not used.
 async fn resource(client: &Client, namespace: &str, name: &str, container: Option<&str>) -> Reading {
     let path = format!("/apis/metrics.k8s.io/v1beta1/namespaces/{namespace}/pods");
     let why = match client.get(&path).await {

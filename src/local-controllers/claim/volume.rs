@@ -13,7 +13,7 @@ const PROTECTION: &str = "kubernetes.io/pv-protection";
 
 impl ClaimController {
     pub(super) async fn reconcile_volume(&self, name: &str) -> Result<Option<Duration>> {
-        let Some(volume) = self.world.get(VOLUMES, "", name) else { return Ok(None) };
+        let Some(volume) = self.cache.get(VOLUMES, "", name) else { return Ok(None) };
         if deleting(&volume) && text(&volume, "/status/phase") != "Bound" {
             return self.unprotect(VOLUMES, &volume, PROTECTION).await.map(|()| None);
         }
@@ -22,7 +22,7 @@ impl ClaimController {
             return self.set_phase(&volume, "Available").await.map(|()| None);
         }
         let key = Key::new(text(wanted, "/namespace"), text(wanted, "/name"));
-        let claim = self.world.fetch(&self.world.client, CLAIMS, &key).await?;
+        let claim = self.cache.fetch(&self.cache.client, CLAIMS, &key).await?;
         match claim.filter(|claim| uid(claim) == text(wanted, "/uid")) {
             None => self.let_go(&volume).await?,
             Some(claim) if text(&claim, "/spec/volumeName") == name => self.set_phase(&volume, "Bound").await?,
@@ -30,7 +30,7 @@ impl ClaimController {
             Some(claim) if text(&claim, "/spec/volumeName").is_empty() => {}
             // The claim has another volume.
             Some(_) if annotation(&volume, binding::BY_CONTROLLER).is_some() => {
-                self.world.update(VOLUMES, &binding::without_claim(&volume), "").await?;
+                self.cache.update(VOLUMES, &binding::without_claim(&volume), "").await?;
             }
             Some(_) => self.set_phase(&volume, "Available").await?,
         }
@@ -59,8 +59,8 @@ impl ClaimController {
         let mut status = volume["status"].clone();
         status["phase"] = "Failed".into();
         status["message"] = message.as_str().into();
-        let volume = self.world.get(VOLUMES, "", name(volume)).unwrap_or_else(|| volume.clone().into());
-        self.world.update_status(VOLUMES, &volume, status).await?;
+        let volume = self.cache.get(VOLUMES, "", name(volume)).unwrap_or_else(|| volume.clone().into());
+        self.cache.update_status(VOLUMES, &volume, status).await?;
         self.recorder.warning(&volume, reason, &message).await;
         Ok(())
     }
@@ -71,7 +71,7 @@ impl ClaimController {
         }
         let mut status = volume.get("status").filter(|status| status.is_object()).cloned().unwrap_or_else(|| json!({}));
         status["phase"] = phase.into();
-        status["lastPhaseTransitionTime"] = crate::object::second(self.world.clock.now()).into();
-        self.world.update_status(VOLUMES, volume, status).await
+        status["lastPhaseTransitionTime"] = crate::object::second(self.cache.clock.now()).into();
+        self.cache.update_status(VOLUMES, volume, status).await
     }
 }

@@ -69,7 +69,7 @@ pub(super) fn build_set(deployment: &Value, replicas: i64, revision: i64) -> Val
     set
 }
 
-/// Brings revision number, sizes and inherited annotations up to date; tells whether anything changed.
+/// Brings revision number, sizes and inherited annotations up to date; returns whether anything changed.
 pub(super) fn mark(set: &mut Value, deployment: &Value, revision: i64) -> bool {
     let mut changed = mark_sizes(set, deployment);
     changed |= annotate(set, REVISION, &revision.to_string());

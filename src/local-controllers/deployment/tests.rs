@@ -109,7 +109,7 @@ fn templates_are_recognised_by_content_and_named_by_hash() {
 
 #[test]
 fn progress_is_reported_with_the_reasons_of_kubernetes() {
-    let (clock, hand) = Clock::manual("2026-01-01T00:00:00Z".parse().unwrap());
+    let (clock, handle) = Clock::manual("2026-01-01T00:00:00Z".parse().unwrap());
     let mut deployment = deployment(2, &json!(1), &json!(0));
     let mut step = |state: &Sets| {
         let report = status::report(&deployment, state, None, &clock);
@@ -121,7 +121,7 @@ fn progress_is_reported_with_the_reasons_of_kubernetes() {
     let young = sets(set("new", 2, 0, "1"), vec![]);
     assert_eq!(step(&young), reasons("MinimumReplicasUnavailable", "NewReplicaSetCreated"));
     assert_eq!(step(&sets(set("new", 2, 1, "1"), vec![])).1, "ReplicaSetUpdated");
-    hand.advance(Duration::from_secs(601));
+    handle.advance(Duration::from_secs(601));
     assert_eq!(step(&sets(set("new", 2, 1, "1"), vec![])).1, "ProgressDeadlineExceeded");
     let done = sets(set("new", 2, 2, "1"), vec![]);
     assert_eq!(step(&done), reasons("MinimumReplicasAvailable", "NewReplicaSetAvailable"));

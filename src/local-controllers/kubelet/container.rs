@@ -1,4 +1,4 @@
-//! The life of one container: prepare, run, judge the end, restart after a growing pause.
+//! The life of one container: prepare, run, evaluate the end, restart after a growing pause.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,7 +33,7 @@ pub(super) struct Refusal {
     pub(super) message: String,
 }
 
-/// Runs container `index` of the pod until it has ended for good; tells whether its last run succeeded.
+/// Runs container `index` of the pod until it has ended for good; returns whether its last run succeeded.
 pub(super) async fn run(pod: Arc<Pod>, index: usize, spec: Value, restart: Restart) -> bool {
     let mut pause = Duration::ZERO;
     loop {
@@ -72,7 +72,7 @@ fn next_pause(pause: &mut Duration) -> Duration {
 /// The first restart is at once; later ones wait as CrashLoopBackOff.
 async fn back_off(pod: &Pod, index: usize, spec: &Value, ended: &Terminated, pause: &mut Duration) {
     let lasted = Duration::try_from(ended.finished.duration_since(ended.started)).unwrap_or_default();
-    if pod.world.clock.to_system(lasted) >= BACKOFF_RESET {
+    if pod.cache.clock.to_system(lasted) >= BACKOFF_RESET {
         *pause = Duration::ZERO;
     }
     let first = pod.restarts(index) == 0;
@@ -118,7 +118,7 @@ async fn refuse(pod: &Pod, index: usize, spec: &Value, refusal: Refusal, pause: 
 async fn wait(pod: &Pod, index: usize, refusal: Refusal, pause: Duration) {
     pod.set(index, |one| one.wait(refusal.reason, refusal.message));
     tokio::select! {
-        () = pod.world.clock.sleep(pause) => {}
+        () = pod.cache.clock.sleep(pause) => {}
         () = pod.ended(index) => {}
     }
 }
@@ -135,9 +135,9 @@ impl super::state::Container {
 
 /// One run from start to end.
 async fn run_once(pod: &Arc<Pod>, index: usize, spec: &Value, command: &Command) -> crate::Result<Terminated> {
-    let started = pod.world.clock.now();
+    let started = pod.cache.clock.now();
     let path = pod.dir.join(text(spec, "/name")).join(format!("{}.log", pod.restarts(index)));
-    let log = Log::create(&path, pod.world.clock.clone())?;
+    let log = Log::create(&path, pod.cache.clock.clone())?;
     let program = std::path::PathBuf::from(command.argv.first().map_or("", String::as_str));
     let mut process = command.spawn().map_err(crate::Error::file(&program))?;
     let pid = process.child.id();
@@ -164,11 +164,11 @@ async fn run_once(pod: &Arc<Pod>, index: usize, spec: &Value, command: &Command)
     // What the program left behind in its group ends with it, as in a container.
     kill_group(pid);
     pod.note_pid(index, None);
-    if pod.world.clock.timeout(pod.world.clock.to_system(DRAIN), readers).await.is_err() {
+    if pod.cache.clock.timeout(pod.cache.clock.to_system(DRAIN), readers).await.is_err() {
         tracing::debug!(pod = %pod.key, name, "output of an ended container is still held open");
     }
     let message = last_words::of(spec, code, &command.last_words, &path);
-    let finished = pod.world.clock.now();
+    let finished = pod.cache.clock.now();
     let reason = if code == 0 { "Completed" } else { "Error" };
     let ended = Terminated { code, reason, message, started, finished, id };
     pod.set(index, |one| {
@@ -189,7 +189,7 @@ async fn not_started(
 ) -> Terminated {
     let message = format!("failed to start container \"{}\": {reason}", text(spec, "/name"));
     pod.container_event(spec, Severity::Warning, "Failed", &format!("Error: {message}")).await;
-    let finished = pod.world.clock.now();
+    let finished = pod.cache.clock.now();
     let code = i32::from(local_container::START_FAILED);
     let ended = Terminated { code, reason: "StartError", message, started, finished, id };
     pod.set(index, |one| {
@@ -218,7 +218,7 @@ fn readers(child: &mut Child, log: &Log) -> impl Future<Output = ()> + use<> {
 
 /// Waits for the process, ends it when the pod ends or a probe gives it up, and kills it when its grace is over.
 async fn watch_over(pod: &Arc<Pod>, index: usize, spec: &Value, command: &Command, child: &mut Child) -> i32 {
-    let clock = pod.world.clock.clone();
+    let clock = pod.cache.clock.clone();
     let pid = child.id();
     let (give_up, mut verdicts) = mpsc::channel(1);
     let inside = Inside { command: command.clone(), pid };

@@ -153,8 +153,8 @@ pub(super) fn field(pod: &Value, path: &str) -> Result<String, String> {
 pub(super) fn resource(pod: &Value, container: &Value, reference: &Value) -> Result<String, String> {
     let other = text(reference, "/containerName");
     let container = items(pod, "/spec/containers").iter().find(|one| text(one, "/name") == other).unwrap_or(container);
-    let asked = text(reference, "/resource");
-    let (kind, name) = asked.split_once('.').ok_or_else(|| format!("unsupported resource: {asked}"))?;
+    let requested = text(reference, "/resource");
+    let (kind, name) = requested.split_once('.').ok_or_else(|| format!("unsupported resource: {requested}"))?;
     let value = text(container, &format!("/resources/{kind}/{name}"));
     let amount = to_milli(value).unwrap_or(0);
     let divisor = to_milli(text(reference, "/divisor")).filter(|divisor| *divisor > 0).unwrap_or(1000);

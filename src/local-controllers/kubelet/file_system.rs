@@ -15,9 +15,9 @@ const FOLDER: &str = "file-systems";
 
 /// Makes the folder of a claim's volume, and a link to it where the pod's volume is looked for.
 pub(super) fn attach(pod: &Pod, object: &Value, claim: &str, link: &Path) -> Result<()> {
-    let found = pod.world.get("persistentvolumeclaims", namespace(object), claim);
+    let found = pod.cache.get("persistentvolumeclaims", namespace(object), claim);
     let found = found.filter(|claim| text(claim, "/status/phase") == "Bound");
-    let volume = found.and_then(|claim| pod.world.get("persistentvolumes", "", text(&claim, "/spec/volumeName")));
+    let volume = found.and_then(|claim| pod.cache.get("persistentvolumes", "", text(&claim, "/spec/volumeName")));
     let Some(volume) = volume else {
         return Err(Error::Invalid(format!("persistentvolumeclaim \"{claim}\" is not bound to a volume")));
     };

@@ -38,7 +38,7 @@ fn stop_signal(container: &Value) -> Signal {
 
 async fn act(pod: &Pod, container: &Value, inside: &Inside, action: &Value) -> Result<(), String> {
     if let Some(seconds) = integer(action, "/sleep/seconds") {
-        pod.world.clock.sleep(Duration::from_secs(seconds.max(0) as u64)).await;
+        pod.cache.clock.sleep(Duration::from_secs(seconds.max(0) as u64)).await;
         return Ok(());
     }
     probe::check(pod, container, inside, action).await

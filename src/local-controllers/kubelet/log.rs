@@ -63,7 +63,7 @@ mod tests {
     async fn lines_are_written_in_cri_format() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("c/0.log");
-        let (clock, _hand) = Clock::manual("2026-01-02T03:04:05.000000006Z".parse().unwrap());
+        let (clock, _handle) = Clock::manual("2026-01-02T03:04:05.000000006Z".parse().unwrap());
         let log = Log::create(&path, clock).unwrap();
         log.clone().copy("stdout", &b"one\ntwo"[..]).await;
         log.copy("stderr", &[vec![b'x'; 16 * 1024], b"y\n".to_vec()].concat()[..]).await;

@@ -13,9 +13,9 @@ use super::container;
 use super::restart::{Restart, Role};
 use super::state::{Container, Standing, State};
 use super::{Node, node_limits, status, volumes};
+use crate::cache::Cache;
 use crate::event::{Recorder, Severity};
 use crate::object::{Key, deleting, integer, items, pod_finished, text, uid};
-use crate::world::World;
 
 /// Real pause before volumes that could not be made are tried again.
 const VOLUME_RETRY: Duration = Duration::from_millis(250);
@@ -27,7 +27,7 @@ const DEADLINE: (&str, &str) = ("DeadlineExceeded", "Pod was active on the node 
 
 /// A pod and everything that its parts share.
 pub(super) struct Pod {
-    pub(super) world: Arc<World>,
+    pub(super) cache: Arc<Cache>,
     pub(super) node: Arc<Node>,
     pub(super) events: Recorder,
     pub(super) key: Key,
@@ -49,7 +49,7 @@ pub(super) struct Pod {
     grace_over: Mutex<Option<Moment>>,
 }
 
-/// Sets a grace unless a shorter one is known; tells whether it did.
+/// Sets a grace unless a shorter one is known; returns whether it did.
 fn shorten(ending: &watch::Sender<Option<Duration>>, grace: Duration) -> bool {
     ending.send_if_modified(|known| {
         let shorter = known.is_none_or(|known| grace < known);
@@ -68,11 +68,11 @@ async fn wait_for_end(mut ending: watch::Receiver<Option<Duration>>) {
 
 impl Pod {
     pub(super) fn new(node: &Arc<Node>, first: &Arc<Value>, latest: watch::Receiver<Option<Arc<Value>>>) -> Self {
-        let state = State::new(first, node.world.clock.now());
+        let state = State::new(first, node.cache.clock.now());
         let name = text(first, "/spec/nodeName");
         let address = name.strip_prefix(crate::scheduler::NODE_PREFIX).unwrap_or_default().replace('-', ".");
         Self {
-            world: Arc::clone(&node.world),
+            cache: Arc::clone(&node.cache),
             events: node.events.clone(),
             key: Key::of(first),
             dir: node.options.pods_dir.join(uid(first)),
@@ -106,7 +106,7 @@ impl Pod {
         object["status"]["hostIP"] = self.address.as_str().into();
         object["status"]["podIPs"] = json!([{"ip": self.address}]);
         object["status"]["hostIPs"] = json!([{"ip": self.address}]);
-        if let Some(node) = self.world.get("nodes", "", text(&object, "/spec/nodeName")) {
+        if let Some(node) = self.cache.get("nodes", "", text(&object, "/spec/nodeName")) {
             node_limits::fill_in(&mut object, &node["status"]["allocatable"]);
         }
         object
@@ -144,7 +144,7 @@ impl Pod {
         if !shorten(&self.ending, grace) {
             return;
         }
-        let over = self.world.clock.moment().plus(grace);
+        let over = self.cache.clock.moment().plus(grace);
         *self.grace_over.lock().unwrap_or_else(PoisonError::into_inner) = Some(over);
         let sidecars: Vec<bool> = self.state().containers.iter().map(|one| one.role == Role::Sidecar).collect();
         for (ending, sidecar) in self.endings.iter().zip(sidecars) {
@@ -158,7 +158,7 @@ impl Pod {
     /// Asks a sidecar to end, within what is left of the grace.
     fn end_sidecar(&self, index: usize) {
         let over = *self.grace_over.lock().unwrap_or_else(PoisonError::into_inner);
-        let left = over.map_or_else(|| self.grace(), |over| over.since(self.world.clock.moment()));
+        let left = over.map_or_else(|| self.grace(), |over| over.since(self.cache.clock.moment()));
         if let Some(ending) = self.endings.get(index) {
             shorten(ending, left);
         }
@@ -251,7 +251,7 @@ impl Pod {
         }
     }
 
-    /// Init containers one after the other; sidecars stay. Tells whether the main containers may start.
+    /// Init containers one after the other; sidecars stay. Returns whether the main containers may start.
     async fn initialise(self: &Arc<Self>, object: &Value, sidecars: &mut Vec<(usize, JoinHandle<bool>)>) -> bool {
         for (index, spec) in items(object, "/spec/initContainers").iter().enumerate() {
             let role = Role::of(spec, true);
@@ -284,14 +284,14 @@ impl Pod {
     /// Ends the pod when it has been active for `activeDeadlineSeconds`, which may be given late.
     async fn keep_deadline(self: Arc<Self>) {
         let mut latest = self.latest.clone();
-        let since = self.world.clock.moment();
+        let since = self.cache.clock.moment();
         loop {
             let seconds =
                 latest.borrow_and_update().as_ref().and_then(|pod| integer(pod, "/spec/activeDeadlineSeconds"));
             let over = async {
                 match seconds {
                     Some(seconds) => {
-                        self.world.clock.sleep_until(since.plus(Duration::from_secs(seconds.max(0) as u64))).await;
+                        self.cache.clock.sleep_until(since.plus(Duration::from_secs(seconds.max(0) as u64))).await;
                     }
                     None => std::future::pending().await,
                 }
@@ -309,7 +309,7 @@ impl Pod {
 
     /// Containers that wait when the pod ends have ended too; nothing of theirs ran.
     fn never_ran(&self) {
-        let now = self.world.clock.now();
+        let now = self.cache.clock.now();
         for one in &mut self.state().containers {
             if matches!(one.standing, Standing::Waiting { .. }) {
                 let last = one.last.take();
@@ -336,7 +336,7 @@ impl Pod {
             let Err(error) = made else { break };
             let message = format!("MountVolume.SetUp failed: {error}");
             self.events.warning(&self.object(), "FailedMount", &message).await;
-            self.world.pause(VOLUME_RETRY).await;
+            self.cache.pause(VOLUME_RETRY).await;
         }
         self.state().sandbox = true;
         self.changed.notify_one();
@@ -349,7 +349,7 @@ impl Pod {
         loop {
             tokio::select! {
                 () = self.node.stop.cancelled() => {
-                    self.end(self.world.clock.to_system(super::STOP_GRACE));
+                    self.end(self.cache.clock.to_system(super::STOP_GRACE));
                     return;
                 }
                 changed = latest.changed() => if changed.is_err() { return },
@@ -376,7 +376,7 @@ impl Pod {
                     return;
                 }
                 tracing::debug!(pod = %self.key, %error, "failed to write a pod's status; trying again");
-                self.world.pause(STATUS_RETRY).await;
+                self.cache.pause(STATUS_RETRY).await;
             }
             self.changed.notified().await;
         }
@@ -384,9 +384,9 @@ impl Pod {
 
     async fn write_status(&self) -> crate::Result<()> {
         let object = self.object();
-        let report = status::report(&object, &self.state().clone(), &self.address, self.world.clock.now());
+        let report = status::report(&object, &self.state().clone(), &self.address, self.cache.clock.now());
         let patch = json!({"metadata": {"uid": uid(&object)}, "status": report});
-        let written = self.world.merge("pods", &self.key, "status", &patch).await?;
+        let written = self.cache.merge("pods", &self.key, "status", &patch).await?;
         let mut known = self.object.lock().unwrap_or_else(PoisonError::into_inner);
         if uid(&written) == uid(&known) && crate::object::version(&written) > crate::object::version(&known) {
             *known = Arc::new(written);
@@ -397,28 +397,28 @@ impl Pod {
     /// The last status, then (once deletion is asked for) the end of the object.
     async fn conclude(&self) {
         let mut latest = self.latest.clone();
-        let mut told = pod_finished(&self.object());
+        let mut is_reported = pod_finished(&self.object());
         loop {
             let seen = latest.borrow_and_update().clone();
             let Some(object) = seen else { return };
-            if !told {
-                told = match self.write_status().await {
+            if !is_reported {
+                is_reported = match self.write_status().await {
                     Ok(()) => true,
                     Err(error) => error.is_not_found(),
                 };
-                if !told {
-                    self.world.pause(STATUS_RETRY).await;
+                if !is_reported {
+                    self.cache.pause(STATUS_RETRY).await;
                     continue;
                 }
             }
             if deleting(&object) {
-                match self.world.delete("pods", &object, &json!({"gracePeriodSeconds": 0})).await {
+                match self.cache.delete("pods", &object, &json!({"gracePeriodSeconds": 0})).await {
                     Ok(()) => return,
                     Err(error) => {
                         tracing::debug!(pod = %self.key, %error, "failed to end a pod's object; trying again");
                     }
                 }
-                self.world.pause(STATUS_RETRY).await;
+                self.cache.pause(STATUS_RETRY).await;
                 continue;
             }
             tokio::select! {

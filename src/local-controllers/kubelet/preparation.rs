@@ -100,7 +100,7 @@ fn base_variables(
         ("KUBERNETES_SERVICE_PORT_HTTPS".to_owned(), port),
         // There is no instance metadata on Fargate; nothing should wait for its time-out.
         ("AWS_EC2_METADATA_DISABLED".to_owned(), "true".to_owned()),
-        (clock::env::TIME_SCALE.to_owned(), pod.world.clock.scale().to_string()),
+        (clock::env::TIME_SCALE.to_owned(), pod.cache.clock.scale().to_string()),
     ];
     if crate::object::strings(&pod.object(), "/metadata/annotations")
         .get(ENVIRONMENT)

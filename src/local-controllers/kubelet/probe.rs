@@ -85,7 +85,7 @@ fn verdict(container: &Value, probe: Probe<'_>, name: &str) -> Verdict {
 
 /// Runs the startup probe until it succeeds (true) or fails too often (false).
 async fn until_settled(pod: &Pod, container: &Value, inside: &Inside, probe: Probe<'_>) -> bool {
-    pod.world.clock.sleep(probe.seconds("initialDelaySeconds", 0, 0)).await;
+    pod.cache.clock.sleep(probe.seconds("initialDelaySeconds", 0, 0)).await;
     let mut failures = 0;
     loop {
         if attempt(pod, container, inside, probe).await {
@@ -95,26 +95,26 @@ async fn until_settled(pod: &Pod, container: &Value, inside: &Inside, probe: Pro
         if failures >= probe.threshold("failureThreshold", 3) {
             return false;
         }
-        pod.world.clock.sleep(probe.seconds("periodSeconds", 10, 1)).await;
+        pod.cache.clock.sleep(probe.seconds("periodSeconds", 10, 1)).await;
     }
 }
 
 /// Returns when the container counts as dead.
 async fn alive(pod: &Pod, container: &Value, inside: &Inside, probe: Probe<'_>) -> bool {
-    pod.world.clock.sleep(probe.seconds("initialDelaySeconds", 0, 0)).await;
+    pod.cache.clock.sleep(probe.seconds("initialDelaySeconds", 0, 0)).await;
     let mut failures = 0;
     loop {
         failures = if attempt(pod, container, inside, probe).await { 0 } else { failures + 1 };
         if failures >= probe.threshold("failureThreshold", 3) {
             return false;
         }
-        pod.world.clock.sleep(probe.seconds("periodSeconds", 10, 1)).await;
+        pod.cache.clock.sleep(probe.seconds("periodSeconds", 10, 1)).await;
     }
 }
 
 /// Reports readiness, for ever.
 async fn follow(pod: &Pod, container: &Value, inside: &Inside, probe: Probe<'_>, report: impl Fn(bool)) {
-    pod.world.clock.sleep(probe.seconds("initialDelaySeconds", 0, 0)).await;
+    pod.cache.clock.sleep(probe.seconds("initialDelaySeconds", 0, 0)).await;
     let (mut same, mut last) = (0, None);
     loop {
         let succeeded = attempt(pod, container, inside, probe).await;
@@ -124,12 +124,12 @@ async fn follow(pod: &Pod, container: &Value, inside: &Inside, probe: Probe<'_>,
         if same >= probe.threshold(field, default) {
             report(succeeded);
         }
-        pod.world.clock.sleep(probe.seconds("periodSeconds", 10, 1)).await;
+        pod.cache.clock.sleep(probe.seconds("periodSeconds", 10, 1)).await;
     }
 }
 
 async fn attempt(pod: &Pod, container: &Value, inside: &Inside, probe: Probe<'_>) -> bool {
-    let clock = &pod.world.clock;
+    let clock = &pod.cache.clock;
     let limit = probe.seconds("timeoutSeconds", 1, 1).max(clock.to_system(REAL_TIMEOUT_MIN));
     let outcome = match clock.timeout(limit, check(pod, container, inside, probe.spec)).await {
         Ok(outcome) => outcome,

@@ -52,7 +52,7 @@ async fn renew_one(pod: &Pod, object: &Value, volume: &Value, source: &Value) {
     let life = integer(spec, "/expirationSeconds").unwrap_or(3600).max(1) as u64;
     let mut pause = Duration::from_secs(life).mul_f64(TOKEN_LIFE_USED);
     loop {
-        pod.world.pause(pause).await;
+        pod.cache.pause(pause).await;
         let path = volume_dir(&pod.dir, text(volume, "/name")).join(text(spec, "/path"));
         let renewed = token(pod, object, spec).await;
         pause = match renewed.and_then(|(token, left)| write(&path, token.as_bytes()).map(|()| left)) {
@@ -82,9 +82,9 @@ async fn token(pod: &Pod, object: &Value, spec: &Value) -> Result<(String, Durat
     });
     let path = format!("/api/v1/namespaces/{}/serviceaccounts/{account}/token", namespace(object));
     let action = format!("failed to request a token for service account {}/{account}", namespace(object));
-    let answer = pod.world.client.create(&path, &request).await.map_err(Error::api(action))?;
+    let answer = pod.cache.client.create(&path, &request).await.map_err(Error::api(action))?;
     let expires: Option<Timestamp> = text(&answer, "/status/expirationTimestamp").parse().ok();
-    let left = expires.and_then(|expires| Duration::try_from(expires.duration_since(pod.world.clock.now())).ok());
+    let left = expires.and_then(|expires| Duration::try_from(expires.duration_since(pod.cache.clock.now())).ok());
     Ok((text(&answer, "/status/token").to_owned(), left.unwrap_or(Duration::from_mins(10))))
 }
 
@@ -176,7 +176,7 @@ pub(super) async fn fetch(pod: &Pod, namespace: &str, wanted: Vec<Source>) -> Re
             continue;
         }
         let key = Key::new(namespace, source.name.clone());
-        if let Some(object) = pod.world.fetch(&pod.world.client, source.id, &key).await? {
+        if let Some(object) = pod.cache.fetch(&pod.cache.client, source.id, &key).await? {
             let data = data_of(source.id, &object);
             found.insert(source, data);
         }

@@ -66,7 +66,7 @@ mod tests {
 
     #[test]
     fn pods_go_in_the_documented_order() {
-        let (clock, _hand) = Clock::manual("2026-01-01T01:00:00Z".parse().unwrap());
+        let (clock, _handle) = Clock::manual("2026-01-01T01:00:00Z".parse().unwrap());
         let (old, new) = ("2026-01-01T00:00:00Z", "2026-01-01T00:59:00Z");
         let pods = [
             pod("kept", "n", "Running", "True", "5", old),

@@ -87,8 +87,8 @@ fn resources(pod: &Value) -> Option<String> {
     let mut refused: Vec<String> = Vec::new();
     for container in containers(pod) {
         for list in ["limits", "requests"] {
-            let asked = strings(container, &format!("/resources/{list}")).into_keys();
-            let other = asked.filter(|name| !RESOURCES.contains(&name.as_str()) && !name.starts_with("hugepages-"));
+            let requested = strings(container, &format!("/resources/{list}")).into_keys();
+            let other = requested.filter(|name| !RESOURCES.contains(&name.as_str()) && !name.starts_with("hugepages-"));
             refused.extend(other.filter(|name| !refused.contains(name)).collect::<Vec<_>>());
         }
     }

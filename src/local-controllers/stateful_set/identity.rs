@@ -98,8 +98,8 @@ mod tests {
             pod["spec"]["volumes"],
             json!([{"name": "data", "persistentVolumeClaim": {"claimName": "data-web-3"}}, {"name": "tmp", "emptyDir": {}}])
         );
-        for odd in ["web", "web-", "web-x", "web-01", "web--1", "webs-1"] {
-            assert_eq!(ordinal(&set, &json!({"metadata": {"name": odd}})), None, "{odd}");
+        for invalid in ["web", "web-", "web-x", "web-01", "web--1", "webs-1"] {
+            assert_eq!(ordinal(&set, &json!({"metadata": {"name": invalid}})), None, "{invalid}");
         }
     }
 }

@@ -113,7 +113,7 @@ mod tests {
         let labels =
             json!({identity::POD_NAME: name, identity::POD_INDEX: ordinal.to_string(), history::HASH_LABEL: revision});
         let mut pod = json!({"metadata": {"name": name, "labels": labels}, "status": {"phase": state}});
-        if state == "going" {
+        if state == "terminating" {
             pod["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z".into();
         }
         Arc::new(pod)
@@ -139,13 +139,13 @@ mod tests {
         assert!(steps(&spec, &[pod(0, "new", "Pending")]).is_empty());
         assert_eq!(steps(&spec, &[pod(0, "new", "Running")]), ["create 1 new"]);
         assert_eq!(steps(&spec, &[pod(0, "new", "Failed")]), ["recreate web-0"]);
-        assert!(steps(&spec, &[pod(0, "new", "going"), pod(2, "new", "Running")]).is_empty());
+        assert!(steps(&spec, &[pod(0, "new", "terminating"), pod(2, "new", "Running")]).is_empty());
         let three = [pod(0, "new", "Running"), pod(1, "new", "Running"), pod(2, "new", "Running")];
         assert_eq!(steps(&json!({"replicas": 1}), &three), ["remove web-2 true"]);
         assert!(
             steps(
                 &json!({"replicas": 1}),
-                &[pod(0, "new", "Running"), pod(1, "new", "Running"), pod(2, "new", "going")]
+                &[pod(0, "new", "Running"), pod(1, "new", "Running"), pod(2, "new", "terminating")]
             )
             .is_empty()
         );

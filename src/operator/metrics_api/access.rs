@@ -253,8 +253,8 @@ fn anonymous() -> UserInfo {
 /// users without any group (k8s.io/apiserver, `pkg/authentication/group/authenticated_group_adder.go`).
 fn authenticated(mut user: UserInfo) -> UserInfo {
     let groups = user.groups.get_or_insert_default();
-    let is_told = groups.iter().any(|group| group == AUTHENTICATED || group == UNAUTHENTICATED);
-    if !is_told && user.username.as_deref() != Some(ANONYMOUS) {
+    let is_grouped = groups.iter().any(|group| group == AUTHENTICATED || group == UNAUTHENTICATED);
+    if !is_grouped && user.username.as_deref() != Some(ANONYMOUS) {
         groups.push(AUTHENTICATED.to_owned());
     }
     user

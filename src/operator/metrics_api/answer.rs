@@ -59,27 +59,29 @@ fn refused(refusal: Refusal, wanted: &Wanted) -> Page {
 
 /// The page of a path. What the router of an API server serves takes `GET` only; its plain pages look at no method.
 async fn page(context: &Context, request: &Parts, path: &str, query: &str) -> Page {
-    let asked = &request.headers;
+    let requested = &request.headers;
     match Route::of(path) {
         Route::Index => discovery::paths(200),
         Route::Unknown => discovery::paths(404),
         Route::UnknownResource => no_resource(),
         Route::Health { whole } if whole => Page::text("ok").no_sniff(),
         Route::Health { .. } => Page::text("ok"),
-        Route::OpenApi2 => openapi::second(asked),
-        Route::OpenApi3 => openapi::index(asked),
-        Route::OpenApiDocument(name) => openapi::document(&name, query, asked).unwrap_or_else(|| discovery::paths(404)),
+        Route::OpenApi2 => openapi::second(requested),
+        Route::OpenApi3 => openapi::index(requested),
+        Route::OpenApiDocument(name) => {
+            openapi::document(&name, query, requested).unwrap_or_else(|| discovery::paths(404))
+        }
         _ if request.method != Method::GET => {
             Page::status(405, "MethodNotAllowed", "the server does not allow this method on the requested resource")
         }
-        Route::Version => match accept::route(header_text(asked, header::ACCEPT), &[Form::Json]) {
+        Route::Version => match accept::route(header_text(requested, header::ACCEPT), &[Form::Json]) {
             Ok(()) => Page::json(200, &discovery::PROGRAM),
             Err(refusal) => refusal,
         },
-        Route::Groups => document(&discovery::GROUPS, asked, query, true),
-        Route::Group => document(&discovery::ONE_GROUP, asked, query, false),
-        Route::Resources => document(&discovery::RESOURCES, asked, query, false),
-        Route::Metric { namespace, name } => metric(context, &namespace, &name, query, asked).await,
+        Route::Groups => document(&discovery::GROUPS, requested, query, true),
+        Route::Group => document(&discovery::ONE_GROUP, requested, query, false),
+        Route::Resources => document(&discovery::RESOURCES, requested, query, false),
+        Route::Metric { namespace, name } => metric(context, &namespace, &name, query, requested).await,
     }
 }
 
@@ -91,30 +93,30 @@ fn header_text(headers: &HeaderMap, name: header::HeaderName) -> &str {
     headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
 }
 
-fn document(value: &Value, asked: &HeaderMap, query: &str, is_root: bool) -> Page {
-    let pretty = is_pretty(asked, query);
-    match negotiate(header_text(asked, header::ACCEPT), is_root) {
+fn document(value: &Value, requested: &HeaderMap, query: &str, is_root: bool) -> Page {
+    let pretty = is_pretty(requested, query);
+    match negotiate(header_text(requested, header::ACCEPT), is_root) {
         Err(refusal) => refusal,
         Ok(agreed) => match agreed.aggregated {
-            Some(version) => discovery::aggregated(version, agreed, asked, pretty),
+            Some(version) => discovery::aggregated(version, agreed, requested, pretty),
             None => Page::document(value, agreed, pretty),
         },
     }
 }
 
-/// Whether a person reads it: said in the query, or told by the program's name.
-fn is_pretty(asked: &HeaderMap, query: &str) -> bool {
+/// Whether a person reads it: said in the query, or known by the program's name.
+fn is_pretty(requested: &HeaderMap, query: &str) -> bool {
     match form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == "pretty") {
         Some((_, value)) if !value.is_empty() => matches!(value.as_ref(), "true" | "1" | "t" | "T" | "TRUE" | "True"),
         _ => {
-            let agent = header_text(asked, header::USER_AGENT);
+            let agent = header_text(requested, header::USER_AGENT);
             ["curl", "Wget", "Mozilla/5.0"].iter().any(|name| agent.starts_with(name))
         }
     }
 }
 
-async fn metric(context: &Context, namespace: &str, name: &str, query: &str, asked: &HeaderMap) -> Page {
-    let agreed = match negotiate(header_text(asked, header::ACCEPT), false) {
+async fn metric(context: &Context, namespace: &str, name: &str, query: &str, requested: &HeaderMap) -> Page {
+    let agreed = match negotiate(header_text(requested, header::ACCEPT), false) {
         Ok(agreed) => agreed,
         Err(refusal) => return refusal,
     };
@@ -123,7 +125,7 @@ async fn metric(context: &Context, namespace: &str, name: &str, query: &str, ask
         return Page::failure(405, "MethodNotAllowed", &message, &json!({ "group": GROUP, "kind": "*" }));
     }
     match value(context, namespace, name, query).await {
-        Ok(list) => Page::document(&list, agreed, is_pretty(asked, query)),
+        Ok(list) => Page::document(&list, agreed, is_pretty(requested, query)),
         Err(cause) => Page::status(500, "InternalError", &format!("Internal error occurred: {cause}")),
     }
 }

@@ -71,7 +71,7 @@ pub(super) fn paths(code: u16) -> Page {
 }
 
 /// `/apis` with all that the plain documents say, in one (Kubernetes KEP-3352).
-pub(super) fn aggregated(version: &'static str, agreed: Agreed, asked: &HeaderMap, pretty: bool) -> Page {
+pub(super) fn aggregated(version: &'static str, agreed: Agreed, requested: &HeaderMap, pretty: bool) -> Page {
     let resource = json!({
         "resource": RESOURCE, "responseKind": { "group": "", "version": "", "kind": KIND }, "scope": "Namespaced",
         "singularResource": "", "verbs": ["get"],
@@ -88,5 +88,5 @@ pub(super) fn aggregated(version: &'static str, agreed: Agreed, asked: &HeaderMa
         .with(header::CONTENT_TYPE, &media)
         .with(header::VARY, "Accept")
         .with(header::CACHE_CONTROL, "public")
-        .tagged(asked)
+        .tagged(requested)
 }

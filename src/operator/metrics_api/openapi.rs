@@ -151,7 +151,7 @@ static SECOND: LazyLock<Vec<u8>> = LazyLock::new(|| {
         get["schemes"] = json!(["https"]);
         get["responses"] = json!({ "200": { "description": "OK", "schema": reference(operation.answer) } });
         if operation.answer == METRICS {
-            let parameter = |(name, place, text): &(&str, &str, &str)| json!({ "name": name, "in": place, "description": text, "type": "string", "required": *place == "path" });
+            let parameter = |(name, location, text): &(&str, &str, &str)| json!({ "name": name, "in": location, "description": text, "type": "string", "required": *location == "path" });
             get["parameters"] = PARAMETERS.iter().map(parameter).collect();
         }
         paths.insert(operation.path.to_owned(), json!({ "get": get }));
@@ -174,9 +174,9 @@ fn third(document: &str) -> Vec<u8> {
         let mut get = described(operation);
         get["responses"] = json!({ "200": { "description": "OK", "content": content } });
         if operation.answer == METRICS {
-            let parameter = |(name, place, text): &(&str, &str, &str)| {
+            let parameter = |(name, location, text): &(&str, &str, &str)| {
                 let schema = json!({ "type": "string" });
-                json!({ "name": name, "in": place, "description": text, "schema": schema, "required": *place == "path" })
+                json!({ "name": name, "in": location, "description": text, "schema": schema, "required": *location == "path" })
             };
             get["parameters"] = PARAMETERS.iter().map(parameter).collect();
         }
@@ -211,35 +211,35 @@ fn reference(name: &str) -> Value {
 }
 
 /// `/openapi/v2`.
-pub(super) fn second(asked: &HeaderMap) -> Page {
+pub(super) fn second(requested: &HeaderMap) -> Page {
     let vary = "Accept-Encoding, Accept";
-    if !takes_json(asked) {
+    if !takes_json(requested) {
         return Page::empty(406).with(header::VARY, vary);
     }
-    Page::new(200, "application/json", SECOND.clone()).with(header::VARY, vary).tagged(asked).zipped(asked)
+    Page::new(200, "application/json", SECOND.clone()).with(header::VARY, vary).tagged(requested).zipped(requested)
 }
 
 /// `/openapi/v3`: which documents there are.
-pub(super) fn index(asked: &HeaderMap) -> Page {
+pub(super) fn index(requested: &HeaderMap) -> Page {
     let paths: Map<String, Value> = THIRD
         .iter()
         .map(|(name, document)| ((*name).to_owned(), json!({ "serverRelativeURL": url(name, document) })))
         .collect();
-    Page::json(200, &json!({ "paths": paths })).tagged(asked)
+    Page::json(200, &json!({ "paths": paths })).tagged(requested)
 }
 
 /// `/openapi/v3/NAME`; `None` if there is no such document.
-pub(super) fn document(name: &str, query: &str, asked: &HeaderMap) -> Option<Page> {
+pub(super) fn document(name: &str, query: &str, requested: &HeaderMap) -> Option<Page> {
     let document = THIRD.get(name)?;
-    if !takes_json(asked) {
+    if !takes_json(requested) {
         return Some(Page::empty(406).with(header::VARY, "Accept"));
     }
     let page = Page::new(200, "application/json", document.clone()).with(header::VARY, "Accept");
     let wanted = form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == "hash");
     Some(match wanted.map(|(_, hash)| hash.into_owned()).filter(|hash| !hash.is_empty()) {
-        None => page.tagged(asked),
+        None => page.tagged(requested),
         // What has a hash in its address never changes.
-        Some(hash) if hash == tag(document) => page.with(header::CACHE_CONTROL, "public, immutable").tagged(asked),
+        Some(hash) if hash == tag(document) => page.with(header::CACHE_CONTROL, "public, immutable").tagged(requested),
         Some(_) => page.tagged(&HeaderMap::new()).emptied(301).with(header::LOCATION, &url(name, document)),
     })
 }
@@ -249,8 +249,8 @@ fn url(name: &str, document: &[u8]) -> String {
 }
 
 /// JSON is the one form; only media types count here, not their parameters.
-fn takes_json(asked: &HeaderMap) -> bool {
-    let header = asked.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+fn takes_json(requested: &HeaderMap) -> bool {
+    let header = requested.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     header.is_empty() || accept::clauses(header).iter().any(|clause| clause.takes("application/json"))
 }
 
@@ -273,14 +273,14 @@ mod tests {
     #[test]
     fn every_reference_of_a_document_has_its_schema_in_it() {
         let documents = THIRD.values().map(|bytes| (bytes, "/components/schemas"));
-        for (bytes, place) in documents.chain([(&*SECOND, "/definitions")]) {
+        for (bytes, location) in documents.chain([(&*SECOND, "/definitions")]) {
             let document: Value = serde_json::from_slice(bytes).unwrap();
             let mut found = Vec::new();
             references(&document, &mut found);
             assert!(!found.is_empty());
             for reference in found {
-                let name = reference.strip_prefix(&format!("#{place}/")).unwrap();
-                assert!(document.pointer(place).unwrap().get(name).is_some(), "{name}");
+                let name = reference.strip_prefix(&format!("#{location}/")).unwrap();
+                assert!(document.pointer(location).unwrap().get(name).is_some(), "{name}");
             }
         }
     }

@@ -87,10 +87,10 @@ impl Page {
     }
 
     /// With its ETag, or `304` where the asker has this one already.
-    pub(super) fn tagged(self, asked: &HeaderMap) -> Self {
+    pub(super) fn tagged(self, requested: &HeaderMap) -> Self {
         let tag = tag(&self.body);
         let quoted = format!("\"{tag}\"");
-        let known = asked.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let known = requested.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let page = self.with(header::ETAG, &quoted);
         if known.split(',').any(|one| one.trim().trim_start_matches("W/") == quoted || one.trim() == "*") {
             return page.emptied(304);
@@ -109,8 +109,8 @@ impl Page {
     }
 
     /// Compressed if the asker takes that and it is worth it.
-    pub(super) fn zipped(self, asked: &HeaderMap) -> Self {
-        let takes = asked.get(header::ACCEPT_ENCODING).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    pub(super) fn zipped(self, requested: &HeaderMap) -> Self {
+        let takes = requested.get(header::ACCEPT_ENCODING).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let takes = takes.split(',').any(|one| one.split(';').next().unwrap_or_default().trim() == "gzip");
         if !takes || self.body.len() < GZIP_BYTES_MIN {
             return self;

@@ -1,4 +1,4 @@
-//! What KEDA's adapter answers to every user, path, form and method of `e2e/twins/aggregation.py`, asked here again.
+//! What KEDA's adapter answers to every user, path, form and method of `e2e/parity/aggregation.py`, asked here again.
 //!
 //! `recorded.json` comes from that script, against KEDA 2.20.2 on Kubernetes 1.35; `differences.json` says what differs on
 //! purpose. The API server behind both has the default roles of Kubernetes and the one that lets the HPA read metrics.
@@ -101,7 +101,7 @@ impl Stage {
     }
 
     /// The request of a recording, whose ETag and hash are this server's.
-    async fn asked(&self, user: &str, method: &str, path: &str, headers: &Value) -> Value {
+    async fn requested(&self, user: &str, method: &str, path: &str, headers: &Value) -> Value {
         let mut lines: Vec<(String, String)> =
             headers.as_object().unwrap().iter().map(|(k, v)| (k.clone(), v.as_str().unwrap().to_owned())).collect();
         if let Some(at) = lines.iter().position(|(name, value)| name == "If-None-Match" && value == "ETAG") {
@@ -126,7 +126,7 @@ fn normal(answer: &Response<Vec<u8>>) -> Value {
     let mut headers = Map::new();
     headers.extend(COMPARED.iter().filter_map(|name| Some(((*name).to_owned(), header(name)?.into()))));
     headers.extend(PRESENT.iter().filter(|name| header(name).is_some()).map(|name| ((*name).to_owned(), "…".into())));
-    let mut told = json!({ "code": answer.status().as_u16(), "headers": headers });
+    let mut answered = json!({ "code": answer.status().as_u16(), "headers": headers });
     let media = header("Content-Type").unwrap_or_default();
     let media = media.split(';').next().unwrap_or_default();
     let body = match header("Content-Encoding").as_deref() {
@@ -139,12 +139,12 @@ fn normal(answer: &Response<Vec<u8>>) -> Value {
     };
     match media {
         "application/json" if !body.is_empty() => {
-            told["json"] = abridged(serde_json::from_slice(&body).unwrap());
+            answered["json"] = abridged(serde_json::from_slice(&body).unwrap());
         }
-        media if media.contains("yaml") => told["bytes"] = (!body.is_empty()).into(),
-        _ => told["text"] = String::from_utf8(body).unwrap().into(),
+        media if media.contains("yaml") => answered["bytes"] = (!body.is_empty()).into(),
+        _ => answered["text"] = String::from_utf8(body).unwrap().into(),
     }
-    told
+    answered
 }
 
 fn abridged(mut value: Value) -> Value {
@@ -201,7 +201,7 @@ async fn every_answer_is_that_of_kedas_adapter_or_differs_for_a_reason() {
         for name in ["Expires", "Last-Modified"] {
             held["headers"].as_object_mut().unwrap().remove(name);
         }
-        let got = stage.asked(user, method, path, &request[3]).await;
+        let got = stage.requested(user, method, path, &request[3]).await;
         let why = explained(&differences, path, request[3]["Accept"].as_str().unwrap_or_default());
         match why {
             _ if got == held => alike += 1,

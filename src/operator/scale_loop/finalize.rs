@@ -42,12 +42,12 @@ impl ScaleLoop {
         Next::At(self.rest())
     }
 
-    /// Puts the original replica count back where that is asked for. A failure is told and holds nothing up.
+    /// Puts the original replica count back where that is asked for. A failure is reported and holds nothing up.
     async fn restore(&self, object: &ScaledObject) {
         let advanced = object.spec.advanced.as_ref();
-        let is_asked = advanced.and_then(|advanced| advanced.restore_to_original_replica_count) == Some(true);
+        let is_wanted = advanced.and_then(|advanced| advanced.restore_to_original_replica_count) == Some(true);
         let original = object.status.as_ref().and_then(|status| status.original_replica_count);
-        let Some(original) = original.filter(|_| is_asked) else { return };
+        let Some(original) = original.filter(|_| is_wanted) else { return };
         let restored = match Target::resolve(&self.context.client, object).await {
             Ok(target) => target.scale(original).await,
             Err(error) => Err(error),

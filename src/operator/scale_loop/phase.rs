@@ -19,13 +19,13 @@ pub(super) enum Phase {
 /// What the last reconcile saw of the object, and whether a step failed.
 #[derive(Debug)]
 pub(super) struct Checked {
-    pub(super) facts: Facts,
+    pub(super) observed: Observed,
     pub(super) is_in_error: bool,
 }
 
 /// What a reconcile depends on in the object itself; the status is not part of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Facts {
+pub(super) struct Observed {
     uid: Option<String>,
     generation: Option<i64>,
     labels: Option<BTreeMap<String, String>>,
@@ -33,7 +33,7 @@ pub(super) struct Facts {
     is_terminating: bool,
 }
 
-impl Facts {
+impl Observed {
     pub(super) fn of(object: &ScaledObject) -> Self {
         let metadata = &object.metadata;
         Self {

@@ -1,4 +1,4 @@
-//! One poll: read the triggers and the target, let `keda::decision` decide, carry it out, tell it.
+//! One poll: read the triggers and the target, let `keda::decision` decide, carry it out, report it.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use keda::api::{ScaledObject, ScaledObjectStatus};
@@ -32,7 +32,7 @@ impl ScaleLoop {
             Err(error) => return self.unreadable(object, status, &error).await,
         };
         // Said before it is done: a reader of the log sees the cause before its effects.
-        self.tell(&decision);
+        self.report(&decision);
         let failure = self.carry_out(object, &target, &decision).await;
         self.conclude(object, status, &decision, failure.is_some()).await;
         self.decided = Some(decision);
@@ -86,7 +86,7 @@ impl ScaleLoop {
     }
 
     /// Logs a decision that says something new. The target of this line is what `verify` looks for.
-    fn tell(&self, decision: &Decision) {
+    fn report(&self, decision: &Decision) {
         if self.decided.as_ref().is_some_and(|before| !decision.differs(before)) {
             return;
         }

@@ -1,4 +1,4 @@
-//! What a reconcile means for the loop: polling, another attempt, or waiting for a change; and who is told.
+//! What a reconcile means for the loop: polling, another attempt, or waiting for a change; and where it is reported.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use keda::api::ScaledObject;
 use keda::event::Event;
 
 use super::ScaleLoop;
-use super::phase::{Checked, Facts, Phase};
+use super::phase::{Checked, Observed, Phase};
 use super::reconcile::{self, Policy, ReconcileError, Reconciled};
 
 impl ScaleLoop {
@@ -28,13 +28,13 @@ impl ScaleLoop {
             return self.fail(&object, &errors).await;
         }
         self.backoff.reset();
-        self.checked = Some(Checked { facts: Facts::of(&object), is_in_error: false });
+        self.checked = Some(Checked { observed: Observed::of(&object), is_in_error: false });
         self.begin(&object, was_ready).await;
     }
 
     /// Applies the policy. Where two steps failed, one that is to be tried again decides.
     async fn fail(&mut self, object: &ScaledObject, errors: &[ReconcileError]) {
-        self.checked = Some(Checked { facts: Facts::of(object), is_in_error: true });
+        self.checked = Some(Checked { observed: Observed::of(object), is_in_error: true });
         let next = match errors.iter().map(reconcile::policy).max() {
             Some(Policy::BackOff) => {
                 let pause = self.backoff.fail(self.context.clock.moment());

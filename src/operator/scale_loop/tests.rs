@@ -78,22 +78,22 @@ async fn without_its_target_there_is_no_hpa_and_it_is_tried_again() {
     this.reconcile(&server.scaled_object()).await;
     assert!(!server.writes().iter().any(|line| line.contains(AUTOSCALERS)), "{:?}", server.writes());
     assert_eq!(condition(&server, "Ready").0, "False");
-    let told = server.events().join("\n");
-    assert!(told.contains("target resource doesn't exist: apps/v1.Deployment shop/orders"), "{told}");
+    let message = server.events().join("\n");
+    assert!(message.contains("target resource doesn't exist: apps/v1.Deployment shop/orders"), "{message}");
     assert!(this.backoff.until().is_some() && this.phase == Phase::Checking);
 }
 
 #[tokio::test]
-async fn a_refused_hpa_is_told_in_the_words_of_the_api_server() {
+async fn a_refused_hpa_is_reported_in_the_words_of_the_api_server() {
     let refuses = |line: &str| {
         line.contains("horizontalpodautoscalers").then_some((403, "horizontalpodautoscalers is forbidden"))
     };
     let server = Server::start([(SCALED_OBJECT, scaled_object(&json!({}))), (DEPLOYMENT, deployment(0))], refuses);
     let mut this = scale_loop(&server).await;
     this.reconcile(&server.scaled_object()).await;
-    let told = server.events().join("\n");
-    assert!(told.contains("failed to ensure HPA") && told.contains("is forbidden"), "{told}");
-    assert!(!told.contains("Status {"), "{told}");
+    let message = server.events().join("\n");
+    assert!(message.contains("failed to ensure HPA") && message.contains("is forbidden"), "{message}");
+    assert!(!message.contains("Status {"), "{message}");
     assert!(this.backoff.until().is_some());
 }
 
@@ -119,8 +119,8 @@ async fn a_queue_that_cannot_be_read_scales_nothing() {
     let server = Server::start([(SCALED_OBJECT, scaled_object(&idle)), (DEPLOYMENT, deployment(2))], |_| None);
     scale_loop(&server).await.poll(&server.scaled_object()).await;
     assert_eq!(server.object(DEPLOYMENT).unwrap()["spec"]["replicas"], 2);
-    let told = server.events().join("\n");
-    assert!(told.contains("KEDAScalerFailed") && told.contains("cannot read the length of queue"), "{told}");
+    let message = server.events().join("\n");
+    assert!(message.contains("KEDAScalerFailed") && message.contains("cannot read the length of queue"), "{message}");
 }
 
 #[tokio::test]
@@ -135,12 +135,12 @@ async fn a_target_that_cannot_be_read_scales_nothing() {
 
 #[tokio::test]
 async fn at_its_end_replicas_are_restored_before_our_finalizer_goes_and_others_stay() {
-    let leaving = json!({
+    let terminating = json!({
         "metadata": { "finalizers": ["theirs", "finalizer.keda.sh"], "deletionTimestamp": "2026-01-01T00:00:00Z" },
         "spec": { "advanced": { "restoreToOriginalReplicaCount": true } },
         "status": { "originalReplicaCount": 5 },
     });
-    let server = Server::start([(SCALED_OBJECT, scaled_object(&leaving)), (DEPLOYMENT, deployment(0))], |_| None);
+    let server = Server::start([(SCALED_OBJECT, scaled_object(&terminating)), (DEPLOYMENT, deployment(0))], |_| None);
     scale_loop(&server).await.finalize(&server.scaled_object()).await;
     assert_eq!(server.writes(), [format!("PUT {DEPLOYMENT}/scale"), format!("PATCH {SCALED_OBJECT}")]);
     assert_eq!(server.object(DEPLOYMENT).unwrap()["spec"]["replicas"], 5);
@@ -149,15 +149,15 @@ async fn at_its_end_replicas_are_restored_before_our_finalizer_goes_and_others_s
 }
 
 #[tokio::test]
-async fn a_finalizer_that_cannot_be_removed_is_tried_again_and_the_end_told_once() {
-    let leaving =
+async fn a_finalizer_that_cannot_be_removed_is_tried_again_and_the_end_reported_once() {
+    let terminating =
         json!({ "metadata": { "finalizers": ["finalizer.keda.sh"], "deletionTimestamp": "2026-01-01T00:00:00Z" } });
     let refuses = |line: &str| line.starts_with("PATCH").then_some((409, "the object has been modified"));
-    let server = Server::start([(SCALED_OBJECT, scaled_object(&leaving)), (DEPLOYMENT, deployment(0))], refuses);
+    let server = Server::start([(SCALED_OBJECT, scaled_object(&terminating)), (DEPLOYMENT, deployment(0))], refuses);
     let mut this = scale_loop(&server).await;
     for _ in 0..2 {
         assert!(matches!(this.finalize(&server.scaled_object()).await, Next::At(_)));
     }
-    let told = server.events().into_iter().filter(|event| event.starts_with("ScaledObjectDeleted")).count();
-    assert_eq!((server.writes().len(), told), (2, 1));
+    let message = server.events().into_iter().filter(|event| event.starts_with("ScaledObjectDeleted")).count();
+    assert_eq!((server.writes().len(), message), (2, 1));
 }

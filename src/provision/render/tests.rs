@@ -19,7 +19,7 @@ fn change(action: Action, address: &str, fields: Vec<Field>) -> Change {
         depends_on: std::collections::BTreeSet::new(),
         serial_key: None,
         removal_turn: None,
-        place: None,
+        location: None,
         goes_with: None,
         holds: Vec::new(),
         look_first: false,
@@ -75,7 +75,7 @@ fn a_manifest_is_shown_field_by_field() {
 }
 
 #[test]
-fn changes_are_told_by_path_with_old_and_new() {
+fn changes_are_reported_by_path_with_old_and_new() {
     let fields = vec![
         field("manifest.spec.maxReplicaCount", Some(json!(3)), After::Known(json!(5))),
         field("manifest.spec.minReplicaCount", None, After::Known(json!(1))),

@@ -82,12 +82,12 @@ async fn switches_choose_what_is_counted_and_activation_is_strict() {
 }
 
 #[tokio::test]
-async fn a_missing_or_odd_count_is_an_error_and_no_zero() {
+async fn a_missing_or_invalid_count_is_an_error_and_no_zero() {
     let missing = Service::start(|_| scripted::attributes(&[("ApproximateNumberOfMessages", "6")])).await;
     let error = read(&missing, &[]).await.unwrap_err().to_string();
     assert!(error.contains("ApproximateNumberOfMessagesNotVisible is missing"), "{error}");
-    let odd = Service::start(|_| scripted::attributes(&[("ApproximateNumberOfMessages", "")])).await;
-    let error = read(&odd, &[("scaleOnInFlight", "false")]).await.unwrap_err();
+    let invalid = Service::start(|_| scripted::attributes(&[("ApproximateNumberOfMessages", "")])).await;
+    let error = read(&invalid, &[("scaleOnInFlight", "false")]).await.unwrap_err();
     assert!(matches!(error, Error::Answer { .. }), "{error}");
 }
 
@@ -114,7 +114,7 @@ async fn names_targets_and_environment_follow_the_trigger() {
 }
 
 #[tokio::test]
-async fn all_problems_of_a_trigger_are_told_at_once() {
+async fn all_problems_of_a_trigger_are_reported_at_once() {
     let service = service().await;
     let wrong = trigger(&[("queueURL", ""), ("awsRegion", ""), ("queueLength", "many"), ("scaleOnInFlight", "maybe")]);
     let error = crate::build(&wrong, 0, &context(&service).await).err().unwrap().to_string();

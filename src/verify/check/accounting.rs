@@ -2,9 +2,9 @@
 
 use jiff::Timestamp;
 
-use crate::check::{Finding, Judged, activity, fail, inconclusive, pass};
+use crate::check::{Evaluated, Finding, activity, fail, inconclusive, pass};
 use crate::evidence::Evidence;
-use crate::fact::Source;
+use crate::observation::Source;
 
 pub(super) fn expected(evidence: &Evidence) -> String {
     let thresholds = evidence.header.thresholds;
@@ -15,7 +15,7 @@ pub(super) fn expected(evidence: &Evidence) -> String {
     )
 }
 
-pub(super) fn judge(evidence: &Evidence) -> Judged {
+pub(super) fn evaluate(evidence: &Evidence) -> Evaluated {
     let (sent_at, ids) = evidence.sent().ok_or_else(|| inconclusive("nothing was sent"))?;
     let busy = activity::last_busy(evidence)?;
     let (reads, since, last) = empty_since(evidence, busy)?;

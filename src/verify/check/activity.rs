@@ -5,9 +5,9 @@ use jiff::Timestamp;
 use crate::check::{Finding, fail, inconclusive};
 use crate::evidence::Evidence;
 
-/// When sending began; without it there is nothing to judge.
+/// When sending began; without it there is nothing to evaluate.
 pub(crate) fn sending(evidence: &Evidence) -> Result<Timestamp, Finding> {
-    evidence.sending().ok_or_else(|| inconclusive("the story sent no message"))
+    evidence.sending().ok_or_else(|| inconclusive("the scenario sent no message"))
 }
 
 /// The first time after sending at which the Deployment had a replica.

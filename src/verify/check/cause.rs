@@ -4,7 +4,7 @@ use crate::check::{Outcome, Verdict};
 use crate::evidence::Evidence;
 
 /// The checks that fail by what the pods do, the most telling first.
-const OF_PODS: [&str; 3] = ["story-completed", "no-restarts", "reaches-maximum"];
+const OF_PODS: [&str; 3] = ["scenario-completed", "no-restarts", "reaches-maximum"];
 /// What can always be looked at: the records of the run.
 const TIMELINE: &str = "see what happened, and why, with `sluice explain`";
 
@@ -33,15 +33,15 @@ pub(super) fn add(evidence: &Evidence, verdicts: &mut [Verdict]) {
     }
 }
 
-/// The newest diagnosis of each Deployment that tells a cause, the operator's first: without it no pods are made.
-fn newest(evidence: &Evidence) -> Vec<(&str, &crate::fact::Diagnosis)> {
-    let mut found: Vec<(&str, &crate::fact::Diagnosis)> = Vec::new();
+/// The newest diagnosis of each Deployment that has a cause, the operator's first: without it no pods are made.
+fn newest(evidence: &Evidence) -> Vec<(&str, &crate::observation::Diagnosis)> {
+    let mut found: Vec<(&str, &crate::observation::Diagnosis)> = Vec::new();
     for (_, diagnosis) in evidence.diagnoses() {
         match found.iter_mut().find(|(about, _)| *about == diagnosis.about) {
             // A look that came too late to see anything does not hide the one before.
             Some((_, known)) if known.hopeless.is_none() || diagnosis.hopeless.is_some() => {
                 let has_log =
-                    |one: &crate::fact::Diagnosis| one.evidence.iter().any(|line| line.starts_with("log of "));
+                    |one: &crate::observation::Diagnosis| one.evidence.iter().any(|line| line.starts_with("log of "));
                 if has_log(diagnosis) || !has_log(known) {
                     *known = diagnosis;
                 }
@@ -58,11 +58,11 @@ fn newest(evidence: &Evidence) -> Vec<(&str, &crate::fact::Diagnosis)> {
 #[cfg(test)]
 mod tests {
     use crate::check::{self, Verdict};
-    use crate::fact::{Diagnosis, Fact, Source, StepState};
     use crate::fixture::{END, Run, step};
+    use crate::observation::{Diagnosis, Observation, Source, StepState};
 
-    fn diagnosis(about: &str, hopeless: Option<&str>, line: &str) -> Fact {
-        Fact::Diagnosis(Diagnosis {
+    fn diagnosis(about: &str, hopeless: Option<&str>, line: &str) -> Observation {
+        Observation::Diagnosis(Diagnosis {
             about: format!("Deployment {about}"),
             hopeless: hopeless.map(str::to_owned),
             evidence: vec!["last Warning of Pod p: BackOff: it crashes".into(), "log of p:".into(), line.to_owned()],
@@ -71,7 +71,7 @@ mod tests {
     }
 
     fn of(run: Run) -> Vec<Verdict> {
-        let verdicts = check::judge(&run.evidence());
+        let verdicts = check::evaluate(&run.evidence());
         verdicts.into_iter().filter(|verdict| verdict.next.is_some() || !verdict.evidence.is_empty()).collect()
     }
 
@@ -79,11 +79,11 @@ mod tests {
     fn a_failed_step_has_the_pods_reasons_beside_it_and_a_good_run_has_none() {
         assert_eq!(of(Run::good()), []);
         let run = Run::good()
-            .with(END, Source::Story, step("hold", StepState::Stopped))
+            .with(END, Source::Scenario, step("hold", StepState::Stopped))
             .with(END, Source::Pods, diagnosis("myproject/myapp", Some("ends with exit code 1"), "  no database"))
             .with(END + 1.0, Source::Pods, diagnosis("myproject/myapp", None, "  too late"));
         let [verdict] = of(run).try_into().unwrap();
-        assert_eq!(verdict.name, "story-completed");
+        assert_eq!(verdict.name, "scenario-completed");
         let text = verdict.evidence.join("\n");
         for part in ["Deployment myproject/myapp:", "exit code 1", "last Warning of Pod p", "no database"] {
             assert!(text.contains(part), "{part}: {text}");
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn an_operator_that_was_restarted_is_shown_though_the_story_came_to_its_end() {
+    fn an_operator_that_was_restarted_is_shown_though_the_scenario_came_to_its_end() {
         let names = ["keda-operator-1".to_owned()];
         let run = Run::good().with(END, Source::OperatorPods, crate::fixture::pods(&names, 1)).with(
             END,

@@ -1,13 +1,13 @@
-//! Identity, conditions, restarts, and whether the story came to its end.
+//! Identity, conditions, restarts, and whether the scenario came to its end.
 
 use std::collections::BTreeMap;
 
-use crate::check::{Judged, Outcome, accounting, activity, fail, pass};
+use crate::check::{Evaluated, Outcome, accounting, activity, fail, pass};
 use crate::evidence::Evidence;
-use crate::fact::{Fact, Source, StepState};
+use crate::observation::{Observation, Source, StepState};
 use crate::refusal;
+use crate::scenario;
 use crate::settings::Consumer;
-use crate::story;
 
 /// How many other refusals a verdict names.
 const OTHERS_MAX: usize = 4;
@@ -16,11 +16,11 @@ pub(super) fn identity_expected(_: &Evidence) -> String {
     "no identity is refused for good; operator and worker get what their roles allow".to_owned()
 }
 
-pub(super) fn identity(evidence: &Evidence) -> Judged {
+pub(super) fn identity(evidence: &Evidence) -> Evaluated {
     let mut open = None;
     let mut refusals = 0;
     for record in &evidence.records {
-        refusals += usize::from(refusal::told_by(record).is_some());
+        refusals += usize::from(refusal::of_record(record).is_some());
         refusal::fold(&mut open, record);
     }
     if let Some(refusal) = open {
@@ -33,7 +33,7 @@ pub(super) fn identity(evidence: &Evidence) -> Judged {
     let served = evidence.scaled_objects().filter(|(_, object)| object.is("Ready")).count();
     if evidence.header.consumer == Consumer::Own && evidence.receipts().next().is_none() {
         // What it deletes, its identity lets it delete.
-        let (outcome, account) = accounting::judge(evidence).unwrap_or_else(|early| early);
+        let (outcome, account) = accounting::evaluate(evidence).unwrap_or_else(|early| early);
         let proof = format!("ScaledObject ready in {served} reads; {account}");
         let is_proven = served > 0 && outcome == Outcome::Pass;
         return Ok(if is_proven {
@@ -54,12 +54,12 @@ pub(super) fn identity(evidence: &Evidence) -> Judged {
 /// Different refusals than the one already named, once each: what the endpoint says first, as only that names policy and
 /// statement, then what the operator and the conditions say.
 fn other_texts(evidence: &Evidence, named: &str) -> String {
-    let mut told: Vec<_> = evidence.records.iter().filter_map(refusal::told_by).collect();
-    told.retain(|(text, _)| text != named);
-    told.sort_by(|(one, is_endpoint), (other, is_too)| (!is_endpoint, one).cmp(&(!is_too, other)));
+    let mut refusals: Vec<_> = evidence.records.iter().filter_map(refusal::of_record).collect();
+    refusals.retain(|(text, _)| text != named);
+    refusals.sort_by(|(one, is_endpoint), (other, is_too)| (!is_endpoint, one).cmp(&(!is_too, other)));
     // The same refusal of two requests is one refusal; nothing else differs than their ids.
-    told.dedup_by(|(one, _), (other, _)| without_request_id(one) == without_request_id(other));
-    let others: Vec<_> = told.iter().take(OTHERS_MAX).map(|(text, _)| format!("; also: {text}")).collect();
+    refusals.dedup_by(|(one, _), (other, _)| without_request_id(one) == without_request_id(other));
+    let others: Vec<_> = refusals.iter().take(OTHERS_MAX).map(|(text, _)| format!("; also: {text}")).collect();
     others.concat()
 }
 
@@ -70,13 +70,13 @@ fn without_request_id(text: &str) -> (&str, &str) {
 }
 
 pub(super) fn completed_expected(evidence: &Evidence) -> String {
-    let names = story::steps(&evidence.header.story).unwrap_or_default();
+    let names = scenario::steps(&evidence.header.scenario).unwrap_or_default();
     format!("every step reaches its condition before its deadline: {}", names.join(", "))
 }
 
-pub(super) fn completed(evidence: &Evidence) -> Judged {
-    let names = story::steps(&evidence.header.story)
-        .ok_or_else(|| fail(format!("no story is called {:?}", evidence.header.story)))?;
+pub(super) fn completed(evidence: &Evidence) -> Evaluated {
+    let names = scenario::steps(&evidence.header.scenario)
+        .ok_or_else(|| fail(format!("no scenario is called {:?}", evidence.header.scenario)))?;
     let mut reached = Vec::new();
     for name in names {
         let begun = evidence.steps().find(|(_, step)| step.name == *name);
@@ -99,7 +99,7 @@ pub(super) fn conditions_expected(_: &Evidence) -> String {
     "ScaledObject Ready=True; Active False -> True after sending -> False at the end".to_owned()
 }
 
-pub(super) fn conditions(evidence: &Evidence) -> Judged {
+pub(super) fn conditions(evidence: &Evidence) -> Evaluated {
     let sending = activity::sending(evidence)?;
     let mut active: Vec<(String, String)> = Vec::new();
     let mut not_ready = None;
@@ -140,7 +140,7 @@ pub(super) fn restarts_expected(_: &Evidence) -> String {
     "no container of workload or operator restarts, no pod fails".to_owned()
 }
 
-pub(super) fn restarts(evidence: &Evidence) -> Judged {
+pub(super) fn restarts(evidence: &Evidence) -> Evaluated {
     let mut saw = Vec::new();
     for (source, who) in [(Source::Pods, "workload"), (Source::OperatorPods, "operator")] {
         // What had happened before the run is not its doing; pods that appear during it start from zero.
@@ -168,8 +168,8 @@ pub(super) fn restarts(evidence: &Evidence) -> Judged {
         }
         saw.push(format!("{} pods of the {who} in {reads} reads", first.len()));
     }
-    let panics = evidence.records.iter().find_map(|record| match &record.fact {
-        Fact::Trouble { pod, message } if message.contains("panicked at") => Some(format!("{pod}: {message}")),
+    let panics = evidence.records.iter().find_map(|record| match &record.observation {
+        Observation::Trouble { pod, message } if message.contains("panicked at") => Some(format!("{pod}: {message}")),
         _ => None,
     });
     Ok(panics.map_or_else(|| pass(format!("{}, none restarted", saw.join(", "))), fail))

@@ -2,17 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::check::{Judged, activity, fail, inconclusive, not_applicable, pass};
+use crate::check::{Evaluated, activity, fail, inconclusive, not_applicable, pass};
 use crate::evidence::Evidence;
-use crate::fact::{Receipt, Source};
+use crate::observation::{Receipt, Source};
 use crate::settings::Consumer;
 
 pub(super) fn sent_expected(evidence: &Evidence) -> String {
     format!("the queue gives {} different message ids and then shows messages", evidence.header.messages)
 }
 
-pub(super) fn sent(evidence: &Evidence) -> Judged {
-    let (time, ids) = evidence.sent().ok_or_else(|| match evidence.failures(Source::Story).last() {
+pub(super) fn sent(evidence: &Evidence) -> Evaluated {
+    let (time, ids) = evidence.sent().ok_or_else(|| match evidence.failures(Source::Scenario).last() {
         Some((_, error)) => fail(format!("sending failed: {error}")),
         None => fail("nothing was sent"),
     })?;
@@ -38,7 +38,7 @@ pub(super) fn deleted_expected(_: &Evidence) -> String {
     "sent = deleted: exactly one receipt `deleted` for each message id".to_owned()
 }
 
-pub(super) fn deleted(evidence: &Evidence) -> Judged {
+pub(super) fn deleted(evidence: &Evidence) -> Evaluated {
     if evidence.header.consumer == Consumer::Own && evidence.receipts().next().is_none() {
         let text =
             "only Sluice's own consumer writes receipts; how often a message was worked on cannot be seen of this one";
@@ -80,7 +80,7 @@ pub(super) fn empty_expected(evidence: &Evidence) -> String {
     )
 }
 
-pub(super) fn empty(evidence: &Evidence) -> Judged {
+pub(super) fn empty(evidence: &Evidence) -> Evaluated {
     let thresholds = evidence.header.thresholds;
     let busy = activity::last_busy(evidence)?;
     let finished = evidence.receipts().map(|(_, receipt)| receipt.finished_at).max();

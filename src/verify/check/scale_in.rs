@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::check::{Finding, Judged, activity, fail, inconclusive, not_applicable, pass};
+use crate::check::{Evaluated, Finding, activity, fail, inconclusive, not_applicable, pass};
 use crate::evidence::Evidence;
 
 /// The HPA controller's sync period: it acts on a sample that may be this old.
@@ -20,7 +20,7 @@ pub(super) fn window_expected(evidence: &Evidence) -> String {
     )
 }
 
-/// A bound that is not positive would let everything pass: at this time scale such a short period cannot be judged.
+/// A bound that is not positive would let everything pass: at this time scale such a short period cannot be evaluated.
 ///
 /// `bound` is what is left of a `period` of the settings after all tolerances; `looks` is how often it is looked at that
 /// it ends, by whoever ends it.
@@ -36,17 +36,17 @@ fn must_be_judgeable(evidence: &Evidence, bound: f64, period: &str, seconds: u64
     let fitting = ((bound + scale).ceil() - 1.0).min((scale - 1.0).floor());
     Err(if fitting >= 1.0 {
         inconclusive(format!(
-            "a {period} of {seconds} s is too short to be judged with time {scale} times as fast; \
+            "a {period} of {seconds} s is too short to be evaluated with time {scale} times as fast; \
              `sluice down`, then begin again with --time-scale {fitting}"
         ))
     } else {
         not_applicable(format!(
-            "a {period} of {seconds} s is not longer than {looks} and the reads of it, so it cannot be told from none"
+            "a {period} of {seconds} s is not longer than {looks} and the reads of it, so it cannot be distinguished from none"
         ))
     })
 }
 
-pub(super) fn window(evidence: &Evidence) -> Judged {
+pub(super) fn window(evidence: &Evidence) -> Evaluated {
     let seconds = evidence.header.scaling.window_seconds;
     must_be_judgeable(evidence, earliest_step(evidence), "window", seconds, "the HPA's sync period of 15 s")?;
     let activation = activity::activation(evidence)?;
@@ -110,7 +110,7 @@ pub(super) fn cooldown_expected(evidence: &Evidence) -> String {
     )
 }
 
-pub(super) fn cooldown(evidence: &Evidence) -> Judged {
+pub(super) fn cooldown(evidence: &Evidence) -> Evaluated {
     let scaling = evidence.header.scaling;
     let looks = format!("the polling interval of {} s", scaling.polling_seconds);
     must_be_judgeable(evidence, earliest_zero(evidence), "cooldown", scaling.cooldown_seconds, &looks)?;
@@ -138,7 +138,7 @@ pub(super) fn back_expected(evidence: &Evidence) -> String {
     )
 }
 
-pub(super) fn back(evidence: &Evidence) -> Judged {
+pub(super) fn back(evidence: &Evidence) -> Evaluated {
     let zero = activity::zero(evidence)?;
     let passed = evidence.seconds(activity::last_busy(evidence)?, zero);
     let saw = format!("0 on {}, {passed:.0} s after the queue was last seen with a message", evidence.when(zero));
@@ -153,7 +153,7 @@ pub(super) fn stays_expected(evidence: &Evidence) -> String {
     )
 }
 
-pub(super) fn stays(evidence: &Evidence) -> Judged {
+pub(super) fn stays(evidence: &Evidence) -> Evaluated {
     let thresholds = evidence.header.thresholds;
     let zero = activity::zero(evidence)?;
     let reads: Vec<_> = evidence.deployments().filter(|(time, _)| *time >= zero).collect();

@@ -2,9 +2,9 @@
 
 use jiff::Timestamp;
 
-use crate::check::{Judged, activity, fail, pass};
+use crate::check::{Evaluated, activity, fail, pass};
 use crate::evidence::Evidence;
-use crate::fact::Source;
+use crate::observation::Source;
 
 pub(super) fn activated_expected(evidence: &Evidence) -> String {
     let latest = latest_activation(evidence);
@@ -17,7 +17,7 @@ fn latest_activation(evidence: &Evidence) -> f64 {
     evidence.header.scaling.polling_seconds as f64 + evidence.header.thresholds.slack_seconds
 }
 
-pub(super) fn activated(evidence: &Evidence) -> Judged {
+pub(super) fn activated(evidence: &Evidence) -> Evaluated {
     let sending = activity::sending(evidence)?;
     let activation = activity::activation(evidence)?;
     let delay = evidence.seconds(sending, activation);
@@ -52,7 +52,7 @@ pub(super) fn metric_expected(_: &Evidence) -> String {
     "the HPA shows a value of the external metric".to_owned()
 }
 
-pub(super) fn metric(evidence: &Evidence) -> Judged {
+pub(super) fn metric(evidence: &Evidence) -> Evaluated {
     let sending = activity::sending(evidence)?;
     let served: Vec<_> = evidence.hpas().filter(|(time, hpa)| *time >= sending && !hpa.metrics.is_empty()).collect();
     let Some((first, hpa)) = served.first() else {
@@ -71,7 +71,7 @@ pub(super) fn maximum_expected(evidence: &Evidence) -> String {
     format!("the HPA wants {max} replicas, and {max} are ready")
 }
 
-pub(super) fn maximum(evidence: &Evidence) -> Judged {
+pub(super) fn maximum(evidence: &Evidence) -> Evaluated {
     let sending = activity::sending(evidence)?;
     let max = evidence.header.scaling.max_replicas;
     let hpas: Vec<_> = evidence.hpas().filter(|(time, _)| *time >= sending).collect();
@@ -109,7 +109,7 @@ pub(super) fn exceeds_expected(evidence: &Evidence) -> String {
     format!("no read shows more than {} replicas, desired replicas or live pods", evidence.header.scaling.max_replicas)
 }
 
-pub(super) fn exceeds(evidence: &Evidence) -> Judged {
+pub(super) fn exceeds(evidence: &Evidence) -> Evaluated {
     let max = evidence.header.scaling.max_replicas;
     let deployments: Vec<_> = evidence.deployments().map(|(time, it)| (time, it.desired)).collect();
     let hpas: Vec<_> = evidence.hpas().filter_map(|(time, hpa)| Some((time, hpa.desired?))).collect();

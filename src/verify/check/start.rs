@@ -2,16 +2,16 @@
 
 use jiff::Timestamp;
 
-use crate::check::{Finding, Judged, fail, pass};
+use crate::check::{Evaluated, Finding, fail, pass};
 use crate::evidence::Evidence;
-use crate::fact::Source;
+use crate::observation::Source;
 
 pub(super) fn zero_expected(evidence: &Evidence) -> String {
     let reads = evidence.header.thresholds.agreeing_reads;
     format!("the last {reads} reads before sending all show 0 replicas, 0 pods and an empty queue")
 }
 
-pub(super) fn zero(evidence: &Evidence) -> Judged {
+pub(super) fn zero(evidence: &Evidence) -> Evaluated {
     let until = evidence.sending().unwrap_or_else(|| evidence.end());
     let deployment = last_reads(
         evidence,

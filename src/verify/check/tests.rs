@@ -2,15 +2,15 @@
 
 use super::*;
 use crate::evidence::Header;
-use crate::fact::{Denial, Fact, Record, Source, StepState};
 use crate::fixture::{
     ACTIVE, EMPTY, END, Run, SENT, STEP_DOWN, ZERO, at, deployment, hpa, pods, queue, receipt, scaled_object, step,
 };
+use crate::observation::{Denial, Observation, Record, Source, StepState};
 use crate::settings::Thresholds;
 
 #[track_caller]
 fn verdict(run: Run, name: &str) -> Verdict {
-    let verdicts = judge(&run.evidence());
+    let verdicts = evaluate(&run.evidence());
     verdicts.into_iter().find(|verdict| verdict.name == name).unwrap()
 }
 
@@ -27,7 +27,7 @@ fn is_from(source: Source) -> impl Fn(&Record) -> bool {
 
 #[test]
 fn a_good_run_passes_every_check() {
-    let verdicts = judge(&Run::good().evidence());
+    let verdicts = evaluate(&Run::good().evidence());
     let bad: Vec<_> = verdicts.iter().filter(|verdict| verdict.outcome != Outcome::Pass).collect();
     assert!(bad.is_empty(), "{bad:#?}");
     assert_eq!(overall(&verdicts), Outcome::Pass);
@@ -35,7 +35,7 @@ fn a_good_run_passes_every_check() {
 
 #[test]
 fn a_run_that_saw_nothing_passes_no_check() {
-    let verdicts = judge(&Run::good().without(|_| true).evidence());
+    let verdicts = evaluate(&Run::good().without(|_| true).evidence());
     assert!(verdicts.iter().all(|verdict| verdict.outcome != Outcome::Pass), "{verdicts:#?}");
     assert_eq!(overall(&verdicts), Outcome::Fail);
     assert_eq!(overall(&[]), Outcome::Fail);
@@ -52,17 +52,17 @@ fn a_run_without_one_observer_does_not_pass() {
         Source::OperatorPods,
         Source::WorkerLog,
         Source::OperatorLog,
-        Source::Story,
+        Source::Scenario,
     ];
     for source in observers {
-        let verdicts = judge(&Run::good().without(is_from(source)).evidence());
+        let verdicts = evaluate(&Run::good().without(is_from(source)).evidence());
         assert_ne!(overall(&verdicts), Outcome::Pass, "{source:?}");
     }
 }
 
 #[test]
 fn failed_reads_are_no_zeros() {
-    let failure = Fact::Failure { what: "queue".into(), error: "timed out".into() };
+    let failure = Observation::Failure { what: "queue".into(), error: "timed out".into() };
     assert_fails(Run::good().replacing(Source::Queue, 0.0, SENT, &failure), "starts-at-zero", "read only 0 times");
     assert_fails(
         Run::good().replacing(Source::Queue, EMPTY, END + 1.0, &failure),
@@ -79,17 +79,21 @@ fn failed_reads_are_no_zeros() {
 #[test]
 fn starts_at_zero_fails_on_a_replica_a_pod_or_a_message() {
     let one = ["myapp-0".to_owned()];
-    for (source, fact) in
+    for (source, observation) in
         [(Source::Deployment, deployment(1)), (Source::Pods, pods(&one, 0)), (Source::Queue, queue(1, 0))]
     {
-        assert_fails(Run::good().replacing(source, 14.0, SENT, &fact), "starts-at-zero", "1 ");
+        assert_fails(Run::good().replacing(source, 14.0, SENT, &observation), "starts-at-zero", "1 ");
     }
 }
 
 #[test]
 fn messages_sent_fails_on_missing_or_double_ids_and_an_always_empty_queue() {
-    let ids = Fact::Sent { message_ids: vec!["m1".into(), "m1".into()] };
-    assert_fails(Run::good().replacing(Source::Story, SENT, SENT + 0.05, &ids), "messages-sent", "1 of them different");
+    let ids = Observation::Sent { message_ids: vec!["m1".into(), "m1".into()] };
+    assert_fails(
+        Run::good().replacing(Source::Scenario, SENT, SENT + 0.05, &ids),
+        "messages-sent",
+        "1 of them different",
+    );
     assert_fails(Run::good().replacing(Source::Queue, SENT, END, &queue(0, 0)), "messages-sent", "always seen empty");
 }
 
@@ -121,11 +125,12 @@ fn exceeding_the_maximum_fails() {
 
 #[test]
 fn lost_and_double_messages_fail_and_a_line_read_twice_does_not() {
-    let is_first = |record: &Record| matches!(&record.fact, Fact::Receipt(receipt) if receipt.message_id == "m1");
+    let is_first =
+        |record: &Record| matches!(&record.observation, Observation::Receipt(receipt) if receipt.message_id == "m1");
     assert_fails(Run::good().without(is_first), "every-message-deleted-once", "without receipt: m1");
     let double = Run::good().with(150.0, Source::WorkerLog, receipt(1, 130.0, "deleted"));
     assert_fails(double, "every-message-deleted-once", "deleted more than once: m1");
-    let repeated = Run::good().records.into_iter().find(is_first).unwrap().fact;
+    let repeated = Run::good().records.into_iter().find(is_first).unwrap().observation;
     let read_twice = Run::good().with(200.0, Source::WorkerLog, repeated);
     assert_eq!(verdict(read_twice, "every-message-deleted-once").outcome, Outcome::Pass);
 }
@@ -160,15 +165,15 @@ fn a_period_too_short_for_the_time_scale_names_one_that_is_not() {
             header.time_scale = 7.0;
             header.thresholds = Thresholds::new(7.0, 5.0, 30);
         };
-        let judged = verdict(Run::good().with_periods(period, period).heading(slower), name);
-        assert!(matches!(judged.outcome, Outcome::Pass | Outcome::Fail), "{judged:?}");
+        let evaluated = verdict(Run::good().with_periods(period, period).heading(slower), name);
+        assert!(matches!(evaluated.outcome, Outcome::Pass | Outcome::Fail), "{evaluated:?}");
     }
 }
 
 #[test]
 fn a_period_that_no_time_scale_could_show_is_no_verdict_and_no_failure() {
     for period in [0, 20] {
-        let verdicts = judge(&Run::good().with_periods(period, period).evidence());
+        let verdicts = evaluate(&Run::good().with_periods(period, period).evidence());
         for name in ["window-respected", "cooldown-respected"] {
             let verdict = verdicts.iter().find(|verdict| verdict.name == name).unwrap();
             assert_eq!(verdict.outcome, Outcome::NotApplicable, "{verdict:?}");
@@ -177,16 +182,16 @@ fn a_period_that_no_time_scale_could_show_is_no_verdict_and_no_failure() {
 }
 
 #[test]
-fn another_program_is_judged_by_its_queue() {
-    let verdicts = judge(&Run::good().of_an_own_consumer().evidence());
+fn another_program_is_evaluated_by_its_queue() {
+    let verdicts = evaluate(&Run::good().of_an_own_consumer().evidence());
     let outcome = |name: &str| verdicts.iter().find(|verdict| verdict.name == name).unwrap();
     assert_eq!(outcome("every-message-deleted-once").outcome, Outcome::NotApplicable);
     let account = outcome("every-message-accounted-for");
     assert!(account.outcome == Outcome::Pass && account.saw.contains("9 sent, 9 deleted"), "{account:?}");
     assert_eq!(outcome("identity-accepted").outcome, Outcome::Pass);
     assert_eq!(overall(&verdicts), Outcome::Pass, "{verdicts:#?}");
-    // The sample is judged by what it says.
-    assert!(judge(&Run::good().evidence()).iter().all(|verdict| verdict.name != "every-message-accounted-for"));
+    // The sample is evaluated by what it says.
+    assert!(evaluate(&Run::good().evidence()).iter().all(|verdict| verdict.name != "every-message-accounted-for"));
 }
 
 #[test]
@@ -200,7 +205,7 @@ fn what_the_queue_does_not_show_is_not_accounted_for() {
         NAME,
         "s only",
     );
-    let failure = Fact::Failure { what: "queue".into(), error: "timed out".into() };
+    let failure = Observation::Failure { what: "queue".into(), error: "timed out".into() };
     assert_fails(own().with(END - 10.0, Source::Queue, failure.clone()), NAME, "reads in a row over");
     assert_fails(own().with(END + 1.0, Source::Queue, failure), NAME, "never read empty after its last failed read");
     assert_fails(own().heading(|header| header.retention_seconds = Some(60)), NAME, "may have expired");
@@ -220,15 +225,16 @@ fn what_the_queue_does_not_show_is_not_accounted_for() {
 #[test]
 fn decisions_about_another_workload_explain_nothing() {
     let mut other = Run::decision(0, 1, "9 messages are more than 0");
-    if let Fact::Decision(decision) = &mut other {
+    if let Observation::Decision(decision) = &mut other {
         decision.name = "mails".to_owned();
     }
-    let run = Run::good().without(|record| matches!(&record.fact, Fact::Decision(decision) if decision.to == Some(1)));
+    let run = Run::good()
+        .without(|record| matches!(&record.observation, Observation::Decision(decision) if decision.to == Some(1)));
     assert_fails(run.with(ACTIVE - 0.5, Source::OperatorLog, other), "activated-by-operator", "says why");
 }
 
 #[test]
-fn coming_back_too_late_never_or_leaving_again_fails() {
+fn coming_back_too_late_never_or_growing_again_fails() {
     let late = Run::good().replacing(Source::Deployment, STEP_DOWN, 900.0, &deployment(1)).with(
         910.0,
         Source::Deployment,
@@ -259,28 +265,28 @@ fn restarts_and_panics_fail() {
     let one = ["myapp-0".to_owned()];
     assert_fails(Run::good().with(60.0, Source::Pods, pods(&one, 1)), "no-restarts", "1 restarts");
     let ended = |terminating| {
-        let Fact::Pods { mut pods } = pods(&one, 0) else { unreachable!() };
+        let Observation::Pods { mut pods } = pods(&one, 0) else { unreachable!() };
         pods[0].phase = "Failed".to_owned();
         pods[0].terminating = terminating;
-        Run::good().with(60.0, Source::Pods, Fact::Pods { pods })
+        Run::good().with(60.0, Source::Pods, Observation::Pods { pods })
     };
     assert_fails(ended(false), "no-restarts", "myapp-0 Failed");
     assert_eq!(verdict(ended(true), "no-restarts").outcome, Outcome::Pass);
-    let panic = Fact::Trouble { pod: "keda-operator-0".into(), message: "thread 'main' panicked at x".into() };
+    let panic = Observation::Trouble { pod: "keda-operator-0".into(), message: "thread 'main' panicked at x".into() };
     assert_fails(Run::good().with(60.0, Source::OperatorLog, panic), "no-restarts", "panicked");
 }
 
 #[test]
-fn a_missed_step_fails_the_story_with_its_detail() {
-    let missed = Run::good().with(END + 1.0, Source::Story, step("hold", StepState::Missed));
-    assert_fails(missed, "story-completed", "step hold missed");
-    let cut = Run::good().without(|record| record.source == Source::Story && record.time > at(ZERO));
-    assert_fails(cut, "story-completed", "hold was never begun");
+fn a_missed_step_fails_the_scenario_with_its_detail() {
+    let missed = Run::good().with(END + 1.0, Source::Scenario, step("hold", StepState::Missed));
+    assert_fails(missed, "scenario-completed", "step hold missed");
+    let cut = Run::good().without(|record| record.source == Source::Scenario && record.time > at(ZERO));
+    assert_fails(cut, "scenario-completed", "hold was never begun");
 }
 
 #[test]
 fn a_refused_identity_is_named_with_statement_role_and_principal() {
-    let denial = Fact::Denial(Denial {
+    let denial = Observation::Denial(Denial {
         principal: "system:serviceaccount:keda:keda-operator".into(),
         action: "sts:AssumeRoleWithWebIdentity".into(),
         resource: "arn:aws:iam::111122223333:role/demo-keda-operator".into(),
@@ -303,7 +309,7 @@ fn a_refused_identity_is_named_with_statement_role_and_principal() {
         assert_fails(refused(), "identity-accepted", part);
     }
     // Whatever else is said, and however it sorts: another statement that refused is not crowded out.
-    let another = Fact::Denial(Denial {
+    let another = Observation::Denial(Denial {
         principal: "system:serviceaccount:keda:keda-operator".into(),
         action: "sts:AssumeRoleWithWebIdentity".into(),
         resource: "arn:aws:iam::111122223333:role/demo-sqs-scaler".into(),
@@ -321,7 +327,7 @@ fn a_refused_identity_is_named_with_statement_role_and_principal() {
 fn an_operator_that_rbac_refuses_is_named_though_its_scaled_object_still_looks_ready() {
     let words =
         "scaledobjects.keda.sh is forbidden: User \"system:serviceaccount:keda:keda-operator\" cannot list resource";
-    let trouble = || Fact::Trouble { pod: "keda-operator-0".into(), message: words.into() };
+    let trouble = || Observation::Trouble { pod: "keda-operator-0".into(), message: words.into() };
     let refused = Run::good().with(END - 10.0, Source::OperatorLog, trouble());
     assert_fails(refused, "identity-accepted", words);
     // Before its first decision it may have met a binding that was not there yet.
@@ -333,11 +339,12 @@ fn an_operator_that_rbac_refuses_is_named_though_its_scaled_object_still_looks_r
 #[test]
 fn no_check_is_there_that_was_not_seen_failing() {
     let (one, end) = (["myapp-0".to_owned()], END + 1.0);
-    let first = |record: &Record| matches!(&record.fact, Fact::Receipt(receipt) if receipt.message_id == "m1");
+    let first =
+        |record: &Record| matches!(&record.observation, Observation::Receipt(receipt) if receipt.message_id == "m1");
     let denied = Run::warning("KEDAScalerFailed", "AccessDenied: Not authorized to perform sts:AssumeRole");
     let spoiled = [
         ("identity-accepted", Run::good().with(end, Source::Events, denied)),
-        ("story-completed", Run::good().with(end, Source::Story, step("hold", StepState::Missed))),
+        ("scenario-completed", Run::good().with(end, Source::Scenario, step("hold", StepState::Missed))),
         ("starts-at-zero", Run::good().replacing(Source::Pods, 14.0, SENT, &pods(&one, 0))),
         ("messages-sent", Run::good().replacing(Source::Queue, SENT, END, &queue(0, 0))),
         ("activated-by-operator", Run::good().replacing(Source::Deployment, 0.0, end, &deployment(0))),
@@ -356,7 +363,7 @@ fn no_check_is_there_that_was_not_seen_failing() {
         ),
         ("no-restarts", Run::good().with(60.0, Source::Pods, pods(&one, 1))),
     ];
-    // That one is seen failing where it is judged, without receipts.
+    // That one is seen failing where it is evaluated, without receipts.
     let names: Vec<_> = CHECKS.iter().map(|(name, ..)| *name).filter(|name| *name != ACCOUNTED_FOR).collect();
     assert_eq!(spoiled.iter().map(|(name, _)| *name).collect::<Vec<_>>(), names);
     for (name, run) in spoiled {

@@ -10,7 +10,7 @@ use hyper_util::rt::TokioExecutor;
 use serde_json::Value;
 use url::Url;
 
-use crate::fact::{Denial, Fact, Source};
+use crate::observation::{Denial, Observation, Source};
 use crate::observe::Observer;
 
 type Http = Client<HttpConnector, Empty<Bytes>>;
@@ -30,10 +30,10 @@ pub(crate) async fn observe(observer: Observer, url: String) {
         match fetch(&http, &address).await {
             Ok(items) => {
                 for item in items.iter().filter(|item| seen.insert(item.to_string())) {
-                    let fact = Fact::Denial(denial(item));
-                    if !observer.settings.is_of_another(&fact) {
+                    let observation = Observation::Denial(denial(item));
+                    if !observer.settings.is_of_another(&observation) {
                         let time = time(item).unwrap_or_else(|| observer.settings.clock.now());
-                        observer.recorder.record_at(time, Source::Denials, fact);
+                        observer.recorder.record_at(time, Source::Denials, observation);
                     }
                 }
             }
@@ -81,9 +81,12 @@ mod tests {
     fn a_denial_gives_its_reasons_and_else_its_message() {
         let mut item = json!({"at": "2026-01-01T00:00:00Z", "principal": "p", "action": "a", "resource": "r", "message": "not allowed",
             "reasons": ["trust policy of role/scaler, statement 0: condition sub differs", "no other statement"]});
-        let told = denial(&item);
-        assert_eq!(told.reason, "trust policy of role/scaler, statement 0: condition sub differs; no other statement");
-        assert_eq!((told.principal.as_str(), told.resource.as_str()), ("p", "r"));
+        let refusals = denial(&item);
+        assert_eq!(
+            refusals.reason,
+            "trust policy of role/scaler, statement 0: condition sub differs; no other statement"
+        );
+        assert_eq!((refusals.principal.as_str(), refusals.resource.as_str()), ("p", "r"));
         item["reasons"] = json!([]);
         assert_eq!(denial(&item).reason, "not allowed");
     }

@@ -13,8 +13,8 @@ use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, ResourceExt};
 use tokio::task::JoinSet;
 
-use crate::fact::{Fact, Source};
 use crate::log_line;
+use crate::observation::{Observation, Source};
 use crate::observe::Observer;
 use crate::observe::objects::{self, Group};
 
@@ -71,7 +71,7 @@ struct Follower {
     source: Source,
     name: String,
     uid: String,
-    /// Lines up to this time have been taken, whichever connection brought them.
+    /// Lines up to this time have been taken, whichever connection supplied them.
     last: Option<Timestamp>,
     lines: u64,
 }
@@ -110,7 +110,7 @@ impl Follower {
             let pause = Duration::from_secs(1).max(self.observer.settings.clock.to_system(Duration::from_millis(50)));
             self.observer.settings.clock.sleep(pause).await;
         }
-        self.observer.recorder.record(self.source, Fact::LogEnded { pod: self.name, lines: self.lines });
+        self.observer.recorder.record(self.source, Observation::LogEnded { pod: self.name, lines: self.lines });
     }
 
     async fn stage(&self) -> Stage {
@@ -139,7 +139,7 @@ impl Follower {
         Ok(())
     }
 
-    /// Takes a line unless an earlier connection, which got as far as `resume`, has brought it.
+    /// Takes a line unless an earlier connection, which got as far as `resume`, has supplied it.
     fn take(&mut self, line: &str, resume: Option<Timestamp>) {
         let (time, text) = log_line::split_time(line);
         let is_known = time.zip(resume).is_some_and(|(time, resume)| time <= resume);
@@ -149,10 +149,11 @@ impl Follower {
         }
         self.last = time.or(self.last);
         self.lines += 1;
-        let fact = log_line::fact(&self.name, text).filter(|fact| !self.observer.settings.is_of_another(fact));
-        if let Some(fact) = fact {
+        let observation = log_line::observation(&self.name, text)
+            .filter(|observation| !self.observer.settings.is_of_another(observation));
+        if let Some(observation) = observation {
             let time = time.unwrap_or_else(|| self.observer.settings.clock.now());
-            self.observer.recorder.record_at(time, self.source, fact);
+            self.observer.recorder.record_at(time, self.source, observation);
         }
     }
 }

@@ -11,7 +11,7 @@ use kube::{Api, ResourceExt};
 use serde_json::Value;
 
 use crate::extract;
-use crate::fact::{Fact, Pod, Source};
+use crate::observation::{Observation, Pod, Source};
 use crate::observe::{Observer, words};
 
 /// One object by name.
@@ -20,7 +20,7 @@ pub(crate) struct Single {
     pub(crate) kind: &'static str,
     pub(crate) name: String,
     pub(crate) api: Api<DynamicObject>,
-    pub(crate) extract: fn(&Value) -> Fact,
+    pub(crate) extract: fn(&Value) -> Observation,
 }
 
 impl Single {
@@ -74,16 +74,16 @@ pub(crate) async fn observe_single(observer: Observer, single: Single) {
     let (mut last, mut newest) = (None, 0);
     while let Some(wake) = wakes.next().await {
         let Wake::Seen(event) = wake else {
-            let (fact, version) = read_single(&observer, &single).await;
-            (last, newest) = (Some(fact), newest.max(version));
+            let (observation, version) = read_single(&observer, &single).await;
+            (last, newest) = (Some(observation), newest.max(version));
             continue;
         };
-        let (fact, version) = match *event {
+        let (observation, version) = match *event {
             Event::Apply(object) | Event::InitApply(object) if object.name_any() == single.name => {
                 ((single.extract)(&json(&object)), version(&object.metadata))
             }
             Event::Delete(object) if object.name_any() == single.name => {
-                (Fact::Absent { what: single.what() }, version(&object.metadata))
+                (Observation::Absent { what: single.what() }, version(&object.metadata))
             }
             _ => continue,
         };
@@ -93,22 +93,22 @@ pub(crate) async fn observe_single(observer: Observer, single: Single) {
         }
         newest = version;
         // Reads count as agreeing samples, so a watch adds only what is new.
-        if last.as_ref() != Some(&fact) {
-            observer.recorder.record(single.source, fact.clone());
-            last = Some(fact);
+        if last.as_ref() != Some(&observation) {
+            observer.recorder.record(single.source, observation.clone());
+            last = Some(observation);
         }
     }
 }
 
 /// Reads and records the object once. The version is 0 where there was none to read.
-pub(crate) async fn read_single(observer: &Observer, single: &Single) -> (Fact, u64) {
-    let (fact, version) = match single.api.get_opt(&single.name).await {
+pub(crate) async fn read_single(observer: &Observer, single: &Single) -> (Observation, u64) {
+    let (observation, version) = match single.api.get_opt(&single.name).await {
         Ok(Some(object)) => ((single.extract)(&json(&object)), version(&object.metadata)),
-        Ok(None) => (Fact::Absent { what: single.what() }, 0),
-        Err(error) => (Fact::Failure { what: single.what(), error: words(&error) }, 0),
+        Ok(None) => (Observation::Absent { what: single.what() }, 0),
+        Err(error) => (Observation::Failure { what: single.what(), error: words(&error) }, 0),
     };
-    observer.recorder.record(single.source, fact.clone());
-    (fact, version)
+    observer.recorder.record(single.source, observation.clone());
+    (observation, version)
 }
 
 /// The resource version as a number; those of one kind can be compared (Kubernetes KEP-5504). 0 if it is none.
@@ -179,10 +179,10 @@ pub(crate) async fn observe_pods(observer: Observer, group: Group) {
                 _ => continue,
             },
         }
-        let fact = Fact::Pods { pods: pods.values().cloned().collect() };
-        if is_turn || last.as_ref() != Some(&fact) {
-            observer.recorder.record(group.source, fact.clone());
-            last = Some(fact);
+        let observation = Observation::Pods { pods: pods.values().cloned().collect() };
+        if is_turn || last.as_ref() != Some(&observation) {
+            observer.recorder.record(group.source, observation.clone());
+            last = Some(observation);
         }
     }
 }
@@ -207,12 +207,12 @@ pub(crate) async fn read_events(observer: &Observer, seen: &mut BTreeSet<(String
         let time = extract::event_time(&value);
         // Event times are whole seconds, so one that seems just too old may not be.
         let is_old = observer.since.zip(time).is_some_and(|(since, time)| time.as_second() < since.as_second());
-        let fact = Fact::Event(extract::event(&value));
-        if seen.insert(key) && !is_old && !observer.settings.is_of_another(&fact) {
+        let observation = Observation::Event(extract::event(&value));
+        if seen.insert(key) && !is_old && !observer.settings.is_of_another(&observation) {
             match (observer.since, time) {
                 // Looking back, its own time is all there is; live, the moment of seeing it is finer.
-                (None, Some(time)) => observer.recorder.record_at(time, Source::Events, fact),
-                _ => observer.recorder.record(Source::Events, fact),
+                (None, Some(time)) => observer.recorder.record_at(time, Source::Events, observation),
+                _ => observer.recorder.record(Source::Events, observation),
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use aws::queue::Queue;
 
-use crate::fact::{Counts, Fact, Source};
+use crate::observation::{Counts, Observation, Source};
 use crate::observe::Observer;
 
 /// Reads the counts at every turn of the cadence.
@@ -18,7 +18,7 @@ pub(crate) async fn read(observer: &Observer, source: Source, url: &str) {
     match Queue::new(&observer.settings.session, url).counts().await {
         Ok(counts) => {
             let counts = Counts { visible: counts.visible, in_flight: counts.in_flight, delayed: counts.delayed };
-            observer.recorder.record(source, Fact::Queue(counts));
+            observer.recorder.record(source, Observation::Queue(counts));
         }
         Err(error) => observer.recorder.failure(source, url, error),
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use cluster::Rollout;
 
-use crate::fact::{Diagnosis, Fact};
+use crate::observation::{Diagnosis, Observation};
 use crate::observe::Observer;
 use crate::observe::objects::Group;
 
@@ -49,7 +49,7 @@ fn rollout(observer: &Observer, group: &Group) -> Rollout {
 
 async fn record(observer: &Observer, group: &Group, rollout: &Rollout, hopeless: Option<String>) {
     let found = rollout.diagnose().await;
-    observer.recorder.record(group.source, Fact::Diagnosis(of(observer, rollout, hopeless, found)));
+    observer.recorder.record(group.source, Observation::Diagnosis(of(observer, rollout, hopeless, found)));
 }
 
 fn of(observer: &Observer, rollout: &Rollout, hopeless: Option<String>, found: cluster::Diagnosis) -> Diagnosis {

@@ -12,11 +12,11 @@ pub(super) fn context(reports: &Reports, pictures: &[String]) -> Value {
     let real = reports.finished().duration_since(first.started).as_secs_f64();
     let environment: Vec<_> =
         first.environment.iter().map(|(key, value)| json!({ "key": key, "value": value })).collect();
-    let mut stories: Vec<&str> = reports.0.iter().map(|run| run.story.as_str()).collect();
-    stories.dedup();
+    let mut scenarios: Vec<&str> = reports.0.iter().map(|run| run.scenario.as_str()).collect();
+    scenarios.dedup();
     json!({
         "stack": first.stack,
-        "story": stories.join(", "),
+        "scenario": scenarios.join(", "),
         "product": first.product,
         "outcome": word(reports.outcome()),
         "class": class(reports.outcome()),
@@ -26,11 +26,11 @@ pub(super) fn context(reports: &Reports, pictures: &[String]) -> Value {
         "time_scale": first.time_scale.to_string(),
         "environment": environment,
         "limits": first.limits,
-        "runs": reports.0.iter().zip(pictures).map(|(run, picture)| self::run(run, picture)).collect::<Vec<_>>(),
+        "runs": reports.0.iter().zip(pictures).map(|(run, chart)| self::run(run, chart)).collect::<Vec<_>>(),
     })
 }
 
-fn run(report: &Report, picture: &str) -> Value {
+fn run(report: &Report, chart: &str) -> Value {
     let verdicts: Vec<_> = report
         .verdicts
         .iter()
@@ -51,10 +51,10 @@ fn run(report: &Report, picture: &str) -> Value {
         .collect();
     let consumer = match report.consumer {
         Consumer::Sample => "Sluice's own sample",
-        Consumer::Own => "a program of the user's, judged by its queue",
+        Consumer::Own => "a program of the user's, evaluated by its queue",
     };
     json!({
-        "story": report.story,
+        "scenario": report.scenario,
         "workload": report.workload,
         "consumer": consumer,
         "messages": report.messages,
@@ -63,7 +63,7 @@ fn run(report: &Report, picture: &str) -> Value {
         "outcome": word(report.outcome),
         "summary": report.summary(),
         "seed": report.seed.map_or_else(|| "none".to_owned(), |seed| seed.to_string()),
-        "picture": picture,
+        "chart": chart,
         "verdicts": verdicts,
         "proved": report.proved,
         "timeline": timeline,

@@ -8,7 +8,7 @@ use crate::check::{Outcome, Verdict};
 use crate::error::{Error, Result};
 use crate::report::Report;
 
-/// One suite for each run, one case a check. An inconclusive check is an error: it did not judge.
+/// One suite for each run, one case a check. An inconclusive check is an error: it did not evaluate.
 pub(super) fn render(runs: &[Report]) -> Result<String> {
     let mut junit = quick_junit::Report::new("sluice verify");
     let mut whole = Duration::ZERO;
@@ -28,10 +28,10 @@ pub(super) fn render(runs: &[Report]) -> Result<String> {
     junit.to_string().map_err(|error| Error::Report { what: "JUnit XML", reason: error.to_string() })
 }
 
-/// `sluice.STORY.WORKLOAD`; names of workloads are unique in a stack.
+/// `sluice.SCENARIO.WORKLOAD`; names of workloads are unique in a stack.
 fn class(run: &Report) -> String {
     let name = run.workload.rsplit('/').next().unwrap_or(&run.workload);
-    format!("sluice.{}.{name}", run.story)
+    format!("sluice.{}.{name}", run.scenario)
 }
 
 fn case(report: &Report, verdict: &Verdict) -> TestCase {

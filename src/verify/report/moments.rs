@@ -45,8 +45,8 @@ impl Moments {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fact::Fact;
     use crate::fixture::Run;
+    use crate::observation::Observation;
 
     #[test]
     fn the_numbers_count_from_the_sending_and_what_never_came_is_no_number() {
@@ -56,7 +56,9 @@ mod tests {
         near(good.maximum_seconds, 25.0);
         near(good.zero_seconds, 400.0);
         assert!(good.words(3).contains("0 -> 1 after ") && good.words(3).len() <= 78, "{}", good.words(3));
-        let blind = Moments::of(&Run::good().without(|record| matches!(record.fact, Fact::Deployment(_))).evidence());
+        let blind = Moments::of(
+            &Run::good().without(|record| matches!(record.observation, Observation::Deployment(_))).evidence(),
+        );
         assert_eq!(blind, Moments::default());
         assert!(blind.words(3).contains("back at 0 never"));
     }

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::fact::{Fact, Record};
+use crate::observation::{Observation, Record};
 use crate::timeline::Line;
 use crate::timeline::role::{KILLING, Role};
 
@@ -41,14 +41,14 @@ pub(super) struct Happening {
 }
 
 impl Happening {
-    /// A line of what a record tells, at a time scale.
+    /// The line of a record, at a time scale.
     pub(super) fn new(record: &Record, line: Line, scale: f64) -> Self {
         let second = SignedDuration::from_secs(1) - SignedDuration::from_nanos(1);
         let late = SignedDuration::try_from(LATE).unwrap_or_default();
         let Line { actor, text, role } = line;
         let seen = record.time;
         let exact = Self { line: (actor, text), at: seen, own: seen, latest: seen, late, role };
-        let Fact::Event(event) = &record.fact else { return exact };
+        let Observation::Event(event) = &record.observation else { return exact };
         let own = event.at.unwrap_or(seen);
         if own.subsec_nanosecond() == 0 {
             let end = own + second;
@@ -128,7 +128,7 @@ impl Links {
         }
     }
 
-    /// The most likely of the candidates for having brought `effect` about. Of several within the uncertainty of its time
+    /// The most likely of the candidates for having supplied `effect` about. Of several within the uncertainty of its time
     /// the earliest, which may have had this effect among others.
     fn likely(&self, effect: usize, candidates: impl Iterator<Item = usize>) -> Option<usize> {
         let it = &self.all[effect];
@@ -326,7 +326,7 @@ impl Links {
         self.link_ends(ends);
     }
 
-    /// A pod that is deleted is told of several times, each with the same cause.
+    /// A pod that is deleted is reported several times, each with the same cause.
     fn link_ends(&mut self, ends: bool) {
         if !ends {
             return;
@@ -421,8 +421,8 @@ impl Links {
         let mut order: Vec<usize> = (0..self.all.len()).collect();
         order.sort_by_key(|index| (self.all[*index].at, depth[*index], *index));
         let mut position = vec![0; order.len()];
-        for (place, index) in order.iter().enumerate() {
-            position[*index] = place;
+        for (rank, index) in order.iter().enumerate() {
+            position[*index] = rank;
         }
         order
             .into_iter()

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::fact::{Decision, KubernetesEvent};
+use crate::observation::{Decision, KubernetesEvent};
 
 /// The part of one line in the chain.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,11 +4,11 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
 use crate::Timeline;
-use crate::fact::{Decision, Fact, KubernetesEvent, Pod, Record, Replicas, Source};
 use crate::fixture::Run;
+use crate::observation::{Decision, KubernetesEvent, Observation, Pod, Record, Replicas, Source};
 
 #[test]
-fn the_chain_is_told_in_order_and_only_changes_are_told() {
+fn the_chain_is_reported_in_order_and_only_changes_are_reported() {
     let evidence = Run::good().evidence();
     let timeline = crate::explain(&evidence);
     let text: Vec<_> = timeline.entries.iter().map(|entry| entry.text.as_str()).collect();
@@ -30,7 +30,7 @@ fn the_chain_is_told_in_order_and_only_changes_are_told() {
     assert!(timeline.lines()[0].contains(" s  "));
 }
 
-/// A history whose true order is known, as various sources tell it.
+/// A history whose true order is known, as various sources report it.
 struct History {
     scale: f64,
     start: Timestamp,
@@ -43,9 +43,9 @@ impl History {
         self.start + SignedDuration::from_secs_f64(system / self.scale)
     }
 
-    fn add(&mut self, system: f64, name: &str, source: Source, fact: Fact) {
+    fn add(&mut self, system: f64, name: &str, source: Source, observation: Observation) {
         let time = self.at(system);
-        self.truth.push((time, name.to_owned(), Record { time, source, fact }));
+        self.truth.push((time, name.to_owned(), Record { time, source, observation }));
     }
 
     fn event(&mut self, system: f64, reason: &str, object: &str, message: &str) {
@@ -57,7 +57,7 @@ impl History {
             count: 1,
             at: None,
         };
-        self.add(system, &format!("{reason} on {object}: {message}"), Source::Events, Fact::Event(event));
+        self.add(system, &format!("{reason} on {object}: {message}"), Source::Events, Observation::Event(event));
     }
 
     fn decision(&mut self, system: f64, from: i64, to: i64, wanted: i64) {
@@ -69,12 +69,12 @@ impl History {
             reason: "because".to_owned(),
             decision: json!({ "wantedByHpa": wanted }),
         };
-        self.add(system, &format!("decides {from} -> {to}"), Source::OperatorLog, Fact::Decision(decision));
+        self.add(system, &format!("decides {from} -> {to}"), Source::OperatorLog, Observation::Decision(decision));
     }
 
     fn replicas(&mut self, system: f64, from: u32, to: u32) {
-        let fact = Fact::Deployment(Replicas { desired: to, current: from, ready: from });
-        self.add(system, &format!("scaled {from} -> {to}"), Source::Deployment, fact);
+        let observation = Observation::Deployment(Replicas { desired: to, current: from, ready: from });
+        self.add(system, &format!("scaled {from} -> {to}"), Source::Deployment, observation);
     }
 
     fn pod_begins(&mut self, system: f64, pod: &str) {
@@ -129,7 +129,7 @@ impl History {
                 terminating: false,
                 waiting: None,
             };
-            Fact::Pods { pods: names.iter().map(pod).collect() }
+            Observation::Pods { pods: names.iter().map(pod).collect() }
         };
         self.replicas(0.0, 0, 0);
         self.add(5.45, "myapp-1-z Pending", Source::Pods, seen(&["myapp-1-z"]));
@@ -250,7 +250,7 @@ fn a_cause_that_is_stamped_late_stands_before_the_first_of_its_effects() {
     let history = History::new(30.0, 0.3).watched();
     let mut records = history.records(0);
     for record in &mut records {
-        if matches!(record.fact, Fact::Decision(_)) {
+        if matches!(record.observation, Observation::Decision(_)) {
             // Half a second late: after the replica, the Event, and the pod.
             record.time += SignedDuration::from_millis(500);
         }

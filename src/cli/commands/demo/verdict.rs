@@ -18,21 +18,21 @@ fn exit(proved: Exit, removed: &Outcome) -> Exit {
 }
 
 /// Says how the demo ended.
-pub(super) fn tell(proved: &Outcome<Proof>, removed: &Outcome, view: &View) -> Exit {
+pub(super) fn print(proved: &Outcome<Proof>, removed: &Outcome, view: &View) -> Exit {
     let of_proof = match proved {
         Ok(proof) => proof.exit(),
         Err(wrong) => wrong.first().map_or(Exit::Failed, |first| first.exit),
     };
     let exit = exit(of_proof, removed);
     view.event("conclusion", event(proved, removed, exit));
-    view.tell(Tone::Strong, "\nVerdict");
+    view.print(Tone::Strong, "\nVerdict");
     let tone = if of_proof == Exit::Done { Tone::Good } else { Tone::Bad };
     for line in verdict(proved) {
-        view.tell(tone, line);
+        view.print(tone, line);
     }
     let (tone, text) = teardown(removed);
-    view.tell(tone, text);
-    if let Ok(Proof::Judged(verified)) = proved {
+    view.print(tone, text);
+    if let Ok(Proof::Evaluated(verified)) = proved {
         view.line(format!("Report   {}", verified.report.display()));
     }
     exit
@@ -40,7 +40,7 @@ pub(super) fn tell(proved: &Outcome<Proof>, removed: &Outcome, view: &View) -> E
 
 fn verdict(proved: &Outcome<Proof>) -> Vec<String> {
     match proved {
-        Ok(Proof::Judged(verified)) => verified.reports.iter().flat_map(verify::Report::conclusion).collect(),
+        Ok(Proof::Evaluated(verified)) => verified.reports.iter().flat_map(verify::Report::conclusion).collect(),
         Ok(Proof::Declined(_)) => vec!["no verdict: nothing was proved".to_owned()],
         Err(wrong) => {
             let word = if of_interruption(proved) { "interrupted" } else { "failed" };
@@ -68,7 +68,7 @@ fn teardown(removed: &Outcome) -> (Tone, String) {
 
 fn event(proved: &Outcome<Proof>, removed: &Outcome, exit: Exit) -> Value {
     let (runs, report) = match proved {
-        Ok(Proof::Judged(verified)) => (verified.reports.iter().map(run).collect(), Some(&verified.report)),
+        Ok(Proof::Evaluated(verified)) => (verified.reports.iter().map(run).collect(), Some(&verified.report)),
         _ => (Vec::new(), None),
     };
     let passed = runs.iter().all(|run: &Value| run["outcome"] == "pass");
@@ -87,8 +87,8 @@ fn event(proved: &Outcome<Proof>, removed: &Outcome, exit: Exit) -> Value {
 }
 
 fn run(report: &verify::Report) -> Value {
-    let (passed, judged) = report.passed();
-    json!({ "story": report.story, "workload": report.workload, "outcome": report.outcome, "passed": passed, "checks": judged,
+    let (passed, evaluated) = report.passed();
+    json!({ "story": report.scenario, "workload": report.workload, "outcome": report.outcome, "passed": passed, "checks": evaluated,
             "moments": report.moments })
 }
 
@@ -115,9 +115,9 @@ mod tests {
 
     #[test]
     fn an_interruption_and_a_failed_teardown_are_both_said() {
-        let proved = Err(vec![Diagnostic::interrupted("story seed ended in step idle")]);
+        let proved = Err(vec![Diagnostic::interrupted("scenario tutorial ended in step idle")]);
         let removed = Err(vec![Diagnostic::error("the cluster cannot be deleted")]);
-        assert_eq!(verdict(&proved), ["no verdict: interrupted: story seed ended in step idle"]);
+        assert_eq!(verdict(&proved), ["no verdict: interrupted: scenario tutorial ended in step idle"]);
         let (_, text) = teardown(&removed);
         assert!(
             text.contains("NOT taken down: the cluster cannot be deleted") && text.contains("sluice down"),

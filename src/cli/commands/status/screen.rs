@@ -101,12 +101,12 @@ fn recorded(status: &Status, lines: &mut Lines) {
 
 fn scaled(scaled: &Scaled, lines: &mut Lines) {
     let Scaled { object, replicas, hpa } = scaled;
-    let told = match replicas {
+    let reported = match replicas {
         Seen::Is(Deployment { desired, ready, .. }) => format!("{desired} wanted, {ready} ready"),
         Seen::Absent => "its target does not exist".to_owned(),
         Seen::Unreadable(why) => format!("replicas unreadable: {why}"),
     };
-    let text = format!("{}/{}: min {}, max {}; {told}", object.namespace, object.name, object.min, object.max);
+    let text = format!("{}/{}: min {}, max {}; {reported}", object.namespace, object.name, object.min, object.max);
     lines.push(row("ScaledObject", Tone::Plain, text));
     if let Seen::Is(replicas) = replicas {
         waiting(replicas, lines);

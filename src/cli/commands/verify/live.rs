@@ -1,5 +1,5 @@
 //! What is observed, in the order of time: a line for each change, a line for each decision, and every ten seconds what the
-//! story waits for.
+//! scenario waits for.
 
 mod decision;
 mod held;
@@ -10,7 +10,7 @@ use std::time::Duration;
 use clock::Clock;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
-use verify::{Picture, Record, StepState};
+use verify::{Record, Snapshot, StepState};
 
 use self::decision::Decisions;
 use self::held::Held;
@@ -18,7 +18,7 @@ use crate::view::{Tone, View};
 use crate::waiting::{self, Due, LOOK};
 
 /// A channel for records, and the task that shows them until it is closed, each line with the label if there is one.
-pub(super) fn tell(view: &View, label: &str) -> (mpsc::UnboundedSender<Record>, impl Future<Output = ()> + use<>) {
+pub(super) fn print(view: &View, label: &str) -> (mpsc::UnboundedSender<Record>, impl Future<Output = ()> + use<>) {
     let (sender, mut records) = mpsc::unbounded_channel::<Record>();
     let mut live = Live::new(label, &Clock::real());
     let view = view.clone();
@@ -45,7 +45,7 @@ pub(super) fn tell(view: &View, label: &str) -> (mpsc::UnboundedSender<Record>, 
             // Also among records, which may come without a pause.
             if let Some((body, line)) = live.due() {
                 let time = clock.now().strftime("%H:%M:%S%.1f").to_string();
-                view.fact("waiting", body, Tone::Dim, format!("{time}  {line}"));
+                view.outcome("waiting", body, Tone::Dim, format!("{time}  {line}"));
             }
         }
         for record in held.rest() {
@@ -60,7 +60,7 @@ pub(super) fn tell(view: &View, label: &str) -> (mpsc::UnboundedSender<Record>, 
 /// What is shown of one run.
 struct Live {
     label: String,
-    picture: Picture,
+    snapshot: Snapshot,
     decisions: Decisions,
     shown: String,
     clock: Clock,
@@ -73,7 +73,7 @@ impl Live {
     fn new(label: &str, clock: &Clock) -> Self {
         Self {
             label: label.to_owned(),
-            picture: Picture::default(),
+            snapshot: Snapshot::default(),
             decisions: Decisions::default(),
             shown: String::new(),
             clock: clock.clone(),
@@ -107,13 +107,13 @@ impl Live {
 
     /// Takes a record in; the line to show if it changed what is seen.
     fn take(&mut self, record: &Record) -> Option<String> {
-        self.picture.apply(record);
-        let step = self.picture.step.as_ref().map_or("", |step| step.name.as_str());
+        self.snapshot.apply(record);
+        let step = self.snapshot.step.as_ref().map_or("", |step| step.name.as_str());
         if self.step != step {
             step.clone_into(&mut self.step);
             self.due = Due::new(&self.clock);
         }
-        let line = line(&self.picture);
+        let line = line(&self.snapshot);
         if line == self.shown {
             return None;
         }
@@ -123,11 +123,11 @@ impl Live {
 
     /// What is due to be said of the wait, as an object of the stream and as a line.
     fn due(&mut self) -> Option<(Value, String)> {
-        let step = self.picture.step.as_ref().filter(|step| step.state == StepState::Started);
+        let step = self.snapshot.step.as_ref().filter(|step| step.state == StepState::Started);
         let elapsed = self.due.take()?;
         let what = step
             .map_or_else(|| "nothing changes".to_owned(), |step| format!("{}: waiting: {}", step.name, step.detail));
-        let reason = reason(&self.picture);
+        let reason = reason(&self.snapshot);
         let body = json!({ "workload": self.workload(), "what": what, "real_seconds": elapsed.as_secs_f64(),
             "reason": reason, "step": step.map(|step| step.name.as_str()) });
         let line = self.labelled(&waiting::line(&what, elapsed, &reason));
@@ -140,19 +140,19 @@ impl Live {
 }
 
 /// What is seen, and why it is not what is waited for, as far as pods and conditions say.
-fn reason(picture: &Picture) -> String {
-    let seen = line(picture);
+fn reason(snapshot: &Snapshot) -> String {
+    let seen = line(snapshot);
     // The step stands before it.
     let seen = seen.split_once(" · ").map_or(seen.as_str(), |(seen, _)| seen).trim_end();
     let seen = seen.split_whitespace().collect::<Vec<_>>().join(" ");
-    std::iter::once(seen).chain(picture.trouble()).collect::<Vec<_>>().join("; ")
+    std::iter::once(seen).chain(snapshot.trouble()).collect::<Vec<_>>().join("; ")
 }
 
-/// The picture in one line; what is not known is a question mark, never a zero.
-fn line(picture: &Picture) -> String {
+/// The chart in one line; what is not known is a question mark, never a zero.
+fn line(snapshot: &Snapshot) -> String {
     let number = |value: Option<String>| value.unwrap_or_else(|| "?".to_owned());
-    let queue = picture.queue.as_ref();
-    let replicas = picture.deployment.as_ref();
+    let queue = snapshot.queue.as_ref();
+    let replicas = snapshot.deployment.as_ref();
     let mut line = format!(
         "queue {:>3} waiting {:>3} in work · replicas {}/{} ready",
         number(queue.map(|counts| counts.visible.to_string())),
@@ -161,13 +161,13 @@ fn line(picture: &Picture) -> String {
         number(replicas.map(|replicas| replicas.desired.to_string())),
     );
     // Writing to a string cannot fail.
-    if let Some(step) = &picture.step {
+    if let Some(step) = &snapshot.step {
         let _ = write!(line, " · {}", step.name);
     }
-    if let Some(refusal) = &picture.refusal {
+    if let Some(refusal) = &snapshot.refusal {
         let _ = write!(line, " · refused: {}", refusal.text);
     }
-    if let Some(blindness) = picture.blindness() {
+    if let Some(blindness) = snapshot.blindness() {
         let _ = write!(line, " · {blindness}");
     }
     line
@@ -191,7 +191,7 @@ mod tests {
 
     #[test]
     fn a_step_in_which_nothing_changes_says_every_ten_seconds_what_it_waits_for_and_why() {
-        let (clock, hand) = Clock::manual(jiff::Timestamp::UNIX_EPOCH);
+        let (clock, handle) = Clock::manual(jiff::Timestamp::UNIX_EPOCH);
         let mut run = Live::new("", &clock);
         run.take(&step("scale-out", "started"));
         let pod = json!({ "name": "myapp-1", "phase": "Pending", "ready": false, "restarts": 0, "terminating": false,
@@ -199,7 +199,7 @@ mod tests {
         run.take(&record("pods", "pods", &json!({ "pods": [pod] })));
         let mut said = Vec::new();
         for _ in 0..25 {
-            hand.advance(Duration::from_secs(1));
+            handle.advance(Duration::from_secs(1));
             said.extend(run.due());
         }
         assert_eq!(said.len(), 2, "{said:?}");
@@ -209,23 +209,23 @@ mod tests {
         }
         assert_eq!(body["step"], "scale-out");
         run.take(&step("work", "started"));
-        hand.advance(Duration::from_secs(9));
+        handle.advance(Duration::from_secs(9));
         assert!(run.due().is_none(), "each step begins to count anew");
     }
 
     #[test]
-    fn who_only_watches_is_told_that_nothing_changes() {
-        let (clock, hand) = Clock::manual(jiff::Timestamp::UNIX_EPOCH);
+    fn who_only_watches_is_reported_that_nothing_changes() {
+        let (clock, handle) = Clock::manual(jiff::Timestamp::UNIX_EPOCH);
         let mut run = Live::new("orders", &clock);
-        hand.advance(Duration::from_secs(10));
+        handle.advance(Duration::from_secs(10));
         let (_, line) = run.due().unwrap();
         assert!(line.starts_with("orders") && line.contains("nothing changes") && line.contains('?'), "{line}");
     }
 
     #[test]
     fn the_line_fits_eighty_columns_and_knows_no_zero_it_has_not_seen() {
-        let picture = Picture::default();
-        assert_eq!(line(&picture), "queue   ? waiting   ? in work · replicas ?/? ready");
-        assert!(line(&picture).chars().count() + " · scale-out".len() <= decision::WIDTH);
+        let snapshot = Snapshot::default();
+        assert_eq!(line(&snapshot), "queue   ? waiting   ? in work · replicas ?/? ready");
+        assert!(line(&snapshot).chars().count() + " · scale-out".len() <= decision::WIDTH);
     }
 }

@@ -58,7 +58,7 @@ pub(super) async fn settings(workload: &Workload, settings: &Settings, target: &
     })
 }
 
-/// Enough to run a story on it: also what its queue does with messages that nobody deletes, and whose program is there.
+/// Enough to run a scenario on it: also what its queue does with messages that nobody deletes, and whose program is there.
 pub(super) async fn settings_for_run(
     workload: &Workload,
     messages: Option<u32>,
@@ -100,7 +100,7 @@ fn others(workload: &Workload, settings: &Settings) -> Vec<Other> {
 
 fn environment(settings: &Settings, target: &Target) -> IndexMap<String, String> {
     let stack = &settings.stack;
-    let facts = [
+    let entries = [
         ("target", format!("{:?}", settings.target).to_lowercase()),
         ("region", stack.region.clone()),
         ("account", target.account_id.clone()),
@@ -110,7 +110,7 @@ fn environment(settings: &Settings, target: &Target) -> IndexMap<String, String>
         ("time scale", format!("{}", target.clock.scale())),
         ("sluice", env!("CARGO_PKG_VERSION").to_owned()),
     ];
-    facts.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+    entries.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
 #[cfg(test)]

@@ -109,7 +109,7 @@ fn not_an_object(bytes: &[u8]) -> Option<String> {
     let found = |index: usize| line.get(index).map(|byte| char::from(*byte));
     let at = error.column().saturating_sub(1);
     let words = error.to_string();
-    let place = if words.starts_with("expected ident") {
+    let context = if words.starts_with("expected ident") {
         // A literal that is none: Go names the letter that it waits for.
         let literals = ["null", "true", "false"];
         let so_far = |literal: &&&str| {
@@ -131,10 +131,10 @@ fn not_an_object(bytes: &[u8]) -> Option<String> {
         ]
         .iter()
         .find(|(start, _)| words.starts_with(start))
-        .map(|(_, place)| (*place).to_owned())
+        .map(|(_, context)| (*context).to_owned())
     };
-    let place = place.unwrap_or_else(|| "looking for beginning of value".to_owned());
-    Some(format!("invalid character '{}' {place}", found(at).unwrap_or(' ')))
+    let context = context.unwrap_or_else(|| "looking for beginning of value".to_owned());
+    Some(format!("invalid character '{}' {context}", found(at).unwrap_or(' ')))
 }
 
 #[cfg(test)]

@@ -148,7 +148,7 @@ fn check_toleration(toleration: &Value, at: &str, errors: &mut Vec<FieldError>) 
         "Exists" => {
             errors.push(FieldError::invalid(path, toleration, "value must be empty when `operator` is 'Exists'"));
         }
-        odd => errors.push(FieldError::unsupported(path, &odd.into(), &listed(&["Equal", "Exists"]))),
+        invalid => errors.push(FieldError::unsupported(path, &invalid.into(), &listed(&["Equal", "Exists"]))),
     }
 }
 

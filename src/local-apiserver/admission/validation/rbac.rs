@@ -36,8 +36,8 @@ pub(super) fn role(resource: &Resource, object: &Value, errors: &mut Vec<FieldEr
     }
 }
 
-/// Who binds what is no role is told so before anything else, where it is looked up what the role allows.
-pub(crate) fn refuse_odd_role(object: &Value) -> Result<(), Status> {
+/// Who binds what is no role is refused before anything else, where it is looked up what the role allows.
+pub(crate) fn refuse_invalid_role(object: &Value) -> Result<(), Status> {
     let kind = text(&object["roleRef"]["kind"]);
     if matches!(kind, "Role" | "ClusterRole") {
         return Ok(());
@@ -79,9 +79,9 @@ pub(super) fn binding(resource: &Resource, old: Option<&Value>, object: &Value, 
                     errors.push(FieldError::unsupported(at("apiGroup"), &group.into(), &listed(&[GROUP])));
                 }
             }
-            odd => {
+            invalid => {
                 let supported = listed(&["ServiceAccount", "User", "Group"]);
-                errors.push(FieldError::unsupported(at("kind"), &odd.into(), &supported));
+                errors.push(FieldError::unsupported(at("kind"), &invalid.into(), &supported));
             }
         }
     }

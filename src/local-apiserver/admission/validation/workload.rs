@@ -105,11 +105,11 @@ fn strategy(strategy: &Value, errors: &mut Vec<FieldError>) {
             }
         }
         "RollingUpdate" => rolling_update(rolling, &format!("{path}.rollingUpdate"), errors),
-        odd => {
+        invalid => {
             // Shown as the struct that the real server keeps.
             let rolling = json!({"MaxUnavailable": rolling["maxUnavailable"], "MaxSurge": rolling["maxSurge"]});
             let rolling = if is_set(&strategy["rollingUpdate"]) { rolling.to_string() } else { "null".to_owned() };
-            let shown = format!("{{\"Type\":\"{odd}\",\"RollingUpdate\":{rolling}}}");
+            let shown = format!("{{\"Type\":\"{invalid}\",\"RollingUpdate\":{rolling}}}");
             let supported = super::listed(&["Recreate", "RollingUpdate"]);
             errors.push(FieldError::unsupported_shown(path, &shown, &supported));
         }

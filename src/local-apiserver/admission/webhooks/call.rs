@@ -46,12 +46,12 @@ pub(super) fn start(cluster: &Arc<Cluster>, hook: &Arc<Hook>, review: &Value) ->
     let (cluster, hook, review) = (Arc::clone(cluster), Arc::clone(hook), review.clone());
     tokio::runtime::Handle::current().spawn(async move {
         // Nobody waits any more if the server is ending.
-        let _ = sender.send(ask(&cluster, &hook, &review).await);
+        let _ = sender.send(call(&cluster, &hook, &review).await);
     });
     Call(receiver)
 }
 
-async fn ask(cluster: &Arc<Cluster>, hook: &Hook, review: &Value) -> Result<Value, String> {
+async fn call(cluster: &Arc<Cluster>, hook: &Hook, review: &Value) -> Result<Value, String> {
     let seconds = hook.spec["timeoutSeconds"].as_u64().unwrap_or(TIMEOUT_SECONDS);
     let at =
         find(cluster, &hook.spec["clientConfig"], seconds).map_err(|why| format!("failed to call webhook: {why}"))?;
@@ -68,23 +68,23 @@ async fn ask(cluster: &Arc<Cluster>, hook: &Hook, review: &Value) -> Result<Valu
     response(review, &answer).map_err(|why| format!("received invalid webhook response: {why}"))
 }
 
-/// The response of a review that answers `asked`.
-fn response(asked: &Value, answer: &Value) -> Result<Value, String> {
-    if answer["kind"] != asked["kind"] || answer["apiVersion"] != asked["apiVersion"] {
+/// The response of a review that answers `request`.
+fn response(request: &Value, answer: &Value) -> Result<Value, String> {
+    if answer["kind"] != request["kind"] || answer["apiVersion"] != request["apiVersion"] {
         let shown = |review: &Value| {
             let text = |field: &str| review[field].as_str().unwrap_or_default().to_owned();
             format!("{}, Kind={}", text("apiVersion"), text("kind"))
         };
-        return Err(format!("expected webhook response of {}, got {}", shown(asked), shown(answer)));
+        return Err(format!("expected webhook response of {}, got {}", shown(request), shown(answer)));
     }
     let response = &answer["response"];
     if response.is_null() {
         return Err("webhook response was absent".to_owned());
     }
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let (wanted, got) = (text(&asked["request"]["uid"]), text(&response["uid"]));
+    let (wanted, got) = (text(&request["request"]["uid"]), text(&response["uid"]));
     // The older version needs no uid in the response.
-    let older = asked["apiVersion"] == "admission.k8s.io/v1beta1";
+    let older = request["apiVersion"] == "admission.k8s.io/v1beta1";
     if got != wanted && !(older && got.is_empty()) {
         return Err(format!("expected response.uid=\"{wanted}\", got \"{got}\""));
     }

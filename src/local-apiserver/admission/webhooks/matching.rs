@@ -10,40 +10,40 @@ use serde_json::Value;
 
 use super::{Event, Hook};
 use crate::crd::rules;
-use crate::handlers::Asked;
+use crate::handlers::ResourceRequest;
 use crate::selector::matches_label_selector;
 use crate::status::Status;
 
-/// Parts of objects whose own form is not built here: whoever has them looked at is told so (see `admission::warnings`).
+/// Parts of objects whose own form is not built here: who asks for that gets a warning (see `admission::warnings`).
 pub(crate) const PASSED_OVER: [&str; 8] =
     ["attach", "binding", "ephemeralcontainers", "eviction", "exec", "portforward", "scale", "token"];
 
 /// Whether rules and selectors name what happens.
-pub(super) fn concerns(asked: &Asked<'_>, hook: &Hook, event: Event<'_>) -> bool {
-    if PASSED_OVER.contains(&asked.target.subresource.as_str()) {
+pub(super) fn concerns(request: &ResourceRequest<'_>, hook: &Hook, event: Event<'_>) -> bool {
+    if PASSED_OVER.contains(&request.target.subresource.as_str()) {
         return false;
     }
     let rules = hook.spec["rules"].as_array().into_iter().flatten();
-    if !rules.into_iter().any(|rule| is_ruled(asked, rule, event.operation)) {
+    if !rules.into_iter().any(|rule| is_ruled(request, rule, event.operation)) {
         return false;
     }
     let labels = |object: Option<&Value>| object.map(|object| object["metadata"]["labels"].clone());
     let of_either = |selector: &Value| {
         [event.object, event.old].into_iter().filter_map(labels).any(|labels| matches_label_selector(selector, &labels))
     };
-    let (resource, selector) = (&asked.resource, &hook.spec["namespaceSelector"]);
+    let (resource, selector) = (&request.resource, &hook.spec["namespaceSelector"]);
     let in_namespace = if resource.namespaced {
-        let namespace = asked.cluster.get("namespaces", "", &asked.target.namespace);
+        let namespace = request.cluster.get("namespaces", "", &request.target.namespace);
         namespace.is_some_and(|namespace| matches_label_selector(selector, &namespace["metadata"]["labels"]))
     } else {
-        // A namespace is judged by its own labels, anything else without a namespace by none.
+        // A namespace is evaluated by its own labels, anything else without a namespace by none.
         resource.kind != "Namespace" || !resource.group.is_empty() || of_either(selector)
     };
     in_namespace && of_either(&hook.spec["objectSelector"])
 }
 
-fn is_ruled(asked: &Asked<'_>, rule: &Value, operation: &str) -> bool {
-    let (resource, sub) = (&asked.resource, asked.target.subresource.as_str());
+fn is_ruled(request: &ResourceRequest<'_>, rule: &Value, operation: &str) -> bool {
+    let (resource, sub) = (&request.resource, request.target.subresource.as_str());
     let listed =
         |field: &str, wanted: &str| rule[field].as_array().into_iter().flatten().any(|one| one == "*" || one == wanted);
     let named = |one: &Value| {
@@ -64,7 +64,7 @@ fn is_ruled(asked: &Asked<'_>, rule: &Value, operation: &str) -> bool {
         && rule["resources"].as_array().into_iter().flatten().any(named)
 }
 
-/// `matchConditions`: all must hold. One that cannot be judged refuses the write, unless failures are passed over.
+/// `matchConditions`: all must hold. One that cannot be evaluated refuses the write, unless failures are passed over.
 pub(super) fn meets(hook: &Hook, event: Event<'_>, request: &Value) -> Result<bool, Status> {
     let conditions = hook.spec["matchConditions"].as_array().map(Vec::as_slice).unwrap_or_default();
     if conditions.is_empty() {
@@ -77,9 +77,9 @@ pub(super) fn meets(hook: &Hook, event: Event<'_>, request: &Value) -> Result<bo
     scope.add_variable_from_value("request", value(request));
     let mut failure = None;
     for condition in conditions {
-        let judged = rules::parse(condition["expression"].as_str().unwrap_or_default())
+        let evaluation = rules::parse(condition["expression"].as_str().unwrap_or_default())
             .and_then(|expression| scope.resolve(&expression).map_err(|error| error.to_string()));
-        match judged {
+        match evaluation {
             Ok(CelValue::Bool(true)) => {}
             Ok(CelValue::Bool(false)) => return Ok(false),
             Ok(_) => failure = Some("the condition is neither true nor false".to_owned()),

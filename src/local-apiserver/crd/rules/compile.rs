@@ -1,4 +1,4 @@
-//! Rules of a definition before anything is judged by them: whether they can be read, and whether what they name is there.
+//! Rules of a definition before anything is evaluated by them: whether they can be read, and whether what they name is there.
 
 use kube_cel::cel::IdedExpr;
 use kube_cel::cel::parser::{ParseErrors, Parser};

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 /// What an expression may be.
 #[derive(Debug, Clone)]
 pub(super) enum Type<'a> {
-    /// Not known before it is judged.
+    /// Not known before it is evaluated.
     Dyn,
     Bool,
     Int,

@@ -1,4 +1,4 @@
-//! Pods as `kubectl get pods` tells them.
+//! Pods as `kubectl get pods` reports them.
 
 use serde_json::Value;
 

@@ -87,7 +87,7 @@ impl ReconcileError {
         }
     }
 
-    /// The Event that tells of it.
+    /// Its Event.
     pub(in crate::scale_loop) fn event(&self) -> Event {
         match self {
             Self::Adopt(_) | Self::Status(_) => Event::update_failed(self.to_string()),

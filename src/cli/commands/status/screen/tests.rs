@@ -145,7 +145,7 @@ fn what_cannot_be_read_is_neither_zero_nor_absent() {
 }
 
 #[test]
-fn a_killed_local_cloud_is_told_with_what_the_state_still_records() {
+fn a_killed_local_cloud_is_reported_with_what_the_state_still_records() {
     let status = Status { recorded: Seen::Is(Recorded { resources: 12, unfinished: 3 }), ..nothing() };
     insta::assert_snapshot!(text(&status), @r"
     Stack demo on local (eu-central-1)

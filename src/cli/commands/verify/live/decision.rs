@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
-use verify::{Decision as Operators, Fact, Hpa, Record};
+use verify::{Decision as Operators, Hpa, Observation, Record};
 
 /// Columns for a line after its time, so that both fit 80.
 pub(super) const WIDTH: usize = 68;
@@ -32,11 +32,11 @@ pub(super) struct Decisions {
 }
 
 impl Decisions {
-    /// The decision that a record tells of, if it is a new one.
+    /// The decision in a record, if it is a new one.
     pub(super) fn of(&mut self, record: &Record) -> Option<Decision> {
-        match &record.fact {
-            Fact::Decision(decision) => Some(of_operator(record.time, decision)),
-            Fact::Hpa(hpa) => {
+        match &record.observation {
+            Observation::Decision(decision) => Some(of_operator(record.time, decision)),
+            Observation::Hpa(hpa) => {
                 let reasons = reasons(hpa);
                 let before = self.hpa.replace((hpa.desired, reasons.clone()));
                 if before.as_ref() == self.hpa.as_ref() {
@@ -87,8 +87,8 @@ fn words(reason: &Value, changes: bool, remaining: Option<f64>) -> Option<String
 /// The words of the HPA's conditions that say more than that all is well.
 fn reasons(hpa: &Hpa) -> Vec<String> {
     let usual = ["SucceededGetScale", "ReadyForNewScale", "ValidMetricFound", "DesiredWithinRange"];
-    let telling = hpa.conditions.iter().filter(|it| !usual.contains(&it.reason.as_str()) && !it.reason.is_empty());
-    telling.map(|condition| condition.reason.clone()).collect()
+    let change = hpa.conditions.iter().filter(|it| !usual.contains(&it.reason.as_str()) && !it.reason.is_empty());
+    change.map(|condition| condition.reason.clone()).collect()
 }
 
 impl Decision {
@@ -125,13 +125,13 @@ mod tests {
 
     use super::*;
 
-    fn record(fact: Fact) -> Record {
-        Record { time: Timestamp::UNIX_EPOCH, source: Source::OperatorLog, fact }
+    fn record(observation: Observation) -> Record {
+        Record { time: Timestamp::UNIX_EPOCH, source: Source::OperatorLog, observation }
     }
 
     fn operator(from: i64, to: i64, reasons: &[(&str, &str)]) -> Record {
         let reasons: Vec<_> = reasons.iter().map(|(kind, text)| json!({ "kind": kind, "text": text })).collect();
-        record(Fact::Decision(Operators {
+        record(Observation::Decision(Operators {
             namespace: "n".to_owned(),
             name: "myapp".to_owned(),
             from: Some(from),
@@ -171,7 +171,7 @@ mod tests {
                 reason: reason.to_owned(),
                 message: "a sentence".to_owned(),
             };
-            record(Fact::Hpa(Hpa {
+            record(Observation::Hpa(Hpa {
                 desired: Some(desired),
                 current: Some(1),
                 min: Some(1),

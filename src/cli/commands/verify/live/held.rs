@@ -26,8 +26,8 @@ impl Held {
 
     pub(super) fn put(&mut self, record: Record, now: Timestamp) {
         self.hold = self.hold.max(now.duration_since(record.time)).min(HOLD_MAX);
-        let place = self.records.partition_point(|(_, other)| other.time <= record.time);
-        self.records.insert(place, (self.first.max(now + self.hold), record));
+        let index = self.records.partition_point(|(_, other)| other.time <= record.time);
+        self.records.insert(index, (self.first.max(now + self.hold), record));
     }
 
     pub(super) fn next_due(&self) -> Option<Timestamp> {
@@ -47,7 +47,7 @@ impl Held {
 
 #[cfg(test)]
 mod tests {
-    use verify::{Counts, Fact, Source};
+    use verify::{Counts, Observation, Source};
 
     use super::*;
 
@@ -57,7 +57,7 @@ mod tests {
 
     fn record(milliseconds: i64) -> Record {
         let counts = Counts { visible: 0, in_flight: 0, delayed: 0 };
-        Record { time: at(milliseconds), source: Source::Queue, fact: Fact::Queue(counts) }
+        Record { time: at(milliseconds), source: Source::Queue, observation: Observation::Queue(counts) }
     }
 
     #[test]

@@ -237,8 +237,8 @@ impl<'a> Scope<'a> {
     fn mistake(&self, text: &str, message: &str) -> String {
         let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
         let wordy = text.ends_with(is_word);
-        let mut places = self.source.match_indices(text).map(|(at, _)| at);
-        let found = places.find(|at| !wordy || !self.source[at + text.len()..].starts_with(is_word));
+        let mut positions = self.source.match_indices(text).map(|(at, _)| at);
+        let found = positions.find(|at| !wordy || !self.source[at + text.len()..].starts_with(is_word));
         located(self.source, found.unwrap_or(0), message)
     }
 

@@ -1,0 +1,79 @@
+//! `sluice demo`: the product's main job, as a newcomer runs it.
+
+use std::time::Duration;
+
+use k8s_openapi::jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
+
+use crate::workspace::{Running, Workspace};
+
+#[test]
+fn the_demo_goes_from_0_to_3_to_0_proves_it_and_leaves_nothing() {
+    let workspace = Workspace::new();
+    let demo = workspace.run("demo").with(0);
+    for check in ["activated-by-operator", "reaches-maximum", "every-message-deleted-once", "stays-at-zero"] {
+        assert!(demo.stdout.contains(check), "the check {check} is missing:\n{}", demo.stdout);
+    }
+    assert!(demo.stdout.contains("scenario tutorial: pass"), "{}", demo.stdout);
+    // The verdict stands where a person looks: at the end.
+    let last: Vec<&str> = demo.stdout.lines().rev().take(4).collect();
+    assert!(last[0].starts_with("Report ") && last[0].ends_with("report.html"), "{last:#?}");
+    assert!(last[1].contains("nothing of this stack is left"), "{last:#?}");
+    assert!(last[2].contains("0 -> 1 after ") && last[2].contains("3 replicas after "), "{last:#?}");
+    assert!(last[3].starts_with("scenario tutorial of myproject/myapp: pass, "), "{last:#?}");
+
+    let report: Value = serde_json::from_str(&read(&workspace, "report/report.json")).unwrap();
+    assert_eq!(report["outcome"], "pass");
+    let verdicts = report["verdicts"].as_array().unwrap();
+    assert!(verdicts.len() >= 10 && verdicts.iter().all(|verdict| verdict["outcome"] == "pass"), "{verdicts:#?}");
+    assert!(read(&workspace, "report/junit.xml").contains("<testcase"));
+    let html = read(&workspace, "report/report.html");
+    assert!(html.contains("<svg"), "the report has no snapshot");
+    for outside in ["src=\"http", "href=\"http", "<script src"] {
+        assert!(!html.contains(outside), "the report is not self-contained: it holds {outside}");
+    }
+    let evidence: Vec<String> = workspace.files().into_iter().filter(|file| file.contains("/evidence/")).collect();
+    assert_eq!(evidence.len(), 1, "{evidence:?}");
+    workspace.nothing_is_left();
+
+    // The same evidence gives the same verdict, with nothing up.
+    let evaluated = workspace.run(&format!("verify --evidence {}", evidence[0])).with(0);
+    assert!(evaluated.stdout.contains("scenario tutorial: pass"), "{}", evaluated.stdout);
+}
+
+fn read(workspace: &Workspace, name: &str) -> String {
+    let path = workspace.stack_file(name);
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// Real time that the slow run may take: its scenario lasts about 100 s.
+const SLOW_LIMIT: Duration = Duration::from_mins(8);
+
+/// Tokens, sessions and watches end in real time, however fast the system's time runs.
+#[test]
+fn what_lasts_longer_than_a_minute_of_real_time_is_seen_to_its_end() {
+    let workspace = Workspace::new();
+    workspace.run("up --yes --time-scale 5").with(0);
+    let watch = Running::start(&workspace, "watch");
+    let verified = workspace.run_within("verify", SLOW_LIMIT).with(0);
+    let report: Value = serde_json::from_str(&read(&workspace, "report/report.json")).unwrap();
+    let verdicts = report["verdicts"].as_array().unwrap();
+    assert!(verdicts.len() >= 16, "{verdicts:#?}");
+    assert!(verdicts.iter().all(|verdict| verdict["outcome"] == "pass"), "{}", verified.stdout);
+
+    // Nothing that was read could not be read, and reads went on to the end.
+    let records: Vec<Value> = watch.said().into_iter().filter(|event| event["type"] == "observation").collect();
+    let of = |kind: &'static str| records.iter().filter(move |one| one["record"]["kind"] == kind);
+    let failures: Vec<_> = of("failure").collect();
+    assert!(failures.is_empty(), "{failures:#?}");
+    let times: Vec<Timestamp> =
+        of("deployment").map(|one| one["record"]["time"].as_str().unwrap().parse().unwrap()).collect();
+    let seen = times[times.len() - 1].duration_since(times[0]);
+    assert!(seen > SignedDuration::from_secs(90), "the watch saw {seen:#}");
+    watch.kill();
+
+    let log = read(&workspace, "local.log");
+    assert!(!log.contains("refused an EKS token"), "{log}");
+    workspace.run("down --yes").with(0);
+    workspace.nothing_is_left();
+}

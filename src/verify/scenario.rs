@@ -1,0 +1,224 @@
+//! Scenarios: lists of named steps, each with a condition on the snapshot and a deadline.
+
+mod tutorial;
+
+use std::time::Duration;
+
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::error::{Error, Result};
+use crate::evidence::{FORMAT, Header, VERSION};
+use crate::hopeless;
+use crate::observation::{Observation, Record, Source, Step, StepState};
+use crate::observe::{self, Observer};
+use crate::recorder::{self, Recorder};
+use crate::settings::{Settings, Thresholds};
+use crate::snapshot::Snapshot;
+
+/// A scenario that can be run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scenario {
+    /// The tutorial's check: idle at zero, messages, one replica, all replicas, all worked, zero again, and staying there.
+    Tutorial,
+}
+
+impl Scenario {
+    /// All scenarios.
+    pub const ALL: [Self; 1] = [Self::Tutorial];
+
+    /// The name by which a person calls it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Tutorial => "tutorial",
+        }
+    }
+
+    /// One line about it.
+    pub fn description(self) -> &'static str {
+        match self {
+            Self::Tutorial => {
+                "idle at 0, messages, 1 and then the maximum of replicas, all worked, 0 again and staying there"
+            }
+        }
+    }
+}
+
+impl std::str::FromStr for Scenario {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self> {
+        // Evidence and command lines of before the scenario got its name call it `seed`.
+        let known = if name == "seed" { "tutorial" } else { name };
+        Self::ALL.into_iter().find(|scenario| scenario.name() == known).ok_or_else(|| Error::Scenario(name.to_owned()))
+    }
+}
+
+/// The names of a scenario's steps, in order.
+pub(crate) fn steps(scenario: &str) -> Option<&'static [&'static str]> {
+    matches!(scenario.parse(), Ok(Scenario::Tutorial)).then_some(&tutorial::STEPS)
+}
+
+/// How a wait ended other than by its condition.
+#[derive(Debug)]
+enum End {
+    /// The deadline passed.
+    Missed(String),
+    /// Interrupted, or waiting does not help any more.
+    Stopped(String),
+    /// The evidence cannot be written any more.
+    Broken,
+}
+
+/// A scenario that is running.
+struct Running {
+    settings: Settings,
+    thresholds: Thresholds,
+    run: String,
+    recorder: Recorder,
+    snapshot: watch::Receiver<Snapshot>,
+    stop: CancellationToken,
+}
+
+impl Running {
+    /// Waits for a condition on the snapshot. `detail` says what is awaited.
+    async fn wait(
+        &mut self,
+        name: &str,
+        detail: &str,
+        deadline: Duration,
+        condition: impl FnMut(&Snapshot) -> bool,
+    ) -> Result<(), End> {
+        self.step(name, StepState::Started, detail, deadline);
+        let end = self.until(deadline, condition).await;
+        let (state, text) = match &end {
+            Ok(()) => (StepState::Reached, detail.to_owned()),
+            Err(End::Missed(text)) => (StepState::Missed, text.clone()),
+            Err(End::Stopped(text)) => (StepState::Stopped, text.clone()),
+            Err(End::Broken) => return end,
+        };
+        self.step(name, state, &text, deadline);
+        end
+    }
+
+    fn step(&self, name: &str, state: StepState, detail: &str, deadline: Duration) {
+        let step =
+            Step { name: name.to_owned(), state, detail: detail.to_owned(), deadline_seconds: deadline.as_secs_f64() };
+        self.recorder.record(Source::Scenario, Observation::Step(step));
+    }
+
+    async fn until(&mut self, deadline: Duration, mut condition: impl FnMut(&Snapshot) -> bool) -> Result<(), End> {
+        let patience = Duration::from_secs(2 * self.settings.scaling.polling_seconds + 30);
+        let clock = self.settings.clock.clone();
+        let mut hopeless = None;
+        let mut snapshot = self.snapshot.clone();
+        let wait = snapshot.wait_for(|snapshot| {
+            hopeless = hopeless::why(snapshot, clock.to_real(patience));
+            hopeless.is_some() || condition(snapshot)
+        });
+        let ended = tokio::select! {
+            biased;
+            () = self.stop.cancelled() => return Err(End::Stopped(Step::INTERRUPTED.to_owned())),
+            ended = clock.timeout(deadline, wait) => ended.map(|result| result.map(|_| ())),
+        };
+        match (ended, hopeless) {
+            (Ok(Ok(())), Some(text)) => Err(End::Stopped(text)),
+            (Ok(Ok(())), None) => Ok(()),
+            (Ok(Err(_)), _) => Err(End::Broken),
+            (Err(_), _) => Err(End::Missed(describe(&self.snapshot.borrow()))),
+        }
+    }
+}
+
+/// What the snapshot shows, for a step that missed its deadline.
+fn describe(snapshot: &Snapshot) -> String {
+    let unknown = || "unknown".to_owned();
+    let queue = snapshot
+        .queue
+        .map_or_else(unknown, |counts| format!("{} visible, {} in flight", counts.visible, counts.in_flight));
+    let replicas = snapshot.deployment.map_or_else(unknown, |it| format!("{} desired, {} ready", it.desired, it.ready));
+    let hpa = snapshot.hpa.as_ref().and_then(|hpa| hpa.desired).map_or_else(unknown, |desired| desired.to_string());
+    let pods = snapshot.pods.as_ref().map_or_else(unknown, |pods| {
+        let waiting: Vec<_> = pods.iter().filter_map(|pod| pod.waiting.clone()).collect();
+        format!("{}{}{}", pods.len(), if waiting.is_empty() { "" } else { ", waiting: " }, waiting.join("; "))
+    });
+    let refusal = snapshot.refusal.as_ref().map_or_else(String::new, |refusal| format!("; refused: {}", refusal.text));
+    format!(
+        "deadline passed with queue {queue}; replicas {replicas}; HPA wants {hpa}; pods {pods}; messages outstanding {}{refusal}",
+        snapshot.outstanding()
+    )
+}
+
+/// Runs a scenario: starts the observers, walks the steps, ends the observers. Fails only if evidence cannot be written.
+pub(crate) async fn run(
+    settings: Settings,
+    scenario: Scenario,
+    live: Option<UnboundedSender<Record>>,
+    stop: CancellationToken,
+) -> Result<()> {
+    let header = header(&settings, scenario);
+    let clock = settings.clock.clone();
+    let (recorder, writer) = recorder::start(Some((&settings.evidence, &header)), live, clock)?;
+    let observer = Observer { settings: settings.clone(), recorder: recorder.clone(), since: Some(header.started) };
+    let mut observers = observe::start(&observer);
+    let mut running = Running {
+        settings,
+        thresholds: header.thresholds,
+        run: header.run,
+        recorder,
+        snapshot: writer.snapshot.clone(),
+        stop: stop.clone(),
+    };
+    let end = match scenario {
+        Scenario::Tutorial => tutorial::run(&mut running).await,
+    };
+    tracing::debug!(?end, "scenario ended");
+    if let (Err(End::Missed(_) | End::Stopped(_)), false) = (&end, stop.is_cancelled()) {
+        // Pods that ail are there now, and may be gone in a moment.
+        tokio::select! {
+            () = observe::diagnose(&observer) => {}
+            () = stop.cancelled() => {}
+        }
+    }
+    drop(observer);
+    observers.shutdown().await;
+    drop(running);
+    writer.finish().await
+}
+
+fn header(settings: &Settings, scenario: Scenario) -> Header {
+    Header {
+        format: FORMAT.to_owned(),
+        version: VERSION,
+        product: env!("CARGO_PKG_VERSION").to_owned(),
+        run: uuid::Uuid::new_v4().to_string(),
+        scenario: scenario.name().to_owned(),
+        stack: settings.stack.clone(),
+        started: settings.clock.now(),
+        time_scale: settings.clock.scale(),
+        seed: settings.seed,
+        messages: settings.messages,
+        workload: format!("{}/{}", settings.names.namespace, settings.names.deployment),
+        consumer: settings.consumer,
+        retention_seconds: settings.retention_seconds,
+        has_dead_letter_queue: settings.dead_letter_queue_url.is_some(),
+        scaling: settings.scaling,
+        thresholds: Thresholds::of(settings),
+        environment: settings.environment.clone(),
+        limits: settings.limits.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scenarios_are_found_by_name() {
+        for name in ["tutorial", "seed"] {
+            assert_eq!(name.parse::<Scenario>().unwrap(), Scenario::Tutorial);
+        }
+        assert!("sed".parse::<Scenario>().unwrap_err().to_string().contains("scenarios: tutorial"));
+    }
+}
