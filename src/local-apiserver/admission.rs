@@ -22,8 +22,8 @@ use serde_json::{Value, json};
 use crate::authorization::{escalation, rbac};
 use crate::cluster::Cluster;
 use crate::crd::{self, definition, termination};
-use crate::handlers::ResourceRequest;
 use crate::kinds::Resource;
+use crate::request::resource_request::ResourceRequest;
 use crate::status::Status;
 
 /// The write that is admitted.
@@ -48,7 +48,7 @@ pub(crate) fn admit<'a>(
         defaults::apply(&request.resource, object);
     }
     validate(request, operation, old, object)?;
-    webhooks::validate(request, webhooks::Event { operation: named, old, object: Some(object) })?;
+    webhooks::validate(request, webhooks::event::Event { operation: named, old, object: Some(object) })?;
     // Nobody is held off by webhooks, which may write themselves.
     let turn = if operation == Operation::Create { quota::turn(request) } else { None };
     quota::check(request, old, object)?;
@@ -116,7 +116,7 @@ fn validate(
     validation::check(resource, old, object, &mut errors);
     if resource.kind == "CustomResourceDefinition" {
         errors.extend(crd::definition::check(object));
-        crd::establish(request.cluster, object);
+        crd::establish(object, &request.cluster.now_text());
     }
     if !errors.is_empty() {
         let name = object["metadata"]["name"].as_str().unwrap_or_default();

@@ -19,15 +19,10 @@ pub(crate) async fn authenticate(cluster: &Arc<Cluster>, path: &str, headers: &H
     let header = headers.get(http::header::AUTHORIZATION).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let token = header.split_once(' ').filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
     match token.map(|(_, token)| token.trim()).filter(|token| !token.is_empty()) {
-        Some(token) => of_token(cluster, token, &audiences(cluster)).await.ok_or_else(Status::unauthorized),
+        Some(token) => of_token(cluster, token, &cluster.audiences()).await.ok_or_else(Status::unauthorized),
         None if OPEN_PATHS.contains(&path) || tokens::is_published(cluster, path) => Ok(User::anonymous()),
         None => Err(Status::unauthorized()),
     }
-}
-
-/// Audiences under which this server accepts tokens.
-pub(crate) fn audiences(cluster: &Cluster) -> [&str; 2] {
-    [&cluster.issuer, "https://kubernetes.default.svc"]
 }
 
 async fn of_token(cluster: &Arc<Cluster>, token: &str, audiences: &[&str]) -> Option<User> {

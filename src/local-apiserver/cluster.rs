@@ -1,6 +1,11 @@
 //! One cluster's shared state: store, keys, access entries, custom resources.
 
+pub(crate) mod address;
 pub(crate) mod bootstrap;
+mod eks_cache;
+mod front_proxy;
+mod keys;
+pub(crate) mod remote_documents;
 mod roles;
 
 use std::collections::HashMap;
@@ -11,15 +16,16 @@ use clock::Clock;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
-use crate::aggregation::certificates::FrontProxy;
-use crate::aggregation::documents;
-use crate::authentication::eks;
-use crate::crd::definition;
+use self::eks_cache::EksCache;
+use self::front_proxy::FrontProxy;
+use self::keys::Keys;
+use self::remote_documents::RemoteDocuments;
+use crate::crd::{definition, served};
+use crate::error::Error;
 use crate::kinds::{BUILT_IN, Resource};
+use crate::options::Options;
 use crate::store::{Object, Store};
-use crate::tokens::Keys;
 use crate::user::Access;
-use crate::{Error, Options};
 
 /// Shared by all handlers.
 #[derive(Debug)]
@@ -29,8 +35,8 @@ pub(crate) struct Cluster {
     pub(crate) stop: CancellationToken,
     pub(crate) keys: Keys,
     pub(crate) front_proxy: FrontProxy,
-    pub(crate) eks_cache: eks::Cache,
-    pub(crate) documents: documents::Cache,
+    pub(crate) eks_cache: EksCache,
+    pub(crate) documents: RemoteDocuments,
     pub(crate) issuer: String,
     pub(crate) sts_endpoint: String,
     /// The EKS cluster's name.
@@ -63,7 +69,7 @@ impl Custom {
             self.parts.iter().map(|(definition, served)| (Arc::as_ptr(definition), served)).collect();
         let serves = |definition: Object| {
             let served = known.get(&Arc::as_ptr(&definition)).map_or_else(
-                || crate::crd::resources(&definition).into_iter().map(Arc::new).collect(),
+                || served::resources(&definition).into_iter().map(Arc::new).collect(),
                 |served| (*served).clone(),
             );
             (definition, served)
@@ -93,8 +99,8 @@ impl Cluster {
             store: Arc::new(Store::new(clock.clone())),
             keys: Keys::generate().map_err(Error::Keys)?,
             front_proxy: FrontProxy::generate().map_err(Error::Keys)?,
-            eks_cache: eks::Cache::default(),
-            documents: documents::Cache::default(),
+            eks_cache: EksCache::default(),
+            documents: RemoteDocuments::default(),
             port: listener.local_addr().map_err(Error::Listener)?.port(),
             clock,
             stop,
@@ -149,6 +155,11 @@ impl Cluster {
     pub(crate) fn resource(&self, group: &str, version: &str, plural: &str) -> Option<Arc<Resource>> {
         let same = |r: &&Arc<Resource>| r.plural == plural && r.group == group && r.version == version;
         BUILT_IN.iter().find(same).cloned().or_else(|| self.custom().iter().find(same).cloned())
+    }
+
+    /// Audiences under which this server accepts tokens.
+    pub(crate) fn audiences(&self) -> [&str; 2] {
+        [&self.issuer, "https://kubernetes.default.svc"]
     }
 
     /// The clock's time as Kubernetes writes it: whole seconds, `Z`.

@@ -1,29 +1,26 @@
 //! From an authenticated request to a reply.
 
-mod autoscaling_v1;
 pub(crate) mod delete;
 mod discovery;
 mod eviction;
 pub(crate) mod form;
 mod health;
-pub(crate) mod meta;
 mod options;
 mod read;
 mod size;
 mod subresource;
 pub(crate) mod write;
 
-pub(crate) use meta::served;
-
 use std::sync::Arc;
 
 use http::Method;
 use serde_json::json;
 
-use crate::admission::webhooks::Hooks;
 use crate::authorization::{self, Attributes, reviews};
 use crate::cluster::Cluster;
 use crate::kinds::Resource;
+use crate::request::hooks::Hooks;
+use crate::request::resource_request::ResourceRequest;
 use crate::request::{Call, Reply, Target};
 use crate::status::Status;
 use crate::{aggregation, openapi, tokens};
@@ -170,25 +167,5 @@ fn is_allowed(resource: &Resource, target: &Target, verb: &str, method: &Method)
         Method::POST => on_list,
         Method::PUT | Method::PATCH => !on_list,
         _ => true,
-    }
-}
-
-/// A request with its resource found.
-pub(crate) struct ResourceRequest<'a> {
-    pub(crate) cluster: &'a Arc<Cluster>,
-    pub(crate) call: &'a Call,
-    pub(crate) resource: Arc<Resource>,
-    pub(crate) target: Target,
-    pub(crate) hooks: Arc<Hooks>,
-}
-
-impl ResourceRequest<'_> {
-    pub(crate) fn stored(&self) -> Result<crate::store::Object, Status> {
-        let Target { namespace, name, .. } = &self.target;
-        self.cluster.get(&self.resource.collection(), namespace, name).ok_or_else(|| self.not_found())
-    }
-
-    pub(crate) fn not_found(&self) -> Status {
-        Status::not_found(&self.resource.group, &self.resource.plural, &self.target.name)
     }
 }

@@ -2,7 +2,9 @@
 
 use std::sync::{Arc, LazyLock};
 
-use crate::crd::Version;
+use serde_json::Value;
+
+use crate::crd::rules::Rules;
 
 /// Everything that can be done with an ordinary resource.
 pub(crate) const ALL_VERBS: &[&str] =
@@ -30,7 +32,26 @@ pub(crate) struct Resource {
     /// Only `create`: the answer is computed and nothing is stored.
     pub(crate) virtual_only: bool,
     /// Schema and columns of a custom resource.
-    pub(crate) custom: Option<Arc<Version>>,
+    pub(crate) custom: Option<Arc<CustomVersion>>,
+}
+
+/// One served version of a definition.
+#[derive(Debug, Clone)]
+pub(crate) struct CustomVersion {
+    /// The structural schema (OpenAPI v3) of the whole object.
+    pub(crate) schema: Option<Value>,
+    /// Its `x-kubernetes-validations`.
+    pub(crate) rules: Option<Arc<Rules>>,
+    /// Fields that may be selected by, without the leading dot.
+    pub(crate) selectable: Vec<String>,
+    /// `additionalPrinterColumns`.
+    pub(crate) columns: Vec<Value>,
+    /// The uid of the definition.
+    pub(crate) definition: String,
+    /// The definition waits for the end of its instances; there will be no new ones.
+    pub(crate) terminating: bool,
+    /// Names the version in which objects are stored, as discovery shows it.
+    pub(crate) storage_hash: String,
 }
 
 /// JSON paths (without the leading dot) of the scale subresource.

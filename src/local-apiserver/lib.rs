@@ -16,11 +16,15 @@ mod authorization;
 mod client;
 mod cluster;
 mod crd;
+mod crd_finalizer;
 mod cron;
+mod error;
 mod handlers;
 mod kinds;
 mod logs;
+mod object;
 mod openapi;
+mod options;
 mod patch;
 mod protobuf;
 mod quantity;
@@ -37,13 +41,13 @@ mod watch;
 #[cfg(test)]
 mod tests;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 pub use any_server::AnyServer;
 pub use client::Client;
-use clock::Clock;
 pub use cron::Schedule;
+pub use error::{Error, Result};
+pub use options::Options;
 pub use patch::PatchType;
 pub use quantity::Quantity;
 pub use status::Status;
@@ -53,55 +57,6 @@ pub use user::{Access, Policy, User};
 pub use watch::Event;
 
 use crate::cluster::Cluster;
-
-/// What a server needs to start.
-#[derive(Debug)]
-pub struct Options {
-    /// A bound loopback listener.
-    pub listener: std::net::TcpListener,
-    /// Serving certificate (chain), PEM.
-    pub certificate_pem: String,
-    /// Its private key, PEM.
-    pub key_pem: String,
-    /// The CA that clients trust, PEM.
-    pub ca_pem: String,
-    /// OIDC issuer of ServiceAccount tokens; its path is served here too.
-    pub issuer: String,
-    /// `http://127.0.0.1:PORT` of the AWS endpoint: the STS that EKS bearer tokens must point at, and what the pod identity
-    /// webhook gives to pods.
-    pub sts_endpoint: String,
-    /// The EKS cluster's name, which bearer tokens must carry.
-    pub cluster_name: String,
-    /// AWS region, for the pod identity webhook.
-    pub region: String,
-    /// `1.35`.
-    pub version: String,
-    /// Source of time.
-    pub clock: Clock,
-    /// Where container logs are.
-    pub pods_dir: PathBuf,
-}
-
-/// Why a server could not start.
-#[expect(clippy::error_impl_error, reason = "one error enum per crate, and it is called Error everywhere")]
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// The listener cannot be used.
-    #[error("failed to use the API server's listener: {0}; choose another port")]
-    Listener(#[source] std::io::Error),
-    /// The serving certificate or its key is unusable.
-    #[error("failed to load the API server's certificate: {0}; pass a PEM certificate with its own PEM key")]
-    Certificate(String),
-    /// Keys of the cluster's own could not be made.
-    #[error("failed to make the cluster's signing keys: {0}")]
-    Keys(String),
-    /// The bootstrap objects were refused.
-    #[error("failed to store a bootstrap object: {0}")]
-    Bootstrap(Status),
-}
-
-/// Result of this crate.
-pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// A running server. Dropping it does not stop it; call [`ApiServer::stop`].
 #[derive(Debug)]
@@ -142,7 +97,7 @@ pub fn start(options: Options) -> Result<ApiServer> {
     cluster::bootstrap::store(&cluster).map_err(Error::Bootstrap)?;
     tasks.spawn(server::serve(listener, acceptor, cluster.clone(), stop.clone(), tasks.clone()));
     tasks.spawn(aggregation::availability::keep(cluster.clone()));
-    tasks.spawn(crd::termination::keep(cluster.clone()));
+    tasks.spawn(crd_finalizer::keep(cluster.clone()));
     tasks.spawn(tokens::secrets::keep(cluster.clone()));
     Ok(ApiServer { cluster, stop, tasks })
 }

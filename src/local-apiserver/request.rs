@@ -1,6 +1,8 @@
 //! A request as the handlers see it, whether it came by socket or from inside, and the reply.
 
 mod duplicates;
+pub(crate) mod hooks;
+pub(crate) mod resource_request;
 
 use bytes::Bytes;
 use futures::stream::BoxStream;

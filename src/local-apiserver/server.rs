@@ -19,9 +19,11 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::cluster::Cluster;
+use crate::error::Error;
+use crate::options::Options;
 use crate::request::{Body, Call, Query, Reply};
 use crate::status::Status;
-use crate::{Error, Options, authentication, handlers};
+use crate::{authentication, handlers};
 
 /// Requests larger than this are refused, as etcd's limit makes the real server do (3 MiB).
 const BODY_BYTES_MAX: usize = 3 * 1024 * 1024;

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use crate::handlers::ResourceRequest;
+use crate::request::resource_request::ResourceRequest;
 
 /// A column: name, type, format, and whether only `-o wide` shows it.
 #[derive(Debug, Clone)]
@@ -46,7 +46,7 @@ pub(crate) fn render(request: &ResourceRequest<'_>, objects: &[Arc<Value>], meta
             let mut row = json!({"cells": cells(object)});
             match include {
                 "None" => {}
-                "Object" => row["object"] = crate::handlers::served(resource, object),
+                "Object" => row["object"] = crate::object::versions::served(resource, object),
                 _ => {
                     row["object"] = json!({
                         "kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": object["metadata"],

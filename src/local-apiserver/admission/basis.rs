@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::crd::{definition, termination};
-use crate::handlers::ResourceRequest;
+use crate::request::resource_request::ResourceRequest;
 use crate::store::{Object, View};
 
 /// To be read before the admission that it stands for.

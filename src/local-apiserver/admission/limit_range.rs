@@ -5,8 +5,8 @@
 use serde_json::{Map, Value, json};
 
 use super::pod_resources::{Amounts, amounts, of_pod};
-use crate::handlers::ResourceRequest;
 use crate::quantity::Quantity;
+use crate::request::resource_request::ResourceRequest;
 use crate::status::Status;
 use crate::store::Object;
 

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::limit_range;
-use crate::handlers::ResourceRequest;
+use crate::request::resource_request::ResourceRequest;
 use crate::status::Status;
 
 /// Where the API's own token is mounted.

@@ -10,9 +10,9 @@ use serde_json::{Value, json};
 use super::pod::qos;
 use super::pod_resources::{Amounts, amounts, of_pod};
 use crate::cluster::Cluster;
-use crate::handlers::ResourceRequest;
 use crate::kinds::Resource;
 use crate::quantity::Quantity;
+use crate::request::resource_request::ResourceRequest;
 use crate::status::{Status, qualified};
 use crate::store::Object;
 

@@ -5,10 +5,11 @@ use std::borrow::Cow;
 use serde_json::Value;
 
 use crate::crd::rules::Evaluation;
-use crate::crd::{Version, ratchet, schema, validation};
-use crate::handlers::ResourceRequest;
+use crate::crd::{ratchet, schema, validation};
+use crate::kinds::CustomVersion;
 use crate::openapi;
 use crate::patch::{PatchType, strategic};
+use crate::request::resource_request::ResourceRequest;
 use crate::status::{FieldError, Status};
 
 /// Prunes and defaults `object` by its kind's schema; unknown fields are refused, warned of or ignored as asked.
@@ -59,7 +60,7 @@ pub(crate) fn check(
 /// What is wrong with a custom object by its schema and then, if that lets it be seen, by its rules.
 fn evaluate(
     request: &ResourceRequest<'_>,
-    version: &Version,
+    version: &CustomVersion,
     wanted: &Value,
     old: Option<&Value>,
     object: &Value,

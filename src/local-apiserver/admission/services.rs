@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use serde_json::{Value, json};
 
-use crate::handlers::ResourceRequest;
+use crate::request::resource_request::ResourceRequest;
 use crate::status::{FieldError, Status};
 
 /// Gives a new Service its address, and keeps it afterwards.

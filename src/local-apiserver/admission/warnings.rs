@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use serde_json::Value;
 
-use crate::admission::webhooks::PASSED_OVER;
+use crate::admission::webhooks::matching::PASSED_OVER;
 use crate::kinds::Resource;
 use crate::openapi;
 
@@ -245,8 +245,9 @@ mod tests {
         let here = Path::new(env!("CARGO_MANIFEST_DIR"));
         let mut text = String::new();
         sources(&here.join("../local-controllers"), &mut text);
-        sources(&here.join("admission"), &mut text);
-        sources(&here.join("handlers"), &mut text);
+        for folder in ["admission", "handlers", "object"] {
+            sources(&here.join(folder), &mut text);
+        }
         let read = FIELDS.iter().filter(|(_, becomes)| **becomes == Use::Read);
         let missing: Vec<&(&str, &str)> = read
             .map(|(key, _)| key)

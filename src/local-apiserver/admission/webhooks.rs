@@ -7,76 +7,19 @@
 //! and they are made between the steps of a write, which does not wait.
 
 mod call;
-mod matching;
+pub(crate) mod event;
+pub(crate) mod matching;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-pub(crate) use self::matching::{PASSED_OVER, condition_error};
-use crate::cluster::Cluster;
-use crate::handlers::ResourceRequest;
-use crate::kinds::Resource;
+use self::event::Event;
+use crate::request::hooks::Hook;
+use crate::request::resource_request::ResourceRequest;
 use crate::status::Status;
-
-const GROUP: &str = "admissionregistration.k8s.io";
-
-/// The webhooks of the moment in which a request came.
-#[derive(Debug, Default)]
-pub(crate) struct Hooks {
-    mutating: Vec<Arc<Hook>>,
-    validating: Vec<Arc<Hook>>,
-    warnings: Mutex<Vec<String>>,
-}
-
-/// One webhook of a configuration.
-#[derive(Debug)]
-struct Hook {
-    name: String,
-    spec: Value,
-}
-
-/// What happens to an object.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Event<'a> {
-    /// `CREATE`, `UPDATE` or `DELETE`.
-    pub(crate) operation: &'static str,
-    pub(crate) old: Option<&'a Value>,
-    pub(crate) object: Option<&'a Value>,
-}
-
-impl Hooks {
-    /// Those of all configurations, by the configurations' names; none for the kinds that could lock everybody out.
-    pub(crate) fn of(cluster: &Cluster, resource: &Resource) -> Self {
-        if resource.group == GROUP {
-            return Self::default();
-        }
-        let all = |plural: &str| {
-            let (mut configurations, _) = cluster.store.list(&format!("{plural}.{GROUP}"), None);
-            configurations.sort_by_key(|one| one["metadata"]["name"].as_str().unwrap_or_default().to_owned());
-            let hooks = configurations.iter().flat_map(|one| one["webhooks"].as_array().cloned().unwrap_or_default());
-            hooks
-                .map(|spec| Arc::new(Hook { name: spec["name"].as_str().unwrap_or_default().to_owned(), spec }))
-                .collect()
-        };
-        Self {
-            mutating: all("mutatingwebhookconfigurations"),
-            validating: all("validatingwebhookconfigurations"),
-            warnings: Mutex::default(),
-        }
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.mutating.is_empty() && self.validating.is_empty()
-    }
-
-    /// What webhooks had to say to whoever writes.
-    pub(crate) fn take_warnings(&self) -> Vec<String> {
-        std::mem::take(&mut *self.warnings.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-}
 
 /// Has mutating webhooks change `object`; whether any did.
 pub(crate) fn mutate(
@@ -190,7 +133,7 @@ fn admission_request(request: &ResourceRequest<'_>, event: Event<'_>) -> Value {
         _ => "DeleteOptions",
     };
     let named = event.object.or(event.old).map_or(Value::Null, |object| object["metadata"]["name"].clone());
-    let served = |object: Option<&Value>| object.map(|object| crate::handlers::served(resource, object));
+    let served = |object: Option<&Value>| object.map(|object| crate::object::versions::served(resource, object));
     let mut admission = json!({
         "uid": uuid::Uuid::new_v4().to_string(), "kind": kind, "resource": plural, "requestKind": kind,
         "requestResource": plural, "name": named, "operation": event.operation,
@@ -230,7 +173,7 @@ fn outcome(request: &ResourceRequest<'_>, hook: &Hook, answer: Result<Value, Str
         Err(why) => return Err(internal(&format!("failed calling webhook \"{}\": {why}", hook.name))),
     };
     let said = response["warnings"].as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned);
-    request.hooks.warnings.lock().unwrap_or_else(PoisonError::into_inner).extend(said);
+    request.hooks.add_warnings(said);
     if response["allowed"] == true { Ok(Some(response)) } else { Err(denied(&hook.name, &response["status"])) }
 }
 

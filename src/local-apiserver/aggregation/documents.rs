@@ -2,13 +2,13 @@
 //! `system:masters`, the plain form as a user without any group where that is not to be had, OpenAPI as another such user
 //! (kube-aggregator, `pkg/apiserver/handler_discovery.go` and `pkg/controllers/openapiv3/aggregator/downloader.go`).
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 
 use super::{Answer, Service, call, proxy, services};
 use crate::cluster::Cluster;
+use crate::cluster::remote_documents::Server;
 use crate::request::{Body, Call, Reply};
 use crate::user::User;
 
@@ -17,25 +17,6 @@ const ACCEPT: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDis
 /// Who asks for discovery, and who for OpenAPI.
 const DISCOVERER: &str = "system:kube-aggregator";
 const DOWNLOADER: &str = "system:aggregator";
-
-/// Namespace, name and port of a Service, by which a server is known.
-type Server = (String, String, u64);
-/// An aggregated document and its ETag.
-type Document = (String, Value);
-
-/// The last aggregated document of each server.
-#[derive(Debug, Default)]
-pub(crate) struct Cache(Mutex<HashMap<Server, Document>>);
-
-impl Cache {
-    fn get(&self, service: &Service) -> Option<Document> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&key(service)).cloned()
-    }
-
-    fn put(&self, service: &Service, etag: String, list: Value) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(key(service), (etag, list));
-    }
-}
 
 fn key(service: &Service) -> Server {
     (service.namespace.clone(), service.name.clone(), service.port)
@@ -63,7 +44,7 @@ pub(crate) async fn entry(cluster: &Arc<Cluster>, service: &Service) -> Value {
 async fn resources(cluster: &Arc<Cluster>, service: &Service) -> Result<Value, String> {
     let mut user = groupless(DISCOVERER);
     user.groups = vec!["system:masters".to_owned()];
-    let held = cluster.documents.get(service);
+    let held = cluster.documents.get(&key(service));
     let mut headers = vec![("accept", ACCEPT)];
     headers.extend(held.iter().filter(|(etag, _)| !etag.is_empty()).map(|(etag, _)| ("if-none-match", etag.as_str())));
     let answer = call(cluster, service, &user, "/apis", &headers).await.map_err(|why| why.message)?;
@@ -72,7 +53,7 @@ async fn resources(cluster: &Arc<Cluster>, service: &Service) -> Result<Value, S
         503 => Err("service returned non-success response code: 503".to_owned()),
         200 if is_aggregated(&answer) => {
             let list: Value = serde_json::from_slice(&answer.body).map_err(|error| error.to_string())?;
-            cluster.documents.put(service, answer.etag, list.clone());
+            cluster.documents.put(key(service), answer.etag, list.clone());
             Ok(of_version(&list, service))
         }
         _ => legacy(cluster, service).await,

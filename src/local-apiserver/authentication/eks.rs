@@ -3,7 +3,7 @@
 //! Rules: `docs/rules.md#eks-sign-in-tokens`.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine;
@@ -42,32 +42,6 @@ const PARAMETERS: &[&str] = &[
     "x-amz-signedheaders",
     "x-amz-user-agent",
 ];
-
-/// Identities that STS confirmed a short while ago, by the token's digest.
-#[derive(Default)]
-pub(crate) struct Cache(Mutex<HashMap<[u8; 32], (String, Timestamp)>>);
-
-impl std::fmt::Debug for Cache {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Cache")
-    }
-}
-
-impl Cache {
-    pub(crate) fn clear(&self) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
-    }
-
-    fn get(&self, digest: &[u8; 32], now: Timestamp) -> Option<String> {
-        let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        held.retain(|_, (_, until)| *until > now);
-        held.get(digest).map(|(arn, _)| arn.clone())
-    }
-
-    fn put(&self, digest: [u8; 32], arn: String, until: Timestamp) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(digest, (arn, until));
-    }
-}
 
 /// The user behind a token, if it and the access entries hold.
 pub(crate) async fn authenticate(cluster: &Arc<Cluster>, token: &str, encoded: &str) -> Option<User> {

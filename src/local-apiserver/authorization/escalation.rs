@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 
 use super::{Attributes, allowed, rbac};
-use crate::handlers::ResourceRequest;
+use crate::request::resource_request::ResourceRequest;
 use crate::status::Status;
 
 const GROUP: &str = "rbac.authorization.k8s.io";

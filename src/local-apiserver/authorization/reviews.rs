@@ -6,12 +6,12 @@ use serde_json::{Value, json};
 
 use super::{Attributes, allowed, rbac};
 use crate::cluster::Cluster;
-use crate::handlers::meta;
 use crate::kinds::Resource;
+use crate::object::metadata;
 use crate::request::{Call, Reply, Target};
 use crate::status::{FieldError, Status};
+use crate::tokens;
 use crate::user::User;
-use crate::{authentication, tokens};
 
 pub(crate) fn create(
     cluster: &Arc<Cluster>,
@@ -25,7 +25,7 @@ pub(crate) fn create(
     }
     review["kind"] = resource.kind.clone().into();
     review["apiVersion"] = resource.api_version().into();
-    meta::metadata(&mut review).retain(|_, value| !value.is_null());
+    metadata::map(&mut review).retain(|_, value| !value.is_null());
     let spec = review["spec"].clone();
     review["status"] = match resource.kind.as_str() {
         "SelfSubjectReview" => {
@@ -62,7 +62,7 @@ fn token_review(cluster: &Cluster, spec: &Value) -> Result<Value, Status> {
         return Err(Status::bad_request("token is required for TokenReview in authentication"));
     }
     let request: Vec<&str> = spec["audiences"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-    let own = authentication::audiences(cluster);
+    let own = cluster.audiences();
     let audiences = if request.is_empty() { own.to_vec() } else { request };
     Ok(match tokens::authenticate(cluster, token, &audiences) {
         Some((user, meant)) => json!({"authenticated": true, "user": user_value(&user), "audiences": meant}),

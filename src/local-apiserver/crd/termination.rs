@@ -1,28 +1,11 @@
-//! The end of a definition: its instances are deleted first, and it stays for as long as one of them is held.
-//!
-//! Instances are deleted where they are stored, whether any version is served or not, as the finalizer of a real server
-//! does (<https://pkg.go.dev/k8s.io/apiextensions-apiserver/pkg/controller/finalizer>).
+//! The end of a definition, as its object shows it: the finalizer that holds it, and the condition `Terminating`.
 
-use std::sync::Arc;
-use std::time::Duration;
-
-use bytes::Bytes;
-use http::{HeaderMap, Method};
 use serde_json::{Value, json};
 
-use super::definition::COLLECTION;
-use crate::cluster::Cluster;
-use crate::handlers::{ResourceRequest, delete};
-use crate::request::{Call, Query, Target};
-use crate::{Client, PatchType, Status, User};
-
 pub(crate) const FINALIZER: &str = "customresourcecleanup.apiextensions.k8s.io";
-const PATH: &str = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
-/// Real time between looks at instances that somebody holds.
-const RETRY: Duration = Duration::from_millis(100);
 
 /// What a definition gets when its deletion is asked for.
-pub(crate) fn mark(cluster: &Cluster, crd: &mut Value) {
+pub(crate) fn mark(crd: &mut Value, now: &str) {
     let finalizers = &mut crd["metadata"]["finalizers"];
     if !finalizers.is_array() {
         *finalizers = json!([]);
@@ -33,7 +16,7 @@ pub(crate) fn mark(cluster: &Cluster, crd: &mut Value) {
         list.push(FINALIZER.into());
     }
     let message = "CustomResourceDefinition marked for deletion; CustomResource deletion will begin soon";
-    set_condition(cluster, crd, "True", "InstanceDeletionPending", message);
+    set_condition(crd, now, "True", "InstanceDeletionPending", message);
 }
 
 /// Whether a definition waits for the end of its instances.
@@ -41,8 +24,9 @@ pub(crate) fn is_under_way(crd: &Value) -> bool {
     !crd["metadata"]["deletionTimestamp"].is_null()
 }
 
-fn set_condition(cluster: &Cluster, crd: &mut Value, status: &str, reason: &str, message: &str) {
-    let made = json!({"type": "Terminating", "status": status, "reason": reason, "message": message, "lastTransitionTime": cluster.now_text()});
+/// Sets the condition `Terminating`.
+pub(crate) fn set_condition(crd: &mut Value, now: &str, status: &str, reason: &str, message: &str) {
+    let made = json!({"type": "Terminating", "status": status, "reason": reason, "message": message, "lastTransitionTime": now});
     let conditions = &mut crd["status"]["conditions"];
     if !conditions.is_array() {
         *conditions = json!([]);
@@ -57,108 +41,4 @@ fn set_condition(cluster: &Cluster, crd: &mut Value, status: &str, reason: &str,
         Some(held) => *held = made,
         None => list.push(made),
     }
-}
-
-/// Ends definitions whose deletion was asked for, until the server stops.
-pub(crate) async fn keep(cluster: Arc<Cluster>) {
-    let client = Client::new(cluster.clone(), User::system_masters("system:apiserver"));
-    let mut definitions = cluster.store.subscribe(COLLECTION);
-    loop {
-        definitions.borrow_and_update();
-        let (crds, _) = cluster.store.list(COLLECTION, None);
-        let mut waiting = false;
-        for crd in crds.iter().filter(|crd| is_under_way(crd)) {
-            let held =
-                crd["metadata"]["finalizers"].as_array().is_some_and(|list| list.iter().any(|one| one == FINALIZER));
-            if held {
-                waiting |= end(&cluster, &client, crd).await.unwrap_or_else(|status| {
-                    tracing::debug!(%status, "failed to end a definition; trying again");
-                    true
-                });
-            }
-        }
-        let timer = async {
-            if waiting {
-                cluster.clock.sleep(cluster.clock.to_system(RETRY)).await;
-            } else {
-                std::future::pending::<()>().await;
-            }
-        };
-        tokio::select! {
-            () = cluster.stop.cancelled() => return,
-            changed = definitions.changed(), if !waiting => if changed.is_err() { return },
-            () = timer => {}
-        }
-    }
-}
-
-/// One step; the answer is whether instances are left.
-async fn end(cluster: &Arc<Cluster>, client: &Client, crd: &Value) -> Result<bool, Status> {
-    let path = format!("{PATH}/{}", crd["metadata"]["name"].as_str().unwrap_or_default());
-    let terminating = |crd: &Value| {
-        crd["status"]["conditions"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .any(|held| held["reason"] == "InstanceDeletionInProgress")
-    };
-    if !terminating(crd) {
-        report(cluster, client, &path, "True", "InstanceDeletionInProgress", "CustomResource deletion is in progress")
-            .await?;
-    }
-    delete_instances(cluster, client, crd)?;
-    if !cluster.store.list(&super::collection_of(crd), None).0.is_empty() {
-        return Ok(true);
-    }
-    report(cluster, client, &path, "False", "InstanceDeletionCompleted", "removed all instances").await?;
-    let current = client.get(&path).await?;
-    let kept: Vec<&Value> =
-        current["metadata"]["finalizers"].as_array().into_iter().flatten().filter(|held| *held != FINALIZER).collect();
-    let change = json!({"metadata": {"finalizers": kept, "resourceVersion": current["metadata"]["resourceVersion"]}});
-    client.patch(&path, PatchType::Merge, &change).await.map(|_| false)
-}
-
-async fn report(
-    cluster: &Cluster,
-    client: &Client,
-    path: &str,
-    status: &str,
-    reason: &str,
-    message: &str,
-) -> Result<(), Status> {
-    let mut current = client.get(path).await?;
-    set_condition(cluster, &mut current, status, reason, message);
-    client.update(&format!("{path}/status"), &current).await.map(drop)
-}
-
-/// Asks for the deletion of all instances.
-fn delete_instances(cluster: &Arc<Cluster>, client: &Client, crd: &Value) -> Result<(), Status> {
-    let Some(resource) = super::stored(crd).map(Arc::new) else { return Ok(()) };
-    let call = Call {
-        user: client.user().clone(),
-        method: Method::DELETE,
-        path: String::new(),
-        query: Query::default(),
-        headers: HeaderMap::new(),
-        body: Bytes::new(),
-    };
-    let (instances, _) = cluster.store.list(&resource.collection(), None);
-    for instance in instances.iter().filter(|one| one["metadata"]["deletionTimestamp"].is_null()) {
-        let text = |field: &str| instance["metadata"][field].as_str().unwrap_or_default().to_owned();
-        let target = Target {
-            group: resource.group.clone(),
-            version: resource.version.clone(),
-            plural: resource.plural.clone(),
-            namespace: text("namespace"),
-            name: text("name"),
-            ..Target::default()
-        };
-        let request =
-            ResourceRequest { cluster, call: &call, resource: resource.clone(), target, hooks: Arc::default() };
-        match delete::remove(&request, &Value::Null) {
-            Err(status) if !status.is_not_found() => return Err(status),
-            _ => {}
-        }
-    }
-    Ok(())
 }

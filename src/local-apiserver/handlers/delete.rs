@@ -2,9 +2,11 @@
 
 use serde_json::{Value, json};
 
-use super::{ResourceRequest, meta, read, write};
+use super::{read, write};
 use crate::admission;
 use crate::crd::termination;
+use crate::object::metadata;
+use crate::request::resource_request::ResourceRequest;
 use crate::request::{Reply, Target};
 use crate::selector::Selector;
 use crate::status::{FieldError, Status};
@@ -154,7 +156,7 @@ fn marked(request: &ResourceRequest<'_>, options: &Value, old: &Object) -> Value
         (Some("Foreground"), _) => Some("foregroundDeletion"),
         _ => None,
     };
-    let metadata = meta::metadata(&mut new);
+    let metadata = metadata::map(&mut new);
     if let Some(finalizer) = finalizer {
         let list = metadata.entry("finalizers").or_insert_with(|| json!([]));
         if let Some(items) = list.as_array_mut()
@@ -180,7 +182,7 @@ fn marked(request: &ResourceRequest<'_>, options: &Value, old: &Object) -> Value
     }
     match request.resource.kind.as_str() {
         "Namespace" => new["status"]["phase"] = "Terminating".into(),
-        "CustomResourceDefinition" if !already => termination::mark(request.cluster, &mut new),
+        "CustomResourceDefinition" if !already => termination::mark(&mut new, &request.cluster.now_text()),
         _ => {}
     }
     new

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::{ResourceRequest, delete, subresource};
+use super::{delete, subresource};
 use crate::request::Reply;
+use crate::request::resource_request::ResourceRequest;
 use crate::selector::Selector;
 use crate::status::Status;
 use crate::store::{Object, Stale};

@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
-use super::ResourceRequest;
 use crate::patch::PatchType;
+use crate::request::resource_request::ResourceRequest;
 use crate::request::{MANAGER_BYTES_MAX, Query};
 use crate::status::{FieldError, Status};
 

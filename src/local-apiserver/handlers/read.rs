@@ -8,8 +8,9 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
 use super::form::{self, Form};
-use super::{ResourceRequest, meta};
 use crate::kinds::Resource;
+use crate::object::versions;
+use crate::request::resource_request::ResourceRequest;
 use crate::request::{Body, Reply};
 use crate::selector::Selector;
 use crate::status::Status;
@@ -36,7 +37,7 @@ fn form(request: &ResourceRequest<'_>) -> Form {
 
 fn shown(request: &ResourceRequest<'_>, form: Form, object: &Value) -> Value {
     match form {
-        Form::Whole => meta::served(&request.resource, object),
+        Form::Whole => versions::served(&request.resource, object),
         Form::Metadata => form::metadata_only(object),
         Form::Table => {
             let metadata = json!({"resourceVersion": object["metadata"]["resourceVersion"]});
@@ -49,7 +50,7 @@ fn shown(request: &ResourceRequest<'_>, form: Form, object: &Value) -> Value {
 pub(crate) fn items<'a>(resource: &Resource, objects: impl Iterator<Item = &'a Object>) -> Vec<Value> {
     objects
         .map(|object| {
-            let mut item = meta::served(resource, object);
+            let mut item = versions::served(resource, object);
             if let (None, Value::Object(map)) = (&resource.custom, &mut item) {
                 map.remove("apiVersion");
                 map.remove("kind");

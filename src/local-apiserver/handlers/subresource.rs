@@ -2,10 +2,12 @@
 
 use serde_json::{Value, json};
 
-use super::{ResourceRequest, eviction, meta, read, write};
+use super::{eviction, read, write};
 use crate::crd::validation;
+use crate::object::metadata;
 use crate::patch::PatchType;
 use crate::request::Reply;
+use crate::request::resource_request::ResourceRequest;
 use crate::status::Status;
 use crate::{logs, patch, tokens};
 
@@ -73,7 +75,7 @@ fn finalize(request: &ResourceRequest<'_>) -> Result<Reply, Status> {
         write::check_basis(request, &old, &body)?;
         let mut new = (*old).clone();
         new["spec"]["finalizers"] = body["spec"]["finalizers"].clone();
-        meta::tidy(&request.resource, &mut new);
+        metadata::tidy(&request.resource, &mut new);
         if let Some(stored) = write::settle(request, &old, new) {
             return Ok(read::one(request, 200, &stored));
         }

@@ -2,10 +2,12 @@
 
 use serde_json::Value;
 
-use super::{ResourceRequest, meta, read, size};
+use super::{read, size};
 use crate::admission::{self, Basis, Operation};
+use crate::object::{metadata, versions};
 use crate::patch::{self, PatchType, apply};
 use crate::request::Reply;
+use crate::request::resource_request::ResourceRequest;
 use crate::status::{FieldError, Status};
 use crate::store::{Object, Stale};
 
@@ -47,7 +49,7 @@ fn check_body(request: &ResourceRequest<'_>, body: &mut Value) -> Result<(), Sta
     body["apiVersion"] = resource.api_version().into();
     body["kind"] = resource.kind.clone().into();
     let target = &request.target;
-    let metadata = meta::metadata(body);
+    let metadata = metadata::map(body);
     if resource.namespaced {
         let given = metadata.get("namespace").and_then(Value::as_str).unwrap_or_default();
         if !given.is_empty() && given != target.namespace {
@@ -85,7 +87,7 @@ fn insert(
         return Err(Status::plain(500, "resourceVersion should not be set on objects to be created"));
     }
     admission::schema::check(request, None, &mut body, warnings)?;
-    let metadata = meta::metadata(&mut body);
+    let metadata = metadata::map(&mut body);
     let generate = metadata.get("generateName").and_then(Value::as_str).unwrap_or_default().to_owned();
     let named = metadata.get("name").and_then(Value::as_str).is_some_and(|name| !name.is_empty());
     if !named && generate.is_empty() {
@@ -97,7 +99,7 @@ fn insert(
     }
     metadata.insert("uid".to_owned(), uuid::Uuid::new_v4().to_string().into());
     metadata.insert("creationTimestamp".to_owned(), cluster.now_text().into());
-    if meta::has_generation(resource) {
+    if metadata::has_generation(resource) {
         metadata.insert("generation".to_owned(), 1.into());
     }
     if resource.status
@@ -107,8 +109,8 @@ fn insert(
     {
         map.remove("status");
     }
-    meta::tidy(resource, &mut body);
-    let mut body = meta::stored(resource, body);
+    metadata::tidy(resource, &mut body);
+    let mut body = versions::stored(resource, body);
     // Fields have an owner as they were sent and defaulted; what admission adds is nobody's.
     admission::defaults::apply(resource, &mut body);
     match applied {
@@ -118,7 +120,7 @@ fn insert(
     loop {
         let mut object = body.clone();
         if !named {
-            meta::metadata(&mut object).insert("name".to_owned(), generated(&generate).into());
+            metadata::map(&mut object).insert("name".to_owned(), generated(&generate).into());
         }
         let basis = Basis::of(request);
         let turn = admission::admit(request, Operation::Create, None, &mut object)?;
@@ -172,7 +174,7 @@ pub(crate) fn update(request: &ResourceRequest<'_>) -> Result<Reply, Status> {
     let mut warnings = Vec::new();
     let before = request.stored().ok();
     admission::schema::check(request, before.as_deref(), &mut body, &mut warnings)?;
-    let body = meta::stored(&request.resource, body);
+    let body = versions::stored(&request.resource, body);
     // Each further turn means that somebody else's write got through.
     loop {
         let old = request.stored()?;
@@ -226,7 +228,7 @@ pub(crate) fn replace(
 ) -> Result<Option<Object>, Status> {
     let resource = &request.resource;
     check_uid(request, old, &new)?;
-    meta::keep_system_fields(old, &mut new);
+    metadata::keep_system_fields(old, &mut new);
     let status_only = request.target.subresource == "status";
     if status_only {
         let status = new["status"].take();
@@ -244,7 +246,7 @@ pub(crate) fn replace(
             None => map.remove("status"),
         };
     }
-    meta::tidy(resource, &mut new);
+    metadata::tidy(resource, &mut new);
     if !status_only {
         admission::defaults::apply(resource, &mut new);
     }
@@ -259,14 +261,14 @@ pub(crate) fn replace(
         for field in STATUS_METADATA.iter().filter(|field| **field != "managedFields") {
             new["metadata"][field] = old["metadata"][field].clone();
         }
-        meta::tidy(resource, &mut new);
+        metadata::tidy(resource, &mut new);
     }
     if status_only {
-        let event = admission::webhooks::Event { operation: "UPDATE", old: Some(old), object: Some(&new) };
+        let event = admission::webhooks::event::Event { operation: "UPDATE", old: Some(old), object: Some(&new) };
         admission::webhooks::validate(request, event)?;
     } else {
         drop(admission::admit(request, Operation::Update, Some(old), &mut new)?);
-        if meta::has_generation(resource) && meta::intent_differs(resource, old, &new) {
+        if metadata::has_generation(resource) && metadata::intent_differs(resource, old, &new) {
             let generation = old["metadata"]["generation"].as_i64().unwrap_or(0) + 1;
             new["metadata"]["generation"] = generation.into();
         }
@@ -307,7 +309,7 @@ pub(crate) fn settle(request: &ResourceRequest<'_>, old: &Object, new: Value) ->
 fn same_but_times(old: &Value, new: &Value) -> bool {
     let bare = |object: &Value| {
         let mut object = object.clone();
-        meta::metadata(&mut object).remove("resourceVersion");
+        metadata::map(&mut object).remove("resourceVersion");
         for entry in object["metadata"]["managedFields"].as_array_mut().into_iter().flatten() {
             entry["time"] = Value::Null;
         }
@@ -330,7 +332,7 @@ pub(crate) fn patch(request: &ResourceRequest<'_>) -> Result<Reply, Status> {
             },
             Err(status) => return Err(status),
         };
-        let view = meta::served(&request.resource, &live);
+        let view = versions::served(&request.resource, &live);
         let mut new = patched(request, kind, &view, &body)?;
         check_body(request, &mut new)?;
         let version = &new["metadata"]["resourceVersion"];
@@ -339,7 +341,7 @@ pub(crate) fn patch(request: &ResourceRequest<'_>) -> Result<Reply, Status> {
         }
         let mut warnings = Vec::new();
         admission::schema::check(request, Some(&live), &mut new, &mut warnings)?;
-        let new = meta::stored(&request.resource, new);
+        let new = versions::stored(&request.resource, new);
         if let Some(stored) = replace(request, &live, new, kind != PatchType::Apply)? {
             return Ok(Reply { warnings, ..read::one(request, 200, &stored) });
         }

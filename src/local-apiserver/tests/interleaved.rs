@@ -8,7 +8,7 @@ use clock::Clock;
 use super::{CONFIG_MAPS, admin, config_map, server, server_at};
 use crate::admission::Basis;
 use crate::crd::definition;
-use crate::handlers::ResourceRequest;
+use crate::request::resource_request::ResourceRequest;
 use crate::request::{Call, Query, Target};
 use crate::store::Stale;
 use crate::{ApiServer, PatchType, User};

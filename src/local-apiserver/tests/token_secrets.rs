@@ -8,7 +8,7 @@ use clock::Clock;
 use serde_json::{Value, json};
 
 use super::{admin, server_at};
-use crate::{Client, authentication, tokens};
+use crate::{Client, tokens};
 
 const ACCOUNTS: &str = "/api/v1/namespaces/default/serviceaccounts";
 const SECRETS: &str = "/api/v1/namespaces/default/secrets";
@@ -38,7 +38,7 @@ async fn a_token_secret_is_filled_and_goes_with_its_account() {
     let token = STANDARD.decode(filled["data"]["token"].as_str().unwrap()).unwrap();
     let token = String::from_utf8(token).unwrap();
     let known = || {
-        let audiences = authentication::audiences(&server.cluster);
+        let audiences = server.cluster.audiences();
         tokens::authenticate(&server.cluster, &token, &audiences).map(|(user, _)| user.name)
     };
     assert_eq!(known().as_deref(), Some("system:serviceaccount:default:sa"));

@@ -10,7 +10,6 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use crate::authentication;
 use crate::cluster::Cluster;
 use crate::store::Object;
 use crate::user::User;
@@ -109,7 +108,7 @@ pub(super) fn authenticate(
 ) -> Option<(User, Vec<String>)> {
     let claim = |name: &str| claims[format!("{CLAIM}/{name}")].as_str();
     let (namespace, account) = (claim("namespace")?, claim("service-account.name")?);
-    let meant = audiences.iter().filter(|one| authentication::audiences(cluster).contains(one));
+    let meant = audiences.iter().filter(|one| cluster.audiences().contains(one));
     let meant: Vec<String> = meant.map(|one| (*one).to_owned()).collect();
     let secret = cluster.get("secrets", namespace, claim("secret.name")?)?;
     let held = secret["data"]["token"].as_str().and_then(|text| STANDARD.decode(text).ok())?;

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::{listed, text};
-use crate::admission::webhooks::condition_error;
+use crate::crd::rules;
 use crate::status::FieldError;
 
 const OPERATIONS: [&str; 5] = ["*", "CONNECT", "CREATE", "DELETE", "UPDATE"];
@@ -119,7 +119,7 @@ fn check_conditions(hook: &Value, at: &str, errors: &mut Vec<FieldError>) {
         let path = format!("{at}.expression");
         if expression.is_empty() {
             errors.push(FieldError::required(path, ""));
-        } else if let Some(why) = condition_error(expression) {
+        } else if let Err(why) = rules::parse(expression) {
             errors.push(FieldError::invalid(path, &expression.into(), &format!("compilation failed: {why}")));
         } else if expression.contains("authorizer") {
             // Nobody could ask it here.

@@ -11,9 +11,9 @@ use serde_json::Value;
 use tokio::net::TcpStream;
 use url::Url;
 
-use super::Hook;
-use crate::aggregation;
 use crate::cluster::Cluster;
+use crate::cluster::address::address;
+use crate::request::hooks::Hook;
 
 /// Real seconds that a webhook has unless it says otherwise.
 const TIMEOUT_SECONDS: u64 = 10;
@@ -107,7 +107,7 @@ fn find(cluster: &Cluster, config: &Value, seconds: u64) -> Result<At, String> {
         let path = format!("/{}", text(&service["path"]).trim_start_matches('/'));
         let server_name = format!("{name}.{namespace}.svc");
         let url = format!("https://{server_name}:{port}{path}?timeout={seconds}s");
-        let (host, port) = aggregation::address(cluster, &namespace, &name, port).map_err(|unreachable| {
+        let (host, port) = address(cluster, &namespace, &name, port).map_err(|unreachable| {
             let why = match unreachable.reason {
                 "ServiceNotFound" => format!("service \"{name}\" not found"),
                 "MissingEndpoints" => format!("no endpoints available for service \"{name}\""),

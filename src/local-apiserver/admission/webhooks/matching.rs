@@ -8,9 +8,10 @@ use kube_cel::cel::objects::{Key, Map};
 use kube_cel::cel::{Context, Value as CelValue};
 use serde_json::Value;
 
-use super::{Event, Hook};
+use super::event::Event;
 use crate::crd::rules;
-use crate::handlers::ResourceRequest;
+use crate::request::hooks::Hook;
+use crate::request::resource_request::ResourceRequest;
 use crate::selector::matches_label_selector;
 use crate::status::Status;
 
@@ -95,11 +96,6 @@ pub(super) fn meets(hook: &Hook, event: Event<'_>, request: &Value) -> Result<bo
             format!("failed to evaluate the match conditions of \"{}\": {why}", hook.name),
         )),
     }
-}
-
-/// What is wrong with the text of a condition.
-pub(crate) fn condition_error(expression: &str) -> Option<String> {
-    rules::parse(expression).err()
 }
 
 /// A value without a schema: names stand as they are.

@@ -1,69 +1,11 @@
-//! Between stored and served: versions, converted groups, and the object metadata that the server owns.
+//! The object metadata that the server owns, and what `generation` counts.
 
 use serde_json::{Map, Value, json};
 
-use super::autoscaling_v1;
 use crate::kinds::Resource;
 
-/// A stored object as `resource`'s version shows it.
-pub(crate) fn served(resource: &Resource, object: &Value) -> Value {
-    let mut object = object.clone();
-    object["apiVersion"] = resource.api_version().into();
-    object["kind"] = resource.kind.clone().into();
-    if resource.group == "events.k8s.io" {
-        rename(&mut object, EVENT_FIELDS.iter().map(|(core, new)| (*core, *new)));
-    }
-    if is_older_autoscaler(resource) {
-        autoscaling_v1::from_v2(&mut object);
-    } else if resource.kind == "HorizontalPodAutoscaler" && resource.custom.is_none() && object["status"].is_object() {
-        // The one optional list that the real type shows even when there is none.
-        let status = &mut object["status"];
-        if status["currentMetrics"].is_null() {
-            status["currentMetrics"] = Value::Null;
-        }
-    }
-    object
-}
-
-/// An object of `resource`'s version as it is stored.
-pub(crate) fn stored(resource: &Resource, mut object: Value) -> Value {
-    if resource.group == "events.k8s.io" {
-        rename(&mut object, EVENT_FIELDS.iter().map(|(core, new)| (*new, *core)));
-        object["apiVersion"] = "v1".into();
-    }
-    if is_older_autoscaler(resource) {
-        autoscaling_v1::to_v2(&mut object);
-        object["apiVersion"] = "autoscaling/v2".into();
-    }
-    object
-}
-
-fn is_older_autoscaler(resource: &Resource) -> bool {
-    resource.group == "autoscaling" && resource.version == "v1"
-}
-
-/// Fields of core/v1 Event and their names in events.k8s.io/v1.
-const EVENT_FIELDS: &[(&str, &str)] = &[
-    ("involvedObject", "regarding"),
-    ("message", "note"),
-    ("reportingComponent", "reportingController"),
-    ("count", "deprecatedCount"),
-    ("firstTimestamp", "deprecatedFirstTimestamp"),
-    ("lastTimestamp", "deprecatedLastTimestamp"),
-    ("source", "deprecatedSource"),
-];
-
-fn rename<'a>(object: &mut Value, fields: impl Iterator<Item = (&'a str, &'a str)>) {
-    let Some(map) = object.as_object_mut() else { return };
-    for (from, to) in fields {
-        if let Some(value) = map.remove(from) {
-            map.insert(to.to_owned(), value);
-        }
-    }
-}
-
 /// The `metadata` map; an object without one gets it.
-pub(crate) fn metadata(object: &mut Value) -> &mut Map<String, Value> {
+pub(crate) fn map(object: &mut Value) -> &mut Map<String, Value> {
     if !object["metadata"].is_object() {
         object["metadata"] = json!({});
     }
@@ -83,7 +25,7 @@ fn static_map(value: &mut Value) -> &mut Map<String, Value> {
 
 /// Copies the fields that only the server writes from `old` into `new`.
 pub(crate) fn keep_system_fields(old: &Value, new: &mut Value) {
-    let fields = metadata(new);
+    let fields = map(new);
     for field in [
         "uid",
         "creationTimestamp",
@@ -142,7 +84,7 @@ pub(crate) fn has_generation(resource: &Resource) -> bool {
 /// Drops nulls and empty maps of metadata that Kubernetes would not show either. The rest of a custom resource is its
 /// schema's business.
 pub(crate) fn tidy(resource: &Resource, object: &mut Value) {
-    metadata(object).retain(|_, value| match value {
+    map(object).retain(|_, value| match value {
         Value::Null => false,
         Value::Object(map) => !map.is_empty(),
         Value::Array(items) => !items.is_empty(),

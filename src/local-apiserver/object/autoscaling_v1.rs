@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::meta::metadata;
+use super::metadata;
 
 const METRICS: &str = "autoscaling.alpha.kubernetes.io/metrics";
 const BEHAVIOR: &str = "autoscaling.alpha.kubernetes.io/behavior";
@@ -16,13 +16,13 @@ fn take(object: &mut Value, section: &str, field: &str) -> Value {
 
 fn annotate(object: &mut Value, name: &str, value: &Value) {
     if !value.is_null() && value.as_array().is_none_or(|items| !items.is_empty()) {
-        let annotations = metadata(object).entry("annotations").or_insert_with(|| json!({}));
+        let annotations = metadata::map(object).entry("annotations").or_insert_with(|| json!({}));
         annotations[name] = value.to_string().into();
     }
 }
 
 fn take_annotation(object: &mut Value, name: &str) -> Value {
-    let annotations = metadata(object).get_mut("annotations").and_then(Value::as_object_mut);
+    let annotations = metadata::map(object).get_mut("annotations").and_then(Value::as_object_mut);
     let text = annotations.and_then(|map| map.remove(name)).unwrap_or_default();
     text.as_str().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
 }
