@@ -38,21 +38,6 @@ struct Claim {
     lifetime: Option<Duration>,
 }
 
-/// What a stored credential is checked against.
-#[derive(Clone)]
-pub(crate) struct Credential {
-    pub(crate) secret: String,
-    pub(crate) token: Option<String>,
-    pub(crate) expires_at: Option<Timestamp>,
-    pub(crate) caller: Caller,
-}
-
-impl std::fmt::Debug for Credential {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Credential").field("caller", &self.caller).finish_non_exhaustive()
-    }
-}
-
 /// The caller of `request`; [`Caller::Anonymous`] if it is not signed.
 pub(crate) fn authenticate(cloud: &Cloud, request: &Request) -> Result<Caller, Fault> {
     let Some(claim) = claim(request)? else { return Ok(Caller::Anonymous) };

@@ -6,9 +6,11 @@ use clock::Clock;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use crate::access_key::AccessKey;
 use crate::denials::Denials;
 use crate::issuer::Issuers;
-use crate::{AccessKey, control_plane, eks, iam, sqs, sts};
+use crate::sts::session::Sessions;
+use crate::{control_plane, eks, iam, sqs};
 
 /// What a cloud is made of.
 pub(crate) struct Settings {
@@ -29,8 +31,8 @@ pub(crate) struct Cloud {
     pub(crate) issuers: Issuers,
     pub(crate) control_planes: mpsc::Sender<control_plane::Request>,
     pub(crate) stop: CancellationToken,
-    iam: Mutex<iam::Store>,
-    sts: Mutex<sts::Sessions>,
+    iam: Mutex<iam::store::Store>,
+    sts: Mutex<Sessions>,
     sqs: Mutex<sqs::Store>,
     eks: Mutex<eks::Store>,
     denials: Mutex<Denials>,
@@ -44,8 +46,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Cloud {
     pub(crate) fn new(settings: Settings) -> Arc<Self> {
         let Settings { region, account_id: account, administrator, clock, issuers, control_planes, stop } = settings;
-        let iam = iam::Store::new(&account, clock.now());
-        let sts = sts::Sessions::new(administrator, iam.administrator());
+        let iam = iam::store::Store::new(&account, clock.now());
+        let sts = Sessions::new(administrator, iam.administrator());
         Arc::new(Self {
             region,
             account,
@@ -61,11 +63,11 @@ impl Cloud {
         })
     }
 
-    pub(crate) fn iam(&self) -> MutexGuard<'_, iam::Store> {
+    pub(crate) fn iam(&self) -> MutexGuard<'_, iam::store::Store> {
         lock(&self.iam)
     }
 
-    pub(crate) fn sts(&self) -> MutexGuard<'_, sts::Sessions> {
+    pub(crate) fn sts(&self) -> MutexGuard<'_, Sessions> {
         lock(&self.sts)
     }
 

@@ -3,6 +3,7 @@
 
 mod eks;
 mod iam;
+mod served;
 mod sqs;
 mod sts;
 mod tagging;
@@ -12,42 +13,7 @@ use serde_json::{Value, json};
 use crate::fault::Fault;
 use crate::model;
 use crate::request::Service;
-
-/// One operation.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Served {
-    pub(crate) operation: &'static str,
-    /// The members that are read, separated by spaces; `a.b` for `b` in `a`, or in the items of `a`.
-    pub(crate) reads: &'static str,
-    pub(crate) refuses: &'static [Refusal],
-}
-
-/// A member that is not read: it is refused, with all that is in it, or it is moot.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Refusal {
-    pub(crate) member: &'static str,
-    /// The one value that is what the local cloud has anyway.
-    pub(crate) but: Option<&'static str>,
-    pub(crate) why: &'static str,
-    /// It is taken all the same, because it can make no difference here.
-    pub(crate) moot: bool,
-}
-
-const fn served(operation: &'static str, reads: &'static str, refuses: &'static [Refusal]) -> Served {
-    Served { operation, reads, refuses }
-}
-
-const fn refused(member: &'static str, why: &'static str) -> Refusal {
-    Refusal { member, but: None, why, moot: false }
-}
-
-const fn but(member: &'static str, value: &'static str, why: &'static str) -> Refusal {
-    Refusal { member, but: Some(value), why, moot: false }
-}
-
-const fn moot(member: &'static str, why: &'static str) -> Refusal {
-    Refusal { member, but: None, why, moot: true }
-}
+use served::Served;
 
 /// All services with the names that people know them by.
 pub(crate) const SERVICES: [(Service, &str); 5] = [

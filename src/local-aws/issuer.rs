@@ -15,7 +15,7 @@ use jsonwebtoken::jwk::{Jwk, JwkSet};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 
-use crate::Error;
+use crate::error::Error;
 
 /// Real time that one fetch may take.
 const FETCH_LIMIT: Duration = Duration::from_secs(5);

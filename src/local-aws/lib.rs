@@ -13,14 +13,17 @@
 //!
 //! This crate must not know Kubernetes, the AWS SDK, files, or who runs it.
 
+mod access_key;
 mod authentication;
 mod authorization;
 mod caller;
 mod cloud;
 pub mod control_plane;
 mod coverage;
+mod credential;
 mod denials;
 mod eks;
+mod error;
 mod fault;
 mod iam;
 mod identifier;
@@ -37,39 +40,11 @@ mod tagging;
 #[cfg(test)]
 mod tests;
 
+pub use access_key::AccessKey;
 use clock::Clock;
+pub use error::{Error, Result};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
-
-/// Why the local AWS cloud could not start.
-#[expect(clippy::error_impl_error, reason = "one error enum per crate, and it is called Error everywhere")]
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// The listener given in [`Options`] cannot be used.
-    #[error("failed to use the listener of the local AWS endpoint: {0}; give a bound TCP listener")]
-    Listener(#[source] std::io::Error),
-    /// The certificates that issuers are trusted by cannot be used.
-    #[error("failed to read the trust roots for OIDC issuers: {0}; give PEM certificates")]
-    TrustRoots(String),
-}
-
-/// A result of this crate.
-pub type Result<T, E = Error> = std::result::Result<T, E>;
-
-/// A long-lived access key.
-#[derive(Clone)]
-pub struct AccessKey {
-    /// The key's id, such as `AKIA…`.
-    pub id: String,
-    /// The secret that requests are signed with.
-    pub secret: String,
-}
-
-impl std::fmt::Debug for AccessKey {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("AccessKey").field("id", &self.id).field("secret", &"(redacted)").finish()
-    }
-}
 
 /// What [`serve`] needs.
 #[derive(Debug)]

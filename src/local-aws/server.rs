@@ -15,10 +15,11 @@ use tokio_util::sync::CancellationToken;
 use crate::authentication::authenticate;
 use crate::caller::{Call, Caller};
 use crate::cloud::Cloud;
+use crate::error::{Error, Result};
 use crate::fault::Fault;
 use crate::protocol::{Answer, Protocol, foreign};
 use crate::request::{Request, Service};
-use crate::{Error, Result, coverage, eks, iam, identifier, sqs, sts, tagging};
+use crate::{coverage, eks, iam, identifier, sqs, sts, tagging};
 
 /// Larger than any batch that SQS takes, base64 and form encoding included.
 const BODY_BYTES_MAX: usize = 8 << 20;

@@ -1,7 +1,8 @@
 //! STS: who am I, and becoming somebody else for a while.
 
 mod assume;
-mod session;
+mod input;
+pub(crate) mod session;
 mod session_policy;
 mod session_tags;
 mod token;
@@ -18,7 +19,7 @@ use crate::fault::Fault;
 use crate::request::Service;
 use crate::{coverage, intake, model};
 
-pub(crate) use session::Sessions;
+use input::required;
 
 /// Performs `action` with the query parameters `input`.
 pub(crate) async fn call(cloud: &Arc<Cloud>, call: &Call, action: &str, input: &Value) -> Result<Value, Fault> {
@@ -53,15 +54,4 @@ pub(crate) async fn call(cloud: &Arc<Cloud>, call: &Call, action: &str, input: &
             )
         })),
     }
-}
-
-/// A required, non-empty parameter.
-fn required<'a>(input: &'a Value, name: &str) -> Result<&'a str, Fault> {
-    input.get(name).and_then(Value::as_str).filter(|text| !text.is_empty()).ok_or_else(|| {
-        let member = format!("{}{}", name[..1].to_lowercase(), &name[1..]);
-        Fault::sender(
-            "ValidationError",
-            format!("1 validation error detected: Value null at '{member}' failed to satisfy constraint: Member must not be null"),
-        )
-    })
 }

@@ -22,6 +22,7 @@ mod render;
 mod resource;
 pub mod state;
 pub mod store;
+mod store_error;
 #[cfg(test)]
 mod tests;
 

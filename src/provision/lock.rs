@@ -12,7 +12,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::store::{StoreError, beside};
+use crate::store_error::StoreError;
 
 /// How often the file may be replaced under us by holders that come and go.
 const TRIES_MAX: usize = 100;
@@ -137,6 +137,13 @@ fn describe(file: &mut File) -> String {
 fn is_there(holder: &Holder) -> bool {
     let here = Path::new("/proc/self").exists();
     !here || Path::new("/proc").join(holder.pid.to_string()).exists()
+}
+
+/// The path of the file that lies beside the state and has this suffix.
+pub(crate) fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
 }
 
 #[cfg(test)]

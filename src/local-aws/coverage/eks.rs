@@ -1,6 +1,6 @@
 //! The operations of EKS that are served: what of their inputs is read, and what is refused by name.
 
-use super::{Served, but, moot, refused, served};
+use super::served::{Served, but, moot, refused, served};
 
 pub(crate) const EKS: &[Served] = &[
     served("AssociateAccessPolicy", "clusterName principalArn policyArn accessScope.type accessScope.namespaces", &[]),

@@ -1,6 +1,6 @@
 //! The operations of SQS that are served: what of their inputs is read, and what is refused by name.
 
-use super::{Served, served};
+use super::served::{Served, served};
 
 pub(crate) const SQS: &[Served] = &[
     served("AddPermission", "QueueUrl Label AWSAccountIds Actions", &[]),

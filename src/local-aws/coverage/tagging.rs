@@ -1,6 +1,6 @@
 //! The operations of the Resource Groups Tagging API that are served: what of their inputs is read, and what is refused by name.
 
-use super::{Served, refused, served};
+use super::served::{Served, refused, served};
 
 pub(crate) const TAGGING: &[Served] = &[served(
     "GetResources",

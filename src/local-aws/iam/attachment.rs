@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 
 use super::input::{at_path, characters, document, encoded, invalid, missing, name, page, quota, required, text};
-use super::{Role, Store};
+use super::model::Role;
+use super::store::Store;
 use crate::fault::Fault;
 use crate::policy::Kind;
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::{Managed, Tags, Version, Written};
+use super::model::{Managed, Tags, Version, Written};
 use crate::policy::{Document, Kind};
 
 /// All of them by ARN.

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 
-use super::{Tags, Written};
+use super::model::{Tags, Written};
 use crate::fault::Fault;
 use crate::policy::{Document, Kind};
 

@@ -9,7 +9,8 @@ use super::input::{
     at_path, characters, conflict, date, document, encoded, exists, merge_tags, missing, name, page, path, quota,
     remove_tags, required, tag_list, tag_page, text,
 };
-use super::{Managed, Store, Tags, Version, Written};
+use super::model::{Managed, Tags, Version, Written};
+use super::store::Store;
 use crate::fault::Fault;
 use crate::identifier;
 use crate::policy::Kind;

@@ -4,7 +4,8 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::input::{date, exists, merge_tags, missing, quota, remove_tags, required, tag_list, tag_page};
-use super::{Provider, Store, Tags};
+use super::model::{Provider, Tags};
+use super::store::Store;
 use crate::fault::Fault;
 use crate::request::Service;
 use crate::{coverage, model};

@@ -9,7 +9,8 @@ use super::input::{
     at_path, characters, conflict, date, document, encoded, exists, invalid, merge_tags, missing, name, page, path,
     quota, remove_tags, required, tag_list, tag_page, text,
 };
-use super::{Role, Store, Written};
+use super::model::{Role, Tags, Written};
+use super::store::Store;
 use crate::fault::Fault;
 use crate::identifier;
 use crate::policy::{Document, Kind};
@@ -109,7 +110,7 @@ impl Store {
             boundary: self.boundary_parameter(input)?,
             inline: std::collections::BTreeMap::new(),
             attached: std::collections::BTreeSet::new(),
-            tags: super::Tags::new(),
+            tags: Tags::new(),
             last_used: None,
         };
         merge_tags(&mut role.tags, input)?;

@@ -5,7 +5,9 @@ use std::net::IpAddr;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::{Context, document::strings, pattern};
+use super::context::Context;
+use super::pattern;
+use super::strings::strings;
 
 /// One operator with one key and its values.
 #[derive(Debug, Clone)]

@@ -1,7 +1,7 @@
 //! All policies together: explicit deny wins, then the layers that must each allow.
 
 use super::evaluation::{Grant, Verdict, evaluate};
-use super::{Named, Question};
+use super::question::{Named, Question};
 
 /// The policies that bear on a call.
 #[derive(Debug, Default)]

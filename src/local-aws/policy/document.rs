@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::condition::Condition;
 use super::pattern;
+use super::strings::strings;
 
 /// What a document is attached to; decides which elements it must and may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -244,21 +245,6 @@ fn scope(object: &serde_json::Map<String, Value>, only: &str, except: &str) -> R
         (Some(value), None) => Ok(Some(Scope::Only(strings(value, only)?))),
         (None, Some(value)) => Ok(Some(Scope::Except(strings(value, except)?))),
         (None, None) => Ok(None),
-    }
-}
-
-/// One string or a list of strings; an empty list is a syntax error.
-pub(super) fn strings(value: &Value, element: &str) -> Result<Vec<String>, String> {
-    let one = |value: &Value| match value {
-        Value::String(text) => Ok(text.clone()),
-        Value::Bool(flag) => Ok(flag.to_string()),
-        Value::Number(number) => Ok(number.to_string()),
-        _ => Err(format!("Syntax errors in policy: {element} must be a string or a list of strings.")),
-    };
-    match value {
-        Value::Array(list) if list.is_empty() => Err(format!("Syntax errors in policy: {element} is empty.")),
-        Value::Array(list) => list.iter().map(one).collect(),
-        single => Ok(vec![one(single)?]),
     }
 }
 

@@ -1,7 +1,8 @@
 //! One document against one question: what it grants, what it denies, and why each statement did not match.
 
 use super::document::{Document, Effect, PrincipalElement, Principals, Scope, Statement};
-use super::{Principal, Question, pattern};
+use super::pattern;
+use super::question::{Principal, Question};
 
 /// How a matching `Allow` names the caller; an account named in a resource policy only delegates to that account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

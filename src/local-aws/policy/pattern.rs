@@ -1,6 +1,6 @@
 //! Patterns with `*`, `?` and policy variables.
 
-use super::Context;
+use super::context::Context;
 
 /// `arn:partition:service:region:account:resource`.
 pub(super) const ARN_PARTS: usize = 6;

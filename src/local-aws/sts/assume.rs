@@ -4,15 +4,14 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::required;
-use super::session::{check_name, duration, no_mfa, token_size};
+use super::input::{check_name, duration, no_mfa, required, token_size};
 use super::session_policy::SessionPolicies;
 use super::session_tags::Attributes;
 use crate::authorization::{Access, resource_tags};
 use crate::caller::{Call, Caller, RoleSession};
 use crate::cloud::Cloud;
 use crate::fault::Fault;
-use crate::iam::AssumableRole;
+use crate::iam::model::AssumableRole;
 use crate::policy::Context;
 
 /// A new role session before it has credentials.

@@ -6,8 +6,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::required;
-use super::session::{between, no_mfa, token_size};
+use super::input::{between, no_mfa, required, token_size};
 use super::session_policy::SessionPolicies;
 use super::session_tags::Attributes;
 use crate::authorization::Access;

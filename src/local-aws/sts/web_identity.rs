@@ -7,14 +7,13 @@ use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use serde_json::{Map, Value, json};
 
 use super::assume::{NewSession, begin};
-use super::required;
-use super::session::{check_name, duration};
+use super::input::{check_name, duration, required};
 use super::session_tags::Attributes;
 use crate::authorization::resource_tags;
 use crate::caller::Call;
 use crate::cloud::Cloud;
 use crate::fault::Fault;
-use crate::iam::AssumableRole;
+use crate::iam::model::AssumableRole;
 use crate::issuer::Failure;
 use crate::policy::{Context, Decision, Layers, Principal, Question, decide};
 
