@@ -7,10 +7,13 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::access_key::AccessKey;
+use crate::control_plane;
 use crate::denials::Denials;
+use crate::eks;
+use crate::iam::store::Store as IamStore;
 use crate::issuer::Issuers;
+use crate::sqs::store::Store as SqsStore;
 use crate::sts::session::Sessions;
-use crate::{control_plane, eks, iam, sqs};
 
 /// What a cloud is made of.
 pub(crate) struct Settings {
@@ -31,9 +34,9 @@ pub(crate) struct Cloud {
     pub(crate) issuers: Issuers,
     pub(crate) control_planes: mpsc::Sender<control_plane::Request>,
     pub(crate) stop: CancellationToken,
-    iam: Mutex<iam::store::Store>,
+    iam: Mutex<IamStore>,
     sts: Mutex<Sessions>,
-    sqs: Mutex<sqs::Store>,
+    sqs: Mutex<SqsStore>,
     eks: Mutex<eks::Store>,
     denials: Mutex<Denials>,
 }
@@ -46,7 +49,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Cloud {
     pub(crate) fn new(settings: Settings) -> Arc<Self> {
         let Settings { region, account_id: account, administrator, clock, issuers, control_planes, stop } = settings;
-        let iam = iam::store::Store::new(&account, clock.now());
+        let iam = IamStore::new(&account, clock.now());
         let sts = Sessions::new(administrator, iam.administrator());
         Arc::new(Self {
             region,
@@ -63,7 +66,7 @@ impl Cloud {
         })
     }
 
-    pub(crate) fn iam(&self) -> MutexGuard<'_, iam::store::Store> {
+    pub(crate) fn iam(&self) -> MutexGuard<'_, IamStore> {
         lock(&self.iam)
     }
 
@@ -71,7 +74,7 @@ impl Cloud {
         lock(&self.sts)
     }
 
-    pub(crate) fn sqs(&self) -> MutexGuard<'_, sqs::Store> {
+    pub(crate) fn sqs(&self) -> MutexGuard<'_, SqsStore> {
         lock(&self.sqs)
     }
 

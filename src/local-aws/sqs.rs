@@ -4,21 +4,26 @@ mod administration;
 mod attempt;
 mod attributes;
 mod batch;
+mod deleting;
 mod input;
 mod message;
 mod move_task;
+mod moving;
 mod permission;
+mod policy;
 mod queue;
+mod queue_name;
+mod receipt_handle;
 mod receiving;
 mod redrive;
 mod sending;
 mod settings;
+pub(crate) mod store;
+mod visibility;
 mod wire;
 
-use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use clock::Moment;
 use serde_json::Value;
 
 use crate::authorization::{Access, request_tags, resource_tags, tag_keys};
@@ -29,33 +34,7 @@ use crate::policy::Context;
 use crate::protocol::Protocol;
 use crate::request::{Request, Service};
 use crate::{coverage, intake};
-use queue::Queue;
-
-/// All queues by name.
-#[derive(Debug, Default)]
-pub(crate) struct Store {
-    queues: BTreeMap<String, Queue>,
-    /// When a name was deleted: it cannot be used again for a while.
-    deleted: HashMap<String, Moment>,
-    /// Oldest first.
-    moves: Vec<move_task::MoveTask>,
-}
-
-impl Store {
-    /// The queue, or SQS's error for one that is not there.
-    fn queue(&mut self, name: &str) -> Result<&mut Queue, Fault> {
-        self.queues.get_mut(name).ok_or_else(no_queue)
-    }
-
-    /// ARN and tags of each queue, for the tag search.
-    pub(crate) fn tagged(&self) -> Vec<(String, BTreeMap<String, String>)> {
-        self.queues.values().map(|queue| (queue.arn.clone(), queue.tags.clone())).collect()
-    }
-}
-
-fn no_queue() -> Fault {
-    Fault::sender("AWS.SimpleQueueService.NonExistentQueue", "The specified queue does not exist.")
-}
+use queue_name::{arn, queue_name};
 
 /// Performs `action`; both protocols are converted to the JSON protocol's shapes first.
 pub(crate) async fn call(
@@ -91,15 +70,15 @@ async fn perform(cloud: &Arc<Cloud>, call: &Call, action: &str, input: &Value) -
         "SendMessage" => sending::send(cloud, call, &name, input),
         "SendMessageBatch" => batch::send(cloud, call, &name, input),
         "ReceiveMessage" => receiving::receive(cloud, &name, input).await,
-        "DeleteMessage" => receiving::delete(cloud, &name, input),
+        "DeleteMessage" => deleting::delete(cloud, &name, input),
         "DeleteMessageBatch" => batch::delete(cloud, &name, input),
-        "ChangeMessageVisibility" => receiving::change_visibility(cloud, &name, input),
+        "ChangeMessageVisibility" => visibility::change_visibility(cloud, &name, input),
         "ChangeMessageVisibilityBatch" => batch::change_visibility(cloud, &name, input),
         "AddPermission" => permission::add(cloud, &name, input),
         "RemovePermission" => permission::remove(cloud, &name, input),
-        "StartMessageMoveTask" => move_task::start(cloud, call, &name, input),
-        "ListMessageMoveTasks" => move_task::list(cloud, &name, input),
-        "CancelMessageMoveTask" => move_task::cancel(cloud, input),
+        "StartMessageMoveTask" => moving::start(cloud, call, &name, input),
+        "ListMessageMoveTasks" => moving::list(cloud, &name, input),
+        "CancelMessageMoveTask" => moving::cancel(cloud, input),
         other => Err(unknown(other)),
     }
 }
@@ -127,9 +106,9 @@ fn subject(cloud: &Cloud, action: &str, input: &Value) -> Result<String, Fault> 
         | "AddPermission"
         | "RemovePermission" => queue_name(cloud, input),
         "StartMessageMoveTask" | "ListMessageMoveTasks" => {
-            move_task::queue_of(cloud, input, "SourceArn").map(str::to_owned)
+            moving::queue_of(cloud, input, "SourceArn").map(str::to_owned)
         }
-        "CancelMessageMoveTask" => move_task::queue_of_handle(cloud, input),
+        "CancelMessageMoveTask" => moving::queue_of_handle(cloud, input),
         other => Err(unknown(other)),
     }
 }
@@ -141,21 +120,6 @@ fn unknown(action: &str) -> Fault {
     coverage::not_offered(Service::Sqs, action).unwrap_or_else(|| {
         Fault::sender("InvalidAction", format!("The action {action} is not valid for this endpoint."))
     })
-}
-
-fn arn(cloud: &Cloud, name: &str) -> String {
-    format!("arn:aws:sqs:{}:{}:{name}", cloud.region, cloud.account)
-}
-
-/// The queue that `QueueUrl` means: a URL of this account, or a bare name.
-fn queue_name(cloud: &Cloud, input: &Value) -> Result<String, Fault> {
-    let url = input::required(input, "QueueUrl")?;
-    let parts: Vec<_> = url.trim_end_matches('/').rsplitn(3, '/').collect();
-    match parts.as_slice() {
-        [name] => Ok((*name).to_owned()),
-        [name, account, ..] if *account == cloud.account => Ok((*name).to_owned()),
-        _ => Err(no_queue()),
-    }
 }
 
 /// SQS's permissions: the batch forms need that of the single form.

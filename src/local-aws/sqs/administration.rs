@@ -8,8 +8,9 @@ use serde_json::{Value, json};
 use super::attributes::check_principals;
 use super::input::{invalid, number, string_map, strings, text};
 use super::queue::{Queue, is_fifo};
+use super::queue_name::{address, arn};
 use super::settings::Settings;
-use super::{arn, no_queue};
+use super::store::no_queue;
 use crate::caller::Call;
 use crate::cloud::Cloud;
 use crate::fault::Fault;
@@ -20,10 +21,6 @@ const PAGE_MAX: u64 = 1000;
 const TAGS_MAX: usize = 50;
 const TAG_KEY_LENGTH_MAX: usize = 128;
 const TAG_VALUE_LENGTH_MAX: usize = 256;
-
-fn address(cloud: &Cloud, call: &Call, name: &str) -> Value {
-    json!(format!("http://{}/{}/{name}", call.host, cloud.account))
-}
 
 fn check_name(name: &str, fifo: bool) -> Result<(), Fault> {
     let stem = name.strip_suffix(".fifo").filter(|_| fifo).unwrap_or(name);
@@ -67,7 +64,7 @@ pub(super) fn create(cloud: &Cloud, call: &Call, name: &str, input: &Value) -> R
         };
     }
     if let Some(redrive) = &settings.redrive {
-        redrive.check(&store, &arn(cloud, name), is_fifo(name))?;
+        store.check_redrive(redrive, &arn(cloud, name), is_fifo(name))?;
     }
     let mut queue = Queue::new(name, arn(cloud, name), settings, call.now);
     queue.tags = tags;

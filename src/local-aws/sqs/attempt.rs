@@ -10,7 +10,6 @@ use serde_json::Value;
 
 use super::input::{invalid, text};
 use super::message::Message;
-use super::queue::Queue;
 use crate::fault::Fault;
 
 /// How long an attempt's id stands for its messages.
@@ -36,10 +35,10 @@ struct Received {
 }
 
 /// The attempt's id; only a FIFO queue takes one.
-pub(super) fn id<'a>(queue: &Queue, input: &'a Value) -> Result<Option<&'a str>, Fault> {
+pub(super) fn id(fifo: bool, input: &Value) -> Result<Option<&str>, Fault> {
     let name = "ReceiveRequestAttemptId";
     let Some(id) = text(input, name) else { return Ok(None) };
-    if !queue.fifo {
+    if !fifo {
         return Err(invalid(format!(
             "Value {id} for parameter {name} is invalid. Reason: The request include parameter that is not valid for this queue type."
         )));

@@ -22,7 +22,7 @@ pub(super) fn set(cloud: &Cloud, name: &str, input: &Value) -> Result<Value, Fau
     let queue = store.queue(name)?;
     let (settings, arn, fifo) = (queue.settings.with(name, &attributes)?, queue.arn.clone(), queue.fifo);
     if let Some(redrive) = settings.redrive.as_ref().filter(|_| attributes.contains_key("RedrivePolicy")) {
-        redrive.check(&store, &arn, fifo)?;
+        store.check_redrive(redrive, &arn, fifo)?;
     }
     let queue = store.queue(name)?;
     queue.set(settings, now);

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::input::text;
 use super::queue::Queue;
-use super::{receiving, sending};
+use super::{deleting, sending, visibility};
 use crate::caller::Call;
 use crate::cloud::Cloud;
 use crate::fault::Fault;
@@ -30,11 +30,11 @@ pub(super) fn send(cloud: &Cloud, call: &Call, name: &str, input: &Value) -> Res
 }
 
 pub(super) fn delete(cloud: &Cloud, name: &str, input: &Value) -> Result<Value, Fault> {
-    each(cloud, name, input, |queue, entry| receiving::delete_one(cloud, queue, entry))
+    each(cloud, name, input, |queue, entry| deleting::delete_one(cloud, queue, entry))
 }
 
 pub(super) fn change_visibility(cloud: &Cloud, name: &str, input: &Value) -> Result<Value, Fault> {
-    each(cloud, name, input, |queue, entry| receiving::change_one(cloud, queue, entry))
+    each(cloud, name, input, |queue, entry| visibility::change_one(cloud, queue, entry))
 }
 
 fn entries(input: &Value) -> Result<&[Value], Fault> {

@@ -10,6 +10,7 @@ use tokio::sync::Notify;
 
 use super::attempt::Attempts;
 use super::message::Message;
+use super::receipt_handle;
 use super::settings::Settings;
 use crate::identifier;
 
@@ -146,7 +147,7 @@ impl Queue {
         self.expire(now);
         let again = self.attempts.repeat(&mut self.messages, attempt, visibility, now)?;
         let received = again.into_iter().filter_map(|(arrival, message)| {
-            Some((super::receiving::handle(&self.id, arrival, message.receipt.as_deref()?), message))
+            Some((receipt_handle::make(&self.id, arrival, message.receipt.as_deref()?), message))
         });
         Some(Taken { received: received.collect(), ..Taken::default() })
     }
@@ -194,7 +195,7 @@ impl Queue {
             message.visible = now.plus(visibility);
             message.receipt = Some(nonce.clone());
             arrivals.push(*arrival);
-            taken.received.push((super::receiving::handle(&self.id, *arrival, &nonce), message.clone()));
+            taken.received.push((receipt_handle::make(&self.id, *arrival, &nonce), message.clone()));
         }
         taken.dead = dead.iter().filter_map(|arrival| self.messages.remove(arrival)).collect();
         if let Some(attempt) = attempt {

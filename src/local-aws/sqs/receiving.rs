@@ -1,17 +1,15 @@
-//! Receiving with long polling, and what a receipt handle is good for.
+//! Receiving with long polling, and how a received message is shown.
 
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
-use super::Store;
 use super::attempt;
 use super::attributes::is_queue_attribute;
-use super::input::{invalid, number, required, strings};
+use super::input::{number, strings};
 use super::message::{Message, md5_of_attributes, md5_of_body};
-use super::queue::{Queue, Taken};
+use super::queue::Taken;
+use super::store::Store;
 use crate::cloud::Cloud;
 use crate::fault::Fault;
 
@@ -29,15 +27,12 @@ const SYSTEM_ATTRIBUTES: [&str; 9] = [
     "AWSTraceHeader",
     "DeadLetterQueueSourceArn",
 ];
-/// For how long a message may stay hidden after it was received, however often that is prolonged.
-const HIDDEN_MAX: Duration = Duration::from_hours(12);
-
 /// Waits up to the wait time for a first message. Nothing is taken before there is something to answer, so a client
 /// that goes away while waiting loses nothing.
 pub(super) async fn receive(cloud: &Cloud, name: &str, input: &Value) -> Result<Value, Fault> {
     let count_max = number(input, "MaxNumberOfMessages", 1..=10)?.unwrap_or(1) as usize;
     let visibility = number(input, "VisibilityTimeout", 0..=43_200)?;
-    let attempt = attempt::id(cloud.sqs().queue(name)?, input)?;
+    let attempt = attempt::id(cloud.sqs().queue(name)?.fifo, input)?;
     check_names(input)?;
     let request = ReceiveRequest { count_max, visibility, attempt };
     let wait = number(input, "WaitTimeSeconds", 0..=20)?;
@@ -190,86 +185,4 @@ fn system_attributes(message: &Message, names: &[String]) -> Map<String, Value> 
         .filter(|(name, _)| everything || names.iter().any(|one| one == name))
         .filter_map(|(name, value)| Some((name.to_owned(), json!(value?))))
         .collect()
-}
-
-/// A receipt handle: of this queue, this message, this receive.
-pub(super) fn handle(queue_id: &str, arrival: u64, nonce: &str) -> String {
-    STANDARD.encode(format!("{queue_id} {arrival} {nonce}"))
-}
-
-/// The arrival number and nonce in a handle of this queue.
-fn parse_handle(queue: &Queue, handle: &str) -> Result<(u64, String), Fault> {
-    let bad = || {
-        Fault::sender(
-            "ReceiptHandleIsInvalid",
-            format!("The input receipt handle \"{handle}\" is not a valid receipt handle."),
-        )
-    };
-    let text = STANDARD.decode(handle).ok().and_then(|bytes| String::from_utf8(bytes).ok()).ok_or_else(bad)?;
-    let parts: Vec<_> = text.split(' ').collect();
-    match parts.as_slice() {
-        [id, arrival, nonce] if *id == queue.id => Ok((arrival.parse().map_err(|_| bad())?, (*nonce).to_owned())),
-        _ => Err(bad()),
-    }
-}
-
-pub(super) fn delete(cloud: &Cloud, name: &str, input: &Value) -> Result<Value, Fault> {
-    let mut store = cloud.sqs();
-    delete_one(cloud, store.queue(name)?, input)
-}
-
-/// Deletes by the latest receipt; an older one is accepted and does nothing, as SQS documents.
-pub(super) fn delete_one(cloud: &Cloud, queue: &mut Queue, input: &Value) -> Result<Value, Fault> {
-    let handle = required(input, "ReceiptHandle")?;
-    let (arrival, nonce) = parse_handle(queue, handle)?;
-    let now = cloud.clock.moment();
-    match queue.messages.get(&arrival) {
-        Some(message) if queue.fifo && message.receipt.as_ref() == Some(&nonce) && message.visible <= now => {
-            Err(invalid(format!(
-                "Value {handle} for parameter ReceiptHandle is invalid. Reason: The receipt handle has expired."
-            )))
-        }
-        Some(message) if message.receipt.as_ref() == Some(&nonce) => {
-            queue.messages.remove(&arrival);
-            // The next message of its group may be receivable now.
-            queue.wake.notify_waiters();
-            Ok(json!({}))
-        }
-        _ => Ok(json!({})),
-    }
-}
-
-pub(super) fn change_visibility(cloud: &Cloud, name: &str, input: &Value) -> Result<Value, Fault> {
-    let mut store = cloud.sqs();
-    change_one(cloud, store.queue(name)?, input)
-}
-
-pub(super) fn change_one(cloud: &Cloud, queue: &mut Queue, input: &Value) -> Result<Value, Fault> {
-    let handle = required(input, "ReceiptHandle")?;
-    let seconds =
-        number(input, "VisibilityTimeout", 0..=43_200)?.ok_or_else(|| super::input::missing("VisibilityTimeout"))?;
-    let (arrival, nonce) = parse_handle(queue, handle)?;
-    let now = cloud.clock.moment();
-    let message = queue.messages.get_mut(&arrival).filter(|message| message.receipt.as_ref() == Some(&nonce));
-    let message = message.ok_or_else(|| {
-        invalid(format!(
-            "Value {handle} for parameter ReceiptHandle is invalid. Reason: Message does not exist or is not available for visibility timeout change."
-        ))
-    })?;
-    if message.visible <= now {
-        return Err(Fault::sender(
-            "AWS.SimpleQueueService.MessageNotInflight",
-            format!("Value {handle} for parameter ReceiptHandle is invalid. Reason: Message is not in flight."),
-        ));
-    }
-    let visible = now.plus(Duration::from_secs(seconds));
-    if message.received.is_some_and(|received| visible > received.plus(HIDDEN_MAX)) {
-        return Err(invalid(format!(
-            "Value {seconds} for parameter VisibilityTimeout is invalid. Reason: Total VisibilityTimeout for the message is beyond the limit [{} seconds]",
-            HIDDEN_MAX.as_secs()
-        )));
-    }
-    message.visible = visible;
-    queue.wake.notify_waiters();
-    Ok(json!({}))
 }

@@ -4,7 +4,6 @@
 
 use serde_json::{Map, Value, json};
 
-use super::Store;
 use super::input::invalid;
 use crate::fault::Fault;
 
@@ -58,25 +57,6 @@ impl Redrive {
     /// The normal form: compact, the count a number.
     pub(super) fn text(&self) -> String {
         json!({ "deadLetterTargetArn": self.target_arn, "maxReceiveCount": self.receives_max }).to_string()
-    }
-
-    /// Whether the queue `source` may have this policy: its target is there, of its type, and lets it.
-    pub(super) fn check(&self, store: &Store, source: &str, fifo: bool) -> Result<(), Fault> {
-        let bad = |reason: &str| {
-            Err(invalid(format!("Value {} for parameter RedrivePolicy is invalid. Reason: {reason}", self.text())))
-        };
-        match store.queues.values().find(|queue| queue.arn == self.target_arn) {
-            None => bad("Dead letter target does not exist."),
-            Some(queue) if queue.fifo != fifo => bad("Dead-letter queue must be same type of queue as the source."),
-            Some(queue) => match &queue.settings.redrive_allow {
-                None | Some(RedriveAllow::All) => Ok(()),
-                Some(RedriveAllow::By(sources)) if sources.iter().any(|one| one == source) => Ok(()),
-                Some(_) => bad(&format!(
-                    "Queue {source} does not have permission to use {} as a dead-letter queue: its RedriveAllowPolicy does not allow it.",
-                    self.target_arn
-                )),
-            },
-        }
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use super::permission::Policy;
+use super::policy::Policy;
 use super::redrive::{Redrive, RedriveAllow};
 use crate::fault::Fault;
 
