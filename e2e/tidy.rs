@@ -15,7 +15,7 @@ const LINES_MAX: usize = 500;
 /// Lines the body of a function may have, blank ones and comments aside.
 const FUNCTION_LINES_MAX: usize = 70;
 /// Files that may name each other in a circle, by crate. To be lowered as state moves below operations, never raised.
-const CIRCLE_FILES_MAX: [(&str, usize); 3] = [("provision", 2), ("local-aws", 44), ("local-apiserver", 13)];
+const CIRCLE_FILES_MAX: [(&str, usize); 3] = [("provision", 0), ("local-aws", 0), ("local-apiserver", 13)];
 /// Traits the product may have; each needs real plurality.
 const TRAITS_MAX: usize = 10;
 const NAMES_BANNED: [&str; 6] = ["common", "util", "utils", "helpers", "misc", "mod"];

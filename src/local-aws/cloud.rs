@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use crate::access_key::AccessKey;
 use crate::control_plane;
 use crate::denials::Denials;
-use crate::eks;
+use crate::eks::store::Store as EksStore;
 use crate::iam::store::Store as IamStore;
 use crate::issuer::Issuers;
 use crate::sqs::store::Store as SqsStore;
@@ -37,7 +37,7 @@ pub(crate) struct Cloud {
     iam: Mutex<IamStore>,
     sts: Mutex<Sessions>,
     sqs: Mutex<SqsStore>,
-    eks: Mutex<eks::Store>,
+    eks: Mutex<EksStore>,
     denials: Mutex<Denials>,
 }
 
@@ -78,7 +78,7 @@ impl Cloud {
         lock(&self.sqs)
     }
 
-    pub(crate) fn eks(&self) -> MutexGuard<'_, eks::Store> {
+    pub(crate) fn eks(&self) -> MutexGuard<'_, EksStore> {
         lock(&self.eks)
     }
 

@@ -3,8 +3,9 @@
 
 use serde_json::Value;
 
+use super::faults::not_found;
 use super::input::{page, text};
-use super::{RequestContext, not_found};
+use super::request_context::RequestContext;
 use crate::fault::Fault;
 
 pub(super) fn list(context: &RequestContext<'_>, action: &str, cluster: &str) -> Result<Value, Fault> {

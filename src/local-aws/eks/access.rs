@@ -3,11 +3,13 @@
 use http::Method;
 use serde_json::{Value, json};
 
-use super::cluster::new_id;
+use super::faults::{in_use, invalid, not_found, unknown};
 use super::input::{check_tags, date, page, required, strings, tags, text};
-use super::{Cluster, Entry, RequestContext, in_use, invalid, lifecycle, not_found, unknown};
-use crate::control_plane;
+use super::lifecycle;
+use super::request_context::RequestContext;
+use super::store::{Cluster, Entry, Tags};
 use crate::fault::Fault;
+use crate::identifier;
 
 const POLICIES: [&str; 5] = [
     "AmazonEKSAdminPolicy",
@@ -57,33 +59,6 @@ fn default_username(principal: &str) -> String {
     }
 }
 
-pub(super) fn for_control_plane(cluster: &Cluster) -> Vec<control_plane::Access> {
-    let policy = |value: &Value| control_plane::Policy {
-        arn: value["policyArn"].as_str().unwrap_or_default().to_owned(),
-        namespaces: strings(value["accessScope"].get("namespaces")),
-    };
-    let mut all: Vec<_> = cluster
-        .entries
-        .values()
-        .map(|entry| control_plane::Access {
-            principal_arn: entry.principal_arn.clone(),
-            username: entry.username.clone(),
-            groups: entry.groups.clone(),
-            policies: entry.policies.iter().map(policy).collect(),
-        })
-        .collect();
-    // Without access entries the creator is an administrator all the same, only nobody can see it.
-    if cluster.creator_is_admin && cluster.authentication_mode == "CONFIG_MAP" {
-        all.push(control_plane::Access {
-            principal_arn: cluster.creator_arn.clone(),
-            username: None,
-            groups: vec!["system:masters".into()],
-            policies: Vec::new(),
-        });
-    }
-    all
-}
-
 /// The entry that a cluster's creator gets.
 pub(super) fn admit_creator(context: &RequestContext<'_>, cluster: &mut Cluster) {
     let principal = cluster.creator_arn.clone();
@@ -106,14 +81,17 @@ fn new_entry(context: &RequestContext<'_>, cluster: &str, principal: &str) -> En
     let (kind, name) =
         principal.rsplit_once(':').and_then(|(_, rest)| rest.split_once('/')).unwrap_or(("role", principal));
     Entry {
-        arn: format!("arn:aws:eks:{region}:{account}:access-entry/{cluster}/{kind}/{account}/{name}/{}", new_id()),
+        arn: format!(
+            "arn:aws:eks:{region}:{account}:access-entry/{cluster}/{kind}/{account}/{name}/{}",
+            identifier::uuid()
+        ),
         principal_arn: principal.to_owned(),
         groups: Vec::new(),
         username: None,
         kind: "STANDARD".into(),
         created_at: context.call.now,
         modified_at: context.call.now,
-        tags: super::Tags::new(),
+        tags: Tags::new(),
         policies: Vec::new(),
     }
 }
@@ -326,7 +304,7 @@ fn disassociate(context: &RequestContext<'_>, cluster: &str, principal: &str, po
 }
 
 pub(super) fn policies(context: &RequestContext<'_>) -> Result<Value, Fault> {
-    context.allowed("ListAccessPolicies", "*", &super::Tags::new())?;
+    context.allowed("ListAccessPolicies", "*", &Tags::new())?;
     let list = POLICIES.iter().map(|name| json!({ "name": name, "arn": format!("{POLICY_PREFIX}{name}") })).collect();
     page(context.request, "accessPolicies", list)
 }

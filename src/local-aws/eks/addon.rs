@@ -3,14 +3,15 @@
 use http::Method;
 use serde_json::{Value, json};
 
-use super::addon_catalog as catalog;
-use super::cluster::new_id;
+use super::addon_catalog::{self as catalog, NAME};
+use super::addon_health::assess;
+use super::faults::{in_use, invalid, not_found, unknown};
 use super::input::{check_tags, date, page, required, tags, text};
-use super::{Addon, Cluster, RequestContext, Update, in_use, invalid, lifecycle, not_found, unknown};
-use crate::control_plane;
+use super::lifecycle;
+use super::request_context::RequestContext;
+use super::store::{Addon, Update};
 use crate::fault::Fault;
-
-pub(super) const NAME: &str = "coredns";
+use crate::identifier;
 
 impl Addon {
     fn value(&self, cluster: &str) -> Value {
@@ -32,81 +33,6 @@ impl Addon {
             value["serviceAccountRoleArn"] = json!(role);
         }
         value
-    }
-
-    fn is_for_fargate(&self) -> bool {
-        let configuration = self.configuration.as_deref().and_then(|text| serde_json::from_str::<Value>(text).ok());
-        configuration
-            .as_ref()
-            .and_then(|value| text(value, "computeType"))
-            .is_some_and(|kind| kind.eq_ignore_ascii_case("fargate"))
-    }
-}
-
-pub(super) fn for_control_plane(cluster: &Cluster) -> Vec<control_plane::Addon> {
-    let kept = cluster.addons.values().filter(|addon| addon.status != "DELETING");
-    kept.map(|addon| control_plane::Addon {
-        name: addon.name.clone(),
-        version: addon.version.clone(),
-        configuration: addon
-            .configuration
-            .as_deref()
-            .and_then(|text| serde_json::from_str(text).ok())
-            .unwrap_or_default(),
-    })
-    .collect()
-}
-
-/// Whether CoreDNS's pods can run: made for Fargate, and an ACTIVE profile takes `kube-system`.
-fn can_run(cluster: &Cluster, addon: &Addon) -> bool {
-    addon.is_for_fargate() && for_namespace(cluster, "kube-system")
-}
-
-fn for_namespace(cluster: &Cluster, namespace: &str) -> bool {
-    let active = cluster.profiles.values().filter(|profile| profile.status == "ACTIVE");
-    active.flat_map(|profile| profile.selectors.as_array().into_iter().flatten()).any(|selector| {
-        text(selector, "namespace").is_some_and(|pattern| wildcard(pattern.as_bytes(), namespace.as_bytes()))
-    })
-}
-
-/// `*` and `?` as in Fargate profile selectors.
-fn wildcard(pattern: &[u8], text: &[u8]) -> bool {
-    match (pattern.first(), text.first()) {
-        (None, None) => true,
-        (Some(b'*'), _) => wildcard(&pattern[1..], text) || (!text.is_empty() && wildcard(pattern, &text[1..])),
-        (Some(b'?'), Some(_)) => wildcard(&pattern[1..], &text[1..]),
-        (Some(expected), Some(found)) if expected == found => wildcard(&pattern[1..], &text[1..]),
-        _ => false,
-    }
-}
-
-/// Judges settled addons again after something has changed.
-pub(super) fn reassess(cluster: &mut Cluster) {
-    let settled: Vec<_> = cluster
-        .addons
-        .values()
-        .filter(|addon| matches!(addon.status, "ACTIVE" | "DEGRADED"))
-        .map(|one| one.name.clone())
-        .collect();
-    for name in settled {
-        assess(cluster, &name, true);
-    }
-}
-
-/// ACTIVE if its pods can run; otherwise DEGRADED if it has been given its time.
-fn assess(cluster: &mut Cluster, name: &str, late: bool) {
-    let fine = cluster.addons.get(name).is_some_and(|addon| can_run(cluster, addon));
-    let Some(addon) = cluster.addons.get_mut(name).filter(|addon| addon.status != "DELETING") else { return };
-    if fine {
-        addon.status = "ACTIVE";
-        addon.issues.clear();
-    } else if late {
-        addon.status = "DEGRADED";
-        addon.issues = vec![json!({
-            "code": "InsufficientNumberOfReplicas",
-            "message": "The add-on is unhealthy because it doesn't have the desired number of replicas.",
-            "resourceIds": [],
-        })];
     }
 }
 
@@ -177,7 +103,7 @@ fn create(context: &RequestContext<'_>, cluster_name: &str) -> Result<Value, Fau
             "arn:aws:eks:{}:{}:addon/{cluster_name}/{name}/{}",
             context.cloud.region,
             context.cloud.account,
-            new_id()
+            identifier::uuid()
         ),
         name: name.clone(),
         version: catalog::check_version(text(&context.body, "addonVersion").unwrap_or(catalog::VERSIONS[0]))?
@@ -200,7 +126,7 @@ fn create(context: &RequestContext<'_>, cluster_name: &str) -> Result<Value, Fau
 
 fn update(context: &RequestContext<'_>, cluster_name: &str, name: &str) -> Result<Value, Fault> {
     context.allowed_on("UpdateAddon", cluster_name, Some(("addon", name)))?;
-    let id = new_id();
+    let id = identifier::uuid();
     let parts = [
         ("addonVersion", "AddonVersion"),
         ("serviceAccountRoleArn", "ServiceAccountRoleArn"),

@@ -2,12 +2,14 @@
 
 use serde_json::{Value, json};
 
-use super::addon::NAME;
 use super::cluster::VERSIONS as CLUSTER_VERSIONS;
+use super::faults::{invalid, not_found};
 use super::input::{page, required_parameter};
-use super::{RequestContext, Tags, invalid};
+use super::request_context::RequestContext;
+use super::store::Tags;
 use crate::fault::Fault;
 
+pub(super) const NAME: &str = "coredns";
 /// Newest first; the first is the default.
 pub(super) const VERSIONS: [&str; 3] = ["v1.13.1-eksbuild.1", "v1.12.4-eksbuild.1", "v1.11.4-eksbuild.24"];
 const KIND: &str = "networking";
@@ -65,7 +67,7 @@ pub(super) fn configuration(context: &RequestContext<'_>) -> Result<Value, Fault
     let name = required_parameter(context.request, "addonName")?;
     let version = required_parameter(context.request, "addonVersion")?;
     if name != NAME {
-        return Err(super::not_found(format!("Addon {name} specified is not supported: the local EKS has {NAME}")));
+        return Err(not_found(format!("Addon {name} specified is not supported: the local EKS has {NAME}")));
     }
     check_version(&version)?;
     let properties: serde_json::Map<String, Value> =

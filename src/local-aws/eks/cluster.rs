@@ -3,10 +3,15 @@
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
+use super::faults::{in_use, invalid, limit};
 use super::input::{check_tags, date, page, required, strings, tags, text};
-use super::{Cluster, RequestContext, access, in_use, invalid, lifecycle};
+use super::request_context::RequestContext;
+use super::store::Cluster;
+use super::{access, lifecycle};
 use crate::fault::Fault;
 use crate::identifier;
 
@@ -46,6 +51,11 @@ impl Cluster {
         value
     }
 
+    /// The certificate authority as `DescribeCluster` gives it.
+    fn authority(&self) -> Value {
+        self.endpoint.as_ref().map_or(Value::Null, |endpoint| json!({ "data": STANDARD.encode(&endpoint.ca_pem) }))
+    }
+
     pub(super) fn must_be_active(&self) -> Result<(), Fault> {
         if self.status == "ACTIVE" {
             return Ok(());
@@ -53,11 +63,6 @@ impl Cluster {
         let message = format!("Cluster '{}' is not in ACTIVE status (it is {}).", self.name, self.status);
         Err(Fault::sender("InvalidRequestException", message).with_detail("clusterName", self.name.as_str()))
     }
-}
-
-/// EKS's refusal of what goes over a quota.
-pub(super) fn limit(message: String) -> Fault {
-    Fault::sender("ResourceLimitExceededException", message)
 }
 
 pub(super) fn create(context: &RequestContext<'_>) -> Result<Value, Fault> {
@@ -253,9 +258,4 @@ pub(super) fn delete(context: &RequestContext<'_>, name: &str) -> Result<Value, 
     };
     lifecycle::stop(context.cloud, name.to_owned());
     Ok(json!({ "cluster": value }))
-}
-
-/// A new id such as updates and profiles have.
-pub(super) fn new_id() -> String {
-    identifier::uuid()
 }

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::{Tags, invalid};
+use super::faults::invalid;
+use super::store::Tags;
 use crate::fault::Fault;
 use crate::model::{self, Shape};
 use crate::request::{Request, Service, pairs};

@@ -4,12 +4,11 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::sync::oneshot;
 
-use super::{Cluster, access, addon, profile};
+use super::addon_health;
+use super::store::Cluster;
 use crate::cloud::Cloud;
 use crate::control_plane::{Endpoint, Request, Spec};
 
@@ -32,25 +31,6 @@ pub(super) fn later(cloud: &Arc<Cloud>, work: impl Future<Output = ()> + Send + 
             () = stop.cancelled() => {}
         }
     });
-}
-
-impl Cluster {
-    pub(super) fn spec(&self) -> Spec {
-        Spec {
-            name: self.name.clone(),
-            arn: self.arn.clone(),
-            version: self.version.clone(),
-            creator_arn: self.creator_arn.clone(),
-            profiles: profile::for_control_plane(self),
-            access: access::for_control_plane(self),
-            addons: addon::for_control_plane(self),
-        }
-    }
-
-    /// The certificate authority as `DescribeCluster` gives it.
-    pub(super) fn authority(&self) -> Value {
-        self.endpoint.as_ref().map_or(Value::Null, |endpoint| json!({ "data": STANDARD.encode(&endpoint.ca_pem) }))
-    }
 }
 
 /// Starts the new cluster's control plane; ACTIVE when it answers, and not before the usual time.
@@ -109,7 +89,7 @@ pub(super) fn notify(cloud: &Arc<Cloud>, name: &str) {
         let Ok(permit) = task.control_planes.reserve().await else { return };
         let mut store = task.eks();
         let Ok(cluster) = store.cluster(&name) else { return };
-        addon::reassess(cluster);
+        addon_health::reassess(cluster);
         if matches!(cluster.status, "ACTIVE" | "UPDATING") {
             permit.send(Request::Update { spec: cluster.spec() });
         }

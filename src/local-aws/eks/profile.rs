@@ -3,11 +3,14 @@
 use http::Method;
 use serde_json::{Value, json};
 
-use super::cluster::{check_ids, limit, new_id};
+use super::cluster::check_ids;
+use super::faults::{in_use, invalid, limit, not_found, unknown};
 use super::input::{check_tags, date, page, required, strings, tags};
-use super::{Cluster, Profile, RequestContext, in_use, invalid, lifecycle, not_found, unknown};
-use crate::control_plane;
+use super::lifecycle;
+use super::request_context::RequestContext;
+use super::store::{Cluster, Profile};
 use crate::fault::Fault;
+use crate::identifier;
 
 /// AWS's default quota.
 const PROFILES_MAX: usize = 10;
@@ -30,22 +33,6 @@ impl Profile {
             "health": { "issues": [] },
         })
     }
-}
-
-/// The ACTIVE profiles.
-pub(super) fn for_control_plane(cluster: &Cluster) -> Vec<control_plane::Profile> {
-    let selector = |value: &Value| control_plane::Selector {
-        namespace: value["namespace"].as_str().unwrap_or_default().to_owned(),
-        labels: super::input::tags(&json!({ "tags": value["labels"] })),
-    };
-    let active = cluster.profiles.values().filter(|profile| profile.status == "ACTIVE");
-    active
-        .map(|profile| control_plane::Profile {
-            name: profile.name.clone(),
-            selectors: profile.selectors.as_array().into_iter().flatten().map(selector).collect(),
-            pod_execution_role_arn: profile.role_arn.clone(),
-        })
-        .collect()
 }
 
 pub(super) fn call(context: &RequestContext<'_>, cluster: &str, rest: &[&str]) -> Result<Value, Fault> {
@@ -126,7 +113,7 @@ fn create(context: &RequestContext<'_>, cluster_name: &str) -> Result<Value, Fau
         "arn:aws:eks:{}:{}:fargateprofile/{cluster_name}/{name}/{}",
         context.cloud.region,
         context.cloud.account,
-        new_id()
+        identifier::uuid()
     );
     // The cluster is looked at first, as AWS does: a missing one is the clearer error.
     context.cloud.eks().cluster(cluster_name)?.must_be_active()?;

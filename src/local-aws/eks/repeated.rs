@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
-use super::{RequestContext, invalid};
+use super::faults::invalid;
 use crate::fault::Fault;
 
 /// How long a token stands for its call.
@@ -24,19 +24,33 @@ struct Answered {
     answer: Value,
 }
 
-fn key(context: &RequestContext<'_>) -> Option<(String, String)> {
-    let token = context.body.get("clientRequestToken")?.as_str().filter(|token| !token.is_empty())?;
-    Some((context.call.caller.arn().to_owned(), token.to_owned()))
+/// A call that may be the repetition of an earlier one.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Repeatable<'a> {
+    /// The caller's ARN.
+    pub(super) caller: &'a str,
+    pub(super) operation: &'a str,
+    pub(super) path: &'a str,
+    pub(super) body: &'a Value,
+    pub(super) now: Timestamp,
+}
+
+impl Repeatable<'_> {
+    /// Caller and token; none without a token.
+    fn key(&self) -> Option<(String, String)> {
+        let token = self.body.get("clientRequestToken")?.as_str().filter(|token| !token.is_empty())?;
+        Some((self.caller.to_owned(), token.to_owned()))
+    }
 }
 
 impl Answers {
     /// The answer that the same call got before; an error if the token was used for another one.
-    pub(super) fn find(&mut self, context: &RequestContext<'_>, operation: &str) -> Result<Option<Value>, Fault> {
-        let Some(key) = key(context) else { return Ok(None) };
-        self.0.retain(|_, one| one.at + REMEMBERED > context.call.now);
+    pub(super) fn find(&mut self, call: Repeatable<'_>) -> Result<Option<Value>, Fault> {
+        let Some(key) = call.key() else { return Ok(None) };
+        self.0.retain(|_, one| one.at + REMEMBERED > call.now);
         match self.0.get(&key) {
             None => Ok(None),
-            Some(one) if one.operation == operation && one.path == context.request.path && one.body == context.body => {
+            Some(one) if one.operation == call.operation && one.path == call.path && one.body == *call.body => {
                 Ok(Some(one.answer.clone()))
             }
             Some(one) => Err(invalid(format!(
@@ -46,10 +60,15 @@ impl Answers {
         }
     }
 
-    pub(super) fn remember(&mut self, context: &RequestContext<'_>, operation: &str, answer: &Value) {
-        if let Some(key) = key(context) {
-            let (path, body, answer) = (context.request.path.clone(), context.body.clone(), answer.clone());
-            self.0.insert(key, Answered { at: context.call.now, operation: operation.to_owned(), path, body, answer });
-        }
+    pub(super) fn remember(&mut self, call: Repeatable<'_>, answer: &Value) {
+        let Some(key) = call.key() else { return };
+        let answered = Answered {
+            at: call.now,
+            operation: call.operation.to_owned(),
+            path: call.path.to_owned(),
+            body: call.body.clone(),
+            answer: answer.clone(),
+        };
+        self.0.insert(key, answered);
     }
 }

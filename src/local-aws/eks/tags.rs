@@ -3,8 +3,10 @@
 use http::Method;
 use serde_json::{Value, json};
 
+use super::faults::{not_found, unknown};
 use super::input::{check_tags, tags};
-use super::{RequestContext, Store, Tags, not_found, unknown};
+use super::request_context::RequestContext;
+use super::store::{Store, Tags};
 use crate::fault::Fault;
 
 impl Store {

@@ -2,10 +2,14 @@
 
 use serde_json::{Value, json};
 
-use super::cluster::{VERSIONS, logging, new_id, support_type};
+use super::cluster::{VERSIONS, logging, support_type};
+use super::faults::{in_use, invalid, not_found};
 use super::input::{date, page, required, strings, text};
-use super::{Cluster, RequestContext, Update, in_use, invalid, lifecycle, not_found};
+use super::lifecycle;
+use super::request_context::RequestContext;
+use super::store::{Cluster, Update};
 use crate::fault::Fault;
+use crate::identifier;
 
 impl Cluster {
     fn may_change(&self) -> Result<(), Fault> {
@@ -32,7 +36,7 @@ impl Cluster {
 
 /// Begins an update: applied at once, shown as finished after a while.
 fn begin(context: &RequestContext<'_>, cluster: &mut Cluster, kind: &str, params: &Value) -> Value {
-    let id = new_id();
+    let id = identifier::uuid();
     let update = json!({
         "id": id, "status": "InProgress", "type": kind, "createdAt": date(context.call.now), "errors": [],
         "params": params.as_object().into_iter().flatten().map(|(name, value)| json!({ "type": name, "value": value.to_string() })).collect::<Vec<_>>(),

@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 
 use super::cluster::{VERSION_DEFAULT, VERSIONS};
 use super::input::{date as seconds, page};
-use super::{RequestContext, Tags};
+use super::request_context::RequestContext;
+use super::store::Tags;
 use crate::fault::Fault;
 
 /// Release, end of standard support, end of extended support.
