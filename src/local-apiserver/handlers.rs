@@ -5,8 +5,11 @@ mod discovery;
 mod eviction;
 pub(crate) mod form;
 mod health;
+mod openapi;
 mod options;
 mod read;
+mod reviews;
+mod scale;
 mod size;
 mod subresource;
 pub(crate) mod write;
@@ -16,14 +19,15 @@ use std::sync::Arc;
 use http::Method;
 use serde_json::json;
 
-use crate::authorization::{self, Attributes, reviews};
+use crate::authorization;
+use crate::authorization::attributes::Attributes;
 use crate::cluster::Cluster;
 use crate::kinds::Resource;
 use crate::request::hooks::Hooks;
 use crate::request::resource_request::ResourceRequest;
 use crate::request::{Call, Reply, Target};
 use crate::status::Status;
-use crate::{aggregation, openapi, tokens};
+use crate::{aggregation, tokens};
 
 /// Answers a request of an authenticated user.
 pub(crate) async fn handle(cluster: &Arc<Cluster>, mut call: Call) -> Reply {
@@ -35,18 +39,6 @@ pub(crate) async fn handle(cluster: &Arc<Cluster>, mut call: Call) -> Reply {
         }
     };
     answered.await.unwrap_or_else(Reply::from)
-}
-
-/// OpenAPI of this server and of the remote ones.
-async fn openapi(cluster: &Arc<Cluster>, call: &Call, rest: &[&str]) -> Result<Reply, Status> {
-    let own = openapi::serve(cluster, rest, call.header("accept"));
-    match (rest, own) {
-        (["v3"], Ok(index)) => Ok(aggregation::documents::extend_index(cluster, index).await),
-        (["v3", name @ ..], own @ Err(_)) => {
-            aggregation::documents::document(cluster, &name.join("/"), call).await.map_or(own, Ok)
-        }
-        (_, own) => own,
-    }
 }
 
 async fn on_path(cluster: &Arc<Cluster>, call: &Call) -> Result<Reply, Status> {
@@ -70,7 +62,7 @@ async fn on_path(cluster: &Arc<Cluster>, call: &Call) -> Result<Reply, Status> {
         [page @ ("healthz" | "livez" | "readyz")] => Ok(health::page(page, &call.query)),
         ["healthz" | "livez" | "readyz", check] if health::CHECKS.contains(check) => Ok(Reply::text(200, "ok")),
         ["version"] => Ok(Reply::json(200, version(cluster))),
-        ["openapi", rest @ ..] => openapi(cluster, call, rest).await,
+        ["openapi", rest @ ..] => openapi::serve(cluster, call, rest).await,
         ["apis", group, version] => match aggregation::service_for(cluster, group, version) {
             Some(service) => Ok(aggregation::proxy(cluster, &service, call).await),
             None => discovery::version(cluster, group, version),

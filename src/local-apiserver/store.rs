@@ -65,7 +65,9 @@ impl Inner {
     fn record(&mut self, collection: &str, change: Change, clock: &Clock) {
         let revision = change.revision;
         self.revision = revision;
-        self.window.admit(collection, &change, clock);
+        // The old state was counted when it was new; the last state of a removal is a state of its own.
+        let state = change.new.as_ref().or(change.old.as_ref());
+        self.window.admit(collection, state.map(AsRef::as_ref), clock);
         let held = self.collections.entry(collection.to_owned()).or_default();
         held.history.push_back(change);
         held.changed.send_replace(revision);

@@ -2,6 +2,7 @@
 
 mod autoscaler;
 mod batch;
+mod checks;
 mod container;
 mod data;
 mod event;
@@ -16,9 +17,9 @@ mod tests;
 mod webhook;
 mod workload;
 
-pub(crate) use metadata::ANNOTATIONS_BYTES_MAX;
 use serde_json::Value;
 
+use self::checks::{at_least, listed, not_negative};
 use super::names;
 use crate::kinds::Resource;
 use crate::status::FieldError;
@@ -76,38 +77,6 @@ pub(crate) fn check(resource: &Resource, old: Option<&Value>, object: &Value, er
             not_negative(&spec["leaseTransitions"], "spec.leaseTransitions", errors);
         }
         _ => {}
-    }
-}
-
-fn text(value: &Value) -> &str {
-    value.as_str().unwrap_or_default()
-}
-
-fn texts(list: &Value) -> impl Iterator<Item = &str> {
-    list.as_array().into_iter().flatten().filter_map(Value::as_str)
-}
-
-fn is_set(value: &Value) -> bool {
-    !value.is_null()
-}
-
-fn listed(names: &[&str]) -> Vec<String> {
-    names.iter().map(ToString::to_string).collect()
-}
-
-fn at_least(least: i64, value: &Value, path: &str, detail: &str, errors: &mut Vec<FieldError>) {
-    if value.as_i64().is_some_and(|number| number < least) {
-        errors.push(FieldError::invalid(path, value, detail));
-    }
-}
-
-fn not_negative(value: &Value, path: &str, errors: &mut Vec<FieldError>) {
-    at_least(0, value, path, "must be greater than or equal to 0", errors);
-}
-
-fn port_number(value: &Value, path: String, errors: &mut Vec<FieldError>) {
-    if !value.as_i64().is_some_and(|number| (1..=65_535).contains(&number)) {
-        errors.push(FieldError::invalid(path, value, "must be between 1 and 65535, inclusive"));
     }
 }
 

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use super::{Attributes, allowed, rbac};
+use super::attributes::Attributes;
+use super::{allowed, rbac};
 use crate::request::resource_request::ResourceRequest;
 use crate::status::Status;
 

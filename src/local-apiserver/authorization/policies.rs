@@ -2,7 +2,8 @@
 
 use serde_json::json;
 
-use super::{Attributes, rbac};
+use super::attributes::Attributes;
+use super::rbac;
 use crate::cluster::Cluster;
 use crate::user::User;
 

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::Attributes;
+use super::attributes::Attributes;
 use crate::cluster::Cluster;
 use crate::selector;
 use crate::user::User;

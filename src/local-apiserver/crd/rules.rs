@@ -5,6 +5,7 @@
 //! documentation, and `apiserver/schema/cel` of apiextensions-apiserver. The costs of rules are not counted here.
 
 mod compile;
+mod rule;
 mod types;
 mod value;
 
@@ -12,31 +13,16 @@ use std::collections::BTreeMap;
 
 use kube_cel::KubeCelExt;
 use kube_cel::cel::objects::OptionalValue;
-use kube_cel::cel::{Context, ExecutionError, IdedExpr, Value as CelValue};
+use kube_cel::cel::{Context, ExecutionError, Value as CelValue};
 use serde_json::Value;
 
 pub(crate) use self::compile::{check, field_at, parse};
+use self::rule::Rule;
 use super::ratchet;
 use crate::status::FieldError;
 
 /// Bytes that the text of a `messageExpression` may have.
 const MESSAGE_BYTES_MAX: usize = 5 * 1024;
-
-/// One rule, ready to be evaluated.
-#[derive(Debug)]
-struct Rule {
-    expression: IdedExpr,
-    message_expression: Option<IdedExpr>,
-    /// What is said when it does not hold.
-    message: String,
-    /// The rule as other failures name it.
-    shown: String,
-    reason: String,
-    /// The place that is named instead of the rule's own, below that.
-    field_path: String,
-    about_change: bool,
-    optional_old: bool,
-}
 
 /// The rules at a place in a schema, and those below it.
 #[derive(Debug, Default)]

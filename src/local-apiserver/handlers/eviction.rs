@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::{delete, subresource};
+use super::{delete, scale};
 use crate::request::Reply;
 use crate::request::resource_request::ResourceRequest;
 use crate::selector::Selector;
@@ -42,7 +42,7 @@ fn budgets_of(request: &ResourceRequest<'_>, pod: &Value) -> Result<Vec<Object>,
     let (budgets, _) = request.cluster.store.list(BUDGETS, Some(&request.target.namespace));
     let mut found = Vec::new();
     for budget in budgets.into_iter().filter(|budget| budget["spec"]["selector"].is_object()) {
-        let text = subresource::selector_text(&budget["spec"]["selector"]);
+        let text = scale::selector_text(&budget["spec"]["selector"]);
         if Selector::parse(&request.resource, Some(&text), None)?.matches(pod) {
             found.push(budget);
         }

@@ -4,6 +4,11 @@ use serde_json::{Map, Value, json};
 
 use crate::kinds::Resource;
 
+/// What all annotations of an object may have together, names and values (256 KiB).
+///
+/// Source: apimachinery's `TotalAnnotationSizeLimitB`.
+pub(crate) const ANNOTATIONS_BYTES_MAX: usize = 256 * 1024;
+
 /// The `metadata` map; an object without one gets it.
 pub(crate) fn map(object: &mut Value) -> &mut Map<String, Value> {
     if !object["metadata"].is_object() {

@@ -5,8 +5,8 @@
 use serde_json::{Value, json};
 
 use super::fields::{self, Fields};
-use crate::admission::validation::ANNOTATIONS_BYTES_MAX;
 use crate::kinds::Resource;
+use crate::object::metadata::ANNOTATIONS_BYTES_MAX;
 
 const ANNOTATION: &str = "kubectl.kubernetes.io/last-applied-configuration";
 

@@ -11,8 +11,6 @@ use std::time::Duration;
 use clock::{Clock, Moment};
 use serde_json::Value;
 
-use super::Change;
-
 /// Real time for which a change is kept.
 pub(super) const KEPT_FOR: Duration = Duration::from_mins(5);
 /// What all kept changes may take together, by [`size`]; beyond it the oldest go before their time.
@@ -33,10 +31,9 @@ struct Kept {
 }
 
 impl Window {
-    /// Takes in a change that was made just now.
-    pub(super) fn admit(&mut self, collection: &str, change: &Change, clock: &Clock) {
-        // The old state was counted when it was new; the last state of a removal is a state of its own.
-        let bytes = change.new.as_ref().or(change.old.as_ref()).map_or(0, |object| size(object));
+    /// Takes in a change that was made just now, to this state of an object.
+    pub(super) fn admit(&mut self, collection: &str, state: Option<&Value>, clock: &Clock) {
+        let bytes = state.map_or(0, size);
         self.bytes += bytes;
         self.kept.push_back(Kept { collection: collection.into(), since: clock.moment(), bytes });
     }

@@ -1,46 +1,16 @@
 //! The cells of built-in kinds.
 
 mod autoscaler;
+mod cell;
 mod network;
 mod pod;
 mod volume;
 
 use serde_json::{Value, json};
 
-use super::{age, human};
+use self::cell::{count, each, joined, number, selector, text_or};
+use super::age::{age, human};
 use crate::kinds::Resource;
-
-/// The text at a field, or a stand-in.
-pub(super) fn text_or(value: &Value, other: &str) -> String {
-    value.as_str().filter(|text| !text.is_empty()).unwrap_or(other).to_owned()
-}
-
-fn number(value: &Value) -> i64 {
-    value.as_i64().unwrap_or(0)
-}
-
-fn each<'a>(list: &'a Value, field: &str) -> Vec<&'a str> {
-    list.as_array().into_iter().flatten().filter_map(|item| item[field].as_str()).collect()
-}
-
-fn joined(list: &Value, field: &str) -> Value {
-    each(list, field).join(",").into()
-}
-
-fn selector(value: &Value) -> Value {
-    let labels = if value["matchLabels"].is_object() { &value["matchLabels"] } else { value };
-    let parts: Vec<String> = labels
-        .as_object()
-        .into_iter()
-        .flatten()
-        .map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or_default()))
-        .collect();
-    if parts.is_empty() { "<none>".into() } else { parts.join(",").into() }
-}
-
-fn count(value: &Value) -> usize {
-    value.as_object().map_or(0, serde_json::Map::len)
-}
 
 /// The cells of an object, one per column of its kind.
 pub(crate) fn cells(resource: &Resource, object: &Value, now: jiff::Timestamp) -> Vec<Value> {

@@ -1,6 +1,7 @@
 //! The columns of built-in kinds, as the real server's printers define them.
 
-use super::{Column, descriptions};
+use super::column::Column;
+use super::descriptions;
 use crate::kinds::Resource;
 
 /// Name, type (`s`tring, `i`nteger, `b`oolean, `d`ate), and `+` for those that only `-o wide` shows.

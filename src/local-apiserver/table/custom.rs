@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::{Column, age};
+use super::age::age;
+use super::column::Column;
 
 /// What the API says of the fields of metadata that are shown.
 const NAME: &str = "Name must be unique within a namespace. Is required when creating resources, although some resources may allow a client to request the generation of an appropriate name automatically. Name is primarily intended for creation idempotence and configuration definition. Cannot be updated. More info: https://kubernetes.io/docs/concepts/overview/working-with-objects/names#names";

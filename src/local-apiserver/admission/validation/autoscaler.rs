@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{at_least, is_set, listed, text};
+use super::checks::{at_least, is_set, listed, text};
 use crate::quantity::Quantity;
 use crate::status::FieldError;
 

@@ -2,8 +2,9 @@
 
 use serde_json::Value;
 
+use super::checks::{is_set, listed, not_negative, text};
+use super::pod;
 use super::workload::{MISMATCH, selects};
-use super::{is_set, listed, not_negative, pod, text};
 use crate::cron::Schedule;
 use crate::status::FieldError;
 

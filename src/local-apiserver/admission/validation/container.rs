@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{at_least, is_set, listed, not_negative, port_number, text};
+use super::checks::{at_least, is_set, listed, not_negative, port_number, text};
 use crate::admission::names;
 use crate::quantity::Quantity;
 use crate::status::FieldError;

@@ -4,7 +4,7 @@
 
 use serde_json::Value;
 
-use super::text;
+use super::checks::text;
 use crate::admission::names;
 use crate::kinds::Resource;
 use crate::status::FieldError;

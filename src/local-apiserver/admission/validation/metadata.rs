@@ -2,9 +2,10 @@
 
 use serde_json::Value;
 
-use super::texts;
+use super::checks::texts;
 use crate::admission::names;
 use crate::kinds::Resource;
+use crate::object::metadata::ANNOTATIONS_BYTES_MAX;
 use crate::status::FieldError;
 
 /// Finalizers without a domain that built-in kinds may have.
@@ -13,11 +14,6 @@ const STANDARD_FINALIZERS: &[&str] = &["kubernetes", "orphan", "foregroundDeleti
 /// Groups of built-in kinds that are validated like custom ones, of whose finalizers no domain is asked: the API server's own
 /// extensions (a definition waits with `customresourcecleanup.apiextensions.k8s.io`).
 const GENERIC_GROUPS: &[&str] = &["apiextensions.k8s.io", "apiregistration.k8s.io", "admissionregistration.k8s.io"];
-
-/// What all annotations of an object may have together, names and values (256 KiB).
-///
-/// Source: apimachinery's `TotalAnnotationSizeLimitB`.
-pub(crate) const ANNOTATIONS_BYTES_MAX: usize = 256 * 1024;
 
 pub(super) fn check(resource: &Resource, old: Option<&Value>, object: &Value, errors: &mut Vec<FieldError>) {
     let metadata = &object["metadata"];

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{is_set, text};
+use super::checks::{is_set, text};
 use crate::admission::names;
 use crate::status::FieldError;
 
@@ -87,7 +87,7 @@ fn backend(backend: &Value, at: &str, errors: &mut Vec<FieldError>) {
     if port.is_empty() && number == 0 {
         errors.push(FieldError::required(at, "port name or number is required"));
     } else if number != 0 {
-        super::port_number(&service["port"]["number"], format!("{at}.service.port.number"), errors);
+        super::checks::port_number(&service["port"]["number"], format!("{at}.service.port.number"), errors);
     }
 }
 

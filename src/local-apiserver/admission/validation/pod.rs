@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 
-use super::{container, is_set, listed, metadata, text};
+use super::checks::{is_set, listed, text};
+use super::{container, metadata};
 use crate::admission::names;
 use crate::status::FieldError;
 

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{is_set, listed, text};
+use super::checks::{is_set, listed, text};
 use crate::kinds::Resource;
 use crate::status::{FieldError, Status};
 

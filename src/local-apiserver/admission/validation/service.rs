@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 
-use super::{container, listed, port_number, text};
+use super::checks::{listed, port_number, text};
+use super::container;
 use crate::status::FieldError;
 
 const TYPES: [&str; 4] = ["ClusterIP", "ExternalName", "LoadBalancer", "NodePort"];

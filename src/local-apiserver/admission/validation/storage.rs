@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{listed, text, texts};
+use super::checks::{listed, text, texts};
 use crate::status::FieldError;
 
 const MODES: [&str; 4] = ["ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod"];

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{listed, text};
+use super::checks::{listed, text};
 use crate::crd::rules;
 use crate::status::FieldError;
 

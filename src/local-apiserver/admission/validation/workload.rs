@@ -4,7 +4,8 @@ use std::borrow::Cow;
 
 use serde_json::{Map, Value, json};
 
-use super::{is_set, not_negative, pod, text};
+use super::checks::{is_set, not_negative, text};
+use super::pod;
 use crate::kinds::Resource;
 use crate::status::FieldError;
 
@@ -110,7 +111,7 @@ fn strategy(strategy: &Value, errors: &mut Vec<FieldError>) {
             let rolling = json!({"MaxUnavailable": rolling["maxUnavailable"], "MaxSurge": rolling["maxSurge"]});
             let rolling = if is_set(&strategy["rollingUpdate"]) { rolling.to_string() } else { "null".to_owned() };
             let shown = format!("{{\"Type\":\"{invalid}\",\"RollingUpdate\":{rolling}}}");
-            let supported = super::listed(&["Recreate", "RollingUpdate"]);
+            let supported = super::checks::listed(&["Recreate", "RollingUpdate"]);
             errors.push(FieldError::unsupported_shown(path, &shown, &supported));
         }
     }

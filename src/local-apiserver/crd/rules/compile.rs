@@ -4,7 +4,7 @@ use kube_cel::cel::IdedExpr;
 use kube_cel::cel::parser::{ParseErrors, Parser};
 use serde_json::Value;
 
-use super::Rule;
+use super::rule::Rule;
 use super::types::{self, Type};
 use crate::status::FieldError;
 
@@ -37,16 +37,10 @@ pub(crate) fn parse(source: &str) -> Result<IdedExpr, String> {
     parser.parse(source).map_err(|ParseErrors { errors }| {
         let lines = errors.iter().map(|error| {
             let column = usize::try_from(error.pos.1).unwrap_or(1).saturating_sub(1);
-            located(source, column, &format!("Syntax error: {}", error.msg))
+            expression::located(source, column, &format!("Syntax error: {}", error.msg))
         });
         lines.collect::<Vec<_>>().join("\n")
     })
-}
-
-/// A mistake as the language's own compiler shows it; `column` counts bytes from 0.
-fn located(source: &str, column: usize, message: &str) -> String {
-    let line = source.lines().next().unwrap_or_default();
-    format!("ERROR: <input>:1:{}: {message}\n | {line}\n | {}^", column + 1, ".".repeat(column))
 }
 
 /// Mistakes in the rules of a definition's schema.

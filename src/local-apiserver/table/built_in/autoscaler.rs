@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{number, text_or};
+use super::cell::{number, text_or};
 
 /// Targets shown before `+ N more...`.
 const TARGETS_SHOWN: usize = 2;

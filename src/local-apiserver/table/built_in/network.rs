@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::text_or;
+use super::cell::text_or;
 
 pub(super) fn ingress(object: &Value, created: Value) -> Vec<Value> {
     let (spec, status) = (&object["spec"], &object["status"]["loadBalancer"]["ingress"]);

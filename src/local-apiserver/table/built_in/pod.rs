@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use super::{number, text_or};
-use crate::table::age;
+use super::cell::{number, text_or};
+use crate::table::age::age;
 
 pub(crate) fn cells(pod: &Value, created: Value, now: jiff::Timestamp) -> Vec<Value> {
     let (spec, status) = (&pod["spec"], &pod["status"]);

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::text_or;
+use super::cell::text_or;
 
 /// `RWO,ROX`.
 fn modes(list: &Value) -> Value {

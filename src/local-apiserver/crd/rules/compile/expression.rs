@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use kube_cel::cel::common::ast::{CallExpr, ComprehensionExpr, EntryExpr, Expr, IdedExpr, LiteralValue, SelectExpr};
 use serde_json::Value;
 
-use super::{Type, located};
+use crate::crd::rules::types::Type;
 
 /// Names that stand for types and for libraries.
 const KNOWN_NAMES: &[&str] = &[
@@ -193,6 +193,12 @@ const FUNCTIONS: &[(&str, &[&str])] = &[
         ],
     ),
 ];
+
+/// A mistake as the language's own compiler shows it; `column` counts bytes from 0.
+pub(super) fn located(source: &str, column: usize, message: &str) -> String {
+    let line = source.lines().next().unwrap_or_default();
+    format!("ERROR: <input>:1:{}: {message}\n | {line}\n | {}^", column + 1, ".".repeat(column))
+}
 
 /// Whether an expression names a variable.
 pub(super) fn names(expression: &IdedExpr, name: &str) -> bool {

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::{Attributes, allowed, rbac};
+use crate::authorization::attributes::Attributes;
+use crate::authorization::{allowed, rbac};
 use crate::cluster::Cluster;
 use crate::kinds::Resource;
 use crate::object::metadata;
@@ -13,7 +14,7 @@ use crate::status::{FieldError, Status};
 use crate::tokens;
 use crate::user::User;
 
-pub(crate) fn create(
+pub(super) fn create(
     cluster: &Arc<Cluster>,
     call: &Call,
     resource: &Resource,
