@@ -1,5 +1,6 @@
 //! The house rules that a machine can keep: sizes, arrows between crates and files, names.
 
+mod floors;
 mod imports;
 mod source;
 
@@ -14,8 +15,22 @@ use source::{Source, module_file};
 const LINES_MAX: usize = 500;
 /// Lines the body of a function may have, blank ones and comments aside.
 const FUNCTION_LINES_MAX: usize = 70;
-/// Files that may name each other in a circle, by crate. To be lowered as state moves below operations, never raised.
-const CIRCLE_FILES_MAX: [(&str, usize); 3] = [("provision", 0), ("local-aws", 0), ("local-apiserver", 13)];
+/// Files that may name each other in a circle.
+const CIRCLE_FILES_MAX: usize = 5;
+/// The same where it is another number: none in crates with floors, more where state does not lie below operations yet. To be
+/// lowered, never raised.
+const CIRCLE_FILES_MAX_OF: [(&str, usize); 10] = [
+    ("aws", 11),
+    ("cli", 11),
+    ("cluster", 11),
+    ("local-apiserver", 0),
+    ("local-aws", 0),
+    ("local-container", 14),
+    ("local-controllers", 15),
+    ("operator", 9),
+    ("provision", 0),
+    ("verify", 9),
+];
 /// Traits the product may have; each needs real plurality.
 const TRAITS_MAX: usize = 10;
 const NAMES_BANNED: [&str; 6] = ["common", "util", "utils", "helpers", "misc", "mod"];
@@ -131,7 +146,9 @@ fn no_function_outgrows_its_limit() {
 
 #[test]
 fn circles_of_files_stay_small() {
-    for (name, limit) in CIRCLE_FILES_MAX {
+    for (name, _) in ARROWS {
+        let own = CIRCLE_FILES_MAX_OF.iter().find(|(crate_name, _)| *crate_name == name);
+        let limit = own.map_or(CIRCLE_FILES_MAX, |(_, limit)| *limit);
         let circles = Imports::of(&root().join("src").join(name).join("lib.rs"), product()).circles();
         let largest = circles.first().map_or(0, Vec::len);
         assert!(largest <= limit, "{name}: {largest} files name each other in a circle: {:#?}", circles[0]);

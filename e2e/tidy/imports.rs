@@ -26,6 +26,22 @@ impl Imports {
         Self(found.iter().map(names).collect())
     }
 
+    /// Of a crate with these files; the first is its root.
+    pub(super) fn of_texts(files: &[(&str, &str)]) -> Self {
+        let parsed = |(path, text): &(&str, &str)| (PathBuf::from(path), Source::parse(text).unwrap());
+        Self::of(Path::new(files[0].0), &files.iter().map(parsed).collect())
+    }
+
+    /// The files' modules; the root is empty.
+    pub(super) fn files(&self) -> impl Iterator<Item = String> {
+        self.0.keys().map(|module| module.join("::"))
+    }
+
+    /// Who names whom.
+    pub(super) fn arrows(&self) -> impl Iterator<Item = (String, String)> {
+        self.0.iter().flat_map(|(from, named)| named.iter().map(|to| (from.join("::"), to.join("::"))))
+    }
+
     /// The circles: groups of files each of which names every other of its group, directly or through others. Largest first.
     pub(super) fn circles(&self) -> Vec<Vec<String>> {
         let reach: BTreeMap<&Module, BTreeSet<&Module>> =
@@ -164,7 +180,7 @@ fn is_colons(tokens: &[TokenTree], at: usize) -> bool {
 
 #[test]
 fn circles_are_found_through_imports_paths_and_macros() {
-    let files = BTreeMap::from([
+    let imports = Imports::of_texts(&[
         ("lib.rs", "mod a; mod b; mod c; mod leaf; #[cfg(test)] mod tests;"),
         ("a.rs", "use crate::{b::{self, thing}, leaf::Leaf}; fn f() { b::g() }"),
         ("b.rs", "mod inner; fn g() { println!(\"{}\", crate::c::X) }"),
@@ -172,7 +188,5 @@ fn circles_are_found_through_imports_paths_and_macros() {
         ("c.rs", "fn h(_: super::a::A) {}"),
         ("leaf.rs", "#[cfg(test)] mod tests { use crate::a; }"),
     ]);
-    let sources = files.into_iter().map(|(path, text)| (PathBuf::from(path), Source::parse(text).unwrap())).collect();
-    let circles = Imports::of(Path::new("lib.rs"), &sources).circles();
-    assert_eq!(circles, [["crate::a", "crate::b", "crate::c"]]);
+    assert_eq!(imports.circles(), [["crate::a", "crate::b", "crate::c"]]);
 }
