@@ -70,12 +70,22 @@ impl Cloud {
         let question = Question { action, resource, principal: &principal, context: &context };
         match decide(&layers, &question) {
             Decision::Allowed => Ok(()),
-            Decision::Refused { refusal, reasons } => {
-                let message = wording(&call.caller, action, resource, refusal);
-                self.remember(call, action, resource, &message, reasons);
-                Err(Fault::access_denied(message))
-            }
+            Decision::Refused { refusal, reasons } => Err(self.access_denied(call, action, resource, refusal, reasons)),
         }
+    }
+
+    /// The service's `AccessDenied`, remembered with its reasons.
+    pub(crate) fn access_denied(
+        &self,
+        call: &Call,
+        action: &str,
+        resource: &str,
+        refusal: Refusal,
+        reasons: Vec<String>,
+    ) -> Fault {
+        let message = wording(&call.caller, action, resource, refusal);
+        self.remember(call, action, resource, &message, reasons);
+        Fault::access_denied(message)
     }
 
     /// Whether a role's trust policy lets an AWS service assume it on behalf of `source_arn`.

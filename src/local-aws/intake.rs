@@ -8,6 +8,7 @@ use crate::coverage;
 use crate::fault::Fault;
 use crate::model::{self, Bounds, Model, Shape};
 use crate::request::Service;
+use crate::validation::member as member_name;
 
 /// Parameters of the query protocol that are not the operation's, beside those of presigned addresses.
 const ENVELOPE: [&str; 2] = ["Action", "Version"];
@@ -42,9 +43,10 @@ pub(crate) fn check(service: Service, operation: &str, input: &Value) -> Result<
     // SQS has words of its own for what is missing, and its handlers say them.
     if service != Service::Sqs {
         for name in required.iter().filter(|name| input.get(*name).is_none_or(Value::is_null)) {
-            reader
-                .faults
-                .push(format!("Value null at '{}' failed to satisfy constraint: Member must not be null", lower(name)));
+            reader.faults.push(format!(
+                "Value null at '{}' failed to satisfy constraint: Member must not be null",
+                member_name(name)
+            ));
         }
     }
     reader.finish()
@@ -74,12 +76,6 @@ impl Refused {
 
 fn unknown(service: Service, operation: &str, name: &str) -> Fault {
     Fault::sender(Refused::of(service).invalid, format!("{operation} has no parameter {name}."))
-}
-
-/// `RoleName` as validation messages spell it.
-fn lower(name: &str) -> String {
-    let mut letters = name.chars();
-    letters.next().map(|first| first.to_lowercase().chain(letters).collect()).unwrap_or_default()
 }
 
 /// Whether a value says anything: empty ones and `false` are what not to say it means.
@@ -117,16 +113,16 @@ impl Reader {
     /// Reads a value of a shape; `at` is its place as messages give it, `within` what it is part of.
     fn read(&mut self, shape: &str, value: &Value, at: &str, within: &str) -> Result<(), Fault> {
         let Some(shape) = self.model.shape(shape).filter(|_| !value.is_null()) else { return Ok(()) };
-        let at = lower(at);
+        let at = member_name(at);
         match (shape, value) {
             (Shape::Structure { required, members }, Value::Object(given)) => {
                 for (name, value) in given {
                     let member =
                         members.get(name).ok_or_else(|| unknown(self.service, within, &format!("{at}.{name}")))?;
-                    self.read(&member.shape, value, &format!("{at}.{}", lower(name)), within)?;
+                    self.read(&member.shape, value, &format!("{at}.{}", member_name(name)), within)?;
                 }
                 for name in required.iter().filter(|name| !given.contains_key(*name)) {
-                    self.fault(&format!("Value null at '{at}.{}'", lower(name)), "Member must not be null");
+                    self.fault(&format!("Value null at '{at}.{}'", member_name(name)), "Member must not be null");
                 }
             }
             (Shape::List { member, bounds }, Value::Array(items)) => {

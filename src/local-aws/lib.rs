@@ -35,10 +35,12 @@ mod protocol;
 mod request;
 mod server;
 mod sqs;
+mod strings;
 mod sts;
 mod tagging;
 #[cfg(test)]
 mod tests;
+mod validation;
 
 pub use access_key::AccessKey;
 use clock::Clock;

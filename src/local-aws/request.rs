@@ -1,9 +1,14 @@
 //! A request as it came over the wire, and the service it is meant for.
 
+use std::sync::OnceLock;
+
 use bytes::Bytes;
+use http::request::Parts;
 use http::{HeaderMap, Method};
 use percent_encoding::percent_decode_str;
 use serde_json::Value;
+
+use crate::protocol::query;
 
 /// The request, whole.
 #[derive(Debug)]
@@ -15,6 +20,7 @@ pub(crate) struct Request {
     pub(crate) query: String,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
+    form: OnceLock<Value>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +47,11 @@ impl Service {
 }
 
 impl Request {
+    pub(crate) fn new(parts: Parts, body: Bytes) -> Self {
+        let (path, query) = (parts.uri.path().to_owned(), parts.uri.query().unwrap_or_default().to_owned());
+        Self { method: parts.method, path, query, headers: parts.headers, body, form: OnceLock::new() }
+    }
+
     /// A header's text.
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).and_then(|value| value.to_str().ok())
@@ -61,13 +72,17 @@ impl Request {
         self.path.split('/').filter(|segment| !segment.is_empty()).map(decode).collect()
     }
 
-    /// The parameters of a query-protocol call, from the query string and a form body, unflattened.
-    pub(crate) fn form(&self) -> Value {
+    /// The parameters of a query-protocol call, from the query string and a form body, unflattened. Decoded once.
+    pub(crate) fn form(&self) -> &Value {
+        self.form.get_or_init(|| self.decode_form())
+    }
+
+    fn decode_form(&self) -> Value {
         let body = String::from_utf8_lossy(&self.body);
         let is_form =
             self.header("content-type").is_some_and(|kind| kind.starts_with("application/x-www-form-urlencoded"));
         let body = if is_form { body.as_ref() } else { "" };
-        crate::protocol::query::tree(pairs(&self.query).chain(pairs(body)))
+        query::tree(pairs(&self.query).chain(pairs(body)))
     }
 
     /// The service named by the credential scope, else by what an unsigned call looks like.

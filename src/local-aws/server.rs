@@ -77,13 +77,7 @@ async fn handle(cloud: &Arc<Cloud>, request: http::Request<Incoming>, peer: Sock
         let fault = Fault::new(413, "RequestEntityTooLarge", "The request is too large or was cut off.");
         return Protocol::Rest.render("", Err(fault), &request_id);
     };
-    let request = Request {
-        method: parts.method,
-        path: parts.uri.path().to_owned(),
-        query: parts.uri.query().unwrap_or_default().to_owned(),
-        headers: parts.headers,
-        body: body.to_bytes(),
-    };
+    let request = Request::new(parts, body.to_bytes());
     if let Some(page) = request.path.strip_prefix("/_sluice/") {
         return own_page(cloud, page, &request);
     }
@@ -124,8 +118,8 @@ async fn serve(
     };
     let result = match service {
         Service::Sqs => sqs::call(cloud, &call, &action, request, protocol).await,
-        Service::Sts => sts::call(cloud, &call, &action, &request.form()).await,
-        Service::Iam => iam::call(cloud, &call, &action, &request.form()),
+        Service::Sts => sts::call(cloud, &call, &action, request.form()).await,
+        Service::Iam => iam::call(cloud, &call, &action, request.form()),
         Service::Eks => eks::call(cloud, &call, request),
         Service::Tagging => tagging::call(cloud, &call, &action, request),
     };

@@ -17,9 +17,8 @@ use crate::caller::{Call, Caller};
 use crate::cloud::Cloud;
 use crate::fault::Fault;
 use crate::request::Service;
+use crate::validation::required;
 use crate::{coverage, intake, model};
-
-use input::required;
 
 /// Performs `action` with the query parameters `input`.
 pub(crate) async fn call(cloud: &Arc<Cloud>, call: &Call, action: &str, input: &Value) -> Result<Value, Fault> {

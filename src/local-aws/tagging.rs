@@ -9,7 +9,7 @@ use crate::caller::Call;
 use crate::cloud::Cloud;
 use crate::fault::Fault;
 use crate::request::{Request, Service};
-use crate::{coverage, intake};
+use crate::{coverage, intake, strings};
 
 /// Performs `action`; there is GetResources.
 pub(crate) fn call(cloud: &Cloud, call: &Call, action: &str, request: &Request) -> Result<Value, Fault> {
@@ -26,8 +26,8 @@ pub(crate) fn call(cloud: &Cloud, call: &Call, action: &str, request: &Request) 
     all.extend(cloud.iam().tagged());
     all.extend(cloud.eks().tagged());
     let filters = input.get("TagFilters").and_then(Value::as_array).cloned().unwrap_or_default();
-    let kinds = strings(input.get("ResourceTypeFilters"));
-    let arns = strings(input.get("ResourceARNList"));
+    let kinds = strings::list(input.get("ResourceTypeFilters"));
+    let arns = strings::list(input.get("ResourceARNList"));
     let other = !filters.is_empty() || !kinds.is_empty() || input.get("ResourcesPerPage").is_some();
     if !arns.is_empty() && other {
         // API Reference, GetResources: a list of ARNs goes with no other parameter.
@@ -64,10 +64,6 @@ pub(crate) fn call(cloud: &Cloud, call: &Call, action: &str, request: &Request) 
     Ok(json!({ "PaginationToken": token, "ResourceTagMappingList": list }))
 }
 
-fn strings(value: Option<&Value>) -> Vec<String> {
-    value.and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
-}
-
 /// `service` or `service:type`, as in an ARN.
 fn is_kind(arn: &str, kinds: &[String]) -> bool {
     let parts: Vec<_> = arn.splitn(6, ':').collect();
@@ -82,6 +78,6 @@ fn is_kind(arn: &str, kinds: &[String]) -> bool {
 
 fn has(tags: &BTreeMap<String, String>, filter: &Value) -> bool {
     let key = filter.get("Key").and_then(Value::as_str).unwrap_or_default();
-    let values = strings(filter.get("Values"));
+    let values = strings::list(filter.get("Values"));
     tags.get(key).is_some_and(|value| values.is_empty() || values.contains(value))
 }

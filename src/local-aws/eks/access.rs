@@ -4,12 +4,13 @@ use http::Method;
 use serde_json::{Value, json};
 
 use super::faults::{in_use, invalid, not_found, unknown};
-use super::input::{check_tags, date, page, required, strings, tags, text};
+use super::input::{check_tags, date, page, required, tags, text};
 use super::lifecycle;
 use super::request_context::RequestContext;
 use super::store::{Cluster, Entry, Tags};
 use crate::fault::Fault;
 use crate::identifier;
+use crate::strings;
 
 const POLICIES: [&str; 5] = [
     "AmazonEKSAdminPolicy",
@@ -161,7 +162,7 @@ fn wrong_mode() -> Fault {
 
 fn apply(body: &Value, entry: &mut Entry) -> Result<(), Fault> {
     if body.get("kubernetesGroups").is_some() {
-        let groups = strings(body.get("kubernetesGroups"));
+        let groups = strings::list(body.get("kubernetesGroups"));
         if let Some(bad) = groups.iter().find(|group| group.starts_with("system:")) {
             return Err(invalid(format!("The kubernetes group name {bad} is invalid, it cannot start with system:")));
         }
@@ -232,7 +233,7 @@ fn list(context: &RequestContext<'_>, cluster: &str) -> Result<Value, Fault> {
 fn update(context: &RequestContext<'_>, cluster: &str, principal: &str) -> Result<Value, Fault> {
     allowed(context, "UpdateAccessEntry", cluster, principal)?;
     let value = with_entry(context, cluster, principal, |entry| {
-        if !strings(context.body.get("kubernetesGroups")).is_empty() {
+        if !strings::list(context.body.get("kubernetesGroups")).is_empty() {
             entry.for_people("kubernetesGroups")?;
         }
         apply(&context.body, entry)?;
@@ -258,7 +259,7 @@ fn associate(context: &RequestContext<'_>, cluster: &str, principal: &str) -> Re
         return Err(invalid(format!("The policyArn parameter format is not valid: {policy}")));
     }
     let scope = context.body.get("accessScope").cloned().unwrap_or_default();
-    let namespaces = strings(scope.get("namespaces"));
+    let namespaces = strings::list(scope.get("namespaces"));
     match text(&scope, "type") {
         Some("cluster") if namespaces.is_empty() => {}
         Some("namespace") if !namespaces.is_empty() => {}

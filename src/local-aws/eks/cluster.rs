@@ -8,12 +8,13 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use super::faults::{in_use, invalid, limit};
-use super::input::{check_tags, date, page, required, strings, tags, text};
+use super::input::{check_tags, date, page, required, tags, text};
 use super::request_context::RequestContext;
 use super::store::Cluster;
 use super::{access, lifecycle};
 use crate::fault::Fault;
 use crate::identifier;
+use crate::strings;
 
 /// Versions in standard or extended support in November 2026, and the one that a cluster gets by default.
 pub(super) const VERSIONS: [&str; 6] = ["1.31", "1.32", "1.33", "1.34", "1.35", "1.36"];
@@ -159,20 +160,20 @@ pub(super) fn support_type(body: &Value) -> String {
 
 fn vpc(body: &Value) -> Result<Value, Fault> {
     let given = body.get("resourcesVpcConfig").ok_or_else(|| invalid("resourcesVpcConfig is required."))?;
-    let subnets = strings(given.get("subnetIds"));
+    let subnets = strings::list(given.get("subnetIds"));
     // Zones are EC2's and not known here, but one subnet cannot be in two of them.
     if subnets.iter().collect::<BTreeSet<_>>().len() < 2 {
         return Err(invalid("Subnets specified must be in at least two different AZs"));
     }
     check_ids(&subnets, "subnet-", "subnet")?;
-    let groups = strings(given.get("securityGroupIds"));
+    let groups = strings::list(given.get("securityGroupIds"));
     check_ids(&groups, "sg-", "securityGroup")?;
     let flag = |name: &str, default: bool| given.get(name).and_then(Value::as_bool).unwrap_or(default);
     let (public, private) = (flag("endpointPublicAccess", true), flag("endpointPrivateAccess", false));
     if !public && !private {
         return Err(invalid("Private and public endpoint access cannot be false"));
     }
-    let cidrs = Some(strings(given.get("publicAccessCidrs"))).filter(|list| !list.is_empty());
+    let cidrs = Some(strings::list(given.get("publicAccessCidrs"))).filter(|list| !list.is_empty());
     Ok(json!({
         "subnetIds": subnets,
         // Stands for the subnets' own, which nobody here can look up.
@@ -201,7 +202,7 @@ pub(super) fn logging(change: Option<&Value>, enabled: &[String]) -> Result<Valu
     let mut on: Vec<String> = enabled.to_vec();
     for setup in change.and_then(|value| value.get("clusterLogging")).and_then(Value::as_array).into_iter().flatten() {
         let enable = setup.get("enabled").and_then(Value::as_bool).unwrap_or(false);
-        for kind in strings(setup.get("types")) {
+        for kind in strings::list(setup.get("types")) {
             if !LOG_TYPES.contains(&kind.as_str()) {
                 return Err(invalid(format!("{kind} is no log type.")));
             }

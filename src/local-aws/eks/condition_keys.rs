@@ -4,8 +4,8 @@
 
 use serde_json::Value;
 
-use super::input::strings;
 use crate::policy::Context;
+use crate::strings;
 
 /// Keys and the members that they are the values of, as paths in the body.
 const KEYS: [(&str, &[&str]); 14] = [
@@ -30,7 +30,7 @@ pub(super) fn describe(context: &mut Context, body: &Value, segments: &[String])
     for (key, path) in KEYS {
         let value = path.iter().try_fold(body, |value, part| value.get(*part));
         let texts = match value {
-            Some(Value::Array(_)) => strings(value),
+            Some(Value::Array(_)) => strings::list(value),
             Some(Value::String(text)) => vec![text.clone()],
             Some(Value::Bool(flag)) => vec![flag.to_string()],
             _ => Vec::new(),
@@ -40,7 +40,7 @@ pub(super) fn describe(context: &mut Context, body: &Value, segments: &[String])
         }
     }
     for setup in body["logging"]["clusterLogging"].as_array().into_iter().flatten() {
-        for kind in strings(setup.get("types")) {
+        for kind in strings::list(setup.get("types")) {
             let enabled = setup.get("enabled").and_then(Value::as_bool).unwrap_or_default();
             context.set(&format!("eks:loggingType/{kind}"), enabled.to_string());
         }

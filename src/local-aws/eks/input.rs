@@ -57,10 +57,6 @@ pub(super) fn required_parameter(request: &Request, name: &str) -> Result<String
     request.parameter(name).filter(|text| !text.is_empty()).ok_or_else(|| invalid(format!("{name} is required.")))
 }
 
-pub(super) fn strings(value: Option<&Value>) -> Vec<String> {
-    value.and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
-}
-
 pub(super) fn tags(body: &Value) -> Tags {
     let map = body.get("tags").and_then(Value::as_object);
     map.into_iter().flatten().filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned()))).collect()

@@ -5,12 +5,13 @@ use serde_json::{Value, json};
 
 use super::cluster::check_ids;
 use super::faults::{in_use, invalid, limit, not_found, unknown};
-use super::input::{check_tags, date, page, required, strings, tags};
+use super::input::{check_tags, date, page, required, tags};
 use super::lifecycle;
 use super::request_context::RequestContext;
 use super::store::{Cluster, Profile};
 use crate::fault::Fault;
 use crate::identifier;
+use crate::strings;
 
 /// AWS's default quota.
 const PROFILES_MAX: usize = 10;
@@ -105,7 +106,7 @@ fn create(context: &RequestContext<'_>, cluster_name: &str) -> Result<Value, Fau
         )));
     }
     let selectors = selectors(body)?;
-    let subnets = strings(body.get("subnets"));
+    let subnets = strings::list(body.get("subnets"));
     check_ids(&subnets, "subnet-", "subnet")?;
     let tags = tags(body);
     check_tags(&tags)?;

@@ -2,9 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::input::{strings, tags};
+use super::input::tags;
 use super::store::Cluster;
 use crate::control_plane::{self, Spec};
+use crate::strings;
 
 impl Cluster {
     /// The cluster as its control plane is given it.
@@ -40,7 +41,7 @@ fn profiles(cluster: &Cluster) -> Vec<control_plane::Profile> {
 fn access(cluster: &Cluster) -> Vec<control_plane::Access> {
     let policy = |value: &Value| control_plane::Policy {
         arn: value["policyArn"].as_str().unwrap_or_default().to_owned(),
-        namespaces: strings(value["accessScope"].get("namespaces")),
+        namespaces: strings::list(value["accessScope"].get("namespaces")),
     };
     let mut all: Vec<_> = cluster
         .entries

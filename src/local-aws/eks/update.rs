@@ -4,12 +4,13 @@ use serde_json::{Value, json};
 
 use super::cluster::{VERSIONS, logging, support_type};
 use super::faults::{in_use, invalid, not_found};
-use super::input::{date, page, required, strings, text};
+use super::input::{date, page, required, text};
 use super::lifecycle;
 use super::request_context::RequestContext;
 use super::store::{Cluster, Update};
 use crate::fault::Fault;
 use crate::identifier;
+use crate::strings;
 
 impl Cluster {
     fn may_change(&self) -> Result<(), Fault> {
@@ -30,7 +31,11 @@ impl Cluster {
 
     fn enabled_logs(&self) -> Vec<String> {
         let setups = self.logging["clusterLogging"].as_array().cloned().unwrap_or_default();
-        setups.iter().filter(|one| one["enabled"] == json!(true)).flat_map(|one| strings(one.get("types"))).collect()
+        setups
+            .iter()
+            .filter(|one| one["enabled"] == json!(true))
+            .flat_map(|one| strings::list(one.get("types")))
+            .collect()
     }
 }
 

@@ -2,11 +2,12 @@
 
 use serde_json::{Value, json};
 
-use super::input::{at_path, characters, document, encoded, invalid, missing, name, page, quota, required, text};
+use super::input::{at_path, characters, document, encoded, invalid, missing, name, page, quota, text};
 use super::model::Role;
 use super::store::Store;
 use crate::fault::Fault;
 use crate::policy::Kind;
+use crate::validation::required;
 
 /// AWS's default quota of managed policies per role.
 const ATTACHED_MAX: usize = 10;

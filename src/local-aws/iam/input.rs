@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use super::model::{Tags, Written};
 use crate::fault::Fault;
 use crate::policy::{Document, Kind};
+use crate::validation::{member, required};
 
 const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 const PAGE_ITEMS_DEFAULT: usize = 100;
@@ -21,17 +22,10 @@ pub(super) fn text<'a>(input: &'a Value, name: &str) -> Option<&'a str> {
     input.get(name).and_then(Value::as_str)
 }
 
-pub(super) fn required<'a>(input: &'a Value, name: &str) -> Result<&'a str, Fault> {
-    text(input, name).filter(|text| !text.is_empty()).ok_or_else(|| {
-        let member = format!("{}{}", name[..1].to_lowercase(), &name[1..]);
-        invalid(format!("1 validation error detected: Value null at '{member}' failed to satisfy constraint: Member must not be null"))
-    })
-}
-
 /// A name of at most `length_max` letters, digits and `+=,.@_-`.
 pub(super) fn name<'a>(input: &'a Value, parameter: &str, length_max: usize) -> Result<&'a str, Fault> {
     let name = required(input, parameter)?;
-    let member = format!("{}{}", parameter[..1].to_lowercase(), &parameter[1..]);
+    let member = member(parameter);
     if !name.chars().all(|c| c.is_ascii_alphanumeric() || "+=,.@_-".contains(c)) {
         return Err(invalid(format!(
             "The specified value for {member} is invalid. It must contain only alphanumeric characters and/or the following: +=,.@_-"

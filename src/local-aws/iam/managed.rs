@@ -7,13 +7,14 @@ use serde_json::{Value, json};
 
 use super::input::{
     at_path, characters, conflict, date, document, encoded, exists, merge_tags, missing, name, page, path, quota,
-    remove_tags, required, tag_list, tag_page, text,
+    remove_tags, tag_list, tag_page, text,
 };
 use super::model::{Managed, Tags, Version, Written};
 use super::store::Store;
 use crate::fault::Fault;
 use crate::identifier;
 use crate::policy::Kind;
+use crate::validation::required;
 
 const VERSIONS_MAX: usize = 5;
 const CHARACTERS_MAX: usize = 6144;

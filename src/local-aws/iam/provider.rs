@@ -3,12 +3,13 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::input::{date, exists, merge_tags, missing, quota, remove_tags, required, tag_list, tag_page};
+use super::input::{date, exists, merge_tags, missing, quota, remove_tags, tag_list, tag_page};
 use super::model::{Provider, Tags};
 use super::store::Store;
 use crate::fault::Fault;
 use crate::request::Service;
-use crate::{coverage, model};
+use crate::validation::required;
+use crate::{coverage, model, strings};
 
 /// AWS's default quota.
 const PROVIDERS_MAX: usize = 100;
@@ -24,13 +25,8 @@ fn bare(url: &str) -> &str {
     url.strip_prefix("https://").unwrap_or(url).trim_end_matches('/')
 }
 
-fn list(input: &Value, name: &str) -> Vec<String> {
-    let items = input.get(name).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-    items.iter().filter_map(Value::as_str).map(str::to_owned).collect()
-}
-
 fn thumbprints(input: &Value) -> Result<Vec<String>, Fault> {
-    let list = list(input, "ThumbprintList");
+    let list = strings::list(input.get("ThumbprintList"));
     if list.len() > THUMBPRINTS_MAX {
         let message = format!("Thumbprint list must contain fewer than {THUMBPRINTS_MAX} entries.");
         return Err(Fault::sender("InvalidInput", message));
@@ -116,7 +112,7 @@ impl Store {
         if self.providers.len() >= PROVIDERS_MAX {
             return Err(quota("OpenIdConnectProvidersPerAccount", PROVIDERS_MAX));
         }
-        let client_ids = list(input, "ClientIDList");
+        let client_ids = strings::list(input.get("ClientIDList"));
         if client_ids.len() > CLIENT_IDS_MAX {
             return Err(quota("ClientIdsPerOpenIdConnectProvider", CLIENT_IDS_MAX));
         }

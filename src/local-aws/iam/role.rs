@@ -7,13 +7,14 @@ use serde_json::{Value, json};
 
 use super::input::{
     at_path, characters, conflict, date, document, encoded, exists, invalid, merge_tags, missing, name, page, path,
-    quota, remove_tags, required, tag_list, tag_page, text,
+    quota, remove_tags, tag_list, tag_page, text,
 };
 use super::model::{Role, Tags, Written};
 use super::store::Store;
 use crate::fault::Fault;
 use crate::identifier;
 use crate::policy::{Document, Kind};
+use crate::validation::required;
 
 const SESSION_SECONDS_DEFAULT: i64 = 3600;
 /// AWS's default quotas.

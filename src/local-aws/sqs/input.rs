@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use crate::fault::Fault;
+use crate::strings;
 
 /// The body of a JSON call.
 pub(super) fn json(body: &[u8]) -> Result<Value, Fault> {
@@ -48,11 +49,7 @@ pub(super) fn number(input: &Value, name: &str, range: std::ops::RangeInclusive<
 
 /// A list of strings, or one string.
 pub(super) fn strings(input: &Value, name: &str) -> Vec<String> {
-    match input.get(name) {
-        Some(Value::Array(list)) => list.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
-        Some(Value::String(one)) => vec![one.clone()],
-        _ => Vec::new(),
-    }
+    strings::one_or_list(input.get(name))
 }
 
 /// An object of strings; other scalars are taken as their text.

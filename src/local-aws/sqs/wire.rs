@@ -8,7 +8,7 @@ use crate::request::{Request, Service};
 
 /// The parameters of a query call; the queue may be named by the path instead of `QueueUrl`.
 pub(super) fn from_query(action: &str, request: &Request) -> Value {
-    let Value::Object(form) = request.form() else { return json!({}) };
+    let Value::Object(form) = request.form().clone() else { return json!({}) };
     let mut input = entry(action, form);
     let takes_url = model::of(Service::Sqs).input(action).is_some_and(|(members, _)| members.contains_key("QueueUrl"));
     if takes_url

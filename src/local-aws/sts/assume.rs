@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::input::{check_name, duration, no_mfa, required, token_size};
+use super::input::{check_name, duration, no_mfa, token_size};
 use super::session_policy::SessionPolicies;
 use super::session_tags::Attributes;
 use crate::authorization::{Access, resource_tags};
@@ -12,7 +12,10 @@ use crate::caller::{Call, Caller, RoleSession};
 use crate::cloud::Cloud;
 use crate::fault::Fault;
 use crate::iam::model::AssumableRole;
-use crate::policy::Context;
+use crate::policy::{Context, Refusal};
+use crate::validation::required;
+
+const ACTION: &str = "sts:AssumeRole";
 
 /// A new role session before it has credentials.
 pub(super) struct NewSession<'a> {
@@ -38,13 +41,11 @@ pub(super) fn assume_role(cloud: &Cloud, call: &Call, input: &Value) -> Result<V
         return Err(Fault::access_denied("Cannot call AssumeRole with session credentials of a federated user"));
     }
     no_mfa(input)?;
-    let refused =
-        || format!("User: {} is not authorized to perform: sts:AssumeRole on resource: {arn}", call.caller.arn());
-    let Some(role) = cloud.iam().assumable_role(arn) else {
+    let role = cloud.iam().assumable_role(arn);
+    let Some(role) = role else {
         // AWS does not distinguish a missing role from a forbidden one.
-        let message = refused();
-        cloud.remember(call, "sts:AssumeRole", arn, &message, vec![format!("there is no role {arn}")]);
-        return Err(Fault::access_denied(message));
+        let reasons = vec![format!("there is no role {arn}")];
+        return Err(cloud.access_denied(call, ACTION, arn, Refusal::NotAllowedByResource, reasons));
     };
     let attributes = Attributes::of_request(input, &call.caller)?;
     let mut context = Context::default();
@@ -54,7 +55,7 @@ pub(super) fn assume_role(cloud: &Cloud, call: &Call, input: &Value) -> Result<V
     }
     attributes.describe(&mut context);
     resource_tags(&mut context, &role.tags);
-    for action in std::iter::once("sts:AssumeRole").chain(attributes.actions()) {
+    for action in std::iter::once(ACTION).chain(attributes.actions()) {
         let access = Access {
             action,
             resource: arn,

@@ -3,22 +3,12 @@
 use serde_json::Value;
 
 use crate::fault::Fault;
-
-/// A required, non-empty parameter.
-pub(super) fn required<'a>(input: &'a Value, name: &str) -> Result<&'a str, Fault> {
-    input.get(name).and_then(Value::as_str).filter(|text| !text.is_empty()).ok_or_else(|| {
-        let member = format!("{}{}", name[..1].to_lowercase(), &name[1..]);
-        Fault::sender(
-            "ValidationError",
-            format!("1 validation error detected: Value null at '{member}' failed to satisfy constraint: Member must not be null"),
-        )
-    })
-}
+use crate::validation::member;
 
 /// A whole number among the parameters, within `range`.
 pub(super) fn between(input: &Value, name: &str, range: std::ops::RangeInclusive<i64>) -> Result<Option<i64>, Fault> {
     let Some(text) = input.get(name).and_then(Value::as_str) else { return Ok(None) };
-    let member = format!("{}{}", name[..1].to_lowercase(), &name[1..]);
+    let member = member(name);
     let error = |message: String| Err(Fault::sender("ValidationError", message));
     let limit = |relation: &str, bound: i64| {
         format!(

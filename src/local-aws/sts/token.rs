@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::input::{between, no_mfa, required, token_size};
+use super::input::{between, no_mfa, token_size};
 use super::session_policy::SessionPolicies;
 use super::session_tags::Attributes;
 use crate::authorization::Access;
@@ -14,6 +14,7 @@ use crate::caller::{Call, Caller, UserSession};
 use crate::cloud::Cloud;
 use crate::fault::Fault;
 use crate::policy::Context;
+use crate::validation::required;
 
 const SECONDS_DEFAULT: i64 = 43_200;
 const SECONDS: std::ops::RangeInclusive<i64> = 900..=129_600;

@@ -7,7 +7,7 @@ use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use serde_json::{Map, Value, json};
 
 use super::assume::{NewSession, begin};
-use super::input::{check_name, duration, required};
+use super::input::{check_name, duration};
 use super::session_tags::Attributes;
 use crate::authorization::resource_tags;
 use crate::caller::Call;
@@ -16,6 +16,8 @@ use crate::fault::Fault;
 use crate::iam::model::AssumableRole;
 use crate::issuer::Failure;
 use crate::policy::{Context, Decision, Layers, Principal, Question, decide};
+use crate::strings;
+use crate::validation::required;
 
 const ACTION: &str = "sts:AssumeRoleWithWebIdentity";
 const TOKEN_LENGTH_MIN: usize = 4;
@@ -170,14 +172,15 @@ async fn verify(cloud: &Cloud, token: &str, now: Timestamp) -> Result<Identity, 
         .map_err(|_| invalid("Token signature invalid"))?;
     check_times(&claims, now)?;
     let subject = text("sub").ok_or_else(|| invalid("Missing a required claim: sub"))?.to_owned();
-    let audience = strings(claims.get("aud")).into_iter().find(|one| provider.client_ids.contains(one));
+    // Kubernetes writes audiences as a list.
+    let audience = strings::one_or_list(claims.get("aud")).into_iter().find(|one| provider.client_ids.contains(one));
     let audience = audience.ok_or_else(|| invalid("Incorrect token audience"))?;
     Ok(Identity {
         provider_arn: provider.arn,
         issuer: issuer.to_owned(),
         subject,
         audience,
-        amr: strings(claims.get("amr")),
+        amr: strings::one_or_list(claims.get("amr")),
         attributes: Attributes::of_claims(&claims)?,
     })
 }
@@ -199,15 +202,6 @@ fn check_times(claims: &Map<String, Value>, now: Timestamp) -> Result<(), Fault>
         return Err(invalid("Token is not yet valid"));
     }
     time("iat").map(|_| ()).ok_or_else(|| invalid("Missing a required claim: iat"))
-}
-
-/// One string or a list; Kubernetes writes audiences as a list.
-fn strings(value: Option<&Value>) -> Vec<String> {
-    match value {
-        Some(Value::String(text)) => vec![text.clone()],
-        Some(Value::Array(list)) => list.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
-        _ => Vec::new(),
-    }
 }
 
 #[cfg(test)]
