@@ -13,6 +13,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use clock::Clock;
+use local_eks::AccessEntry;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
@@ -25,7 +26,6 @@ use crate::error::Error;
 use crate::kinds::{BUILT_IN, Resource};
 use crate::options::Options;
 use crate::store::{Object, Store};
-use crate::user::Access;
 
 /// Shared by all handlers.
 #[derive(Debug)]
@@ -48,7 +48,7 @@ pub(crate) struct Cluster {
     pub(crate) port: u16,
     /// Held by who makes an object where a quota counts, so that two do not take the same last place.
     pub(crate) quota_turn: Mutex<()>,
-    access: RwLock<Arc<Vec<Access>>>,
+    access: RwLock<Arc<Vec<AccessEntry>>>,
     custom: RwLock<Custom>,
 }
 
@@ -117,12 +117,12 @@ impl Cluster {
         })
     }
 
-    pub(crate) fn set_access(&self, access: Vec<Access>) {
+    pub(crate) fn set_access(&self, access: Vec<AccessEntry>) {
         *self.access.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(access);
         self.eks_cache.clear();
     }
 
-    pub(crate) fn access(&self) -> Arc<Vec<Access>> {
+    pub(crate) fn access(&self) -> Arc<Vec<AccessEntry>> {
         self.access.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 

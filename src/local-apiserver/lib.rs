@@ -47,13 +47,14 @@ pub use any_server::AnyServer;
 pub use client::Client;
 pub use cron::Schedule;
 pub use error::{Error, Result};
+use local_eks::AccessEntry;
 pub use options::Options;
 pub use patch::PatchType;
 pub use quantity::Quantity;
 pub use status::Status;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-pub use user::{Access, Policy, User};
+pub use user::User;
 pub use watch::Event;
 
 use crate::cluster::Cluster;
@@ -73,7 +74,7 @@ impl ApiServer {
     }
 
     /// Replaces the EKS access entries.
-    pub fn set_access(&self, access: Vec<Access>) {
+    pub fn set_access(&self, access: Vec<AccessEntry>) {
         self.cluster.set_access(access);
     }
 

@@ -1,4 +1,4 @@
-//! Who asks: a user as the authenticators name it, and what EKS access entries grant.
+//! Who asks: a user as the authenticators name it.
 
 use std::collections::BTreeMap;
 
@@ -49,26 +49,4 @@ impl User {
     pub(crate) fn is_in(&self, group: &str) -> bool {
         self.groups.iter().any(|held| held == group)
     }
-}
-
-/// An EKS access entry: what an IAM principal is inside the cluster.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Access {
-    /// ARN of the role or user.
-    pub principal_arn: String,
-    /// Kubernetes user name; the ARN of the caller if absent.
-    pub username: Option<String>,
-    /// Kubernetes groups.
-    pub groups: Vec<String>,
-    /// EKS access policies that hold besides RBAC.
-    pub policies: Vec<Policy>,
-}
-
-/// An associated EKS access policy.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Policy {
-    /// `arn:aws:eks::aws:cluster-access-policy/AmazonEKSClusterAdminPolicy` and its sisters.
-    pub arn: String,
-    /// Where it holds; empty means the whole cluster.
-    pub namespaces: Vec<String>,
 }

@@ -1,7 +1,6 @@
 //! What is asked of whoever runs the clusters' control planes.
 
-use std::collections::BTreeMap;
-
+use local_eks::{AccessEntry, FargateProfile};
 use serde_json::Value;
 use tokio::sync::oneshot;
 
@@ -17,53 +16,11 @@ pub struct Spec {
     /// The IAM principal that created the cluster.
     pub creator_arn: String,
     /// The ACTIVE Fargate profiles.
-    pub profiles: Vec<Profile>,
+    pub profiles: Vec<FargateProfile>,
     /// The access entries.
-    pub access: Vec<Access>,
+    pub access: Vec<AccessEntry>,
     /// The addons that are not being deleted.
     pub addons: Vec<Addon>,
-}
-
-/// A Fargate profile.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Profile {
-    /// The profile's name.
-    pub name: String,
-    /// A pod that matches one of them runs on Fargate.
-    pub selectors: Vec<Selector>,
-    /// The role that the node agent of the profile's pods has.
-    pub pod_execution_role_arn: String,
-}
-
-/// What a Fargate profile selects.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Selector {
-    /// A namespace; `*` and `?` are wildcards.
-    pub namespace: String,
-    /// Labels that a pod must all have.
-    pub labels: BTreeMap<String, String>,
-}
-
-/// An access entry with its associated policies.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Access {
-    /// The IAM role or user.
-    pub principal_arn: String,
-    /// The Kubernetes user name, if the entry sets one.
-    pub username: Option<String>,
-    /// The Kubernetes groups.
-    pub groups: Vec<String>,
-    /// The associated EKS access policies.
-    pub policies: Vec<Policy>,
-}
-
-/// An associated EKS access policy.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Policy {
-    /// Such as `arn:aws:eks::aws:cluster-access-policy/AmazonEKSClusterAdminPolicy`.
-    pub arn: String,
-    /// The namespaces it is limited to; empty means the whole cluster.
-    pub namespaces: Vec<String>,
 }
 
 /// An addon.

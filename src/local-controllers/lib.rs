@@ -52,6 +52,7 @@ use clock::Clock;
 pub use error::{Error, Result};
 use local_apiserver::{Client, User};
 pub use local_container::Walls;
+use local_eks::FargateProfile;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -96,31 +97,11 @@ pub struct Images {
     pub file: Option<PathBuf>,
 }
 
-/// An active Fargate profile.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Profile {
-    /// The profile's name.
-    pub name: String,
-    /// A pod matches the profile if it matches one of these.
-    pub selectors: Vec<Selector>,
-    /// The role with which Fargate starts pods.
-    pub pod_execution_role_arn: String,
-}
-
-/// What a Fargate profile selects; `*` and `?` are wildcards.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Selector {
-    /// The pod's namespace.
-    pub namespace: String,
-    /// Labels that the pod must have.
-    pub labels: BTreeMap<String, String>,
-}
-
 /// Runs controllers, scheduler and node agent until `stop`; returns when all containers have ended.
 pub async fn run(
     options: Options,
     client: impl Fn(User) -> Client,
-    profiles: watch::Receiver<Vec<Profile>>,
+    profiles: watch::Receiver<Vec<FargateProfile>>,
     stop: CancellationToken,
 ) {
     let options = Arc::new(options);

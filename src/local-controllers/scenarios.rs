@@ -12,13 +12,14 @@ use std::time::Duration;
 
 use clock::Clock;
 use local_apiserver::{ApiServer, Client, User};
+use local_eks::{FargateProfile, FargateSelector};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::object::{condition, items, text};
-use crate::{Images, Options, Profile, Selector};
+use crate::{Images, Options};
 use metrics_server::{Discovery, MetricsServer};
 
 /// An HPA's period of 15 s takes 75 ms.
@@ -33,7 +34,7 @@ struct Plane {
     stop: CancellationToken,
     controllers: JoinHandle<()>,
     // Keeps the profiles.
-    _profiles: watch::Sender<Vec<Profile>>,
+    _profiles: watch::Sender<Vec<FargateProfile>>,
     /// Removed at the end, with the pods' folders.
     folder: tempfile::TempDir,
 }
@@ -75,8 +76,8 @@ impl Plane {
             hidden: Vec::new(),
             pod_network: 99,
         };
-        let selectors = vec![Selector { namespace: "default".to_owned(), labels: BTreeMap::new() }];
-        let profile = Profile { name: "default".to_owned(), selectors, pod_execution_role_arn: String::new() };
+        let selectors = vec![FargateSelector { namespace: "default".to_owned(), labels: BTreeMap::new() }];
+        let profile = FargateProfile { name: "default".to_owned(), selectors, pod_execution_role_arn: String::new() };
         let (profiles, seen) = watch::channel(vec![profile]);
         let stop = CancellationToken::new();
         let client = server.client(User::system_masters("admin"));

@@ -15,6 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use clock::Moment;
+use local_eks::FargateProfile;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -24,7 +25,6 @@ use crate::error::{Error, Result};
 use crate::event::Recorder;
 use crate::object::{Key, condition, controller_name, deleting, items, labels, name, namespace, second, text, uid};
 use crate::work::Controller;
-use crate::{Profile, Selector};
 
 pub(crate) use node::PREFIX as NODE_PREFIX;
 use refusal::Claim;
@@ -41,7 +41,7 @@ pub(crate) const PROFILE_LABEL: &str = "eks.amazonaws.com/fargate-profile";
 
 pub(crate) struct Scheduler {
     cache: Arc<Cache>,
-    profiles: watch::Receiver<Vec<Profile>>,
+    profiles: watch::Receiver<Vec<FargateProfile>>,
     network: u8,
     memory: Mutex<Memory>,
     fargate: Recorder,
@@ -88,7 +88,7 @@ impl Controller for Scheduler {
 }
 
 impl Scheduler {
-    pub(crate) fn new(cache: &Arc<Cache>, profiles: watch::Receiver<Vec<Profile>>, network: u8) -> Self {
+    pub(crate) fn new(cache: &Arc<Cache>, profiles: watch::Receiver<Vec<FargateProfile>>, network: u8) -> Self {
         Self {
             cache: Arc::clone(cache),
             profiles,
@@ -272,21 +272,20 @@ impl Scheduler {
 }
 
 /// The profile that takes a pod: the one that its label names, else the first by name that matches.
-fn choose<'a>(pod: &Value, profiles: &'a [Profile]) -> Option<&'a Profile> {
+fn choose<'a>(pod: &Value, profiles: &'a [FargateProfile]) -> Option<&'a FargateProfile> {
     let labels = labels(pod);
     let requested = labels.get(PROFILE_LABEL);
     let candidates = profiles.iter().filter(|profile| requested.is_none_or(|requested| *requested == profile.name));
-    let matching = candidates.filter(|profile| profile.selectors.iter().any(|one| matches(one, pod, &labels)));
+    let matching = candidates.filter(|profile| profile.takes(namespace(pod), &labels));
     matching.min_by(|a, b| a.name.cmp(&b.name))
 }
 
-fn matches(selector: &Selector, pod: &Value, labels: &BTreeMap<String, String>) -> bool {
-    let label = |(key, wanted): (&String, &String)| labels.get(key).is_some_and(|found| fargate::fits(wanted, found));
-    fargate::fits(&selector.namespace, namespace(pod)) && selector.labels.iter().all(label)
-}
-
 /// Deleting a Fargate profile deletes the pods that run on it.
-pub(crate) async fn retire(cache: Arc<Cache>, mut profiles: watch::Receiver<Vec<Profile>>, stop: CancellationToken) {
+pub(crate) async fn retire(
+    cache: Arc<Cache>,
+    mut profiles: watch::Receiver<Vec<FargateProfile>>,
+    stop: CancellationToken,
+) {
     let mut known: BTreeSet<String> = profiles.borrow().iter().map(|one| one.name.clone()).collect();
     loop {
         tokio::select! {
@@ -309,13 +308,15 @@ pub(crate) async fn retire(cache: Arc<Cache>, mut profiles: watch::Receiver<Vec<
 
 #[cfg(test)]
 mod tests {
+    use local_eks::FargateSelector;
+
     use super::*;
 
-    fn profile(name: &str, namespace: &str, labels: &[(&str, &str)]) -> Profile {
+    fn profile(name: &str, namespace: &str, labels: &[(&str, &str)]) -> FargateProfile {
         let labels = labels.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
-        Profile {
+        FargateProfile {
             name: name.to_owned(),
-            selectors: vec![Selector { namespace: namespace.to_owned(), labels }],
+            selectors: vec![FargateSelector { namespace: namespace.to_owned(), labels }],
             pod_execution_role_arn: String::new(),
         }
     }

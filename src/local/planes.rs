@@ -8,6 +8,7 @@ use std::sync::Arc;
 use clock::Clock;
 use local_aws::control_plane::{Endpoint, Request, Spec};
 use local_container::Walls;
+use local_eks::FargateProfile;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -31,7 +32,7 @@ pub(crate) struct Planes {
 /// One running control plane.
 struct Plane {
     server: Arc<local_apiserver::ApiServer>,
-    profiles: watch::Sender<Vec<local_controllers::Profile>>,
+    profiles: watch::Sender<Vec<FargateProfile>>,
     stop: CancellationToken,
     controllers: JoinHandle<()>,
     _network: PodNetwork,
@@ -139,9 +140,8 @@ impl Planes {
 
 impl Plane {
     fn update(&self, spec: &Spec) {
-        self.server.set_access(spec.access.iter().map(access).collect());
-        let profiles = spec.profiles.iter().map(profile).collect();
-        self.profiles.send_replace(profiles);
+        self.server.set_access(spec.access.clone());
+        self.profiles.send_replace(spec.profiles.clone());
     }
 
     async fn stop(self) {
@@ -150,33 +150,5 @@ impl Plane {
             tracing::error!(%error, "the controllers did not end well");
         }
         self.server.stop().await;
-    }
-}
-
-fn access(entry: &local_aws::control_plane::Access) -> local_apiserver::Access {
-    local_apiserver::Access {
-        principal_arn: entry.principal_arn.clone(),
-        username: entry.username.clone(),
-        groups: entry.groups.clone(),
-        policies: entry
-            .policies
-            .iter()
-            .map(|policy| local_apiserver::Policy { arn: policy.arn.clone(), namespaces: policy.namespaces.clone() })
-            .collect(),
-    }
-}
-
-fn profile(profile: &local_aws::control_plane::Profile) -> local_controllers::Profile {
-    local_controllers::Profile {
-        name: profile.name.clone(),
-        selectors: profile
-            .selectors
-            .iter()
-            .map(|selector| local_controllers::Selector {
-                namespace: selector.namespace.clone(),
-                labels: selector.labels.clone(),
-            })
-            .collect(),
-        pod_execution_role_arn: profile.pod_execution_role_arn.clone(),
     }
 }

@@ -13,11 +13,12 @@ use http_body_util::{BodyExt, Empty, Limited};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use jiff::{SignedDuration, Timestamp};
+use local_eks::AccessEntry;
 use serde_json::Value;
 use sha2::Digest;
 
 use crate::cluster::Cluster;
-use crate::user::{Access, User};
+use crate::user::User;
 
 /// A token is accepted for this long after it was signed.
 const ACCEPTED_FOR: SignedDuration = SignedDuration::from_mins(15);
@@ -155,7 +156,7 @@ fn principal_of(arn: &str) -> String {
     }
 }
 
-fn user_of(entry: &Access, arn: &str, principal: &str) -> User {
+fn user_of(entry: &AccessEntry, arn: &str, principal: &str) -> User {
     let session = arn.rsplit('/').next().unwrap_or_default();
     let name = entry.username.clone().map_or_else(
         || arn.to_owned(),

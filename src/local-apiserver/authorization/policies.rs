@@ -15,16 +15,11 @@ pub(crate) fn allowed(cluster: &Cluster, user: &User, attributes: &Attributes) -
     let access = cluster.access();
     let entry = access.iter().find(|entry| entry.principal_arn == *principal)?;
     for policy in &entry.policies {
-        let cluster_wide = policy.namespaces.is_empty();
-        if !cluster_wide && !policy.namespaces.iter().any(|ns| matches_namespace(ns, &attributes.namespace)) {
-            continue;
-        }
-        let name = policy.arn.rsplit('/').next().unwrap_or_default();
-        let Some(role) = role_of(name) else { continue };
+        let Some(role) = role_of(policy.name()).filter(|_| policy.covers(&attributes.namespace)) else { continue };
         let reference = json!({"kind": "ClusterRole", "name": role});
         let rules = rbac::role_rules(cluster, &reference, "");
         if rules.iter().any(|rule| rbac::rule_allows(rule, attributes)) {
-            return Some(format!("EKS Access Policy: allowed by {name}"));
+            return Some(format!("EKS Access Policy: allowed by {}", policy.name()));
         }
     }
     None
@@ -38,11 +33,4 @@ fn role_of(policy: &str) -> Option<&'static str> {
         "AmazonEKSViewPolicy" | "AmazonEKSAdminViewPolicy" => Some("view"),
         _ => None,
     }
-}
-
-/// Namespaces of an access scope may end in `*`.
-fn matches_namespace(pattern: &str, namespace: &str) -> bool {
-    pattern
-        .strip_suffix('*')
-        .map_or(pattern == namespace, |prefix| !namespace.is_empty() && namespace.starts_with(prefix))
 }

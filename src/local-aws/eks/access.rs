@@ -1,6 +1,7 @@
 //! Access entries: which IAM principals may talk to a cluster, and as whom.
 
 use http::Method;
+use local_eks::ACCESS_POLICY_PREFIX;
 use serde_json::{Value, json};
 
 use super::faults::{in_use, invalid, not_found, unknown};
@@ -19,7 +20,6 @@ const POLICIES: [&str; 5] = [
     "AmazonEKSEditPolicy",
     "AmazonEKSViewPolicy",
 ];
-const POLICY_PREFIX: &str = "arn:aws:eks::aws:cluster-access-policy/";
 
 const KINDS: [&str; 7] =
     ["STANDARD", "FARGATE_LINUX", "EC2_LINUX", "EC2_WINDOWS", "EC2", "HYBRID_LINUX", "HYPERPOD_LINUX"];
@@ -66,7 +66,7 @@ pub(super) fn admit_creator(context: &RequestContext<'_>, cluster: &mut Cluster)
     let mut entry = new_entry(context, &cluster.name, &principal);
     entry.policies.push(association(
         context,
-        &format!("{POLICY_PREFIX}AmazonEKSClusterAdminPolicy"),
+        &format!("{ACCESS_POLICY_PREFIX}AmazonEKSClusterAdminPolicy"),
         &json!({ "type": "cluster", "namespaces": [] }),
     ));
     cluster.entries.insert(principal, entry);
@@ -255,7 +255,7 @@ fn delete(context: &RequestContext<'_>, cluster: &str, principal: &str) -> Resul
 fn associate(context: &RequestContext<'_>, cluster: &str, principal: &str) -> Result<Value, Fault> {
     allowed(context, "AssociateAccessPolicy", cluster, principal)?;
     let policy = required(&context.body, "policyArn")?;
-    if !policy.strip_prefix(POLICY_PREFIX).is_some_and(|name| POLICIES.contains(&name)) {
+    if !policy.strip_prefix(ACCESS_POLICY_PREFIX).is_some_and(|name| POLICIES.contains(&name)) {
         return Err(invalid(format!("The policyArn parameter format is not valid: {policy}")));
     }
     let scope = context.body.get("accessScope").cloned().unwrap_or_default();
@@ -306,6 +306,7 @@ fn disassociate(context: &RequestContext<'_>, cluster: &str, principal: &str, po
 
 pub(super) fn policies(context: &RequestContext<'_>) -> Result<Value, Fault> {
     context.allowed("ListAccessPolicies", "*", &Tags::new())?;
-    let list = POLICIES.iter().map(|name| json!({ "name": name, "arn": format!("{POLICY_PREFIX}{name}") })).collect();
+    let list =
+        POLICIES.iter().map(|name| json!({ "name": name, "arn": format!("{ACCESS_POLICY_PREFIX}{name}") })).collect();
     page(context.request, "accessPolicies", list)
 }

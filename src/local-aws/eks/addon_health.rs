@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::input::text;
+use super::spec;
 use super::store::{Addon, Cluster};
 
 impl Addon {
@@ -21,21 +22,7 @@ fn can_run(cluster: &Cluster, addon: &Addon) -> bool {
 }
 
 fn for_namespace(cluster: &Cluster, namespace: &str) -> bool {
-    let active = cluster.profiles.values().filter(|profile| profile.status == "ACTIVE");
-    active.flat_map(|profile| profile.selectors.as_array().into_iter().flatten()).any(|selector| {
-        text(selector, "namespace").is_some_and(|pattern| wildcard(pattern.as_bytes(), namespace.as_bytes()))
-    })
-}
-
-/// `*` and `?` as in Fargate profile selectors.
-fn wildcard(pattern: &[u8], text: &[u8]) -> bool {
-    match (pattern.first(), text.first()) {
-        (None, None) => true,
-        (Some(b'*'), _) => wildcard(&pattern[1..], text) || (!text.is_empty() && wildcard(pattern, &text[1..])),
-        (Some(b'?'), Some(_)) => wildcard(&pattern[1..], &text[1..]),
-        (Some(expected), Some(found)) if expected == found => wildcard(&pattern[1..], &text[1..]),
-        _ => false,
-    }
+    spec::profiles(cluster).iter().flat_map(|profile| &profile.selectors).any(|selector| selector.is_of(namespace))
 }
 
 /// Judges settled addons again after something has changed.

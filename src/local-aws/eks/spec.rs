@@ -1,10 +1,11 @@
 //! What a cluster's control plane has to know of it.
 
+use local_eks::{AccessEntry, AccessPolicy, FargateProfile, FargateSelector};
 use serde_json::{Value, json};
 
 use super::input::tags;
 use super::store::Cluster;
-use crate::control_plane::{self, Spec};
+use crate::control_plane::{Addon, Spec};
 use crate::strings;
 
 impl Cluster {
@@ -23,14 +24,14 @@ impl Cluster {
 }
 
 /// The ACTIVE profiles.
-fn profiles(cluster: &Cluster) -> Vec<control_plane::Profile> {
-    let selector = |value: &Value| control_plane::Selector {
+pub(super) fn profiles(cluster: &Cluster) -> Vec<FargateProfile> {
+    let selector = |value: &Value| FargateSelector {
         namespace: value["namespace"].as_str().unwrap_or_default().to_owned(),
         labels: tags(&json!({ "tags": value["labels"] })),
     };
     let active = cluster.profiles.values().filter(|profile| profile.status == "ACTIVE");
     active
-        .map(|profile| control_plane::Profile {
+        .map(|profile| FargateProfile {
             name: profile.name.clone(),
             selectors: profile.selectors.as_array().into_iter().flatten().map(selector).collect(),
             pod_execution_role_arn: profile.role_arn.clone(),
@@ -38,15 +39,15 @@ fn profiles(cluster: &Cluster) -> Vec<control_plane::Profile> {
         .collect()
 }
 
-fn access(cluster: &Cluster) -> Vec<control_plane::Access> {
-    let policy = |value: &Value| control_plane::Policy {
+fn access(cluster: &Cluster) -> Vec<AccessEntry> {
+    let policy = |value: &Value| AccessPolicy {
         arn: value["policyArn"].as_str().unwrap_or_default().to_owned(),
         namespaces: strings::list(value["accessScope"].get("namespaces")),
     };
     let mut all: Vec<_> = cluster
         .entries
         .values()
-        .map(|entry| control_plane::Access {
+        .map(|entry| AccessEntry {
             principal_arn: entry.principal_arn.clone(),
             username: entry.username.clone(),
             groups: entry.groups.clone(),
@@ -55,7 +56,7 @@ fn access(cluster: &Cluster) -> Vec<control_plane::Access> {
         .collect();
     // Without access entries the creator is an administrator all the same, only nobody can see it.
     if cluster.creator_is_admin && cluster.authentication_mode == "CONFIG_MAP" {
-        all.push(control_plane::Access {
+        all.push(AccessEntry {
             principal_arn: cluster.creator_arn.clone(),
             username: None,
             groups: vec!["system:masters".into()],
@@ -65,9 +66,9 @@ fn access(cluster: &Cluster) -> Vec<control_plane::Access> {
     all
 }
 
-fn addons(cluster: &Cluster) -> Vec<control_plane::Addon> {
+fn addons(cluster: &Cluster) -> Vec<Addon> {
     let kept = cluster.addons.values().filter(|addon| addon.status != "DELETING");
-    kept.map(|addon| control_plane::Addon {
+    kept.map(|addon| Addon {
         name: addon.name.clone(),
         version: addon.version.clone(),
         configuration: addon

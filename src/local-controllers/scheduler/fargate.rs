@@ -1,4 +1,4 @@
-//! Fargate's sizes and selector patterns.
+//! Fargate's sizes.
 //!
 //! Sizes: `docs/rules.md#fargate-sizes` (requests plus 256 MB for the
 //! Kubernetes components, rounded up to the next size).
@@ -91,24 +91,6 @@ fn requested(pod: &Value, resource: &str) -> u128 {
     most.max(staying + sum)
 }
 
-/// Whether `found` fits a pattern with `*` (any run) and `?` (any one character).
-pub(super) fn fits(pattern: &str, found: &str) -> bool {
-    let mut pattern_letters = pattern.chars();
-    match pattern_letters.next() {
-        None => found.is_empty(),
-        Some('*') => {
-            let rest = pattern_letters.as_str();
-            let ends = found.char_indices().map(|(index, _)| index).chain([found.len()]);
-            ends.into_iter().any(|index| fits(rest, &found[index..]))
-        }
-        Some(letter) => {
-            let mut found_letters = found.chars();
-            found_letters.next().is_some_and(|one| letter == '?' || letter == one)
-                && fits(pattern_letters.as_str(), found_letters.as_str())
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -144,11 +126,5 @@ mod tests {
         side["restartPolicy"] = "Always".into();
         let pod = json!({"spec": {"initContainers": [one("2"), side, one("1500m")], "containers": [one("500m")]}});
         assert_eq!(requested(&pod, "cpu"), 2500);
-    }
-
-    #[test]
-    fn patterns_know_star_and_question_mark() {
-        assert!(fits("*", "") && fits("a*c", "abbc") && fits("a?c", "abc") && fits("prod-*", "prod-x"));
-        assert!(!fits("a?c", "ac") && !fits("prod-*", "dev-x") && !fits("a", "ab"));
     }
 }
