@@ -20,13 +20,17 @@ use crate::context::Context;
 use crate::controller::uses;
 use crate::error::{brief, is_conflict, is_not_found};
 use crate::finalizers;
+use crate::stop::unless_stopped;
 
 /// Keeps them until `stop`.
 pub(crate) async fn run(context: Arc<Context>, stop: CancellationToken) {
     let mut changes = context.caches.subscribe();
     loop {
-        look(&context).await;
+        if unless_stopped(&stop, look(&context)).await.is_none() {
+            return;
+        }
         let change = tokio::select! {
+            biased;
             () = stop.cancelled() => return,
             change = changes.recv() => change,
         };

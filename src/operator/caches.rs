@@ -16,6 +16,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use tokio::sync::broadcast;
 
+use crate::client::WATCH_SECONDS;
 use crate::error::brief;
 use crate::settings::Settings;
 
@@ -143,7 +144,8 @@ where
     for api in apis {
         let (reader, writer) = store();
         stores.push(reader);
-        let events = watcher(api.clone(), watcher::Config::default()).default_backoff().reflect(writer);
+        let events =
+            watcher(api.clone(), watcher::Config::default().timeout(WATCH_SECONDS)).default_backoff().reflect(writer);
         streams.push(drain(events, changes.clone(), change));
     }
     (Cache(stores), async move { stream::iter(streams).for_each_concurrent(None, |part| part).await })
@@ -183,7 +185,7 @@ fn failed(kind: &str, error: &watcher::Error) {
 
 /// Changes of HPAs that belong to a ScaledObject, without what the HPA controller writes into their status.
 async fn watch_autoscalers(apis: Vec<Api<HorizontalPodAutoscaler>>, changes: broadcast::Sender<Change>) {
-    let config = watcher::Config::default().labels(SCALED_OBJECT_LABEL);
+    let config = watcher::Config::default().timeout(WATCH_SECONDS).labels(SCALED_OBJECT_LABEL);
     let streams = apis.into_iter().map(|api| watcher(api, config.clone()).default_backoff().boxed());
     let mut events = stream::select_all(streams);
     let mut known = HashMap::new();

@@ -15,6 +15,7 @@ use crate::telemetry::Telemetry;
 
 /// Made once, by [`crate::run`].
 pub(crate) struct Context {
+    /// For the leader's work: its writes are refused while this process does not lead.
     pub(crate) client: Client,
     pub(crate) clock: Clock,
     pub(crate) caches: Caches,

@@ -3,15 +3,19 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use clock::Clock;
 use keda::api::ScaledObject;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::authentication::{CLUSTER_KIND, KIND};
 use crate::caches::{Change, Key};
 use crate::context::Context;
+use crate::scale_loop::backoff::{Backoff, PAUSE_MAX};
 use crate::scale_loop::{ScaleLoop, Wake};
+use crate::stop::unless_stopped;
 
 /// Runs until `stop`; every loop has ended when it returns.
 pub(crate) async fn run(context: Arc<Context>, stop: CancellationToken) {
@@ -20,6 +24,7 @@ pub(crate) async fn run(context: Arc<Context>, stop: CancellationToken) {
     controller.look_at_all();
     loop {
         tokio::select! {
+            biased;
             () = stop.cancelled() => break,
             change = changes.recv() => match change {
                 Ok(change) => controller.heard(&change),
@@ -30,6 +35,7 @@ pub(crate) async fn run(context: Arc<Context>, stop: CancellationToken) {
             Some(ended) = controller.tasks.join_next() => controller.ended(ended),
         }
     }
+    // The loops end by themselves, and none is started again.
     while controller.tasks.join_next().await.is_some() {}
 }
 
@@ -70,16 +76,11 @@ impl Controller {
             return;
         }
         let wake = Arc::new(Wake::default());
-        let scale_loop = ScaleLoop::new(Arc::clone(&self.context), key.clone());
         self.loops.insert(key.clone(), Arc::clone(&wake));
-        let (key, stop) = (key.clone(), self.stop.child_token());
+        let (context, key, stop) = (Arc::clone(&self.context), key.clone(), self.stop.child_token());
         self.tasks.spawn(async move {
-            // A panic in one object's loop must not take the others down, and its key must be known afterwards.
-            if let Err(error) = tokio::spawn(scale_loop.run(wake, stop)).await
-                && error.is_panic()
-            {
-                tracing::error!(scaled_object = %key, error = %error, "the scale loop broke; starting it again");
-            }
+            let begin = || ScaleLoop::new(Arc::clone(&context), key.clone(), stop.clone()).run(Arc::clone(&wake));
+            supervised(&context.clock, &stop, &key, begin).await;
             key
         });
     }
@@ -87,7 +88,7 @@ impl Controller {
     fn ended(&mut self, ended: Result<Key, tokio::task::JoinError>) {
         if let Ok(key) = ended {
             self.loops.remove(&key);
-            // Made again under the same name meanwhile, or broken: either way there is work.
+            // Made again under the same name meanwhile.
             self.wake(&key, true);
         }
     }
@@ -141,6 +142,30 @@ impl Controller {
     }
 }
 
+/// Runs what `begin` gives until it ends. A panic in one object's loop must not take the others down, and must not
+/// come again at once: the loop is begun anew after a pause that grows.
+async fn supervised<F>(clock: &Clock, stop: &CancellationToken, key: &Key, begin: impl Fn() -> F)
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    let mut backoff = Backoff::default();
+    while !stop.is_cancelled() {
+        let started = clock.moment();
+        // Dropped with its supervisor, it is aborted.
+        match AbortOnDropHandle::new(tokio::spawn(begin())).await {
+            Err(error) if error.is_panic() => {
+                if clock.elapsed(started) > PAUSE_MAX {
+                    backoff.reset();
+                }
+                let pause = backoff.fail(clock.moment());
+                tracing::error!(scaled_object = %key, error = %error, pause_seconds = pause.as_secs(), "the scale loop broke; starting it again after a pause");
+                let _ = unless_stopped(stop, clock.sleep(pause)).await;
+            }
+            _ => return,
+        }
+    }
+}
+
 /// Whether a trigger of `object` refers to the authentication. An empty key stands for any: names were lost.
 pub(crate) fn uses(object: &ScaledObject, kind: &str, authentication: &Key) -> bool {
     let own = object.metadata.namespace.as_deref().unwrap_or_default();
@@ -152,26 +177,4 @@ pub(crate) fn uses(object: &ScaledObject, kind: &str, authentication: &Key) -> b
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn users_of_an_authentication_are_found_by_kind_name_and_namespace() {
-        let object: ScaledObject = serde_json::from_value(json!({
-            "apiVersion": "keda.sh/v1alpha1", "kind": "ScaledObject",
-            "metadata": { "name": "orders", "namespace": "shop" },
-            "spec": { "scaleTargetRef": { "name": "orders" }, "triggers": [
-                { "type": "aws-sqs-queue", "metadata": {}, "authenticationRef": { "name": "own" } },
-                { "type": "aws-sqs-queue", "metadata": {}, "authenticationRef": { "name": "all", "kind": CLUSTER_KIND } }
-            ] }
-        }))
-        .unwrap();
-        assert!(uses(&object, KIND, &Key::new("shop", "own")));
-        assert!(!uses(&object, KIND, &Key::new("other", "own")));
-        assert!(!uses(&object, KIND, &Key::new("shop", "all")));
-        assert!(uses(&object, CLUSTER_KIND, &Key::new("", "all")));
-        assert!(uses(&object, KIND, &Key::new("", "")));
-    }
-}
+mod tests;

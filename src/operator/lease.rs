@@ -1,12 +1,14 @@
 //! Leader election by a Lease: at most one replica reconciles and scales.
 //!
-//! Timestamps in the lease are real time; how old they are is evaluated by the clock's scale. A fast clock shrinks the durations of
-//! the system under test, but not the stalls of a busy machine, so a lease never lasts shorter than [`REAL_FLOOR`] on a real watch.
+//! Whether somebody else's lease has run out is counted from the moment when this process saw it change last, never by
+//! comparing its timestamps with the own clock: two machines' clocks may differ (`docs/rules.md#keda-leader-election`).
+//! A fast clock shrinks the durations of the system under test, but not the stalls of a busy machine, so a lease never lasts
+//! shorter than [`REAL_FLOOR`] on a real watch.
 
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use clock::Clock;
-use jiff::Timestamp;
+use clock::{Clock, Moment};
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
 use kube::api::PostParams;
@@ -14,10 +16,18 @@ use kube::{Api, Client};
 use tokio_util::sync::CancellationToken;
 
 use crate::error::{self, Error, Result};
+use crate::mandate::Mandate;
 use crate::settings::{LeaseTiming, Settings};
+use crate::stop::unless_stopped;
 
 /// The shortest real time that a lease lasts, however fast the clock runs.
 const REAL_FLOOR: Duration = Duration::from_secs(5);
+/// How long what was begun may take to end after a shutdown began, and how long giving the lease back may then take; system
+/// time. Both together are shorter than the `terminationGracePeriodSeconds` of the operator's pod (10 s).
+const FINISH_LIMIT: Duration = Duration::from_secs(5);
+const RELEASE_LIMIT: Duration = Duration::from_secs(3);
+/// The same for the release at the least, real time.
+const RELEASE_FLOOR: Duration = Duration::from_millis(500);
 
 /// What to do about the lease as it was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,10 +50,19 @@ pub(crate) struct Elector {
     identity: String,
     timing: LeaseTiming,
     clock: Clock,
+    mandate: Mandate,
+    seen: Mutex<Option<Seen>>,
+}
+
+/// The lease as it was read last, and when it was first read so.
+struct Seen {
+    spec: LeaseSpec,
+    at: Moment,
 }
 
 impl Elector {
-    pub(crate) fn new(client: Client, settings: &Settings, clock: Clock) -> Self {
+    /// Takes part with `client`. Leadership grants `mandate`.
+    pub(crate) fn new(client: Client, settings: &Settings, clock: Clock, mandate: Mandate) -> Self {
         Self {
             leases: Api::namespaced(client, &settings.namespace),
             name: settings.lease_name.clone(),
@@ -51,41 +70,51 @@ impl Elector {
             identity: settings.identity.clone(),
             timing: stretched(settings.lease, &clock),
             clock,
+            mandate,
+            seen: Mutex::default(),
         }
     }
 
     /// Runs `lead` while this process leads; the token that it gets says when to stop.
     ///
-    /// Ends when `stop` is cancelled (the lease is given back after `lead` has finished) or with [`Error::LeadershipLost`].
+    /// Ends when `stop` is cancelled (the lease is given back after `lead` has finished, or after [`FINISH_LIMIT`]) or with
+    /// [`Error::LeadershipLost`]. Whatever ends it, the mandate is revoked first.
     pub(crate) async fn run<F: Future<Output = ()>>(
         &self,
         stop: &CancellationToken,
         lead: impl FnOnce(CancellationToken) -> F,
     ) -> Result<()> {
-        let won = tokio::select! {
-            () = stop.cancelled() => false,
-            () = self.win() => true,
-        };
-        if !won {
+        if unless_stopped(stop, self.win()).await.is_none() {
+            // An attempt may have been under way.
+            self.release().await;
             return Ok(());
         }
         tracing::info!(lease = %self.full_name(), identity = %self.identity, "became the leader");
         let leading = stop.child_token();
-        let work = lead(leading.clone());
-        tokio::pin!(work);
-        let finished = tokio::select! {
-            () = &mut work => true,
-            () = self.hold() => false,
+        let is_lost = {
+            let work = lead(leading.clone());
+            tokio::select! {
+                biased;
+                () = self.hold() => true,
+                () = work => false,
+                () = self.overdue(stop) => false,
+            }
         };
-        if finished {
-            self.release().await;
-            return Ok(());
-        }
-        tracing::error!(lease = %self.full_name(), "leadership lost; stopping");
+        self.mandate.revoke();
         leading.cancel();
-        // Another replica may act from now on: what is still running must end before it can do harm.
-        let _ = self.clock.timeout(self.timing.retry, work).await;
-        Err(Error::LeadershipLost { lease: self.full_name() })
+        if is_lost {
+            tracing::error!(lease = %self.full_name(), "leadership lost; stopping");
+            return Err(Error::LeadershipLost { lease: self.full_name() });
+        }
+        self.release().await;
+        Ok(())
+    }
+
+    /// Returns when what was begun has had its time after a shutdown began.
+    async fn overdue(&self, stop: &CancellationToken) {
+        stop.cancelled().await;
+        self.clock.sleep(FINISH_LIMIT).await;
+        tracing::warn!(lease = %self.full_name(), "what was begun has not finished in time; giving the lease back");
     }
 
     fn full_name(&self) -> String {
@@ -112,11 +141,17 @@ impl Elector {
         loop {
             self.clock.sleep(self.timing.retry).await;
             let left = self.timing.renew_deadline.saturating_sub(self.clock.elapsed(renewed));
-            match self.clock.timeout(left, self.attempt()).await {
-                Ok(Ok(true)) => renewed = self.clock.moment(),
-                Ok(Ok(false)) | Err(clock::Elapsed) => return,
+            // Half of the deadline, as controller-runtime has it: a connection that died costs one attempt, not the lease.
+            let limit = (self.timing.renew_deadline / 2).min(left);
+            let started = self.clock.moment();
+            match self.clock.timeout(limit, self.attempt()).await {
+                Ok(Ok(true)) => renewed = started,
+                Ok(Ok(false)) => return,
                 Ok(Err(error)) => {
                     tracing::warn!(lease = %self.full_name(), error = %error::brief(&error), "failed to renew the leader lease");
+                }
+                Err(clock::Elapsed) => {
+                    tracing::warn!(lease = %self.full_name(), "no answer in time to the renewal of the leader lease");
                 }
             }
             if self.clock.elapsed(renewed) >= self.timing.renew_deadline {
@@ -125,10 +160,11 @@ impl Elector {
         }
     }
 
-    /// One attempt to take or renew; whether the lease is ours now.
+    /// One attempt to take or renew; whether the lease is ours now. If so, the mandate holds for the renew deadline.
     async fn attempt(&self) -> kube::Result<bool> {
+        let started = self.clock.moment();
         let current = self.leases.get_opt(&self.name).await?;
-        let step = evaluate(current.as_ref(), &self.identity, &self.clock);
+        let step = self.next(current.as_ref(), started);
         let wanted = match step {
             Step::Wait => return Ok(false),
             Step::Create | Step::Take | Step::Renew => self.claim(current.as_ref(), step),
@@ -138,11 +174,28 @@ impl Elector {
             _ => self.leases.replace(&self.name, &PostParams::default(), &wanted).await,
         };
         match written {
-            Ok(_) => Ok(true),
+            Ok(_) => {
+                self.mandate.grant(started.plus(self.timing.renew_deadline));
+                Ok(true)
+            }
             // Somebody else was faster; a renewal that conflicts is tried again after a fresh read.
             Err(error) if error::is_conflict(&error) && step != Step::Renew => Ok(false),
             Err(error) => Err(error),
         }
+    }
+
+    /// What to do about the lease as it was read, of which it is remembered since when it is so.
+    fn next(&self, lease: Option<&Lease>, now: Moment) -> Step {
+        let Some(lease) = lease else { return Step::Create };
+        let spec = lease.spec.clone().unwrap_or_default();
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let at = match &*seen {
+            Some(before) if before.spec == spec => before.at,
+            _ => now,
+        };
+        let step = evaluate(&spec, &self.identity, now.since(at));
+        *seen = Some(Seen { spec, at });
+        step
     }
 
     /// The lease with us as its holder; the resourceVersion of the one that was read makes the write conditional.
@@ -173,18 +226,19 @@ impl Elector {
     /// Gives the lease back so that another replica need not wait for it to run out.
     async fn release(&self) {
         let released = async {
-            let Some(mut lease) = self.leases.get_opt(&self.name).await? else { return Ok(()) };
+            let Some(mut lease) = self.leases.get_opt(&self.name).await? else { return Ok(false) };
             let Some(spec) = lease.spec.as_mut().filter(|spec| spec.holder_identity.as_deref() == Some(&self.identity))
             else {
-                return Ok(());
+                return Ok(false);
             };
             spec.holder_identity = Some(String::new());
             spec.lease_duration_seconds = Some(1);
             spec.renew_time = Some(MicroTime(self.clock.now()));
-            self.leases.replace(&self.name, &PostParams::default(), &lease).await.map(drop)
+            self.leases.replace(&self.name, &PostParams::default(), &lease).await.map(|_| true)
         };
-        match self.clock.timeout(self.timing.renew_deadline, released).await {
-            Ok(Ok(())) => tracing::info!(lease = %self.full_name(), "released the leader lease"),
+        match self.clock.timeout(RELEASE_LIMIT.max(self.clock.to_system(RELEASE_FLOOR)), released).await {
+            Ok(Ok(false)) => {}
+            Ok(Ok(true)) => tracing::info!(lease = %self.full_name(), "released the leader lease"),
             Ok(Err(error)) => {
                 tracing::warn!(lease = %self.full_name(), error = %error::brief(&error), "failed to release the leader lease");
             }
@@ -206,57 +260,17 @@ fn stretched(timing: LeaseTiming, clock: &Clock) -> LeaseTiming {
     }
 }
 
-/// What `identity` should do about the lease as it was read.
-fn evaluate(lease: Option<&Lease>, identity: &str, clock: &Clock) -> Step {
-    let Some(lease) = lease else { return Step::Create };
-    let Some(spec) = &lease.spec else { return Step::Take };
-    match spec.holder_identity.as_deref() {
+/// What `identity` should do about a lease that has not changed for `unchanged`.
+fn evaluate(lease: &LeaseSpec, identity: &str, unchanged: Duration) -> Step {
+    match lease.holder_identity.as_deref() {
         None | Some("") => Step::Take,
         Some(holder) if holder == identity => Step::Renew,
         Some(_) => {
-            let renewed = spec.renew_time.as_ref().map_or(Timestamp::UNIX_EPOCH, |time| time.0);
-            let lasts = Duration::from_secs(spec.lease_duration_seconds.unwrap_or(0).max(0).unsigned_abs().into());
-            if clock.since(renewed) > lasts { Step::Take } else { Step::Wait }
+            let lasts = Duration::from_secs(lease.lease_duration_seconds.unwrap_or(0).max(0).unsigned_abs().into());
+            if unchanged > lasts { Step::Take } else { Step::Wait }
         }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const SECOND: Duration = Duration::from_secs(1);
-
-    fn lease(holder: &str, renewed: Timestamp) -> Lease {
-        let spec = LeaseSpec {
-            holder_identity: Some(holder.to_owned()),
-            lease_duration_seconds: Some(15),
-            renew_time: Some(MicroTime(renewed)),
-            ..LeaseSpec::default()
-        };
-        Lease { spec: Some(spec), ..Lease::default() }
-    }
-
-    #[test]
-    fn a_lease_is_taken_only_when_free_or_run_out() {
-        let (clock, handle) = Clock::manual(Timestamp::UNIX_EPOCH);
-        let theirs = lease("other", clock.now());
-        assert_eq!(evaluate(None, "me", &clock), Step::Create);
-        assert_eq!(evaluate(Some(&lease("", clock.now())), "me", &clock), Step::Take);
-        assert_eq!(evaluate(Some(&lease("me", clock.now())), "me", &clock), Step::Renew);
-        handle.advance(15 * SECOND);
-        assert_eq!(evaluate(Some(&theirs), "me", &clock), Step::Wait);
-        handle.advance(SECOND);
-        assert_eq!(evaluate(Some(&theirs), "me", &clock), Step::Take);
-    }
-
-    #[test]
-    fn a_fast_clock_never_makes_a_lease_shorter_than_the_real_floor() {
-        let timing = LeaseTiming::default();
-        assert_eq!(stretched(timing, &Clock::real()), timing);
-        let fast = Clock::scaled(30.0);
-        let stretched = stretched(timing, &fast);
-        assert!(fast.to_real(stretched.duration) + Duration::from_millis(1) >= REAL_FLOOR);
-        assert!(stretched.retry < stretched.renew_deadline && stretched.renew_deadline < stretched.duration);
-    }
-}
+mod tests;

@@ -4,7 +4,7 @@
 //! [`scale_loop`] per ScaledObject, which reads its triggers ([`sources`]), lets `keda::decision` decide and scales the
 //! [`target`] between 0 and 1; the HPA asks [`metrics_api`] for the same metrics and scales between 1 and N.
 //!
-//! Invariants: only the leader writes (certificates apart, which all replicas share); a failed reading never scales in;
+//! Invariants: only the leader writes ([`mandate`]; certificates apart, which all replicas share); a failed reading never scales in;
 //! what must survive a restart lies in the objects' status, never in memory; one object's trouble is reported in its status
 //! and does not touch another.
 //!
@@ -14,6 +14,7 @@ mod authentication;
 mod authentications;
 mod caches;
 mod certificates;
+mod client;
 mod context;
 mod controller;
 pub mod env;
@@ -23,6 +24,7 @@ mod events;
 mod finalizers;
 mod health;
 mod lease;
+mod mandate;
 mod metrics_api;
 mod scale_loop;
 #[cfg(test)]
@@ -30,6 +32,7 @@ mod scripted;
 mod settings;
 mod sources;
 mod status;
+mod stop;
 mod target;
 mod telemetry;
 mod x509;
@@ -40,7 +43,6 @@ use std::time::Duration;
 
 use clock::Clock;
 pub use error::{Error, Result};
-use kube::Client;
 pub use scalers::aws_identity::Identities;
 pub use scalers::env::web_identity_token_file;
 pub use settings::{LeaseTiming, Settings};
@@ -48,9 +50,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::caches::Caches;
 use crate::certificates::Renewal;
+use crate::client::Clients;
 use crate::context::Context;
 use crate::health::Readiness;
 use crate::lease::Elector;
+use crate::mandate::Mandate;
 
 /// Pause between attempts to get ready, real time.
 const RETRY_PERIOD: Duration = Duration::from_secs(1);
@@ -61,15 +65,16 @@ const RETRY_PERIOD: Duration = Duration::from_secs(1);
 ///
 /// Errors: no API server configured, a port taken, leadership lost, a part that ended by itself.
 pub async fn run(settings: Settings, identities: Identities, clock: Clock, stop: CancellationToken) -> Result<()> {
-    let config = kube::Config::infer().await.map_err(|error| Error::Configuration(Box::new(error)))?;
-    let client = Client::try_from(config).map_err(Error::kubernetes("make a client for the API server"))?;
+    let Clients { calls: client, watches } = Clients::infer().await?;
     let listen = async |purpose, port| health::listen(purpose, SocketAddr::new(settings.bind, port)).await;
     let metrics = listen("the external metrics API", settings.metrics_api_port).await?;
     let telemetry = listen("Prometheus metrics", settings.telemetry_port).await?;
     let probes = listen("health probes", settings.health_port).await?;
 
-    let (caches, watching) = Caches::new(&client, &settings);
-    let context = Arc::new(Context::new(client.clone(), caches, Arc::new(identities), &settings, clock.clone()));
+    let (caches, watching) = Caches::new(&watches, &settings);
+    let mandate = Mandate::new(clock.clone());
+    let guarded = mandate.guarded(&client);
+    let context = Arc::new(Context::new(guarded, caches, Arc::new(identities), &settings, clock.clone()));
     let readiness = Readiness::default();
     let mut renewal = Renewal::new(client.clone(), &settings, clock.clone());
     let serving = renewal.serving();
@@ -83,9 +88,9 @@ pub async fn run(settings: Settings, identities: Identities, clock: Clock, stop:
     let metrics = async {
         context.caches.synced().await;
         readiness.set();
-        metrics_api::serve(metrics, serving, Arc::clone(&context)).await;
+        metrics_api::serve(metrics, serving, Arc::clone(&context), client.clone()).await;
     };
-    let elector = Elector::new(client, &settings, clock.clone());
+    let elector = Elector::new(client.clone(), &settings, clock.clone(), mandate);
     let leading = elector.run(&stop, |stop| lead(Arc::clone(&context), stop));
     tokio::select! {
         ended = leading => ended,

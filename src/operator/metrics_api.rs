@@ -22,6 +22,7 @@ use axum::body::Body;
 use http::{Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
+use kube::Client;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
@@ -44,11 +45,11 @@ struct Server {
     access: Access,
 }
 
-/// Serves on `listener` for ever.
-pub(crate) async fn serve(listener: TcpListener, serving: Serving, context: Arc<Context>) {
+/// Serves on `listener` for ever. Callers are reviewed with `client`, by each replica.
+pub(crate) async fn serve(listener: TcpListener, serving: Serving, context: Arc<Context>, client: Client) {
     let front = front(&context, &serving).await;
     let (sender, fronts) = watch::channel(Arc::new(front));
-    let server = Arc::new(Server { access: Access::new(context.client.clone(), context.clock.clone()), context });
+    let server = Arc::new(Server { access: Access::new(client, context.clock.clone()), context });
     tokio::join!(refresh(&server.context, &serving, sender), accept(listener, &server, fronts));
 }
 

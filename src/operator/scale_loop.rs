@@ -3,7 +3,7 @@
 //! One task per object, so polls and reconciles of an object never overlap. Nothing is kept that could not be read again:
 //! cooldowns live in the status and survive a restart or a change of leader.
 
-mod backoff;
+pub(crate) mod backoff;
 mod finalize;
 mod phase;
 mod poll;
@@ -12,11 +12,13 @@ mod settle;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use clock::Moment;
 use keda::api::{ScaledObject, ScaledObjectStatus};
 use keda::decision::Decision;
 use keda::event::Event;
+use keda::pause;
 use kube::Resource;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -27,6 +29,7 @@ use self::reconcile::ReconcileError;
 use crate::caches::Key;
 use crate::context::Context;
 use crate::status;
+use crate::stop::unless_stopped;
 
 /// Wakes a loop: there may be something to do.
 #[derive(Default)]
@@ -49,11 +52,17 @@ impl Wake {
 enum Next {
     At(Moment),
     Gone,
+    /// A shutdown began meanwhile.
+    Stopped,
 }
+
+/// The longest turn, real time. Each call in it has a limit of its own; this one is for all of them together.
+const TURN_LIMIT: Duration = Duration::from_mins(2);
 
 pub(crate) struct ScaleLoop {
     context: Arc<Context>,
     key: Key,
+    stop: CancellationToken,
     /// Which object of that name all of this is about.
     uid: Option<String>,
     /// As the last write returned it; the cache may be behind.
@@ -66,10 +75,11 @@ pub(crate) struct ScaleLoop {
 }
 
 impl ScaleLoop {
-    pub(crate) fn new(context: Arc<Context>, key: Key) -> Self {
+    pub(crate) fn new(context: Arc<Context>, key: Key, stop: CancellationToken) -> Self {
         Self {
             context,
             key,
+            stop,
             uid: None,
             held: None,
             phase: Phase::Checking,
@@ -79,14 +89,17 @@ impl ScaleLoop {
         }
     }
 
-    /// Runs until the object is gone or `stop` is cancelled; what was begun is finished first.
-    pub(crate) async fn run(mut self, wake: Arc<Wake>, stop: CancellationToken) {
-        loop {
+    /// Runs until the object is gone or a shutdown began. Once it has begun, nothing new is written: what is being read or
+    /// checked is dropped, since the next leader does it anew; a decision that is being carried out is finished.
+    pub(crate) async fn run(mut self, wake: Arc<Wake>) {
+        let stop = self.stop.clone();
+        while !stop.is_cancelled() {
             if wake.again.swap(false, Ordering::AcqRel) {
                 self.checked = None;
             }
-            let Next::At(moment) = self.turn().await else { break };
+            let Next::At(moment) = self.bounded_turn().await else { break };
             tokio::select! {
+                biased;
                 () = stop.cancelled() => break,
                 () = wake.notify.notified() => {}
                 () = self.context.clock.sleep_until(moment) => {}
@@ -94,31 +107,46 @@ impl ScaleLoop {
         }
     }
 
+    /// A turn that ends. One that does not is dropped and tried again after a pause.
+    async fn bounded_turn(&mut self) -> Next {
+        let clock = self.context.clock.clone();
+        if let Ok(next) = clock.timeout(clock.to_system(TURN_LIMIT), Box::pin(self.turn())).await {
+            return next;
+        }
+        tracing::warn!(scaled_object = %self.key, limit_seconds = TURN_LIMIT.as_secs(), "gave up what did not end");
+        self.context.telemetry.object_failed(&self.key);
+        self.backoff.fail(clock.moment());
+        Next::At(self.rest())
+    }
+
     async fn turn(&mut self) -> Next {
+        let stop = self.stop.clone();
         let Some(object) = self.latest() else {
             self.forget();
             return Next::Gone;
         };
         if self.uid != object.metadata.uid {
             // Deleted and made again between two looks: nothing that is remembered holds for it.
-            *self = Self::new(Arc::clone(&self.context), self.key.clone());
+            *self = Self::new(Arc::clone(&self.context), self.key.clone(), stop.clone());
             self.uid.clone_from(&object.metadata.uid);
         }
         if object.metadata.deletion_timestamp.is_some() {
-            return self.finalize(&object).await;
+            return unless_stopped(&stop, Box::pin(self.finalize(&object))).await.unwrap_or(Next::Stopped);
         }
-        if self.is_due(&object) {
-            self.reconcile(&object).await;
+        if self.is_due(&object) && unless_stopped(&stop, Box::pin(self.reconcile(&object))).await.is_none() {
+            return Next::Stopped;
         }
         let Phase::Polling { last } = self.phase else { return Next::At(self.rest()) };
-        let Some(object) = self.latest() else { return Next::At(self.rest()) };
+        let Some(object) = self.latest().and_then(|object| self.in_force(&object)) else {
+            return Next::At(self.rest());
+        };
         let now = self.context.clock.moment();
         let due = last.map_or(now, |last| last.plus(object.spec.polling()));
         if due <= now {
             let late = self.context.clock.to_real(now.since(due)).as_secs_f64();
             self.context.telemetry.poll_late(&self.key, late);
             self.phase = Phase::Polling { last: Some(now) };
-            self.poll(&object).await;
+            Box::pin(self.poll(&object)).await;
             return Next::At(self.rest().min(now.plus(object.spec.polling())));
         }
         Next::At(self.rest().min(due))
@@ -129,6 +157,14 @@ impl ScaleLoop {
         let now = self.context.clock.moment();
         let has_changed = self.checked.as_ref().is_none_or(|checked| checked.observed != Observed::of(object));
         has_changed || self.backoff.until().is_some_and(|until| until <= now)
+    }
+
+    /// The object as polls go by it. A spec that is not in order decides nothing: the HPA is still that of the last one that
+    /// was, and so are the polls. A pause holds whatever the spec is.
+    fn in_force(&self, object: &Arc<ScaledObject>) -> Option<Arc<ScaledObject>> {
+        let annotations = object.metadata.annotations.as_ref();
+        let is_paused = annotations.is_some_and(|annotations| !matches!(pause::requested(annotations), Ok(None)));
+        if is_paused { Some(Arc::clone(object)) } else { self.context.sources.in_force(object) }
     }
 
     /// Whether the last reconcile failed.

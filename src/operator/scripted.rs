@@ -1,4 +1,4 @@
-//! Test API server in memory: a few objects, what was asked of it, and refusals by script.
+//! Test API server in memory: a few objects with their watches, what was asked of it, and refusals by script.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -11,6 +11,7 @@ use kube::Client;
 use kube::client::Body;
 use scalers::aws_identity::Identities;
 use serde_json::{Value, json};
+use tokio::sync::Notify;
 
 use crate::caches::Caches;
 use crate::context::Context;
@@ -36,7 +37,13 @@ pub(crate) struct Server {
     objects: Mutex<BTreeMap<String, Value>>,
     calls: Mutex<Vec<Call>>,
     refuses: Box<Refusal>,
+    /// What happened to objects, for watches: the path, the kind of event and the object.
+    history: Mutex<Vec<(String, &'static str, Value)>>,
+    happened: Notify,
 }
+
+/// The versions that watches see begin here, above those that objects are given.
+const FIRST_VERSION: usize = 1000;
 
 impl Server {
     /// With these objects by path; `refuses` sees method and path.
@@ -45,28 +52,51 @@ impl Server {
         refuses: impl Fn(&str) -> Option<(u16, &'static str)> + Send + Sync + 'static,
     ) -> Arc<Self> {
         let objects = objects.into_iter().map(|(path, object)| (path.to_owned(), object)).collect();
-        Arc::new(Self { objects: Mutex::new(objects), calls: Mutex::default(), refuses: Box::new(refuses) })
+        Arc::new(Self {
+            objects: Mutex::new(objects),
+            calls: Mutex::default(),
+            refuses: Box::new(refuses),
+            history: Mutex::default(),
+            happened: Notify::new(),
+        })
     }
 
-    /// The operator's handles on it. AWS is where nobody listens.
-    pub(crate) async fn context(self: &Arc<Self>) -> Arc<Context> {
+    /// A client of it.
+    pub(crate) fn client(self: &Arc<Self>) -> Client {
         let server = Arc::clone(self);
         let service = tower::service_fn(move |request: Request<Body>| {
             let server = Arc::clone(&server);
             async move { Ok::<_, Infallible>(server.answer(request).await) }
         });
-        let client = Client::new(service, "shop");
+        Client::new(service, "shop")
+    }
+
+    /// The operator's handles on it, with caches that are never filled: what a test is about, it passes itself.
+    pub(crate) async fn context(self: &Arc<Self>) -> Arc<Context> {
+        self.handles(Clock::real()).await.0
+    }
+
+    /// The operator's handles on it with caches that follow it.
+    pub(crate) async fn watched(self: &Arc<Self>) -> Arc<Context> {
+        let (context, watching) = self.handles(Clock::real()).await;
+        tokio::spawn(watching);
+        context.caches.synced().await;
+        context
+    }
+
+    async fn handles(self: &Arc<Self>, clock: Clock) -> (Arc<Context>, impl Future<Output = ()> + use<>) {
+        let client = self.client();
+        // AWS is where nobody listens.
         let aws = aws::session::Settings {
             region: Some("eu-west-1".into()),
             endpoint_url: Some("http://127.0.0.1:9".into()),
             profile: None,
         };
         let session = aws::session::Session::load(aws).await.unwrap().with_static_credentials("AKIA", "s", None);
-        let (settings, clock) = (Settings::default(), Clock::real());
-        // The watches are not driven: what a test is about, it passes itself.
-        let (caches, _watching) = Caches::new(&client, &settings);
+        let settings = Settings::default();
+        let (caches, watching) = Caches::new(&client, &settings);
         let identities = Arc::new(Identities::new(session, None, clock.clone()));
-        Arc::new(Context::new(client, caches, identities, &settings, clock))
+        (Arc::new(Context::new(client, caches, identities, &settings, clock)), watching)
     }
 
     /// The object at a path.
@@ -76,7 +106,14 @@ impl Server {
 
     /// Creates or replaces the object at a path.
     pub(crate) fn put(&self, path: &str, object: Value) {
-        self.objects.lock().unwrap().insert(path.to_owned(), object);
+        let event = if self.object(path).is_some() { "MODIFIED" } else { "ADDED" };
+        self.objects.lock().unwrap().insert(path.to_owned(), object.clone());
+        self.happen(path, event, object);
+    }
+
+    fn happen(&self, path: &str, event: &'static str, object: Value) {
+        self.history.lock().unwrap().push((path.to_owned(), event, object));
+        self.happened.notify_waiters();
     }
 
     /// The ScaledObject as it is now.
@@ -105,6 +142,10 @@ impl Server {
 
     async fn answer(&self, request: Request<Body>) -> Response<Body> {
         let line = format!("{} {}", request.method(), request.uri().path());
+        let query = request.uri().query().unwrap_or_default().to_owned();
+        if query.contains("watch=true") {
+            return self.watch(request.uri().path(), &query).await;
+        }
         let body = request.into_body().collect_bytes().await.unwrap();
         let body: Value = serde_json::from_slice(&body).unwrap_or_default();
         self.calls.lock().unwrap().push(Call { line: line.clone(), body: body.clone() });
@@ -112,6 +153,9 @@ impl Server {
             Some((code, message)) => Err((code, message.to_owned())),
             None => self.carried_out(&line, &body),
         };
+        if let (Ok(value), false) = (&answer, line.starts_with("GET")) {
+            self.tell(&line, value);
+        }
         let (code, value) = match answer {
             Ok(value) => (200, value),
             Err((code, message)) => {
@@ -125,12 +169,70 @@ impl Server {
         Response::builder().status(code).body(Body::from(value.to_string().into_bytes())).unwrap()
     }
 
+    /// What a write did to an object, for watches.
+    fn tell(&self, line: &str, value: &Value) {
+        let (method, path) = line.split_once(' ').unwrap();
+        let path = path.strip_suffix("/status").or_else(|| path.strip_suffix("/scale")).unwrap_or(path);
+        match method {
+            "DELETE" => self.happen(path, "DELETED", value.clone()),
+            _ => {
+                if let Some(object) = self.object(path) {
+                    self.happen(path, "MODIFIED", object);
+                }
+            }
+        }
+    }
+
+    /// The events of a collection after a version, as soon as there are any.
+    async fn watch(&self, collection: &str, query: &str) -> Response<Body> {
+        let after = form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == "resourceVersion");
+        let after = after.and_then(|(_, value)| value.parse::<usize>().ok()).unwrap_or(0).max(FIRST_VERSION);
+        loop {
+            let happened = self.happened.notified();
+            let mut text = String::new();
+            for (number, (path, event, object)) in self.history.lock().unwrap().iter().enumerate() {
+                if number + FIRST_VERSION >= after && is_in(path, collection) {
+                    let mut object = object.clone();
+                    object["metadata"]["resourceVersion"] = (number + FIRST_VERSION + 1).to_string().into();
+                    text += &json!({ "type": event, "object": object }).to_string();
+                    text.push('\n');
+                }
+            }
+            if !text.is_empty() {
+                return Response::new(Body::from(text.into_bytes()));
+            }
+            happened.await;
+        }
+    }
+
+    fn list(&self, collection: &str) -> Option<Value> {
+        let is_collection = matches!(
+            collection.rsplit('/').next(),
+            Some(
+                "scaledobjects"
+                    | "triggerauthentications"
+                    | "clustertriggerauthentications"
+                    | "horizontalpodautoscalers"
+            )
+        );
+        let objects = self.objects.lock().unwrap();
+        let items: Vec<_> =
+            objects.iter().filter(|(path, _)| is_in(path, collection)).map(|(_, object)| object).collect();
+        let version = FIRST_VERSION + self.history.lock().unwrap().len();
+        is_collection.then(|| json!({ "metadata": { "resourceVersion": version.to_string() }, "items": items }))
+    }
+
     fn carried_out(&self, line: &str, body: &Value) -> Result<Value, (u16, String)> {
         let (method, path) = line.split_once(' ').unwrap();
         let (path, part) = match path.rsplit_once('/') {
             Some((path, part @ ("scale" | "status"))) => (path, part),
             _ => (path, ""),
         };
+        if method == "GET"
+            && let Some(list) = self.list(path)
+        {
+            return Ok(list);
+        }
         let mut objects = self.objects.lock().unwrap();
         let missing = || (404, format!("{path} not found"));
         match (method, part) {
@@ -141,7 +243,12 @@ impl Server {
                 Ok(scale(object))
             }
             ("GET", _) => objects.get(path).cloned().ok_or_else(missing),
-            ("POST", _) => Ok(body.clone()),
+            ("POST", _) => {
+                if let Some(name) = body["metadata"]["name"].as_str().filter(|_| !path.ends_with("/events")) {
+                    objects.insert(format!("{path}/{name}"), body.clone());
+                }
+                Ok(body.clone())
+            }
             ("DELETE", _) => objects.remove(path).ok_or_else(missing),
             _ => {
                 let object = objects.entry(path.to_owned()).or_insert_with(|| json!({}));
@@ -150,6 +257,18 @@ impl Server {
             }
         }
     }
+}
+
+/// Whether an object's path lies in a collection, of one namespace or of all.
+fn is_in(path: &str, collection: &str) -> bool {
+    let Some((parent, _)) = path.rsplit_once('/') else { return false };
+    if parent == collection {
+        return true;
+    }
+    // `/apis/GROUP/VERSION/namespaces/NAMESPACE/PLURAL` lies in `/apis/GROUP/VERSION/PLURAL`.
+    parent.split_once("/namespaces/").is_some_and(|(root, rest)| {
+        rest.split_once('/').is_some_and(|(_, plural)| format!("{root}/{plural}") == collection)
+    })
 }
 
 fn scale(object: &Value) -> Value {

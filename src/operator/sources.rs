@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures::future::join_all;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::PodSpec;
-use keda::api::{IdentityOwner, PodIdentityProvider, ScaleTriggers, ScaledObject};
+use keda::api::{IdentityOwner, PodIdentityProvider, ScaleTriggers, ScaledObject, ScaledObjectSpec};
 use keda::decision::{Outcome, Reading};
 use keda::metric::Spec;
 use scalers::{Scaler, Workload};
@@ -35,6 +35,14 @@ struct Built {
     triggers: HashMap<Key, Arc<Triggers>>,
     /// Counts, per object, what has made its triggers out of date: what is built meanwhile rests on what was before.
     changes: HashMap<Key, u64>,
+    /// The spec that was in order last, by ScaledObject.
+    accepted: HashMap<Key, Accepted>,
+}
+
+/// A spec that was found in order, and of which object and generation it was.
+struct Accepted {
+    of: (Option<String>, Option<i64>),
+    spec: Arc<ScaledObjectSpec>,
 }
 
 /// The triggers of one ScaledObject at one generation.
@@ -58,7 +66,7 @@ impl Sources {
     /// The triggers of `object`, built if they are not there or not fresh.
     pub(crate) async fn of(&self, context: &Context, object: &ScaledObject) -> Arc<Triggers> {
         let key = Key::of(&object.metadata);
-        let of = (object.metadata.uid.clone(), object.metadata.generation);
+        let of = version(object);
         let (held, before) = {
             let mut built = self.lock();
             (built.triggers.get(&key).cloned(), *built.changes.entry(key.clone()).or_default())
@@ -94,10 +102,36 @@ impl Sources {
         }
     }
 
+    /// The object is in order as it is: its spec is in force until the next one is.
+    pub(crate) fn accept(&self, object: &ScaledObject) {
+        let spec = Arc::new(object.spec.clone());
+        self.lock().accepted.insert(Key::of(&object.metadata), Accepted { of: version(object), spec });
+    }
+
+    /// The object with the spec that is in force: its own if that is in order, else the last one that was. `None` if none
+    /// was since this process looks after the object: then nothing can be decided for it.
+    pub(crate) fn in_force(&self, object: &Arc<ScaledObject>) -> Option<Arc<ScaledObject>> {
+        let built = self.lock();
+        let accepted = built.accepted.get(&Key::of(&object.metadata))?;
+        let (uid, generation) = version(object);
+        if accepted.of == (uid.clone(), generation) {
+            return Some(Arc::clone(object));
+        }
+        let (accepted_uid, generation) = &accepted.of;
+        if *accepted_uid != uid {
+            return None;
+        }
+        let mut in_force = ScaledObject::clone(object);
+        in_force.metadata.generation = *generation;
+        in_force.spec.clone_from(&accepted.spec);
+        Some(Arc::new(in_force))
+    }
+
     /// Drops what was built for the object.
     pub(crate) fn forget(&self, key: &Key) -> Option<Arc<Triggers>> {
         let mut built = self.lock();
         built.changes.remove(key);
+        built.accepted.remove(key);
         built.triggers.remove(key)
     }
 
@@ -105,6 +139,10 @@ impl Sources {
         // The maps are consistent between any two of their operations, so a panic elsewhere does not spoil them.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn version(object: &ScaledObject) -> (Option<String>, Option<i64>) {
+    (object.metadata.uid.clone(), object.metadata.generation)
 }
 
 impl Triggers {

@@ -149,6 +149,8 @@ enum NoValue {
 async fn value(context: &Context, namespace: &str, name: &str, query: &str) -> Result<Value, NoValue> {
     let key = Key::new(namespace, &route::scaled_object(query).map_err(NoValue::Selector)?);
     let Some(object) = context.caches.scaled_objects.get(&key) else { return Err(NoValue::NoScaledObject(key)) };
+    // The HPA that asks was made for the spec that is in force.
+    let object = context.sources.in_force(&object).unwrap_or(object);
     let triggers = context.sources.of(context, &object).await;
     let Some((spec, at, reading)) = triggers.metric(context, &key, name).await else {
         // A trigger that cannot be built has no metric; its reason helps more than "no such metric".

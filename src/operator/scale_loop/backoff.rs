@@ -5,20 +5,20 @@ use std::time::Duration;
 use clock::Moment;
 
 /// The pause after the first failure, doubled with each failure in a row; system time.
-pub(super) const PAUSE_MIN: Duration = Duration::from_secs(1);
+pub(crate) const PAUSE_MIN: Duration = Duration::from_secs(1);
 /// The longest pause; system time.
-pub(super) const PAUSE_MAX: Duration = Duration::from_mins(1);
+pub(crate) const PAUSE_MAX: Duration = Duration::from_mins(1);
 
 /// How many attempts in a row have failed, and when the next one is due.
 #[derive(Debug, Default)]
-pub(super) struct Backoff {
+pub(crate) struct Backoff {
     failures: u32,
     until: Option<Moment>,
 }
 
 impl Backoff {
     /// One more attempt has failed at `now`. Returns the pause before the next one.
-    pub(super) fn fail(&mut self, now: Moment) -> Duration {
+    pub(crate) fn fail(&mut self, now: Moment) -> Duration {
         let pause = PAUSE_MIN.saturating_mul(1 << self.failures.min(16)).min(PAUSE_MAX);
         self.failures = self.failures.saturating_add(1);
         self.until = Some(now.plus(pause));
@@ -26,12 +26,12 @@ impl Backoff {
     }
 
     /// Nothing is to be tried again.
-    pub(super) fn reset(&mut self) {
+    pub(crate) fn reset(&mut self) {
         *self = Self::default();
     }
 
     /// When the next attempt is due, if one is.
-    pub(super) fn until(&self) -> Option<Moment> {
+    pub(crate) fn until(&self) -> Option<Moment> {
         self.until
     }
 }

@@ -7,12 +7,15 @@ use keda::event::Event;
 use keda::{conditions, fallback, pause};
 
 use super::ScaleLoop;
+use crate::stop::unless_stopped;
 use crate::target::{Target, TargetError};
 
 impl ScaleLoop {
     pub(super) async fn poll(&mut self, object: &ScaledObject) {
+        let stop = self.stop.clone();
+        // Nothing follows from what is read after a shutdown began.
+        let Some((readings, seen)) = unless_stopped(&stop, self.look(object)).await else { return };
         let mut status = object.status.clone().unwrap_or_default();
-        let readings = self.readings(object).await;
         if object.spec.fallback.is_some() {
             for reading in &readings {
                 fallback::record(&mut status.health, &reading.metric, reading.error().is_none());
@@ -23,19 +26,27 @@ impl ScaleLoop {
                 self.publish(object, Event::scaler_failed(error)).await;
             }
         }
-        let target = match Target::resolve(&self.context.client, object).await {
-            Ok(target) => target,
+        let (target, current) = match seen {
+            Ok(seen) => seen,
             Err(error) => return self.unreadable(object, status, &error).await,
         };
-        let decision = match target.replicas().await {
-            Ok(current) => self.decision(object, &status, &target.title(), current, &readings),
-            Err(error) => return self.unreadable(object, status, &error).await,
-        };
+        let decision = self.decision(object, &status, &target.title(), current, &readings);
         // Said before it is done: a reader of the log sees the cause before its effects.
         self.report(&decision);
         let failure = self.carry_out(object, &target, &decision).await;
         self.conclude(object, status, &decision, failure.is_some()).await;
         self.decided = Some(decision);
+    }
+
+    /// What the triggers say, and the target with its replicas.
+    async fn look(&self, object: &ScaledObject) -> (Vec<Reading>, Result<(Target, i32), TargetError>) {
+        let readings = self.readings(object).await;
+        let target = async {
+            let target = Target::resolve(&self.context.client, object).await?;
+            let current = target.replicas().await?;
+            Ok((target, current))
+        };
+        (readings, target.await)
     }
 
     /// What every metric says now; nothing is read while the object is paused.

@@ -33,6 +33,8 @@ pub(super) struct Reconciled {
     pub(super) object: ScaledObject,
     pub(super) was_ready: bool,
     pub(super) is_paused: bool,
+    /// Every step was passed: the HPA is as this spec wants it.
+    pub(super) is_accepted: bool,
     /// The step that ended the check, and the write of the status; none if all is in order.
     pub(super) errors: Vec<ReconcileError>,
 }
@@ -58,6 +60,7 @@ pub(super) async fn reconcile(context: &Context, object: &ScaledObject) -> Resul
     Ok(Reconciled {
         was_ready: is_ready(&object),
         is_paused: failed.is_none() && found.pause.is_some(),
+        is_accepted: failed.is_none() && found.pause.is_none(),
         errors: failed.into_iter().chain(written.as_ref().err().cloned()).collect(),
         object: written.ok().flatten().unwrap_or(object),
     })

@@ -21,9 +21,12 @@ impl ScaleLoop {
     }
 
     async fn settle(&mut self, reconciled: Reconciled) {
-        let Reconciled { object, was_ready, is_paused, errors } = reconciled;
+        let Reconciled { object, was_ready, is_paused, is_accepted, errors } = reconciled;
         self.held = Some(Arc::new(object.clone()));
         self.context.telemetry.paused(&self.key, is_paused);
+        if is_accepted {
+            self.context.sources.accept(&object);
+        }
         if !errors.is_empty() {
             return self.fail(&object, &errors).await;
         }

@@ -1,5 +1,6 @@
 //! Single turns of the loop against a scripted API server: what is written, in which order, and what is not.
 
+mod in_force;
 mod policy;
 
 use serde_json::{Value, json};
@@ -27,7 +28,7 @@ fn deployment(replicas: i32) -> Value {
 }
 
 async fn scale_loop(server: &Arc<Server>) -> ScaleLoop {
-    ScaleLoop::new(server.context().await, Key::new("shop", "orders"))
+    ScaleLoop::new(server.context().await, Key::new("shop", "orders"), CancellationToken::new())
 }
 
 fn condition(server: &Server, type_: &str) -> (String, String) {

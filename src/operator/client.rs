@@ -1,0 +1,70 @@
+//! The operator's clients of the API server: each call has an end, whatever becomes of its connection.
+//!
+//! A connection may die without a word, such as behind a load balancer whose API server was replaced. What waits for an
+//! answer on it must not wait for ever.
+
+use std::time::Duration;
+
+use http::header::{HeaderValue, USER_AGENT};
+use kube::{Client, Config};
+
+use crate::error::{Error, Result};
+
+/// Longest wait for a next byte of an answer, real time. Admission webhooks of others may take up to 30 s.
+const READ_LIMIT: Duration = Duration::from_secs(35);
+/// Seconds after which a watch is begun anew where the last one ended. kube gives one up 5 s later if the server has not
+/// ended it by then, so a change is noticed after 35 s at the latest, also on a connection that died silently.
+pub(crate) const WATCH_SECONDS: u32 = 30;
+/// Longest wait of a watch for a next byte; longer than a watch lasts.
+const WATCH_LIMIT: Duration = Duration::from_mins(1);
+/// How this program names itself to the API server, and so in its audit log.
+const AGENT: &str = concat!("sluice/", env!("CARGO_PKG_VERSION"), " (operator)");
+
+/// One client for each kind of waiting.
+pub(crate) struct Clients {
+    /// For calls.
+    pub(crate) calls: Client,
+    /// For watches, which are silent while nothing changes.
+    pub(crate) watches: Client,
+}
+
+impl Clients {
+    /// Clients for the API server of the pod or of `KUBECONFIG`.
+    ///
+    /// # Errors
+    /// No API server is configured, or its certificate authority cannot be used.
+    pub(crate) async fn infer() -> Result<Self> {
+        let config = Config::infer().await.map_err(|error| Error::Configuration(Box::new(error)))?;
+        Self::new(&config)
+    }
+
+    fn new(config: &Config) -> Result<Self> {
+        let client = |limit| {
+            Client::try_from(bounded(config.clone(), limit))
+                .map_err(Error::kubernetes("make a client for the API server"))
+        };
+        Ok(Self { calls: client(READ_LIMIT)?, watches: client(WATCH_LIMIT)? })
+    }
+}
+
+fn bounded(mut config: Config, limit: Duration) -> Config {
+    config.read_timeout = Some(limit);
+    // The time that a connection lay idle before the request does not count.
+    config.reset_reader_on_write = true;
+    config.headers.push((USER_AGENT, HeaderValue::from_static(AGENT)));
+    config
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn calls_and_watches_end_and_name_the_program() {
+        let config = bounded(Config::new("http://127.0.0.1:9".parse().unwrap()), READ_LIMIT);
+        assert!(config.read_timeout.is_some() && config.reset_reader_on_write);
+        let (_, agent) = config.headers.iter().find(|(name, _)| *name == USER_AGENT).unwrap();
+        assert!(agent.to_str().unwrap().starts_with("sluice/"));
+        assert!(WATCH_LIMIT > Duration::from_secs(u64::from(WATCH_SECONDS) + 5));
+    }
+}

@@ -1,0 +1,143 @@
+//! The election against a scripted API server, with clocks that differ and a server that does not answer.
+
+use clock::ClockHandle;
+use jiff::Timestamp;
+use k8s_openapi::api::coordination::v1::LeaseSpec;
+use serde_json::json;
+
+use super::*;
+use crate::scripted::Server;
+
+const SECOND: Duration = Duration::from_secs(1);
+const LEASE: &str = "/apis/coordination.k8s.io/v1/namespaces/keda/leases/operator.keda.sh";
+
+fn elector(server: &std::sync::Arc<Server>, identity: &str, clock: Clock) -> Elector {
+    let settings = Settings { identity: identity.to_owned(), ..Settings::default() };
+    let mandate = Mandate::new(clock.clone());
+    Elector::new(server.client(), &settings, clock, mandate)
+}
+
+/// A replica whose clock stands at `second` and moves by hand.
+fn replica(server: &std::sync::Arc<Server>, identity: &str, second: i64) -> (Elector, ClockHandle) {
+    let (clock, handle) = Clock::manual(Timestamp::from_second(second).unwrap());
+    (elector(server, identity, clock), handle)
+}
+
+fn lease(holder: &str) -> LeaseSpec {
+    LeaseSpec { holder_identity: Some(holder.to_owned()), lease_duration_seconds: Some(15), ..LeaseSpec::default() }
+}
+
+#[test]
+fn a_lease_is_taken_only_when_free_or_unchanged_for_too_long() {
+    assert_eq!(evaluate(&lease(""), "me", SECOND), Step::Take);
+    assert_eq!(evaluate(&lease("me"), "me", 99 * SECOND), Step::Renew);
+    assert_eq!(evaluate(&lease("other"), "me", 15 * SECOND), Step::Wait);
+    assert_eq!(evaluate(&lease("other"), "me", 16 * SECOND), Step::Take);
+}
+
+#[tokio::test]
+async fn a_lease_that_is_renewed_is_not_taken_whatever_the_clocks_say() {
+    // The second replica's clock is a day ahead; by it every renewal is long past.
+    let server = Server::start([], |_| None);
+    let (first, slow) = replica(&server, "first", 1_000_000);
+    let (second, fast) = replica(&server, "second", 1_086_400);
+    assert!(first.attempt().await.unwrap());
+    for _ in 0..5 {
+        assert!(!second.attempt().await.unwrap());
+        slow.advance(10 * SECOND);
+        fast.advance(10 * SECOND);
+        assert!(first.attempt().await.unwrap());
+    }
+    assert!(!second.mandate.holds());
+}
+
+#[tokio::test]
+async fn a_lease_that_stands_still_is_taken_even_if_its_time_lies_ahead() {
+    let server = Server::start([], |_| None);
+    let (first, _) = replica(&server, "first", 1_086_400);
+    let (second, clock) = replica(&server, "second", 1_000_000);
+    assert!(first.attempt().await.unwrap());
+    assert!(!second.attempt().await.unwrap());
+    clock.advance(14 * SECOND);
+    assert!(!second.attempt().await.unwrap());
+    clock.advance(2 * SECOND);
+    assert!(second.attempt().await.unwrap() && second.mandate.holds());
+}
+
+#[tokio::test]
+async fn the_mandate_ends_before_another_could_take_the_lease() {
+    let server = Server::start([], |_| None);
+    let (leader, clock) = replica(&server, "leader", 1_000_000);
+    assert!(!leader.mandate.holds());
+    assert!(leader.attempt().await.unwrap() && leader.mandate.holds());
+    clock.advance(9 * SECOND);
+    assert!(leader.mandate.holds());
+    clock.advance(SECOND);
+    assert!(!leader.mandate.holds(), "it was not renewed for the renew deadline");
+}
+
+#[tokio::test]
+async fn no_write_is_sent_without_the_mandate_and_reads_are() {
+    let server = Server::start([(LEASE, json!({ "metadata": { "name": "operator.keda.sh" } }))], |_| None);
+    let clock = Clock::real();
+    let mandate = Mandate::new(clock.clone());
+    let leases: Api<Lease> = Api::namespaced(mandate.guarded(&server.client()), "keda");
+    let write = async || {
+        leases.patch("operator.keda.sh", &kube::api::PatchParams::default(), &kube::api::Patch::Merge(json!({}))).await
+    };
+    let refused = write().await.unwrap_err().to_string();
+    assert!(refused.contains("does not hold the leader lease"), "{refused}");
+    leases.get("operator.keda.sh").await.unwrap();
+    mandate.grant(clock.moment().plus(99 * SECOND));
+    write().await.unwrap();
+    mandate.revoke();
+    write().await.unwrap_err();
+    assert_eq!(server.writes().len(), 1);
+}
+
+#[tokio::test]
+async fn a_shutdown_gives_the_lease_back_even_if_the_work_does_not_end() {
+    let server = Server::start([], |_| None);
+    let elector = elector(&server, "me", Clock::scaled(50.0));
+    let stop = CancellationToken::new();
+    let begun = Notified::default();
+    let running = elector.run(&stop, |_| async {
+        begun.0.notify_one();
+        std::future::pending::<()>().await;
+    });
+    let ending = async {
+        begun.0.notified().await;
+        stop.cancel();
+    };
+    let (ended, ()) = tokio::join!(running, ending);
+    ended.unwrap();
+    assert_eq!(server.object(LEASE).unwrap()["spec"]["holderIdentity"], "");
+    assert!(!elector.mandate.holds());
+}
+
+#[derive(Default)]
+struct Notified(tokio::sync::Notify);
+
+#[tokio::test]
+async fn a_leader_that_is_replaced_may_not_write_and_its_work_is_dropped() {
+    let server = Server::start([], |_| None);
+    let elector = elector(&server, "me", Clock::scaled(50.0));
+    let stop = CancellationToken::new();
+    let replaced = async {
+        server.put(LEASE, json!({ "metadata": { "name": "operator.keda.sh" }, "spec": { "holderIdentity": "other", "leaseDurationSeconds": 15 } }));
+        std::future::pending::<()>().await;
+    };
+    let lost = elector.run(&stop, |_| replaced).await.unwrap_err();
+    assert!(matches!(lost, Error::LeadershipLost { .. }) && !elector.mandate.holds());
+    assert_eq!(server.object(LEASE).unwrap()["spec"]["holderIdentity"], "other");
+}
+
+#[test]
+fn a_fast_clock_never_makes_a_lease_shorter_than_the_real_floor() {
+    let timing = LeaseTiming::default();
+    assert_eq!(stretched(timing, &Clock::real()), timing);
+    let fast = Clock::scaled(30.0);
+    let stretched = stretched(timing, &fast);
+    assert!(fast.to_real(stretched.duration) + Duration::from_millis(1) >= REAL_FLOOR);
+    assert!(stretched.retry < stretched.renew_deadline && stretched.renew_deadline < stretched.duration);
+}
