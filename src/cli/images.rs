@@ -132,9 +132,11 @@ fn check_all_run(settings: &Settings, declared: &Mapping) -> Outcome<()> {
 fn program(base: &Path, written: &Path) -> Result<PathBuf, String> {
     let path = std::path::absolute(base.join(at_home(written)?)).map_err(|error| error.to_string())?;
     let shown = path.display();
-    let about = std::fs::metadata(&path).map_err(|error| match error.kind() {
-        std::io::ErrorKind::NotFound => format!("there is no program {shown}"),
-        _ => format!("{shown} cannot be looked at: {error}"),
+    let about = std::fs::metadata(&path).map_err(|error| {
+        if error.kind() == std::io::ErrorKind::NotFound {
+            return format!("there is no program {shown}");
+        }
+        format!("{shown} cannot be looked at: {error}")
     })?;
     if about.is_dir() {
         return Err(format!("{shown} is a folder, no program"));

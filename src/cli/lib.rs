@@ -6,6 +6,9 @@
 //! Invariants: all output goes through `view`; a command never looks at clap's types beyond its own arguments; only
 //! `target` knows that there is more than one target.
 
+// What a new command, state or kind becomes is said where it is matched on.
+#![warn(clippy::unreachable, clippy::wildcard_enum_match_arm)]
+
 pub mod arguments;
 mod assembly;
 mod commands;
@@ -32,49 +35,71 @@ mod workloads;
 use std::panic::AssertUnwindSafe;
 use std::process::ExitCode;
 
-use clap::{CommandFactory as _, FromArgMatches as _};
+use clap::FromArgMatches as _;
+use tokio_util::sync::CancellationToken;
 
-use crate::arguments::{Arguments, Command, Local};
-use crate::diagnostic::Diagnostic;
+use crate::arguments::command::{Life, Need};
+use crate::arguments::{Arguments, Global};
+use crate::diagnostic::{Diagnostic, Outcome};
 use crate::exit::Exit;
 use crate::options::Typed;
 use crate::view::View;
 
 /// Parses, runs, and says how it ended.
 pub fn main() -> ExitCode {
-    let parsed = Arguments::command().try_get_matches().and_then(|matches| {
+    let parsed = options::command().try_get_matches().and_then(|matches| {
         let typed = Typed::of(&matches);
         Ok((typed, Arguments::from_arg_matches(&matches)?))
     });
-    let (typed, arguments) = match parsed {
+    let (typed, Arguments { global, command }) = match parsed {
         Ok(parsed) => parsed,
         Err(error) => return misspelt(&error),
     };
-    let view = View::new(arguments.global.output, env::no_color());
-    // What becomes a container must have no threads yet, and says nothing itself.
-    match &arguments.command {
-        Command::Local(Local::Exec(exec)) => return ExitCode::from(commands::local::exec(exec)),
-        Command::Local(Local::Init(init)) => return ExitCode::from(local::container::init(&init.command)),
-        _ => {}
+    let view = View::new(global.output, env::no_color());
+    let need = command.need();
+    if let Err(wrong) = options::check(&need, &global, &typed) {
+        return finish(&view, Err(wrong));
     }
     // Two providers may be compiled in one day; then rustls would refuse to choose. An earlier choice is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    logging::start(&arguments);
+    let life = need.life();
+    match need {
+        // It must have no threads yet, and says nothing itself.
+        Need::NoThreads(process) => ExitCode::from(commands::local::contained(&process)),
+        Need::NoStack(command) => {
+            let run = async |stop| commands::run_without_stack(command, &view, stop).await;
+            with_threads(life, &global, &view, run)
+        }
+        Need::Stack(command) => {
+            let run = async |stop| commands::run_on_stack(command, &global, &typed, &view, stop).await;
+            with_threads(life, &global, &view, run)
+        }
+    }
+}
+
+/// Runs a command with logs, signals and a runtime.
+fn with_threads(
+    life: Life,
+    global: &Global,
+    view: &View,
+    run: impl AsyncFnOnce(CancellationToken) -> Outcome,
+) -> ExitCode {
+    logging::start(life, global.verbose);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
-        Err(error) => return finish(&view, Err(diagnostic::one(error))),
+        Err(error) => return finish(view, Err(diagnostic::one(error))),
     };
-    let person = (!arguments.command.is_service()).then(|| view.clone());
+    let person = (life == Life::Errand).then(|| view.clone());
     let outcome = std::panic::catch_unwind(AssertUnwindSafe(|| {
         runtime.block_on(async {
             let stop = signals::stop(person);
-            commands::run(arguments, &typed, &view, stop).await
+            run(stop).await
         })
     }));
     let outcome = outcome.unwrap_or_else(|panic| Err(diagnostic::one(Diagnostic::bug(&*panic))));
     // Blocking reads (a terminal) must not keep the process.
     runtime.shutdown_background();
-    finish(&view, outcome)
+    finish(view, outcome)
 }
 
 /// What clap does not understand, in the form that was asked for, as far as that is known; help and version are text.
@@ -93,7 +118,7 @@ fn misspelt(error: &clap::Error) -> ExitCode {
     u8::try_from(error.exit_code()).map_or(ExitCode::from(Exit::Usage), ExitCode::from)
 }
 
-fn finish(view: &View, outcome: Result<Exit, Vec<Diagnostic>>) -> ExitCode {
+fn finish(view: &View, outcome: Outcome) -> ExitCode {
     match outcome {
         Ok(exit) => exit.into(),
         Err(diagnostics) => {

@@ -2,13 +2,13 @@
 
 use tracing_subscriber::EnvFilter;
 
-use crate::arguments::Arguments;
+use crate::arguments::command::Life;
 use crate::env;
 
 /// Starts logging as the command needs it; `SLUICE_LOG` overrides what `-v` asks for.
-pub(crate) fn start(arguments: &Arguments) {
-    let (in_pod, service) = (arguments.command.is_in_pod(), arguments.command.is_service());
-    let default = match (service, arguments.global.verbose) {
+pub(crate) fn start(life: Life, verbose: u8) {
+    let service = life != Life::Errand;
+    let default = match (service, verbose) {
         // What the watcher library warns of, the operator reports itself, with the object and in fewer words.
         (true, 0) => "info,kube_runtime::watcher=error",
         (false, 0) => "error",
@@ -21,7 +21,7 @@ pub(crate) fn start(arguments: &Arguments) {
     let builder =
         tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).log_internal_errors(false);
     // Starting twice (in tests) keeps the first.
-    let _ = if in_pod {
+    let _ = if life == Life::PodService {
         builder.json().flatten_event(true).with_current_span(false).with_span_list(false).try_init()
     } else {
         builder.with_target(service).try_init()

@@ -4,37 +4,49 @@
 //! and this one has no use for, and options against what runs already. Only what was typed counts, for variables speak to
 //! every command alike; the time scale of a variable counts where the outcome hangs on it.
 
+mod effects;
+
 use std::collections::BTreeSet;
 
 use clap::ArgMatches;
 use clap::parser::ValueSource;
 
-use crate::arguments::{Command, Global, Local, LocalRun, Practice, TargetName, Workshop};
+pub(crate) use self::effects::command;
+use crate::arguments::command::{LocalCloud, Need, OnStack, Present, Recorded};
+use crate::arguments::{Global, LocalRun, Practice, TargetName, Workshop};
 use crate::diagnostic::{Diagnostic, Outcome, one, preflight};
 use crate::exit::Exit;
 use crate::settings::Settings;
 use crate::target;
 
-/// What was typed, by clap's ids.
+/// What was typed.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Typed(BTreeSet<String>);
+pub(crate) struct Typed {
+    /// The command and its subcommands, such as `local start`.
+    path: String,
+    /// The options, by clap's ids.
+    ids: BTreeSet<String>,
+}
 
 impl Typed {
     /// From the command line as clap has matched it, down to the last subcommand.
     pub(crate) fn of(matches: &ArgMatches) -> Self {
-        let mut typed = BTreeSet::new();
+        let (mut path, mut typed) = (Vec::new(), BTreeSet::new());
         let mut level = Some(matches);
         while let Some(matches) = level {
             let ids = matches.ids().map(|id| id.as_str().to_owned());
             typed.extend(ids.filter(|id| matches.value_source(id) == Some(ValueSource::CommandLine)));
-            level = matches.subcommand().map(|(_, matches)| matches);
+            level = matches.subcommand().map(|(name, matches)| {
+                path.push(name);
+                matches
+            });
         }
-        Self(typed)
+        Self { path: path.join(" "), ids: typed }
     }
 
     /// Whether the option with this id was typed.
     pub(crate) fn has(&self, id: &str) -> bool {
-        self.0.contains(id)
+        self.ids.contains(id)
     }
 }
 
@@ -52,62 +64,22 @@ pub(crate) fn asks_for_json(words: impl Iterator<Item = std::ffi::OsString>, var
     wanted
 }
 
-/// What a command works on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Subject {
-    /// No stack at all.
-    Nothing,
-    /// The stack as files describe it.
-    Files,
-    /// The stack where it is.
-    Cloud,
-}
-
-fn subject(command: &Command) -> Subject {
+/// Whether the command looks at what runs, as this line of words has it.
+fn looks_at_cloud(command: &OnStack) -> bool {
     match command {
-        Command::Image(_)
-        | Command::Reach(_)
-        | Command::Worker(_)
-        | Command::Local(Local::Exec(_) | Local::Init(_)) => Subject::Nothing,
-        Command::Operator(operator) if operator.command.is_none() => Subject::Nothing,
-        Command::Verify(wanted) if wanted.evidence.is_none() => Subject::Cloud,
-        Command::Explain(wanted) if wanted.evidence.is_none() => Subject::Cloud,
-        Command::Operator(_)
-        | Command::Outputs(_)
-        | Command::Local(Local::Stop)
-        | Command::Verify(_)
-        | Command::Explain(_)
-        | Command::Workshop(
-            Workshop { page: None, .. } | Workshop { action: Some(Practice::Show | Practice::Hint), .. },
-        ) => Subject::Files,
-        _ => Subject::Cloud,
-    }
-}
-
-/// What an option that every command takes is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum About {
-    /// The output: of use everywhere.
-    Output,
-    /// Which stack, and what it is.
-    Stack,
-    /// LocalStack's container or endpoint.
-    LocalStack,
-    /// Pods in a cluster of the user's.
-    OwnCluster,
-    /// How fast the local cloud's time runs.
-    Time,
-}
-
-/// Every option that every command takes, by clap's id.
-fn about(id: &str) -> Option<About> {
-    match id {
-        "output" | "verbose" => Some(About::Output),
-        "file" | "target" | "stack" | "set" | "region" | "context" | "pod_image" | "directory" => Some(About::Stack),
-        "endpoint" | "localstack_image" => Some(About::LocalStack),
-        "endpoint_for_pods" => Some(About::OwnCluster),
-        "time_scale" => Some(About::Time),
-        _ => None,
+        OnStack::Mutating(_)
+        | OnStack::ReadOnly(_)
+        | OnStack::Present(_)
+        | OnStack::Recorded(Recorded::Status | Recorded::Env)
+        | OnStack::Local(LocalCloud::Start(_) | LocalCloud::Run(_) | LocalCloud::Status) => true,
+        OnStack::Recorded(Recorded::Explain(wanted)) => wanted.evidence.is_none(),
+        OnStack::Workshop(wanted) => {
+            wanted.page.is_some() && !matches!(wanted.action, Some(Practice::Show | Practice::Hint))
+        }
+        OnStack::Recorded(Recorded::Outputs(_))
+        | OnStack::Local(LocalCloud::Stop)
+        | OnStack::Evaluate(_)
+        | OnStack::Manifests(_) => false,
     }
 }
 
@@ -120,43 +92,50 @@ fn refused(id: &str, why: &str, help: &str) -> Diagnostic {
 }
 
 /// Refuses what the command line alone shows to be of no use.
-pub(crate) fn check(command: &Command, global: &Global, typed: &Typed) -> Outcome<()> {
-    let subject = subject(command);
-    let mut wrong = Vec::new();
-    // Saving an image takes a file of its own, which clap calls by the same id as the stack file.
-    let own = matches!(command, Command::Image(_)).then_some("file");
-    for id in typed.0.iter().filter(|id| own != Some(id.as_str())) {
-        wrong.extend(match (about(id), subject) {
-            (Some(About::Stack | About::LocalStack | About::OwnCluster | About::Time), Subject::Nothing) => {
-                Some(refused(id, "this command works on no stack", "leave it out"))
-            }
-            (Some(About::Time), Subject::Files) => {
-                Some(refused(id, "this command does not look at what runs", "leave it out"))
-            }
-            (Some(About::LocalStack), _) if global.target != TargetName::Localstack => {
-                Some(refused(id, "it is about LocalStack", "add --target localstack, or leave it out"))
-            }
-            _ => None,
-        });
-    }
+pub(crate) fn check(need: &Need, global: &Global, typed: &Typed) -> Outcome<()> {
+    let mut wrong: Vec<Diagnostic> = typed.ids.iter().filter_map(|id| useless(id, need, global, typed)).collect();
     if typed.has("endpoint") && typed.has("localstack_image") {
         let why = "--endpoint names a LocalStack that runs already, and none is started";
         wrong.push(refused("localstack_image", why, "leave one of the two out"));
     }
-    if let Command::Workshop(wanted) = command {
-        wrong.extend(in_workshop(wanted, typed));
+    if let Need::Stack(OnStack::Workshop(wanted)) = need {
+        wrong.extend(in_workshop(wanted));
     }
     if wrong.is_empty() { Ok(()) } else { Err(wrong) }
 }
 
-fn in_workshop(wanted: &Workshop, typed: &Typed) -> Vec<Diagnostic> {
+/// Why an option that every command takes is of no use to this one.
+fn useless(id: &str, need: &Need, global: &Global, typed: &Typed) -> Option<Diagnostic> {
+    let effects = effects::of(&typed.path)?;
+    if !effects::is_everywhere(id) {
+        return None;
+    }
+    if !effects.is_of_stack() && !effects.has(id) {
+        return Some(refused(id, "this command works on no stack", "leave it out"));
+    }
+    if id == "time_scale" && matches!(need, Need::Stack(command) if !looks_at_cloud(command)) {
+        return Some(refused(id, "this command does not look at what runs", "leave it out"));
+    }
+    if id == "target" && matches!(need, Need::Stack(OnStack::Local(_))) && global.target != TargetName::Local {
+        return Some(refused(id, "the local cloud is the local target's", "leave it out"));
+    }
+    if matches!(id, "endpoint" | "localstack_image") && global.target != TargetName::Localstack {
+        return Some(refused(id, "it is about LocalStack", "add --target localstack, or leave it out"));
+    }
+    if effects.has(id) || effects.accepts(id) {
+        return None;
+    }
+    if id == "set" {
+        let help = "write the key into the stack file, which the steps read";
+        return Some(refused(id, "the steps are commands of their own", help));
+    }
+    Some(refused(id, "nothing of this command hangs on it", "leave it out"))
+}
+
+fn in_workshop(wanted: &Workshop) -> Vec<Diagnostic> {
     let walks =
         !matches!(wanted.action, Some(Practice::Show | Practice::Hint | Practice::Reset)) && wanted.page.is_some();
     let mut wrong = Vec::new();
-    if typed.has("set") {
-        let help = "write the key into the stack file, which the steps read";
-        wrong.push(refused("set", "the steps are commands of their own", help));
-    }
     if !wanted.without.is_empty() && !walks {
         wrong.push(refused("without", "no step is done", "leave it out"));
     }
@@ -169,21 +148,21 @@ fn in_workshop(wanted: &Workshop, typed: &Typed) -> Vec<Diagnostic> {
 }
 
 /// Refuses what the stack, or what runs already, keeps from taking effect.
-pub(crate) fn check_against(command: &Command, settings: &Settings, global: &Global, typed: &Typed) -> Outcome<()> {
-    let prints = matches!(command, Command::Operator(_));
+pub(crate) fn check_against(command: &OnStack, settings: &Settings, typed: &Typed) -> Outcome<()> {
+    let prints = matches!(command, OnStack::Manifests(_));
     if typed.has("endpoint_for_pods") && !prints && !target::has_own_cluster(settings) {
         let why = "pods of this target see the endpoint as it is";
         return Err(vec![refused("endpoint_for_pods", why, "name a cluster of yours with --context, or leave it out")]);
     }
-    if subject(command) != Subject::Cloud || settings.target != TargetName::Local {
+    if !looks_at_cloud(command) || settings.target != TargetName::Local {
         return Ok(());
     }
     let Some(record) = target::local_record(settings)? else { return Ok(()) };
-    let counts = typed.has("time_scale") || matches!(command, Command::Verify(_));
-    if let Some(scale) = global.time_scale.filter(|scale| counts && !is_same(*scale, record.time_scale)) {
+    let counts = typed.has("time_scale") || matches!(command, OnStack::Present(Present::Verify(_)));
+    if let Some(scale) = settings.wanted_time_scale.filter(|scale| counts && !is_same(*scale, record.time_scale)) {
         return Err(vec![other_time(scale, record.time_scale, settings)]);
     }
-    if let Command::Local(Local::Start(options)) = command {
+    if let OnStack::Local(LocalCloud::Start(options)) = command {
         if record.region != settings.stack.region {
             return Err(vec![target::other_region(&record.region, &settings.stack.region)]);
         }
@@ -227,26 +206,16 @@ fn with_running(options: &LocalRun, endpoint: &str) -> Outcome<()> {
 
 #[cfg(test)]
 mod tests {
-    use clap::{CommandFactory as _, FromArgMatches as _};
+    use clap::FromArgMatches as _;
 
     use super::*;
     use crate::arguments::Arguments;
 
     fn wrong(line: &str) -> Vec<String> {
-        let matches = Arguments::command().get_matches_from(line.split(' '));
-        let arguments = Arguments::from_arg_matches(&matches).unwrap();
-        let checked = check(&arguments.command, &arguments.global, &Typed::of(&matches));
+        let matches = command().get_matches_from(line.split(' '));
+        let Arguments { global, command } = Arguments::from_arg_matches(&matches).unwrap();
+        let checked = check(&command.need(), &global, &Typed::of(&matches));
         checked.err().unwrap_or_default().into_iter().map(|wrong| wrong.summary).collect()
-    }
-
-    #[test]
-    fn every_option_of_all_commands_is_in_the_table() {
-        let command = Arguments::command();
-        let unknown: Vec<_> = command
-            .get_arguments()
-            .filter(|argument| argument.is_global_set() && about(argument.get_id().as_str()).is_none())
-            .collect();
-        assert!(unknown.is_empty(), "{unknown:?}");
     }
 
     #[test]
@@ -255,6 +224,16 @@ mod tests {
             ("sluice image save x --stack a", "--stack"),
             ("sluice worker --queue-url http://q --region eu-west-1", "--region"),
             ("sluice operator --image a:1", "--image"),
+            ("sluice operator --target aws", "--target"),
+            ("sluice --directory x operator", "--directory"),
+            ("sluice worker --queue-url http://q --time-scale 3", "--time-scale"),
+            ("sluice reach http://q --set region=eu-west-1", "--set"),
+            ("sluice image save x --file stack.yaml", "--file"),
+            ("sluice token --time-scale 3", "--time-scale"),
+            ("sluice token --context mine", "--context"),
+            ("sluice token --image a:1", "--image"),
+            ("sluice local start --target aws", "--target"),
+            ("sluice operator manifests --time-scale 3", "--time-scale"),
             ("sluice up --endpoint http://localhost:4566", "--endpoint"),
             ("sluice --endpoint http://localhost:4566 up", "--endpoint"),
             ("sluice up --target aws --localstack-image a:1", "--localstack-image"),
@@ -280,6 +259,9 @@ mod tests {
             "sluice verify --time-scale 3",
             "sluice workshop 1 solve 3 --without aws --time-scale 3",
             "sluice down --image a:1 -v",
+            "sluice token --target aws --stack a --region eu-west-1 --directory d --cluster-name a",
+            "sluice worker --queue-url http://q -v --output json",
+            "sluice local stop --target local",
         ] {
             assert_eq!(wrong(line), [""; 0], "{line}");
         }

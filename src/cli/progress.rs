@@ -99,7 +99,7 @@ impl Steps {
                 let verb = match action {
                     Action::Create => "Still creating",
                     Action::Delete => "Still destroying",
-                    _ => "Still changing",
+                    Action::Update | Action::Replace | Action::NoOp | Action::Forget | Action::Keep => "Still changing",
                 };
                 self.begin(address, verb)
             }

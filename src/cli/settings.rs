@@ -30,6 +30,8 @@ pub(crate) struct Settings {
     pub(crate) keys: Vec<stack::Setting>,
     pub(crate) target: TargetName,
     pub(crate) time_scale: f64,
+    /// The time scale that was asked for, in words or by the variable.
+    pub(crate) wanted_time_scale: Option<f64>,
     /// Time runs slower than by default, since the stack's periods could not be evaluated otherwise.
     pub(crate) is_slowed: bool,
     /// State, evidence, reports and the local cloud's own files, of this stack on this target.
@@ -84,7 +86,16 @@ pub(crate) fn resolve(global: &Global, view: &View) -> Outcome<Settings> {
         .unwrap_or_else(|| if is_real_time { 1.0 } else { workloads::time_scale(&stack, TIME_SCALE_DEFAULT) });
     let is_slowed = global.time_scale.is_none() && !is_real_time && time_scale < TIME_SCALE_DEFAULT;
     let file = text.is_some().then(|| PathBuf::from(name));
-    Ok(Settings { stack, file, keys: settings, target: global.target, time_scale, is_slowed, folder })
+    Ok(Settings {
+        stack,
+        file,
+        keys: settings,
+        target: global.target,
+        time_scale,
+        wanted_time_scale: global.time_scale,
+        is_slowed,
+        folder,
+    })
 }
 
 /// One folder a stack and target: a state of the local cloud must never be taken for one of AWS.

@@ -27,9 +27,35 @@ fn of(settings: &Settings, target: &Target) -> Outcome<BTreeMap<String, String>>
     Ok(entries.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))).collect())
 }
 
+/// Holds the recorded state against where this run looks. One that cannot be read is reported by those who need it.
+pub(crate) fn check(settings: &Settings, target: &Target) -> Outcome<()> {
+    check_facts(settings, target, &IDENTIFYING)
+}
+
+/// The same for who looks at no cluster.
+pub(crate) fn check_aws(settings: &Settings, target: &Target) -> Outcome<()> {
+    check_facts(settings, target, &[ACCOUNT, REGION])
+}
+
+fn check_facts(settings: &Settings, target: &Target, identifying: &[&'static str]) -> Outcome<()> {
+    match provision::store::load(&settings.state()) {
+        Ok(Some(mut state)) => held(&mut state, settings, target, identifying),
+        Ok(None) | Err(_) => Ok(()),
+    }
+}
+
 /// Holds the state against where this run looks.
 pub(crate) fn settle(state: &mut provision::state::State, settings: &Settings, target: &Target) -> Outcome<()> {
-    state.settle(of(settings, target)?, &IDENTIFYING).map_err(|elsewhere| {
+    held(state, settings, target, &IDENTIFYING)
+}
+
+fn held(
+    state: &mut provision::state::State,
+    settings: &Settings,
+    target: &Target,
+    identifying: &[&'static str],
+) -> Outcome<()> {
+    state.settle(of(settings, target)?, identifying).map_err(|elsewhere| {
         let again = match elsewhere.key {
             REGION => format!("give --region {}", elsewhere.recorded),
             ACCOUNT => format!("use a profile of account {}", elsewhere.recorded),

@@ -14,7 +14,7 @@ use futures::FutureExt as _;
 use futures::future::BoxFuture;
 pub(crate) use local::{location, other_region, process as local_process, record as local_record};
 
-use crate::arguments::{Global, TargetName};
+use crate::arguments::TargetName;
 use crate::diagnostic::{Outcome, one};
 use crate::settings::Settings;
 use crate::view::View;
@@ -57,11 +57,20 @@ pub(crate) enum Missing {
     Refuse,
 }
 
-/// Finds out who we are where the settings say, starting the cloud if asked to.
-pub(crate) async fn open(settings: &Settings, global: &Global, missing: Missing, view: &View) -> Outcome<Target> {
+/// Finds out who we are where the settings say, starting the cloud if asked to, with the cluster of the user's if they name one.
+pub(crate) async fn open(settings: &Settings, missing: Missing, view: &View) -> Outcome<Target> {
+    // Asked before anything is started: without it nothing is.
+    let finding = Box::pin(existing::found(settings));
+    let existing = waiting::during(view, "Waiting for the cluster that the settings name", finding).await?;
+    let target = open_aws(settings, missing, view).await?;
+    Ok(existing::added(target, settings, existing))
+}
+
+/// The same without a look at any cluster: for who is asked by the client of one, and must not ask one in turn.
+pub(crate) async fn open_aws(settings: &Settings, missing: Missing, view: &View) -> Outcome<Target> {
     let reason = Reason::default();
     let (what, opening): (_, BoxFuture<'_, _>) = match settings.target {
-        TargetName::Local => ("Waiting for the local cloud", local::open(settings, global, missing).boxed()),
+        TargetName::Local => ("Waiting for the local cloud", local::open(settings, missing).boxed()),
         TargetName::Localstack => ("Waiting for LocalStack", localstack::open(settings, missing, &reason).boxed()),
         TargetName::Aws => ("Waiting for AWS to say who the caller is", aws::open(settings).boxed()),
     };

@@ -18,7 +18,7 @@ pub enum Image {
 pub struct Save {
     /// The archive to write
     #[arg(value_name = "FILE")]
-    pub file: PathBuf,
+    pub archive: PathBuf,
     /// What it is called where it is loaded
     #[arg(long, value_name = "NAME:TAG", default_value = stack::IMAGE_DEFAULT)]
     pub name: String,

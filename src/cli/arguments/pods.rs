@@ -21,11 +21,15 @@ pub struct Operator {
 #[derive(Debug, Subcommand)]
 pub enum OperatorCommand {
     /// Print everything that the operator needs, for `kubectl apply -f -`; the same that `up` makes
-    Manifests {
-        /// The AWS account of its role; without it the ServiceAccount names no role
-        #[arg(long, value_name = "ID", value_parser = account_id)]
-        account_id: Option<String>,
-    },
+    Manifests(Manifests),
+}
+
+/// `operator manifests`.
+#[derive(Debug, Args)]
+pub struct Manifests {
+    /// The AWS account of its role; without it the ServiceAccount names no role
+    #[arg(long, value_name = "ID", value_parser = account_id)]
+    pub account_id: Option<String>,
 }
 
 fn account_id(text: &str) -> Result<String, String> {

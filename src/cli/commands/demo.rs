@@ -10,7 +10,7 @@ use provision::Lock;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-use crate::arguments::{Demo, Global, Programs, Up};
+use crate::arguments::{Demo, Programs, Up};
 use crate::commands::down::{self, Consent};
 use crate::commands::outputs;
 use crate::commands::up::{self, Course};
@@ -24,20 +24,14 @@ use crate::settings::Settings;
 use crate::target::{self, Missing, Target};
 use crate::view::{Tone, View};
 
-pub(crate) async fn run(
-    wanted: Demo,
-    settings: &Settings,
-    global: &Global,
-    view: &View,
-    stop: CancellationToken,
-) -> Outcome {
+pub(crate) async fn run(wanted: Demo, settings: &Settings, view: &View, stop: CancellationToken) -> Outcome {
     verify::check(&wanted.proof, settings)?;
     let images = images::resolve(settings, &wanted.images.run, true, view)?;
     // Held through all three parts: nobody takes the stack down under the verification.
     let lock = lock::exclusive(settings, "demo")?;
     // Before anything is started; what no state records is found when it is looked for.
     up::refuse_existing(outputs::recorded_resources(settings)?, "are recorded")?;
-    let target = target::open(settings, global, Missing::Start, view).await?;
+    let target = target::open(settings, Missing::Start, view).await?;
     let memory = target::local_process(settings)?.map(PeakMemory::start);
     let course = Course { from_nothing: true, ..Course::default() };
     let work = async {

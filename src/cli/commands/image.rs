@@ -36,11 +36,11 @@ async fn save(wanted: Save, view: &View, stop: CancellationToken) -> Outcome {
     let (digest, size) = (image.digest().to_owned(), image.size());
     let reference = name.to_string();
     // From here on a signal waits: the file is there in a moment, whole.
-    waiting::during(view, "Writing the image", write(image, name, wanted.file.clone())).await?;
-    let path = wanted.file.display();
+    waiting::during(view, "Writing the image", write(image, name, wanted.archive.clone())).await?;
+    let path = wanted.archive.display();
     view.outcome(
         "image_saved",
-        json!({ "path": wanted.file, "reference": reference, "digest": digest, "size": size }),
+        json!({ "path": wanted.archive, "reference": reference, "digest": digest, "size": size }),
         Tone::Good,
         format!("Saved {reference} to {path} ({}, {digest})", megabytes(size)),
     );

@@ -9,7 +9,8 @@ use local::{cloud, container, process};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-use crate::arguments::{Exec, Global, Local, LocalRun};
+use crate::arguments::LocalRun;
+use crate::arguments::command::{Container, LocalCloud};
 use crate::diagnostic::{Diagnostic, Outcome, one, preflight};
 use crate::exit::Exit;
 use crate::images;
@@ -30,22 +31,16 @@ pub(crate) struct StackLocation {
     pub(crate) time_scale: f64,
 }
 
-pub(crate) async fn run(
-    command: Local,
-    settings: &Settings,
-    global: &Global,
-    view: &View,
-    stop: CancellationToken,
-) -> Outcome {
+pub(crate) async fn run(command: LocalCloud, settings: &Settings, view: &View, stop: CancellationToken) -> Outcome {
     let location = &target::location(settings);
     match command {
-        Local::Run(options) => {
+        LocalCloud::Run(options) => {
             if !options.mapped {
                 images::resolve(settings, &options.images.run, false, view)?.store(settings, true)?;
             }
             here(options, location, stop).await
         }
-        Local::Start(options) => {
+        LocalCloud::Start(options) => {
             // Not only the process that is started reads it.
             options.trust.as_deref().map(certificates).transpose()?;
             let images = images::resolve(settings, &options.images.run, false, view)?;
@@ -53,11 +48,11 @@ pub(crate) async fn run(
             // One that runs is only shown, whoever works with it.
             let _alone = started.then(|| lock::exclusive(settings, "local start")).transpose()?;
             let started = process::find(&location.folder).map_err(one)?.is_none();
-            waiting::during(view, "Waiting for the local cloud", start(&options, location, global)).await?;
+            waiting::during(view, "Waiting for the local cloud", start(&options, location)).await?;
             images.store(settings, started)?;
             status(location, view)
         }
-        Local::Stop => {
+        LocalCloud::Stop => {
             let _alone = lock::exclusive(settings, "local stop")?;
             let ended =
                 waiting::during(view, "Ending the local cloud", process::stop(&location.folder)).await.map_err(one)?;
@@ -65,24 +60,20 @@ pub(crate) async fn run(
             view.outcome("local_stopped", json!({ "was_running": ended }), Tone::Plain, text);
             Ok(Exit::Done)
         }
-        Local::Status => status(location, view),
-        Local::Exec(_) | Local::Init(_) => unreachable!("both are done before there are threads"),
+        LocalCloud::Status => status(location, view),
     }
 }
 
 /// The running local cloud, started if it was not.
-pub(crate) async fn start(
-    options: &LocalRun,
-    location: &StackLocation,
-    global: &Global,
-) -> Outcome<local::files::Record> {
+pub(crate) async fn start(options: &LocalRun, location: &StackLocation) -> Outcome<local::files::Record> {
     if let Some(record) = process::find(&location.folder).map_err(one)? {
         return Ok(record);
     }
     let program = program()?;
     let mut words = vec!["local".to_owned(), "run".to_owned()];
-    let folder = std::path::absolute(&global.directory).map_err(one)?;
-    let name = location.folder.path().file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let path = std::path::absolute(location.folder.path()).map_err(one)?;
+    let folder = path.parent().unwrap_or(&path);
+    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     words.extend(["--directory".into(), folder.display().to_string(), "--stack".into(), name]);
     words.extend(["--region".into(), location.region.clone()]);
     words.extend(["--time-scale".into(), location.time_scale.to_string()]);
@@ -114,9 +105,9 @@ async fn here(options: LocalRun, location: &StackLocation, stop: CancellationTok
         stop,
     )
     .await
-    .map_err(|error| match error {
-        local::Error::Address { .. } | local::Error::Running { .. } | local::Error::Starting { .. } => preflight(error),
-        other => one(other),
+    .map_err(|error| {
+        use local::Error::{Address, Running, Starting};
+        if matches!(error, Address { .. } | Running { .. } | Starting { .. }) { preflight(error) } else { one(error) }
     })?;
     Ok(Exit::Done)
 }
@@ -147,8 +138,13 @@ fn status(location: &StackLocation, view: &View) -> Outcome {
     Ok(Exit::Done)
 }
 
-/// Becomes the program of a container, or follows it to its end; the exit code is the program's.
-pub(crate) fn exec(exec: &Exec) -> u8 {
-    let way = exec.enter.map_or(container::Way::Start, container::Way::Enter);
-    container::exec(exec.parent, &exec.spec, way, &exec.command)
+/// Becomes a process of a container; the exit code is its program's.
+pub(crate) fn contained(process: &Container) -> u8 {
+    match process {
+        Container::Exec(exec) => {
+            let way = exec.enter.map_or(container::Way::Start, container::Way::Enter);
+            container::exec(exec.parent, &exec.spec, way, &exec.command)
+        }
+        Container::Init(init) => container::init(&init.command),
+    }
 }

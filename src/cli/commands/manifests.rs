@@ -3,17 +3,16 @@
 use serde_json::json;
 use stack::manifests::{self, Site};
 
-use crate::arguments::pods::OperatorCommand;
+use crate::arguments::pods::Manifests;
 use crate::assembly::CRDS;
 use crate::diagnostic::{Outcome, one};
 use crate::exit::Exit;
 use crate::settings::Settings;
 use crate::view::View;
 
-pub(crate) fn run(command: Option<OperatorCommand>, settings: &Settings, view: &View) -> Outcome {
-    let Some(OperatorCommand::Manifests { account_id }) = command else { return Ok(Exit::Done) };
+pub(crate) fn run(wanted: Manifests, settings: &Settings, view: &View) -> Outcome {
     let site = Site {
-        account_id: account_id.unwrap_or_default(),
+        account_id: wanted.account_id.unwrap_or_default(),
         endpoint_for_pods: settings.stack.kubernetes.endpoint_for_pods.clone(),
         ..Site::default()
     };

@@ -13,7 +13,7 @@ use crate::target::Target;
 use crate::view::View;
 
 pub(crate) async fn run(
-    plan: Plan,
+    plan: &Plan,
     settings: &Settings,
     target: &Target,
     lock: &Lock,

@@ -19,7 +19,7 @@ use provision::{Reading, store};
 use serde::Serialize;
 use serde_json::json;
 
-use crate::arguments::{Global, TargetName};
+use crate::arguments::TargetName;
 use crate::assembly;
 use crate::diagnostic::{Outcome, one};
 use crate::engine;
@@ -103,14 +103,14 @@ struct Scaled {
     hpa: Seen<Hpa>,
 }
 
-pub(crate) async fn run(settings: &Settings, global: &Global, view: &View) -> Outcome {
+pub(crate) async fn run(settings: &Settings, view: &View) -> Outcome {
     let mut status = nothing(settings);
     if settings.target == TargetName::Local {
         // A cloud that was killed left a record, but its process is gone, and all that was in it with it.
         status.local_cloud = Some(Seen::of(process::find(&target::location(settings).folder)));
     }
     if !matches!(status.local_cloud, Some(Seen::Absent | Seen::Unreadable(_))) {
-        let target = target::open(settings, global, Missing::Refuse, view).await?;
+        let target = target::open(settings, Missing::Refuse, view).await?;
         waiting::during(view, "Reading what is up", look(&mut status, settings, &target)).await;
     }
     view.event("status", json!({ "status": serde_json::to_value(&status).map_err(one)? }));
@@ -229,7 +229,7 @@ impl Status {
     fn is_read(&self) -> bool {
         let inner = match &self.scaled_objects {
             Seen::Is(scaled) => scaled.iter().any(|one| one.replicas.is_unreadable() || one.hpa.is_unreadable()),
-            _ => false,
+            Seen::Absent | Seen::Unreadable(_) => false,
         };
         let unreadable = inner
             || self.local_cloud.as_ref().is_some_and(Seen::is_unreadable)

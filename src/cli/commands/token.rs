@@ -10,10 +10,13 @@ use crate::diagnostic::{Outcome, one};
 use crate::exit::Exit;
 use crate::options::Typed;
 use crate::settings::Settings;
-use crate::target::Target;
+use crate::stack_location;
+use crate::target::{self, Missing};
 use crate::view::View;
 
-pub(crate) async fn run(token: Token, settings: &Settings, target: &Target, typed: &Typed, view: &View) -> Outcome {
+pub(crate) async fn run(token: Token, settings: &Settings, typed: &Typed, view: &View) -> Outcome {
+    let target = target::open_aws(settings, Missing::Refuse, &view.beside_raw()).await?;
+    stack_location::check_aws(settings, &target)?;
     let cluster = token.cluster_name.unwrap_or_else(|| settings.stack.cluster.name.clone());
     let token = aws::eks_token::token(&target.session, &cluster).await.map_err(one)?;
     let credential = json!({

@@ -51,29 +51,31 @@ pub(crate) async fn run(
         return Err(vec![Diagnostic::error(text).help(help).exit(Exit::Usage)]);
     }
     let last = chosen(&page, action, wanted.step)?;
-    match action {
-        Practice::Show => show(&page, view),
-        Practice::Hint => hint(&page.steps[last - 1], view),
-        Practice::Walk | Practice::Setup | Practice::Check | Practice::Solve | Practice::Reset => {
-            let range = match action {
-                Practice::Check => last - 1..last,
-                Practice::Setup => 0..last - 1,
-                Practice::Reset => 0..0,
-                _ => 0..last,
-            };
-            let steps: Vec<(usize, &Step)> = (1..).zip(&page.steps).skip(range.start).take(range.len()).collect();
-            let walk = Walk { settings, view, asks: action == Practice::Walk, without: &wanted.without, stop: &stop };
-            walk.check_left_out(&page)?;
-            walk.check_programs(&steps)?;
-            let mut shell = start(settings, global)?;
-            let walked = match action {
-                Practice::Reset => reset(&mut shell, view, &stop).await,
-                _ => walk.all(&mut shell, &steps).await,
-            };
-            return if stop.is_cancelled() { interrupted(shell, view).await } else { walked };
+    let range = match action {
+        Practice::Show => {
+            show(&page, view);
+            return Ok(Exit::Done);
         }
-    }
-    Ok(Exit::Done)
+        Practice::Hint => {
+            hint(&page.steps[last - 1], view);
+            return Ok(Exit::Done);
+        }
+        Practice::Check => last - 1..last,
+        Practice::Setup => 0..last - 1,
+        Practice::Walk | Practice::Solve => 0..last,
+        Practice::Reset => 0..0,
+    };
+    let steps: Vec<(usize, &Step)> = (1..).zip(&page.steps).skip(range.start).take(range.len()).collect();
+    let walk = Walk { settings, view, asks: action == Practice::Walk, without: &wanted.without, stop: &stop };
+    walk.check_left_out(&page)?;
+    walk.check_programs(&steps)?;
+    let mut shell = start(settings, global)?;
+    let walked = if action == Practice::Reset {
+        reset(&mut shell, view, &stop).await
+    } else {
+        walk.all(&mut shell, &steps).await
+    };
+    if stop.is_cancelled() { interrupted(shell, view).await } else { walked }
 }
 
 /// Ends the step that runs, in order: what a `sluice demo` has put up it takes down.

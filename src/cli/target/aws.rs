@@ -3,16 +3,15 @@
 use ::aws::session::{self, Session};
 use clock::Clock;
 
-use super::{Target, existing};
+use super::Target;
 use crate::diagnostic::{Outcome, preflight};
 use crate::settings::Settings;
 
 pub(super) async fn open(settings: &Settings) -> Outcome<Target> {
-    let existing = existing::found(settings).await?;
     let wanted = session::Settings { profile: None, region: Some(settings.stack.region.clone()), endpoint_url: None };
     let session = Session::load(wanted).await.map_err(preflight)?;
     let caller = session.caller_identity().await.map_err(preflight)?;
-    let target = Target {
+    Ok(Target {
         session,
         account_id: caller.account_id,
         caller_arn: caller.arn,
@@ -25,6 +24,5 @@ pub(super) async fn open(settings: &Settings) -> Outcome<Target> {
         subnets: Vec::new(),
         started: false,
         existing: None,
-    };
-    Ok(existing::added(target, settings, existing))
+    })
 }

@@ -6,7 +6,7 @@ use aws::session::{self, Session};
 use clock::Clock;
 
 use super::{Missing, Target, absolute, existing};
-use crate::arguments::{Global, LocalRun, TargetName};
+use crate::arguments::{LocalRun, TargetName};
 use crate::commands::local::{self as command, StackLocation};
 use crate::diagnostic::{Diagnostic, Outcome, one, preflight};
 use crate::exit::Exit;
@@ -25,22 +25,19 @@ pub(crate) fn location(settings: &Settings) -> StackLocation {
     }
 }
 
-pub(super) async fn open(settings: &Settings, global: &Global, missing: Missing) -> Outcome<Target> {
-    let existing = existing::found(settings).await?;
+pub(super) async fn open(settings: &Settings, missing: Missing) -> Outcome<Target> {
     let location = location(settings);
     let running = process::find(&location.folder).map_err(one)?;
     let started = running.is_none();
     let record = match (running, missing) {
         (Some(record), _) => record,
         (None, Missing::Refuse) => return Err(nothing_is_up()),
-        (None, Missing::Start | Missing::StartOrTake) => {
-            command::start(&LocalRun::default(), &location, global).await?
-        }
+        (None, Missing::Start | Missing::StartOrTake) => command::start(&LocalRun::default(), &location).await?,
     };
     if record.region != settings.stack.region {
         return Err(vec![other_region(&record.region, &settings.stack.region)]);
     }
-    let scale = if existing::is_wanted(settings) { Some(1.0) } else { global.time_scale };
+    let scale = if existing::is_wanted(settings) { Some(1.0) } else { settings.wanted_time_scale };
     if let Some(scale) = scale.filter(|scale| missing == Missing::Start && !is_same(*scale, record.time_scale)) {
         return Err(vec![other_time(scale, record.time_scale, settings)]);
     }
@@ -56,7 +53,7 @@ pub(super) async fn open(settings: &Settings, global: &Global, missing: Missing)
     if !existing::is_wanted(settings) {
         limits.push("start-up times of Fargate and EKS: pods were processes, and time was scaled".to_owned());
     }
-    let target = Target {
+    Ok(Target {
         session,
         account_id: caller.account_id,
         caller_arn: caller.arn,
@@ -69,8 +66,7 @@ pub(super) async fn open(settings: &Settings, global: &Global, missing: Missing)
         subnets: SUBNETS.map(str::to_owned).to_vec(),
         started,
         existing: None,
-    };
-    Ok(existing::added(target, settings, existing))
+    })
 }
 
 /// What the stack's local cloud says about itself, if it runs.

@@ -8,7 +8,7 @@ use aws::session::{self, Session};
 use clock::Clock;
 use serde::{Deserialize, Serialize};
 
-use super::{Missing, Target, existing};
+use super::{Missing, Target};
 use crate::diagnostic::{Diagnostic, Outcome, one, preflight};
 use crate::settings::Settings;
 use crate::waiting::Reason;
@@ -24,7 +24,6 @@ struct Record {
 }
 
 pub(super) async fn open(settings: &Settings, missing: Missing, reason: &Reason) -> Outcome<Target> {
-    let existing = existing::found(settings).await?;
     let clock = Clock::real();
     let (endpoint, started) = endpoint(settings, missing, &clock, reason).await?;
     let services = ::localstack::services(&endpoint, &clock).await.map_err(preflight)?;
@@ -52,7 +51,7 @@ pub(super) async fn open(settings: &Settings, missing: Missing, reason: &Reason)
             "that identities are right: LocalStack takes any web identity token, and enforces no policy".to_owned(),
         );
     }
-    let target = Target {
+    Ok(Target {
         session,
         account_id: caller.account_id,
         caller_arn: caller.arn,
@@ -65,8 +64,7 @@ pub(super) async fn open(settings: &Settings, missing: Missing, reason: &Reason)
         subnets: Vec::new(),
         started,
         existing: None,
-    };
-    Ok(existing::added(target, settings, existing))
+    })
 }
 
 /// The endpoint, and whether its container was started now.

@@ -35,7 +35,7 @@ pub(super) fn lines(status: &Status) -> Lines {
             let text = format!("{} {status}, Kubernetes {}, {endpoint}", cluster.name, cluster.version);
             lines.push(row("Cluster", tone, text));
         }
-        other => lines.push(missing("Cluster", "none", other)),
+        other @ (Seen::Absent | Seen::Unreadable(_)) => lines.push(missing("Cluster", "none", other)),
     }
     for queue in &status.queues {
         let name = &queue.name;
@@ -57,11 +57,11 @@ pub(super) fn lines(status: &Status) -> Lines {
             lines.push(row("Operator", tone, format!("{} of {} ready", operator.ready, operator.desired)));
             waiting(operator, &mut lines);
         }
-        other => lines.push(missing("Operator", "none", other)),
+        other @ (Seen::Absent | Seen::Unreadable(_)) => lines.push(missing("Operator", "none", other)),
     }
     match &status.scaled_objects {
         Seen::Is(objects) => objects.iter().for_each(|object| scaled(object, &mut lines)),
-        other => lines.push(missing("ScaledObject", "none", other)),
+        other @ (Seen::Absent | Seen::Unreadable(_)) => lines.push(missing("ScaledObject", "none", other)),
     }
     lines.push(row("Next", Tone::Dim, next(status)));
     lines
@@ -95,7 +95,7 @@ fn recorded(status: &Status, lines: &mut Lines) {
             lines.push(row("Recorded", Tone::Change, text));
         }
         Seen::Is(recorded) => lines.push(row("Recorded", Tone::Plain, format!("{} resources", recorded.resources))),
-        other => lines.push(missing("Recorded", "nothing", other)),
+        other @ (Seen::Absent | Seen::Unreadable(_)) => lines.push(missing("Recorded", "nothing", other)),
     }
 }
 
@@ -155,7 +155,7 @@ fn row(name: &str, tone: Tone, text: impl std::fmt::Display) -> (Tone, String) {
 fn missing<T>(name: &str, absent: &str, seen: &Seen<T>) -> (Tone, String) {
     match seen {
         Seen::Unreadable(why) => row(name, Tone::Bad, format!("unreadable: {why}")),
-        _ => row(name, Tone::Change, absent),
+        Seen::Absent | Seen::Is(_) => row(name, Tone::Change, absent),
     }
 }
 

@@ -164,7 +164,7 @@ fn weaker_walls_of_pods_are_said_plainly_with_the_reason() {
     let with = |kind| {
         let mut status = standing();
         let reason = Some("failed to make a user namespace: EPERM: Operation not permitted".to_owned());
-        let Some(Seen::Is(record)) = &mut status.local_cloud else { unreachable!() };
+        let Some(Seen::Is(record)) = &mut status.local_cloud else { panic!("the fixture has it") };
         record.pod_walls = Some(PodWalls { kind, reason });
         lines(&status).into_iter().find(|(_, line)| line.starts_with("Pods")).unwrap()
     };
@@ -178,8 +178,8 @@ fn weaker_walls_of_pods_are_said_plainly_with_the_reason() {
 #[test]
 fn why_pods_do_not_run_is_said_below_what_wants_them() {
     let mut status = standing();
-    let Seen::Is(scaled) = &mut status.scaled_objects else { unreachable!() };
-    let Seen::Is(replicas) = &mut scaled[0].replicas else { unreachable!() };
+    let Seen::Is(scaled) = &mut status.scaled_objects else { panic!("the fixture has it") };
+    let Seen::Is(replicas) = &mut scaled[0].replicas else { panic!("the fixture has it") };
     replicas.waiting.push("p: ImagePullBackOff: no such image".to_owned());
     let text: Vec<String> = lines(&status).into_iter().map(|(_, text)| text).collect();
     let scaled = text.iter().position(|line| line.contains("3 wanted, 1 ready")).unwrap();

@@ -34,27 +34,25 @@ pub(super) struct Decisions {
 impl Decisions {
     /// The decision in a record, if it is a new one.
     pub(super) fn of(&mut self, record: &Record) -> Option<Decision> {
-        match &record.observation {
-            Observation::Decision(decision) => Some(of_operator(record.time, decision)),
-            Observation::Hpa(hpa) => {
-                let reasons = reasons(hpa);
-                let before = self.hpa.replace((hpa.desired, reasons.clone()));
-                if before.as_ref() == self.hpa.as_ref() {
-                    return None;
-                }
-                let from = before.and_then(|(desired, _)| desired).map(i64::from);
-                let metrics = hpa.metrics.values().map(|value| format!("metric {value}"));
-                Some(Decision {
-                    by: "hpa",
-                    time: record.time,
-                    from: from.or_else(|| hpa.current.map(i64::from)),
-                    to: hpa.desired.map(i64::from),
-                    why: metrics.chain(reasons).collect(),
-                    whole: serde_json::to_value(hpa).unwrap_or_default(),
-                })
-            }
-            _ => None,
+        if let Observation::Decision(decision) = &record.observation {
+            return Some(of_operator(record.time, decision));
         }
+        let Observation::Hpa(hpa) = &record.observation else { return None };
+        let reasons = reasons(hpa);
+        let before = self.hpa.replace((hpa.desired, reasons.clone()));
+        if before.as_ref() == self.hpa.as_ref() {
+            return None;
+        }
+        let from = before.and_then(|(desired, _)| desired).map(i64::from);
+        let metrics = hpa.metrics.values().map(|value| format!("metric {value}"));
+        Some(Decision {
+            by: "hpa",
+            time: record.time,
+            from: from.or_else(|| hpa.current.map(i64::from)),
+            to: hpa.desired.map(i64::from),
+            why: metrics.chain(reasons).collect(),
+            whole: serde_json::to_value(hpa).unwrap_or_default(),
+        })
     }
 }
 

@@ -1,0 +1,257 @@
+//! The words of the commands that work on a stack.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+/// `plan`.
+#[derive(Debug, Args)]
+pub struct Plan {
+    /// Exit with 3 if changes are pending
+    #[arg(long)]
+    pub detailed_exitcode: bool,
+    /// Show the plan of `down` instead
+    #[arg(long, conflicts_with = "run")]
+    pub destroy: bool,
+    /// Remove namespaces and definitions that hold objects of others as well, with these objects; without it they are kept
+    #[arg(long)]
+    pub remove_foreign: bool,
+    /// The programs that stand for images
+    #[command(flatten)]
+    pub images: Programs,
+}
+
+/// `up`.
+#[derive(Debug, Args)]
+pub struct Up {
+    /// Do not ask (on the local target nothing is asked)
+    #[arg(long, short = 'y')]
+    pub yes: bool,
+    /// First send this program to the registry of --image, with the credentials of `docker login`
+    #[arg(long)]
+    pub push: bool,
+    /// Remove namespaces and definitions that hold objects of others as well, with these objects; without it they are kept
+    #[arg(long)]
+    pub remove_foreign: bool,
+    /// The programs that stand for images
+    #[command(flatten)]
+    pub images: Programs,
+}
+
+/// `down`.
+#[derive(Debug, Args)]
+pub struct Down {
+    /// Do not ask (on the local target nothing is asked)
+    #[arg(long, short = 'y')]
+    pub yes: bool,
+    /// Remove namespaces and definitions that hold objects of others as well, with these objects; without it they are kept
+    #[arg(long)]
+    pub remove_foreign: bool,
+}
+
+/// `verify`.
+#[derive(Debug, Args)]
+pub struct Verify {
+    /// What is proved
+    #[command(flatten)]
+    pub proof: Proof,
+    /// Evaluate this recorded evidence again instead of running
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["messages", "workloads"])]
+    pub evidence: Option<PathBuf>,
+}
+
+/// What is proved, of whom.
+#[derive(Debug, Args)]
+pub struct Proof {
+    /// The scenarios to run
+    #[arg(value_name = "SCENARIO", default_value = "tutorial")]
+    pub scenarios: Vec<String>,
+    /// Only this workload of the stack; may be repeated [default: each in turn]
+    #[arg(long = "workload", value_name = "NAME")]
+    pub workloads: Vec<String>,
+    /// How many messages to send [default: as many as call for the maximum of replicas]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub messages: Option<u32>,
+}
+
+/// `demo`.
+#[derive(Debug, Args)]
+pub struct Demo {
+    /// What is proved
+    #[command(flatten)]
+    pub proof: Proof,
+    /// Do not ask before up and down (on the local target nothing is asked)
+    #[arg(long, short = 'y')]
+    pub yes: bool,
+    /// First send this program to the registry of --image, with the credentials of `docker login`
+    #[arg(long)]
+    pub push: bool,
+    /// The programs that stand for images
+    #[command(flatten)]
+    pub images: Programs,
+}
+
+/// `outputs`.
+#[derive(Debug, Args)]
+pub struct Outputs {
+    /// Only this one, without its name
+    #[arg(value_name = "NAME")]
+    pub name: Option<String>,
+    /// Every key of the stack file with its value and where that came from, instead
+    #[arg(long, conflicts_with = "name")]
+    pub stack_file: bool,
+}
+
+/// `send`.
+#[derive(Debug, Args)]
+pub struct Send {
+    /// How many messages
+    #[arg(value_name = "COUNT", default_value_t = 1, allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub count: u32,
+    /// Messages per second of system time; all at once if not given
+    #[arg(long, value_name = "N")]
+    pub rate: Option<f64>,
+    /// Onto the queue of this workload [default: the stack's first]
+    #[arg(long, value_name = "NAME")]
+    pub workload: Option<String>,
+    /// The body; `{n}` is replaced by the message's number
+    #[arg(long, value_name = "TEXT", default_value = "message {n}")]
+    pub body: String,
+}
+
+/// `watch`.
+#[derive(Debug, Args)]
+pub struct Watch {
+    /// End after this many seconds of real time; otherwise on Ctrl-C
+    #[arg(long, value_name = "SECONDS")]
+    pub seconds: Option<u64>,
+    /// Only this workload of the stack; may be repeated [default: all]
+    #[arg(long = "workload", value_name = "NAME")]
+    pub workloads: Vec<String>,
+}
+
+/// `explain`.
+#[derive(Debug, Args)]
+pub struct Explain {
+    /// This workload of the stack [default: the first, or whose evidence is the newest]
+    #[arg(long, value_name = "NAME", conflicts_with = "evidence")]
+    pub workload: Option<String>,
+    /// A recorded run's evidence; the newest of this stack if not given
+    #[arg(long, value_name = "FILE")]
+    pub evidence: Option<PathBuf>,
+}
+
+/// `workshop`.
+#[derive(Debug, Args)]
+pub struct Workshop {
+    /// The page; all pages are listed without it
+    #[arg(value_name = "PAGE")]
+    pub page: Option<u32>,
+    /// What to do with it; walked on a terminal and shown elsewhere if not given
+    #[arg(value_name = "ACTION", value_enum)]
+    pub action: Option<Practice>,
+    /// The step, from 1
+    #[arg(value_name = "STEP")]
+    pub step: Option<usize>,
+    /// Leave out the steps that call this program; may be repeated
+    #[arg(long, value_name = "PROGRAM")]
+    pub without: Vec<String>,
+}
+
+/// What can be done with a page of the workshop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Practice {
+    /// Read it, with its steps numbered
+    Show,
+    /// Go through it step by step, asking before each
+    Walk,
+    /// Do everything that comes before STEP
+    Setup,
+    /// Do STEP and compare with what the page promises
+    Check,
+    /// Say what STEP is expected to show
+    Hint,
+    /// Do everything up to STEP, or all, and compare each
+    Solve,
+    /// Take down what the page has put up
+    Reset,
+}
+
+/// How to run the local cloud.
+#[derive(Debug, Clone, Default, Args)]
+pub struct LocalRun {
+    /// The port of the AWS endpoint; a free one if it is 0 or not given
+    #[arg(long, value_name = "PORT")]
+    pub port: Option<u16>,
+    /// The address of the AWS endpoint; loopback if not given, and whoever can reach another may try keys there
+    #[arg(long, value_name = "ADDRESS")]
+    pub bind: Option<std::net::IpAddr>,
+    /// Certificates (PEM) by which issuers of web identity tokens are trusted, besides those of its own clusters
+    #[arg(long, value_name = "FILE")]
+    pub trust: Option<PathBuf>,
+    /// The programs that stand for images
+    #[command(flatten)]
+    pub images: Programs,
+    /// The programs that stand for images have been written down already (given by `local start`)
+    #[arg(long, hide = true)]
+    pub mapped: bool,
+}
+
+/// The programs that stand for images on the local target.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Programs {
+    /// Run containers of IMAGE as this program of this machine (local target); may be repeated
+    ///
+    /// IMAGE is a whole reference, a repository (all of its tags), or the last part of its name; PROGRAM is a path, seen
+    /// from the current folder. `images:` in the stack file does the same for good.
+    #[arg(long = "run-image", value_name = "IMAGE=PROGRAM", value_parser = image)]
+    pub run: Vec<(String, PathBuf)>,
+}
+
+fn image(text: &str) -> Result<(String, PathBuf), String> {
+    match text.split_once('=') {
+        Some((name, program)) if !name.is_empty() && !program.is_empty() => Ok((name.to_owned(), program.into())),
+        _ => Err("give IMAGE=PROGRAM".to_owned()),
+    }
+}
+
+/// `local exec`.
+#[derive(Debug, Args)]
+pub struct Exec {
+    /// The process whose end ends this one
+    #[arg(long)]
+    pub parent: i32,
+    /// The container's description
+    #[arg(long, value_name = "FILE")]
+    pub spec: PathBuf,
+    /// Run one more program in the container that this process was started for
+    #[arg(long, value_name = "PROCESS")]
+    pub enter: Option<i32>,
+    /// Program and arguments
+    #[arg(last = true, required = true)]
+    pub command: Vec<std::ffi::OsString>,
+}
+
+/// `local init`.
+#[derive(Debug, Args)]
+pub struct Init {
+    /// Program and arguments
+    #[arg(last = true, required = true)]
+    pub command: Vec<std::ffi::OsString>,
+}
+
+/// `kubeconfig`.
+#[derive(Debug, Args)]
+pub struct Kubeconfig {
+    /// Write it here instead of printing it
+    #[arg(long, value_name = "FILE")]
+    pub write: Option<PathBuf>,
+}
+
+/// `token`.
+#[derive(Debug, Args)]
+pub struct Token {
+    /// The cluster; the stack's own if not given
+    #[arg(long, value_name = "NAME")]
+    pub cluster_name: Option<String>,
+}
