@@ -43,6 +43,12 @@ pub enum Scope {
 /// Looked through: clusters with their Fargate profiles, addons and access entries, queues, roles, customer managed policies,
 /// OIDC providers. A cluster that is called otherwise and carries the tag has been renamed since: what begins with its name is
 /// looked for as well. Objects of Kubernetes are not listed: they go with their cluster.
+///
+/// # Errors
+///
+/// [`Error::Service`] if a service refuses a list or a look. Another [`Error`] if a call gets no usable answer. Two
+/// refusals are no errors: an emulator without EKS has no clusters, and a queue of another name that the caller may
+/// not look at is not the stack's.
 pub async fn find(cloud: &Cloud, prefix: &str, scope: Scope) -> Result<Vec<Found>> {
     let mut found = Vec::new();
     let is_named = |name: &str| is_called(name, prefix);

@@ -37,6 +37,11 @@ impl fmt::Debug for Token {
 }
 
 /// Makes a token for `cluster_name`. Only credentials are needed; no call is made to the cluster.
+///
+/// # Errors
+///
+/// [`Error::Credentials`] if there are no credentials, or the provider's own [`Error`] if it failed to get some.
+/// [`Error::Request`] if the call cannot be signed.
 pub async fn token(session: &Session, cluster_name: &str) -> Result<Token> {
     let credentials = session.credentials(OPERATION).await?;
     let source = session.config.time_source().ok_or_else(|| request("no time source is configured"))?;

@@ -3,7 +3,12 @@
 use crate::error::{Error, Result};
 use crate::session::{CallerIdentity, Session};
 
-/// Who is calling; refused if `account` is given and it is another one.
+/// Who is calling.
+///
+/// # Errors
+///
+/// [`Error::Request`] if `account` is given and the caller belongs to another one. Otherwise those of
+/// [`Session::caller_identity`].
 pub async fn caller(session: &Session, account: Option<&str>) -> Result<CallerIdentity> {
     let identity = session.caller_identity().await?;
     if let Some(account) = account

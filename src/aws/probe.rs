@@ -13,6 +13,11 @@ pub enum Offer {
 }
 
 /// Whether there is an EKS.
+///
+/// # Errors
+///
+/// [`Error::Service`] if EKS refuses otherwise than by the status 501, which says that there is none. Another
+/// [`Error`] if the call gets no usable answer.
 pub async fn eks(session: &Session) -> Result<Offer> {
     let client = aws_sdk_eks::Client::new(&session.config);
     match client.list_clusters().max_results(1).send().await {
@@ -25,6 +30,11 @@ pub async fn eks(session: &Session) -> Result<Offer> {
 }
 
 /// Whether web identity tokens are checked: a token that nobody issued, for a role that nobody made, must be refused.
+///
+/// # Errors
+///
+/// [`Error::Service`] if STS answers with an error that is no refusal (a status outside 400 to 499). Another [`Error`]
+/// if the call gets no usable answer.
 pub async fn checks_web_identity(session: &Session, account_id: &str) -> Result<bool> {
     let client = aws_sdk_sts::Client::new(&session.config);
     let call = client

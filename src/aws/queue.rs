@@ -64,7 +64,12 @@ impl Queue {
         &self.url
     }
 
-    /// The approximate counts. A count that is missing from the answer is an error, never zero.
+    /// The approximate counts.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Service`] if SQS refuses. [`Error::Answer`] if a count is missing, which is never taken for zero, or
+    /// is no number. Another [`Error`] if the call gets no usable answer.
     pub async fn counts(&self) -> Result<Counts> {
         const VISIBLE: &str = "ApproximateNumberOfMessages";
         const IN_FLIGHT: &str = "ApproximateNumberOfMessagesNotVisible";
@@ -79,6 +84,10 @@ impl Queue {
     }
 
     /// The named attributes; what the service does not have is absent.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Service`] if SQS refuses. Another [`Error`] if the call gets no usable answer.
     pub async fn attributes(&self, names: &[&str]) -> Result<BTreeMap<String, String>> {
         let names = names.iter().map(|name| QueueAttributeName::from(*name)).collect();
         let call = self.client.get_queue_attributes().queue_url(&self.url).set_attribute_names(Some(names));
@@ -87,7 +96,13 @@ impl Queue {
         Ok(attributes.into_iter().map(|(name, value)| (name.as_str().to_owned(), value)).collect())
     }
 
-    /// Sends the bodies and gives their ids in the same order. Fails if any was refused.
+    /// Sends the bodies and gives their ids in the same order.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Service`] if SQS refuses a call or a message. What it took of the same call and of earlier ones is
+    /// sent all the same. [`Error::Answer`] if a message is neither taken nor refused. Another [`Error`] if a call
+    /// gets no usable answer.
     pub async fn send(&self, bodies: &[String]) -> Result<Vec<String>> {
         const OPERATION: &str = "sqs:SendMessageBatch";
         let mut ids = Vec::with_capacity(bodies.len());
@@ -115,11 +130,20 @@ impl Queue {
 
     /// Receives up to `max` (1 to 10) messages, waiting up to `wait` (whole seconds, at most 20, by the service's
     /// clock) for the first.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Queue::receive_for`].
     pub async fn receive(&self, max: u32, wait: Duration) -> Result<Vec<Message>> {
         self.receive_for(max, wait, None).await
     }
 
     /// As [`Queue::receive`], hiding the messages for `visibility` instead of the queue's own timeout.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Service`] if SQS refuses. [`Error::Answer`] if a message lacks its id, receipt handle, receive count
+    /// or time of sending. Another [`Error`] if the call gets no usable answer.
     pub async fn receive_for(&self, max: u32, wait: Duration, visibility: Option<Duration>) -> Result<Vec<Message>> {
         let call = self.client.receive_message().queue_url(&self.url);
         let answer = call
@@ -135,6 +159,10 @@ impl Queue {
     }
 
     /// Deletes the message that `receipt_handle` stands for.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Service`] if SQS refuses. Another [`Error`] if the call gets no usable answer.
     pub async fn delete(&self, receipt_handle: &str) -> Result<()> {
         let call = self.client.delete_message().queue_url(&self.url).receipt_handle(receipt_handle);
         call.send().await.map_err(|error| Error::from_sdk("sqs:DeleteMessage", &error))?;
@@ -142,6 +170,10 @@ impl Queue {
     }
 
     /// Hides the message for `timeout` from now (whole seconds, rounded up; zero hands it back).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Service`] if SQS refuses. Another [`Error`] if the call gets no usable answer.
     pub async fn change_visibility(&self, receipt_handle: &str, timeout: Duration) -> Result<()> {
         let call = self.client.change_message_visibility().queue_url(&self.url).receipt_handle(receipt_handle);
         let call = call.visibility_timeout(whole_seconds(timeout));
@@ -150,6 +182,11 @@ impl Queue {
     }
 
     /// Removes all messages. AWS allows it once a minute and needs up to a minute.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Service`] if SQS refuses, as it does for a minute after the last purge. Another [`Error`] if the call
+    /// gets no usable answer.
     pub async fn purge(&self) -> Result<()> {
         let call = self.client.purge_queue().queue_url(&self.url);
         call.send().await.map_err(|error| Error::from_sdk("sqs:PurgeQueue", &error))?;

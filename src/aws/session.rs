@@ -61,6 +61,10 @@ pub struct CallerIdentity {
 
 impl Session {
     /// The session that the environment, the profile and `settings` describe. Credentials are looked for at first use.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Request`] if no region is set.
     pub async fn load(settings: Settings) -> Result<Self> {
         let Settings { profile, region, endpoint_url } = settings;
         let mut loader = aws_config::defaults(BehaviorVersion::latest())
@@ -136,6 +140,11 @@ impl Session {
     }
 
     /// Who this session is, as STS sees it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Service`] if STS refuses. [`Error::Answer`] if the account, the ARN or the user id is missing. Another
+    /// [`Error`] if the call gets no usable answer.
     pub async fn caller_identity(&self) -> Result<CallerIdentity> {
         const OPERATION: &str = "sts:GetCallerIdentity";
         let client = aws_sdk_sts::Client::new(&self.config);

@@ -140,7 +140,11 @@ impl Clock {
         self.sleep(moment.since(self.moment())).await;
     }
 
-    /// `future`'s output, or [`Elapsed`] if `system` time passes first.
+    /// Waits for `future`, but no longer than `system` time.
+    ///
+    /// # Errors
+    ///
+    /// [`Elapsed`] if the time passes first.
     pub async fn timeout<F: Future>(&self, system: Duration, future: F) -> Result<F::Output, Elapsed> {
         tokio::pin!(future);
         let sleep = self.sleep(system);
@@ -152,7 +156,11 @@ impl Clock {
         }
     }
 
-    /// Calls `check` every `period` until it gives a value, or [`Elapsed`] after `limit`. The first call is at once.
+    /// Calls `check` every `period` until it gives a value, for at most `limit`. The first call is at once.
+    ///
+    /// # Errors
+    ///
+    /// [`Elapsed`] if `limit` has passed and the last call gave none.
     pub async fn poll_until<T, F: Future<Output = Option<T>>>(
         &self,
         limit: Duration,

@@ -26,10 +26,15 @@ pub struct Leftover {
 /// Kinds that are listed at the same time.
 const AT_ONCE: usize = 8;
 
-/// Every object that carries the stack's labels. A cluster that does not exist holds none; one that cannot be read is
-/// an error.
+/// Every object that carries the stack's labels. A cluster that does not exist holds none.
 ///
 /// `lives_in` is the resource that is the cluster, where the stack makes it; what is `outlived_by` others goes before them.
+///
+/// # Errors
+///
+/// [`Error::Locate`] or [`Error::Kubeconfig`] if there is no way into the cluster. [`Error::Unreachable`] if no answer
+/// comes. [`Error::Refused`] if the API server refuses a list. [`Error::Manifest`] if an object has no name or is
+/// unreadable.
 pub async fn leftovers(
     cluster: &Cluster,
     stack: &str,

@@ -127,12 +127,22 @@ impl Cluster {
         &self.0.clock
     }
 
-    /// A client that renews its own credentials for as long as it is used, or an error if the cluster does not exist.
+    /// A client that renews its own credentials for as long as it is used.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoCluster`] if the cluster does not exist. [`Error::Locate`] if the endpoint cannot be found or used,
+    /// or no token is made. [`Error::Kubeconfig`] if the kubeconfig cannot be read or does not have the context.
+    /// [`Error::Unreachable`] if no client can be made from them.
     pub async fn client(&self) -> Result<Client> {
         Ok(self.session().await?.client)
     }
 
     /// The server's URL.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Cluster::client`].
     pub async fn server(&self) -> Result<String> {
         Ok(self.session().await?.server)
     }

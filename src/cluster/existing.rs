@@ -29,6 +29,10 @@ pub struct Contexts {
 }
 
 /// Reads the contexts of `file`, or of the usual search.
+///
+/// # Errors
+///
+/// [`Error::Kubeconfig`] if the file cannot be read or is no kubeconfig.
 pub fn contexts(file: Option<&Path>) -> Result<Contexts> {
     let read = file.map_or_else(Kubeconfig::read, Kubeconfig::read_from);
     let kubeconfig = read.map_err(|error| Error::Kubeconfig {
@@ -40,6 +44,11 @@ pub fn contexts(file: Option<&Path>) -> Result<Contexts> {
 }
 
 /// The issuer of the cluster's ServiceAccount tokens, from its OpenID discovery document.
+///
+/// # Errors
+///
+/// Those of [`Cluster::client`]. [`Error::Unreachable`] if no answer comes or the document names no issuer.
+/// [`Error::Refused`] if the API server refuses.
 pub async fn issuer(cluster: &Cluster) -> Result<String> {
     const ACTION: &str = "read its OpenID discovery document";
     let session = cluster.session().await?;
@@ -55,6 +64,11 @@ pub async fn issuer(cluster: &Cluster) -> Result<String> {
 }
 
 /// The API server's address, and its version such as `v1.35.4`.
+///
+/// # Errors
+///
+/// Those of [`Cluster::client`], [`Error::Unreachable`] if no answer comes, and [`Error::Refused`] if the API server
+/// refuses.
 pub async fn version(cluster: &Cluster) -> Result<(String, String)> {
     let session = cluster.session().await?;
     let answer = session.client.apiserver_version().await;
@@ -64,6 +78,11 @@ pub async fn version(cluster: &Cluster) -> Result<(String, String)> {
 
 /// What distinguishes this cluster from every other, whatever contexts call it: the uid of its namespace `kube-system`. `None` where
 /// the caller may not read that.
+///
+/// # Errors
+///
+/// Those of [`Cluster::client`], [`Error::Unreachable`] if no answer comes, and [`Error::Refused`] if the API server
+/// refuses otherwise than by 403.
 pub async fn uid(cluster: &Cluster) -> Result<Option<String>> {
     let session = cluster.session().await?;
     match Api::<Namespace>::all(session.client.clone()).get("kube-system").await {
@@ -98,6 +117,11 @@ pub enum Verdict {
 }
 
 /// Runs the probe as a pod and removes it again. `say` is given why the pod does not run yet, at each look.
+///
+/// # Errors
+///
+/// Those of [`Cluster::client`], [`Error::Unreachable`] if no answer comes, and [`Error::Refused`] if the API server
+/// does not let the pod be made, watched or removed. A pod that does not run, or fails, is a [`Verdict`].
 pub async fn probe(cluster: &Cluster, probe: &Probe<'_>, say: &(dyn Fn(&str) + Sync)) -> Result<Verdict> {
     let session = cluster.session().await?;
     let pods: Api<Pod> = Api::namespaced(session.client.clone(), PROBE_NAMESPACE);

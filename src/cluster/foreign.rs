@@ -64,6 +64,12 @@ pub fn may_hold(address: &Address) -> bool {
 
 /// What each of the `containers` holds that is not the stack's, such as `ConfigMap myproject/notes`; those that hold nothing
 /// are left out. A cluster that does not exist holds nothing.
+///
+/// # Errors
+///
+/// [`Error::Locate`] or [`Error::Kubeconfig`] if there is no way into the cluster. [`Error::Unreachable`] if no answer
+/// comes. [`Error::Refused`] if the API server does not list its API groups, or refuses a list by a status such as 401.
+/// Objects that it does not list by 403, 405 or a status from 500 count as held.
 pub async fn held(cluster: &Cluster, stack: &str, containers: &[Address]) -> Result<BTreeMap<Address, Vec<String>>> {
     let containers: Vec<(&Address, Container)> =
         containers.iter().filter_map(|address| Some((address, Container::of(address)?))).collect();

@@ -51,6 +51,10 @@ pub struct Object {
 
 impl Object {
     /// The object of `manifest` in `cluster`, belonging to `stack`. Its address is `kubernetes_<kind>.<namespace>/<name>`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Manifest`] if the object lacks `apiVersion`, `kind` or `metadata.name`.
     pub fn new(cluster: Cluster, stack: &str, manifest: Manifest) -> Result<Self> {
         let Manifest { mut object, initial, depends_on, lives_in } = manifest;
         let name = Name::of(&object)?;

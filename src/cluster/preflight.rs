@@ -47,7 +47,12 @@ const VERBS: [&str; 4] = ["get", "create", "patch", "delete"];
 /// Questions under way.
 const AT_ONCE: usize = 8;
 
-/// The rights that a stack needs cluster-wide and the caller lacks. An answer that does not come is an error.
+/// The rights that a stack needs cluster-wide and the caller lacks.
+///
+/// # Errors
+///
+/// Those of [`Cluster::client`], [`Error::Unreachable`] if no answer comes, and [`Error::Refused`] if the API server
+/// refuses.
 pub async fn missing_rights(cluster: &Cluster) -> Result<Vec<Rights>> {
     let session = cluster.session().await?;
     let api: Api<SelfSubjectAccessReview> = Api::all(session.client.clone());

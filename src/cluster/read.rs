@@ -109,6 +109,11 @@ pub struct Event {
 }
 
 /// The Deployment, or `None` if it does not exist.
+///
+/// # Errors
+///
+/// Those of [`Cluster::client`], [`Error::Unreachable`] if no answer comes, and [`Error::Refused`] if the API server
+/// refuses.
 pub async fn deployment(cluster: &Cluster, namespace: &str, name: &str) -> Result<Option<Deployment>> {
     let session = cluster.session().await?;
     let api: Api<v1::Deployment> = Api::namespaced(session.client.clone(), namespace);
@@ -136,6 +141,11 @@ pub async fn deployment(cluster: &Cluster, namespace: &str, name: &str) -> Resul
 }
 
 /// The pods of a label query.
+///
+/// # Errors
+///
+/// Those of [`Cluster::client`], [`Error::Unreachable`] if no answer comes, and [`Error::Refused`] if the API server
+/// refuses.
 pub async fn pods(cluster: &Cluster, namespace: &str, selector: &str) -> Result<Vec<Pod>> {
     let session = cluster.session().await?;
     let api: Api<KubePod> = Api::namespaced(session.client.clone(), namespace);
@@ -160,6 +170,11 @@ fn pod(pod: &KubePod) -> Pod {
 }
 
 /// The HPA, or `None` if it does not exist.
+///
+/// # Errors
+///
+/// Those of [`Cluster::client`], [`Error::Unreachable`] if no answer comes, and [`Error::Refused`] if the API server
+/// refuses.
 pub async fn hpa(cluster: &Cluster, namespace: &str, name: &str) -> Result<Option<Hpa>> {
     let session = cluster.session().await?;
     let api: Api<v2::HorizontalPodAutoscaler> = Api::namespaced(session.client.clone(), namespace);
@@ -184,6 +199,11 @@ pub async fn hpa(cluster: &Cluster, namespace: &str, name: &str) -> Result<Optio
 }
 
 /// The Events of a namespace, oldest first.
+///
+/// # Errors
+///
+/// Those of [`Cluster::client`], [`Error::Unreachable`] if no answer comes, and [`Error::Refused`] if the API server
+/// refuses.
 pub async fn events(cluster: &Cluster, namespace: &str) -> Result<Vec<Event>> {
     let session = cluster.session().await?;
     let api: Api<KubeEvent> = Api::namespaced(session.client.clone(), namespace);
@@ -210,6 +230,11 @@ fn event(event: KubeEvent) -> Event {
 }
 
 /// The answer of any path of the API server, as text; `kubectl get --raw`.
+///
+/// # Errors
+///
+/// Those of [`Cluster::client`]. [`Error::Unreachable`] if no answer comes or `path` is no URI. [`Error::Refused`] if
+/// the API server refuses.
 pub async fn raw(cluster: &Cluster, path: &str) -> Result<String> {
     let session = cluster.session().await?;
     let action = format!("get {path}");

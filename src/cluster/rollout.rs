@@ -43,8 +43,13 @@ impl Rollout {
         self.name.for_people()
     }
 
-    /// Looks once: why waiting for its pods does not help any more, if that is so. One that wants no pods is waited for by
-    /// nobody. A look that failed is an error and says nothing either way.
+    /// Looks once: why waiting for its pods does not help any more, if that is so. One that wants no pods is waited
+    /// for by nobody.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Cluster::client`], [`Error::Unreachable`] if no answer comes, and [`Error::Refused`] if the API
+    /// server refuses. A look that failed says nothing either way.
     pub async fn lost(&mut self) -> Result<Option<String>> {
         let session = self.cluster.session().await?;
         let failed = |action: &str, error: &kube::Error| {

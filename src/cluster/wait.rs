@@ -16,6 +16,11 @@ const PERIOD: Duration = Duration::from_secs(2);
 
 /// Waits until the API server answers `/readyz`, for at most three minutes; remembered once it has.
 /// Not to be reached, not ready, and not (yet) accepting our token all count as "not yet".
+///
+/// # Errors
+///
+/// [`Error::NoCluster`], [`Error::Locate`] or [`Error::Kubeconfig`] at once if there is no way into the cluster.
+/// [`Error::Deadline`] if the time is over; it holds the last error.
 pub async fn endpoint_ready(cluster: &Cluster, progress: &Progress) -> Result<()> {
     if cluster.is_ready() {
         return Ok(());

@@ -18,6 +18,11 @@ const CONTAINERD_NAME: &str = "io.containerd.image.name";
 
 impl Image {
     /// Writes the archive. The file appears whole or not at all.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Write`] if `path` is a folder or cannot be written. [`Error::Format`] if the image cannot be
+    /// described: a mistake of this program.
     pub fn save(&self, path: &Path, name: &Name) -> Result<()> {
         let failed = |cause| Error::Write { path: path.to_owned(), cause };
         if path.is_dir() {

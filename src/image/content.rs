@@ -56,6 +56,11 @@ pub struct Image {
 
 impl Image {
     /// Packs a program. Takes seconds of computing; from async code call it on a blocking thread.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Read`] if a file of the program cannot be read. [`Error::Format`] if the image cannot be described: a
+    /// mistake of this program.
     pub fn build(program: &Program) -> Result<Self> {
         let layer = layer::pack(&tree(program))?;
         let config = config(program, &layer.diff_id).map_err(bug)?;

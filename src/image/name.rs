@@ -16,6 +16,10 @@ pub struct Name {
 impl Name {
     /// Parses a reference as Docker does, except that `latest` is not added to one that says neither tag nor digest:
     /// what a cluster runs should be written down.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Reference`] if the text is no reference. [`Error::NoTag`] if it says neither tag nor digest.
     pub fn parse(text: &str) -> Result<Self> {
         let reference: Reference = text.parse().map_err(|cause: oci_client::ParseError| Error::Reference {
             text: text.to_owned(),
@@ -29,6 +33,10 @@ impl Name {
     }
 
     /// The same for an archive, whose image has a tag and gets its digest from the content.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Name::parse`]. [`Error::NameNeedsTag`] if the reference says a digest.
     pub fn parse_tagged(text: &str) -> Result<Self> {
         let name = Self::parse(text)?;
         match name.reference.digest() {

@@ -23,6 +23,11 @@ pub struct Program {
 
 impl Program {
     /// The program that runs this code.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotLinux`] on another system. [`Error::Program`] if the program's file is gone. Otherwise those of
+    /// [`Program::at`].
     pub fn running() -> Result<Self> {
         if std::env::consts::OS != "linux" {
             return Err(Error::NotLinux(std::env::consts::OS));
@@ -34,6 +39,11 @@ impl Program {
     }
 
     /// The program of this file. A statically linked one has no libraries.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Headers`] if the file is no readable ELF executable. [`Error::Library`] if a library that it loads is
+    /// not on this machine.
     pub fn at(path: &Path) -> Result<Self> {
         let headers = |cause| Error::Headers { path: path.to_owned(), cause };
         // Debian's loader has the folder of its architecture built in; `ld.so.conf` need not be there to say so.

@@ -42,6 +42,16 @@ pub struct Pushed {
 }
 
 /// Sends an image. The manifest goes last, so that a push that broke off left no image, only parts for the next try.
+///
+/// # Errors
+///
+/// [`Error::OtherDigest`](crate::Error::OtherDigest) if `name` asks for another image.
+/// [`Error::Credentials`](crate::Error::Credentials) if Docker's configuration cannot be used.
+/// [`Error::Unreachable`](crate::Error::Unreachable) if the registry gives no answer, and
+/// [`Error::NoRegistry`](crate::Error::NoRegistry) if what answers is none. Its refusals are
+/// [`Error::Denied`](crate::Error::Denied), [`Error::NoRepository`](crate::Error::NoRepository),
+/// [`Error::Broken`](crate::Error::Broken) (a status from 500) and [`Error::Refused`](crate::Error::Refused) (any
+/// other).
 pub async fn push(image: &Image, name: &Name, options: &Options) -> Result<Pushed> {
     name.expect_digest(image.digest())?;
     let auth = credentials_for(name, options).await?;

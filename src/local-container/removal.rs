@@ -7,6 +7,10 @@ use std::path::Path;
 
 /// Removes a folder with all that is in it. A container may have forbidden its owner to write in its folders; they are
 /// its owner's still. A folder that is not there is no error.
+///
+/// # Errors
+///
+/// Something in the folder cannot be removed, even after its owner has been let in.
 pub fn remove(folder: &Path) -> io::Result<()> {
     match std::fs::remove_dir_all(folder) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),

@@ -24,6 +24,7 @@ impl Mapping {
     /// The mapping in the file at `path`; a file that is not there maps nothing.
     ///
     /// # Errors
+    ///
     /// The file cannot be read, or is no mapping.
     pub fn load(path: &Path) -> std::io::Result<Self> {
         match std::fs::read_to_string(path) {

@@ -37,6 +37,13 @@ pub struct Options {
 }
 
 /// Runs the local cloud until `stop`, then ends every container and removes the record.
+///
+/// # Errors
+///
+/// [`Error::Running`] or [`Error::Starting`] if another local cloud has the folder. [`Error::Record`] if its record
+/// cannot be understood. [`Error::File`] if a file cannot be read or written. [`Error::Walls`] if the walls that the
+/// environment asks for cannot be had. [`Error::Address`] if the address cannot be listened on. [`Error::Certificate`]
+/// if no authority can be made. [`Error::Aws`] if the AWS endpoint cannot start.
 pub async fn run(options: Options, stop: CancellationToken) -> Result<()> {
     let Options { folder, address, trusted, region, account_id, clock, program } = options;
     if let Some(record) = folder.load_record()?

@@ -91,6 +91,10 @@ impl Folder {
     }
 
     /// The record, or `None` where no local cloud has left one.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::File`] if the record cannot be read. [`Error::Record`] if it cannot be understood.
     pub fn load_record(&self) -> Result<Option<Record>> {
         let path = self.record();
         let text = match std::fs::read_to_string(&path) {
@@ -102,6 +106,10 @@ impl Folder {
     }
 
     /// The administrator's access key, or `None` where no local cloud has written one.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::File`] if the credentials cannot be read.
     pub fn load_access(&self) -> Result<Option<AccessKey>> {
         let path = self.credentials();
         let text = match std::fs::read_to_string(&path) {
@@ -117,12 +125,20 @@ impl Folder {
     }
 
     /// The programs that stand for images; none where nothing was mapped.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::File`] if the mapping cannot be read or is none.
     pub fn load_images(&self) -> Result<Mapping> {
         let path = self.images();
         Mapping::load(&path).map_err(|source| Error::File { action: "read", path, source })
     }
 
     /// Maps images to programs, for containers that start from now on. A running cloud needs no notice.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::File`] if the folder cannot be made or the mapping not written.
     pub fn write_images(&self, images: &Mapping) -> Result<()> {
         self.create()?;
         write(&self.images(), &serde_json::to_string_pretty(images).unwrap_or_default(), 0o644)
@@ -164,6 +180,10 @@ impl Folder {
     }
 
     /// Removes all that the process wrote, but nothing that others keep in the folder.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::File`] names the first file that is there and cannot be removed.
     pub fn clear(&self) -> Result<()> {
         for path in [self.record(), self.credentials(), self.config(), self.ca(), self.log(), self.images()] {
             gone(&path, std::fs::remove_file(&path))?;

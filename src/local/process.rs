@@ -32,6 +32,10 @@ pub fn is_alive(record: &Record) -> bool {
 }
 
 /// The running local cloud of `folder`, if there is one.
+///
+/// # Errors
+///
+/// Those of [`Folder::load_record`].
 pub fn find(folder: &Folder) -> Result<Option<Record>> {
     Ok(folder.load_record()?.filter(is_alive))
 }
@@ -39,6 +43,11 @@ pub fn find(folder: &Folder) -> Result<Option<Record>> {
 /// Starts `program` with `arguments` (which make it run [`crate::cloud::run`] for `folder`) in the background.
 ///
 /// It has a process group of its own, so that Ctrl-C in the terminal does not end it. Returns once it listens.
+///
+/// # Errors
+///
+/// [`Error::File`] if the folder or the log cannot be made. [`Error::Start`] if the process cannot be started, ends,
+/// or does not listen within 20 s.
 pub async fn start(folder: &Folder, program: &Path, arguments: &[String]) -> Result<Record> {
     folder.create()?;
     let log = folder.log();
@@ -75,6 +84,10 @@ pub async fn start(folder: &Folder, program: &Path, arguments: &[String]) -> Res
 }
 
 /// Ends the local cloud of `folder` and waits until it is gone. `false` if none was running.
+///
+/// # Errors
+///
+/// Those of [`find`]. [`Error::Stop`] if the process cannot be signalled, or is still there after 20 s.
 pub async fn stop(folder: &Folder) -> Result<bool> {
     let Some(record) = find(folder)? else { return Ok(false) };
     let pid = Pid::from_raw(record.pid);

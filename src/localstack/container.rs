@@ -28,8 +28,12 @@ pub struct Container {
 
 /// The stack's container, started if it does not run, once it answers.
 ///
-/// Errors: no Docker, an image that cannot be had, a LocalStack that does not get ready.
 /// `say` is given why it does not answer yet, at each look.
+///
+/// # Errors
+///
+/// [`Error::Image`] if `image` has no tag. [`Error::Docker`] if there is no Docker, or the image cannot be had.
+/// [`Error::NotReady`] if LocalStack does not answer within two minutes of the container's start.
 pub async fn start(stack: &str, image: &str, clock: &Clock, say: &(dyn Fn(&str) + Sync)) -> Result<Container> {
     let failed = |cause: testcontainers::TestcontainersError| Error::Docker { step: "start", cause: chain(&cause) };
     let container: ContainerAsync<GenericImage> = request(stack, image)?.start().await.map_err(failed)?;
@@ -51,6 +55,10 @@ pub async fn start(stack: &str, image: &str, clock: &Clock, say: &(dyn Fn(&str) 
 }
 
 /// Removes the stack's container.
+///
+/// # Errors
+///
+/// [`Error::Image`] if `image` has no tag. [`Error::Docker`] if there is no Docker, or it refuses.
 pub async fn remove(stack: &str, image: &str) -> Result<()> {
     let failed = |cause: testcontainers::TestcontainersError| Error::Docker { step: "remove", cause: chain(&cause) };
     // Found by the same request that started it.

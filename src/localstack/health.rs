@@ -18,7 +18,10 @@ const BODY_BYTES_MAX: usize = 1 << 20;
 
 /// The services that LocalStack at `endpoint` (plain HTTP) has, with their states.
 ///
-/// Errors: nothing answers, or something that is not LocalStack.
+/// # Errors
+///
+/// [`Error::Unreachable`] if nothing answers. [`Error::Foreign`] if something answers that is not LocalStack, or
+/// `endpoint` is no URL.
 pub async fn services(endpoint: &str, clock: &Clock) -> Result<BTreeMap<String, String>> {
     let endpoint = endpoint.trim_end_matches('/');
     let foreign = |cause: String| Error::Foreign { endpoint: endpoint.to_owned(), cause };

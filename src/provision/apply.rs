@@ -69,8 +69,11 @@ impl Outcome {
     }
 }
 
-/// Carries out `plan` on the resources of `graph`. Errors of single steps are in the [`Outcome`]; `Err` means that the
-/// state could not be kept, upon which nothing more was started.
+/// Carries out `plan` on the resources of `graph`. Errors of single steps are in the [`Outcome`].
+///
+/// # Errors
+///
+/// [`StoreError::Write`] if the state could not be kept, upon which nothing more was started.
 pub async fn apply(plan: &Plan, graph: &Graph, store: &mut Store, options: &Options) -> Result<Outcome, StoreError> {
     let mut run = Run::new(plan, graph, store, options)?;
     let mut running: FuturesUnordered<BoxFuture<'_, Done>> = FuturesUnordered::new();

@@ -53,6 +53,12 @@ pub struct Graph {
 
 impl Graph {
     /// The graph of `nodes`: edges are references, `depends_on` and `lives_in`.
+    ///
+    /// # Errors
+    ///
+    /// [`GraphError::Duplicate`] if two nodes have one address. [`GraphError::Unknown`] if one needs or refers to an
+    /// address that no node has. [`GraphError::UnknownAttribute`] if a reference names an attribute that its resource
+    /// does not have. [`GraphError::Cycle`] if resources depend on each other.
     pub fn new(nodes: impl IntoIterator<Item = Node>) -> Result<Self, GraphError> {
         let mut by_address: IndexMap<Address, Node> = IndexMap::new();
         for node in nodes {
@@ -89,6 +95,10 @@ impl Graph {
 
     /// Adds what `state` records and nobody declares any more, rebuilt from its record by `rebuild`, so that a plan can
     /// remove it. Gives the addresses that `rebuild` did not know.
+    ///
+    /// # Errors
+    ///
+    /// [`GraphError::Cycle`] if the additions make resources depend on each other.
     pub fn add_orphans(
         &mut self,
         state: &State,
@@ -110,6 +120,10 @@ impl Graph {
 
     /// Adds things found in what exists that nobody declares, so that a plan can remove them. Known addresses are skipped;
     /// dependencies on what is not in the graph are dropped.
+    ///
+    /// # Errors
+    ///
+    /// [`GraphError::Cycle`] if the additions make resources depend on each other.
     pub fn add_found(&mut self, nodes: impl IntoIterator<Item = Node>) -> Result<(), GraphError> {
         self.extend(nodes.into_iter().map(|node| (node, Vec::new())).collect())
     }

@@ -55,7 +55,12 @@ struct Held {
 }
 
 impl Lock {
-    /// Takes the lock on the file `state`, which need not exist, or says who has it; nobody is waited for.
+    /// Takes the lock on the file `state`, which need not exist. Nobody is waited for.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Locked`] says who has it. [`StoreError::Open`] if the folder or the lock's file cannot be made,
+    /// opened or locked.
     pub fn take(state: &Path, mode: Mode, holder: &Holder) -> Result<Self, StoreError> {
         let path = beside(state, ".lock");
         let open = |path: &Path| {

@@ -142,6 +142,10 @@ impl Plan {
 }
 
 /// The plan that makes what exists as `graph` declares it; orphans are removed.
+///
+/// # Errors
+///
+/// [`Unplannable`] names every resource that could not be read, and everything declared that exists and is not ours.
 pub fn up(graph: &Graph, state: &State, cloud: &Refreshed) -> Result<Plan, Unplannable> {
     let mut plan = Planner { graph, state, cloud, after: BTreeMap::new(), changes: Vec::new(), obstacles: Vec::new() };
     for node in graph.nodes() {
@@ -278,6 +282,10 @@ fn change(
 
 /// The plan that removes everything in `graph`, dependants first. What cannot be read is an obstacle, unless what
 /// contains it is removed as well (or is gone): then it goes with that. What is not ours stays.
+///
+/// # Errors
+///
+/// [`Unplannable`] names every obstacle.
 pub fn down(graph: &Graph, state: &State, cloud: &Refreshed) -> Result<Plan, Unplannable> {
     let (mut changes, mut obstacles, mut notes) = (Vec::new(), Vec::new(), Vec::new());
     for node in graph.nodes() {

@@ -67,7 +67,11 @@ pub struct Elsewhere {
 }
 
 impl State {
-    /// Takes `location` for where the resources are, unless there are some and one of the `identifying` facts differs.
+    /// Takes `location` for where the resources are.
+    ///
+    /// # Errors
+    ///
+    /// [`Elsewhere`] if resources are recorded already and one of the `identifying` facts of their location differs.
     pub fn settle(
         &mut self,
         location: BTreeMap<String, String>,

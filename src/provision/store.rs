@@ -35,6 +35,10 @@ pub struct Store {
 
 impl Store {
     /// Loads the state; a missing file is an empty state.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`load`].
     pub fn open(options: Options, lock: &Lock) -> Result<Self, StoreError> {
         let now = options.clock.now();
         let loaded = load(&options.path)?;
@@ -48,7 +52,11 @@ impl Store {
         &self.options.path
     }
 
-    /// Writes the state and waits until it is on the disk. If that fails, saves it in the emergency place.
+    /// Writes the state and waits until it is on the disk. What cannot be written goes to the emergency place.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Write`] if the state's own place cannot be written. It says whether the emergency place has it.
     pub fn save(&mut self) -> Result<(), StoreError> {
         self.state.serial += 1;
         self.state.updated_at = self.options.clock.now();
@@ -60,6 +68,10 @@ impl Store {
     }
 
     /// Removes the file if nothing is recorded any more; otherwise it holds the last checkpoint and stays.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Write`] if the file cannot be removed.
     pub fn close(self) -> Result<(), StoreError> {
         if !self.state.resources.is_empty() {
             return Ok(());
@@ -74,6 +86,11 @@ impl Store {
 }
 
 /// Reads the state without locking it, for looking only; `None` if there is no file.
+///
+/// # Errors
+///
+/// [`StoreError::Open`] if the file cannot be read. [`StoreError::Corrupt`] if it holds no state.
+/// [`StoreError::Newer`] if a newer build wrote it.
 pub fn load(path: &Path) -> Result<Option<State>, StoreError> {
     let text = match fs::read_to_string(path) {
         Ok(text) => text,

@@ -60,6 +60,7 @@ pub struct File<'a> {
 /// `today` decides about the support of Kubernetes versions.
 ///
 /// # Errors
+///
 /// All problems at once.
 pub fn load(file: Option<File<'_>>, overrides: &[Override], today: Date) -> Result<Loaded, Problems> {
     let name = file.map(|file| file.name);

@@ -40,6 +40,11 @@ pub struct Manifest {
 }
 
 /// All objects of the stack. `crds` is the text of the CRD documents, which another crate owns.
+///
+/// # Errors
+///
+/// [`Error::Parse`](crate::Error::Parse) if `crds` is no YAML. [`Error::Render`](crate::Error::Render) or
+/// [`Error::Parse`](crate::Error::Parse) if an embedded template is broken: a mistake of this program.
 pub fn all(stack: &Stack, site: &Site, crds: &str) -> Result<Vec<Manifest>> {
     let mut manifests = operator_in(&stack.namespaces(), stack, site, crds)?;
     for workload in &stack.workloads {
@@ -59,6 +64,10 @@ pub fn all(stack: &Stack, site: &Site, crds: &str) -> Result<Vec<Manifest>> {
 }
 
 /// The objects that the operator needs, with its own namespace.
+///
+/// # Errors
+///
+/// Those of [`all`].
 pub fn operator(stack: &Stack, site: &Site, crds: &str) -> Result<Vec<Manifest>> {
     operator_in(&[stack.operator.namespace.as_str()], stack, site, crds)
 }

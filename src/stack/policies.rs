@@ -28,11 +28,21 @@ pub struct Policies<'a> {
 
 impl Policies<'_> {
     /// Who may use the control plane's role: EKS.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Render`](crate::Error::Render) or [`Error::Parse`](crate::Error::Parse) if the embedded template is
+    /// broken: a mistake of this program.
     pub fn cluster_trust(&self) -> Result<Value> {
         render_json("iam/cluster-trust.json", &json!({}))
     }
 
     /// Who may use the Fargate execution role: Fargate, for this cluster's profiles only.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Render`](crate::Error::Render) or [`Error::Parse`](crate::Error::Parse) if the embedded template is
+    /// broken: a mistake of this program.
     pub fn fargate_trust(&self) -> Result<Value> {
         let names = self.stack.names();
         let arn = names.cluster_arn(self.account_id).replacen(":cluster/", ":fargateprofile/", 1);
@@ -40,12 +50,22 @@ impl Policies<'_> {
     }
 
     /// Who may use the operator's role: its ServiceAccount.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Render`](crate::Error::Render) or [`Error::Parse`](crate::Error::Parse) if the embedded template is
+    /// broken: a mistake of this program.
     pub fn operator_trust(&self) -> Result<Value> {
         let operator = &self.stack.operator;
         self.web_identity_trust(&operator.namespace, &operator.service_account, None)
     }
 
     /// What the operator may do: read the queues' depth and use the scaler's and the workloads' roles.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Render`](crate::Error::Render) or [`Error::Parse`](crate::Error::Parse) if the embedded template is
+    /// broken: a mistake of this program.
     pub fn operator_policy(&self) -> Result<Value> {
         let names = self.stack.names();
         let mut roles = vec![self.role_arn(&names.scaler_role)];
@@ -54,23 +74,43 @@ impl Policies<'_> {
     }
 
     /// Who may use the scaler's role: the operator's role only.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Render`](crate::Error::Render) or [`Error::Parse`](crate::Error::Parse) if the embedded template is
+    /// broken: a mistake of this program.
     pub fn scaler_trust(&self) -> Result<Value> {
         let operator = self.role_arn(&self.stack.names().operator_role);
         render_json("iam/scaler-trust.json", &json!({ "operator_role_arn": operator }))
     }
 
     /// What the scaler's role may do: read the queues' depth.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Render`](crate::Error::Render) or [`Error::Parse`](crate::Error::Parse) if the embedded template is
+    /// broken: a mistake of this program.
     pub fn scaler_policy(&self) -> Result<Value> {
         render_json("iam/scaler-policy.json", &json!({ "queue_arns": self.queue_arns() }))
     }
 
     /// Who may use the workload's role: its ServiceAccount, and the operator's role.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Render`](crate::Error::Render) or [`Error::Parse`](crate::Error::Parse) if the embedded template is
+    /// broken: a mistake of this program.
     pub fn workload_trust(&self, workload: &Workload) -> Result<Value> {
         let operator = self.role_arn(&self.stack.names().operator_role);
         self.web_identity_trust(&workload.namespace, &workload.name, Some(&operator))
     }
 
     /// What the workload may do: consume its queue.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Render`](crate::Error::Render) or [`Error::Parse`](crate::Error::Parse) if the embedded template is
+    /// broken: a mistake of this program.
     pub fn workload_policy(&self, workload: &Workload) -> Result<Value> {
         let queue = self.stack.names().queue_arn(self.account_id, &workload.queue.name);
         render_json("iam/workload-policy.json", &json!({ "queue_arn": queue }))

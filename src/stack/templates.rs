@@ -66,6 +66,10 @@ static TERA: LazyLock<Result<Tera>> = LazyLock::new(|| {
 
 /// Renders the embedded template `name` (its path below `templates/`) with the keys of the object `data`.
 /// Names that end in `.html` are escaped automatically; in the others, `| json` writes a value as JSON.
+///
+/// # Errors
+///
+/// [`Error::Render`] if there is no such template, or one does not fit `data`.
 pub fn render(name: &str, data: &Value) -> Result<String> {
     let failed = |error: tera::Error| Error::Render { name: name.to_owned(), cause: error.to_string() };
     let tera = TERA.as_ref().map_err(Clone::clone)?;

@@ -96,6 +96,11 @@ impl Evidence {
     }
 
     /// Reads an evidence file. A last line without its line feed was cut off by the end of the writer and is left out.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Read`] if the file cannot be read. [`Error::Evidence`] names the line that is not what this version
+    /// writes.
     pub fn load(path: &Path) -> Result<Self> {
         let read_error = |source| Error::Read { path: path.to_owned(), source };
         let malformed = |line, reason: String| Error::Evidence { path: path.to_owned(), line, reason };

@@ -51,6 +51,11 @@ pub use timeline::{Entry, Timeline};
 /// Lives through a scenario and evaluates what was seen. Every record also goes to `live`, from which a view can fold a
 /// [`Snapshot`]. Cancelling `stop` ends the scenario early; what was seen by then is
 /// evaluated, and [`Report::interrupted_in`] says so.
+///
+/// # Errors
+///
+/// [`Error::Write`] if the evidence cannot be written. [`Error::Report`] if its writer broke. Otherwise those of
+/// [`evaluate`]. A scenario that misses what it waits for is in the verdicts.
 pub async fn run(
     settings: Settings,
     scenario: Scenario,
@@ -63,11 +68,19 @@ pub async fn run(
 }
 
 /// Evaluates a recorded run.
+///
+/// # Errors
+///
+/// Those of [`Evidence::load`].
 pub fn evaluate(path: &Path) -> Result<Report> {
     Ok(Report::of(&Evidence::load(path)?))
 }
 
 /// Observes until `stop` is cancelled; nothing is written to a file.
+///
+/// # Errors
+///
+/// [`Error::Report`] if the task that passes the records on broke.
 pub async fn watch(settings: Settings, live: UnboundedSender<Record>, stop: CancellationToken) -> Result<()> {
     let (recorder, writer) = recorder::start(None, Some(live), settings.clock.clone())?;
     let since = Some(settings.clock.now());
@@ -78,6 +91,10 @@ pub async fn watch(settings: Settings, live: UnboundedSender<Record>, stop: Canc
 }
 
 /// Whose program works on the messages: the sample only if it is declared, and the Deployment still runs it.
+///
+/// # Errors
+///
+/// [`Error::Cluster`] if the Deployment cannot be read.
 pub async fn consumer(settings: &Settings) -> Result<Consumer> {
     if settings.consumer == Consumer::Own {
         return Ok(Consumer::Own);
@@ -91,6 +108,10 @@ pub fn explain(evidence: &Evidence) -> Timeline {
 }
 
 /// The causal timeline of what the live cluster still remembers: logs, Events and the present state.
+///
+/// # Errors
+///
+/// [`Error::Cluster`] if nothing of it could be read. [`Error::Report`] if the task that passes the records on broke.
 pub async fn explain_now(settings: Settings) -> Result<Timeline> {
     let (sender, mut receiver) = tokio::sync::mpsc::unbounded_channel();
     let (recorder, writer) = recorder::start(None, Some(sender), settings.clock.clone())?;

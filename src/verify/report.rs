@@ -182,6 +182,10 @@ impl Reports {
     }
 
     /// report.json: what the first run is called by, the verdicts of all with their workload, and each run by itself.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Report`](crate::Error::Report) if a run cannot be written as JSON.
     pub fn json(&self) -> Result<String> {
         let failed = |error: serde_json::Error| crate::Error::Report { what: "report.json", reason: error.to_string() };
         let mut runs: Vec<Value> = self.0.iter().map(serde_json::to_value).collect::<Result<_, _>>().map_err(failed)?;
@@ -206,11 +210,19 @@ impl Reports {
     }
 
     /// JUnit XML: one suite a run, one test case a check.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Report`](crate::Error::Report) if a run cannot be written as XML.
     pub fn junit(&self) -> Result<String> {
         junit::render(&self.0)
     }
 
     /// The context for `templates/report.html`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Report`](crate::Error::Report) if a chart cannot be drawn.
     pub fn html_context(&self) -> Result<Value> {
         let pictures = self.0.iter().map(|run| chart::draw(&run.evidence)).collect::<Result<Vec<_>>>()?;
         Ok(html::context(self, &pictures))

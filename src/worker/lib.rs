@@ -29,7 +29,10 @@ use crate::receipt::Ledger;
 
 /// Consumes the queue until `stop` is cancelled. The AWS session is the one that the environment describes.
 ///
-/// Errors: settings that make no sense, no AWS session. What the queue answers is never an error of this function.
+/// # Errors
+///
+/// [`Error::Setting`] if a setting makes no sense. [`Error::Session`] if there is no AWS session. What the queue
+/// answers is never an error of this function.
 pub async fn run(settings: Settings, clock: Clock, stop: CancellationToken) -> Result<()> {
     settings.check()?;
     let session = Session::load(aws::session::Settings::default()).await?;
@@ -37,6 +40,10 @@ pub async fn run(settings: Settings, clock: Clock, stop: CancellationToken) -> R
 }
 
 /// As [`run`], with the AWS session given.
+///
+/// # Errors
+///
+/// [`Error::Setting`] if a setting makes no sense.
 pub async fn consume(session: &Session, settings: Settings, clock: Clock, stop: CancellationToken) -> Result<()> {
     settings.check()?;
     let queue = Queue::new(session, &settings.queue_url);

@@ -18,6 +18,10 @@ pub use page::{Error, Expectation, Page, Result, Step, check, parse};
 const EMBEDDED: [(u32, &str, &str); 1] = [(1, "01-demo.md", include_str!("../../practice/01-demo.md"))];
 
 /// All pages of the workshop.
+///
+/// # Errors
+///
+/// Those of [`parse`].
 pub fn pages() -> Result<Vec<Page>> {
     EMBEDDED.iter().map(|(number, file, text)| parse(*number, file, text)).collect()
 }

@@ -93,6 +93,10 @@ pub struct Expectation {
 }
 
 /// Reads a page.
+///
+/// # Errors
+///
+/// [`Error::Page`] names the line that cannot be read.
 pub fn parse(number: u32, file: &str, text: &str) -> Result<Page> {
     let mut parser = Parser { file, ..Parser::default() };
     for (index, line) in text.lines().enumerate() {
@@ -219,6 +223,11 @@ impl Parser<'_> {
 }
 
 /// Compares what a command did with what its page promises. `output` is stdout and stderr together.
+///
+/// # Errors
+///
+/// [`Error::Exit`] if the exit code is another. [`Error::Missing`] if a line is missing or out of order.
+/// [`Error::Page`] if the step's pattern is no regular expression.
 pub fn check(step: &Step, exit: i32, output: &str) -> Result<()> {
     let Expectation { exit: expected, lines: patterns, retry_seconds: _ } = &step.expectation;
     if exit != *expected {

@@ -22,7 +22,12 @@ pub struct LogOptions {
     pub previous: bool,
 }
 
-/// The lines of a pod's log. The stream ends when the container does, or when the connection breaks (then with an error).
+/// The lines of a pod's log. The stream ends when the container does, or with an error when the connection breaks.
+///
+/// # Errors
+///
+/// Those of [`Cluster::client`], [`Error::Unreachable`] if no answer comes, and [`Error::Refused`] if the API server
+/// refuses. Of the stream: [`Error::Unreachable`] if the connection breaks.
 pub async fn follow(
     cluster: &Cluster,
     namespace: &str,

@@ -46,6 +46,11 @@ fn kind(namespace: Option<&str>, name: &str) -> Name {
 }
 
 /// The ScaledObject, or `None` if it or its kind does not exist.
+///
+/// # Errors
+///
+/// Those of [`Cluster::client`], [`Error::Unreachable`](crate::Error::Unreachable) if no answer comes, and
+/// [`Error::Refused`](crate::Error::Refused) if the API server refuses.
 pub async fn scaled_object(cluster: &Cluster, namespace: &str, name: &str) -> Result<Option<ScaledObject>> {
     let session = cluster.session().await?;
     let Some(api) = kind(Some(namespace), name).api(&session).await? else { return Ok(None) };
@@ -54,6 +59,11 @@ pub async fn scaled_object(cluster: &Cluster, namespace: &str, name: &str) -> Re
 }
 
 /// All ScaledObjects of the cluster by namespace and name; none if their kind does not exist.
+///
+/// # Errors
+///
+/// Those of [`Cluster::client`], [`Error::Unreachable`](crate::Error::Unreachable) if no answer comes, and
+/// [`Error::Refused`](crate::Error::Refused) if the API server refuses.
 pub async fn scaled_objects(cluster: &Cluster) -> Result<Vec<ScaledObject>> {
     let session = cluster.session().await?;
     let Some(api) = kind(None, "").api_everywhere(&session).await? else { return Ok(Vec::new()) };
