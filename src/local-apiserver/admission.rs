@@ -69,38 +69,29 @@ fn prepare(
         check_controller(request, object)?;
         check_namespace(request, object)?;
     }
-    if resource.kind == "Job" && operation == Operation::Create {
+    if resource.built_in_kind() == "Job" && operation == Operation::Create {
         defaults::job_selector(object);
     }
     defaults::apply(resource, object);
-    match (resource.kind.as_str(), operation) {
+    match (resource.built_in_kind(), operation) {
         ("Pod", Operation::Create) => pod::admit(request, object)?,
-        ("Namespace", Operation::Create) => {
-            object["spec"] = json!({"finalizers": ["kubernetes"]});
-            object["status"] = json!({"phase": "Active"});
-        }
+        ("Namespace", Operation::Create) => object["spec"] = json!({"finalizers": ["kubernetes"]}),
         ("PersistentVolumeClaim", Operation::Create) => {
             volumes::choose_class(request.cluster, object);
             volumes::protect(object, "kubernetes.io/pvc-protection");
-            object["status"] = json!({"phase": "Pending"});
         }
         ("PersistentVolume", Operation::Create) => {
             volumes::set_reclaim_policy(object);
             volumes::protect(object, "kubernetes.io/pv-protection");
-            object["status"] = json!({"phase": "Pending"});
         }
-        ("Ingress", Operation::Create) => object["status"] = json!({"loadBalancer": {}}),
-        ("HorizontalPodAutoscaler", Operation::Create) => object["status"] = json!({"desiredReplicas": 0}),
         ("Service", _) => services::allocate(request, old, object)?,
-        ("Deployment" | "ReplicaSet" | "StatefulSet" | "DaemonSet" | "Job", Operation::Create) => {
-            object["status"] = json!({});
-        }
-        ("PodDisruptionBudget", Operation::Create) => {
-            object["status"] =
-                json!({"currentHealthy": 0, "desiredHealthy": 0, "disruptionsAllowed": 0, "expectedPods": 0});
-        }
         ("RoleBinding" | "ClusterRoleBinding", Operation::Create) => validation::rbac::refuse_invalid_role(object)?,
         _ => {}
+    }
+    if operation == Operation::Create
+        && let Some(status) = resource.first_status()
+    {
+        object["status"] = status;
     }
     Ok(())
 }
@@ -114,7 +105,7 @@ fn validate(
     let resource = &request.resource;
     let mut errors = Vec::new();
     validation::check(resource, old, object, &mut errors);
-    if resource.kind == "CustomResourceDefinition" {
+    if resource.built_in_kind() == "CustomResourceDefinition" {
         errors.extend(crd::definition::check(object));
         crd::establish(object, &request.cluster.now_text());
     }
@@ -122,9 +113,8 @@ fn validate(
         let name = object["metadata"]["name"].as_str().unwrap_or_default();
         return Err(Status::invalid(&resource.group, &resource.kind, name, &errors));
     }
-    let limited = resource.custom.is_none()
-        && ((resource.kind == "Pod" && operation == Operation::Create) || resource.kind == "PersistentVolumeClaim");
-    if limited {
+    let kind = resource.built_in_kind();
+    if (kind == "Pod" && operation == Operation::Create) || kind == "PersistentVolumeClaim" {
         limit_range::check(request, object)?;
     }
     Ok(())
@@ -149,8 +139,7 @@ fn check_definition(request: &ResourceRequest<'_>, object: &Value) -> Result<(),
 /// Nothing is created that nobody would ever look at.
 fn check_controller(request: &ResourceRequest<'_>, object: &Value) -> Result<(), Status> {
     let resource = &request.resource;
-    let why = match resource.kind.as_str() {
-        _ if resource.custom.is_some() => return Ok(()),
+    let why = match resource.built_in_kind() {
         "ReplicationController" => "the local cluster has no controller for ReplicationControllers; use a Deployment",
         "ValidatingAdmissionPolicy" | "ValidatingAdmissionPolicyBinding" => {
             "the local API server applies no admission policies; put rules into x-kubernetes-validations of a definition"
@@ -186,15 +175,16 @@ fn check_namespace(request: &ResourceRequest<'_>, object: &Value) -> Result<(), 
 /// What may never be deleted.
 pub(crate) fn check_delete(request: &ResourceRequest<'_>, old: &Value) -> Result<(), Status> {
     let name = request.target.name.as_str();
-    if request.resource.kind == "Namespace" && matches!(name, "default" | "kube-system" | "kube-public") {
+    if request.resource.built_in_kind() == "Namespace" && matches!(name, "default" | "kube-system" | "kube-public") {
         return Err(Status::forbidden("", "namespaces", name, "this namespace may not be deleted"));
     }
     webhooks::delete(request, old)
 }
+
 /// What follows from a stored change of a kind in a namespace at once.
 pub(crate) fn follow(cluster: &Cluster, resource: &Resource, namespace: &str) {
     quota::refresh(cluster, namespace);
-    if resource.kind == "ClusterRole" {
+    if resource.built_in_kind() == "ClusterRole" {
         rbac::aggregate(cluster);
     }
 }

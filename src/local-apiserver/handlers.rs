@@ -137,7 +137,7 @@ async fn serve(request: &ResourceRequest<'_>, verb: &str) -> Result<Reply, Statu
         "delete" => delete::one(request),
         _ => delete::collection(request),
     }?;
-    if request.resource.kind == "Endpoints" && request.resource.group.is_empty() {
+    if request.resource.built_in_kind() == "Endpoints" {
         reply.warnings.push(ENDPOINTS.to_owned());
     }
     Ok(reply)

@@ -1,16 +1,22 @@
-//! What is served: the table of built-in resources, and the shape that custom ones take.
+//! What is served: the table of built-in kinds, one row a kind, and the shape that custom ones take.
+
+mod access;
+mod core;
+mod extensions;
+mod network;
+pub(crate) mod printer_column;
+pub(crate) mod row;
+mod storage;
+mod workloads;
 
 use std::sync::{Arc, LazyLock};
 
 use serde_json::Value;
 
+use self::row::{COMPUTED, GroupVersion, NewStatus, Row, Subresource};
 use crate::crd::rules::Rules;
 
-/// Everything that can be done with an ordinary resource.
-pub(crate) const ALL_VERBS: &[&str] =
-    &["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
-
-/// The same, in the order in which custom resources show them.
+/// What can be done with a custom resource, in the order in which discovery shows it.
 const CUSTOM_VERBS: &[&str] = &["delete", "deletecollection", "get", "list", "patch", "create", "update", "watch"];
 
 /// A served resource in one version.
@@ -31,6 +37,8 @@ pub(crate) struct Resource {
     pub(crate) scale: Option<Scale>,
     /// Only `create`: the answer is computed and nothing is stored.
     pub(crate) virtual_only: bool,
+    /// The row of a built-in kind; none for a custom one.
+    pub(crate) row: Option<&'static Row>,
     /// Schema and columns of a custom resource.
     pub(crate) custom: Option<Arc<CustomVersion>>,
 }
@@ -69,33 +77,44 @@ impl Resource {
         if self.group.is_empty() { self.version.clone() } else { format!("{}/{}", self.group, self.version) }
     }
 
+    /// The name of a built-in kind; empty for a custom one, which may be called the same.
+    pub(crate) fn built_in_kind(&self) -> &'static str {
+        self.row.map_or("", |row| row.kind)
+    }
+
     /// The collection that holds its objects. Both groups of Event share one.
     pub(crate) fn collection(&self) -> String {
-        if self.plural == "events" { "events".to_owned() } else { collection(&self.group, &self.plural) }
+        if self.built_in_kind() == "Event" { self.plural.clone() } else { collection(&self.group, &self.plural) }
     }
 
     pub(crate) fn verbs(&self) -> &'static [&'static str] {
-        match self.plural.as_str() {
-            _ if self.virtual_only => &["create"],
-            _ if self.custom.as_ref().is_some_and(|custom| custom.terminating) => {
-                &["delete", "deletecollection", "get", "list", "watch"]
-            }
-            _ if self.custom.is_some() => CUSTOM_VERBS,
-            // Namespaces go one by one.
-            "namespaces" if self.group.is_empty() => &["create", "delete", "get", "list", "patch", "update", "watch"],
-            _ => ALL_VERBS,
+        match (&self.custom, self.row) {
+            (Some(custom), _) if custom.terminating => &["delete", "deletecollection", "get", "list", "watch"],
+            (_, Some(row)) => row.verbs,
+            (_, None) => CUSTOM_VERBS,
         }
     }
 
     /// Subresources besides `status` and `scale`.
-    pub(crate) fn extra_subresources(&self) -> &'static [(&'static str, &'static str, &'static [&'static str])] {
-        match (self.group.as_str(), self.plural.as_str()) {
-            ("", "pods") => {
-                &[("log", "Pod", &["get"]), ("eviction", "Eviction", &["create"]), ("binding", "Binding", &["create"])]
-            }
-            ("", "serviceaccounts") => &[("token", "TokenRequest", &["create"])],
-            ("", "namespaces") => &[("finalize", "Namespace", &["update"])],
-            _ => &[],
+    pub(crate) fn extra_subresources(&self) -> &'static [Subresource] {
+        self.row.map_or(&[], |row| row.subresources)
+    }
+
+    /// Whether its objects carry a generation.
+    pub(crate) fn has_generation(&self) -> bool {
+        self.row.is_none_or(|row| row.generation)
+    }
+
+    /// Whether a status that is sent with a new object goes.
+    pub(crate) fn drops_new_status(&self) -> bool {
+        self.row.map_or(self.status, |row| !matches!(row.new_status, NewStatus::Sent))
+    }
+
+    /// The status that a new object begins with, where the server itself gives one.
+    pub(crate) fn first_status(&self) -> Option<Value> {
+        match self.row?.new_status {
+            NewStatus::Begins(status) => Some(status()),
+            NewStatus::Sent | NewStatus::Absent => None,
         }
     }
 }
@@ -105,132 +124,54 @@ pub(crate) fn collection(group: &str, plural: &str) -> String {
     crate::status::qualified(plural, group)
 }
 
-struct Row(
-    &'static str,            // group
-    &'static str,            // version
-    &'static str,            // kind
-    &'static str,            // plural
-    &'static [&'static str], // short names
-    Flags,
-);
-
-#[expect(clippy::struct_excessive_bools, reason = "a row of yes and no per kind is what discovery is made of")]
-#[derive(Clone, Copy)]
-struct Flags {
-    namespaced: bool,
-    status: bool,
-    scale: bool,
-    all: bool,
-    virtual_only: bool,
-}
-
-const CLUSTER: Flags = Flags { namespaced: false, status: false, scale: false, all: false, virtual_only: false };
-const NAMESPACED: Flags = Flags { namespaced: true, ..CLUSTER };
-const REVIEW: Flags = Flags { virtual_only: true, ..CLUSTER };
-const WORKLOAD: Flags = Flags { status: true, all: true, ..NAMESPACED };
-const SCALED: Flags = Flags { scale: true, ..WORKLOAD };
-const WITH_STATUS: Flags = Flags { status: true, ..NAMESPACED };
-const CLUSTER_STATUS: Flags = Flags { status: true, ..CLUSTER };
-
-const RBAC: &str = "rbac.authorization.k8s.io";
-const ADMISSION: &str = "admissionregistration.k8s.io";
-const AUTHZ: &str = "authorization.k8s.io";
-const AUTHN: &str = "authentication.k8s.io";
-
-/// Groups and versions are listed in the order in which discovery prefers them.
-const ROWS: &[Row] = &[
-    Row("", "v1", "ConfigMap", "configmaps", &["cm"], NAMESPACED),
-    Row("", "v1", "Endpoints", "endpoints", &["ep"], NAMESPACED),
-    Row("", "v1", "Event", "events", &["ev"], NAMESPACED),
-    Row("", "v1", "LimitRange", "limitranges", &["limits"], NAMESPACED),
-    Row("", "v1", "Namespace", "namespaces", &["ns"], CLUSTER_STATUS),
-    Row("", "v1", "Node", "nodes", &["no"], CLUSTER_STATUS),
-    Row("", "v1", "PersistentVolumeClaim", "persistentvolumeclaims", &["pvc"], WITH_STATUS),
-    Row("", "v1", "PersistentVolume", "persistentvolumes", &["pv"], CLUSTER_STATUS),
-    Row("", "v1", "Pod", "pods", &["po"], WORKLOAD),
-    Row("", "v1", "ReplicationController", "replicationcontrollers", &["rc"], SCALED),
-    Row("", "v1", "ResourceQuota", "resourcequotas", &["quota"], WITH_STATUS),
-    Row("", "v1", "Secret", "secrets", &[], NAMESPACED),
-    Row("", "v1", "ServiceAccount", "serviceaccounts", &["sa"], NAMESPACED),
-    Row("", "v1", "Service", "services", &["svc"], WORKLOAD),
-    Row("apiregistration.k8s.io", "v1", "APIService", "apiservices", &[], CLUSTER_STATUS),
-    Row("apps", "v1", "ControllerRevision", "controllerrevisions", &[], NAMESPACED),
-    Row("apps", "v1", "DaemonSet", "daemonsets", &["ds"], WORKLOAD),
-    Row("apps", "v1", "Deployment", "deployments", &["deploy"], SCALED),
-    Row("apps", "v1", "ReplicaSet", "replicasets", &["rs"], SCALED),
-    Row("apps", "v1", "StatefulSet", "statefulsets", &["sts"], SCALED),
-    Row("events.k8s.io", "v1", "Event", "events", &["ev"], NAMESPACED),
-    Row(AUTHN, "v1", "SelfSubjectReview", "selfsubjectreviews", &[], REVIEW),
-    Row(AUTHN, "v1", "TokenReview", "tokenreviews", &[], REVIEW),
-    Row(
-        AUTHZ,
-        "v1",
-        "LocalSubjectAccessReview",
-        "localsubjectaccessreviews",
-        &[],
-        Flags { namespaced: true, ..REVIEW },
-    ),
-    Row(AUTHZ, "v1", "SelfSubjectAccessReview", "selfsubjectaccessreviews", &[], REVIEW),
-    Row(AUTHZ, "v1", "SelfSubjectRulesReview", "selfsubjectrulesreviews", &[], REVIEW),
-    Row(AUTHZ, "v1", "SubjectAccessReview", "subjectaccessreviews", &[], REVIEW),
-    Row("autoscaling", "v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers", &["hpa"], WORKLOAD),
-    Row("autoscaling", "v1", "HorizontalPodAutoscaler", "horizontalpodautoscalers", &["hpa"], WORKLOAD),
-    Row("batch", "v1", "CronJob", "cronjobs", &["cj"], WORKLOAD),
-    Row("batch", "v1", "Job", "jobs", &[], WORKLOAD),
-    Row("networking.k8s.io", "v1", "IngressClass", "ingressclasses", &[], CLUSTER),
-    Row("networking.k8s.io", "v1", "Ingress", "ingresses", &["ing"], WITH_STATUS),
-    Row("networking.k8s.io", "v1", "NetworkPolicy", "networkpolicies", &["netpol"], NAMESPACED),
-    Row("policy", "v1", "PodDisruptionBudget", "poddisruptionbudgets", &["pdb"], WITH_STATUS),
-    Row(RBAC, "v1", "ClusterRoleBinding", "clusterrolebindings", &[], CLUSTER),
-    Row(RBAC, "v1", "ClusterRole", "clusterroles", &[], CLUSTER),
-    Row(RBAC, "v1", "RoleBinding", "rolebindings", &[], NAMESPACED),
-    Row(RBAC, "v1", "Role", "roles", &[], NAMESPACED),
-    Row("storage.k8s.io", "v1", "StorageClass", "storageclasses", &["sc"], CLUSTER),
-    Row(ADMISSION, "v1", "MutatingWebhookConfiguration", "mutatingwebhookconfigurations", &[], CLUSTER),
-    Row(ADMISSION, "v1", "ValidatingAdmissionPolicy", "validatingadmissionpolicies", &[], CLUSTER_STATUS),
-    Row(ADMISSION, "v1", "ValidatingAdmissionPolicyBinding", "validatingadmissionpolicybindings", &[], CLUSTER),
-    Row(ADMISSION, "v1", "ValidatingWebhookConfiguration", "validatingwebhookconfigurations", &[], CLUSTER),
-    Row(
-        "apiextensions.k8s.io",
-        "v1",
-        "CustomResourceDefinition",
-        "customresourcedefinitions",
-        &["crd", "crds"],
-        CLUSTER_STATUS,
-    ),
-    Row("scheduling.k8s.io", "v1", "PriorityClass", "priorityclasses", &["pc"], CLUSTER),
-    Row("coordination.k8s.io", "v1", "Lease", "leases", &[], NAMESPACED),
-    Row("discovery.k8s.io", "v1", "EndpointSlice", "endpointslices", &[], NAMESPACED),
+/// Groups and versions in the order in which discovery prefers them.
+pub(crate) const GROUP_VERSIONS: &[GroupVersion] = &[
+    core::CORE,
+    extensions::AGGREGATION,
+    workloads::APPS,
+    core::EVENTS,
+    access::AUTHENTICATION,
+    access::AUTHORIZATION,
+    workloads::AUTOSCALING_V2,
+    workloads::AUTOSCALING_V1,
+    workloads::BATCH,
+    network::NETWORKING,
+    workloads::POLICY,
+    access::RBAC,
+    storage::STORAGE,
+    extensions::ADMISSION,
+    extensions::DEFINITIONS,
+    workloads::SCHEDULING,
+    workloads::COORDINATION,
+    network::DISCOVERY,
 ];
 
 /// The built-in resources, in discovery order.
-pub(crate) static BUILT_IN: LazyLock<Vec<Arc<Resource>>> =
-    LazyLock::new(|| ROWS.iter().map(|row| Arc::new(built_in(row))).collect());
+pub(crate) static BUILT_IN: LazyLock<Vec<Arc<Resource>>> = LazyLock::new(|| {
+    let of = |group: &'static GroupVersion| group.rows.iter().map(move |row| Arc::new(built_in(group, row)));
+    GROUP_VERSIONS.iter().flat_map(of).collect()
+});
 
-fn built_in(row: &Row) -> Resource {
-    let Row(group, version, kind, plural, short_names, flags) = *row;
+fn built_in(of: &GroupVersion, row: &'static Row) -> Resource {
+    let texts = |texts: &[&str]| texts.iter().map(ToString::to_string).collect();
     Resource {
-        group: group.to_owned(),
-        version: version.to_owned(),
-        kind: kind.to_owned(),
-        list_kind: format!("{kind}List"),
-        plural: plural.to_owned(),
-        singular: kind.to_lowercase(),
-        short_names: short_names.iter().map(ToString::to_string).collect(),
-        categories: match kind {
-            "CustomResourceDefinition" | "APIService" => vec!["api-extensions".to_owned()],
-            _ if group == ADMISSION => vec!["api-extensions".to_owned()],
-            _ if flags.all => vec!["all".to_owned()],
-            _ => Vec::new(),
-        },
-        namespaced: flags.namespaced,
-        status: flags.status,
-        scale: flags.scale.then(|| Scale {
+        group: of.group.to_owned(),
+        version: of.version.to_owned(),
+        kind: row.kind.to_owned(),
+        list_kind: format!("{}List", row.kind),
+        plural: row.plural.to_owned(),
+        singular: row.kind.to_lowercase(),
+        short_names: texts(row.short_names),
+        categories: texts(row.categories),
+        namespaced: row.namespaced,
+        status: row.status,
+        scale: row.scale.then(|| Scale {
             spec_replicas: "spec.replicas".to_owned(),
             status_replicas: "status.replicas".to_owned(),
             selector: "spec.selector".to_owned(),
         }),
-        virtual_only: flags.virtual_only,
+        virtual_only: row.verbs == COMPUTED,
+        row: Some(row),
         custom: None,
     }
 }

@@ -4,12 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use base64::Engine;
-use k8s_openapi::api;
 use schemars::SchemaGenerator;
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
-use crate::kinds::Resource;
+use crate::kinds::{GROUP_VERSIONS, Resource};
 use crate::quantity::Quantity;
 
 /// Where the schemas refer to each other.
@@ -21,56 +20,17 @@ struct Schemas {
     definitions: Map<String, Value>,
 }
 
-macro_rules! roots {
-    ($generator:ident, $roots:ident, $($group:literal $version:literal $kind:literal $type:ty;)*) => {
-        $($roots.insert(($group, $version, $kind), $generator.subschema_for::<$type>().to_value());)*
-    };
-}
-
 static SCHEMAS: LazyLock<Schemas> = LazyLock::new(|| {
     let mut settings = SchemaSettings::openapi3();
     settings.transforms.clear();
     let mut generator = SchemaGenerator::new(settings);
     let mut roots = BTreeMap::new();
-    roots! { generator, roots,
-        "" "v1" "ConfigMap" api::core::v1::ConfigMap;
-        "" "v1" "Endpoints" api::core::v1::Endpoints;
-        "" "v1" "Event" api::core::v1::Event;
-        "" "v1" "LimitRange" api::core::v1::LimitRange;
-        "" "v1" "Namespace" api::core::v1::Namespace;
-        "" "v1" "Node" api::core::v1::Node;
-        "" "v1" "PersistentVolume" api::core::v1::PersistentVolume;
-        "" "v1" "PersistentVolumeClaim" api::core::v1::PersistentVolumeClaim;
-        "" "v1" "Pod" api::core::v1::Pod;
-        "" "v1" "ReplicationController" api::core::v1::ReplicationController;
-        "" "v1" "ResourceQuota" api::core::v1::ResourceQuota;
-        "" "v1" "Secret" api::core::v1::Secret;
-        "" "v1" "Service" api::core::v1::Service;
-        "" "v1" "ServiceAccount" api::core::v1::ServiceAccount;
-        "admissionregistration.k8s.io" "v1" "MutatingWebhookConfiguration" api::admissionregistration::v1::MutatingWebhookConfiguration;
-        "admissionregistration.k8s.io" "v1" "ValidatingAdmissionPolicy" api::admissionregistration::v1::ValidatingAdmissionPolicy;
-        "admissionregistration.k8s.io" "v1" "ValidatingAdmissionPolicyBinding" api::admissionregistration::v1::ValidatingAdmissionPolicyBinding;
-        "admissionregistration.k8s.io" "v1" "ValidatingWebhookConfiguration" api::admissionregistration::v1::ValidatingWebhookConfiguration;
-        "apps" "v1" "DaemonSet" api::apps::v1::DaemonSet;
-        "apps" "v1" "Deployment" api::apps::v1::Deployment;
-        "apps" "v1" "ReplicaSet" api::apps::v1::ReplicaSet;
-        "apps" "v1" "StatefulSet" api::apps::v1::StatefulSet;
-        "autoscaling" "v1" "HorizontalPodAutoscaler" api::autoscaling::v1::HorizontalPodAutoscaler;
-        "autoscaling" "v2" "HorizontalPodAutoscaler" api::autoscaling::v2::HorizontalPodAutoscaler;
-        "batch" "v1" "CronJob" api::batch::v1::CronJob;
-        "batch" "v1" "Job" api::batch::v1::Job;
-        "coordination.k8s.io" "v1" "Lease" api::coordination::v1::Lease;
-        "discovery.k8s.io" "v1" "EndpointSlice" api::discovery::v1::EndpointSlice;
-        "networking.k8s.io" "v1" "Ingress" api::networking::v1::Ingress;
-        "networking.k8s.io" "v1" "IngressClass" api::networking::v1::IngressClass;
-        "networking.k8s.io" "v1" "NetworkPolicy" api::networking::v1::NetworkPolicy;
-        "policy" "v1" "PodDisruptionBudget" api::policy::v1::PodDisruptionBudget;
-        "rbac.authorization.k8s.io" "v1" "ClusterRole" api::rbac::v1::ClusterRole;
-        "rbac.authorization.k8s.io" "v1" "ClusterRoleBinding" api::rbac::v1::ClusterRoleBinding;
-        "rbac.authorization.k8s.io" "v1" "Role" api::rbac::v1::Role;
-        "rbac.authorization.k8s.io" "v1" "RoleBinding" api::rbac::v1::RoleBinding;
-        "scheduling.k8s.io" "v1" "PriorityClass" api::scheduling::v1::PriorityClass;
-        "storage.k8s.io" "v1" "StorageClass" api::storage::v1::StorageClass;
+    for of in GROUP_VERSIONS {
+        for row in of.rows {
+            if let Some(schema) = row.schema {
+                roots.insert((of.group, of.version, row.kind), schema(&mut generator));
+            }
+        }
     }
     let mut definitions = generator.take_definitions(false);
     definitions.values_mut().for_each(publish);

@@ -69,49 +69,8 @@ pub(crate) fn name_required(fields: &str) -> Option<String> {
     })
 }
 
-/// Fields that may be selected by, besides name and namespace.
-fn selectable(resource: &Resource) -> &'static [&'static str] {
-    match (resource.group.as_str(), resource.kind.as_str()) {
-        ("", "Pod") => &[
-            "spec.hostNetwork",
-            "spec.nodeName",
-            "spec.restartPolicy",
-            "spec.schedulerName",
-            "spec.serviceAccountName",
-            "status.nominatedNodeName",
-            "status.phase",
-            "status.podIP",
-        ],
-        ("" | "events.k8s.io", "Event") => &[
-            "involvedObject.apiVersion",
-            "involvedObject.fieldPath",
-            "involvedObject.kind",
-            "involvedObject.name",
-            "involvedObject.namespace",
-            "involvedObject.resourceVersion",
-            "involvedObject.uid",
-            "reason",
-            "regarding.kind",
-            "regarding.name",
-            "regarding.namespace",
-            "regarding.uid",
-            "reportingComponent",
-            "reportingController",
-            "source",
-            "type",
-        ],
-        ("", "Node") => &["spec.unschedulable"],
-        ("", "Namespace") => &["status.phase"],
-        ("", "Secret") => &["type"],
-        ("", "Service") => &["spec.clusterIP", "spec.type"],
-        ("apps", "ReplicaSet") => &["status.replicas"],
-        ("batch", "Job") => &["status.successful"],
-        _ => &[],
-    }
-}
-
 fn check_field(resource: &Resource, field: &str) -> Result<(), Status> {
-    let own = selectable(resource);
+    let own = resource.row.map_or(&[][..], |row| row.selectable);
     let declared = resource.custom.as_ref().is_some_and(|custom| custom.selectable.iter().any(|path| path == field));
     if matches!(field, "metadata.name" | "metadata.namespace") || own.contains(&field) || declared {
         return Ok(());

@@ -5,7 +5,6 @@ mod built_in;
 mod column;
 mod columns;
 mod custom;
-mod descriptions;
 
 use std::sync::Arc;
 
@@ -18,7 +17,10 @@ pub(crate) fn render(request: &ResourceRequest<'_>, objects: &[Arc<Value>], meta
     let resource = &request.resource;
     let now = request.cluster.clock.now();
     let custom = resource.custom.as_ref().map(|version| &version.columns);
-    let columns = custom.map_or_else(|| columns::of(resource), |own| custom::columns(own));
+    let columns = match (custom, resource.row) {
+        (None, Some(row)) => columns::of(row),
+        (own, _) => custom::columns(own.map_or(&[], Vec::as_slice)),
+    };
     let cells = |object: &Value| match custom {
         Some(own) => custom::cells(own, object, now),
         None => built_in::cells(resource, object, now),
@@ -53,4 +55,19 @@ pub(crate) fn render(request: &ResourceRequest<'_>, objects: &[Arc<Value>], meta
         "kind": "Table", "apiVersion": "meta.k8s.io/v1", "metadata": metadata,
         "columnDefinitions": if headers { json!(definitions) } else { Value::Null }, "rows": rows,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kinds::BUILT_IN;
+
+    #[test]
+    fn a_built_in_kind_has_a_cell_for_each_column() {
+        for resource in BUILT_IN.iter().filter(|resource| !resource.virtual_only) {
+            let row = resource.row.unwrap();
+            let cells = built_in::cells(resource, &json!({}), jiff::Timestamp::UNIX_EPOCH);
+            assert_eq!(cells.len(), columns::of(row).len(), "{} {}", resource.api_version(), row.kind);
+        }
+    }
 }

@@ -266,6 +266,7 @@ async fn pods_of_a_role_are_given_the_endpoint_beside_it_unless_they_say_otherwi
 }
 
 mod kinds;
+mod namesakes;
 mod narrow_rights;
 mod ownership;
 mod quotas;

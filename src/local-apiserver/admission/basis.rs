@@ -24,7 +24,7 @@ impl Basis {
         let (resource, namespace) = (&request.resource, &request.target.namespace);
         let found = request.cluster.get("namespaces", "", namespace).filter(|_| resource.namespaced);
         let definition = resource.custom.as_ref().map(|custom| (resource.collection(), custom.definition.clone()));
-        let is_service = resource.kind == "Service" && resource.group.is_empty();
+        let is_service = resource.built_in_kind() == "Service";
         Self {
             namespace: found.map(|found| (namespace.clone(), found)),
             definition,

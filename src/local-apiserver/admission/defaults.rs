@@ -11,13 +11,11 @@ fn set(object: &mut Value, field: &str, value: Value) {
 }
 
 pub(crate) fn apply(resource: &Resource, object: &mut Value) {
-    if resource.custom.is_some() {
+    let kind = resource.built_in_kind();
+    if !object["spec"].is_object() && matches!(kind, "Pod" | "Service") {
         return;
     }
-    if !object["spec"].is_object() && matches!(resource.kind.as_str(), "Pod" | "Service") {
-        return;
-    }
-    match resource.kind.as_str() {
+    match kind {
         "Pod" => pod(&mut object["spec"]),
         "Namespace" => namespace(object),
         "Deployment" => deployment(object),

@@ -73,7 +73,7 @@ pub(super) fn check(request: &ResourceRequest<'_>, object: &Value) -> Result<(),
     for range in ranges(request) {
         let mut wrong = Vec::new();
         for limit in limits(&range) {
-            match (limit["type"].as_str(), resource.kind.as_str()) {
+            match (limit["type"].as_str(), resource.built_in_kind()) {
                 (Some("Container"), "Pod") => {
                     for list in ["containers", "initContainers"] {
                         for container in object["spec"][list].as_array().into_iter().flatten() {

@@ -45,26 +45,26 @@ pub(crate) fn turn<'a>(request: &ResourceRequest<'a>) -> Option<MutexGuard<'a, (
 /// Refuses a new state of an object that goes over a quota.
 pub(super) fn check(request: &ResourceRequest<'_>, old: Option<&Value>, object: &Value) -> Result<(), Status> {
     let resource = &request.resource;
-    if !resource.namespaced || resource.plural == "events" || (resource.kind == "Pod" && old.is_some()) {
+    if !resource.namespaced || matches!((resource.built_in_kind(), old), ("Event", _) | ("Pod", Some(_))) {
         return Ok(());
     }
     let name = object["metadata"]["name"].as_str().unwrap_or_default();
     let refuse = |why: &str| Err(Status::forbidden(&resource.group, &resource.plural, name, why));
     for quota in quotas(request.cluster, &request.target.namespace) {
-        if !covers(&quota, &resource.plural, object) {
+        if !covers(&quota, resource, object) {
             continue;
         }
         let hard = amounts(&quota["spec"]["hard"]);
         let called = quota["metadata"]["name"].as_str().unwrap_or_default();
         let wanted = usage(resource, object);
-        if resource.kind == "Pod"
+        if resource.built_in_kind() == "Pod"
             && old.is_none()
             && let Some(why) = unnamed(&hard, object)
         {
             return refuse(&format!("failed quota: {called}: {why}"));
         }
         let before =
-            old.filter(|old| covers(&quota, &resource.plural, old)).map(|old| usage(resource, old)).unwrap_or_default();
+            old.filter(|old| covers(&quota, resource, old)).map(|old| usage(resource, old)).unwrap_or_default();
         let more = wanted
             .iter()
             .map(|(name, amount)| (name.clone(), amount.beyond(before.get(name).copied().unwrap_or_default())));
@@ -143,10 +143,10 @@ fn usage(resource: &Resource, object: &Value) -> Amounts {
         return used;
     }
     let spec = &object["spec"];
-    if COUNTED.contains(&resource.plural.as_str()) && resource.kind != "Pod" {
+    if COUNTED.contains(&resource.plural.as_str()) && resource.built_in_kind() != "Pod" {
         used.insert(resource.plural.clone(), Quantity::count(1));
     }
-    match resource.kind.as_str() {
+    match resource.built_in_kind() {
         "Pod" if !matches!(object["status"]["phase"].as_str(), Some("Failed" | "Succeeded")) => {
             used.insert("pods".to_owned(), Quantity::count(1));
             used.extend(by_quota_name(&of_pod(spec, "requests"), &of_pod(spec, "limits")));
@@ -176,7 +176,7 @@ fn usage(resource: &Resource, object: &Value) -> Amounts {
 }
 
 /// Whether a quota counts an object: those with scopes count some pods only.
-fn covers(quota: &Value, plural: &str, object: &Value) -> bool {
+fn covers(quota: &Value, resource: &Resource, object: &Value) -> bool {
     let named = quota["spec"]["scopes"].as_array().into_iter().flatten();
     let selected = quota["spec"]["scopeSelector"]["matchExpressions"].as_array().into_iter().flatten();
     let mut scopes =
@@ -187,7 +187,7 @@ fn covers(quota: &Value, plural: &str, object: &Value) -> bool {
     let spec = &object["spec"];
     let ends = spec["activeDeadlineSeconds"].is_number();
     let best_effort = qos(spec) == "BestEffort";
-    plural == "pods"
+    resource.built_in_kind() == "Pod"
         && scopes.all(|scope| match scope["scopeName"].as_str().unwrap_or_default() {
             "Terminating" => ends,
             "NotTerminating" => !ends,
@@ -230,7 +230,7 @@ fn used(cluster: &Cluster, quota: &Value) -> Amounts {
     for collection in collections {
         let Some(resource) = resources.iter().find(|resource| resource.collection() == collection) else { continue };
         for object in cluster.store.list(&collection, namespace).0 {
-            if !covers(quota, &resource.plural, &object) {
+            if !covers(quota, resource, &object) {
                 continue;
             }
             for (name, amount) in usage(resource, &object) {

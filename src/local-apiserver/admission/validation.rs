@@ -27,8 +27,8 @@ use crate::status::FieldError;
 pub(crate) fn check(resource: &Resource, old: Option<&Value>, object: &Value, errors: &mut Vec<FieldError>) {
     let name = object["metadata"]["name"].as_str().unwrap_or_default();
     // Names of RBAC objects and of events are path segments only.
-    if resource.group != "rbac.authorization.k8s.io" && !(resource.kind == "APIService" && name == "v1.") {
-        let rule = match resource.kind.as_str() {
+    if resource.group != "rbac.authorization.k8s.io" && !(resource.built_in_kind() == "APIService" && name == "v1.") {
+        let rule = match resource.built_in_kind() {
             "Namespace" => names::label,
             "Service" => names::service,
             _ => names::subdomain,
@@ -41,11 +41,8 @@ pub(crate) fn check(resource: &Resource, old: Option<&Value>, object: &Value, er
         errors.extend(rule(name).iter().map(|why| FieldError::invalid("metadata.name", &name.into(), why)));
     }
     metadata::check(resource, old, object, errors);
-    if resource.custom.is_some() {
-        return;
-    }
     let spec = &object["spec"];
-    match resource.kind.as_str() {
+    match resource.built_in_kind() {
         "Deployment" | "ReplicaSet" | "StatefulSet" | "DaemonSet" => workload::check(resource, old, object, errors),
         "Job" => batch::job(old, object, errors),
         "CronJob" => batch::cron_job(object, errors),

@@ -52,7 +52,7 @@ pub(crate) fn of(resource: &Resource, object: &Value) -> Vec<String> {
 
 /// Of a kind that is kept, and that nothing serves.
 fn of_kind(resource: &Resource, object: &Value) -> Option<String> {
-    let what = match resource.kind.as_str() {
+    let what = match resource.built_in_kind() {
         "Ingress" => "no Ingress controller runs in the local cluster: nothing serves this Ingress",
         "NetworkPolicy" => "the local cluster does not enforce NetworkPolicies: all traffic is allowed",
         "MutatingWebhookConfiguration" | "ValidatingWebhookConfiguration" => return of_webhooks(object),
@@ -90,7 +90,7 @@ fn walk<'a>(resource: &Resource, value: &'a Value, names: &mut Vec<&'a str>, pat
                 let at = format!("{path}.{name}");
                 names.push(name);
                 let found = openapi::field(resource, names).filter(|field| field.declared);
-                let read_here = resource.kind == "DaemonSet" && OF_DAEMON_SETS.contains(&name.as_str());
+                let read_here = resource.built_in_kind() == "DaemonSet" && OF_DAEMON_SETS.contains(&name.as_str());
                 match found.filter(|_| !read_here).and_then(|field| FIELDS.get(&(field.owner, name.as_str()))) {
                     Some(Use::Unread(usual)) => {
                         let is_usual = inner.as_str().map_or_else(

@@ -4,7 +4,8 @@ use serde_json::{Value, json};
 
 use super::roles::{self, RBAC};
 use crate::cluster::Cluster;
-use crate::kinds::BUILT_IN;
+use crate::kinds::GROUP_VERSIONS;
+use crate::kinds::row::GroupVersion;
 use crate::status::Status;
 use crate::store::Stale;
 
@@ -108,47 +109,17 @@ fn roles(cluster: &Cluster) -> Result<(), Status> {
 
 /// One local APIService per built-in group version.
 fn api_services(cluster: &Cluster) -> Result<(), Status> {
-    let mut seen: Vec<(String, String)> = Vec::new();
-    for resource in BUILT_IN.iter() {
-        let key = (resource.group.clone(), resource.version.clone());
-        // The aggregator's own group is the one that it does not register.
-        if seen.contains(&key) || key.0 == "apiregistration.k8s.io" {
-            continue;
-        }
-        put(cluster, "apiservices.apiregistration.k8s.io", "", local_api_service(cluster, &key.0, &key.1))?;
-        seen.push(key);
+    // The aggregator's own group is the one that it does not register.
+    for of in GROUP_VERSIONS.iter().filter(|of| of.group != "apiregistration.k8s.io") {
+        put(cluster, "apiservices.apiregistration.k8s.io", "", local_api_service(cluster, of))?;
     }
     Ok(())
 }
 
-/// `groupPriorityMinimum` of the built-in groups.
-const PRIORITIES: &[(&str, i64)] = &[
-    ("", 18_000),
-    ("apps", 17_800),
-    ("events.k8s.io", 17_750),
-    ("authentication.k8s.io", 17_700),
-    ("authorization.k8s.io", 17_600),
-    ("autoscaling", 17_500),
-    ("batch", 17_400),
-    ("networking.k8s.io", 17_200),
-    ("policy", 17_100),
-    ("rbac.authorization.k8s.io", 17_000),
-    ("storage.k8s.io", 16_800),
-    ("apiextensions.k8s.io", 16_700),
-    ("admissionregistration.k8s.io", 16_700),
-    ("scheduling.k8s.io", 16_600),
-    ("coordination.k8s.io", 16_500),
-    ("discovery.k8s.io", 16_200),
-];
-
-fn local_api_service(cluster: &Cluster, group: &str, version: &str) -> Value {
-    let priority = PRIORITIES.iter().find(|(known, _)| *known == group).map_or(16_000, |(_, priority)| *priority);
-    let version_priority = match (group, version) {
-        ("", _) => 1,
-        ("autoscaling", "v2") => 30,
-        _ => 15,
-    };
-    let mut spec = json!({"version": version, "groupPriorityMinimum": priority, "versionPriority": version_priority});
+fn local_api_service(cluster: &Cluster, of: &GroupVersion) -> Value {
+    let (group, version) = (of.group, of.version);
+    let mut spec =
+        json!({"version": version, "groupPriorityMinimum": of.priority, "versionPriority": of.version_priority});
     if !group.is_empty() {
         spec["group"] = group.into();
     }

@@ -52,6 +52,7 @@ fn resource(crd: &Value, version: &Value) -> Resource {
             selector: path("labelSelectorPath"),
         }),
         virtual_only: false,
+        row: None,
         kind,
         custom: Some(Arc::new(CustomVersion {
             schema: Some(version["schema"]["openAPIV3Schema"].clone()).filter(|schema| !schema.is_null()),

@@ -21,7 +21,7 @@ pub(super) fn one(request: &ResourceRequest<'_>) -> Result<Reply, Status> {
     let removed = remove(request, &options)?;
     match removed {
         Outcome::Waiting(object) => Ok(read::one(request, 200, &object)),
-        Outcome::Gone(object) if request.resource.kind == "Pod" => Ok(read::one(request, 200, &object)),
+        Outcome::Gone(object) if request.resource.built_in_kind() == "Pod" => Ok(read::one(request, 200, &object)),
         Outcome::Gone(object) => Ok(Reply::json(200, success(request, &object))),
     }
 }
@@ -173,14 +173,14 @@ fn marked(request: &ResourceRequest<'_>, options: &Value, old: &Object) -> Value
         let at = request.cluster.clock.deadline(std::time::Duration::from_secs(grace.max(0) as u64));
         metadata.insert("deletionTimestamp".to_owned(), at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string().into());
         // Namespaces and definitions end by ways of their own, which know no grace and make no new generation.
-        if !matches!(request.resource.kind.as_str(), "Namespace" | "CustomResourceDefinition") {
+        if !matches!(request.resource.built_in_kind(), "Namespace" | "CustomResourceDefinition") {
             metadata.insert("deletionGracePeriodSeconds".to_owned(), grace.into());
             if let Some(generation) = metadata.get("generation").and_then(Value::as_i64) {
                 metadata.insert("generation".to_owned(), (generation + 1).into());
             }
         }
     }
-    match request.resource.kind.as_str() {
+    match request.resource.built_in_kind() {
         "Namespace" => new["status"]["phase"] = "Terminating".into(),
         "CustomResourceDefinition" if !already => termination::mark(&mut new, &request.cluster.now_text()),
         _ => {}
@@ -191,7 +191,7 @@ fn marked(request: &ResourceRequest<'_>, options: &Value, old: &Object) -> Value
 /// Whether nobody has to see that the object is terminating: no finalizer, no namespace to be emptied, no pod to be stopped.
 fn goes_at_once(request: &ResourceRequest<'_>, old: &Value, new: &Value) -> bool {
     old["metadata"]["deletionTimestamp"].is_null()
-        && !matches!(request.resource.kind.as_str(), "Pod" | "Namespace")
+        && !matches!(request.resource.built_in_kind(), "Pod" | "Namespace")
         && new["metadata"]["finalizers"].as_array().is_none_or(Vec::is_empty)
 }
 
@@ -199,7 +199,7 @@ fn goes_at_once(request: &ResourceRequest<'_>, old: &Value, new: &Value) -> bool
 fn grace_seconds(request: &ResourceRequest<'_>, given: Option<i64>, old: &Value) -> i64 {
     let placed = !old["spec"]["nodeName"].is_null();
     let ended = matches!(old["status"]["phase"].as_str(), Some("Succeeded" | "Failed"));
-    if request.resource.kind != "Pod" || !placed || ended {
+    if request.resource.built_in_kind() != "Pod" || !placed || ended {
         return 0;
     }
     given.unwrap_or_else(|| old["spec"]["terminationGracePeriodSeconds"].as_i64().unwrap_or(GRACE_SECONDS)).max(0)

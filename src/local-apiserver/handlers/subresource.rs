@@ -11,7 +11,7 @@ use crate::{logs, tokens};
 
 pub(super) async fn serve(request: &ResourceRequest<'_>, verb: &str) -> Result<Reply, Status> {
     let resource = &request.resource;
-    match (resource.plural.as_str(), request.target.subresource.as_str()) {
+    match (resource.built_in_kind(), request.target.subresource.as_str()) {
         (_, "status") if resource.status => match verb {
             "get" => Ok(read::one(request, 200, &*request.stored()?)),
             "update" => write::update(request),
@@ -19,12 +19,12 @@ pub(super) async fn serve(request: &ResourceRequest<'_>, verb: &str) -> Result<R
             _ => Err(Status::method_not_allowed()),
         },
         (_, "scale") if resource.scale.is_some() => scale::serve(request, verb),
-        ("namespaces", "finalize") if verb == "update" => finalize(request),
-        ("serviceaccounts", "token") if verb == "create" => tokens::request(request),
-        ("pods", "log") if verb == "get" => logs::serve(request).await,
-        ("pods", "eviction") if verb == "create" => eviction::serve(request),
-        ("pods", "binding") if verb == "create" => bind(request),
-        ("pods", "exec" | "attach" | "portforward" | "proxy" | "ephemeralcontainers") => Err(Status::failure(
+        ("Namespace", "finalize") if verb == "update" => finalize(request),
+        ("ServiceAccount", "token") if verb == "create" => tokens::request(request),
+        ("Pod", "log") if verb == "get" => logs::serve(request).await,
+        ("Pod", "eviction") if verb == "create" => eviction::serve(request),
+        ("Pod", "binding") if verb == "create" => bind(request),
+        ("Pod", "exec" | "attach" | "portforward" | "proxy" | "ephemeralcontainers") => Err(Status::failure(
             501,
             "NotImplemented",
             format!(

@@ -99,12 +99,10 @@ fn insert(
     }
     metadata.insert("uid".to_owned(), uuid::Uuid::new_v4().to_string().into());
     metadata.insert("creationTimestamp".to_owned(), cluster.now_text().into());
-    if metadata::has_generation(resource) {
+    if resource.has_generation() {
         metadata.insert("generation".to_owned(), 1.into());
     }
-    if resource.status
-        && (resource.custom.is_some() || resource.kind != "Node")
-        && resource.kind != "APIService"
+    if resource.drops_new_status()
         && let Some(map) = body.as_object_mut()
     {
         map.remove("status");
@@ -268,7 +266,7 @@ pub(crate) fn replace(
         admission::webhooks::validate(request, event)?;
     } else {
         drop(admission::admit(request, Operation::Update, Some(old), &mut new)?);
-        if metadata::has_generation(resource) && metadata::intent_differs(resource, old, &new) {
+        if resource.has_generation() && metadata::intent_differs(resource, old, &new) {
             let generation = old["metadata"]["generation"].as_i64().unwrap_or(0) + 1;
             new["metadata"]["generation"] = generation.into();
         }
@@ -282,7 +280,7 @@ pub(crate) fn is_over(request: &ResourceRequest<'_>, new: &Value) -> bool {
     let metadata = &new["metadata"];
     let held = metadata["finalizers"].as_array().is_some_and(|list| !list.is_empty());
     let graceful = metadata["deletionGracePeriodSeconds"].as_i64().unwrap_or(0) > 0;
-    let spec_finalizers = request.resource.kind == "Namespace"
+    let spec_finalizers = request.resource.built_in_kind() == "Namespace"
         && new["spec"]["finalizers"].as_array().is_some_and(|list| !list.is_empty());
     !metadata["deletionTimestamp"].is_null() && !held && !graceful && !spec_finalizers
 }

@@ -64,28 +64,6 @@ pub(crate) fn intent_differs(resource: &Resource, old: &Value, new: &Value) -> b
     intent(old) != intent(new)
 }
 
-/// Kinds whose objects carry a generation.
-pub(crate) fn has_generation(resource: &Resource) -> bool {
-    resource.custom.is_some()
-        || matches!(
-            resource.kind.as_str(),
-            "Deployment"
-                | "ReplicaSet"
-                | "StatefulSet"
-                | "DaemonSet"
-                | "Job"
-                | "CronJob"
-                | "Pod"
-                | "PodDisruptionBudget"
-                | "CustomResourceDefinition"
-                | "EndpointSlice"
-                | "PriorityClass"
-                | "Ingress"
-                | "IngressClass"
-                | "NetworkPolicy"
-        )
-}
-
 /// Drops nulls and empty maps of metadata that Kubernetes would not show either. The rest of a custom resource is its
 /// schema's business.
 pub(crate) fn tidy(resource: &Resource, object: &mut Value) {

@@ -15,7 +15,7 @@ pub(crate) fn served(resource: &Resource, object: &Value) -> Value {
     }
     if is_older_autoscaler(resource) {
         autoscaling_v1::from_v2(&mut object);
-    } else if resource.kind == "HorizontalPodAutoscaler" && resource.custom.is_none() && object["status"].is_object() {
+    } else if resource.built_in_kind() == "HorizontalPodAutoscaler" && object["status"].is_object() {
         // The one optional list that the real type shows even when there is none.
         let status = &mut object["status"];
         if status["currentMetrics"].is_null() {

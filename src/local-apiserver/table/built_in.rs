@@ -17,7 +17,7 @@ pub(crate) fn cells(resource: &Resource, object: &Value, now: jiff::Timestamp) -
     let name = object["metadata"]["name"].clone();
     let created = json!(age(&object["metadata"]["creationTimestamp"], now));
     let (spec, status) = (&object["spec"], &object["status"]);
-    match resource.kind.as_str() {
+    match resource.built_in_kind() {
         "Pod" => pod::cells(object, created, now),
         "HorizontalPodAutoscaler" => autoscaler::cells(object, created),
         "Event" => event(object, now),
@@ -106,7 +106,7 @@ fn workload(resource: &Resource, object: &Value, created: Value, now: jiff::Time
     let (names, images) = (joined(containers, "name"), joined(containers, "image"));
     let name = object["metadata"]["name"].clone();
     let ready = format!("{}/{}", number(&status["readyReplicas"]), number(&spec["replicas"]));
-    match resource.kind.as_str() {
+    match resource.built_in_kind() {
         "Deployment" => vec![
             name,
             ready.into(),

@@ -38,7 +38,7 @@ pub(super) fn concerns(request: &ResourceRequest<'_>, hook: &Hook, event: Event<
         namespace.is_some_and(|namespace| matches_label_selector(selector, &namespace["metadata"]["labels"]))
     } else {
         // A namespace is evaluated by its own labels, anything else without a namespace by none.
-        resource.kind != "Namespace" || !resource.group.is_empty() || of_either(selector)
+        resource.built_in_kind() != "Namespace" || of_either(selector)
     };
     in_namespace && of_either(&hook.spec["objectSelector"])
 }
