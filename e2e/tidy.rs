@@ -36,7 +36,7 @@ const TRAITS_MAX: usize = 10;
 const NAMES_BANNED: [&str; 6] = ["common", "util", "utils", "helpers", "misc", "mod"];
 
 /// Every crate of the house and the siblings that it may point at.
-pub(crate) const ARROWS: [(&str, &[&str]); 20] = [
+pub(crate) const ARROWS: [(&str, &[&str]); 21] = [
     ("aws", &["clock", "provision"]),
     (
         "cli",
@@ -60,11 +60,12 @@ pub(crate) const ARROWS: [(&str, &[&str]); 20] = [
     ("image", &[]),
     ("keda", &["clock"]),
     ("local", &["clock", "local-apiserver", "local-aws", "local-container", "local-controllers", "local-eks"]),
-    ("local-apiserver", &["clock", "local-eks"]),
-    ("local-aws", &["clock", "local-eks"]),
+    ("local-apiserver", &["clock", "local-eks", "local-server"]),
+    ("local-aws", &["clock", "local-eks", "local-server"]),
     ("local-container", &[]),
     ("local-controllers", &["clock", "local-apiserver", "local-container", "local-eks"]),
     ("local-eks", &[]),
+    ("local-server", &["clock"]),
     ("localstack", &["clock"]),
     ("operator", &["clock", "keda", "scalers"]),
     ("provision", &["clock"]),

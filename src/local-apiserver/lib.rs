@@ -90,13 +90,10 @@ impl ApiServer {
 pub fn start(options: Options) -> Result<ApiServer> {
     let stop = CancellationToken::new();
     let tasks = TaskTracker::new();
-    let acceptor = server::acceptor(&options)?;
-    options.listener.set_nonblocking(true).map_err(Error::Listener)?;
-    let listener = options.listener.try_clone().map_err(Error::Listener)?;
-    let listener = tokio::net::TcpListener::from_std(listener).map_err(Error::Listener)?;
+    let server = server::open(&options)?;
     let cluster = Arc::new(Cluster::new(options, stop.clone())?);
     cluster::bootstrap::store(&cluster).map_err(Error::Bootstrap)?;
-    tasks.spawn(server::serve(listener, acceptor, cluster.clone(), stop.clone(), tasks.clone()));
+    tasks.spawn(server::serve(server, cluster.clone(), stop.clone()));
     tasks.spawn(aggregation::availability::keep(cluster.clone()));
     tasks.spawn(crd_finalizer::keep(cluster.clone()));
     tasks.spawn(tokens::secrets::keep(cluster.clone()));

@@ -1,4 +1,4 @@
-//! The socket: TLS, HTTP/1.1, authentication, and the rendering of replies.
+//! The socket: requests with their callers, and the rendering of replies.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -7,16 +7,11 @@ use bytes::Bytes;
 use futures::stream::StreamExt;
 use http::{HeaderValue, Request, Response};
 use http_body_util::combinators::UnsyncBoxBody;
-use http_body_util::{BodyExt, Full, Limited, StreamBody};
+use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::body::{Frame, Incoming};
-use hyper_util::rt::{TokioExecutor, TokioIo};
-use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use local_server::{Server, Tls};
 use serde_json::json;
-use tokio::net::{TcpListener, TcpStream};
-use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 use crate::cluster::Cluster;
 use crate::error::Error;
@@ -30,88 +25,37 @@ const BODY_BYTES_MAX: usize = 3 * 1024 * 1024;
 
 type ReplyBody = UnsyncBoxBody<Bytes, Infallible>;
 
-/// The TLS side of the listener.
-pub(crate) fn acceptor(options: &Options) -> Result<TlsAcceptor, Error> {
-    let bad = |error: &dyn std::fmt::Display| Error::Certificate(error.to_string());
-    let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(options.certificate_pem.as_bytes())
-        .collect::<Result<_, _>>()
-        .map_err(|e| bad(&e))?;
-    let key = PrivateKeyDer::from_pem_slice(options.key_pem.as_bytes()).map_err(|e| bad(&e))?;
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let mut config = rustls::ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|e| bad(&e))?
-        .with_no_client_auth()
-        .with_single_cert(chain, key)
-        .map_err(|e| bad(&e))?;
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(TlsAcceptor::from(Arc::new(config)))
+/// The server on the listener of the options.
+pub(crate) fn open(options: &Options) -> Result<Server, Error> {
+    let tls =
+        Tls::new(&options.certificate_pem, &options.key_pem).map_err(|error| Error::Certificate(error.to_string()))?;
+    let listener = options.listener.try_clone().map_err(Error::Listener)?;
+    Server::new(listener, Some(tls), options.clock.clone()).map_err(Error::Listener)
 }
 
-/// Accepts connections until `stop`.
-pub(crate) async fn serve(
-    listener: TcpListener,
-    acceptor: TlsAcceptor,
-    cluster: Arc<Cluster>,
-    stop: CancellationToken,
-    tasks: TaskTracker,
-) {
-    loop {
-        let accepted = tokio::select! {
-            () = stop.cancelled() => return,
-            accepted = listener.accept() => accepted,
-        };
-        match accepted {
-            Ok((stream, _)) => {
-                tasks.spawn(connection(stream, acceptor.clone(), cluster.clone(), stop.clone()));
-            }
-            Err(error) => {
-                tracing::warn!(%error, "failed to accept a connection");
-                cluster.clock.sleep(std::time::Duration::from_millis(100)).await;
-            }
-        }
-    }
-}
-
-async fn connection(stream: TcpStream, acceptor: TlsAcceptor, cluster: Arc<Cluster>, stop: CancellationToken) {
-    let _ = stream.set_nodelay(true);
-    let handshake = tokio::select! {
-        () = stop.cancelled() => return,
-        handshake = acceptor.accept(stream) => handshake,
+/// Serves until `stop`, and returns when all connections have ended.
+pub(crate) async fn serve(server: Server, cluster: Arc<Cluster>, stop: CancellationToken) {
+    let respond = move |request, _| {
+        let cluster = Arc::clone(&cluster);
+        async move { answer(&cluster, request).await }
     };
-    let Ok(stream) = handshake else { return };
-    let service = hyper::service::service_fn(move |request| {
-        let cluster = cluster.clone();
-        async move { Ok::<_, Infallible>(answer(&cluster, request).await) }
-    });
-    let builder = hyper_util::server::conn::auto::Builder::new(TokioExecutor::new());
-    let serving = builder.serve_connection(TokioIo::new(stream), service);
-    tokio::pin!(serving);
-    tokio::select! {
-        _ = &mut serving => {}
-        () = stop.cancelled() => {
-            serving.as_mut().graceful_shutdown();
-            let _ = serving.await;
-        }
-    }
+    server.run(stop, respond).await;
 }
 
 async fn answer(cluster: &Arc<Cluster>, request: Request<Incoming>) -> Response<ReplyBody> {
     let (parts, body) = request.into_parts();
     let reply = match authentication::authenticate(cluster, parts.uri.path(), &parts.headers).await {
         Err(status) => status.into(),
-        Ok(user) => match Limited::new(body, BODY_BYTES_MAX).collect().await {
-            Err(_) => {
-                Status::failure(413, "RequestEntityTooLarge", "Request entity too large: limit is 3145728").into()
-            }
-            Ok(body) => {
+        Ok(user) => match local_server::read_body(body, BODY_BYTES_MAX).await {
+            None => Status::failure(413, "RequestEntityTooLarge", "Request entity too large: limit is 3145728").into(),
+            Some(body) => {
                 let call = Call {
                     user,
                     method: parts.method,
                     path: parts.uri.path().to_owned(),
                     query: Query::parse(parts.uri.query().unwrap_or_default()),
                     headers: parts.headers,
-                    body: body.to_bytes(),
+                    body,
                 };
                 handlers::handle(cluster, call).await
             }

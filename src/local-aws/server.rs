@@ -1,14 +1,12 @@
-//! The front: connections, and each request's way from bytes to a service and back.
+//! The front: each request's way from bytes to a service and back.
 
-use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http_body_util::{BodyExt as _, Full, Limited};
+use http_body_util::Full;
 use hyper::body::Incoming;
-use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
+use local_server::Server;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
@@ -25,59 +23,23 @@ use crate::{coverage, eks, iam, identifier, sqs, sts, tagging};
 const BODY_BYTES_MAX: usize = 8 << 20;
 
 pub(crate) async fn run(listener: std::net::TcpListener, cloud: Arc<Cloud>, stop: CancellationToken) -> Result<()> {
-    listener.set_nonblocking(true).map_err(Error::Listener)?;
-    let listener = tokio::net::TcpListener::from_std(listener).map_err(Error::Listener)?;
-    let connections = tokio_util::task::TaskTracker::new();
-    loop {
-        tokio::select! {
-            () = stop.cancelled() => break,
-            accepted = listener.accept() => match accepted {
-                Ok((stream, peer)) => {
-                    connections.spawn(connection(Arc::clone(&cloud), stream, peer, stop.clone()));
-                }
-                // Out of descriptors or a peer that went away: nothing to do but wait for the next one.
-                Err(error) => {
-                    tracing::warn!(%error, "failed to accept a connection");
-                    cloud.clock.sleep(cloud.clock.to_system(std::time::Duration::from_millis(50))).await;
-                }
-            },
-        }
-    }
-    connections.close();
-    connections.wait().await;
-    Ok(())
-}
-
-async fn connection(cloud: Arc<Cloud>, stream: tokio::net::TcpStream, peer: SocketAddr, stop: CancellationToken) {
-    // Answers are small; waiting to fill packets only adds delay.
-    let _ = stream.set_nodelay(true);
-    let service = service_fn(move |request| {
+    let server = Server::new(listener, None, cloud.clock.clone()).map_err(Error::Listener)?;
+    let answer = move |request, peer| {
         let cloud = Arc::clone(&cloud);
-        async move { Ok::<_, Infallible>(handle(&cloud, request, peer).await) }
-    });
-    let connection = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
-    tokio::pin!(connection);
-    tokio::select! {
-        result = connection.as_mut() => {
-            if let Err(error) = result {
-                tracing::debug!(%error, "connection ended early");
-            }
-        }
-        () = stop.cancelled() => {
-            connection.as_mut().graceful_shutdown();
-            let _ = connection.await;
-        }
-    }
+        async move { handle(&cloud, request, peer).await }
+    };
+    server.run(stop, answer).await;
+    Ok(())
 }
 
 async fn handle(cloud: &Arc<Cloud>, request: http::Request<Incoming>, peer: SocketAddr) -> Answer {
     let (parts, body) = request.into_parts();
     let request_id = identifier::uuid();
-    let Ok(body) = Limited::new(body, BODY_BYTES_MAX).collect().await else {
+    let Some(body) = local_server::read_body(body, BODY_BYTES_MAX).await else {
         let fault = Fault::new(413, "RequestEntityTooLarge", "The request is too large or was cut off.");
         return Protocol::Rest.render("", Err(fault), &request_id);
     };
-    let request = Request::new(parts, body.to_bytes());
+    let request = Request::new(parts, body);
     if let Some(page) = request.path.strip_prefix("/_sluice/") {
         return own_page(cloud, page, &request);
     }
