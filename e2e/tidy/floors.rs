@@ -11,28 +11,92 @@ use super::{product, root};
 /// table names themselves. The crate's root lies above them all.
 type Floors = &'static [&'static [&'static str]];
 
-const FLOORS: &[(&str, Floors)] = &[(
-    "local-apiserver",
-    &[
-        // Values, and what a server starts with.
-        &["any_server", "cron", "error", "options", "protobuf", "quantity", "status", "user"],
-        // Rules of schemas, which a kind carries along.
-        &["crd::ratchet", "crd::rules"],
-        &["kinds"],
-        // What an object is, and where it is kept.
-        &["crd", "object", "openapi", "selector", "store"],
-        &["patch", "watch"],
-        &["cluster"],
-        &["request"],
-        // Who asks, and what is allowed.
-        &["authorization", "tokens"],
-        // What is decided and shown.
-        &["admission", "aggregation", "authentication", "logs", "table"],
-        &["handlers"],
-        // Who dispatches.
-        &["client", "crd_finalizer", "server"],
-    ],
-)];
+const FLOORS: &[(&str, Floors)] = &[
+    (
+        "local-apiserver",
+        &[
+            // Values, and what a server starts with.
+            &["any_server", "cron", "error", "options", "protobuf", "quantity", "status", "user"],
+            // Rules of schemas, which a kind carries along.
+            &["crd::ratchet", "crd::rules"],
+            &["kinds"],
+            // What an object is, and where it is kept.
+            &["crd", "object", "openapi", "selector", "store"],
+            &["patch", "watch"],
+            &["cluster"],
+            &["request"],
+            // Who asks, and what is allowed.
+            &["authorization", "tokens"],
+            // What is decided and shown.
+            &["admission", "aggregation", "authentication", "logs", "table"],
+            &["handlers"],
+            // Who dispatches.
+            &["client", "crd_finalizer", "server"],
+        ],
+    ),
+    (
+        "local-aws",
+        &[
+            // Values, and what a server starts with.
+            &[
+                "access_key",
+                "control_plane",
+                "denials",
+                "error",
+                "fault",
+                "identifier",
+                "issuer",
+                "strings",
+                "validation",
+            ],
+            // What is decided from values alone.
+            &["policy"],
+            // Who asks, and what.
+            &["caller", "credential", "protocol::query", "request"],
+            // What can be asked, and how it is answered.
+            &["coverage", "intake", "model", "protocol"],
+            // What is stored.
+            &[
+                "eks::faults",
+                "eks::repeated",
+                "eks::store",
+                "iam::builtin",
+                "iam::model",
+                "iam::store",
+                "sqs::attempt",
+                "sqs::input",
+                "sqs::message",
+                "sqs::move_task",
+                "sqs::policy",
+                "sqs::queue",
+                "sqs::receipt_handle",
+                "sqs::redrive",
+                "sqs::settings",
+                "sqs::store",
+                "sts::session",
+            ],
+            &["cloud"],
+            // Who is let in.
+            &["authentication", "authorization"],
+            // The services' operations.
+            &["eks", "iam", "sqs", "sts", "tagging"],
+            // Who dispatches.
+            &["server"],
+        ],
+    ),
+    (
+        "provision",
+        &[
+            // Values.
+            &["action", "address", "event", "reference", "refreshed", "resource", "state", "store_error"],
+            // What is decided from values alone.
+            &["diff", "graph", "plan"],
+            // What is read, kept and shown.
+            &["lock", "refresh", "render", "store"],
+            &["apply"],
+        ],
+    ),
+];
 
 /// What a crate's imports have against its floors.
 fn faults(floors: &[&[&str]], imports: &Imports) -> BTreeSet<String> {

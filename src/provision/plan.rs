@@ -11,7 +11,7 @@ use crate::address::Address;
 use crate::diff::{self, Field};
 use crate::graph::Graph;
 use crate::reference::{Reference, resolve};
-use crate::refresh::Refreshed;
+use crate::refreshed::Refreshed;
 use crate::resource::{Attributes, Failure, Health, Node, Object, Reading};
 use crate::state::State;
 

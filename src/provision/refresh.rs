@@ -1,54 +1,22 @@
 //! Looking at what exists: every resource is read once, what it refers to first.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use clock::Clock;
 use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
-use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use crate::address::Address;
 use crate::event::{Event, Events, Progress};
 use crate::graph::Graph;
-use crate::reference::{Reference, is_unknown, resolve};
-use crate::resource::{Context, Failure, Known, Node, Object, Reading};
+use crate::reference::{is_unknown, resolve};
+use crate::refreshed::Refreshed;
+use crate::resource::{Context, Failure, Known, Node, Reading};
 use crate::state::State;
 
 /// How many reads run at the same time.
 pub(crate) const CONCURRENCY: usize = 10;
-
-/// What exists, as it was found. An address is in exactly one of the two maps.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Refreshed {
-    /// What was learnt.
-    pub readings: BTreeMap<Address, Reading>,
-    /// What could not be read, and why.
-    pub failures: BTreeMap<Address, Failure>,
-    /// What is not the stack's and would go with a resource of the stack's, by that resource; for people, as
-    /// [`Resource::identity`](crate::Resource::identity) has it.
-    pub holds: BTreeMap<Address, Vec<String>>,
-    /// Whether that is to go as well. Otherwise a resource that holds any is kept.
-    pub sweeps: bool,
-}
-
-impl Refreshed {
-    /// The object at `address`, if it was found.
-    pub fn object(&self, address: &Address) -> Option<&Object> {
-        match self.readings.get(address) {
-            Some(Reading::Present(object)) => Some(object),
-            _ => None,
-        }
-    }
-
-    fn lookup(&self, reference: &Reference) -> Option<Value> {
-        value_of(self.object(&reference.address)?, &reference.attribute)
-    }
-}
-
-pub(crate) fn value_of(object: &Object, attribute: &str) -> Option<Value> {
-    if attribute == "id" { Some(object.id.clone().into()) } else { object.attributes.get(attribute).cloned() }
-}
 
 /// Reads everything in `graph`. What lives in something absent is absent; a failed read keeps nothing else from being
 /// read, except what lives in it.

@@ -9,7 +9,7 @@ use crate::address::Address;
 use crate::diff;
 use crate::plan::{Change, Plan};
 use crate::reference::{Reference, is_unknown, references, resolve};
-use crate::refresh::value_of;
+use crate::refreshed::value_of;
 use crate::resource::{Attributes, Context, Failure, Health, Known, Node, Object, Reading};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
