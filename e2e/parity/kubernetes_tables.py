@@ -19,6 +19,12 @@ def made(version, kind, /, **fields):
     return {"apiVersion": version, "kind": kind, "metadata": {"name": "new", **fields.pop("metadata", {})}, **fields}
 
 
+def hook():
+    rule = {"operations": ["CREATE"], "apiGroups": ["none.example.com"], "apiVersions": ["v1"], "resources": ["nothings"]}
+    service = {"namespace": NAMESPACE, "name": "new"}
+    return {"name": "new.example.com", "sideEffects": "None", "admissionReviewVersions": ["v1"], "clientConfig": {"service": service}, "rules": [rule]}
+
+
 # Plural, whether it lives in a namespace, and the least that makes one.
 KINDS = {
     "configmaps": (True, config_map("new", {"a": "1", "b": "2"})),
@@ -46,6 +52,16 @@ KINDS = {
     "priorityclasses": (False, made("scheduling.k8s.io/v1", "PriorityClass", value=7, description="Seven.")),
     "endpointslices": (True, made("discovery.k8s.io/v1", "EndpointSlice", addressType="IPv4", ports=[{"port": 80}], endpoints=[{"addresses": ["10.1.2.3"]}])),
     "apiservices": (False, made("apiregistration.k8s.io/v1", "APIService", metadata={"name": "v1.new.example.com"}, spec={"group": "new.example.com", "version": "v1", "groupPriorityMinimum": 100, "versionPriority": 10, "service": {"namespace": NAMESPACE, "name": "new"}})),
+    "endpoints": (True, made("v1", "Endpoints", subsets=[{"addresses": [{"ip": "10.1.2.3"}], "ports": [{"port": 80}]}])),
+    "controllerrevisions": (True, made("apps/v1", "ControllerRevision", revision=2, data={"a": "b"})),
+    "persistentvolumeclaims": (True, made("v1", "PersistentVolumeClaim", spec={"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}})),
+    "persistentvolumes": (False, made("v1", "PersistentVolume", spec={"accessModes": ["ReadOnlyMany", "ReadWriteOnce"], "capacity": {"storage": "1Gi"}, "hostPath": {"path": "/data"}})),
+    "storageclasses": (False, made("storage.k8s.io/v1", "StorageClass", provisioner="example.com/disk")),
+    "ingresses": (True, made("networking.k8s.io/v1", "Ingress", spec={"tls": [{"hosts": ["a.example.com"]}], "rules": [{"host": "a.example.com", "http": {"paths": [{"path": "/", "pathType": "Prefix", "backend": {"service": {"name": "new", "port": {"number": 80}}}}]}}]})),
+    "ingressclasses": (False, made("networking.k8s.io/v1", "IngressClass", spec={"controller": "example.com/ways"})),
+    "networkpolicies": (True, made("networking.k8s.io/v1", "NetworkPolicy", spec={"podSelector": {"matchLabels": LABELS}, "ingress": [{"ports": [{"port": 80}]}]})),
+    "validatingwebhookconfigurations": (False, made("admissionregistration.k8s.io/v1", "ValidatingWebhookConfiguration", webhooks=[hook()])),
+    "mutatingwebhookconfigurations": (False, made("admissionregistration.k8s.io/v1", "MutatingWebhookConfiguration", webhooks=[hook()])),
 }
 
 
@@ -92,4 +108,4 @@ def refusals_of_every_kind(side):
     return found
 
 
-TESTS = []
+CASES = [defaults_of_every_kind, tables_of_every_kind, tables_of_lists, refusals_of_every_kind]

@@ -81,9 +81,9 @@ fn prepare(
             volumes::protect(object, "kubernetes.io/pvc-protection");
         }
         ("PersistentVolume", Operation::Create) => {
-            volumes::set_reclaim_policy(object);
             volumes::protect(object, "kubernetes.io/pv-protection");
         }
+        ("DaemonSet", Operation::Update) => count_template(old, object),
         ("Service", _) => services::allocate(request, old, object)?,
         ("RoleBinding" | "ClusterRoleBinding", Operation::Create) => validation::rbac::refuse_invalid_role(object)?,
         _ => {}
@@ -93,7 +93,22 @@ fn prepare(
     {
         object["status"] = status;
     }
+    if operation == Operation::Create && resource.built_in_kind() == "PersistentVolume" {
+        object["status"]["lastPhaseTransitionTime"] = request.cluster.now_text().into();
+    }
+    defaults::complete(resource, object);
     Ok(())
+}
+
+/// Counts a DaemonSet's templates in its annotation, whatever whoever writes it says there.
+fn count_template(old: Option<&Value>, object: &mut Value) {
+    let Some(old) = old else { return };
+    let held = old["metadata"]["annotations"][defaults::TEMPLATE_GENERATION].as_str();
+    let mut number: u64 = held.and_then(|text| text.parse().ok()).unwrap_or(1);
+    if old["spec"]["template"] != object["spec"]["template"] {
+        number += 1;
+    }
+    object["metadata"]["annotations"][defaults::TEMPLATE_GENERATION] = number.to_string().into();
 }
 
 fn validate(

@@ -27,7 +27,7 @@ use crate::request::hooks::Hooks;
 use crate::request::resource_request::ResourceRequest;
 use crate::request::{Call, Reply, Target};
 use crate::status::Status;
-use crate::{aggregation, tokens};
+use crate::{aggregation, table, tokens};
 
 /// Answers a request of an authenticated user.
 pub(crate) async fn handle(cluster: &Arc<Cluster>, mut call: Call) -> Reply {
@@ -126,8 +126,10 @@ async fn serve(request: &ResourceRequest<'_>, verb: &str) -> Result<Reply, Statu
     if request.resource.namespaced && request.target.namespace.is_empty() && !matches!(verb, "list" | "watch") {
         return Err(Status::method_not_allowed());
     }
-    form::accepted(request.call.header("accept"))?;
-    let mut reply = match verb {
+    if let form::Form::Table(_) = form::accepted(request.call.header("accept"))? {
+        table::row::held(request.call.query.get("includeObject"))?;
+    }
+    let answered = match verb {
         "get" => read::get(request),
         "list" => read::list(request),
         "watch" => read::watch(request),
@@ -136,15 +138,22 @@ async fn serve(request: &ResourceRequest<'_>, verb: &str) -> Result<Reply, Statu
         "patch" => write::patch(request),
         "delete" => delete::one(request),
         _ => delete::collection(request),
-    }?;
-    if request.resource.built_in_kind() == "Endpoints" {
-        reply.warnings.push(ENDPOINTS.to_owned());
-    }
+    };
+    let Some(warning) = warning(request, verb) else { return answered };
+    // It stands beside a refusal too.
+    let mut reply = answered.unwrap_or_else(Reply::from);
+    reply.warnings.push(warning.to_owned());
     Ok(reply)
 }
 
-/// What the real server says to whoever uses the kind.
-const ENDPOINTS: &str = "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice";
+/// What the real server says to whoever uses a kind, or deletes it that way.
+fn warning(request: &ResourceRequest<'_>, verb: &str) -> Option<&'static str> {
+    match (request.resource.built_in_kind(), verb) {
+        ("Endpoints", _) => Some("v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice"),
+        (_, "delete" | "deletecollection") => delete::warning(request),
+        _ => None,
+    }
+}
 
 /// Objects are made by a POST to the list and changed at their own path; a review can only be made.
 fn is_allowed(resource: &Resource, target: &Target, verb: &str, method: &Method) -> bool {

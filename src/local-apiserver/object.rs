@@ -3,3 +3,4 @@
 mod autoscaling_v1;
 pub(crate) mod metadata;
 pub(crate) mod versions;
+pub(crate) mod zero;

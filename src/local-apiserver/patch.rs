@@ -6,7 +6,6 @@ mod last_applied;
 pub(crate) mod lists;
 mod managers;
 pub(crate) mod strategic;
-mod zero;
 
 use serde_json::{Map, Value, json};
 

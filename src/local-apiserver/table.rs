@@ -5,15 +5,18 @@ mod built_in;
 mod column;
 mod columns;
 mod custom;
+pub(crate) mod row;
 
 use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use self::row::RowObject;
+use crate::object::metadata;
 use crate::request::resource_request::ResourceRequest;
 
-/// `meta.k8s.io/v1` Table of some objects.
-pub(crate) fn render(request: &ResourceRequest<'_>, objects: &[Arc<Value>], metadata: &Value, headers: bool) -> Value {
+/// A Table of some objects, in a version of `meta.k8s.io`.
+pub(crate) fn render(request: &ResourceRequest<'_>, version: &str, objects: &[Arc<Value>], metadata: &Value) -> Value {
     let resource = &request.resource;
     let now = request.cluster.clock.now();
     let custom = resource.custom.as_ref().map(|version| &version.columns);
@@ -25,19 +28,16 @@ pub(crate) fn render(request: &ResourceRequest<'_>, objects: &[Arc<Value>], meta
         Some(own) => custom::cells(own, object, now),
         None => built_in::cells(resource, object, now),
     };
-    let include = request.call.query.get("includeObject").unwrap_or("Metadata");
+    // That it is one of them was checked before.
+    let held = row::held(request.call.query.get("includeObject")).unwrap_or(RowObject::Metadata);
     let rows: Vec<Value> = objects
         .iter()
         .map(|object| {
             let mut row = json!({"cells": cells(object)});
-            match include {
-                "None" => {}
-                "Object" => row["object"] = crate::object::versions::served(resource, object),
-                _ => {
-                    row["object"] = json!({
-                        "kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": object["metadata"],
-                    });
-                }
+            match held {
+                RowObject::Nothing => row["object"] = Value::Null,
+                RowObject::Whole => row["object"] = crate::object::versions::served(resource, object),
+                RowObject::Metadata => row["object"] = metadata::only(object, version),
             }
             row
         })
@@ -52,8 +52,7 @@ pub(crate) fn render(request: &ResourceRequest<'_>, objects: &[Arc<Value>], meta
         })
         .collect();
     json!({
-        "kind": "Table", "apiVersion": "meta.k8s.io/v1", "metadata": metadata,
-        "columnDefinitions": if headers { json!(definitions) } else { Value::Null }, "rows": rows,
+        "kind": "Table", "apiVersion": version, "metadata": metadata, "columnDefinitions": definitions, "rows": rows,
     })
 }
 

@@ -3,6 +3,10 @@
 use serde_json::{Value, json};
 
 use crate::kinds::Resource;
+use crate::object::{metadata, zero};
+
+/// Counts the templates that a DaemonSet has had, from one.
+pub(super) const TEMPLATE_GENERATION: &str = "deprecated.daemonset.template.generation";
 
 fn set(object: &mut Value, field: &str, value: Value) {
     if object[field].is_null() {
@@ -12,9 +16,22 @@ fn set(object: &mut Value, field: &str, value: Value) {
 
 pub(crate) fn apply(resource: &Resource, object: &mut Value) {
     let kind = resource.built_in_kind();
-    if !object["spec"].is_object() && matches!(kind, "Pod" | "Service") {
+    set_all(kind, object);
+    complete(resource, object);
+}
+
+/// What every object of a built-in kind has.
+pub(crate) fn complete(resource: &Resource, object: &mut Value) {
+    if resource.row.is_none() {
         return;
     }
+    // What is shown of every object comes back with it, and must then be no change.
+    zero::fill(resource, object);
+    // Looking for a field to change makes it; what is not there stays away.
+    metadata::drop_nulls(object);
+}
+
+fn set_all(kind: &str, object: &mut Value) {
     match kind {
         "Pod" => pod(&mut object["spec"]),
         "Namespace" => namespace(object),
@@ -25,6 +42,7 @@ pub(crate) fn apply(resource: &Resource, object: &mut Value) {
         }
         "StatefulSet" => stateful_set(object),
         "DaemonSet" => {
+            set(&mut object["metadata"]["annotations"], TEMPLATE_GENERATION, "1".into());
             set(&mut object["spec"], "revisionHistoryLimit", 10.into());
             strategy(&mut object["spec"]["updateStrategy"], &[("maxUnavailable", 1), ("maxSurge", 0)]);
             template(object);
@@ -37,7 +55,8 @@ pub(crate) fn apply(resource: &Resource, object: &mut Value) {
         "Service" => service(&mut object["spec"]),
         "HorizontalPodAutoscaler" => autoscaler(&mut object["spec"]),
         "ClusterRoleBinding" | "RoleBinding" => binding(object),
-        "PersistentVolumeClaim" | "PersistentVolume" => set(&mut object["spec"], "volumeMode", "Filesystem".into()),
+        "PersistentVolumeClaim" => set(&mut object["spec"], "volumeMode", "Filesystem".into()),
+        "PersistentVolume" => volume(&mut object["spec"]),
         "StorageClass" => {
             set(object, "reclaimPolicy", "Delete".into());
             set(object, "volumeBindingMode", "Immediate".into());
@@ -45,6 +64,13 @@ pub(crate) fn apply(resource: &Resource, object: &mut Value) {
         "MutatingWebhookConfiguration" | "ValidatingWebhookConfiguration" => webhooks(object),
         "NetworkPolicy" => network_policy(&mut object["spec"]),
         "LimitRange" => limit_range(&mut object["spec"]),
+        "PriorityClass" => set(object, "preemptionPolicy", "PreemptLowerPriority".into()),
+        "EndpointSlice" => endpoint_slice(object),
+        "Endpoints" => {
+            for subset in object["subsets"].as_array_mut().into_iter().flatten() {
+                protocols(&mut subset["ports"]);
+            }
+        }
         "Secret" => {
             set(object, "type", "Opaque".into());
             string_data(object);
@@ -260,9 +286,7 @@ fn network_policy(spec: &mut Value) {
     set(spec, "policyTypes", if egress { json!(["Ingress", "Egress"]) } else { json!(["Ingress"]) });
     for direction in ["ingress", "egress"] {
         for rule in spec[direction].as_array_mut().into_iter().flatten() {
-            for port in rule["ports"].as_array_mut().into_iter().flatten() {
-                set(port, "protocol", "TCP".into());
-            }
+            protocols(&mut rule["ports"]);
         }
     }
 }
@@ -290,10 +314,36 @@ fn service(spec: &mut Value) {
     if spec["type"] != "ExternalName" {
         set(spec, "internalTrafficPolicy", "Cluster".into());
     }
+    protocols(&mut spec["ports"]);
     for port in spec["ports"].as_array_mut().into_iter().flatten() {
-        set(port, "protocol", "TCP".into());
         let number = port["port"].clone();
         set(port, "targetPort", number);
+    }
+}
+
+fn endpoint_slice(object: &mut Value) {
+    for port in object["ports"].as_array_mut().into_iter().flatten() {
+        set(port, "name", "".into());
+    }
+    protocols(&mut object["ports"]);
+    for endpoint in object["endpoints"].as_array_mut().into_iter().flatten() {
+        set(endpoint, "conditions", json!({}));
+    }
+}
+
+/// Ports are TCP unless they say otherwise.
+fn protocols(ports: &mut Value) {
+    for port in ports.as_array_mut().into_iter().flatten() {
+        set(port, "protocol", "TCP".into());
+    }
+}
+
+/// Volumes that people make stay when their claim goes.
+fn volume(spec: &mut Value) {
+    set(spec, "volumeMode", "Filesystem".into());
+    set(spec, "persistentVolumeReclaimPolicy", "Retain".into());
+    if spec["hostPath"].is_object() {
+        set(&mut spec["hostPath"], "type", "".into());
     }
 }
 
@@ -315,8 +365,8 @@ fn pod(spec: &mut Value) {
     pod_spec(spec);
 }
 
-/// Defaults of a pod's spec; idempotent.
-pub(crate) fn pod_spec(spec: &mut Value) {
+/// Defaults of a pod's spec.
+fn pod_spec(spec: &mut Value) {
     set(spec, "restartPolicy", "Always".into());
     set(spec, "terminationGracePeriodSeconds", 30.into());
     set(spec, "dnsPolicy", "ClusterFirst".into());
@@ -330,9 +380,6 @@ pub(crate) fn pod_spec(spec: &mut Value) {
     }
     for volume in spec["volumes"].as_array_mut().into_iter().flatten() {
         volume_defaults(volume);
-    }
-    if let Some(map) = spec.as_object_mut() {
-        map.retain(|_, value| !value.is_null());
     }
 }
 
@@ -349,9 +396,6 @@ fn volume_defaults(volume: &mut Value) {
             }
         }
     }
-    if let Some(map) = volume.as_object_mut() {
-        map.retain(|_, value| !value.is_null());
-    }
 }
 
 fn container(container: &mut Value) {
@@ -362,15 +406,10 @@ fn container(container: &mut Value) {
     set(container, "terminationMessagePath", "/dev/termination-log".into());
     set(container, "terminationMessagePolicy", "File".into());
     set(container, "resources", json!({}));
-    for port in container["ports"].as_array_mut().into_iter().flatten() {
-        set(port, "protocol", "TCP".into());
-    }
+    protocols(&mut container["ports"]);
     for variable in container["env"].as_array_mut().into_iter().flatten() {
         if variable["valueFrom"]["fieldRef"].is_object() {
             set(&mut variable["valueFrom"]["fieldRef"], "apiVersion", "v1".into());
-        }
-        if let Some(map) = variable.as_object_mut() {
-            map.retain(|_, value| !value.is_null());
         }
     }
     for name in ["livenessProbe", "readinessProbe", "startupProbe"] {
@@ -387,12 +426,6 @@ fn container(container: &mut Value) {
             set(&mut probe["httpGet"], "path", "/".into());
             set(&mut probe["httpGet"], "scheme", "HTTP".into());
         }
-        if let Some(map) = probe.as_object_mut() {
-            map.retain(|_, value| !value.is_null());
-        }
-    }
-    if let Some(map) = container.as_object_mut() {
-        map.retain(|_, value| !value.is_null());
     }
 }
 

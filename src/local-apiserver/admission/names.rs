@@ -18,6 +18,14 @@ fn wrong(name: &str, most: usize, fits: bool, rule: &str) -> Vec<String> {
     long.into_iter().chain((!fits).then(|| rule.to_owned())).collect()
 }
 
+/// What is wrong with a segment of a path, which is all that some names must be.
+pub(crate) fn segment(name: &str) -> Vec<String> {
+    match name {
+        "." | ".." => vec![format!("may not be '{name}'")],
+        _ => ['/', '%'].into_iter().filter(|c| name.contains(*c)).map(|c| format!("may not contain '{c}'")).collect(),
+    }
+}
+
 /// What is wrong with a DNS-1123 subdomain.
 pub(crate) fn subdomain(name: &str) -> Vec<String> {
     wrong(name, 253, SUBDOMAIN.is_match(name), SUBDOMAIN_RULE)
@@ -45,7 +53,7 @@ const NAME_PART_RULE: &str = "name part must consist of alphanumeric characters,
 const LABEL_VALUE_RULE: &str = "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')";
 const CONFIG_KEY_RULE: &str = "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or 'KEY_NAME',  or 'key-name', regex used for validation is '[-._a-zA-Z0-9]+')";
 
-/// What is wrong with a Service's name, which begins with a letter.
+/// What is wrong with a DNS-1035 label, such as a Service's name: it begins with a letter.
 pub(crate) fn service(name: &str) -> Vec<String> {
     let fits = SUBDOMAIN.is_match(name) && !name.contains('.') && name.starts_with(|c: char| c.is_ascii_lowercase());
     wrong(name, 63, fits, SERVICE_RULE)

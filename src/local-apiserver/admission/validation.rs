@@ -1,10 +1,12 @@
 //! The most common mistakes in built-in kinds, in the words of the real validation.
 
+mod api_service;
 mod autoscaler;
 mod batch;
 mod checks;
 mod container;
 mod data;
+mod endpoint_slice;
 mod event;
 mod metadata;
 mod network;
@@ -26,10 +28,12 @@ use crate::status::FieldError;
 
 pub(crate) fn check(resource: &Resource, old: Option<&Value>, object: &Value, errors: &mut Vec<FieldError>) {
     let name = object["metadata"]["name"].as_str().unwrap_or_default();
-    // Names of RBAC objects and of events are path segments only.
-    if resource.group != "rbac.authorization.k8s.io" && !(resource.built_in_kind() == "APIService" && name == "v1.") {
+    // That of an APIService says what it serves.
+    if resource.built_in_kind() != "APIService" {
         let rule = match resource.built_in_kind() {
-            "Namespace" => names::label,
+            "Role" | "ClusterRole" | "RoleBinding" | "ClusterRoleBinding" | "PodDisruptionBudget" => names::segment,
+            "Event" if resource.group.is_empty() => names::segment,
+            "Namespace" | "StatefulSet" => names::label,
             "Service" => names::service,
             _ => names::subdomain,
         };
@@ -47,6 +51,8 @@ pub(crate) fn check(resource: &Resource, old: Option<&Value>, object: &Value, er
         "Job" => batch::job(old, object, errors),
         "CronJob" => batch::cron_job(object, errors),
         "PodDisruptionBudget" => workload::budget(spec, errors),
+        "ControllerRevision" => workload::revision(old, object, errors),
+        "EndpointSlice" => endpoint_slice::check(old, object, errors),
         "ConfigMap" | "Secret" => data::check(resource, old, object, errors),
         "PersistentVolumeClaim" => storage::claim(old, object, errors),
         "PersistentVolume" => storage::volume(spec, errors),
@@ -58,14 +64,14 @@ pub(crate) fn check(resource: &Resource, old: Option<&Value>, object: &Value, er
         "Pod" => {
             pod::check(spec, "spec", errors);
             let policy = &spec["restartPolicy"];
-            if !matches!(policy.as_str(), Some("Always" | "OnFailure" | "Never")) {
+            if !policy.is_null() && !matches!(policy.as_str(), Some("Always" | "OnFailure" | "Never")) {
                 let supported = listed(&["Always", "OnFailure", "Never"]);
                 errors.push(FieldError::unsupported("spec.restartPolicy", policy, &supported));
             }
             pod::update(old, object, errors);
         }
         "HorizontalPodAutoscaler" => autoscaler::check(spec, errors),
-        "APIService" => api_service(name, spec, errors),
+        "APIService" => api_service::check(name, spec, errors),
         "Service" => service::check(spec, errors),
         "Role" | "ClusterRole" => rbac::role(resource, object, errors),
         "RoleBinding" | "ClusterRoleBinding" => rbac::binding(resource, old, object, errors),
@@ -74,21 +80,5 @@ pub(crate) fn check(resource: &Resource, old: Option<&Value>, object: &Value, er
             not_negative(&spec["leaseTransitions"], "spec.leaseTransitions", errors);
         }
         _ => {}
-    }
-}
-
-fn api_service(name: &str, spec: &Value, errors: &mut Vec<FieldError>) {
-    let text = |field: &str| spec[field].as_str().unwrap_or_default();
-    let wanted = format!("{}.{}", text("version"), text("group"));
-    if name != wanted {
-        let detail = format!("must be `spec.version+\".\"+spec.group`: \"{wanted}\"");
-        errors.push(FieldError::invalid("metadata.name", &name.into(), &detail));
-    }
-    for (field, most) in [("groupPriorityMinimum", 20_000), ("versionPriority", 1000)] {
-        let given = spec[field].as_i64().unwrap_or(0);
-        if given <= 0 || given > most {
-            let detail = format!("must be positive and less than {most}");
-            errors.push(FieldError::invalid(format!("spec.{field}"), &given.into(), &detail));
-        }
     }
 }

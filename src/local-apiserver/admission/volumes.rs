@@ -25,14 +25,6 @@ pub(super) fn choose_class(cluster: &Cluster, claim: &mut Value) {
     }
 }
 
-/// Volumes that people make stay when their claim goes.
-pub(super) fn set_reclaim_policy(volume: &mut Value) {
-    let policy = &mut volume["spec"]["persistentVolumeReclaimPolicy"];
-    if policy.is_null() {
-        *policy = "Retain".into();
-    }
-}
-
 /// What is in use is not deleted: the controllers take the finalizer off (StorageObjectInUseProtection).
 pub(super) fn protect(object: &mut Value, finalizer: &str) {
     let held = &mut object["metadata"]["finalizers"];

@@ -145,6 +145,23 @@ fn check_preconditions(request: &ResourceRequest<'_>, options: &Value, old: &Val
     Ok(())
 }
 
+/// Kinds whose dependents stay unless whoever deletes says otherwise: Jobs, since there was no garbage collector.
+fn leaves_dependents(request: &ResourceRequest<'_>) -> bool {
+    request.resource.built_in_kind() == "Job"
+}
+
+/// What is said to whoever deletes such an object and does not say what becomes of its dependents.
+pub(super) fn warning(request: &ResourceRequest<'_>) -> Option<&'static str> {
+    let options = request.call.body_value().unwrap_or_default();
+    let named = request.call.query.get("propagationPolicy").is_some()
+        || request.call.query.get("orphanDependents").is_some()
+        || ["propagationPolicy", "orphanDependents"].iter().any(|field| !options[field].is_null());
+    (leaves_dependents(request) && !named).then_some(
+        "child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove them \
+         or set propagationPolicy=Orphan to suppress this warning",
+    )
+}
+
 /// The object with its deletion asked for.
 fn marked(request: &ResourceRequest<'_>, options: &Value, old: &Object) -> Value {
     let mut new = (**old).clone();
@@ -153,6 +170,7 @@ fn marked(request: &ResourceRequest<'_>, options: &Value, old: &Object) -> Value
     let orphan = options["orphanDependents"].as_bool();
     let finalizer = match (policy, orphan) {
         (Some("Orphan"), _) | (None, Some(true)) => Some("orphan"),
+        (None, None) if leaves_dependents(request) => Some("orphan"),
         (Some("Foreground"), _) => Some("foregroundDeletion"),
         _ => None,
     };

@@ -1,6 +1,6 @@
 //! The form of an answer, by what the client accepts: the object, its metadata alone, or a table.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::protobuf;
 use crate::status::Status;
@@ -9,9 +9,10 @@ use crate::status::Status;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Form {
     Whole,
-    /// `PartialObjectMetadata` and its list.
-    Metadata,
-    Table,
+    /// `PartialObjectMetadata` and its list, in this version of `meta.k8s.io`.
+    Metadata(&'static str),
+    /// In this version of `meta.k8s.io`.
+    Table(&'static str),
 }
 
 const MEDIA_TYPES: &str = "application/json, application/yaml, application/vnd.kubernetes.protobuf";
@@ -30,11 +31,19 @@ pub(crate) fn accepted(accept: &str) -> Result<Form, Status> {
             continue;
         }
         known = true;
-        match parts.find_map(|part| part.strip_prefix("as=")) {
-            None => return Ok(Form::Whole),
-            Some("Table") => return Ok(Form::Table),
-            Some("PartialObjectMetadata" | "PartialObjectMetadataList") => return Ok(Form::Metadata),
-            Some(_) => {}
+        let parts: Vec<&str> = parts.collect();
+        let given = |name: &str| parts.iter().find_map(|part| part.strip_prefix(name)?.strip_prefix('='));
+        let Some(kind) = given("as") else { return Ok(Form::Whole) };
+        let version = match (given("g"), given("v")) {
+            (Some("meta.k8s.io"), Some("v1")) => "meta.k8s.io/v1",
+            (Some("meta.k8s.io"), Some("v1beta1")) => "meta.k8s.io/v1beta1",
+            _ => continue,
+        };
+        match kind {
+            // There are no tables in protobuf.
+            "Table" if media != protobuf::CONTENT_TYPE => return Ok(Form::Table(version)),
+            "PartialObjectMetadata" | "PartialObjectMetadataList" => return Ok(Form::Metadata(version)),
+            _ => {}
         }
     }
     Err(if known {
@@ -47,18 +56,16 @@ pub(crate) fn accepted(accept: &str) -> Result<Form, Status> {
     })
 }
 
-/// An object's metadata in a shape that fits every kind.
-pub(crate) fn metadata_only(object: &Value) -> Value {
-    json!({"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": object["metadata"]})
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn the_first_form_that_is_known_counts() {
-        assert_eq!(accepted("application/json;as=Table;v=v1;g=meta.k8s.io,application/json").unwrap(), Form::Table);
+        let table = "application/json;as=Table;v=v1beta1;g=meta.k8s.io";
+        assert_eq!(accepted(&format!("{table},application/json")).unwrap(), Form::Table("meta.k8s.io/v1beta1"));
+        assert_eq!(accepted(&format!("{},application/json", table.replace("v1beta1", "v2"))).unwrap(), Form::Whole);
+        assert_eq!(accepted(&table.replace("v1beta1", "v2")).unwrap_err().code(), 406);
         assert_eq!(accepted("application/json;as=Odd,application/json").unwrap(), Form::Whole);
         assert_eq!(accepted("text/html").unwrap_err().code(), 406);
     }

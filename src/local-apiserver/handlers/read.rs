@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::form::{self, Form};
 use crate::kinds::Resource;
-use crate::object::versions;
+use crate::object::{metadata, versions};
 use crate::request::resource_request::ResourceRequest;
 use crate::request::{Body, Reply};
 use crate::selector::Selector;
@@ -38,10 +38,12 @@ fn form(request: &ResourceRequest<'_>) -> Form {
 fn shown(request: &ResourceRequest<'_>, form: Form, object: &Value) -> Value {
     match form {
         Form::Whole => versions::served(&request.resource, object),
-        Form::Metadata => form::metadata_only(object),
-        Form::Table => {
-            let metadata = json!({"resourceVersion": object["metadata"]["resourceVersion"]});
-            table::render(request, &[Arc::new(object.clone())], &metadata, true)
+        Form::Metadata(version) => metadata::only(object, version),
+        Form::Table(version) => {
+            // What a dry run shows has no version.
+            let version_of = object["metadata"]["resourceVersion"].as_str();
+            let metadata = version_of.map_or_else(|| json!({}), |held| json!({"resourceVersion": held}));
+            table::render(request, version, &[Arc::new(object.clone())], &metadata)
         }
     }
 }
@@ -79,15 +81,21 @@ pub(super) fn list(request: &ResourceRequest<'_>) -> Result<Reply, Status> {
     Ok(Reply::json(
         200,
         match form(request) {
-            Form::Table => table::render(request, &objects, &metadata, true),
-            Form::Metadata => json!({
-                "apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadataList", "metadata": metadata,
-                "items": objects.iter().map(|object| form::metadata_only(object)).collect::<Vec<_>>(),
+            Form::Table(version) => table::render(request, version, &objects, &metadata),
+            Form::Metadata(version) => json!({
+                "apiVersion": version, "kind": "PartialObjectMetadataList", "metadata": metadata,
+                "items": objects.iter().map(|object| metadata::only(object, version)).collect::<Vec<_>>(),
             }),
-            Form::Whole => json!({
-                "apiVersion": request.resource.api_version(), "kind": request.resource.list_kind,
-                "metadata": metadata, "items": items(&request.resource, objects.iter()),
-            }),
+            Form::Whole => {
+                if request.resource.custom.is_some() && metadata["continue"].is_null() {
+                    // Lists of custom resources always have it.
+                    metadata["continue"] = "".into();
+                }
+                json!({
+                    "apiVersion": request.resource.api_version(), "kind": request.resource.list_kind,
+                    "metadata": metadata, "items": items(&request.resource, objects.iter()),
+                })
+            }
         },
     ))
 }

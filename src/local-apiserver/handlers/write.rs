@@ -245,7 +245,9 @@ pub(crate) fn replace(
         };
     }
     metadata::tidy(resource, &mut new);
-    if !status_only {
+    if status_only {
+        admission::defaults::complete(resource, &mut new);
+    } else {
         admission::defaults::apply(resource, &mut new);
     }
     if track {

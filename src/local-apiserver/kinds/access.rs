@@ -48,7 +48,7 @@ const RBAC_ROWS: &[Row] = &[
         plural: "clusterrolebindings",
         columns: &[
             NAME,
-            text("Role").of("ClusterRoleBinding", "roleRef"),
+            text("Role").of_until(" This field is immutable", "ClusterRoleBinding", "roleRef"),
             AGE,
             text("Users").wide().says("Users in the clusterRoleBinding"),
             text("Groups").wide().says("Groups in the clusterRoleBinding"),
@@ -71,7 +71,7 @@ const RBAC_ROWS: &[Row] = &[
         plural: "rolebindings",
         columns: &[
             NAME,
-            text("Role").of("RoleBinding", "roleRef"),
+            text("Role").of_until(" This field is immutable", "RoleBinding", "roleRef"),
             AGE,
             text("Users").wide().says("Users in the roleBinding"),
             text("Groups").wide().says("Groups in the roleBinding"),

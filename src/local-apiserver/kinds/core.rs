@@ -104,6 +104,7 @@ const CORE_ROWS: &[Row] = &[
             text("VolumeMode").wide().of("PersistentVolumeClaimSpec", "volumeMode"),
         ],
         new_status: NewStatus::Begins(|| json!({"phase": "Pending"})),
+        zero: || json!({"spec": {"resources": {}}, "status": {}}),
         schema: Some(schema::<api::core::v1::PersistentVolumeClaim>),
         ..WITH_STATUS
     },
@@ -125,6 +126,7 @@ const CORE_ROWS: &[Row] = &[
             text("VolumeMode").wide().of("PersistentVolumeSpec", "volumeMode"),
         ],
         new_status: NewStatus::Begins(|| json!({"phase": "Pending"})),
+        zero: || json!({"spec": {}, "status": {}}),
         schema: Some(schema::<api::core::v1::PersistentVolume>),
         ..CLUSTER_STATUS
     },

@@ -3,7 +3,7 @@
 use k8s_openapi::api;
 use serde_json::json;
 
-use super::printer_column::{AGE, CREATED_AT, NAME, text};
+use super::printer_column::{AGE, CREATED_AT, NAME, integer, text};
 use super::row::{CLUSTER, CLUSTER_STATUS, GroupVersion, NewStatus, Row, schema};
 
 pub(super) const AGGREGATION: GroupVersion = GroupVersion {
@@ -42,6 +42,12 @@ const ADMISSION_ROWS: &[Row] = &[
         kind: "MutatingWebhookConfiguration",
         plural: "mutatingwebhookconfigurations",
         categories: &["api-extensions"],
+        columns: &[
+            NAME,
+            integer("Webhooks").says("Webhooks indicates the number of webhooks registered in this configuration"),
+            AGE,
+        ],
+        generation: true,
         schema: Some(schema::<api::admissionregistration::v1::MutatingWebhookConfiguration>),
         ..CLUSTER
     },
@@ -49,6 +55,13 @@ const ADMISSION_ROWS: &[Row] = &[
         kind: "ValidatingAdmissionPolicy",
         plural: "validatingadmissionpolicies",
         categories: &["api-extensions"],
+        columns: &[
+            NAME,
+            integer("Validations")
+                .says("Validations indicates the number of validation rules defined in this configuration"),
+            text("ParamKind").says("ParamKind specifies the kind of resources used to parameterize this policy"),
+            AGE,
+        ],
         schema: Some(schema::<api::admissionregistration::v1::ValidatingAdmissionPolicy>),
         ..CLUSTER_STATUS
     },
@@ -56,6 +69,12 @@ const ADMISSION_ROWS: &[Row] = &[
         kind: "ValidatingAdmissionPolicyBinding",
         plural: "validatingadmissionpolicybindings",
         categories: &["api-extensions"],
+        columns: &[
+            NAME,
+            text("PolicyName").says("PolicyName indicates the policy definition which the policy binding binded to"),
+            text("ParamRef").says("ParamRef indicates the param resource which sets the configuration param"),
+            AGE,
+        ],
         schema: Some(schema::<api::admissionregistration::v1::ValidatingAdmissionPolicyBinding>),
         ..CLUSTER
     },
@@ -63,6 +82,12 @@ const ADMISSION_ROWS: &[Row] = &[
         kind: "ValidatingWebhookConfiguration",
         plural: "validatingwebhookconfigurations",
         categories: &["api-extensions"],
+        columns: &[
+            NAME,
+            integer("Webhooks").says("Webhooks indicates the number of webhooks registered in this configuration"),
+            AGE,
+        ],
+        generation: true,
         schema: Some(schema::<api::admissionregistration::v1::ValidatingWebhookConfiguration>),
         ..CLUSTER
     },

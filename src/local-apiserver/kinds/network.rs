@@ -25,6 +25,7 @@ const NETWORKING_ROWS: &[Row] = &[
             text("Parameters").says("A reference to a resource with additional parameters"),
             AGE,
         ],
+        zero: || json!({"spec": {}}),
         schema: Some(schema::<api::networking::v1::IngressClass>),
         ..CLUSTER
     },
@@ -43,6 +44,7 @@ const NETWORKING_ROWS: &[Row] = &[
             AGE,
         ],
         new_status: NewStatus::Begins(|| json!({"loadBalancer": {}})),
+        zero: || json!({"spec": {}, "status": {"loadBalancer": {}}}),
         schema: Some(schema::<api::networking::v1::Ingress>),
         ..WITH_STATUS
     },
@@ -52,6 +54,7 @@ const NETWORKING_ROWS: &[Row] = &[
         short_names: &["netpol"],
         generation: true,
         columns: &[NAME, text("Pod-Selector").of("NetworkPolicySpec", "podSelector"), AGE],
+        zero: || json!({"spec": {}}),
         schema: Some(schema::<api::networking::v1::NetworkPolicy>),
         ..NAMESPACED
     },
@@ -71,7 +74,7 @@ const DISCOVERY_ROWS: &[Row] = &[Row {
     generation: true,
     columns: &[
         NAME,
-        text("AddressType").of("EndpointSlice", "addressType"),
+        text("AddressType").of_until(" (Deprecated)", "EndpointSlice", "addressType"),
         text("Ports").of("EndpointSlice", "ports"),
         text("Endpoints").of("EndpointSlice", "endpoints"),
         AGE,

@@ -18,6 +18,8 @@ pub(crate) enum Meaning {
     Unsaid,
     /// What the schemas say of a type's field.
     Field(&'static str, &'static str),
+    /// The same up to these words: some printers have it from an older version, which says less.
+    Until(&'static str, &'static str, &'static str),
     Text(&'static str),
 }
 
@@ -52,6 +54,11 @@ impl PrinterColumn {
     /// It shows this field of this type.
     pub(super) const fn of(self, owner: &'static str, field: &'static str) -> Self {
         Self { meaning: Meaning::Field(owner, field), ..self }
+    }
+
+    /// It shows this field of this type, of which it says nothing from these words on.
+    pub(super) const fn of_until(self, end: &'static str, owner: &'static str, field: &'static str) -> Self {
+        Self { meaning: Meaning::Until(owner, field, end), ..self }
     }
 
     pub(super) const fn says(self, text: &'static str) -> Self {

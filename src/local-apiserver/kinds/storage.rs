@@ -1,6 +1,7 @@
 //! Classes of volumes; the volumes are in the core group.
 
 use k8s_openapi::api;
+use serde_json::json;
 
 use super::printer_column::{AGE, NAME, text};
 use super::row::{CLUSTER, GroupVersion, Row, schema};
@@ -20,6 +21,7 @@ const STORAGE_ROWS: &[Row] = &[Row {
         text("AllowVolumeExpansion").of("StorageClass", "allowVolumeExpansion"),
         AGE,
     ],
+    zero: || json!({"provisioner": ""}),
     schema: Some(schema::<api::storage::v1::StorageClass>),
     ..CLUSTER
 }];

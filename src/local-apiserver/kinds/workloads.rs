@@ -10,12 +10,37 @@ pub(super) const APPS: GroupVersion =
     GroupVersion { group: "apps", version: "v1", priority: 17_800, version_priority: 15, rows: APPS_ROWS };
 
 const APPS_ROWS: &[Row] = &[
-    Row { kind: "ControllerRevision", plural: "controllerrevisions", ..NAMESPACED },
+    Row {
+        kind: "ControllerRevision",
+        plural: "controllerrevisions",
+        columns: &[
+            NAME,
+            text("Controller").says("Controller of the object"),
+            text("Revision").of("ControllerRevision", "revision"),
+            AGE,
+        ],
+        zero: || json!({"revision": 0}),
+        schema: Some(schema::<api::apps::v1::ControllerRevision>),
+        ..NAMESPACED
+    },
     Row {
         kind: "DaemonSet",
         plural: "daemonsets",
         short_names: &["ds"],
         generation: true,
+        columns: &[
+            NAME,
+            integer("Desired").of("DaemonSetStatus", "desiredNumberScheduled"),
+            integer("Current").of("DaemonSetStatus", "currentNumberScheduled"),
+            integer("Ready").of("DaemonSetStatus", "numberReady"),
+            integer("Up-to-date").of("DaemonSetStatus", "updatedNumberScheduled"),
+            integer("Available").of("DaemonSetStatus", "numberAvailable"),
+            text("Node Selector").of("PodSpec", "nodeSelector"),
+            AGE,
+            CONTAINERS,
+            IMAGES,
+            text("Selector").wide().of("DaemonSetSpec", "selector"),
+        ],
         new_status: NewStatus::Begins(|| json!({})),
         zero: || {
             json!({
@@ -41,7 +66,7 @@ const APPS_ROWS: &[Row] = &[
             AGE,
             CONTAINERS,
             IMAGES,
-            text("Selector").wide().of("DeploymentSpec", "selector"),
+            text("Selector").wide().of_until(" It must match", "DeploymentSpec", "selector"),
         ],
         new_status: NewStatus::Begins(|| json!({})),
         zero: || json!({"spec": {"selector": null, "template": template(), "strategy": {}}, "status": {}}),
@@ -102,7 +127,7 @@ const AUTOSCALING_V2_ROWS: &[Row] = &[Row {
     columns: &[
         NAME,
         text("Reference").of("HorizontalPodAutoscalerSpec", "scaleTargetRef"),
-        text("Targets").of("HorizontalPodAutoscalerSpec", "metrics"),
+        text("Targets").of_until(" If not set", "HorizontalPodAutoscalerSpec", "metrics"),
         text("MinPods").of("HorizontalPodAutoscalerSpec", "minReplicas"),
         text("MaxPods").of("HorizontalPodAutoscalerSpec", "maxReplicas"),
         text("Replicas").of("HorizontalPodAutoscalerStatus", "currentReplicas"),
@@ -134,7 +159,7 @@ const AUTOSCALING_V1_ROWS: &[Row] = &[Row {
     columns: &[
         NAME,
         text("Reference").of("HorizontalPodAutoscalerSpec", "scaleTargetRef"),
-        text("Targets").of("HorizontalPodAutoscalerSpec", "metrics"),
+        text("Targets").of_until(" If not set", "HorizontalPodAutoscalerSpec", "metrics"),
         text("MinPods").of("HorizontalPodAutoscalerSpec", "minReplicas"),
         text("MaxPods").of("HorizontalPodAutoscalerSpec", "maxReplicas"),
         text("Replicas").of("HorizontalPodAutoscalerStatus", "currentReplicas"),

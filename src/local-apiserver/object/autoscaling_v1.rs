@@ -59,6 +59,10 @@ pub(super) fn from_v2(object: &mut Value) {
         object["status"]["currentCPUUtilizationPercentage"] = cpu.into();
     }
     annotate(object, CURRENT, &rest.into());
+    // Its status always says how many there are.
+    if object["status"].is_object() && object["status"]["currentReplicas"].is_null() {
+        object["status"]["currentReplicas"] = 0.into();
+    }
     let conditions = take(object, "status", "conditions");
     annotate(object, CONDITIONS, &conditions);
 }

@@ -78,7 +78,8 @@ pub(crate) fn tidy(resource: &Resource, object: &mut Value) {
     }
 }
 
-fn drop_nulls(value: &mut Value) {
+/// Takes away every member that is null, at any depth.
+pub(crate) fn drop_nulls(value: &mut Value) {
     match value {
         Value::Object(map) => {
             map.retain(|_, inner| !inner.is_null());
@@ -87,4 +88,9 @@ fn drop_nulls(value: &mut Value) {
         Value::Array(items) => items.iter_mut().for_each(drop_nulls),
         _ => {}
     }
+}
+
+/// An object's metadata in a shape that fits every kind, in a version of `meta.k8s.io`.
+pub(crate) fn only(object: &Value, version: &str) -> Value {
+    json!({"kind": "PartialObjectMetadata", "apiVersion": version, "metadata": object["metadata"]})
 }

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::autoscaling_v1;
+use super::{autoscaling_v1, zero};
 use crate::kinds::Resource;
 
 /// A stored object as `resource`'s version shows it.
@@ -10,17 +10,15 @@ pub(crate) fn served(resource: &Resource, object: &Value) -> Value {
     let mut object = object.clone();
     object["apiVersion"] = resource.api_version().into();
     object["kind"] = resource.kind.clone().into();
+    zero::fill(resource, &mut object);
     if resource.group == "events.k8s.io" {
         rename(&mut object, EVENT_FIELDS.iter().map(|(core, new)| (*core, *new)));
+        if let Some(map) = object.as_object_mut() {
+            map.retain(|_, value| value != "");
+        }
     }
     if is_older_autoscaler(resource) {
         autoscaling_v1::from_v2(&mut object);
-    } else if resource.built_in_kind() == "HorizontalPodAutoscaler" && object["status"].is_object() {
-        // The one optional list that the real type shows even when there is none.
-        let status = &mut object["status"];
-        if status["currentMetrics"].is_null() {
-            status["currentMetrics"] = Value::Null;
-        }
     }
     object
 }

@@ -3,11 +3,12 @@
 use serde_json::{Value, json};
 
 use super::fields::{self, Path};
+use super::last_applied;
 use super::lists::{ListKind, for_apply, key_of};
 pub(crate) use super::managers::Writer;
 use super::managers::{self, entry, fields_of, in_order};
-use super::{last_applied, zero};
 use crate::kinds::Resource;
+use crate::object::zero;
 use crate::status::Status;
 
 /// Who owns what was there before the first apply, where nobody owned anything.
@@ -54,7 +55,13 @@ pub(crate) fn apply(
         }
         managers.push(entry);
     }
-    merged["metadata"]["managedFields"] = in_order(managers);
+    if managers.is_empty() {
+        if let Some(metadata) = merged["metadata"].as_object_mut() {
+            metadata.remove("managedFields");
+        }
+    } else {
+        merged["metadata"]["managedFields"] = in_order(managers);
+    }
     if writer.manager == last_applied::MANAGER {
         last_applied::refresh(&mut merged, &config);
     }

@@ -128,6 +128,7 @@ fn is_atomic(resource: &Resource, found: &openapi::Field<'_>, path: &[&str]) -> 
         | "ObjectFieldSelector"
         | "ObjectReference"
         | "OwnerReference"
+        | "RawExtension"
         | "ResourceFieldSelector"
         | "RoleRef"
         | "ScopeSelector"

@@ -1,5 +1,6 @@
 //! The cells of built-in kinds.
 
+mod admission;
 mod autoscaler;
 mod cell;
 mod network;
@@ -21,6 +22,8 @@ pub(crate) fn cells(resource: &Resource, object: &Value, now: jiff::Timestamp) -
         "Pod" => pod::cells(object, created, now),
         "HorizontalPodAutoscaler" => autoscaler::cells(object, created),
         "Event" => event(object, now),
+        "DaemonSet" => daemon_set(object, created),
+        "ControllerRevision" => controller_revision(object, created),
         "Deployment" | "ReplicaSet" | "ReplicationController" | "StatefulSet" | "Job" => {
             workload(resource, object, created, now)
         }
@@ -53,7 +56,7 @@ pub(crate) fn cells(resource: &Resource, object: &Value, now: jiff::Timestamp) -
             vec![
                 name,
                 object["value"].clone(),
-                default.to_string().into(),
+                default.into(),
                 created,
                 text_or(&object["preemptionPolicy"], "PreemptLowerPriority").into(),
             ]
@@ -66,6 +69,9 @@ pub(crate) fn cells(resource: &Resource, object: &Value, now: jiff::Timestamp) -
         "IngressClass" => network::ingress_class(object, created),
         "NetworkPolicy" => vec![name, selector(&spec["podSelector"]), created],
         "ResourceQuota" => quota(object, created),
+        "MutatingWebhookConfiguration" | "ValidatingWebhookConfiguration" => admission::webhooks(object, created),
+        "ValidatingAdmissionPolicy" => admission::policy(object, created),
+        "ValidatingAdmissionPolicyBinding" => admission::binding(object, created),
         _ => vec![name, created],
     }
 }
@@ -98,6 +104,39 @@ fn cron_job(object: &Value, created: Value, now: jiff::Timestamp) -> Vec<Value> 
         joined(containers, "image"),
         selector(&job["selector"]),
     ]
+}
+
+fn daemon_set(object: &Value, created: Value) -> Vec<Value> {
+    let (spec, status) = (&object["spec"], &object["status"]);
+    let pod = &spec["template"]["spec"];
+    let fields = [
+        "desiredNumberScheduled",
+        "currentNumberScheduled",
+        "numberReady",
+        "updatedNumberScheduled",
+        "numberAvailable",
+    ];
+    let mut cells = vec![object["metadata"]["name"].clone()];
+    cells.extend(fields.map(|field| number(&status[field]).into()));
+    cells.extend([
+        selector(&pod["nodeSelector"]),
+        created,
+        joined(&pod["containers"], "name"),
+        joined(&pod["containers"], "image"),
+        selector(&spec["selector"]),
+    ]);
+    cells
+}
+
+fn controller_revision(object: &Value, created: Value) -> Vec<Value> {
+    let owners = object["metadata"]["ownerReferences"].as_array().into_iter().flatten();
+    let mut controller = owners.filter(|owner| owner["controller"] == true).map(|owner| {
+        let version = text_or(&owner["apiVersion"], "");
+        let group = version.split_once('/').map(|(group, _)| format!(".{group}")).unwrap_or_default();
+        format!("{}{group}/{}", text_or(&owner["kind"], "").to_lowercase(), text_or(&owner["name"], ""))
+    });
+    let controller = controller.next_back().unwrap_or_else(|| "<none>".to_owned());
+    vec![object["metadata"]["name"].clone(), controller.into(), number(&object["revision"]).into(), created]
 }
 
 fn workload(resource: &Resource, object: &Value, created: Value, now: jiff::Timestamp) -> Vec<Value> {
@@ -140,14 +179,18 @@ fn workload(resource: &Resource, object: &Value, created: Value, now: jiff::Time
                 "Complete"
             } else if done("Failed") {
                 "Failed"
-            } else if spec["suspend"] == true {
-                "Suspended"
+            } else if object["metadata"]["deletionTimestamp"].is_string() {
+                "Terminating"
             } else {
-                "Running"
+                let others = ["Suspended", "FailureTarget", "SuccessCriteriaMet"];
+                others.into_iter().find(|kind| done(kind)).unwrap_or("Running")
             };
             let completions = match spec["completions"].as_i64() {
                 Some(wanted) => format!("{}/{wanted}", number(&status["succeeded"])),
-                None => format!("{}/1 of {}", number(&status["succeeded"]), number(&spec["parallelism"])),
+                None => match number(&spec["parallelism"]) {
+                    0 | 1 => format!("{}/1", number(&status["succeeded"])),
+                    several => format!("{}/1 of {several}", number(&status["succeeded"])),
+                },
             };
             let at = |field: &str| status[field].as_str().and_then(|text| text.parse::<jiff::Timestamp>().ok());
             let duration =
@@ -232,8 +275,8 @@ fn node(object: &Value, created: Value) -> Vec<Value> {
 }
 
 fn event(object: &Value, now: jiff::Timestamp) -> Vec<Value> {
-    let first = [&object["firstTimestamp"], &object["eventTime"], &object["metadata"]["creationTimestamp"]];
-    let last = [&object["series"]["lastObservedTime"], &object["lastTimestamp"], first[0], first[1], first[2]];
+    let first = [&object["firstTimestamp"], &object["eventTime"]];
+    let last = [&object["series"]["lastObservedTime"], &object["lastTimestamp"], first[0], first[1]];
     let pick = |times: &[&Value]| {
         times.iter().find(|time| time.is_string()).map_or("<unknown>".to_owned(), |time| age(time, now))
     };

@@ -112,3 +112,69 @@ async fn whoever_writes_what_nobody_serves_is_warned() {
     let reply = handlers::handle(&server.cluster, read).await;
     assert_eq!(reply.warnings, ["v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice"]);
 }
+
+#[tokio::test]
+async fn the_pods_of_a_job_stay_unless_whoever_deletes_it_says_otherwise() {
+    let server = server();
+    let client = admin(&server);
+    let jobs = "/apis/batch/v1/namespaces/default/jobs";
+    let template = json!({"spec": {"restartPolicy": "Never", "containers": [{"name": "a", "image": "x"}]}});
+    for (name, query, held) in [("a", "", true), ("b", "?propagationPolicy=Background", false)] {
+        let job = json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": name}, "spec": {"template": template}});
+        client.create(jobs, &job).await.unwrap();
+        client.delete(&format!("{jobs}/{name}{query}"), None).await.unwrap();
+        let left = client.get(&format!("{jobs}/{name}")).await;
+        assert_eq!(left.is_ok_and(|job| job["metadata"]["finalizers"] == json!(["orphan"])), held, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_daemon_set_counts_its_templates() {
+    let server = server();
+    let client = admin(&server);
+    let sets = "/apis/apps/v1/namespaces/default/daemonsets";
+    let template = json!({"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [{"name": "a", "image": "x"}]}});
+    let set = json!({"apiVersion": "apps/v1", "kind": "DaemonSet", "metadata": {"name": "d"},
+        "spec": {"selector": {"matchLabels": {"a": "b"}}, "template": template}});
+    let count = |set: &Value| set["metadata"]["annotations"]["deprecated.daemonset.template.generation"].clone();
+    assert_eq!(count(&client.create(sets, &set).await.unwrap()), "1");
+    for (change, number) in [
+        (json!({"spec": {"minReadySeconds": 1}}), "1"),
+        (json!({"spec": {"template": {"metadata": {"labels": {"c": "d"}}}}}), "2"),
+        (json!({"metadata": {"annotations": {"deprecated.daemonset.template.generation": "9"}}}), "2"),
+    ] {
+        let changed = client.patch(&format!("{sets}/d"), PatchType::Merge, &change).await.unwrap();
+        assert_eq!(count(&changed), number, "{change}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_read_and_written_back_is_no_change() {
+    let server = server();
+    let client = admin(&server);
+    let account = json!({"metadata": {"name": "default"}});
+    client.create("/api/v1/namespaces/default/serviceaccounts", &account).await.unwrap();
+    let pod = json!({"metadata": {"labels": {"a": "b"}}, "spec": {"restartPolicy": "Always", "containers": [{"name": "a", "image": "x"}]}});
+    let mut once = pod.clone();
+    once["spec"]["restartPolicy"] = "Never".into();
+    let selector = json!({"matchLabels": {"a": "b"}});
+    let apps = "/apis/apps/v1/namespaces/default";
+    let backend = json!({"service": {"name": "x", "port": {"number": 80}}});
+    for (path, spec) in [
+        (format!("{apps}/statefulsets"), json!({"selector": selector, "template": pod})),
+        (format!("{apps}/daemonsets"), json!({"selector": selector, "template": pod})),
+        (format!("{apps}/deployments"), json!({"selector": selector, "template": pod})),
+        ("/apis/batch/v1/namespaces/default/jobs".to_owned(), json!({"template": once})),
+        (
+            "/apis/batch/v1/namespaces/default/cronjobs".to_owned(),
+            json!({"schedule": "0 0 1 1 *", "jobTemplate": {"spec": {"template": once}}}),
+        ),
+        ("/apis/policy/v1/namespaces/default/poddisruptionbudgets".to_owned(), json!({"minAvailable": 1})),
+        ("/apis/networking.k8s.io/v1/namespaces/default/ingresses".to_owned(), json!({"defaultBackend": backend})),
+        ("/api/v1/namespaces/default/pods".to_owned(), pod["spec"].clone()),
+    ] {
+        let made = client.create(&path, &json!({"metadata": {"name": "x"}, "spec": spec})).await.unwrap();
+        let written = client.update(&format!("{path}/x"), &made).await.unwrap();
+        assert_eq!(written["metadata"]["resourceVersion"], made["metadata"]["resourceVersion"], "{path}: {written}");
+    }
+}

@@ -14,7 +14,7 @@ pub(super) fn ingress(spec: &Value, errors: &mut Vec<FieldError>) {
     if rules.is_empty() && default.is_null() {
         let detail = "either `defaultBackend` or `rules` must be specified";
         let shown = if spec["rules"].is_null() { "null".to_owned() } else { "[]".to_owned() };
-        errors.push(FieldError::invalid_shown("spec.rules", &shown, detail));
+        errors.push(FieldError::invalid_shown("spec", &shown, detail));
     }
     if is_set(default) {
         backend(default, "spec.defaultBackend", errors);

@@ -47,7 +47,7 @@ pub(super) fn template(template: &Value, path: &str, always: bool, errors: &mut 
     check(spec, &format!("{path}.spec"), errors);
     let policy = spec["restartPolicy"].as_str().unwrap_or("Always");
     let supported: &[&str] = if always { &["Always"] } else { &["OnFailure", "Never"] };
-    if spec.is_object() && !always && policy == "Always" {
+    if !always && policy == "Always" {
         let detail = "valid values: \"OnFailure\", \"Never\"";
         errors.push(FieldError::required(format!("{path}.spec.restartPolicy"), detail));
     } else if spec.is_object() && !supported.contains(&policy) {

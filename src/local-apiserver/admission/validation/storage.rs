@@ -66,7 +66,8 @@ pub(super) fn volume(spec: &Value, errors: &mut Vec<FieldError>) {
     let capacity = &spec["capacity"];
     if capacity.as_object().is_none_or(Map::is_empty) {
         errors.push(FieldError::required("spec.capacity", ""));
-    } else if capacity["storage"].is_null() {
+    }
+    if capacity["storage"].is_null() || capacity.as_object().is_some_and(|held| held.len() > 1) {
         errors.push(FieldError::unsupported("spec.capacity", capacity, &listed(&["storage"])));
     }
     let sources = spec.as_object().into_iter().flatten().filter(|(name, _)| !NO_SOURCE.contains(&name.as_str()));

@@ -74,3 +74,38 @@ fn a_claim_of_a_stateful_set_is_a_volume_of_its_pods() {
     assert_eq!(set(json!([{"metadata": {"name": "data"}, "spec": spec}])), [""; 0]);
     assert_eq!(set(json!([])), ["spec.template.spec.containers[0].volumeMounts[0].name: Not found: \"data\""]);
 }
+
+fn holds_null(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Object(members) => members.values().any(holds_null),
+        Value::Array(items) => items.iter().any(holds_null),
+        _ => false,
+    }
+}
+
+#[test]
+fn defaults_leave_no_null_where_an_object_has_no_field() {
+    for resource in BUILT_IN.iter() {
+        let mut object = json!({"metadata": {"name": "x"}, "spec": {"template": {"spec": {"containers": [{}]}}}});
+        defaults::apply(resource, &mut object);
+        assert!(!holds_null(&object), "{}: {object}", resource.kind);
+    }
+}
+
+#[test]
+fn names_are_held_to_what_their_kind_asks_of_them() {
+    for (kind, name, right) in [
+        ("Event", "Bad_Name", true),
+        ("PodDisruptionBudget", "Bad_Name", true),
+        ("PodDisruptionBudget", "a/b", false),
+        ("Role", "Bad_Name", true),
+        ("StatefulSet", "a.b", false),
+        ("ReplicaSet", "a.b", true),
+    ] {
+        let resource = BUILT_IN.iter().find(|resource| resource.kind == kind).unwrap();
+        let mut errors = Vec::new();
+        check(resource, None, &json!({"metadata": {"name": name}}), &mut errors);
+        assert_eq!(!errors.iter().any(|error| error.field == "metadata.name"), right, "{kind} {name}: {errors:?}");
+    }
+}

@@ -17,7 +17,9 @@ pub(super) fn check(resource: &Resource, old: Option<&Value>, object: &Value, er
     let labels = &spec["template"]["metadata"]["labels"];
     not_negative(&spec["replicas"], "spec.replicas", errors);
     if selector.is_null() {
-        errors.push(FieldError::required("spec.selector", ""));
+        if resource.kind != "DaemonSet" {
+            errors.push(FieldError::required("spec.selector", ""));
+        }
         errors.push(FieldError::invalid("spec.template.metadata.labels", labels, MISMATCH));
     } else {
         if selector.as_object().is_some_and(|map| map.values().all(is_empty)) {
@@ -141,6 +143,18 @@ fn number_or_percentage(value: &Value, path: &str, errors: &mut Vec<FieldError>)
     if digits.is_empty() || !digits.chars().all(|c| c.is_ascii_digit()) {
         let detail = "a valid percent string must be a numeric string followed by an ending '%' (e.g. '1%',  or '93%', regex used for validation is '[0-9]+%')";
         errors.push(FieldError::invalid(path, value, detail));
+    }
+}
+
+/// What a ControllerRevision holds never changes.
+pub(super) fn revision(old: Option<&Value>, object: &Value, errors: &mut Vec<FieldError>) {
+    not_negative(&object["revision"], "revision", errors);
+    let data = &object["data"];
+    match old {
+        Some(old) if old["data"] != *data => errors.push(FieldError::invalid("data", data, "field is immutable")),
+        None if data.is_null() => errors.push(FieldError::required("data", "data is mandatory")),
+        None if !data.is_object() => errors.push(FieldError::required("data", "data must be a valid JSON object")),
+        _ => {}
     }
 }
 

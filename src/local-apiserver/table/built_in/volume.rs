@@ -4,16 +4,12 @@ use serde_json::{Value, json};
 
 use super::cell::text_or;
 
-/// `RWO,ROX`.
+/// `RWO,ROX`, in this order.
 fn modes(list: &Value) -> Value {
-    let short = |mode: &Value| match mode.as_str() {
-        Some("ReadWriteOnce") => "RWO",
-        Some("ReadOnlyMany") => "ROX",
-        Some("ReadWriteMany") => "RWX",
-        Some("ReadWriteOncePod") => "RWOP",
-        _ => "",
-    };
-    list.as_array().into_iter().flatten().map(short).collect::<Vec<_>>().join(",").into()
+    let modes =
+        [("ReadWriteOnce", "RWO"), ("ReadOnlyMany", "ROX"), ("ReadWriteMany", "RWX"), ("ReadWriteOncePod", "RWOP")];
+    let held = |mode: &str| list.as_array().into_iter().flatten().any(|one| one == mode);
+    modes.into_iter().filter(|(mode, _)| held(mode)).map(|(_, short)| short).collect::<Vec<_>>().join(",").into()
 }
 
 fn phase(object: &Value) -> Value {

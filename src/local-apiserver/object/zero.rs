@@ -9,17 +9,22 @@ use crate::kinds::Resource;
 /// The object with these fields where it has none.
 pub(crate) fn filled(resource: &Resource, object: &Value) -> Value {
     let mut filled = object.clone();
-    if let Some(row) = resource.row {
-        fill(&mut filled, &(row.zero)());
-    }
+    fill(resource, &mut filled);
     filled
 }
 
-fn fill(object: &mut Value, zero: &Value) {
+/// Gives the object these fields where it has none.
+pub(crate) fn fill(resource: &Resource, object: &mut Value) {
+    if let Some(row) = resource.row {
+        merge(object, &(row.zero)());
+    }
+}
+
+fn merge(object: &mut Value, zero: &Value) {
     match (object, zero) {
         (Value::Object(map), Value::Object(fields)) => {
             for (name, value) in fields {
-                fill(map.entry(name.as_str()).or_insert(Value::Null), value);
+                merge(map.entry(name.as_str()).or_insert(Value::Null), value);
             }
         }
         (object @ Value::Null, zero) => *object = zero.clone(),
