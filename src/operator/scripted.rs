@@ -154,7 +154,7 @@ impl Server {
             None => self.carried_out(&line, &body),
         };
         if let (Ok(value), false) = (&answer, line.starts_with("GET")) {
-            self.tell(&line, value);
+            self.send_event(&line, value);
         }
         let (code, value) = match answer {
             Ok(value) => (200, value),
@@ -170,7 +170,7 @@ impl Server {
     }
 
     /// What a write did to an object, for watches.
-    fn tell(&self, line: &str, value: &Value) {
+    fn send_event(&self, line: &str, value: &Value) {
         let (method, path) = line.split_once(' ').unwrap();
         let path = path.strip_suffix("/status").or_else(|| path.strip_suffix("/scale")).unwrap_or(path);
         match method {
