@@ -13,6 +13,10 @@ const MAX_WINDOW_SECONDS: i32 = 3600;
 const QUANTITY: &str = r"^(\+|-)?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))(([KMGTPE]i)|[numkMGTPE]|([eE](\+|-)?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))))?$";
 
 /// The definitions of all kinds, in the order of their names.
+///
+/// # Errors
+///
+/// [`Error::Definition`] if a definition cannot be turned into JSON and back: a mistake in this crate's types.
 pub fn crds() -> Result<Vec<CustomResourceDefinition>> {
     [ClusterTriggerAuthentication::crd(), ScaledObject::crd(), TriggerAuthentication::crd()]
         .into_iter()

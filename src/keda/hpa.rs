@@ -15,7 +15,9 @@ use crate::{Error, KEDA_VERSION, Result, metric, naming, pause};
 
 /// The HPA for `scaled_object`, whose target was resolved to `target` and whose triggers gave `metrics` in their order.
 ///
-/// Errors: two metrics have one name.
+/// # Errors
+///
+/// [`Error::DuplicateMetricName`] if two metrics have one name.
 pub fn build(
     scaled_object: &ScaledObject,
     target: &GroupVersionKindResource,

@@ -19,6 +19,10 @@ pub enum Target {
 
 impl Target {
     /// The target of a trigger with `metricType`, where absent or empty means AverageValue.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::MetricType`] if it is another type.
     pub fn new(metric_type: Option<&str>, value: f64) -> Result<Self> {
         match metric_type.unwrap_or_default() {
             "" | "AverageValue" => Ok(Self::AverageValue(value)),

@@ -18,7 +18,9 @@ pub enum Pause {
 
 /// The pause that the annotations ask for; `paused-replicas` wins over `paused`.
 ///
-/// Errors: `paused-replicas` is no count.
+/// # Errors
+///
+/// [`Error::PausedReplicas`] if `paused-replicas` is no integer of 0 or more.
 pub fn requested(annotations: &BTreeMap<String, String>) -> Result<Option<Pause>> {
     if let Some(text) = annotations.get(naming::PAUSED_REPLICAS) {
         return match text.parse::<i32>() {

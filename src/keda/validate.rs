@@ -6,6 +6,12 @@ use crate::api::{IdentityOwner, ScaledObjectSpec, TriggerAuthenticationSpec};
 use crate::{Error, Result};
 
 /// Every rule for a ScaledObject that can be checked without looking at the cluster, in the reconciler's order.
+///
+/// # Errors
+///
+/// [`Error::NoTarget`] if the target has no name. Those of [`replica_bounds`] and [`triggers`].
+/// [`Error::NegativeFallback`] if a number of the fallback is negative, and [`Error::FallbackWithoutExternalTrigger`]
+/// if no trigger can take part in it. [`Error::ScalingModifiersUnsupported`] if the object asks for a formula.
 pub fn scaled_object(spec: &ScaledObjectSpec) -> Result<()> {
     if spec.scale_target_ref.name.is_empty() {
         return Err(Error::NoTarget);
@@ -23,6 +29,11 @@ pub fn scaled_object(spec: &ScaledObjectSpec) -> Result<()> {
 
 /// KEDA's rule on the replica counts (`docs/rules.md#keda-replica-bounds`). Quirk that users depend on: an explicit
 /// minimum of 0 counts as 1 here, an unset one as 0; so idleReplicaCount 0 needs a minReplicaCount to be written.
+///
+/// # Errors
+///
+/// [`Error::MinAboveMax`] if the minimum is above the maximum. [`Error::IdleNotBelowMin`] if the idle count is not
+/// below the minimum.
 pub fn replica_bounds(spec: &ScaledObjectSpec) -> Result<()> {
     let min = spec.min_replica_count.map_or(0, |min| min.max(1));
     let max = spec.max_replicas();
@@ -36,6 +47,11 @@ pub fn replica_bounds(spec: &ScaledObjectSpec) -> Result<()> {
 }
 
 /// KEDA's rules on the list of triggers.
+///
+/// # Errors
+///
+/// [`Error::NoTriggers`] if there are none. [`Error::CachedMetricsUnsupported`] if a trigger of type `cpu`, `memory`
+/// or `cron` has `useCachedMetrics`. [`Error::DuplicateTriggerName`] if two have one name.
 pub fn triggers(spec: &ScaledObjectSpec) -> Result<()> {
     if spec.triggers.is_empty() {
         return Err(Error::NoTriggers);
@@ -68,7 +84,12 @@ fn fallback(spec: &ScaledObjectSpec) -> Result<()> {
     }
 }
 
-/// The rules for a (Cluster)TriggerAuthentication: no source that could not be read, no two identities.
+/// The rules for a (Cluster)TriggerAuthentication.
+///
+/// # Errors
+///
+/// [`Error::UnsupportedSource`] names a source that cannot be read yet. [`Error::TwoIdentities`] if the pod identity
+/// names a role and the workload's.
 pub fn authentication(kind: &'static str, name: &str, spec: &TriggerAuthenticationSpec) -> Result<()> {
     let unsupported = [
         ("hashiCorpVault", spec.hashi_corp_vault.is_some()),

@@ -59,7 +59,11 @@ impl Client {
         handlers::handle(&self.cluster, call).await
     }
 
-    /// One request; paths are as on the wire, refusals are the server's Status.
+    /// One request; paths are as on the wire.
+    ///
+    /// # Errors
+    ///
+    /// The server's [`Status`] if it refuses, or if the request is a watch.
     pub async fn request(
         &self,
         method: Method,
@@ -71,43 +75,75 @@ impl Client {
     }
 
     /// Reads a document in the form that `accept` names.
+    ///
+    /// # Errors
+    ///
+    /// The server's [`Status`] if it refuses.
     pub async fn get_as(&self, path: &str, accept: &'static str) -> Result<Value, Status> {
         let headers = HeaderMap::from_iter([(http::header::ACCEPT, HeaderValue::from_static(accept))]);
         read(self.send_with(headers, Method::GET, path, "application/json", None).await).await
     }
 
     /// Reads one object (or any document).
+    ///
+    /// # Errors
+    ///
+    /// The server's [`Status`] if it refuses.
     pub async fn get(&self, path: &str) -> Result<Value, Status> {
         self.request(Method::GET, path, "application/json", None).await
     }
 
     /// Reads a collection; the answer is the List object.
+    ///
+    /// # Errors
+    ///
+    /// The server's [`Status`] if it refuses.
     pub async fn list(&self, path: &str) -> Result<Value, Status> {
         self.get(path).await
     }
 
     /// Creates an object in the collection at `path`.
+    ///
+    /// # Errors
+    ///
+    /// The server's [`Status`] if it refuses.
     pub async fn create(&self, path: &str, object: &Value) -> Result<Value, Status> {
         self.request(Method::POST, path, "application/json", Some(object)).await
     }
 
     /// Replaces the object at `path`.
+    ///
+    /// # Errors
+    ///
+    /// The server's [`Status`] if it refuses.
     pub async fn update(&self, path: &str, object: &Value) -> Result<Value, Status> {
         self.request(Method::PUT, path, "application/json", Some(object)).await
     }
 
     /// Patches the object at `path`.
+    ///
+    /// # Errors
+    ///
+    /// The server's [`Status`] if it refuses.
     pub async fn patch(&self, path: &str, kind: PatchType, body: &Value) -> Result<Value, Status> {
         self.request(Method::PATCH, path, kind.content_type(), Some(body)).await
     }
 
     /// Deletes the object at `path`, with DeleteOptions if given.
+    ///
+    /// # Errors
+    ///
+    /// The server's [`Status`] if it refuses.
     pub async fn delete(&self, path: &str, options: Option<&Value>) -> Result<Value, Status> {
         self.request(Method::DELETE, path, "application/json", options).await
     }
 
     /// Watches a collection; `query` as on the wire (`labelSelector=…&resourceVersion=…`). The stream ends as a
     /// watch on the wire does: after its time limit, or after an `ERROR`.
+    ///
+    /// # Errors
+    ///
+    /// The server's [`Status`] if it refuses, or if `path` cannot be watched.
     pub async fn watch(&self, path: &str, query: &str) -> Result<BoxStream<'static, Event>, Status> {
         let reply = self.send(Method::GET, &format!("{path}?watch=true&{query}"), "application/json", None).await;
         match reply.body {

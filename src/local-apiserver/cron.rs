@@ -33,6 +33,7 @@ impl Schedule {
     /// Parses `spec.schedule` in the time zone `spec.timeZone` (empty: UTC).
     ///
     /// # Errors
+    ///
     /// What is wrong with the schedule or the time zone, for a person.
     pub fn parse(schedule: &str, time_zone: &str) -> Result<Self, String> {
         if let Some(every) = schedule.strip_prefix("@every ") {

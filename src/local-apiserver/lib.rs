@@ -87,6 +87,12 @@ impl ApiServer {
 }
 
 /// Starts a server, with its bootstrap objects stored, and serves until [`ApiServer::stop`]. To be called inside a runtime.
+///
+/// # Errors
+///
+/// [`Error::Certificate`] if the certificate or its key cannot be used. [`Error::Listener`] if the listener cannot be
+/// used. [`Error::Keys`] if the cluster's own keys cannot be made. [`Error::Bootstrap`] if a bootstrap object is
+/// refused.
 pub fn start(options: Options) -> Result<ApiServer> {
     let stop = CancellationToken::new();
     let tasks = TaskTracker::new();

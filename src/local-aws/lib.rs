@@ -68,6 +68,11 @@ pub struct Options {
 }
 
 /// Serves until `stop`; open long polls are answered empty then.
+///
+/// # Errors
+///
+/// [`Error::TrustRoots`] if the certificates that issuers are trusted by cannot be used. [`Error::Listener`] if the
+/// listener cannot be used.
 pub async fn serve(options: Options, stop: CancellationToken) -> Result<()> {
     let Options { listener, region, account_id, administrator, clock, trust_roots_pem, control_planes } = options;
     let issuers = issuer::Issuers::new(&trust_roots_pem, clock.clone())?;

@@ -31,7 +31,10 @@ pub(crate) struct Authentication {
 
 /// Resolves `reference` for a trigger of an object in `namespace`, whose target's pods are `pods`.
 ///
-/// Errors: no such object, or one that cannot be used.
+/// # Errors
+///
+/// [`TriggerError::AuthenticationKind`] if the reference names neither kind. [`TriggerError::NoAuthentication`] if
+/// there is no such object. [`TriggerError::Authentication`] if the object breaks a rule.
 pub(crate) async fn resolve(
     context: &Context,
     namespace: &str,

@@ -29,6 +29,7 @@ impl Settings {
     /// The defaults with what the environment says.
     ///
     /// # Errors
+    ///
     /// [`Error::Setting`] names the variable whose value makes no sense.
     #[expect(clippy::disallowed_methods, reason = "env.rs is where variables are read")]
     pub fn from_env() -> Result<Self> {

@@ -63,7 +63,11 @@ const RETRY_PERIOD: Duration = Duration::from_secs(1);
 ///
 /// The API server is the one of the pod or of `KUBECONFIG`; triggers call AWS as `identities` say.
 ///
-/// Errors: no API server configured, a port taken, leadership lost, a part that ended by itself.
+/// # Errors
+///
+/// [`Error::Configuration`] if no API server is configured, and [`Error::Kubernetes`] if no client can be made for it.
+/// [`Error::Listen`] if a port is taken. [`Error::LeadershipLost`] if another replica has taken the lead, or the lease
+/// was not renewed in time. [`Error::Ended`] if a part ended by itself.
 pub async fn run(settings: Settings, identities: Identities, clock: Clock, stop: CancellationToken) -> Result<()> {
     let Clients { calls: client, watches } = Clients::infer().await?;
     let listen = async |purpose, port| health::listen(purpose, SocketAddr::new(settings.bind, port)).await;

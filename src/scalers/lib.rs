@@ -65,7 +65,10 @@ pub const ROLE_ARN_ANNOTATION: &str = "eks.amazonaws.com/role-arn";
 
 /// The scaler for the trigger at `index` of its ScaledObject.
 ///
-/// Errors: unknown type, metadata or identity that cannot be used; all problems of the trigger in one message.
+/// # Errors
+///
+/// [`Error::UnknownType`] if no scaler has the trigger's type. [`Error::Metadata`] holds all that is wrong with its
+/// metadata and its identity.
 pub fn build(trigger: &ScaleTriggers, index: usize, context: &Context) -> Result<Box<dyn Scaler>> {
     match trigger.type_.as_str() {
         "aws-sqs-queue" => Ok(Box::new(aws_sqs_queue::AwsSqsQueue::new(trigger, index, context)?)),
