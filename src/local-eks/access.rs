@@ -2,6 +2,14 @@
 
 /// What the ARN of each access policy begins with.
 pub const ACCESS_POLICY_PREFIX: &str = "arn:aws:eks::aws:cluster-access-policy/";
+/// The access policies by name, each with the ClusterRole whose rights it gives.
+pub const ACCESS_POLICIES: [(&str, &str); 5] = [
+    ("AmazonEKSAdminPolicy", "admin"),
+    ("AmazonEKSAdminViewPolicy", "view"),
+    ("AmazonEKSClusterAdminPolicy", "cluster-admin"),
+    ("AmazonEKSEditPolicy", "edit"),
+    ("AmazonEKSViewPolicy", "view"),
+];
 
 /// An access entry with its associated policies.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +39,11 @@ impl AccessPolicy {
         self.arn.strip_prefix(ACCESS_POLICY_PREFIX).unwrap_or(&self.arn)
     }
 
+    /// The ClusterRole whose rights it gives; none for what is no access policy.
+    pub fn cluster_role(&self) -> Option<&'static str> {
+        ACCESS_POLICIES.iter().find(|(name, _)| *name == self.name()).map(|(_, role)| *role)
+    }
+
     /// Whether it holds in a namespace; the empty namespace stands for what is in none.
     pub fn covers(&self, namespace: &str) -> bool {
         let fits = |pattern: &String| {
@@ -55,7 +68,9 @@ mod tests {
 
     #[test]
     fn a_policy_covers_the_cluster_or_the_namespaces_of_its_scope() {
-        assert_eq!(policy(&[]).name(), "AmazonEKSViewPolicy");
+        assert_eq!((policy(&[]).name(), policy(&[]).cluster_role()), ("AmazonEKSViewPolicy", Some("view")));
+        let other = AccessPolicy { arn: "arn:aws:iam::aws:policy/AmazonEKSViewPolicy".to_owned(), ..policy(&[]) };
+        assert_eq!(other.cluster_role(), None);
         for (namespaces, namespace, covered) in [
             (&[][..], "", true),
             (&[][..], "orders", true),

@@ -15,7 +15,7 @@ pub(crate) fn allowed(cluster: &Cluster, user: &User, attributes: &Attributes) -
     let access = cluster.access();
     let entry = access.iter().find(|entry| entry.principal_arn == *principal)?;
     for policy in &entry.policies {
-        let Some(role) = role_of(policy.name()).filter(|_| policy.covers(&attributes.namespace)) else { continue };
+        let Some(role) = policy.cluster_role().filter(|_| policy.covers(&attributes.namespace)) else { continue };
         let reference = json!({"kind": "ClusterRole", "name": role});
         let rules = rbac::role_rules(cluster, &reference, "");
         if rules.iter().any(|rule| rbac::rule_allows(rule, attributes)) {
@@ -23,14 +23,4 @@ pub(crate) fn allowed(cluster: &Cluster, user: &User, attributes: &Attributes) -
         }
     }
     None
-}
-
-fn role_of(policy: &str) -> Option<&'static str> {
-    match policy {
-        "AmazonEKSClusterAdminPolicy" => Some("cluster-admin"),
-        "AmazonEKSAdminPolicy" => Some("admin"),
-        "AmazonEKSEditPolicy" => Some("edit"),
-        "AmazonEKSViewPolicy" | "AmazonEKSAdminViewPolicy" => Some("view"),
-        _ => None,
-    }
 }

@@ -1,7 +1,7 @@
 //! Access entries: which IAM principals may talk to a cluster, and as whom.
 
 use http::Method;
-use local_eks::ACCESS_POLICY_PREFIX;
+use local_eks::{ACCESS_POLICIES, ACCESS_POLICY_PREFIX};
 use serde_json::{Value, json};
 
 use super::faults::{in_use, invalid, not_found, unknown};
@@ -12,14 +12,6 @@ use super::store::{Cluster, Entry, Tags};
 use crate::fault::Fault;
 use crate::identifier;
 use crate::strings;
-
-const POLICIES: [&str; 5] = [
-    "AmazonEKSAdminPolicy",
-    "AmazonEKSAdminViewPolicy",
-    "AmazonEKSClusterAdminPolicy",
-    "AmazonEKSEditPolicy",
-    "AmazonEKSViewPolicy",
-];
 
 const KINDS: [&str; 7] =
     ["STANDARD", "FARGATE_LINUX", "EC2_LINUX", "EC2_WINDOWS", "EC2", "HYBRID_LINUX", "HYPERPOD_LINUX"];
@@ -255,7 +247,10 @@ fn delete(context: &RequestContext<'_>, cluster: &str, principal: &str) -> Resul
 fn associate(context: &RequestContext<'_>, cluster: &str, principal: &str) -> Result<Value, Fault> {
     allowed(context, "AssociateAccessPolicy", cluster, principal)?;
     let policy = required(&context.body, "policyArn")?;
-    if !policy.strip_prefix(ACCESS_POLICY_PREFIX).is_some_and(|name| POLICIES.contains(&name)) {
+    if !policy
+        .strip_prefix(ACCESS_POLICY_PREFIX)
+        .is_some_and(|name| ACCESS_POLICIES.iter().any(|(known, _)| *known == name))
+    {
         return Err(invalid(format!("The policyArn parameter format is not valid: {policy}")));
     }
     let scope = context.body.get("accessScope").cloned().unwrap_or_default();
@@ -306,7 +301,9 @@ fn disassociate(context: &RequestContext<'_>, cluster: &str, principal: &str, po
 
 pub(super) fn policies(context: &RequestContext<'_>) -> Result<Value, Fault> {
     context.allowed("ListAccessPolicies", "*", &Tags::new())?;
-    let list =
-        POLICIES.iter().map(|name| json!({ "name": name, "arn": format!("{ACCESS_POLICY_PREFIX}{name}") })).collect();
+    let list = ACCESS_POLICIES
+        .iter()
+        .map(|(name, _)| json!({ "name": name, "arn": format!("{ACCESS_POLICY_PREFIX}{name}") }))
+        .collect();
     page(context.request, "accessPolicies", list)
 }
