@@ -217,14 +217,15 @@ def definition():
     }
 
 
-def certificate(folder):
-    """A certificate for the service's name, from a CA that was made for it."""
+def certificate(folder, *addresses):
+    """A certificate for the service's name and these addresses, from a CA that was made for it."""
     name = f"metrics.{NAMESPACE}.svc"
+    also = "".join(f",IP:{address}" for address in addresses)
     key = ["-newkey", "rsa:2048", "-nodes", "-days", "2"]
     run = lambda *words: subprocess.run(["openssl", *words], check=True, capture_output=True)
     run("req", "-x509", *key, "-subj", "/CN=parity-ca", "-keyout", folder / "ca-key.pem", "-out", folder / "ca.pem")
     run("req", *key[:3], "-subj", f"/CN={name}", "-keyout", folder / "key.pem", "-out", folder / "request.pem")
-    (folder / "extensions").write_text(f"subjectAltName=DNS:{name}\nbasicConstraints=CA:FALSE\n")
+    (folder / "extensions").write_text(f"subjectAltName=DNS:{name}{also}\nbasicConstraints=CA:FALSE\n")
     run("x509", "-req", "-days", "2", "-in", folder / "request.pem", "-CA", folder / "ca.pem", "-CAkey", folder / "ca-key.pem",
         "-CAcreateserial", "-extfile", folder / "extensions", "-out", folder / "cert.pem")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

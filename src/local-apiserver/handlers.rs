@@ -111,7 +111,8 @@ async fn on_resource(cluster: &Arc<Cluster>, call: &Call, target: Target) -> Res
     let (cluster, call, runtime) = (Arc::clone(cluster), call.clone(), tokio::runtime::Handle::current());
     let written = tokio::task::spawn_blocking(move || {
         let request = ResourceRequest { cluster: &cluster, call: &call, resource, target, hooks: Arc::new(hooks) };
-        let mut reply = runtime.block_on(serve(&request, verb))?;
+        // What webhooks had to say stands beside a refusal too.
+        let mut reply = runtime.block_on(serve(&request, verb)).unwrap_or_else(Reply::from);
         reply.warnings.extend(request.hooks.take_warnings());
         Ok(reply)
     });

@@ -9,6 +9,7 @@
 mod call;
 pub(crate) mod event;
 pub(crate) mod matching;
+mod review;
 
 use std::sync::Arc;
 
@@ -17,6 +18,10 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use self::event::Event;
+use self::review::{Asked, admission_request, shown};
+use crate::kinds::Resource;
+use crate::object::versions;
+use crate::openapi;
 use crate::request::hooks::Hook;
 use crate::request::resource_request::ResourceRequest;
 use crate::status::Status;
@@ -29,61 +34,93 @@ pub(crate) fn mutate(
     object: &mut Value,
 ) -> Result<bool, Status> {
     let hooks = &request.hooks.mutating;
-    let mut changed_last = None;
+    let (mut changed_last, mut called) = (None, Vec::new());
     for (index, hook) in hooks.iter().enumerate() {
-        if change(request, hook, operation, old, object)? {
+        let change = change(request, hook, operation, old, object)?;
+        called.extend(change.is_some().then_some(index));
+        if change == Some(true) {
             changed_last = Some(index);
         }
     }
     // A webhook that asks for it sees once more what later ones changed.
     let Some(last) = changed_last else { return Ok(false) };
-    for hook in hooks.iter().take(last).filter(|hook| hook.spec["reinvocationPolicy"] == "IfNeeded") {
-        change(request, hook, operation, old, object)?;
+    for hook in called.into_iter().take_while(|index| *index < last).map(|index| &hooks[index]) {
+        if hook.spec["reinvocationPolicy"] == "IfNeeded" {
+            change(request, hook, operation, old, object)?;
+        }
     }
     Ok(true)
 }
 
+/// Whether the webhook changed the object; none if it was not asked.
 fn change(
     request: &ResourceRequest<'_>,
     hook: &Arc<Hook>,
     operation: &'static str,
     old: Option<&Value>,
     object: &mut Value,
-) -> Result<bool, Status> {
+) -> Result<Option<bool>, Status> {
     let event = Event { operation, old, object: Some(object) };
-    let Some(review) = review(request, hook, event)? else { return Ok(false) };
-    let Some(response) = outcome(request, hook, call::start(request.cluster, hook, &review).wait())? else {
-        return Ok(false);
+    let Some(Question { resource, review }) = question(request, hook, event, true)? else { return Ok(None) };
+    let answer = call::start(request.cluster, hook, &review, true).wait();
+    let Some(response) = outcome(request, hook, answer)? else { return Ok(Some(false)) };
+    let patch = match decoded(&response) {
+        Ok(Some(patch)) => patch,
+        Ok(None) => return Ok(Some(false)),
+        Err(why) => return passed_over(hook, &why).map(|()| Some(false)),
     };
-    let Some(patch) = response["patch"].as_str() else { return Ok(false) };
-    let failed = |why: String| internal(&format!("failed calling webhook \"{}\": {why}", hook.name));
-    let patch = STANDARD.decode(patch).map_err(|error| failed(format!("the patch is no base64: {error}")))?;
-    let patch: json_patch::Patch =
-        serde_json::from_slice(&patch).map_err(|error| failed(format!("the patch is no JSON patch: {error}")))?;
-    let mut changed = object.clone();
-    json_patch::patch(&mut changed, &patch).map_err(|error| failed(format!("the patch does not apply: {error}")))?;
-    let differs = changed != *object;
-    for field in ["apiVersion", "kind"] {
-        changed[field] = object[field].clone();
+    let before = shown(Asked { resource: &resource, mutating: true }, event, object);
+    let mut changed = before.clone();
+    json_patch::patch(&mut changed, &patch).map_err(|error| internal(&error.to_string()))?;
+    if resource.custom.is_none() {
+        let mut wrong = None;
+        openapi::check(&resource.group, &resource.version, &resource.kind, &mut changed, &mut Vec::new(), &mut wrong);
+        wrong.map_or(Ok(()), |wrong| Err(internal(&wrong)))?;
     }
+    let differs = changed != before;
+    *object = taken_over(&resource, event, object, changed)?;
+    Ok(Some(differs))
+}
+
+/// The patch of a response, if it has one that does anything; or why it cannot be read.
+fn decoded(response: &Value) -> Result<Option<json_patch::Patch>, String> {
+    let Some(patch) = response["patch"].as_str().filter(|patch| !patch.is_empty()) else { return Ok(None) };
+    let unreadable = |why: String| format!("received undecodable patch in webhook response: {why}");
+    let patch = STANDARD.decode(patch).map_err(|error| unreadable(error.to_string()))?;
+    let patch: json_patch::Patch = serde_json::from_slice(&patch).map_err(|error| unreadable(error.to_string()))?;
+    match response["patchType"].as_str() {
+        _ if patch.0.is_empty() => Ok(None),
+        None | Some("JSONPatch") => Ok(Some(patch)),
+        Some(other) => Err(format!("unsupported patch type \"{other}\"")),
+    }
+}
+
+/// The object with what a webhook made of it, as it is stored. What only the server writes stays.
+fn taken_over(resource: &Resource, event: Event<'_>, object: &Value, changed: Value) -> Result<Value, Status> {
+    let mut taken = versions::stored(resource, changed);
+    for field in ["apiVersion", "kind"] {
+        taken[field] = object[field].clone();
+    }
+    let Some(metadata) = taken["metadata"].as_object_mut() else {
+        return Err(internal("the patch takes the object's metadata away"));
+    };
     for field in ["name", "namespace", "uid", "resourceVersion", "creationTimestamp", "managedFields", "generation"] {
-        let held = object["metadata"][field].clone();
-        match changed["metadata"].as_object_mut() {
-            Some(metadata) if held.is_null() => drop(metadata.remove(field)),
-            Some(metadata) => drop(metadata.insert(field.to_owned(), held)),
-            None => return Err(failed("the patch takes the object's metadata away".to_owned())),
+        match &object["metadata"][field] {
+            // What is not made yet may be called otherwise.
+            _ if field == "name" && event.operation == "CREATE" => {}
+            Value::Null => drop(metadata.remove(field)),
+            held => drop(metadata.insert(field.to_owned(), held.clone())),
         }
     }
-    *object = changed;
-    Ok(differs)
+    Ok(taken)
 }
 
 /// Asks all validating webhooks; the first refusal counts.
 pub(crate) fn validate(request: &ResourceRequest<'_>, event: Event<'_>) -> Result<(), Status> {
     let mut calls = Vec::new();
     for hook in &request.hooks.validating {
-        if let Some(review) = review(request, hook, event)? {
-            calls.push((hook, call::start(request.cluster, hook, &review)));
+        if let Some(question) = question(request, hook, event, false)? {
+            calls.push((hook, call::start(request.cluster, hook, &question.review, false)));
         }
     }
     calls.into_iter().try_for_each(|(hook, call)| outcome(request, hook, call.wait()).map(drop))
@@ -93,21 +130,38 @@ pub(crate) fn validate(request: &ResourceRequest<'_>, event: Event<'_>) -> Resul
 pub(crate) fn delete(request: &ResourceRequest<'_>, old: &Value) -> Result<(), Status> {
     let event = Event { operation: "DELETE", old: Some(old), object: None };
     for hook in &request.hooks.mutating {
-        if let Some(review) = review(request, hook, event)? {
-            outcome(request, hook, call::start(request.cluster, hook, &review).wait())?;
+        let Some(question) = question(request, hook, event, true)? else { continue };
+        let answer = call::start(request.cluster, hook, &question.review, true).wait();
+        let Some(response) = outcome(request, hook, answer)? else { continue };
+        match decoded(&response) {
+            Ok(None) => {}
+            Ok(Some(_)) => {
+                let why = "attempted to modify the object, which is not supported for this operation";
+                return Err(internal(&format!("admission webhook \"{}\" {why}", hook.name)));
+            }
+            Err(why) => passed_over(hook, &why)?,
         }
     }
     validate(request, event)
 }
 
+/// What a webhook is asked, and as which resource it knows the object.
+struct Question {
+    resource: Arc<Resource>,
+    review: Value,
+}
+
 /// The question, if the webhook is to be asked.
-fn review(request: &ResourceRequest<'_>, hook: &Hook, event: Event<'_>) -> Result<Option<Value>, Status> {
-    if !matching::concerns(request, hook, event) {
-        return Ok(None);
-    }
+fn question(
+    request: &ResourceRequest<'_>,
+    hook: &Hook,
+    event: Event<'_>,
+    mutating: bool,
+) -> Result<Option<Question>, Status> {
+    let Some(resource) = matching::resource_for(request, hook, event) else { return Ok(None) };
     // It holds copies of both objects, so it is built only where the webhook may be asked.
-    let admission = admission_request(request, event);
-    if !matching::meets(hook, event, &admission)? {
+    let admission = admission_request(request, Asked { resource: &resource, mutating }, event);
+    if !matching::meets(hook, &admission)? {
         return Ok(None);
     }
     let harmless = matches!(hook.spec["sideEffects"].as_str(), Some("None" | "NoneOnDryRun"));
@@ -116,45 +170,9 @@ fn review(request: &ResourceRequest<'_>, hook: &Hook, event: Event<'_>) -> Resul
     }
     let versions = hook.spec["admissionReviewVersions"].as_array().into_iter().flatten().filter_map(Value::as_str);
     let version = versions.into_iter().find(|version| matches!(*version, "v1" | "v1beta1")).unwrap_or("v1");
-    Ok(Some(
-        json!({"kind": "AdmissionReview", "apiVersion": format!("admission.k8s.io/{version}"), "request": admission}),
-    ))
-}
-
-/// `AdmissionRequest`.
-fn admission_request(request: &ResourceRequest<'_>, event: Event<'_>) -> Value {
-    let (resource, target, user) = (&request.resource, &request.target, &request.call.user);
-    let kind = json!({"group": resource.group, "version": resource.version, "kind": resource.kind});
-    let plural = json!({"group": resource.group, "version": resource.version, "resource": resource.plural});
-    let options = match event.operation {
-        "CREATE" => "CreateOptions",
-        "UPDATE" if request.call.method == http::Method::PATCH => "PatchOptions",
-        "UPDATE" => "UpdateOptions",
-        _ => "DeleteOptions",
-    };
-    let named = event.object.or(event.old).map_or(Value::Null, |object| object["metadata"]["name"].clone());
-    let served = |object: Option<&Value>| object.map(|object| crate::object::versions::served(resource, object));
-    let mut admission = json!({
-        "uid": uuid::Uuid::new_v4().to_string(), "kind": kind, "resource": plural, "requestKind": kind,
-        "requestResource": plural, "name": named, "operation": event.operation,
-        "userInfo": {"username": user.name, "groups": user.groups}, "object": served(event.object),
-        "oldObject": served(event.old), "dryRun": request.call.dry_run(),
-        "options": {"kind": options, "apiVersion": "meta.k8s.io/v1"},
-    });
-    if !user.uid.is_empty() {
-        admission["userInfo"]["uid"] = user.uid.as_str().into();
-    }
-    if !user.extra.is_empty() {
-        admission["userInfo"]["extra"] = json!(user.extra);
-    }
-    if !target.namespace.is_empty() {
-        admission["namespace"] = target.namespace.as_str().into();
-    }
-    if !target.subresource.is_empty() {
-        admission["subResource"] = target.subresource.as_str().into();
-        admission["requestSubResource"] = target.subresource.as_str().into();
-    }
-    admission
+    let review =
+        json!({"kind": "AdmissionReview", "apiVersion": format!("admission.k8s.io/{version}"), "request": admission});
+    Ok(Some(Question { resource, review }))
 }
 
 fn internal(message: &str) -> Status {
@@ -162,15 +180,20 @@ fn internal(message: &str) -> Status {
     Status::failure(500, "InternalError", format!("Internal error occurred: {message}")).with_cause(cause)
 }
 
+/// Refuses what a webhook could not be asked of, unless it says that it may be passed over.
+fn passed_over(hook: &Hook, why: &str) -> Result<(), Status> {
+    if hook.spec["failurePolicy"] == "Ignore" {
+        tracing::warn!(webhook = hook.name, why, "failed to call a webhook; it is passed over, as it says");
+        return Ok(());
+    }
+    Err(internal(&format!("failed calling webhook \"{}\": {why}", hook.name)))
+}
+
 /// The response of a webhook that allows; `None` where one that could not be asked may be passed over.
 fn outcome(request: &ResourceRequest<'_>, hook: &Hook, answer: Result<Value, String>) -> Result<Option<Value>, Status> {
     let response = match answer {
         Ok(response) => response,
-        Err(why) if hook.spec["failurePolicy"] == "Ignore" => {
-            tracing::warn!(webhook = hook.name, why, "failed to call a webhook; it is passed over, as it says");
-            return Ok(None);
-        }
-        Err(why) => return Err(internal(&format!("failed calling webhook \"{}\": {why}", hook.name))),
+        Err(why) => return passed_over(hook, &why).map(|()| None),
     };
     let said = response["warnings"].as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned);
     request.hooks.add_warnings(said);

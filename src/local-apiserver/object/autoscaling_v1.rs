@@ -87,6 +87,10 @@ pub(super) fn to_v2(object: &mut Value) {
     take_annotation(object, CONDITIONS);
     take_annotation(object, CURRENT);
     take(object, "status", "currentCPUUtilizationPercentage");
+    // Only the older version shows that there is none.
+    if object["status"]["currentReplicas"] == 0 {
+        take(object, "status", "currentReplicas");
+    }
 }
 
 fn older_metric(metric: &Value) -> Value {

@@ -271,3 +271,115 @@ async fn a_configuration_that_could_not_work_is_refused() {
         assert!(refusal.message().contains(words), "{words} is not in {refusal}");
     }
 }
+
+#[tokio::test]
+async fn a_webhook_of_one_version_is_asked_for_the_others_in_its_own() {
+    let server = server();
+    let client = admin(&server);
+    let schema = json!({"openAPIV3Schema": {"type": "object", "properties": {
+        "spec": {"type": "object", "x-kubernetes-preserve-unknown-fields": true}}}});
+    let version =
+        |name: &str, storage: bool| json!({"name": name, "served": true, "storage": storage, "schema": schema});
+    let names = json!({"plural": "boxes", "singular": "box", "kind": "Box"});
+    let definition = json!({"metadata": {"name": "boxes.example.com"}, "spec": {"group": "example.com", "names": names,
+        "scope": "Namespaced", "versions": [version("v1", true), version("v2", false)]}});
+    client.create("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", &definition).await.unwrap();
+    let hook = Webhook::start(|_| patched(&json!([{"op": "add", "path": "/spec/color", "value": "red"}]))).await;
+    let rule = |group: &str, plural: &str| json!([{"operations": ["*"], "apiGroups": [group], "apiVersions": ["v1"], "resources": [plural]}]);
+    let boxes = "/apis/example.com/v2/namespaces/default/boxes";
+    let object = |name: &str| json!({"apiVersion": "example.com/v2", "kind": "Box", "metadata": {"name": name}, "spec": {"size": 1}});
+    let exact = hook.entry(&json!({"rules": rule("example.com", "boxes"), "matchPolicy": "Exact"}));
+    configure(&client, "MutatingWebhookConfiguration", &[exact]).await;
+    assert_eq!(client.create(boxes, &object("a")).await.unwrap()["spec"], json!({"size": 1}));
+    assert_eq!(hook.seen().len(), 0);
+    let equivalent = hook.entry(&json!({"rules": rule("example.com", "boxes")}));
+    let path = format!("{GROUP}/mutatingwebhookconfigurations/c");
+    client.patch(&path, PatchType::Merge, &json!({"webhooks": [equivalent]})).await.unwrap();
+    let made = client.create(boxes, &object("b")).await.unwrap();
+    assert_eq!((&made["spec"], &made["apiVersion"]), (&json!({"size": 1, "color": "red"}), &json!("example.com/v2")));
+    let request = hook.seen().pop().unwrap()["request"].take();
+    let kind = |version: &str| json!({"group": "example.com", "version": version, "kind": "Box"});
+    assert_eq!((&request["kind"], &request["requestKind"]), (&kind("v1"), &kind("v2")));
+    assert_eq!((&request["resource"]["version"], &request["requestResource"]["version"]), (&json!("v1"), &json!("v2")));
+    assert_eq!(request["object"]["apiVersion"], "example.com/v1");
+    // What is made of an object in one form of it is taken over into the other.
+    let hook = Webhook::start(|_| {
+        patched(&json!([{"op": "add", "path": "/spec/targetCPUUtilizationPercentage", "value": 33}]))
+    })
+    .await;
+    let older = hook.entry(&json!({"rules": rule("autoscaling", "horizontalpodautoscalers")}));
+    client.patch(&path, PatchType::Merge, &json!({"webhooks": [older]})).await.unwrap();
+    let target = json!({"apiVersion": "apps/v1", "kind": "Deployment", "name": "x"});
+    let scaler = json!({"metadata": {"name": "s"}, "spec": {"scaleTargetRef": target, "maxReplicas": 2}});
+    let scalers = "/apis/autoscaling/v2/namespaces/default/horizontalpodautoscalers";
+    let made = client.create(scalers, &scaler).await.unwrap();
+    assert_eq!(made["spec"]["metrics"][0]["resource"]["target"]["averageUtilization"], 33);
+    assert!(made["status"]["currentReplicas"].is_null(), "only the older version shows that there is none: {made}");
+    assert_eq!(hook.seen().pop().unwrap()["request"]["object"]["apiVersion"], "autoscaling/v1");
+    let older = "/apis/autoscaling/v1/namespaces/default/horizontalpodautoscalers";
+    let scaler = json!({"metadata": {"name": "t"}, "spec": {"scaleTargetRef": target, "maxReplicas": 2}});
+    assert_eq!(client.create(older, &scaler).await.unwrap()["spec"]["targetCPUUtilizationPercentage"], 33);
+}
+
+#[tokio::test]
+async fn a_webhook_may_answer_only_what_its_kind_may() {
+    let server = server();
+    let client = admin(&server);
+    let hook = Webhook::start(|_| patched(&json!([{"op": "add", "path": "/data/more", "value": "yes"}]))).await;
+    configure(&client, "ValidatingWebhookConfiguration", &[hook.entry(&json!({}))]).await;
+    let refusal = refused(&client, CONFIG_MAPS, &config_map("one", &json!({"a": "b"}))).await;
+    assert!(refusal.message().ends_with("validating webhook may not return response.patch"), "{refusal}");
+    client.delete(&format!("{GROUP}/validatingwebhookconfigurations/c"), None).await.unwrap();
+    client.create(CONFIG_MAPS, &config_map("one", &json!({"a": "b"}))).await.unwrap();
+    configure(&client, "MutatingWebhookConfiguration", &[hook.entry(&json!({}))]).await;
+    let refusal = client.delete(&format!("{CONFIG_MAPS}/one"), None).await.unwrap_err();
+    assert_eq!(
+        refusal.message(),
+        "Internal error occurred: admission webhook \"check.example.com\" attempted to modify the object, which is not \
+         supported for this operation"
+    );
+    // What a webhook was asked of a dry run, it can see.
+    hook.seen();
+    client.create(&format!("{CONFIG_MAPS}?dryRun=All"), &config_map("two", &json!({"a": "b"}))).await.unwrap();
+    let request = hook.seen().pop().unwrap()["request"].take();
+    assert_eq!((&request["dryRun"], &request["options"]["dryRun"]), (&json!(true), &json!(["All"])));
+    assert!(request["object"]["metadata"]["uid"].is_null(), "a new object has its uid only later: {request}");
+}
+
+#[tokio::test]
+async fn a_webhook_that_is_late_is_waited_for_no_longer_than_it_says() {
+    let (clock, time) = Clock::manual("2026-01-01T00:00:00Z".parse().unwrap());
+    let server = server_at(clock);
+    let client = admin(&server);
+    let hook = Webhook::start(|_| allow()).await;
+    // Whoever connects is never answered.
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("https://{}/check", silent.local_addr().unwrap());
+    let late = |policy: &str| {
+        let more = json!({"clientConfig": {"url": url, "caBundle": hook.ca_bundle}, "timeoutSeconds": 3, "failurePolicy": policy});
+        json!({"webhooks": [hook.entry(&more)]})
+    };
+    configure(&client, "ValidatingWebhookConfiguration", &[late("Fail")["webhooks"][0].clone()]).await;
+    let create = |name: &'static str| {
+        let client = client.clone();
+        tokio::spawn(async move { client.create(CONFIG_MAPS, &config_map(name, &json!({}))).await })
+    };
+    let write = create("one");
+    let held = silent.accept().await.unwrap();
+    time.advance(std::time::Duration::from_secs(3));
+    assert_eq!(
+        write.await.unwrap().unwrap_err().message(),
+        format!(
+            "Internal error occurred: failed calling webhook \"check.example.com\": failed to call webhook: Post \
+             \"{url}?timeout=3s\": context deadline exceeded"
+        )
+    );
+    drop(held);
+    let path = format!("{GROUP}/validatingwebhookconfigurations/c");
+    client.patch(&path, PatchType::Merge, &late("Ignore")).await.unwrap();
+    let write = create("two");
+    let held = silent.accept().await.unwrap();
+    time.advance(std::time::Duration::from_secs(3));
+    write.await.unwrap().unwrap();
+    drop(held);
+}

@@ -41,17 +41,17 @@ struct At {
     path: String,
 }
 
-pub(super) fn start(cluster: &Arc<Cluster>, hook: &Arc<Hook>, review: &Value) -> Call {
+pub(super) fn start(cluster: &Arc<Cluster>, hook: &Arc<Hook>, review: &Value, mutating: bool) -> Call {
     let (sender, receiver) = channel();
     let (cluster, hook, review) = (Arc::clone(cluster), Arc::clone(hook), review.clone());
     tokio::runtime::Handle::current().spawn(async move {
         // Nobody waits any more if the server is ending.
-        let _ = sender.send(call(&cluster, &hook, &review).await);
+        let _ = sender.send(call(&cluster, &hook, &review, mutating).await);
     });
     Call(receiver)
 }
 
-async fn call(cluster: &Arc<Cluster>, hook: &Hook, review: &Value) -> Result<Value, String> {
+async fn call(cluster: &Arc<Cluster>, hook: &Hook, review: &Value, mutating: bool) -> Result<Value, String> {
     let seconds = hook.spec["timeoutSeconds"].as_u64().unwrap_or(TIMEOUT_SECONDS);
     let at =
         find(cluster, &hook.spec["clientConfig"], seconds).map_err(|why| format!("failed to call webhook: {why}"))?;
@@ -60,40 +60,81 @@ async fn call(cluster: &Arc<Cluster>, hook: &Hook, review: &Value) -> Result<Val
     let answered = cluster.clock.timeout(limit, exchange(cluster, hook, &at, review)).await;
     let (code, body) = answered.unwrap_or_else(|_| Err("context deadline exceeded".to_owned())).map_err(failed)?;
     if !(200..300).contains(&code) {
-        let said = String::from_utf8_lossy(&body).trim().to_owned();
-        return Err(format!("failed to call webhook: the server answered {code}: {said}"));
+        return Err(format!("failed to call webhook: {}", refusal(code, &body)));
     }
     let answer: Value = serde_json::from_slice(&body)
         .map_err(|error| format!("failed to call webhook: the answer is no JSON: {error}"))?;
-    response(review, &answer).map_err(|why| format!("received invalid webhook response: {why}"))
+    if let Some(other) = other_version(review, &answer) {
+        return Err(format!("failed to call webhook: {other}"));
+    }
+    response(review, &answer, mutating).map_err(|why| format!("received invalid webhook response: {why}"))
+}
+
+/// What a client of Kubernetes says of an answer that is none.
+fn refusal(code: u16, body: &[u8]) -> String {
+    let status: Value = serde_json::from_slice(body).unwrap_or_default();
+    if let (true, Some(message)) = (status["kind"] == "Status", status["message"].as_str()) {
+        return message.to_owned();
+    }
+    let message = match code {
+        400 => "the server rejected our request for an unknown reason",
+        401 => "the server has asked for the client to provide credentials",
+        403 => "unknown",
+        404 => "the server could not find the requested resource",
+        405 => "the server does not allow this method on the requested resource",
+        409 => "the server reported a conflict",
+        415 => "the body of the request was in an unknown format - accepted media types include: ",
+        422 => "the server rejected our request due to an error in our request",
+        429 => "the server has received too many requests and has asked us to try again later",
+        503 => "the server is currently unable to handle the request",
+        504 => {
+            "the server was unable to return a response in the time allotted, but may still be processing the request"
+        }
+        500.. => "an error on the server (\"unknown\") has prevented the request from succeeding",
+        _ => return format!("the server responded with the status code {code} but did not return more information"),
+    };
+    message.to_owned()
+}
+
+/// A review in the other known version cannot be read as the wanted one.
+fn other_version(request: &Value, answer: &Value) -> Option<String> {
+    let version = |review: &Value| {
+        let version = review["apiVersion"].as_str().and_then(|text| text.strip_prefix("admission.k8s.io/"));
+        version.filter(|version| matches!(*version, "v1" | "v1beta1")).map(str::to_owned)
+    };
+    let (wanted, got) = (version(request)?, version(answer)?);
+    (wanted != got)
+        .then(|| format!("converting ({got}.AdmissionReview) to ({wanted}.AdmissionReview): unknown conversion"))
 }
 
 /// The response of a review that answers `request`.
-fn response(request: &Value, answer: &Value) -> Result<Value, String> {
-    if answer["kind"] != request["kind"] || answer["apiVersion"] != request["apiVersion"] {
-        let shown = |review: &Value| {
-            let text = |field: &str| review[field].as_str().unwrap_or_default().to_owned();
-            format!("{}, Kind={}", text("apiVersion"), text("kind"))
-        };
-        return Err(format!("expected webhook response of {}, got {}", shown(request), shown(answer)));
-    }
+///
+/// Source: `apiserver/pkg/admission/plugin/webhook/request` of Kubernetes.
+fn response(request: &Value, answer: &Value, mutating: bool) -> Result<Value, String> {
     let response = &answer["response"];
     if response.is_null() {
         return Err("webhook response was absent".to_owned());
     }
+    // The older version asks for no more.
+    if request["apiVersion"] == "admission.k8s.io/v1beta1" {
+        return Ok(response.clone());
+    }
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let (wanted, got) = (text(&request["request"]["uid"]), text(&response["uid"]));
-    // The older version needs no uid in the response.
-    let older = request["apiVersion"] == "admission.k8s.io/v1beta1";
-    if got != wanted && !(older && got.is_empty()) {
+    if got != wanted {
         return Err(format!("expected response.uid=\"{wanted}\", got \"{got}\""));
     }
-    match (response["patch"].is_string(), response["patchType"].as_str()) {
-        (true, None) if !older => Err("webhook returned response.patch but not response.patchType".to_owned()),
-        (false, Some(_)) => Err("webhook returned response.patchType but not response.patch".to_owned()),
-        (_, Some(kind)) if kind != "JSONPatch" => {
-            Err(format!("webhook returned invalid response.patchType of \"{kind}\""))
-        }
+    if answer["kind"] != request["kind"] || answer["apiVersion"] != request["apiVersion"] {
+        let shown = |review: &Value| format!("{}, Kind={}", text(&review["apiVersion"]), text(&review["kind"]));
+        return Err(format!("expected webhook response of {}, got {}", shown(request), shown(answer)));
+    }
+    let patched = response["patch"].as_str().is_some_and(|patch| !patch.is_empty());
+    match (mutating, patched, response["patchType"].as_str()) {
+        (true, true, None) => Err("webhook returned response.patch but not response.patchType".to_owned()),
+        (true, false, Some(_)) => Err("webhook returned response.patchType but not response.patch".to_owned()),
+        (true, _, Some("")) => Err("webhook returned invalid response.patchType of \"\"".to_owned()),
+        (false, true, _) => Err("validating webhook may not return response.patch".to_owned()),
+        (false, false, Some(_)) => Err("validating webhook may not return response.patchType".to_owned()),
         _ => Ok(response.clone()),
     }
 }

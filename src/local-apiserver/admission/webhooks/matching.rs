@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::event::Event;
 use crate::crd::rules;
+use crate::kinds::{BUILT_IN, Resource};
 use crate::request::hooks::Hook;
 use crate::request::resource_request::ResourceRequest;
 use crate::selector::matches_label_selector;
@@ -19,15 +20,40 @@ use crate::status::Status;
 pub(crate) const PASSED_OVER: [&str; 8] =
     ["attach", "binding", "ephemeralcontainers", "eviction", "exec", "portforward", "scale", "token"];
 
-/// Whether rules and selectors name what happens.
-pub(super) fn concerns(request: &ResourceRequest<'_>, hook: &Hook, event: Event<'_>) -> bool {
+/// The resource as which a webhook is asked, if its rules and selectors name what happens: the requested one, or else the
+/// first other version that a rule names, unless the webhook wants exact matches.
+pub(super) fn resource_for(request: &ResourceRequest<'_>, hook: &Hook, event: Event<'_>) -> Option<Arc<Resource>> {
     if PASSED_OVER.contains(&request.target.subresource.as_str()) {
-        return false;
+        return None;
     }
-    let rules = hook.spec["rules"].as_array().into_iter().flatten();
-    if !rules.into_iter().any(|rule| is_ruled(request, rule, event.operation)) {
-        return false;
-    }
+    let rules = hook.spec["rules"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let names = |rule: &Value, resource: &Resource| is_ruled(request, resource, rule, event.operation);
+    let found = if rules.iter().any(|rule| names(rule, &request.resource)) {
+        Some(Arc::clone(&request.resource))
+    } else if hook.spec["matchPolicy"] == "Exact" {
+        None
+    } else {
+        let others = other_versions(request);
+        rules.iter().find_map(|rule| others.iter().find(|other| names(rule, other)).cloned())
+    };
+    found.filter(|_| is_selected(request, hook, event))
+}
+
+/// What serves the same objects, with the same subresource.
+fn other_versions(request: &ResourceRequest<'_>) -> Vec<Arc<Resource>> {
+    let own = &request.resource;
+    let is_other = |one: &&Arc<Resource>| {
+        one.collection() == own.collection()
+            && one.custom.is_some() == own.custom.is_some()
+            && (&one.group, &one.version) != (&own.group, &own.version)
+            && (request.target.subresource != "status" || one.status)
+    };
+    let custom = request.cluster.custom();
+    BUILT_IN.iter().chain(custom.iter()).filter(is_other).cloned().collect()
+}
+
+/// Whether the selectors name what happens.
+fn is_selected(request: &ResourceRequest<'_>, hook: &Hook, event: Event<'_>) -> bool {
     let labels = |object: Option<&Value>| object.map(|object| object["metadata"]["labels"].clone());
     let of_either = |selector: &Value| {
         [event.object, event.old].into_iter().filter_map(labels).any(|labels| matches_label_selector(selector, &labels))
@@ -43,15 +69,15 @@ pub(super) fn concerns(request: &ResourceRequest<'_>, hook: &Hook, event: Event<
     in_namespace && of_either(&hook.spec["objectSelector"])
 }
 
-fn is_ruled(request: &ResourceRequest<'_>, rule: &Value, operation: &str) -> bool {
-    let (resource, sub) = (&request.resource, request.target.subresource.as_str());
+fn is_ruled(request: &ResourceRequest<'_>, resource: &Resource, rule: &Value, operation: &str) -> bool {
+    let sub = request.target.subresource.as_str();
     let listed =
         |field: &str, wanted: &str| rule[field].as_array().into_iter().flatten().any(|one| one == "*" || one == wanted);
     let named = |one: &Value| {
         let (plural, wanted) =
             one.as_str().unwrap_or_default().split_once('/').unwrap_or((one.as_str().unwrap_or_default(), ""));
-        let whole = one == "*/*";
-        whole || ((plural == "*" || plural == resource.plural) && (wanted == sub || (wanted == "*" && !sub.is_empty())))
+        // All parts of an object are the object itself too.
+        (plural == "*" || plural == resource.plural) && (wanted == sub || wanted == "*")
     };
     let scope = match rule["scope"].as_str() {
         Some("Namespaced") => resource.namespaced,
@@ -66,15 +92,15 @@ fn is_ruled(request: &ResourceRequest<'_>, rule: &Value, operation: &str) -> boo
 }
 
 /// `matchConditions`: all must hold. One that cannot be evaluated refuses the write, unless failures are passed over.
-pub(super) fn meets(hook: &Hook, event: Event<'_>, request: &Value) -> Result<bool, Status> {
+pub(super) fn meets(hook: &Hook, request: &Value) -> Result<bool, Status> {
     let conditions = hook.spec["matchConditions"].as_array().map(Vec::as_slice).unwrap_or_default();
     if conditions.is_empty() {
         return Ok(true);
     }
     let base = Context::default().with_all();
     let mut scope = base.new_inner_scope();
-    scope.add_variable_from_value("object", value(event.object.unwrap_or(&Value::Null)));
-    scope.add_variable_from_value("oldObject", value(event.old.unwrap_or(&Value::Null)));
+    scope.add_variable_from_value("object", value(&request["object"]));
+    scope.add_variable_from_value("oldObject", value(&request["oldObject"]));
     scope.add_variable_from_value("request", value(request));
     let mut failure = None;
     for condition in conditions {
