@@ -105,7 +105,7 @@ pub(super) fn version(cluster: &Cluster, group: &str, version: &str) -> Result<R
                 "name": format!("{}/{name}", resource.plural), "singularName": "", "namespaced": resource.namespaced,
                 "kind": kind, "verbs": verbs,
             });
-            if let Some((group, version)) = foreign(&kind) {
+            if let Some((group, version)) = foreign(&name) {
                 entry["group"] = group.into();
                 entry["version"] = version.into();
             }
@@ -124,11 +124,11 @@ pub(super) fn version(cluster: &Cluster, group: &str, version: &str) -> Result<R
 }
 
 /// Group and version of a subresource's kind, where they are not those of its resource.
-fn foreign(kind: &str) -> Option<(&'static str, &'static str)> {
-    match kind {
-        "Scale" => Some(("autoscaling", "v1")),
-        "Eviction" => Some(("policy", "v1")),
-        "TokenRequest" => Some(("authentication.k8s.io", "v1")),
+fn foreign(subresource: &str) -> Option<(&'static str, &'static str)> {
+    match subresource {
+        "scale" => Some(("autoscaling", "v1")),
+        "eviction" => Some(("policy", "v1")),
+        "token" => Some(("authentication.k8s.io", "v1")),
         _ => None,
     }
 }
@@ -185,7 +185,7 @@ fn version_entry(cluster: &Cluster, group: &str, version: &str) -> Value {
         let subresources: Vec<Value> = subresources(resource)
             .into_iter()
             .map(|(name, kind, verbs)| {
-                let (group, version) = foreign(&kind).unwrap_or((group, version));
+                let (group, version) = foreign(&name).unwrap_or((group, version));
                 let kind = json!({"group": group, "version": version, "kind": kind});
                 json!({"subresource": name, "responseKind": kind, "verbs": verbs})
             })

@@ -44,6 +44,23 @@ async fn a_custom_kind_with_the_name_of_a_built_in_one_is_a_custom_kind() {
     assert_eq!(faults, [""; 0]);
 }
 
+#[tokio::test]
+async fn a_custom_kind_with_the_name_of_a_subresource_is_of_its_own_group() {
+    let server = server();
+    let client = admin(&server);
+    for (kind, plural) in [("Scale", "scales"), ("Eviction", "evictions"), ("TokenRequest", "tokenrequests")] {
+        define(&client, kind, plural).await;
+        let path = format!("/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{plural}.{GROUP}");
+        let mut definition = client.get(&path).await.unwrap();
+        definition["spec"]["versions"][0]["subresources"] = json!({"status": {}});
+        client.update(&path, &definition).await.unwrap();
+        let listed = client.get(&format!("/apis/{GROUP}/v1")).await.unwrap();
+        let status = format!("{plural}/status");
+        let found = listed["resources"].as_array().unwrap().iter().find(|one| one["name"] == status.as_str()).unwrap();
+        assert_eq!((&found["kind"], &found["group"]), (&json!(kind), &Value::Null));
+    }
+}
+
 /// An object's life, or what in it a custom object does not meet.
 async fn live(client: &Client, list: &str, kind: &str, name: &str) -> Result<(), String> {
     let object =
