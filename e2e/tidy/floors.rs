@@ -17,8 +17,8 @@ const FLOORS: &[(&str, Floors)] = &[
         &[
             // Values, and what a server starts with.
             &["any_server", "cron", "error", "options", "protobuf", "quantity", "status", "user"],
-            // Rules of schemas, which a kind carries along.
-            &["crd::ratchet", "crd::rules"],
+            // Rules of schemas and cells of tables, which a kind carries along.
+            &["crd::ratchet", "crd::rules", "table::age", "table::built_in"],
             &["kinds"],
             // What an object is, and where it is kept.
             &["crd", "object", "openapi", "selector", "store"],

@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::printer_column::{AGE, CREATED_AT, NAME, text};
 use super::row::{CLUSTER, GroupVersion, NAMESPACED, REVIEW, Row, schema};
+use crate::table::built_in::{access, dated};
 
 pub(super) const AUTHENTICATION: GroupVersion = GroupVersion {
     group: "authentication.k8s.io",
@@ -54,6 +55,7 @@ const RBAC_ROWS: &[Row] = &[
             text("Groups").wide().says("Groups in the clusterRoleBinding"),
             text("ServiceAccounts").wide().says("ServiceAccounts in the clusterRoleBinding"),
         ],
+        cells: access::binding,
         zero: || json!({"roleRef": {"apiGroup": "", "kind": "", "name": ""}}),
         schema: Some(schema::<api::rbac::v1::ClusterRoleBinding>),
         ..CLUSTER
@@ -62,6 +64,7 @@ const RBAC_ROWS: &[Row] = &[
         kind: "ClusterRole",
         plural: "clusterroles",
         columns: &[NAME, CREATED_AT],
+        cells: dated,
         zero: || json!({"rules": null}),
         schema: Some(schema::<api::rbac::v1::ClusterRole>),
         ..CLUSTER
@@ -77,6 +80,7 @@ const RBAC_ROWS: &[Row] = &[
             text("Groups").wide().says("Groups in the roleBinding"),
             text("ServiceAccounts").wide().says("ServiceAccounts in the roleBinding"),
         ],
+        cells: access::binding,
         zero: || json!({"roleRef": {"apiGroup": "", "kind": "", "name": ""}}),
         schema: Some(schema::<api::rbac::v1::RoleBinding>),
         ..NAMESPACED
@@ -85,6 +89,7 @@ const RBAC_ROWS: &[Row] = &[
         kind: "Role",
         plural: "roles",
         columns: &[NAME, CREATED_AT],
+        cells: dated,
         zero: || json!({"rules": null}),
         schema: Some(schema::<api::rbac::v1::Role>),
         ..NAMESPACED

@@ -7,6 +7,7 @@ use super::printer_column::{AGE, CONTAINERS, CREATED_AT, IMAGES, NAME, PrinterCo
 use super::row::{
     CLUSTER_STATUS, GroupVersion, NAMESPACED, NewStatus, ONE_BY_ONE, Row, SCALED, WITH_STATUS, WORKLOAD, schema,
 };
+use crate::table::built_in::{cluster, data, dated, network, pod, volume, workload};
 
 pub(super) const CORE: GroupVersion =
     GroupVersion { group: "", version: "v1", priority: 18_000, version_priority: 1, rows: CORE_ROWS };
@@ -17,6 +18,7 @@ const CORE_ROWS: &[Row] = &[
         plural: "configmaps",
         short_names: &["cm"],
         columns: &[NAME, text("Data").of("ConfigMap", "data"), AGE],
+        cells: data::config_map,
         schema: Some(schema::<api::core::v1::ConfigMap>),
         ..NAMESPACED
     },
@@ -25,6 +27,7 @@ const CORE_ROWS: &[Row] = &[
         plural: "endpoints",
         short_names: &["ep"],
         columns: &[NAME, text("Endpoints").of("Endpoints", "subsets"), AGE],
+        cells: network::endpoints,
         schema: Some(schema::<api::core::v1::Endpoints>),
         ..NAMESPACED
     },
@@ -34,6 +37,7 @@ const CORE_ROWS: &[Row] = &[
         short_names: &["ev"],
         selectable: EVENT_FIELDS,
         columns: EVENT_COLUMNS,
+        cells: cluster::event,
         zero: || {
             json!({
                 "involvedObject": {}, "source": {}, "reportingComponent": "", "reportingInstance": "",
@@ -49,6 +53,7 @@ const CORE_ROWS: &[Row] = &[
         plural: "limitranges",
         short_names: &["limits"],
         columns: &[NAME, CREATED_AT],
+        cells: dated,
         zero: || json!({"spec": {}}),
         schema: Some(schema::<api::core::v1::LimitRange>),
         ..NAMESPACED
@@ -61,6 +66,7 @@ const CORE_ROWS: &[Row] = &[
         subresources: &[("finalize", "Namespace", &["update"])],
         selectable: &["status.phase"],
         columns: &[NAME, text("Status").says("The status of the namespace"), AGE],
+        cells: cluster::namespace,
         new_status: NewStatus::Begins(|| json!({"phase": "Active"})),
         zero: || json!({"spec": {}, "status": {}}),
         schema: Some(schema::<api::core::v1::Namespace>),
@@ -83,6 +89,7 @@ const CORE_ROWS: &[Row] = &[
             text("Kernel-Version").wide().of("NodeSystemInfo", "kernelVersion"),
             text("Container-Runtime").wide().of("NodeSystemInfo", "containerRuntimeVersion"),
         ],
+        cells: cluster::node,
         new_status: NewStatus::Sent,
         zero: || json!({"spec": {}, "status": {}}),
         schema: Some(schema::<api::core::v1::Node>),
@@ -103,6 +110,7 @@ const CORE_ROWS: &[Row] = &[
             AGE,
             text("VolumeMode").wide().of("PersistentVolumeClaimSpec", "volumeMode"),
         ],
+        cells: volume::claim,
         new_status: NewStatus::Begins(|| json!({"phase": "Pending"})),
         zero: || json!({"spec": {"resources": {}}, "status": {}}),
         schema: Some(schema::<api::core::v1::PersistentVolumeClaim>),
@@ -125,6 +133,7 @@ const CORE_ROWS: &[Row] = &[
             AGE,
             text("VolumeMode").wide().of("PersistentVolumeSpec", "volumeMode"),
         ],
+        cells: volume::volume,
         new_status: NewStatus::Begins(|| json!({"phase": "Pending"})),
         zero: || json!({"spec": {}, "status": {}}),
         schema: Some(schema::<api::core::v1::PersistentVolume>),
@@ -164,6 +173,7 @@ const CORE_ROWS: &[Row] = &[
             text("Nominated Node").wide().of("PodStatus", "nominatedNodeName"),
             text("Readiness Gates").wide().of("PodSpec", "readinessGates"),
         ],
+        cells: pod::cells,
         zero: || json!({"spec": {"containers": null}, "status": {}}),
         schema: Some(schema::<api::core::v1::Pod>),
         ..WORKLOAD
@@ -182,6 +192,7 @@ const CORE_ROWS: &[Row] = &[
             IMAGES,
             text("Selector").wide(),
         ],
+        cells: workload::replicas,
         schema: Some(schema::<api::core::v1::ReplicationController>),
         ..SCALED
     },
@@ -198,6 +209,7 @@ const CORE_ROWS: &[Row] = &[
             ),
             AGE,
         ],
+        cells: cluster::quota,
         zero: || json!({"spec": {}, "status": {}}),
         schema: Some(schema::<api::core::v1::ResourceQuota>),
         ..WITH_STATUS
@@ -207,6 +219,7 @@ const CORE_ROWS: &[Row] = &[
         plural: "secrets",
         selectable: &["type"],
         columns: &[NAME, text("Type").of("Secret", "type"), text("Data").of("Secret", "data"), AGE],
+        cells: data::secret,
         schema: Some(schema::<api::core::v1::Secret>),
         ..NAMESPACED
     },
@@ -232,6 +245,7 @@ const CORE_ROWS: &[Row] = &[
             AGE,
             text("Selector").wide().of("ServiceSpec", "selector"),
         ],
+        cells: network::service,
         zero: || json!({"spec": {}, "status": {"loadBalancer": {}}}),
         schema: Some(schema::<api::core::v1::Service>),
         ..WORKLOAD
@@ -247,6 +261,7 @@ const EVENTS_ROWS: &[Row] = &[Row {
     short_names: &["ev"],
     selectable: EVENT_FIELDS,
     columns: EVENT_COLUMNS,
+    cells: cluster::event,
     zero: || {
         json!({
             "involvedObject": {}, "source": {}, "reportingComponent": "", "reportingInstance": "",

@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::printer_column::{AGE, CREATED_AT, NAME, integer, text};
 use super::row::{CLUSTER, CLUSTER_STATUS, GroupVersion, NewStatus, Row, schema};
+use crate::table::built_in::{admission, cluster, dated};
 
 pub(super) const AGGREGATION: GroupVersion = GroupVersion {
     group: "apiregistration.k8s.io",
@@ -24,6 +25,7 @@ const AGGREGATION_ROWS: &[Row] = &[Row {
         text("Available").says("Whether this service is available."),
         AGE,
     ],
+    cells: cluster::api_service,
     new_status: NewStatus::Sent,
     zero: || json!({"spec": {"groupPriorityMinimum": 0, "versionPriority": 0}, "status": {}}),
     ..CLUSTER_STATUS
@@ -47,6 +49,7 @@ const ADMISSION_ROWS: &[Row] = &[
             integer("Webhooks").says("Webhooks indicates the number of webhooks registered in this configuration"),
             AGE,
         ],
+        cells: admission::webhooks,
         generation: true,
         schema: Some(schema::<api::admissionregistration::v1::MutatingWebhookConfiguration>),
         ..CLUSTER
@@ -62,6 +65,7 @@ const ADMISSION_ROWS: &[Row] = &[
             text("ParamKind").says("ParamKind specifies the kind of resources used to parameterize this policy"),
             AGE,
         ],
+        cells: admission::policy,
         schema: Some(schema::<api::admissionregistration::v1::ValidatingAdmissionPolicy>),
         ..CLUSTER_STATUS
     },
@@ -75,6 +79,7 @@ const ADMISSION_ROWS: &[Row] = &[
             text("ParamRef").says("ParamRef indicates the param resource which sets the configuration param"),
             AGE,
         ],
+        cells: admission::binding,
         schema: Some(schema::<api::admissionregistration::v1::ValidatingAdmissionPolicyBinding>),
         ..CLUSTER
     },
@@ -87,6 +92,7 @@ const ADMISSION_ROWS: &[Row] = &[
             integer("Webhooks").says("Webhooks indicates the number of webhooks registered in this configuration"),
             AGE,
         ],
+        cells: admission::webhooks,
         generation: true,
         schema: Some(schema::<api::admissionregistration::v1::ValidatingWebhookConfiguration>),
         ..CLUSTER
@@ -108,6 +114,7 @@ const DEFINITIONS_ROWS: &[Row] = &[Row {
     categories: &["api-extensions"],
     generation: true,
     columns: &[NAME, CREATED_AT],
+    cells: dated,
     zero: || {
         json!({
             "spec": {"group": "", "names": {"plural": "", "kind": ""}, "scope": "", "versions": null}, "status": {},

@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::printer_column::{AGE, NAME, text};
 use super::row::{CLUSTER, GroupVersion, NAMESPACED, NewStatus, Row, WITH_STATUS, schema};
+use crate::table::built_in::network;
 
 pub(super) const NETWORKING: GroupVersion = GroupVersion {
     group: "networking.k8s.io",
@@ -25,6 +26,7 @@ const NETWORKING_ROWS: &[Row] = &[
             text("Parameters").says("A reference to a resource with additional parameters"),
             AGE,
         ],
+        cells: network::ingress_class,
         zero: || json!({"spec": {}}),
         schema: Some(schema::<api::networking::v1::IngressClass>),
         ..CLUSTER
@@ -43,6 +45,7 @@ const NETWORKING_ROWS: &[Row] = &[
             text("Ports").says("Ports of TLS configurations that open"),
             AGE,
         ],
+        cells: network::ingress,
         new_status: NewStatus::Begins(|| json!({"loadBalancer": {}})),
         zero: || json!({"spec": {}, "status": {"loadBalancer": {}}}),
         schema: Some(schema::<api::networking::v1::Ingress>),
@@ -54,6 +57,7 @@ const NETWORKING_ROWS: &[Row] = &[
         short_names: &["netpol"],
         generation: true,
         columns: &[NAME, text("Pod-Selector").of("NetworkPolicySpec", "podSelector"), AGE],
+        cells: network::network_policy,
         zero: || json!({"spec": {}}),
         schema: Some(schema::<api::networking::v1::NetworkPolicy>),
         ..NAMESPACED
@@ -79,6 +83,7 @@ const DISCOVERY_ROWS: &[Row] = &[Row {
         text("Endpoints").of("EndpointSlice", "endpoints"),
         AGE,
     ],
+    cells: network::endpoint_slice,
     zero: || json!({"addressType": "", "endpoints": null, "ports": null}),
     schema: Some(schema::<api::discovery::v1::EndpointSlice>),
     ..NAMESPACED

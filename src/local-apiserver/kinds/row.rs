@@ -4,6 +4,7 @@ use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::{Value, json};
 
 use super::printer_column::{AGE, NAME, PrinterColumn};
+use crate::table::built_in::{Cells, plain};
 
 /// A group in one version, with its kinds as discovery lists them.
 pub(crate) struct GroupVersion {
@@ -19,7 +20,7 @@ pub(crate) struct GroupVersion {
 /// A subresource besides `status` and `scale`: its name, its kind and its verbs.
 pub(crate) type Subresource = (&'static str, &'static str, &'static [&'static str]);
 
-/// One built-in kind, as far as data can tell. Its defaults, validation and cells are matched by its name.
+/// One built-in kind, without its defaults and its validation, which lie in `admission`.
 #[expect(clippy::struct_excessive_bools, reason = "a row of yes and no per kind is what discovery is made of")]
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Row {
@@ -40,6 +41,8 @@ pub(crate) struct Row {
     pub(crate) selectable: &'static [&'static str],
     /// What `kubectl get` shows.
     pub(crate) columns: &'static [PrinterColumn],
+    /// The cells below the columns.
+    pub(crate) cells: Cells,
     pub(crate) new_status: NewStatus,
     /// The fields that every object has, as Go's struct values are never absent.
     pub(crate) zero: fn() -> Value,
@@ -79,6 +82,7 @@ pub(super) const CLUSTER: Row = Row {
     generation: false,
     selectable: &[],
     columns: &[NAME, AGE],
+    cells: plain,
     new_status: NewStatus::Sent,
     zero: || json!({}),
     schema: None,

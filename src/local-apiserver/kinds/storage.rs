@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::printer_column::{AGE, NAME, text};
 use super::row::{CLUSTER, GroupVersion, Row, schema};
+use crate::table::built_in::volume;
 
 pub(super) const STORAGE: GroupVersion =
     GroupVersion { group: "storage.k8s.io", version: "v1", priority: 16_800, version_priority: 15, rows: STORAGE_ROWS };
@@ -21,6 +22,7 @@ const STORAGE_ROWS: &[Row] = &[Row {
         text("AllowVolumeExpansion").of("StorageClass", "allowVolumeExpansion"),
         AGE,
     ],
+    cells: volume::class,
     zero: || json!({"provisioner": ""}),
     schema: Some(schema::<api::storage::v1::StorageClass>),
     ..CLUSTER

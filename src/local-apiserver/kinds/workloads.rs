@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::printer_column::{AGE, CONTAINERS, IMAGES, NAME, boolean, integer, text};
 use super::row::{CLUSTER, GroupVersion, NAMESPACED, NewStatus, Row, SCALED, WITH_STATUS, WORKLOAD, schema};
+use crate::table::built_in::{autoscaler, cluster, workload};
 
 pub(super) const APPS: GroupVersion =
     GroupVersion { group: "apps", version: "v1", priority: 17_800, version_priority: 15, rows: APPS_ROWS };
@@ -19,6 +20,7 @@ const APPS_ROWS: &[Row] = &[
             text("Revision").of("ControllerRevision", "revision"),
             AGE,
         ],
+        cells: workload::controller_revision,
         zero: || json!({"revision": 0}),
         schema: Some(schema::<api::apps::v1::ControllerRevision>),
         ..NAMESPACED
@@ -41,6 +43,7 @@ const APPS_ROWS: &[Row] = &[
             IMAGES,
             text("Selector").wide().of("DaemonSetSpec", "selector"),
         ],
+        cells: workload::daemon_set,
         new_status: NewStatus::Begins(|| json!({})),
         zero: || {
             json!({
@@ -68,6 +71,7 @@ const APPS_ROWS: &[Row] = &[
             IMAGES,
             text("Selector").wide().of_until(" It must match", "DeploymentSpec", "selector"),
         ],
+        cells: workload::deployment,
         new_status: NewStatus::Begins(|| json!({})),
         zero: || json!({"spec": {"selector": null, "template": template(), "strategy": {}}, "status": {}}),
         schema: Some(schema::<api::apps::v1::Deployment>),
@@ -89,6 +93,7 @@ const APPS_ROWS: &[Row] = &[
             IMAGES,
             text("Selector").wide().of("ReplicaSetSpec", "selector"),
         ],
+        cells: workload::replicas,
         new_status: NewStatus::Begins(|| json!({})),
         zero: || json!({"spec": {"selector": null, "template": template()}, "status": {"replicas": 0}}),
         schema: Some(schema::<api::apps::v1::ReplicaSet>),
@@ -100,6 +105,7 @@ const APPS_ROWS: &[Row] = &[
         short_names: &["sts"],
         generation: true,
         columns: &[NAME, text("Ready").says("Number of the pod with ready state"), AGE, CONTAINERS, IMAGES],
+        cells: workload::stateful_set,
         new_status: NewStatus::Begins(|| json!({})),
         zero: || {
             json!({
@@ -133,6 +139,7 @@ const AUTOSCALING_V2_ROWS: &[Row] = &[Row {
         text("Replicas").of("HorizontalPodAutoscalerStatus", "currentReplicas"),
         AGE,
     ],
+    cells: autoscaler::cells,
     new_status: NewStatus::Begins(|| json!({"desiredReplicas": 0})),
     zero: || {
         json!({
@@ -165,6 +172,7 @@ const AUTOSCALING_V1_ROWS: &[Row] = &[Row {
         text("Replicas").of("HorizontalPodAutoscalerStatus", "currentReplicas"),
         AGE,
     ],
+    cells: autoscaler::cells,
     new_status: NewStatus::Begins(|| json!({"desiredReplicas": 0})),
     zero: || {
         json!({
@@ -197,6 +205,7 @@ const BATCH_ROWS: &[Row] = &[
             IMAGES,
             text("Selector").wide().of("JobSpec", "selector"),
         ],
+        cells: workload::cron_job,
         zero: || {
             json!({
                 "spec": {"schedule": "", "jobTemplate": {"metadata": {}, "spec": {"template": template()}}},
@@ -221,6 +230,7 @@ const BATCH_ROWS: &[Row] = &[
             IMAGES,
             text("Selector").wide().of("JobSpec", "selector"),
         ],
+        cells: workload::job,
         new_status: NewStatus::Begins(|| json!({})),
         zero: || json!({"spec": {"template": template()}, "status": {}}),
         schema: Some(schema::<api::batch::v1::Job>),
@@ -243,6 +253,7 @@ const POLICY_ROWS: &[Row] = &[Row {
         integer("Allowed Disruptions").says("Calculated number of pods that may be disrupted at this time."),
         AGE,
     ],
+    cells: workload::disruption_budget,
     new_status: NewStatus::Begins(
         || json!({"currentHealthy": 0, "desiredHealthy": 0, "disruptionsAllowed": 0, "expectedPods": 0}),
     ),
@@ -276,6 +287,7 @@ const SCHEDULING_ROWS: &[Row] = &[Row {
         AGE,
         text("PreemptionPolicy").of("PriorityClass", "preemptionPolicy"),
     ],
+    cells: workload::priority_class,
     zero: || json!({"value": 0}),
     schema: Some(schema::<api::scheduling::v1::PriorityClass>),
     ..CLUSTER
@@ -293,6 +305,7 @@ const COORDINATION_ROWS: &[Row] = &[Row {
     kind: "Lease",
     plural: "leases",
     columns: &[NAME, text("Holder").of("LeaseSpec", "holderIdentity"), AGE],
+    cells: cluster::lease,
     zero: || json!({"spec": {}}),
     schema: Some(schema::<api::coordination::v1::Lease>),
     ..NAMESPACED

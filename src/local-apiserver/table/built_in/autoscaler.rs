@@ -1,24 +1,25 @@
 //! HorizontalPodAutoscalers: the Targets column.
 
+use jiff::Timestamp;
 use serde_json::Value;
 
-use super::cell::{number, text_or};
+use super::cell::{created, name, number, text_or};
 
 /// Targets shown before `+ N more...`.
 const TARGETS_SHOWN: usize = 2;
 
-pub(crate) fn cells(object: &Value, created: Value) -> Vec<Value> {
+pub(crate) fn cells(object: &Value, now: Timestamp) -> Vec<Value> {
     let (spec, status) = (&object["spec"], &object["status"]);
     let target = &spec["scaleTargetRef"];
     let minimum = spec["minReplicas"].as_i64().map_or_else(|| "<unset>".to_owned(), |number| number.to_string());
     vec![
-        object["metadata"]["name"].clone(),
+        name(object),
         format!("{}/{}", text_or(&target["kind"], ""), text_or(&target["name"], "")).into(),
         targets(spec, status).into(),
         minimum.into(),
         number(&spec["maxReplicas"]).into(),
         number(&status["currentReplicas"]).into(),
-        created,
+        created(object, now),
     ]
 }
 

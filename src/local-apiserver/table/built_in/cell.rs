@@ -1,6 +1,18 @@
 //! What single cells are made of.
 
+use jiff::Timestamp;
 use serde_json::Value;
+
+use crate::table::age::age;
+
+pub(super) fn name(object: &Value) -> Value {
+    object["metadata"]["name"].clone()
+}
+
+/// How old an object is.
+pub(super) fn created(object: &Value, now: Timestamp) -> Value {
+    age(&object["metadata"]["creationTimestamp"], now).into()
+}
 
 /// The text at a field, or a stand-in.
 pub(super) fn text_or(value: &Value, other: &str) -> String {

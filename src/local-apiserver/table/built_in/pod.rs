@@ -1,11 +1,12 @@
 //! Pods as `kubectl get pods` reports them.
 
+use jiff::Timestamp;
 use serde_json::Value;
 
-use super::cell::{number, text_or};
+use super::cell::{created, name, number, text_or};
 use crate::table::age::age;
 
-pub(crate) fn cells(pod: &Value, created: Value, now: jiff::Timestamp) -> Vec<Value> {
+pub(crate) fn cells(pod: &Value, now: Timestamp) -> Vec<Value> {
     let (spec, status) = (&pod["spec"], &pod["status"]);
     let sidecars = sidecars(pod);
     let total = spec["containers"].as_array().map_or(0, Vec::len) + sidecars.len();
@@ -20,11 +21,11 @@ pub(crate) fn cells(pod: &Value, created: Value, now: jiff::Timestamp) -> Vec<Va
         _ => restarts.to_string(),
     };
     vec![
-        pod["metadata"]["name"].clone(),
+        name(pod),
         format!("{ready}/{total}").into(),
         reason(pod).into(),
         restarts.into(),
-        created,
+        created(pod, now),
         text_or(&status["podIP"], "<none>").into(),
         text_or(&spec["nodeName"], "<none>").into(),
         text_or(&status["nominatedNodeName"], "<none>").into(),

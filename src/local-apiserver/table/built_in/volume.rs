@@ -1,8 +1,9 @@
 //! Volumes, claims to them, and the classes of both.
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::cell::text_or;
+use super::cell::{created, name, text_or};
 
 /// `RWO,ROX`, in this order.
 fn modes(list: &Value) -> Value {
@@ -20,14 +21,14 @@ fn phase(object: &Value) -> Value {
     }
 }
 
-pub(super) fn volume(object: &Value, created: Value) -> Vec<Value> {
+pub(crate) fn volume(object: &Value, now: Timestamp) -> Vec<Value> {
     let (spec, claim) = (&object["spec"], &object["spec"]["claimRef"]);
     let claim = match claim["name"].as_str() {
         Some(name) => format!("{}/{name}", text_or(&claim["namespace"], "")),
         None => String::new(),
     };
     vec![
-        object["metadata"]["name"].clone(),
+        name(object),
         text_or(&spec["capacity"]["storage"], "0").into(),
         modes(&spec["accessModes"]),
         text_or(&spec["persistentVolumeReclaimPolicy"], "").into(),
@@ -36,28 +37,28 @@ pub(super) fn volume(object: &Value, created: Value) -> Vec<Value> {
         text_or(&spec["storageClassName"], "").into(),
         text_or(&spec["volumeAttributesClassName"], "<unset>").into(),
         text_or(&object["status"]["reason"], "").into(),
-        created,
+        created(object, now),
         text_or(&spec["volumeMode"], "<unset>").into(),
     ]
 }
 
-pub(super) fn claim(object: &Value, created: Value) -> Vec<Value> {
+pub(crate) fn claim(object: &Value, now: Timestamp) -> Vec<Value> {
     let (spec, status) = (&object["spec"], &object["status"]);
     let bound = spec["volumeName"].as_str().is_some_and(|name| !name.is_empty());
     vec![
-        object["metadata"]["name"].clone(),
+        name(object),
         phase(object),
         text_or(&spec["volumeName"], "").into(),
         if bound { text_or(&status["capacity"]["storage"], "0") } else { String::new() }.into(),
         if bound { modes(&status["accessModes"]) } else { "".into() },
         text_or(&spec["storageClassName"], "").into(),
         text_or(&spec["volumeAttributesClassName"], "<unset>").into(),
-        created,
+        created(object, now),
         text_or(&spec["volumeMode"], "<unset>").into(),
     ]
 }
 
-pub(super) fn class(object: &Value, created: Value) -> Vec<Value> {
+pub(crate) fn class(object: &Value, now: Timestamp) -> Vec<Value> {
     let annotations = &object["metadata"]["annotations"];
     let default = annotations["storageclass.kubernetes.io/is-default-class"] == "true";
     let name = text_or(&object["metadata"]["name"], "");
@@ -67,6 +68,6 @@ pub(super) fn class(object: &Value, created: Value) -> Vec<Value> {
         text_or(&object["reclaimPolicy"], "Delete").into(),
         text_or(&object["volumeBindingMode"], "Immediate").into(),
         (object["allowVolumeExpansion"] == true).into(),
-        created,
+        created(object, now),
     ]
 }
