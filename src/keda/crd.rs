@@ -9,6 +9,10 @@ use crate::{Error, Result};
 
 /// The longest stabilisation window that Kubernetes allows, in seconds.
 const MAX_WINDOW_SECONDS: i32 = 3600;
+/// KEDA 2.20's rule on the bounds, in CEL, and its words (`docs/rules.md#keda-replica-bounds`).
+const BOUNDS: &str =
+    "!has(self.minReplicaCount) || self.minReplicaCount <= (has(self.maxReplicaCount) ? self.maxReplicaCount : 100)";
+const BOUNDS_MESSAGE: &str = "minReplicaCount must be less than or equal to maxReplicaCount";
 /// How Kubernetes' own generator describes a quantity.
 const QUANTITY: &str = r"^(\+|-)?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))(([KMGTPE]i)|[numkMGTPE]|([eE](\+|-)?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))))?$";
 
@@ -26,10 +30,15 @@ pub fn crds() -> Result<Vec<CustomResourceDefinition>> {
 
 fn refined(crd: CustomResourceDefinition) -> Result<CustomResourceDefinition> {
     let definition = |error: serde_json::Error| Error::Definition(error.to_string());
+    let is_scaled_object = crd.spec.names.kind == "ScaledObject";
     let mut value = serde_json::to_value(crd).map_err(definition)?;
     for version in value.pointer_mut("/spec/versions").and_then(Value::as_array_mut).into_iter().flatten() {
         let Some(schema) = version.pointer_mut("/schema/openAPIV3Schema") else { continue };
         refine(schema);
+        if is_scaled_object {
+            schema["properties"]["spec"]["x-kubernetes-validations"] =
+                json!([{ "rule": BOUNDS, "message": BOUNDS_MESSAGE }]);
+        }
         schema["properties"]["apiVersion"] = json!({ "type": "string" });
         schema["properties"]["kind"] = json!({ "type": "string" });
         schema["properties"]["metadata"] = json!({ "type": "object" });

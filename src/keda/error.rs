@@ -8,6 +8,16 @@ pub enum Error {
     /// `scaleTargetRef` does not name a target.
     #[error("scaleTargetRef.name is empty; name the workload that is to be scaled")]
     NoTarget,
+    /// A count or a time is less than it may be.
+    #[error("spec.{field} in body should be greater than or equal to {min}, it is {value}")]
+    TooSmall {
+        /// The field of the spec.
+        field: &'static str,
+        /// Its value.
+        value: i32,
+        /// The least that it may be.
+        min: i32,
+    },
     /// The minimum is above the maximum.
     #[error(
         "minReplicaCount={min} must be less than or equal to maxReplicaCount={max}; lower the one or raise the other"

@@ -15,6 +15,11 @@ pub const PAUSED_SCALE_OUT: &str = "autoscaling.keda.sh/paused-scale-out";
 /// Annotation: be active whatever the triggers say.
 pub const FORCE_ACTIVATION: &str = "autoscaling.keda.sh/force-activation";
 
+/// Annotation of a ScaledObject, `"true"`: take over the existing HPA that it names.
+pub const TRANSFER_HPA_OWNERSHIP: &str = "scaledobject.keda.sh/transfer-hpa-ownership";
+/// Annotation of an HPA, `"false"`: it does not count where one workload is looked for with two masters.
+pub const HPA_OWNERSHIP: &str = "validations.keda.sh/hpa-ownership";
+
 /// `base` with each of `/ . : % ( )` replaced by a dash; nothing else is changed.
 pub fn normalised(base: &str) -> String {
     base.replace(['/', '.', ':', '%', '(', ')'], "-")
@@ -29,6 +34,11 @@ pub fn metric(index: usize, base: &str) -> String {
 pub fn hpa(scaled_object: &ScaledObject) -> String {
     let name = scaled_object.metadata.name.as_deref().unwrap_or_default();
     configured_hpa(&scaled_object.spec).map_or_else(|| format!("keda-hpa-{name}"), str::to_owned)
+}
+
+/// Whether the ScaledObject names its HPA, and names it so.
+pub fn is_hpa_named(scaled_object: &ScaledObject, name: &str) -> bool {
+    configured_hpa(&scaled_object.spec) == Some(name)
 }
 
 fn configured_hpa(spec: &ScaledObjectSpec) -> Option<&str> {

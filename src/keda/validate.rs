@@ -16,6 +16,7 @@ pub fn scaled_object(spec: &ScaledObjectSpec) -> Result<()> {
     if spec.scale_target_ref.name.is_empty() {
         return Err(Error::NoTarget);
     }
+    minimums(spec)?;
     replica_bounds(spec)?;
     triggers(spec)?;
     fallback(spec)?;
@@ -25,6 +26,25 @@ pub fn scaled_object(spec: &ScaledObjectSpec) -> Result<()> {
     } else {
         Ok(())
     }
+}
+
+/// The least of each count and time, as KEDA 2.20's definition has them.
+fn minimums(spec: &ScaledObjectSpec) -> Result<()> {
+    let table = [
+        ("pollingInterval", spec.polling_interval, 1),
+        ("initialCooldownPeriod", spec.initial_cooldown_period, 0),
+        ("cooldownPeriod", spec.cooldown_period, 0),
+        ("idleReplicaCount", spec.idle_replica_count, 0),
+        ("minReplicaCount", spec.min_replica_count, 0),
+        ("maxReplicaCount", spec.max_replica_count, 1),
+    ];
+    for (field, value, min) in table {
+        match value {
+            Some(value) if value < min => return Err(Error::TooSmall { field, value, min }),
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// KEDA's rule on the replica counts (`docs/rules.md#keda-replica-bounds`). Quirk that users depend on: an explicit
@@ -141,6 +161,26 @@ mod tests {
         assert_eq!(check(Some(0), None, Some(0)), Ok(()));
         assert_eq!(check(Some(2), None, Some(2)), Err(Error::IdleNotBelowMin { idle: 2, min: 2 }));
         assert_eq!(check(Some(101), None, None), Err(Error::MinAboveMax { min: 101, max: 100 }));
+    }
+
+    #[test]
+    fn counts_and_times_below_their_minimum_are_refused() {
+        let with = |change: fn(&mut ScaledObjectSpec)| {
+            let mut spec = spec(vec![trigger("aws-sqs-queue")]);
+            change(&mut spec);
+            scaled_object(&spec).map_err(|error| error.to_string())
+        };
+        let refused = |field: &str, value: i32, min: i32| {
+            Err(format!("spec.{field} in body should be greater than or equal to {min}, it is {value}"))
+        };
+        assert_eq!(with(|spec| spec.max_replica_count = Some(0)), refused("maxReplicaCount", 0, 1));
+        assert_eq!(with(|spec| spec.max_replica_count = Some(-3)), refused("maxReplicaCount", -3, 1));
+        assert_eq!(with(|spec| spec.min_replica_count = Some(-1)), refused("minReplicaCount", -1, 0));
+        assert_eq!(with(|spec| spec.idle_replica_count = Some(-1)), refused("idleReplicaCount", -1, 0));
+        assert_eq!(with(|spec| spec.polling_interval = Some(0)), refused("pollingInterval", 0, 1));
+        assert_eq!(with(|spec| spec.cooldown_period = Some(-1)), refused("cooldownPeriod", -1, 0));
+        assert_eq!(with(|spec| spec.initial_cooldown_period = Some(-1)), refused("initialCooldownPeriod", -1, 0));
+        assert_eq!(with(|spec| spec.min_replica_count = Some(0)), Ok(()));
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! credentials (`docs/rules.md#keda-triggerauthentications`).
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::{PodSpec, ServiceAccount};
 use keda::api::{AuthPodIdentity, AuthTargetRef, AuthenticationRef, TriggerAuthenticationSpec};
@@ -29,18 +30,19 @@ pub(crate) struct Authentication {
     pub(crate) problems: Vec<String>,
 }
 
-/// Resolves `reference` for a trigger of an object in `namespace`, whose target's pods are `pods`.
+/// Resolves `reference` for a trigger of an object in `namespace`. `pods` gives those of its target; it is asked only where
+/// the authentication takes variables from them.
 ///
 /// # Errors
 ///
 /// [`TriggerError::AuthenticationKind`] if the reference names neither kind. [`TriggerError::NoAuthentication`] if
-/// there is no such object. [`TriggerError::Authentication`] if the object breaks a rule.
-pub(crate) async fn resolve(
+/// there is no such object. [`TriggerError::Authentication`] if the object breaks a rule. What `pods` fails with.
+pub(crate) async fn resolve<'a>(
     context: &Context,
     namespace: &str,
     reference: Option<&AuthenticationRef>,
-    pods: Option<&PodSpec>,
-) -> Result<Authentication, TriggerError> {
+    pods: impl FnOnce() -> Result<Option<&'a PodSpec>, Arc<TriggerError>>,
+) -> Result<Authentication, Arc<TriggerError>> {
     let Some(reference) = reference.filter(|reference| !reference.name.is_empty()) else {
         return Ok(Authentication::default());
     };
@@ -55,13 +57,14 @@ pub(crate) async fn resolve(
             let found = caches.cluster_authentications.get(&Key::new("", name));
             (CLUSTER_KIND, context.cluster_object_namespace.as_str(), found.map(|found| found.spec.0.clone()))
         }
-        other => return Err(TriggerError::AuthenticationKind(other.to_owned())),
+        other => return Err(Arc::new(TriggerError::AuthenticationKind(other.to_owned()))),
     };
     let Some(spec) = spec else {
         let namespace = (kind == KIND).then(|| namespace.to_owned());
-        return Err(TriggerError::NoAuthentication { kind, name: name.clone(), namespace });
+        return Err(Arc::new(TriggerError::NoAuthentication { kind, name: name.clone(), namespace }));
     };
-    validate::authentication(kind, name, &spec).map_err(TriggerError::Authentication)?;
+    validate::authentication(kind, name, &spec).map_err(|error| Arc::new(TriggerError::Authentication(error)))?;
+    let pods = if spec.env.is_empty() { None } else { pods()? };
     Ok(read(context, home, namespace, spec, pods).await)
 }
 
@@ -129,14 +132,14 @@ pub(crate) async fn workload(
     context: &Context,
     namespace: &str,
     pods: Option<&PodSpec>,
-) -> Result<Workload, TriggerError> {
+) -> Result<Workload, Arc<TriggerError>> {
     let named = pods.and_then(|pods| pods.service_account_name.as_deref()).filter(|name| !name.is_empty());
     let name = named.unwrap_or("default");
     let accounts: Api<ServiceAccount> = Api::namespaced(context.client.clone(), namespace);
     let service_account = format!("{namespace}/{name}");
     let found = match accounts.get(name).await {
         Ok(found) => found,
-        Err(source) => return Err(TriggerError::ServiceAccount { name: service_account, source }),
+        Err(source) => return Err(Arc::new(TriggerError::ServiceAccount { name: service_account, source })),
     };
     let role_arn = found.metadata.annotations.and_then(|mut annotations| annotations.remove(ROLE_ARN_ANNOTATION));
     Ok(Workload { service_account, role_arn })

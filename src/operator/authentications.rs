@@ -2,6 +2,7 @@
 //!
 //! Who uses one is derived from the caches each time, so a trigger that stops using it is taken off (KEDA 2.14 forgets to).
 
+use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::sync::Arc;
 
@@ -15,54 +16,86 @@ use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use tokio_util::sync::CancellationToken;
 
 use crate::authentication::{CLUSTER_KIND, KIND};
-use crate::caches::Key;
+use crate::caches::{Change, Key};
 use crate::context::Context;
-use crate::controller::uses;
 use crate::error::{brief, is_conflict, is_not_found};
 use crate::finalizers;
 use crate::stop::unless_stopped;
+use crate::users::Reference;
 
 /// Keeps them until `stop`.
 pub(crate) async fn run(context: Arc<Context>, stop: CancellationToken) {
     let mut changes = context.caches.subscribe();
+    let mut due = all(&context);
     loop {
-        if unless_stopped(&stop, look(&context)).await.is_none() {
-            return;
-        }
-        let change = tokio::select! {
-            biased;
-            () = stop.cancelled() => return,
-            change = changes.recv() => change,
+        let looking = async {
+            for reference in &due {
+                look(&context, reference).await;
+            }
         };
-        if let Err(RecvError::Closed) = change {
+        if unless_stopped(&stop, looking).await.is_none() {
             return;
         }
-        // One look answers for all changes that have come so far.
-        while !matches!(changes.try_recv(), Err(TryRecvError::Empty | TryRecvError::Closed)) {}
+        due.clear();
+        let Some(change) = unless_stopped(&stop, changes.recv()).await else { return };
+        let mut change = change.map_err(|error| match error {
+            RecvError::Closed => TryRecvError::Closed,
+            RecvError::Lagged(count) => TryRecvError::Lagged(count),
+        });
+        // One look answers for all changes of one authentication that have come so far.
+        loop {
+            match change {
+                Ok(Change::Credentials(reference) | Change::Consumers(reference)) => {
+                    due.insert(reference);
+                }
+                Ok(Change::ScaledObject(_) | Change::Autoscaler(_)) => {}
+                Err(TryRecvError::Lagged(_)) => due = all(&context),
+                Err(TryRecvError::Empty) => break,
+                Err(TryRecvError::Closed) => return,
+            }
+            change = changes.try_recv();
+        }
     }
 }
 
-async fn look(context: &Context) {
-    for one in context.caches.authentications.all() {
-        let api = Api::namespaced(context.client.clone(), one.metadata.namespace.as_deref().unwrap_or_default());
-        keep::<TriggerAuthentication>(context, &api, &one, KIND, one.status.as_ref()).await;
-    }
-    for one in context.caches.cluster_authentications.all() {
-        let api = Api::all(context.client.clone());
-        keep::<ClusterTriggerAuthentication>(context, &api, &one, CLUSTER_KIND, one.status.as_ref()).await;
+fn all(context: &Context) -> BTreeSet<Reference> {
+    let caches = &context.caches;
+    let own = caches.authentications.all();
+    let own = own.iter().map(|one| Reference { kind: KIND, key: Key::of(&one.metadata) });
+    let cluster_wide = caches.cluster_authentications.all();
+    let cluster_wide = cluster_wide.iter().map(|one| Reference { kind: CLUSTER_KIND, key: Key::of(&one.metadata) });
+    own.chain(cluster_wide).collect()
+}
+
+/// Keeps one, if it is there.
+async fn look(context: &Context, reference: &Reference) {
+    let (caches, client) = (&context.caches, context.client.clone());
+    if reference.kind == CLUSTER_KIND {
+        if let Some(one) = caches.cluster_authentications.get(&reference.key) {
+            keep::<ClusterTriggerAuthentication>(context, &Api::all(client), &one, reference, one.status.as_ref())
+                .await;
+        }
+    } else if let Some(one) = caches.authentications.get(&reference.key) {
+        let api = Api::namespaced(client, &reference.key.namespace);
+        keep::<TriggerAuthentication>(context, &api, &one, reference, one.status.as_ref()).await;
     }
 }
 
-async fn keep<K>(context: &Context, api: &Api<K>, object: &K, kind: &str, status: Option<&TriggerAuthenticationStatus>)
-where
+async fn keep<K>(
+    context: &Context,
+    api: &Api<K>,
+    object: &K,
+    kept: &Reference,
+    status: Option<&TriggerAuthenticationStatus>,
+) where
     K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned,
 {
-    let key = Key::of(object.meta());
+    let Reference { kind, key } = kept;
     let params = PatchParams::default();
-    let kept = async {
+    let keeping = async {
         let is_held = finalizers::is_held(object.meta());
         let is_terminating = object.meta().deletion_timestamp.is_some();
-        let is_cluster_wide = kind == CLUSTER_KIND;
+        let is_cluster_wide = *kind == CLUSTER_KIND;
         let reference = object.object_ref(&());
         if is_terminating && is_held {
             context.recorder.publish(&reference, Event::authentication_deleted(is_cluster_wide)).await;
@@ -75,14 +108,14 @@ where
             api.patch(&key.name, &params, &Patch::Merge(finalizers::added(object.meta()))).await?;
             context.recorder.publish(&reference, Event::authentication_added(is_cluster_wide)).await;
         }
-        let users = users(context, kind, &key);
+        let users = users(context, kept);
         if status.and_then(|status| status.scaledobjects.clone()) == users {
             return Ok(());
         }
         let patch = Patch::Merge(json!({ "status": { "scaledobjects": users } }));
         api.patch_status(&key.name, &params, &patch).await.map(drop)
     };
-    match kept.await {
+    match keeping.await {
         Ok(()) => {}
         // The change that came between, or the end of the object, brings the next look.
         Err(error) if is_conflict(&error) || is_not_found(&error) => {}
@@ -91,12 +124,8 @@ where
 }
 
 /// The names of the ScaledObjects that use it, as KEDA joins them; `None` if there are none.
-fn users(context: &Context, kind: &str, authentication: &Key) -> Option<String> {
-    let objects = context.caches.scaled_objects.all();
-    let using = objects
-        .iter()
-        .filter(|object| object.metadata.deletion_timestamp.is_none() && uses(object, kind, authentication));
-    let mut names: Vec<_> = using.map(|object| Key::of(&object.metadata).name).collect();
+fn users(context: &Context, reference: &Reference) -> Option<String> {
+    let mut names: Vec<_> = context.caches.users.of(reference).into_iter().map(|key| key.name).collect();
     names.sort();
     names.dedup();
     (!names.is_empty()).then(|| names.join(","))

@@ -16,9 +16,12 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use tokio::sync::broadcast;
 
+use crate::authentication::{CLUSTER_KIND, KIND};
 use crate::client::WATCH_SECONDS;
 use crate::error::brief;
+use crate::masters::Masters;
 use crate::settings::Settings;
+use crate::users::{Reference, Users};
 
 /// Namespace and name of an object; the namespace is empty for cluster-wide kinds.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -50,10 +53,12 @@ impl std::fmt::Display for Key {
 #[derive(Debug, Clone)]
 pub(crate) enum Change {
     ScaledObject(Key),
-    /// The HPA of that ScaledObject was changed by somebody in a way that matters, or is gone.
+    /// The HPA of that ScaledObject was changed by somebody in a way that matters, or is gone; or who else claims its target.
     Autoscaler(Key),
-    Authentication(Key),
-    ClusterAuthentication(Key),
+    /// What a (Cluster)TriggerAuthentication says has changed, or it came, is being deleted or went.
+    Credentials(Reference),
+    /// Something else about it has changed: its finalizers, its status, who uses it.
+    Consumers(Reference),
 }
 
 /// One kind's objects in the watched namespaces.
@@ -90,7 +95,31 @@ pub(crate) struct Caches {
     pub(crate) scaled_objects: Cache<ScaledObject>,
     pub(crate) authentications: Cache<TriggerAuthentication>,
     pub(crate) cluster_authentications: Cache<ClusterTriggerAuthentication>,
+    autoscalers: Cache<HorizontalPodAutoscaler>,
+    /// Who uses which authentication.
+    pub(crate) users: Arc<Users>,
+    /// Who may scale what.
+    pub(crate) masters: Arc<Masters>,
     changes: broadcast::Sender<Change>,
+}
+
+/// What a (Cluster)TriggerAuthentication is to the triggers that use it: their credentials change with nothing else, in
+/// particular not with its status, which the operator writes itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Version {
+    uid: Option<String>,
+    generation: Option<i64>,
+    is_terminating: bool,
+}
+
+impl Version {
+    fn of(metadata: &ObjectMeta) -> Self {
+        Self {
+            uid: metadata.uid.clone(),
+            generation: metadata.generation,
+            is_terminating: metadata.deletion_timestamp.is_some(),
+        }
+    }
 }
 
 impl Caches {
@@ -98,12 +127,19 @@ impl Caches {
     pub(crate) fn new(client: &Client, settings: &Settings) -> (Self, impl Future<Output = ()> + use<>) {
         let (changes, _) = broadcast::channel(4096);
         let namespaces = &settings.watch_namespaces;
-        let (scaled_objects, first) = watch(&apis(client, namespaces), &changes, Change::ScaledObject);
-        let (authentications, second) = watch(&apis(client, namespaces), &changes, Change::Authentication);
+        let (users, masters) = (Arc::new(Users::default()), Arc::new(Masters::default()));
+        let (scaled_objects, first) = watch(&apis(client, namespaces), &|| {
+            tell_of_scaled_objects(changes.clone(), Arc::clone(&users), Arc::clone(&masters))
+        });
+        let (authentications, second) =
+            watch(&apis(client, namespaces), &|| tell_of_authentications(changes.clone(), KIND));
         let cluster_wide = [Api::all(client.clone())];
-        let (cluster_authentications, third) = watch(&cluster_wide, &changes, Change::ClusterAuthentication);
-        let fourth = watch_autoscalers(apis(client, namespaces), changes.clone());
-        let caches = Self { scaled_objects, authentications, cluster_authentications, changes };
+        let (cluster_authentications, third) =
+            watch(&cluster_wide, &|| tell_of_authentications(changes.clone(), CLUSTER_KIND));
+        let (autoscalers, fourth) =
+            watch(&apis(client, namespaces), &|| tell_of_autoscalers(changes.clone(), Arc::clone(&masters)));
+        let caches =
+            Self { scaled_objects, authentications, cluster_authentications, autoscalers, users, masters, changes };
         (caches, async move {
             tokio::join!(first, second, third, fourth);
         })
@@ -119,7 +155,53 @@ impl Caches {
         self.scaled_objects.ready().await;
         self.authentications.ready().await;
         self.cluster_authentications.ready().await;
+        self.autoscalers.ready().await;
     }
+
+    /// The version of a (Cluster)TriggerAuthentication; `None` if there is none.
+    pub(crate) fn version(&self, reference: &Reference) -> Option<Version> {
+        if reference.kind == CLUSTER_KIND {
+            self.cluster_authentications.get(&reference.key).map(|found| Version::of(&found.metadata))
+        } else {
+            self.authentications.get(&reference.key).map(|found| Version::of(&found.metadata))
+        }
+    }
+}
+
+/// Hears of an object as it is now, or that it is gone. The cache knows by then.
+type Tell<K> = Box<dyn FnMut(&Key, Option<&K>) + Send>;
+
+fn tell_of_scaled_objects(
+    changes: broadcast::Sender<Change>,
+    users: Arc<Users>,
+    masters: Arc<Masters>,
+) -> Tell<ScaledObject> {
+    Box::new(move |key, object| {
+        for peer in masters.learn_object(key, object) {
+            let _ = changes.send(Change::Autoscaler(peer));
+        }
+        for reference in users.learn(key, object) {
+            let _ = changes.send(Change::Consumers(reference));
+        }
+        let _ = changes.send(Change::ScaledObject(key.clone()));
+    })
+}
+
+fn tell_of_authentications<K: Resource<DynamicType = ()> + 'static>(
+    changes: broadcast::Sender<Change>,
+    kind: &'static str,
+) -> Tell<K> {
+    let mut versions = HashMap::new();
+    Box::new(move |key, object| {
+        let after = object.map(|object| Version::of(object.meta()));
+        let before = match &after {
+            Some(version) => versions.insert(key.clone(), version.clone()),
+            None => versions.remove(key),
+        };
+        let reference = Reference { kind, key: key.clone() };
+        let has_changed = before != after;
+        let _ = changes.send(if has_changed { Change::Credentials(reference) } else { Change::Consumers(reference) });
+    })
 }
 
 fn apis<K>(client: &Client, namespaces: &[String]) -> Vec<Api<K>>
@@ -132,11 +214,7 @@ where
     namespaces.iter().map(|namespace| Api::namespaced(client.clone(), namespace)).collect()
 }
 
-fn watch<K>(
-    apis: &[Api<K>],
-    changes: &broadcast::Sender<Change>,
-    change: fn(Key) -> Change,
-) -> (Cache<K>, impl Future<Output = ()> + use<K>)
+fn watch<K>(apis: &[Api<K>], tell: &dyn Fn() -> Tell<K>) -> (Cache<K>, impl Future<Output = ()> + use<K>)
 where
     K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
 {
@@ -144,29 +222,47 @@ where
     for api in apis {
         let (reader, writer) = store();
         stores.push(reader);
-        let events =
-            watcher(api.clone(), watcher::Config::default().timeout(WATCH_SECONDS)).default_backoff().reflect(writer);
-        streams.push(drain(events, changes.clone(), change));
+        let config = watcher::Config::default().timeout(WATCH_SECONDS);
+        let events = watcher(api.clone(), config).default_backoff().reflect(writer);
+        streams.push(drain(events, tell()));
     }
     (Cache(stores), async move { stream::iter(streams).for_each_concurrent(None, |part| part).await })
 }
 
+/// Tells of each object that has changed, also while the watch was down: what is listed anew is compared with what was known.
 async fn drain<K: Resource<DynamicType = ()>>(
     events: impl Stream<Item = watcher::Result<watcher::Event<K>>>,
-    changes: broadcast::Sender<Change>,
-    change: fn(Key) -> Change,
+    mut tell: Tell<K>,
 ) {
     let mut events = std::pin::pin!(events);
+    let (mut known, mut listed) = (HashMap::new(), HashMap::new());
+    let version = |object: &K| object.meta().resource_version.clone();
     while let Some(event) = events.next().await {
         match event {
-            Ok(watcher::Event::Apply(object) | watcher::Event::Delete(object)) => {
-                let _ = changes.send(change(Key::of(object.meta())));
+            Ok(watcher::Event::Apply(object)) => {
+                let key = Key::of(object.meta());
+                known.insert(key.clone(), version(&object));
+                tell(&key, Some(&object));
             }
-            // What vanished while the watch was down is known by its name only through the cache: an empty key says "look".
+            Ok(watcher::Event::Delete(object)) => {
+                let key = Key::of(object.meta());
+                known.remove(&key);
+                tell(&key, None);
+            }
+            Ok(watcher::Event::Init) => listed.clear(),
+            Ok(watcher::Event::InitApply(object)) => {
+                listed.insert(Key::of(object.meta()), object);
+            }
             Ok(watcher::Event::InitDone) => {
-                let _ = changes.send(change(Key::new("", "")));
+                let now: HashMap<_, _> = listed.iter().map(|(key, object)| (key.clone(), version(object))).collect();
+                let before = std::mem::replace(&mut known, now);
+                for key in before.keys().filter(|key| !listed.contains_key(*key)) {
+                    tell(key, None);
+                }
+                for (key, object) in listed.drain().filter(|(key, object)| before.get(key) != Some(&version(object))) {
+                    tell(&key, Some(&object));
+                }
             }
-            Ok(watcher::Event::Init | watcher::Event::InitApply(_)) => {}
             Err(error) => failed(&K::kind(&()), &error),
         }
     }
@@ -183,34 +279,29 @@ fn failed(kind: &str, error: &watcher::Error) {
     tracing::warn!(kind, error = %cause, "watch failed; trying again");
 }
 
-/// Changes of HPAs that belong to a ScaledObject, without what the HPA controller writes into their status.
-async fn watch_autoscalers(apis: Vec<Api<HorizontalPodAutoscaler>>, changes: broadcast::Sender<Change>) {
-    let config = watcher::Config::default().timeout(WATCH_SECONDS).labels(SCALED_OBJECT_LABEL);
-    let streams = apis.into_iter().map(|api| watcher(api, config.clone()).default_backoff().boxed());
-    let mut events = stream::select_all(streams);
+/// Changes of HPAs, without what the HPA controller writes into their status.
+fn tell_of_autoscalers(changes: broadcast::Sender<Change>, masters: Arc<Masters>) -> Tell<HorizontalPodAutoscaler> {
     let mut known = HashMap::new();
-    while let Some(event) = events.next().await {
-        match event {
-            Ok(watcher::Event::Apply(object) | watcher::Event::InitApply(object)) => {
-                let content = content(&object);
-                if known.insert(Key::of(&object.metadata), content) != Some(content) {
-                    let _ = changes.send(Change::Autoscaler(owner(&object)));
-                }
-            }
-            Ok(watcher::Event::Delete(object)) => {
-                known.remove(&Key::of(&object.metadata));
-                let _ = changes.send(Change::Autoscaler(owner(&object)));
-            }
-            Ok(watcher::Event::Init | watcher::Event::InitDone) => {}
-            Err(error) => failed("HorizontalPodAutoscaler", &error),
+    Box::new(move |key, object| {
+        let mut touched = masters.learn_autoscaler(key, object);
+        let before = match object {
+            Some(object) => known.insert(key.clone(), (content(object), owner(object))),
+            None => known.remove(key),
+        };
+        let after = known.get(key);
+        if before.as_ref() != after {
+            touched.extend(before.iter().chain(after).filter_map(|(_, owner)| owner.clone()));
         }
-    }
+        for owner in touched {
+            let _ = changes.send(Change::Autoscaler(owner));
+        }
+    })
 }
 
-fn owner(object: &HorizontalPodAutoscaler) -> Key {
-    let labels = object.metadata.labels.as_ref();
-    let name = labels.and_then(|labels| labels.get(SCALED_OBJECT_LABEL)).map_or("", String::as_str);
-    Key::new(object.metadata.namespace.as_deref().unwrap_or_default(), name)
+/// The ScaledObject that it is labelled with.
+fn owner(object: &HorizontalPodAutoscaler) -> Option<Key> {
+    let name = object.metadata.labels.as_ref()?.get(SCALED_OBJECT_LABEL)?;
+    Some(Key::new(object.metadata.namespace.as_deref().unwrap_or_default(), name))
 }
 
 fn content(object: &HorizontalPodAutoscaler) -> u64 {

@@ -4,13 +4,11 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use clock::Clock;
-use keda::api::ScaledObject;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::authentication::{CLUSTER_KIND, KIND};
 use crate::caches::{Change, Key};
 use crate::context::Context;
 use crate::scale_loop::backoff::{Backoff, PAUSE_MAX};
@@ -49,11 +47,16 @@ struct Controller {
 impl Controller {
     fn heard(&mut self, change: &Change) {
         match change {
-            Change::ScaledObject(key) if key.name.is_empty() => self.look_at_all(),
             Change::ScaledObject(key) => self.wake(key, false),
             Change::Autoscaler(key) => self.wake(key, true),
-            Change::Authentication(key) => self.credentials_changed(KIND, key),
-            Change::ClusterAuthentication(key) => self.credentials_changed(CLUSTER_KIND, key),
+            Change::Credentials(reference) => {
+                // Their triggers are built again, and may be in order now.
+                for key in self.context.caches.users.of(reference) {
+                    self.wake(&key, true);
+                }
+            }
+            // Nothing of a loop depends on it, and no total.
+            Change::Consumers(_) => return,
         }
         self.count();
     }
@@ -89,23 +92,6 @@ impl Controller {
         if let Ok(key) = ended {
             self.loops.remove(&key);
             // Made again under the same name meanwhile.
-            self.wake(&key, true);
-        }
-    }
-
-    /// Triggers that use these credentials are built again.
-    fn credentials_changed(&mut self, kind: &str, authentication: &Key) {
-        let users: Vec<_> = self
-            .context
-            .caches
-            .scaled_objects
-            .all()
-            .into_iter()
-            .filter(|object| uses(object, kind, authentication))
-            .map(|object| Key::of(&object.metadata))
-            .collect();
-        for key in users {
-            self.context.sources.invalidate(&key);
             self.wake(&key, true);
         }
     }
@@ -164,16 +150,6 @@ where
             _ => return,
         }
     }
-}
-
-/// Whether a trigger of `object` refers to the authentication. An empty key stands for any: names were lost.
-pub(crate) fn uses(object: &ScaledObject, kind: &str, authentication: &Key) -> bool {
-    let own = object.metadata.namespace.as_deref().unwrap_or_default();
-    object.spec.triggers.iter().filter_map(|trigger| trigger.authentication_ref.as_ref()).any(|reference| {
-        let wanted = reference.kind.as_deref().filter(|kind| !kind.is_empty()).unwrap_or(KIND);
-        let same_place = kind == CLUSTER_KIND || authentication.namespace == own;
-        wanted == kind && (authentication.name.is_empty() || (reference.name == authentication.name && same_place))
-    })
 }
 
 #[cfg(test)]

@@ -25,6 +25,7 @@ mod finalizers;
 mod health;
 mod lease;
 mod mandate;
+mod masters;
 mod metrics_api;
 mod scale_loop;
 #[cfg(test)]
@@ -35,6 +36,7 @@ mod status;
 mod stop;
 mod target;
 mod telemetry;
+mod users;
 mod x509;
 
 use std::net::SocketAddr;
@@ -99,6 +101,7 @@ pub async fn run(settings: Settings, identities: Identities, clock: Clock, stop:
     tokio::select! {
         ended = leading => ended,
         () = watching => Err(Error::Ended("the watches")),
+        () = sources::sweep(&context) => Err(Error::Ended("the sweep of triggers")),
         () = certificates => Err(Error::Ended("the renewal of certificates")),
         () = metrics => Err(Error::Ended("the external metrics API")),
         ended = health::serve_telemetry(telemetry, Arc::clone(&context.telemetry)) => ended,

@@ -162,9 +162,13 @@ impl ScaleLoop {
     /// The object as polls go by it. A spec that is not in order decides nothing: the HPA is still that of the last one that
     /// was, and so are the polls. A pause holds whatever the spec is.
     fn in_force(&self, object: &Arc<ScaledObject>) -> Option<Arc<ScaledObject>> {
+        if self.is_paused(object) { Some(Arc::clone(object)) } else { self.context.sources.in_force(object) }
+    }
+
+    #[expect(clippy::unused_self, reason = "read as a question about the loop's object")]
+    fn is_paused(&self, object: &ScaledObject) -> bool {
         let annotations = object.metadata.annotations.as_ref();
-        let is_paused = annotations.is_some_and(|annotations| !matches!(pause::requested(annotations), Ok(None)));
-        if is_paused { Some(Arc::clone(object)) } else { self.context.sources.in_force(object) }
+        annotations.is_some_and(|annotations| !matches!(pause::requested(annotations), Ok(None)))
     }
 
     /// Whether the last reconcile failed.
@@ -212,9 +216,7 @@ impl ScaleLoop {
     }
 
     fn forget(&self) {
-        if let Some(triggers) = self.context.sources.forget(&self.key) {
-            triggers.retire(&self.context, &self.key);
-        }
+        self.context.sources.forget(&self.context, &self.key);
     }
 }
 

@@ -111,6 +111,12 @@ impl Server {
         self.happen(path, event, object);
     }
 
+    /// Removes the object at a path.
+    pub(crate) fn remove(&self, path: &str) {
+        let removed = self.objects.lock().unwrap().remove(path).unwrap();
+        self.happen(path, "DELETED", removed);
+    }
+
     fn happen(&self, path: &str, event: &'static str, object: Value) {
         self.history.lock().unwrap().push((path.to_owned(), event, object));
         self.happened.notify_waiters();

@@ -1,15 +1,18 @@
 //! The triggers of each ScaledObject as they were last built, for the scale loop and for the external metrics API.
 //!
 //! Triggers are built independently: one that cannot be built fails alone. They are built again when the object's
-//! generation changes, when something that they were built from has changed, and after a failure, so that a rotated
-//! credential is picked up by the next reading.
+//! generation or an authentication that they were built from is another than then, and after a failure, so that a rotated
+//! credential is picked up by the next reading. Each replica finds that out by itself when it uses them, whether it leads
+//! or not.
 
 mod error;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
+use clock::Moment;
 use futures::future::join_all;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::PodSpec;
@@ -17,14 +20,16 @@ use keda::api::{IdentityOwner, PodIdentityProvider, ScaleTriggers, ScaledObject,
 use keda::decision::{Outcome, Reading};
 use keda::metric::Spec;
 use scalers::{Scaler, Workload};
+use tokio::sync::broadcast::error::RecvError;
 
 pub(crate) use self::error::{TriggerError, TriggersError};
 use crate::authentication;
-use crate::caches::Key;
+use crate::caches::{Change, Key, Version};
 use crate::context::Context;
 use crate::environment::Environment;
 use crate::target::Target;
 use crate::telemetry::Series;
+use crate::users::{self, Reference};
 
 /// What was built, by ScaledObject.
 #[derive(Default)]
@@ -33,8 +38,8 @@ pub(crate) struct Sources(Mutex<Built>);
 #[derive(Default)]
 struct Built {
     triggers: HashMap<Key, Arc<Triggers>>,
-    /// Counts, per object, what has made its triggers out of date: what is built meanwhile rests on what was before.
-    changes: HashMap<Key, u64>,
+    /// Objects whose triggers were asked for since they were forgotten last.
+    wanted: HashSet<Key>,
     /// The spec that was in order last, by ScaledObject.
     accepted: HashMap<Key, Accepted>,
 }
@@ -48,6 +53,8 @@ struct Accepted {
 /// The triggers of one ScaledObject at one generation.
 pub(crate) struct Triggers {
     of: (Option<String>, Option<i64>),
+    /// The authentications that they were built from, as they were before.
+    rests_on: Vec<(Reference, Option<Version>)>,
     stale: AtomicBool,
     all: Vec<Trigger>,
 }
@@ -59,7 +66,16 @@ struct Trigger {
     kind: String,
     is_cached: bool,
     scaler: Result<Box<dyn Scaler>, Arc<TriggerError>>,
-    last: Mutex<HashMap<String, (Timestamp, Outcome)>>,
+    /// What was read last, and when.
+    last: Mutex<HashMap<String, Read>>,
+}
+
+/// What came of reading a metric, and when that was.
+#[derive(Clone)]
+struct Read {
+    moment: Moment,
+    at: Timestamp,
+    outcome: Outcome,
 }
 
 impl Sources {
@@ -67,45 +83,44 @@ impl Sources {
     pub(crate) async fn of(&self, context: &Context, object: &ScaledObject) -> Arc<Triggers> {
         let key = Key::of(&object.metadata);
         let of = version(object);
-        let (held, before) = {
+        let held = {
             let mut built = self.lock();
-            (built.triggers.get(&key).cloned(), *built.changes.entry(key.clone()).or_default())
+            built.wanted.insert(key.clone());
+            built.triggers.get(&key).cloned()
         };
-        if let Some(held) = held.filter(|held| held.of == of && !held.stale.load(Ordering::Acquire)) {
+        if let Some(held) = held.filter(|held| held.of == of && held.is_fresh(context)) {
             return held;
         }
-        let built = Arc::new(Triggers { of, stale: AtomicBool::new(false), all: build(context, object).await });
-        self.keep(key, before, &built);
+        let rests_on = users::references(object).into_iter().map(|one| (context.caches.version(&one), one));
+        let rests_on = rests_on.map(|(version, one)| (one, version)).collect();
+        let built =
+            Arc::new(Triggers { of, rests_on, stale: AtomicBool::new(false), all: build(context, object).await });
+        if let Some(before) = self.keep(key.clone(), &built) {
+            before.retire(context, &key, Some(&built));
+        }
         built
     }
 
-    /// Keeps what was built since `before`. What it rests on may have changed meanwhile: then it serves once.
-    fn keep(&self, key: Key, before: u64, built: &Arc<Triggers>) {
+    /// Keeps what was built, unless the object was forgotten meanwhile. Returns what it replaces.
+    fn keep(&self, key: Key, built: &Arc<Triggers>) -> Option<Arc<Triggers>> {
         let mut held = self.lock();
-        match held.changes.get(&key) {
-            // The object was forgotten.
-            None => return,
-            Some(now) if *now != before => built.stale.store(true, Ordering::Release),
-            Some(_) => {}
-        }
-        held.triggers.insert(key, Arc::clone(built));
-    }
-
-    /// What was built for the object, or is being built, is not used any more.
-    pub(crate) fn invalidate(&self, key: &Key) {
-        let mut built = self.lock();
-        if let Some(changes) = built.changes.get_mut(key) {
-            *changes += 1;
-        }
-        if let Some(held) = built.triggers.get(key) {
-            held.stale.store(true, Ordering::Release);
-        }
+        if held.wanted.contains(&key) { held.triggers.insert(key, Arc::clone(built)) } else { None }
     }
 
     /// The object is in order as it is: its spec is in force until the next one is.
     pub(crate) fn accept(&self, object: &ScaledObject) {
         let spec = Arc::new(object.spec.clone());
         self.lock().accepted.insert(Key::of(&object.metadata), Accepted { of: version(object), spec });
+    }
+
+    /// Somebody else scales the object's target: the last spec that was in order is in force no more if it has the same one.
+    pub(crate) fn give_way(&self, object: &ScaledObject) {
+        let key = Key::of(&object.metadata);
+        let mut built = self.lock();
+        let target = &object.spec.scale_target_ref;
+        if built.accepted.get(&key).is_some_and(|accepted| accepted.spec.scale_target_ref == *target) {
+            built.accepted.remove(&key);
+        }
     }
 
     /// The object with the spec that is in force: its own if that is in order, else the last one that was. `None` if none
@@ -127,12 +142,18 @@ impl Sources {
         Some(Arc::new(in_force))
     }
 
-    /// Drops what was built for the object.
-    pub(crate) fn forget(&self, key: &Key) -> Option<Arc<Triggers>> {
-        let mut built = self.lock();
-        built.changes.remove(key);
-        built.accepted.remove(key);
-        built.triggers.remove(key)
+    /// Drops everything about the object, its numbers in the telemetry included.
+    pub(crate) fn forget(&self, context: &Context, key: &Key) {
+        let dropped = {
+            let mut built = self.lock();
+            built.wanted.remove(key);
+            built.accepted.remove(key);
+            built.triggers.remove(key)
+        };
+        if let Some(triggers) = dropped {
+            triggers.retire(context, key, None);
+        }
+        context.telemetry.forget(key);
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Built> {
@@ -145,7 +166,37 @@ fn version(object: &ScaledObject) -> (Option<String>, Option<i64>) {
     (object.metadata.uid.clone(), object.metadata.generation)
 }
 
+/// Drops what was built for objects that are gone. Each replica does it, since each answers for metrics; it never ends.
+pub(crate) async fn sweep(context: &Context) {
+    let mut changes = context.caches.subscribe();
+    loop {
+        match changes.recv().await {
+            Ok(Change::ScaledObject(key)) => drop_if_gone(context, &key),
+            Ok(Change::Autoscaler(_) | Change::Credentials(_) | Change::Consumers(_)) => {}
+            Err(RecvError::Lagged(_)) => {
+                let held: Vec<_> = context.sources.lock().wanted.iter().cloned().collect();
+                for key in &held {
+                    drop_if_gone(context, key);
+                }
+            }
+            Err(RecvError::Closed) => return,
+        }
+    }
+}
+
+fn drop_if_gone(context: &Context, key: &Key) {
+    if context.caches.scaled_objects.get(key).is_none() {
+        context.sources.forget(context, key);
+    }
+}
+
 impl Triggers {
+    /// Whether nothing has failed since they were built, and what they were built from is as it was.
+    fn is_fresh(&self, context: &Context) -> bool {
+        let is_as_it_was = |(one, version): &(Reference, Option<Version>)| context.caches.version(one) == *version;
+        !self.stale.load(Ordering::Acquire) && self.rests_on.iter().all(is_as_it_was)
+    }
+
     /// The external metrics of all triggers in their order.
     ///
     /// # Errors
@@ -182,17 +233,23 @@ impl Triggers {
         readings
     }
 
-    /// One metric for the HPA, and when it was read: from the last poll for a trigger with `useCachedMetrics`, else now.
-    /// `None` if no trigger gives a metric of that name.
-    pub(crate) async fn metric(&self, context: &Context, key: &Key, name: &str) -> Option<(Spec, Timestamp, Reading)> {
+    /// One metric for the HPA, and when it was read: for a trigger with `useCachedMetrics` what was read last, by a poll or
+    /// for another request, if that is not older than `age`; else now. `None` if no trigger gives a metric of that name.
+    pub(crate) async fn metric(
+        &self,
+        context: &Context,
+        key: &Key,
+        name: &str,
+        age: Duration,
+    ) -> Option<(Spec, Timestamp, Reading)> {
         let (trigger, spec) = self.all.iter().find_map(|trigger| {
             let specs = trigger.scaler.as_ref().ok()?.metric_specs();
             Some((trigger, specs.into_iter().find(|spec| spec.name.eq_ignore_ascii_case(name))?))
         })?;
         let cached = trigger.is_cached.then(|| trigger.last().get(&spec.name).cloned()).flatten();
-        if let Some((at, outcome)) = cached {
-            let reading = Reading { trigger: trigger.label.clone(), metric: spec.name.clone(), outcome };
-            return Some((spec, at, reading));
+        if let Some(read) = cached.filter(|read| context.clock.elapsed(read.moment) <= age) {
+            let reading = Reading { trigger: trigger.label.clone(), metric: spec.name.clone(), outcome: read.outcome };
+            return Some((spec, read.at, reading));
         }
         let reading = trigger.read_one(context, key, &spec.name).await;
         if reading.error().is_some() {
@@ -201,22 +258,30 @@ impl Triggers {
         Some((spec, context.clock.now(), reading))
     }
 
-    /// Removes the numbers of these triggers from the telemetry.
-    pub(crate) fn retire(&self, context: &Context, key: &Key) {
-        let specs: Vec<_> = self
-            .all
-            .iter()
-            .flat_map(|trigger| {
-                let specs = trigger.scaler.as_ref().map(|scaler| scaler.metric_specs()).unwrap_or_default();
-                specs.into_iter().map(move |spec| (trigger, spec.name))
-            })
-            .collect();
-        let series: Vec<_> = specs.iter().map(|(trigger, metric)| trigger.series(key, metric)).collect();
-        context.telemetry.forget(key, &series);
+    /// Removes the numbers of these triggers from the telemetry, those apart that their `successors` have too.
+    fn retire(&self, context: &Context, key: &Key, successors: Option<&Self>) {
+        let names = |triggers: &Self| -> HashSet<(usize, String, String)> {
+            let each = triggers.all.iter().flat_map(|trigger| {
+                trigger.metrics().into_iter().map(|metric| (trigger.index, trigger.label.clone(), metric))
+            });
+            each.collect()
+        };
+        let kept = successors.map(names).unwrap_or_default();
+        for (index, label, metric) in names(self).difference(&kept) {
+            context.telemetry.retire(&Series { object: key, metric, scaler: label, index: *index });
+        }
     }
 }
 
 impl Trigger {
+    /// The names of its metrics. While it cannot be built they are not known; the index alone distinguishes it.
+    fn metrics(&self) -> Vec<String> {
+        match &self.scaler {
+            Ok(scaler) => scaler.metric_specs().into_iter().map(|spec| spec.name).collect(),
+            Err(_) => vec![format!("s{}", self.index)],
+        }
+    }
+
     async fn read(&self, context: &Context, key: &Key) -> Vec<Reading> {
         match &self.scaler {
             Ok(scaler) => {
@@ -251,7 +316,8 @@ impl Trigger {
             }
         };
         if self.is_cached {
-            self.last().insert(metric.to_owned(), (context.clock.now(), outcome.clone()));
+            let read = Read { moment: started, at: context.clock.now(), outcome: outcome.clone() };
+            self.last().insert(metric.to_owned(), read);
         }
         Reading { trigger: self.label.clone(), metric: metric.to_owned(), outcome }
     }
@@ -260,48 +326,56 @@ impl Trigger {
         Series { object, metric, scaler: &self.label, index: self.index }
     }
 
-    fn last(&self) -> std::sync::MutexGuard<'_, HashMap<String, (Timestamp, Outcome)>> {
+    fn last(&self) -> std::sync::MutexGuard<'_, HashMap<String, Read>> {
         self.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// What all triggers of one object have in common.
+/// What all triggers of one object have in common. What cannot be read of it concerns only a trigger that asks for it.
 struct Common {
     namespace: String,
-    pods: Option<PodSpec>,
-    environment: Environment,
+    /// The target's pods; `None` where its kind has no template.
+    pods: Result<Option<PodSpec>, Arc<TriggerError>>,
+    environment: Result<Environment, Arc<TriggerError>>,
+}
+
+impl Common {
+    fn pods(&self) -> Result<Option<&PodSpec>, Arc<TriggerError>> {
+        self.pods.as_ref().map(Option::as_ref).map_err(Arc::clone)
+    }
 }
 
 async fn build(context: &Context, object: &ScaledObject) -> Vec<Trigger> {
-    let common = common(context, object).await.map_err(Arc::new);
+    let common = common(context, object).await;
     let triggers = object.spec.triggers.iter().enumerate().map(async |(index, trigger)| {
-        let scaler = match &common {
-            Ok(common) => scaler(context, common, trigger, index).await.map_err(Arc::new),
-            Err(error) => Err(Arc::clone(error)),
-        };
         let named = trigger.name.as_deref().filter(|name| !name.is_empty());
         Trigger {
             index,
             label: named.unwrap_or(&trigger.type_).to_owned(),
             kind: trigger.type_.clone(),
             is_cached: trigger.use_cached_metrics == Some(true),
-            scaler,
+            scaler: scaler(context, &common, trigger, index).await,
             last: Mutex::default(),
         }
     });
     join_all(triggers).await
 }
 
-async fn common(context: &Context, object: &ScaledObject) -> Result<Common, TriggerError> {
+async fn common(context: &Context, object: &ScaledObject) -> Common {
     let namespace = object.metadata.namespace.clone().unwrap_or_default();
-    let target = Target::resolve(&context.client, object).await.map_err(TriggerError::Target)?;
-    let pods = target.pod_template().await.map_err(TriggerError::Target)?.and_then(|template| template.spec);
-    let wanted = object.spec.scale_target_ref.env_source_container_name.as_deref();
-    let environment = match authentication::container(pods.as_ref(), wanted)? {
-        Some(container) => Environment::resolve(&context.client, &namespace, container).await,
-        None => Environment::default(),
+    let pods = async {
+        let target = Target::resolve(&context.client, object).await?;
+        Ok(target.pod_template().await?.and_then(|template| template.spec))
     };
-    Ok(Common { namespace, pods, environment })
+    let pods = pods.await.map_err(|error| Arc::new(TriggerError::Target(error)));
+    let wanted = object.spec.scale_target_ref.env_source_container_name.as_deref();
+    let environment = match pods.as_ref().map(|pods| authentication::container(pods.as_ref(), wanted)) {
+        Ok(Ok(Some(container))) => Ok(Environment::resolve(&context.client, &namespace, container).await),
+        Ok(Ok(None)) => Ok(Environment::default()),
+        Ok(Err(error)) => Err(Arc::new(error)),
+        Err(error) => Err(Arc::clone(error)),
+    };
+    Common { namespace, pods, environment }
 }
 
 async fn scaler(
@@ -309,10 +383,16 @@ async fn scaler(
     common: &Common,
     trigger: &ScaleTriggers,
     index: usize,
-) -> Result<Box<dyn Scaler>, TriggerError> {
-    let Common { namespace, pods, environment } = common;
+) -> Result<Box<dyn Scaler>, Arc<TriggerError>> {
+    let namespace = &common.namespace;
+    let empty = Environment::default();
+    let environment = match &common.environment {
+        Ok(environment) => environment,
+        Err(error) if reads_environment(trigger) => return Err(Arc::clone(error)),
+        Err(_) => &empty,
+    };
     let reference = trigger.authentication_ref.as_ref();
-    let found = authentication::resolve(context, namespace, reference, pods.as_ref()).await?;
+    let found = authentication::resolve(context, namespace, reference, || common.pods()).await?;
     let by_workload = found.pod_identity.as_ref().is_some_and(|identity| {
         let owner = identity.identity_owner.unwrap_or_default();
         let provider = identity.provider;
@@ -320,7 +400,7 @@ async fn scaler(
             || (provider == PodIdentityProvider::Aws && owner == IdentityOwner::Workload)
     });
     let workload = if by_workload {
-        authentication::workload(context, namespace, pods.as_ref()).await?
+        authentication::workload(context, namespace, common.pods()?).await?
     } else {
         Workload::default()
     };
@@ -331,11 +411,18 @@ async fn scaler(
         pod_identity: found.pod_identity,
         workload,
     };
-    scalers::build(trigger, index, &resolved).map_err(|error| TriggerError::Scaler {
-        error: Box::new(error),
-        problems: found.problems.iter().chain(&environment.problems).cloned().collect(),
-        is_self_contained: is_self_contained(trigger),
+    scalers::build(trigger, index, &resolved).map_err(|error| {
+        Arc::new(TriggerError::Scaler {
+            error: Box::new(error),
+            problems: found.problems.iter().chain(&environment.problems).cloned().collect(),
+            is_self_contained: is_self_contained(trigger),
+        })
     })
+}
+
+/// Whether the trigger names a variable of the target's environment.
+fn reads_environment(trigger: &ScaleTriggers) -> bool {
+    trigger.metadata.iter().any(|(key, value)| key.ends_with("FromEnv") && !value.trim().is_empty())
 }
 
 /// Whether the trigger says all about itself: neither the target's environment nor an authentication adds to it.
@@ -346,37 +433,4 @@ fn is_self_contained(trigger: &ScaleTriggers) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn begin(sources: &Sources, key: &Key) -> u64 {
-        *sources.lock().changes.entry(key.clone()).or_default()
-    }
-
-    fn built() -> Arc<Triggers> {
-        Arc::new(Triggers { of: (None, Some(1)), stale: AtomicBool::new(false), all: Vec::new() })
-    }
-
-    #[test]
-    fn what_is_built_while_its_sources_change_serves_once() {
-        let (sources, key) = (Sources::default(), Key::new("n", "so"));
-        let before = begin(&sources, &key);
-        // A Secret changes between the read of its old form and the end of the building.
-        sources.invalidate(&key);
-        let made = built();
-        sources.keep(key.clone(), before, &made);
-        assert!(made.stale.load(Ordering::Acquire));
-        let (before, made) = (begin(&sources, &key), built());
-        sources.keep(key, before, &made);
-        assert!(!made.stale.load(Ordering::Acquire));
-    }
-
-    #[test]
-    fn what_is_built_for_an_object_that_was_forgotten_is_not_kept() {
-        let (sources, key) = (Sources::default(), Key::new("n", "so"));
-        let before = begin(&sources, &key);
-        assert!(sources.forget(&key).is_none());
-        sources.keep(key.clone(), before, &built());
-        assert!(sources.forget(&key).is_none());
-    }
-}
+mod tests;

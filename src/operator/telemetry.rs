@@ -154,11 +154,7 @@ impl Telemetry {
 
     /// A poll began `seconds` of real time later than planned.
     pub(crate) fn poll_late(&self, object: &Key, seconds: f64) {
-        let labels = vec![
-            ("namespace", object.namespace.clone()),
-            ("type", "scaledobject".to_owned()),
-            ("resource", object.name.clone()),
-        ];
+        let labels = loop_labels(object);
         self.loop_latency.get_or_create(&labels).set(seconds);
         self.loop_latency_millis.get_or_create(&labels).set(seconds * 1000.0);
     }
@@ -179,17 +175,23 @@ impl Telemetry {
         }
     }
 
-    /// Series of an object that is gone are removed.
-    pub(crate) fn forget(&self, object: &Key, series: &[Series<'_>]) {
-        self.paused.remove(&object_labels(object));
-        self.object_errors.remove(&object_labels(object));
-        for one in series {
-            let labels = one.labels();
-            for family in [&self.value, &self.latency, &self.latency_millis, &self.active] {
-                family.remove(&labels);
-            }
-            self.errors.remove(&labels);
+    /// The series of a metric that is gone.
+    pub(crate) fn retire(&self, series: &Series<'_>) {
+        let labels = series.labels();
+        for family in [&self.value, &self.latency, &self.latency_millis, &self.active] {
+            family.remove(&labels);
         }
+        self.errors.remove(&labels);
+    }
+
+    /// The series of an object that is gone; those of its metrics are retired one by one.
+    pub(crate) fn forget(&self, object: &Key) {
+        let labels = object_labels(object);
+        self.paused.remove(&labels);
+        self.object_errors.remove(&labels);
+        let labels = loop_labels(object);
+        self.loop_latency.remove(&labels);
+        self.loop_latency_millis.remove(&labels);
     }
 
     /// Everything as text.
@@ -200,6 +202,14 @@ impl Telemetry {
             Err(_) => String::new(),
         }
     }
+}
+
+fn loop_labels(object: &Key) -> Labels {
+    vec![
+        ("namespace", object.namespace.clone()),
+        ("type", "scaledobject".to_owned()),
+        ("resource", object.name.clone()),
+    ]
 }
 
 fn object_labels(object: &Key) -> Labels {
@@ -228,7 +238,10 @@ mod tests {
         ] {
             assert!(text.contains(&line), "{line} is not in\n{text}");
         }
-        telemetry.forget(&object, &[series]);
-        assert!(!telemetry.render().contains("keda_scaler_metrics_value{"));
+        telemetry.poll_late(&object, 0.5);
+        telemetry.retire(&series);
+        telemetry.forget(&object);
+        let text = telemetry.render();
+        assert!(!text.contains("orders"), "{text}");
     }
 }

@@ -47,21 +47,27 @@ pub struct ScaledObjectSpec {
     pub scale_target_ref: ScaleTarget,
     /// Seconds between two polls of the triggers; 30 if unset.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
     pub polling_interval: Option<i32>,
     /// Seconds without initial activity before the first scaling to zero; 0 if unset.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0))]
     pub initial_cooldown_period: Option<i32>,
     /// Seconds after the last activity before scaling to zero; 300 if unset.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0))]
     pub cooldown_period: Option<i32>,
     /// Replicas while no trigger is active, below minReplicaCount.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0))]
     pub idle_replica_count: Option<i32>,
     /// Least replicas; 0 if unset.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0))]
     pub min_replica_count: Option<i32>,
     /// Most replicas; 100 if unset.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
     pub max_replica_count: Option<i32>,
     /// AdvancedConfig specifies advance scaling options
     #[serde(skip_serializing_if = "Option::is_none")]

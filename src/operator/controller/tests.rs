@@ -7,24 +7,6 @@ use serde_json::json;
 use super::*;
 use crate::scripted::{SCALED_OBJECT, Server};
 
-#[test]
-fn users_of_an_authentication_are_found_by_kind_name_and_namespace() {
-    let object: ScaledObject = serde_json::from_value(json!({
-        "apiVersion": "keda.sh/v1alpha1", "kind": "ScaledObject",
-        "metadata": { "name": "orders", "namespace": "shop" },
-        "spec": { "scaleTargetRef": { "name": "orders" }, "triggers": [
-            { "type": "aws-sqs-queue", "metadata": {}, "authenticationRef": { "name": "own" } },
-            { "type": "aws-sqs-queue", "metadata": {}, "authenticationRef": { "name": "all", "kind": CLUSTER_KIND } }
-        ] }
-    }))
-    .unwrap();
-    assert!(uses(&object, KIND, &Key::new("shop", "own")));
-    assert!(!uses(&object, KIND, &Key::new("other", "own")));
-    assert!(!uses(&object, KIND, &Key::new("shop", "all")));
-    assert!(uses(&object, CLUSTER_KIND, &Key::new("", "all")));
-    assert!(uses(&object, KIND, &Key::new("", "")));
-}
-
 fn scaled_object() -> serde_json::Value {
     json!({
         "apiVersion": "keda.sh/v1alpha1", "kind": "ScaledObject",

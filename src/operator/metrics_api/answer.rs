@@ -152,7 +152,7 @@ async fn value(context: &Context, namespace: &str, name: &str, query: &str) -> R
     // The HPA that asks was made for the spec that is in force.
     let object = context.sources.in_force(&object).unwrap_or(object);
     let triggers = context.sources.of(context, &object).await;
-    let Some((spec, at, reading)) = triggers.metric(context, &key, name).await else {
+    let Some((spec, at, reading)) = triggers.metric(context, &key, name, object.spec.polling()).await else {
         // A trigger that cannot be built has no metric; its reason helps more than "no such metric".
         triggers.specs().map_err(NoValue::Triggers)?;
         return Err(NoValue::NoMetric(name.to_owned()));

@@ -142,6 +142,9 @@ impl ScaleLoop {
     async fn unreadable(&mut self, object: &ScaledObject, mut status: ScaledObjectStatus, error: &TargetError) {
         tracing::warn!(scaled_object = %self.key, error = %error, "the target cannot be read; nothing is scaled");
         self.context.telemetry.object_failed(&self.key);
+        if self.is_paused(object) {
+            return;
+        }
         conditions::set(&mut status.conditions, conditions::no_current_replicas(&error.to_string()));
         self.write(object, &status).await;
     }

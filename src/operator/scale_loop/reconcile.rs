@@ -19,12 +19,28 @@ pub(super) use self::error::ReconcileError;
 pub(super) use self::policy::{Policy, policy};
 use crate::context::Context;
 
+/// What the annotations ask for.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum Asked {
+    /// Not known: nobody has looked, or they make no sense.
+    #[default]
+    Unknown,
+    Scaling,
+    Pause(Pause),
+}
+
 /// What the steps of a check have found until one failed or all were done.
 #[derive(Debug, Default)]
 struct Found {
-    pause: Option<Pause>,
+    asked: Asked,
     target: Option<dereference::Target>,
     autoscaler: Option<autoscaler::Applied>,
+}
+
+impl Found {
+    fn is_paused(&self) -> bool {
+        matches!(self.asked, Asked::Pause(_))
+    }
 }
 
 /// What a reconcile leaves.
@@ -48,9 +64,17 @@ pub(super) async fn reconcile(context: &Context, object: &ScaledObject) -> Resul
     let object = adopt::adopt(context, object).await?;
     let mut found = Found::default();
     let checked = async {
-        found.pause = validate::validate(&object)?;
+        found.asked = validate::pause(&object)?.map_or(Asked::Scaling, Asked::Pause);
+        if found.is_paused() {
+            // A pause holds whatever else is wrong with the object. What there is to know of the target is noted.
+            found.target = dereference::dereference(context, &object).await.ok();
+            found.autoscaler = Some(autoscaler::remove_paused(context, &object).await?);
+            return Ok(());
+        }
+        validate::spec(&object)?;
         let target = found.target.insert(dereference::dereference(context, &object).await?);
-        let wanted = autoscaler::build(context, &object, target, found.pause).await?;
+        context.caches.masters.check(&object).map_err(ReconcileError::Conflict)?;
+        let wanted = autoscaler::build(context, &object, target).await?;
         found.autoscaler = Some(autoscaler::apply(context, &object, wanted).await?);
         Ok(())
     };
@@ -59,8 +83,8 @@ pub(super) async fn reconcile(context: &Context, object: &ScaledObject) -> Resul
     let written = status::write(context, &object, &wanted).await;
     Ok(Reconciled {
         was_ready: is_ready(&object),
-        is_paused: failed.is_none() && found.pause.is_some(),
-        is_accepted: failed.is_none() && found.pause.is_none(),
+        is_paused: found.is_paused(),
+        is_accepted: failed.is_none() && !found.is_paused(),
         errors: failed.into_iter().chain(written.as_ref().err().cloned()).collect(),
         object: written.ok().flatten().unwrap_or(object),
     })

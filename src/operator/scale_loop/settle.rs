@@ -49,6 +49,9 @@ impl ScaleLoop {
             }
         };
         for error in errors {
+            if matches!(error, ReconcileError::Conflict(_)) {
+                self.context.sources.give_way(object);
+            }
             tracing::info!(scaled_object = %self.key, error = %error, next_attempt = next, "reconcile failed");
             self.context.telemetry.object_failed(&self.key);
             self.publish(object, error.event()).await;

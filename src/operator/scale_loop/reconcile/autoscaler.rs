@@ -6,7 +6,6 @@
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use keda::api::ScaledObject;
 use keda::naming;
-use keda::pause::Pause;
 use kube::Api;
 use kube::api::{DeleteParams, Patch, PatchParams};
 
@@ -18,12 +17,10 @@ use crate::error::is_not_found;
 
 const FIELD_MANAGER: &str = "keda-operator";
 
-/// The HPA as it should be.
-pub(super) enum Wanted {
-    /// None of this name.
-    Absent(String),
-    /// This one, for external metrics of these names.
-    Present(Box<HorizontalPodAutoscaler>, Vec<String>),
+/// The HPA as it should be, for external metrics of these names.
+pub(super) struct Wanted {
+    hpa: Box<HorizontalPodAutoscaler>,
+    metrics: Vec<String>,
 }
 
 /// The HPA as it is now.
@@ -33,42 +30,41 @@ pub(super) enum Applied {
     Present { name: String, metrics: Vec<String> },
 }
 
-/// Builds the triggers and from their metrics the HPA; for a paused object neither is needed.
-pub(super) async fn build(
-    context: &Context,
-    object: &ScaledObject,
-    target: &Target,
-    pause: Option<Pause>,
-) -> Result<Wanted, ReconcileError> {
-    if pause.is_some() {
-        let before = object.status.as_ref().and_then(|status| status.hpa_name.clone());
-        return Ok(Wanted::Absent(before.unwrap_or_else(|| naming::hpa(object))));
-    }
+/// Builds the triggers and from their metrics the HPA.
+pub(super) async fn build(context: &Context, object: &ScaledObject, target: &Target) -> Result<Wanted, ReconcileError> {
     let triggers = context.sources.of(context, object).await;
     let metrics = triggers.specs().map_err(ReconcileError::Triggers)?;
     let built = keda::hpa::build(object, &target.resource, &metrics).map_err(ReconcileError::Metrics)?;
-    Ok(Wanted::Present(Box::new(built), metrics.into_iter().map(|metric| metric.name).collect()))
+    Ok(Wanted { hpa: Box::new(built), metrics: metrics.into_iter().map(|metric| metric.name).collect() })
 }
 
 /// Makes the HPA what it should be. One under an earlier name is removed first, since two would work against each other.
 pub(super) async fn apply(context: &Context, object: &ScaledObject, wanted: Wanted) -> Result<Applied, ReconcileError> {
-    let api: Api<HorizontalPodAutoscaler> =
-        Api::namespaced(context.client.clone(), &Key::of(&object.metadata).namespace);
-    let (wanted, metrics) = match wanted {
-        Wanted::Absent(name) => {
-            remove(&api, &name).await.map_err(|source| ReconcileError::pause(name, source))?;
-            return Ok(Applied::Absent);
-        }
-        Wanted::Present(wanted, metrics) => (wanted, metrics),
-    };
-    let name = wanted.metadata.name.clone().unwrap_or_default();
+    let Wanted { hpa, metrics } = wanted;
+    let api = api(context, object);
+    let name = hpa.metadata.name.clone().unwrap_or_default();
     let before = object.status.as_ref().and_then(|status| status.hpa_name.as_deref());
-    if let Some(before) = before.filter(|before| *before != name) {
+    if let Some(before) = before.filter(|before| *before != name && !context.caches.masters.is_foreign(object, before))
+    {
         remove(&api, before).await.map_err(|source| ReconcileError::former_autoscaler(before.to_owned(), source))?;
     }
     let params = PatchParams::apply(FIELD_MANAGER).force();
-    api.patch(&name, &params, &Patch::Apply(&wanted)).await.map_err(ReconcileError::autoscaler)?;
+    api.patch(&name, &params, &Patch::Apply(&hpa)).await.map_err(ReconcileError::autoscaler)?;
     Ok(Applied::Present { name, metrics })
+}
+
+/// Removes the HPA of a paused object. One of its name that belongs to somebody else stays.
+pub(super) async fn remove_paused(context: &Context, object: &ScaledObject) -> Result<Applied, ReconcileError> {
+    let before = object.status.as_ref().and_then(|status| status.hpa_name.clone());
+    let name = before.unwrap_or_else(|| naming::hpa(object));
+    if !context.caches.masters.is_foreign(object, &name) {
+        remove(&api(context, object), &name).await.map_err(|source| ReconcileError::pause(name, source))?;
+    }
+    Ok(Applied::Absent)
+}
+
+fn api(context: &Context, object: &ScaledObject) -> Api<HorizontalPodAutoscaler> {
+    Api::namespaced(context.client.clone(), &Key::of(&object.metadata).namespace)
 }
 
 /// Removes the HPA of that name, if it is there.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use keda::event::Event;
 
 use crate::error::brief;
+use crate::masters::Conflict;
 use crate::sources::TriggersError;
 use crate::target::TargetError;
 
@@ -19,6 +20,8 @@ pub(crate) enum ReconcileError {
     PauseAnnotation(keda::Error),
     /// The target is missing, cannot be scaled or cannot be read.
     Target(TargetError),
+    /// Somebody else scales the target, or has the HPA.
+    Conflict(Conflict),
     /// Triggers that cannot be built.
     Triggers(TriggersError),
     /// The triggers' metrics make no HPA.
@@ -61,11 +64,12 @@ impl ReconcileError {
             Self::Spec(keda::Error::NoTarget) | Self::Target(_) => {
                 "ScaledObject doesn't have correct scaleTargetRef specification"
             }
-            Self::Spec(keda::Error::MinAboveMax { .. } | keda::Error::IdleNotBelowMin { .. }) => {
-                "ScaledObject doesn't have correct Idle/Min/Max Replica Counts specification"
-            }
+            Self::Spec(
+                keda::Error::MinAboveMax { .. } | keda::Error::IdleNotBelowMin { .. } | keda::Error::TooSmall { .. },
+            ) => "ScaledObject doesn't have correct Idle/Min/Max Replica Counts specification",
             Self::Spec(_) => "ScaledObject doesn't have correct triggers specification",
             Self::PauseAnnotation(_) => "ScaledObject doesn't have correct pause annotations",
+            Self::Conflict(_) => "ScaledObject is not the only one to scale its target",
             Self::Triggers(_) | Self::Metrics(_) | Self::FormerAutoscaler { .. } | Self::Autoscaler(_) => {
                 "failed to ensure HPA is correctly created for ScaledObject"
             }
@@ -79,6 +83,7 @@ impl ReconcileError {
         match self {
             Self::Spec(error) | Self::PauseAnnotation(error) | Self::Metrics(error) => error.to_string(),
             Self::Target(error) => error.to_string(),
+            Self::Conflict(conflict) => conflict.to_string(),
             Self::Triggers(error) => error.to_string(),
             Self::FormerAutoscaler { name, source } | Self::Pause { name, source } => {
                 format!("HPA {name} cannot be deleted: {}", brief(source))

@@ -25,6 +25,8 @@ pub(in crate::scale_loop) fn policy(error: &ReconcileError) -> Policy {
         ReconcileError::Triggers(errors) => errors.iter().map(trigger).max().unwrap_or(Policy::BackOff),
         ReconcileError::Adopt(_)
         | ReconcileError::Target(_)
+        // Who gives way is watched, but in the order of the watches, which may differ from that of the changes.
+        | ReconcileError::Conflict(_)
         // The names of metrics may come from the target's environment.
         | ReconcileError::Metrics(_)
         | ReconcileError::FormerAutoscaler { .. }

@@ -2,9 +2,10 @@
 
 use keda::api::{Condition, ConditionStatus, ScaledObject, ScaledObjectStatus};
 use keda::conditions;
+use keda::pause::Pause;
 
 use super::autoscaler::Applied;
-use super::{Found, ReconcileError};
+use super::{Asked, Found, ReconcileError};
 use crate::context::Context;
 use crate::status;
 
@@ -18,9 +19,9 @@ pub(super) fn after(object: &ScaledObject, found: &Found, failed: Option<&Reconc
         status.scale_target_kind = Some(target.resource.scale_target_kind());
         status.scale_target_gvkr = Some(target.resource.clone());
         status.original_replica_count.get_or_insert(target.replicas);
-        if found.pause.is_none() {
-            status.paused_replica_count = None;
-        }
+    }
+    if matches!(found.asked, Asked::Scaling | Asked::Pause(Pause::AsIs)) {
+        status.paused_replica_count = None;
     }
     match &found.autoscaler {
         None => {}
@@ -38,19 +39,26 @@ pub(super) fn after(object: &ScaledObject, found: &Found, failed: Option<&Reconc
 }
 
 fn conditions_after(status: &ScaledObjectStatus, found: &Found, failed: Option<&ReconcileError>) -> Vec<Condition> {
-    if let Some(error) = failed {
-        return vec![conditions::check_failed(error.step(), &error.cause()), conditions::activity_unknown()];
-    }
-    if found.pause.is_some() {
-        return vec![conditions::ready_paused(), conditions::paused()];
-    }
     let before = |type_| conditions::find(&status.conditions, type_);
     let was_paused = before(conditions::PAUSED).is_some_and(|before| before.status == ConditionStatus::True);
+    // Whether it is paused is the annotations' to say, whatever else was found.
+    let paused = match found.asked {
+        Asked::Pause(_) => Some(conditions::paused()),
+        Asked::Scaling => was_paused.then(conditions::unpaused),
+        Asked::Unknown => None,
+    };
+    if let Some(error) = failed {
+        let failed = [conditions::check_failed(error.step(), &error.cause()), conditions::activity_unknown()];
+        return failed.into_iter().chain(paused).collect();
+    }
+    if found.is_paused() {
+        return paused.into_iter().chain([conditions::ready_paused()]).collect();
+    }
     // Whether triggers can be read is the polls' to say.
     let is_troubled = before(conditions::READY)
         .is_some_and(|before| matches!(before.reason.as_str(), "TriggerError" | "PartialTriggerError"));
     let ready = (!is_troubled).then(conditions::ready);
-    ready.into_iter().chain(was_paused.then(conditions::unpaused)).collect()
+    ready.into_iter().chain(paused).collect()
 }
 
 /// Writes the status if it differs. The object as it is then, if anything was written.

@@ -58,13 +58,14 @@ async fn what_may_heal_unseen_is_tried_again() {
     let good = || scaled_object(&json!({}));
     let unnamed = json!({ "metadata": { "queueURL": null, "queueURLFromEnv": "QUEUE" } });
     let other_kind = json!({ "spec": { "scaleTargetRef": { "apiVersion": "example.com/v1", "kind": "Thing" } } });
-    let no_container = json!({ "spec": { "scaleTargetRef": { "envSourceContainerName": "sidecar" } } });
+    let mut no_container = with_trigger(&unnamed);
+    no_container["spec"]["scaleTargetRef"]["envSourceContainerName"] = "sidecar".into();
     let table: [(Value, Refuses); 9] = [
         (good(), |line| line.starts_with("PATCH").then_some((500, "etcd is away"))),
         (good(), |line| line.ends_with("/scale").then_some((404, "not found"))),
         (good(), |line| line.ends_with("/scale").then_some((500, "etcd is away"))),
         (scaled_object(&other_kind), |_| None),
-        (scaled_object(&no_container), |_| None),
+        (no_container, |_| None),
         (with_trigger(&unnamed), |_| None),
         (good(), |line| line.contains("horizontalpodautoscalers").then_some((403, "forbidden"))),
         (good(), |line| line.ends_with("/status").then_some((500, "etcd is away"))),
