@@ -53,6 +53,20 @@ pub enum Error {
         /// What the trigger says.
         found: String,
     },
+    /// A `cpu` or `memory` trigger that cannot be used as it is written.
+    #[error("error parsing {trigger} metadata: {problem}")]
+    Resource {
+        /// `cpu` or `memory`.
+        trigger: String,
+        /// What is wrong.
+        problem: String,
+    },
+    /// Nothing could wake the target once it is at zero.
+    #[error(
+        "scaledobject has only cpu/memory triggers AND minReplica is 0 (scale to zero doesn't work in this case); set \
+         minReplicaCount to 1 or more, or add another trigger"
+    )]
+    OnlyResources,
     /// Two triggers made one metric name.
     #[error("metricName {0:?} is defined multiple times in the ScaledObject; each trigger needs its own")]
     DuplicateMetricName(String),

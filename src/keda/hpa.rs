@@ -11,7 +11,7 @@ use kube::Resource;
 use kube::api::ObjectMeta;
 
 use crate::api::{GroupVersionKindResource, ScaledObject};
-use crate::{Error, KEDA_VERSION, Result, metric, naming, pause};
+use crate::{Error, KEDA_VERSION, Result, metric, naming, pause, resource};
 
 /// The HPA for `scaled_object`, whose target was resolved to `target` and whose triggers gave `metrics` in their order.
 ///
@@ -92,11 +92,11 @@ fn disable(rules: &mut Option<HPAScalingRules>) {
     rules.get_or_insert_with(HPAScalingRules::default).select_policy = Some("Disabled".to_owned());
 }
 
-/// Resource metrics of cpu and memory triggers are not part of this version; external ones keep the triggers' order.
+/// The external metrics and those of `cpu` and `memory` triggers, by type and then in the order of the triggers.
 fn rendered(scaled_object: &ScaledObject, metrics: &[metric::Spec]) -> Result<Vec<MetricSpec>> {
     let name = scaled_object.metadata.name.as_deref().unwrap_or_default();
     let mut seen = BTreeSet::new();
-    metrics
+    let external: Result<Vec<_>> = metrics
         .iter()
         .map(|metric| {
             if seen.insert(&metric.name) {
@@ -105,7 +105,12 @@ fn rendered(scaled_object: &ScaledObject, metrics: &[metric::Spec]) -> Result<Ve
                 Err(Error::DuplicateMetricName(metric.name.clone()))
             }
         })
-        .collect()
+        .collect();
+    let resources = resource::of(&scaled_object.spec)?;
+    let mut all: Vec<_> = external?.into_iter().chain(resources.iter().map(resource::Resource::rendered)).collect();
+    // Stable, so that the order within a type stays: ContainerResource, External, Resource.
+    all.sort_by(|one, other| one.type_.cmp(&other.type_));
+    Ok(all)
 }
 
 #[cfg(test)]
@@ -193,6 +198,31 @@ mod tests {
         assert_eq!(spec["maxReplicas"], 100);
         assert_eq!(spec["behavior"], json!({ "scaleDown": { "selectPolicy": "Disabled" } }));
         assert_eq!(spec["metrics"][0]["external"]["target"], json!({ "type": "Value", "value": "2500m" }));
+    }
+
+    #[test]
+    fn resource_metrics_stand_beside_external_ones_in_the_order_of_keda() {
+        let object = scaled_object(&json!({ "scaleTargetRef": { "name": "x" }, "triggers": [
+            { "type": "memory", "metricType": "Utilization", "metadata": { "value": "70" } },
+            { "type": "aws-sqs-queue", "metadata": {} },
+            { "type": "cpu", "metricType": "Utilization", "metadata": { "value": "60" } },
+            { "type": "cpu", "metricType": "AverageValue", "metadata": { "value": "500m", "containerName": "app" } },
+        ] }));
+        let hpa = build(&object, &GroupVersionKindResource::deployment(), &[sqs()]).unwrap();
+        let metrics = serde_json::to_value(hpa.spec.unwrap().metrics).unwrap();
+        let names: Vec<_> = metrics
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|metric| {
+                let name = metric.pointer("/resource/name").or_else(|| metric.pointer("/containerResource/container"));
+                (metric["type"].as_str().unwrap(), name.and_then(|name| name.as_str()).unwrap_or_default())
+            })
+            .collect();
+        assert_eq!(
+            names,
+            [("ContainerResource", "app"), ("External", ""), ("Resource", "memory"), ("Resource", "cpu")]
+        );
     }
 
     #[test]

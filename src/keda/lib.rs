@@ -19,7 +19,8 @@ pub mod hpa;
 pub mod metric;
 pub mod naming;
 pub mod pause;
-mod quantity;
+pub mod quantity;
+pub mod resource;
 pub mod validate;
 
 pub use crd::crds;

@@ -11,6 +11,17 @@ pub(crate) fn rendered(value: f64) -> String {
     if milli % 1000 == 0 { canonical(milli / 1000) } else { format!("{milli}m") }
 }
 
+/// Whether `text` is a quantity as Kubernetes writes them, and greater than zero: `500m`, `0.5`, `128Mi`, `1e3`.
+pub fn is_positive(text: &str) -> bool {
+    const SUFFIXES: [&str; 15] = ["", "n", "u", "m", "k", "M", "G", "T", "P", "E", "Ki", "Mi", "Gi", "Ti", "Pi"];
+    let text = text.strip_prefix('+').unwrap_or(text);
+    let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let (number, suffix) = text.split_at(digits);
+    let exponent = suffix.strip_prefix(['e', 'E']).is_some_and(|exponent| exponent.parse::<i16>().is_ok());
+    let is_number = number.parse::<f64>().is_ok_and(|number| number > 0.0);
+    is_number && (exponent || suffix == "Ei" || SUFFIXES.contains(&suffix))
+}
+
 fn canonical(mut whole: i64) -> String {
     let mut suffixes = ["", "k", "M", "G", "T", "P", "E"].into_iter();
     let mut suffix = suffixes.next().unwrap_or_default();
@@ -25,6 +36,16 @@ fn canonical(mut whole: i64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn positive_quantities_are_recognised() {
+        for text in ["1", "500m", "0.5", "128Mi", "1e3", "1E3", "2E", "2Ei", "+1", ".5"] {
+            assert!(is_positive(text), "{text}");
+        }
+        for text in ["", "0", "0m", "-1", "Mi", "1 Mi", "1Mb", "much", "1.2.3", "e3"] {
+            assert!(!is_positive(text), "{text}");
+        }
+    }
 
     #[test]
     fn values_are_truncated_to_thousandths_in_canonical_form() {

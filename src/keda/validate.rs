@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::api::{IdentityOwner, ScaledObjectSpec, TriggerAuthenticationSpec};
-use crate::{Error, Result};
+use crate::{Error, Result, resource};
 
 /// Every rule for a ScaledObject that can be checked without looking at the cluster, in the reconciler's order.
 ///
@@ -86,6 +86,10 @@ pub fn triggers(spec: &ScaledObjectSpec) -> Result<()> {
         if !name.is_empty() && !names.insert(name) {
             return Err(Error::DuplicateTriggerName(name.to_owned()));
         }
+    }
+    let resources = resource::of(spec)?;
+    if resources.len() == spec.triggers.len() && spec.min_replicas() == 0 {
+        return Err(Error::OnlyResources);
     }
     Ok(())
 }
@@ -195,10 +199,19 @@ mod tests {
 
     #[test]
     fn fallbacks_are_checked() {
-        let mut object = spec(vec![trigger("cpu")]);
+        let mut cpu = trigger("cpu");
+        cpu.metric_type = Some("Utilization".into());
+        cpu.metadata.insert("value".into(), "60".into());
+        let mut object = spec(vec![cpu]);
+        assert_eq!(scaled_object(&object), Err(Error::OnlyResources));
+        object.min_replica_count = Some(0);
+        assert_eq!(scaled_object(&object), Err(Error::OnlyResources));
+        object.min_replica_count = Some(1);
+        assert_eq!(scaled_object(&object), Ok(()));
         object.fallback = Some(Fallback { failure_threshold: 3, replicas: 2 });
         assert_eq!(scaled_object(&object), Err(Error::FallbackWithoutExternalTrigger));
         object.triggers.push(trigger("aws-sqs-queue"));
+        object.min_replica_count = None;
         assert_eq!(scaled_object(&object), Ok(()));
         object.fallback = Some(Fallback { failure_threshold: 3, replicas: -2 });
         assert_eq!(scaled_object(&object), Err(Error::NegativeFallback { field: "replicas", value: -2 }));

@@ -347,7 +347,9 @@ impl Common {
 
 async fn build(context: &Context, object: &ScaledObject) -> Vec<Trigger> {
     let common = common(context, object).await;
-    let triggers = object.spec.triggers.iter().enumerate().map(async |(index, trigger)| {
+    // cpu and memory are the HPA's own to read.
+    let external = object.spec.triggers.iter().enumerate().filter(|(_, trigger)| !trigger.is_resource());
+    let triggers = external.map(async |(index, trigger)| {
         let named = trigger.name.as_deref().filter(|name| !name.is_empty());
         Trigger {
             index,

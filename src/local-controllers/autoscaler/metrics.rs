@@ -38,11 +38,8 @@ pub(super) async fn read(
 ) -> Reading {
     match text(spec, "/type") {
         "External" => external(client, namespace, &spec["external"], sizes, tolerance).await,
-        "Resource" => resource(client, namespace, text(spec, "/resource/name"), None).await,
-        "ContainerResource" => {
-            let container = Some(text(spec, "/containerResource/container"));
-            resource(client, namespace, text(spec, "/containerResource/name"), container).await
-        }
+        "Resource" => resource(client, namespace, &spec["resource"]).await,
+        "ContainerResource" => resource(client, namespace, &spec["containerResource"]).await,
         "Pods" => custom(client, namespace, "pods", text(spec, "/pods/metric/name"), "FailedGetPodsMetric").await,
         "Object" => {
             custom(client, namespace, "object", text(spec, "/object/metric/name"), "FailedGetObjectMetric").await
@@ -129,25 +126,34 @@ fn percent_encoded(query: &str) -> String {
     encoded.collect::<Vec<_>>().concat()
 }
 
-/// There is no metrics server in the local cloud; who installs one gets a warning that its values are not used.
-async fn resource(client: &Client, namespace: &str, name: &str, container: Option<&str>) -> Reading {
+/// There is no metrics server in the local cloud, and the answer is the real controller's where there is none. Who installs
+/// one gets a warning that its values are not used.
+async fn resource(client: &Client, namespace: &str, spec: &Value) -> Reading {
     let path = format!("/apis/metrics.k8s.io/v1beta1/namespaces/{namespace}/pods");
     let why = match client.get(&path).await {
+        // What client-go adds to an answer that is no Status of the metrics API itself.
+        Err(status) if status.code() == 404 => {
+            let cause = "the server could not find the requested resource (get pods.metrics.k8s.io)";
+            format!("unable to fetch metrics from resource metrics API: {cause}")
+        }
         Err(status) => format!("unable to fetch metrics from resource metrics API: {}", status.message()),
         Ok(_) => {
             "the local cloud's autoscaler does not calculate with resource metrics; use an external metric".to_owned()
         }
     };
-    let (reason, subject) = match container {
-        Some(container) => ("FailedGetContainerResourceMetric", format!("container {container} of {name}")),
-        None => ("FailedGetResourceMetric", name.to_owned()),
-    };
-    let message = format!("failed to get {subject} utilization: unable to get metrics for resource {name}: {why}");
-    let error = match container {
-        Some(container) => format!("failed to get {container} container metric value: {message}"),
-        None => format!("failed to get {name} resource metric value: {message}"),
-    };
-    failed(reason, message, error)
+    let name = text(spec, "/name");
+    let held = if text(spec, "/target/averageValue").is_empty() { "utilization" } else { "usage" };
+    let message = format!("failed to get {name} {held}: unable to get metrics for resource {name}: {why}");
+    match text(spec, "/container") {
+        "" => {
+            let error = format!("failed to get {name} resource metric value: {message}");
+            failed("FailedGetResourceMetric", message, error)
+        }
+        container => {
+            let error = format!("failed to get {container} container metric value: {message}");
+            failed("FailedGetContainerResourceMetric", message, error)
+        }
+    }
 }
 
 /// The same for custom metrics.

@@ -8,6 +8,7 @@ mod autoscaler;
 mod dereference;
 mod error;
 mod policy;
+mod requests;
 mod status;
 mod validate;
 
@@ -73,6 +74,7 @@ pub(super) async fn reconcile(context: &Context, object: &ScaledObject) -> Resul
         }
         validate::spec(&object)?;
         let target = found.target.insert(dereference::dereference(context, &object).await?);
+        requests::check(context, &object).await?;
         context.caches.masters.check(&object).map_err(ReconcileError::Conflict)?;
         let wanted = autoscaler::build(context, &object, target).await?;
         found.autoscaler = Some(autoscaler::apply(context, &object, wanted).await?);

@@ -2,6 +2,7 @@
 
 mod in_force;
 mod policy;
+mod resources;
 mod target;
 
 use serde_json::{Value, json};

@@ -22,6 +22,10 @@ pub(crate) enum ReconcileError {
     Target(TargetError),
     /// Somebody else scales the target, or has the HPA.
     Conflict(Conflict),
+    /// A container does not request what a trigger measures.
+    NoRequest { resource: String, container: String },
+    /// Whether the namespace has default requests could not be read.
+    LimitRanges(Arc<kube::Error>),
     /// Triggers that cannot be built.
     Triggers(TriggersError),
     /// The triggers' metrics make no HPA.
@@ -39,6 +43,10 @@ pub(crate) enum ReconcileError {
 impl ReconcileError {
     pub(super) fn adopt(source: kube::Error) -> Self {
         Self::Adopt(Arc::new(source))
+    }
+
+    pub(super) fn limit_ranges(source: kube::Error) -> Self {
+        Self::LimitRanges(Arc::new(source))
     }
 
     pub(super) fn former_autoscaler(name: String, source: kube::Error) -> Self {
@@ -67,7 +75,9 @@ impl ReconcileError {
             Self::Spec(
                 keda::Error::MinAboveMax { .. } | keda::Error::IdleNotBelowMin { .. } | keda::Error::TooSmall { .. },
             ) => "ScaledObject doesn't have correct Idle/Min/Max Replica Counts specification",
-            Self::Spec(_) => "ScaledObject doesn't have correct triggers specification",
+            Self::Spec(_) | Self::NoRequest { .. } | Self::LimitRanges(_) => {
+                "ScaledObject doesn't have correct triggers specification"
+            }
             Self::PauseAnnotation(_) => "ScaledObject doesn't have correct pause annotations",
             Self::Conflict(_) => "ScaledObject is not the only one to scale its target",
             Self::Triggers(_) | Self::Metrics(_) | Self::FormerAutoscaler { .. } | Self::Autoscaler(_) => {
@@ -83,6 +93,11 @@ impl ReconcileError {
         match self {
             Self::Spec(error) | Self::PauseAnnotation(error) | Self::Metrics(error) => error.to_string(),
             Self::Target(error) => error.to_string(),
+            Self::NoRequest { resource, container } => format!(
+                "the scaledobject has a {resource} trigger but the container {container} doesn't have the {resource} \
+                 request defined; set resources.requests.{resource} in the target's pod template"
+            ),
+            Self::LimitRanges(source) => format!("the LimitRanges of the namespace cannot be read: {}", brief(source)),
             Self::Conflict(conflict) => conflict.to_string(),
             Self::Triggers(error) => error.to_string(),
             Self::FormerAutoscaler { name, source } | Self::Pause { name, source } => {

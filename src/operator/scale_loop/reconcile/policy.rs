@@ -27,6 +27,8 @@ pub(in crate::scale_loop) fn policy(error: &ReconcileError) -> Policy {
         | ReconcileError::Target(_)
         // Who gives way is watched, but in the order of the watches, which may differ from that of the changes.
         | ReconcileError::Conflict(_)
+        | ReconcileError::NoRequest { .. }
+        | ReconcileError::LimitRanges(_)
         // The names of metrics may come from the target's environment.
         | ReconcileError::Metrics(_)
         | ReconcileError::FormerAutoscaler { .. }

@@ -3,6 +3,7 @@
 use keda::api::{Condition, ConditionStatus, ScaledObject, ScaledObjectStatus};
 use keda::conditions;
 use keda::pause::Pause;
+use keda::resource;
 
 use super::autoscaler::Applied;
 use super::{Asked, Found, ReconcileError};
@@ -30,6 +31,10 @@ pub(super) fn after(object: &ScaledObject, found: &Found, failed: Option<&Reconc
             status.hpa_name = Some(name.clone());
             status.health.retain(|metric, _| metrics.contains(metric));
             status.external_metric_names.clone_from(metrics);
+            // Those of single containers are not listed, as in KEDA.
+            let resources = resource::of(&object.spec).unwrap_or_default().into_iter();
+            status.resource_metric_names =
+                resources.filter(|resource| resource.container.is_none()).map(|resource| resource.name).collect();
         }
     }
     for condition in conditions_after(&status, found, failed) {

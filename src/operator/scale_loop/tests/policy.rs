@@ -33,6 +33,7 @@ async fn a_wrong_object_waits_for_a_change() {
         spec(json!({ "advanced": { "scalingModifiers": { "formula": "a + b", "target": "2" } } })),
         scaled_object(&json!({ "metadata": { "annotations": { "autoscaling.keda.sh/paused-replicas": "two" } } })),
         with_trigger(&json!({ "type": "no-such-trigger" })),
+        with_trigger(&json!({ "type": "cpu", "metadata": { "value": "60" } })),
         with_trigger(&json!({ "metadata": { "queueLength": "many" } })),
         with_trigger(&json!({ "authenticationRef": { "name": "a", "kind": "Secret" } })),
         with_trigger(&json!({ "authenticationRef": { "name": "not-there" } })),
