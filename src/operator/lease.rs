@@ -125,8 +125,8 @@ impl Elector {
     async fn win(&self) {
         loop {
             match self.attempt().await {
-                Ok(true) => return,
-                Ok(false) => {}
+                Ok(Some(_)) => return,
+                Ok(None) => {}
                 Err(error) => {
                     tracing::warn!(lease = %self.full_name(), error = %error::brief(&error), "failed to take part in the leader election");
                 }
@@ -141,17 +141,11 @@ impl Elector {
         loop {
             self.clock.sleep(self.timing.retry).await;
             let left = self.timing.renew_deadline.saturating_sub(self.clock.elapsed(renewed));
-            // Half of the deadline, as controller-runtime has it: a connection that died costs one attempt, not the lease.
-            let limit = (self.timing.renew_deadline / 2).min(left);
-            let started = self.clock.moment();
-            match self.clock.timeout(limit, self.attempt()).await {
-                Ok(Ok(true)) => renewed = started,
-                Ok(Ok(false)) => return,
+            match self.clock.timeout(left, self.renew()).await {
+                Ok(Ok(Some(at))) => renewed = at,
+                Ok(Ok(None)) | Err(clock::Elapsed) => return,
                 Ok(Err(error)) => {
                     tracing::warn!(lease = %self.full_name(), error = %error::brief(&error), "failed to renew the leader lease");
-                }
-                Err(clock::Elapsed) => {
-                    tracing::warn!(lease = %self.full_name(), "no answer in time to the renewal of the leader lease");
                 }
             }
             if self.clock.elapsed(renewed) >= self.timing.renew_deadline {
@@ -160,13 +154,34 @@ impl Elector {
         }
     }
 
-    /// One attempt to take or renew; whether the lease is ours now. If so, the mandate holds for the renew deadline.
-    async fn attempt(&self) -> kube::Result<bool> {
+    /// Renews once. If there is no answer for a third of the deadline, a second attempt is made beside the first, on another
+    /// connection: one that died must not cost the lease, and a server that is slow is still waited for.
+    async fn renew(&self) -> kube::Result<Option<Moment>> {
+        let first = self.attempt();
+        let second = async {
+            self.clock.sleep(self.timing.renew_deadline / 3).await;
+            tracing::warn!(lease = %self.full_name(), "no answer yet to the renewal of the leader lease; asking again");
+            self.attempt().await
+        };
+        tokio::pin!(first);
+        tokio::select! {
+            biased;
+            renewed = &mut first => renewed,
+            renewed = second => match renewed {
+                Ok(renewed) => Ok(renewed),
+                Err(_) => first.await,
+            },
+        }
+    }
+
+    /// One attempt to take or renew. If the lease is ours now, the moment since when it surely is; the mandate then holds for
+    /// the renew deadline from there.
+    async fn attempt(&self) -> kube::Result<Option<Moment>> {
         let started = self.clock.moment();
         let current = self.leases.get_opt(&self.name).await?;
         let step = self.next(current.as_ref(), started);
         let wanted = match step {
-            Step::Wait => return Ok(false),
+            Step::Wait => return Ok(None),
             Step::Create | Step::Take | Step::Renew => self.claim(current.as_ref(), step),
         };
         let written = match step {
@@ -176,10 +191,10 @@ impl Elector {
         match written {
             Ok(_) => {
                 self.mandate.grant(started.plus(self.timing.renew_deadline));
-                Ok(true)
+                Ok(Some(started))
             }
             // Somebody else was faster; a renewal that conflicts is tried again after a fresh read.
-            Err(error) if error::is_conflict(&error) && step != Step::Renew => Ok(false),
+            Err(error) if error::is_conflict(&error) && step != Step::Renew => Ok(None),
             Err(error) => Err(error),
         }
     }

@@ -45,8 +45,9 @@ pub(crate) enum Conflict {
     )]
     Foreign { workload: String, hpa: String },
     #[error(
-        "the existing hpa '{hpa}' for {workload} must be specified by name in advanced settings to enable ownership \
-         transfer"
+        "the existing hpa '{hpa}' for {} must be specified by name in advanced settings to enable ownership \
+         transfer",
+        workload.trim_start_matches("the ")
     )]
     NotNamed { workload: String, hpa: String },
     #[error("the hpa '{hpa}' exists and scales {workload}; give this ScaledObject's HPA another name")]

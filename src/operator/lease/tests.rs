@@ -41,12 +41,12 @@ async fn a_lease_that_is_renewed_is_not_taken_whatever_the_clocks_say() {
     let server = Server::start([], |_| None);
     let (first, slow) = replica(&server, "first", 1_000_000);
     let (second, fast) = replica(&server, "second", 1_086_400);
-    assert!(first.attempt().await.unwrap());
+    assert!(first.attempt().await.unwrap().is_some());
     for _ in 0..5 {
-        assert!(!second.attempt().await.unwrap());
+        assert!(!second.attempt().await.unwrap().is_some());
         slow.advance(10 * SECOND);
         fast.advance(10 * SECOND);
-        assert!(first.attempt().await.unwrap());
+        assert!(first.attempt().await.unwrap().is_some());
     }
     assert!(!second.mandate.holds());
 }
@@ -56,12 +56,12 @@ async fn a_lease_that_stands_still_is_taken_even_if_its_time_lies_ahead() {
     let server = Server::start([], |_| None);
     let (first, _) = replica(&server, "first", 1_086_400);
     let (second, clock) = replica(&server, "second", 1_000_000);
-    assert!(first.attempt().await.unwrap());
-    assert!(!second.attempt().await.unwrap());
+    assert!(first.attempt().await.unwrap().is_some());
+    assert!(!second.attempt().await.unwrap().is_some());
     clock.advance(14 * SECOND);
-    assert!(!second.attempt().await.unwrap());
+    assert!(!second.attempt().await.unwrap().is_some());
     clock.advance(2 * SECOND);
-    assert!(second.attempt().await.unwrap() && second.mandate.holds());
+    assert!(second.attempt().await.unwrap().is_some() && second.mandate.holds());
 }
 
 #[tokio::test]
@@ -69,7 +69,7 @@ async fn the_mandate_ends_before_another_could_take_the_lease() {
     let server = Server::start([], |_| None);
     let (leader, clock) = replica(&server, "leader", 1_000_000);
     assert!(!leader.mandate.holds());
-    assert!(leader.attempt().await.unwrap() && leader.mandate.holds());
+    assert!(leader.attempt().await.unwrap().is_some() && leader.mandate.holds());
     clock.advance(9 * SECOND);
     assert!(leader.mandate.holds());
     clock.advance(SECOND);
@@ -93,6 +93,32 @@ async fn no_write_is_sent_without_the_mandate_and_reads_are() {
     mandate.revoke();
     write().await.unwrap_err();
     assert_eq!(server.writes().len(), 1);
+}
+
+#[tokio::test]
+async fn a_connection_that_died_costs_one_attempt_and_not_the_lease() {
+    let server = Server::start([], |_| None);
+    let is_silent = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let client = {
+        let (server, is_silent) = (server.client(), std::sync::Arc::clone(&is_silent));
+        let service = tower::service_fn(move |request: http::Request<kube::client::Body>| {
+            let (server, is_silent) = (server.clone(), is_silent.swap(false, std::sync::atomic::Ordering::SeqCst));
+            async move {
+                if is_silent {
+                    std::future::pending::<()>().await;
+                }
+                server.send(request).await
+            }
+        });
+        Client::new(service, "keda")
+    };
+    let clock = Clock::scaled(50.0);
+    let settings = Settings { identity: "me".to_owned(), ..Settings::default() };
+    let elector = Elector::new(client, &settings, clock.clone(), Mandate::new(clock));
+    let first = elector.attempt().await.unwrap().unwrap();
+    is_silent.store(true, std::sync::atomic::Ordering::SeqCst);
+    let again = elector.clock.timeout(elector.timing.renew_deadline, elector.renew()).await.unwrap().unwrap().unwrap();
+    assert!(again > first && elector.mandate.holds());
 }
 
 #[tokio::test]
