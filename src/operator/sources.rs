@@ -65,6 +65,9 @@ struct Trigger {
     label: String,
     kind: String,
     is_cached: bool,
+    /// Its external metrics: those of its scaler, else what they were when it could be built last, else what its metadata
+    /// alone say. Empty if nothing is known.
+    specs: Vec<Spec>,
     scaler: Result<Box<dyn Scaler>, Arc<TriggerError>>,
     /// What was read last, and when.
     last: Mutex<HashMap<String, Read>>,
@@ -93,8 +96,9 @@ impl Sources {
         }
         let rests_on = users::references(object).into_iter().map(|one| (context.caches.version(&one), one));
         let rests_on = rests_on.map(|(version, one)| (one, version)).collect();
-        let built =
-            Arc::new(Triggers { of, rests_on, stale: AtomicBool::new(false), all: build(context, object).await });
+        let before = self.lock().triggers.get(&key).filter(|before| before.of == of).cloned();
+        let all = build(context, object, before.as_deref()).await;
+        let built = Arc::new(Triggers { of, rests_on, stale: AtomicBool::new(false), all });
         if let Some(before) = self.keep(key.clone(), &built) {
             before.retire(context, &key, Some(&built));
         }
@@ -207,7 +211,7 @@ impl Triggers {
         let mut errors = Vec::new();
         for trigger in &self.all {
             match &trigger.scaler {
-                Ok(scaler) => specs.extend(scaler.metric_specs()),
+                Ok(_) => specs.extend(trigger.specs.iter().cloned()),
                 Err(error) => errors.push((trigger.index, trigger.label.clone(), Arc::clone(error))),
             }
         }
@@ -243,8 +247,8 @@ impl Triggers {
         age: Duration,
     ) -> Option<(Spec, Timestamp, Reading)> {
         let (trigger, spec) = self.all.iter().find_map(|trigger| {
-            let specs = trigger.scaler.as_ref().ok()?.metric_specs();
-            Some((trigger, specs.into_iter().find(|spec| spec.name.eq_ignore_ascii_case(name))?))
+            let spec = trigger.specs.iter().find(|spec| spec.name.eq_ignore_ascii_case(name))?;
+            Some((trigger, spec.clone()))
         })?;
         let cached = trigger.is_cached.then(|| trigger.last().get(&spec.name).cloned()).flatten();
         if let Some(read) = cached.filter(|read| context.clock.elapsed(read.moment) <= age) {
@@ -262,7 +266,7 @@ impl Triggers {
     fn retire(&self, context: &Context, key: &Key, successors: Option<&Self>) {
         let names = |triggers: &Self| -> HashSet<(usize, String, String)> {
             let each = triggers.all.iter().flat_map(|trigger| {
-                trigger.metrics().into_iter().map(|metric| (trigger.index, trigger.label.clone(), metric))
+                trigger.metrics().into_iter().map(|metric| (trigger.index, trigger.series_label().to_owned(), metric))
             });
             each.collect()
         };
@@ -274,27 +278,17 @@ impl Triggers {
 }
 
 impl Trigger {
-    /// The names of its metrics. While it cannot be built they are not known; the index alone distinguishes it.
+    /// The names of its metrics. Where nothing is known of them, the index alone distinguishes it.
     fn metrics(&self) -> Vec<String> {
-        match &self.scaler {
-            Ok(scaler) => scaler.metric_specs().into_iter().map(|spec| spec.name).collect(),
-            Err(_) => vec![format!("s{}", self.index)],
+        if self.specs.is_empty() {
+            return vec![format!("s{}", self.index)];
         }
+        self.specs.iter().map(|spec| spec.name.clone()).collect()
     }
 
     async fn read(&self, context: &Context, key: &Key) -> Vec<Reading> {
-        match &self.scaler {
-            Ok(scaler) => {
-                let specs = scaler.metric_specs();
-                join_all(specs.iter().map(|spec| self.read_one(context, key, &spec.name))).await
-            }
-            Err(error) => {
-                // Its metric has no name yet; the index alone distinguishes it.
-                let metric = format!("s{}", self.index);
-                context.telemetry.failed(&self.series(key, &metric));
-                vec![Reading { trigger: self.label.clone(), metric, outcome: Outcome::Failed(error.to_string()) }]
-            }
-        }
+        let metrics = self.metrics();
+        join_all(metrics.iter().map(|metric| self.read_one(context, key, metric))).await
     }
 
     async fn read_one(&self, context: &Context, key: &Key, metric: &str) -> Reading {
@@ -322,8 +316,13 @@ impl Trigger {
         Reading { trigger: self.label.clone(), metric: metric.to_owned(), outcome }
     }
 
+    /// The trigger's name if it has one, else what KEDA calls its scaler.
+    fn series_label(&self) -> &str {
+        if self.label == self.kind { scalers::label(&self.kind) } else { &self.label }
+    }
+
     fn series<'a>(&'a self, object: &'a Key, metric: &'a str) -> Series<'a> {
-        Series { object, metric, scaler: &self.label, index: self.index }
+        Series { object, metric, scaler: self.series_label(), index: self.index }
     }
 
     fn last(&self) -> std::sync::MutexGuard<'_, HashMap<String, Read>> {
@@ -345,18 +344,26 @@ impl Common {
     }
 }
 
-async fn build(context: &Context, object: &ScaledObject) -> Vec<Trigger> {
+async fn build(context: &Context, object: &ScaledObject, before: Option<&Triggers>) -> Vec<Trigger> {
     let common = common(context, object).await;
     // cpu and memory are the HPA's own to read.
     let external = object.spec.triggers.iter().enumerate().filter(|(_, trigger)| !trigger.is_resource());
     let triggers = external.map(async |(index, trigger)| {
         let named = trigger.name.as_deref().filter(|name| !name.is_empty());
+        let scaler = scaler(context, &common, trigger, index).await;
+        let remembered = before.and_then(|before| before.all.iter().find(|one| one.index == index));
+        let remembered = remembered.map(|one| one.specs.clone()).filter(|specs| !specs.is_empty());
+        let specs = match &scaler {
+            Ok(scaler) => scaler.metric_specs(),
+            Err(_) => remembered.unwrap_or_else(|| scalers::specs(trigger, index)),
+        };
         Trigger {
             index,
             label: named.unwrap_or(&trigger.type_).to_owned(),
             kind: trigger.type_.clone(),
             is_cached: trigger.use_cached_metrics == Some(true),
-            scaler: scaler(context, &common, trigger, index).await,
+            specs,
+            scaler,
             last: Mutex::default(),
         }
     });

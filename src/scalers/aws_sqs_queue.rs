@@ -41,6 +41,19 @@ pub(crate) struct AwsSqsQueue {
     spec: Spec,
 }
 
+/// The metric of a trigger that names its queue itself; `None` if that takes the target's environment, or is wrong.
+pub(crate) fn spec(trigger: &ScaleTriggers, index: usize) -> Option<Spec> {
+    let text = |key: &str| trigger.metadata.get(key).map(|value| value.trim()).filter(|value| !value.is_empty());
+    let name = queue_name(text("queueURL")?).ok()?;
+    let length: i64 = text("queueLength").map_or(Some(DEFAULT_LENGTH), |length| length.parse().ok())?;
+    let target = Target::new(trigger.metric_type.as_deref(), length as f64).ok()?;
+    (length > 0).then(|| Spec { name: metric_name(index, &name), target })
+}
+
+fn metric_name(index: usize, queue: &str) -> String {
+    naming::metric(index, &format!("aws-sqs-{queue}"))
+}
+
 impl AwsSqsQueue {
     pub(crate) fn new(trigger: &ScaleTriggers, index: usize, context: &Context) -> Result<Self> {
         let mut metadata = Metadata::new(TYPE, trigger, context);
@@ -76,7 +89,7 @@ impl AwsSqsQueue {
             queue: queue.to_owned(),
             parts,
             activation,
-            spec: Spec { name: naming::metric(index, &format!("aws-sqs-{name}")), target },
+            spec: Spec { name: metric_name(index, &name), target },
         })
     }
 

@@ -63,6 +63,23 @@ pub struct Workload {
 /// The annotation that names a ServiceAccount's role on EKS.
 pub const ROLE_ARN_ANNOTATION: &str = "eks.amazonaws.com/role-arn";
 
+/// The external metrics of the trigger at `index`, as far as its metadata alone say what they are; empty if they do not.
+pub fn specs(trigger: &ScaleTriggers, index: usize) -> Vec<metric::Spec> {
+    match trigger.type_.as_str() {
+        "aws-sqs-queue" => aws_sqs_queue::spec(trigger, index).into_iter().collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// The label `scaler` of a trigger without a name in Prometheus metrics: the name of KEDA's Go type
+/// (`docs/rules.md#keda-prometheus-metrics`).
+pub fn label(trigger_type: &str) -> &str {
+    match trigger_type {
+        "aws-sqs-queue" => "awsSqsQueueScaler",
+        other => other,
+    }
+}
+
 /// The scaler for the trigger at `index` of its ScaledObject.
 ///
 /// # Errors

@@ -98,7 +98,8 @@ async fn a_cached_value_counts_for_one_polling_interval() {
 async fn each_replica_drops_what_it_built_for_objects_that_are_gone() {
     let (server, context, triggers) = replica().await;
     triggers.read(&context, &key()).await;
-    assert!(context.telemetry.render().contains("s0-aws-sqs-orders"));
+    let text = context.telemetry.render();
+    assert!(text.contains("s0-aws-sqs-orders") && text.contains(r#"scaler="awsSqsQueueScaler""#), "{text}");
     tokio::spawn({
         let context = Arc::clone(&context);
         async move { sweep(&context).await }
@@ -136,4 +137,27 @@ async fn what_is_built_for_an_object_that_was_forgotten_is_not_kept() {
     context.sources.forget(&context, &key());
     assert!(context.sources.keep(key(), &triggers).is_none());
     assert!(context.sources.lock().triggers.is_empty());
+}
+
+#[tokio::test]
+async fn a_trigger_that_cannot_be_built_any_more_keeps_the_name_of_its_metric() {
+    let (server, context, first) = replica().await;
+    let mut changes = context.caches.subscribe();
+    server.remove(AUTHENTICATION);
+    changes.recv().await.unwrap();
+    let broken = built(&context).await;
+    assert!(!Arc::ptr_eq(&first, &broken));
+    let readings = broken.read(&context, &key()).await;
+    assert_eq!(readings[0].metric, "s0-aws-sqs-orders");
+    assert!(readings[0].error().unwrap().contains("\"keys\" not found"));
+    // The HPA is told why, under the name that it asks for, and a fallback may stand in.
+    let (spec, _, reading) = broken.metric(&context, &key(), "s0-aws-sqs-orders", Duration::ZERO).await.unwrap();
+    assert!(reading.error().is_some() && spec.target == keda::metric::Target::AverageValue(5.0));
+}
+
+#[tokio::test]
+async fn a_trigger_that_was_never_built_is_known_by_its_metadata() {
+    let context = Server::start([(SCALED_OBJECT, scaled_object())], |_| None).watched().await;
+    let readings = built(&context).await.read(&context, &key()).await;
+    assert_eq!(readings[0].metric, "s0-aws-sqs-orders");
 }
