@@ -17,7 +17,7 @@ use crate::{Error, KEDA_VERSION, Result, metric, naming, pause, resource};
 ///
 /// # Errors
 ///
-/// [`Error::DuplicateMetricName`] if two metrics have one name.
+/// [`Error::DuplicateMetricName`] if two metrics have one name. [`Error::Resource`] if a `cpu` or `memory` trigger cannot be used.
 pub fn build(
     scaled_object: &ScaledObject,
     target: &GroupVersionKindResource,

@@ -29,7 +29,9 @@ enum Target {
 impl Resource {
     /// What a trigger says. `metricType` names the kind of the target; `metadata.type` did in KEDA 2.14 and is still read.
     ///
-    /// Errors: no kind of target or two, no value, one that cannot be read.
+    /// # Errors
+    ///
+    /// [`Error::Resource`]: no kind of target or two, no value, one that cannot be read.
     pub fn new(trigger: &ScaleTriggers) -> Result<Self> {
         let text = |key: &str| trigger.metadata.get(key).map(|value| value.trim()).filter(|value| !value.is_empty());
         let refused = |problem: String| Error::Resource { trigger: trigger.type_.clone(), problem };
@@ -96,6 +98,10 @@ impl Resource {
 }
 
 /// The `cpu` and `memory` triggers of an object, in their order.
+///
+/// # Errors
+///
+/// [`Error::Resource`] for the first one that cannot be used.
 pub fn of(spec: &ScaledObjectSpec) -> Result<Vec<Resource>> {
     spec.triggers.iter().filter(|trigger| trigger.is_resource()).map(Resource::new).collect()
 }

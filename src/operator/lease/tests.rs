@@ -43,7 +43,7 @@ async fn a_lease_that_is_renewed_is_not_taken_whatever_the_clocks_say() {
     let (second, fast) = replica(&server, "second", 1_086_400);
     assert!(first.attempt().await.unwrap().is_some());
     for _ in 0..5 {
-        assert!(!second.attempt().await.unwrap().is_some());
+        assert!(second.attempt().await.unwrap().is_none());
         slow.advance(10 * SECOND);
         fast.advance(10 * SECOND);
         assert!(first.attempt().await.unwrap().is_some());
@@ -57,9 +57,9 @@ async fn a_lease_that_stands_still_is_taken_even_if_its_time_lies_ahead() {
     let (first, _) = replica(&server, "first", 1_086_400);
     let (second, clock) = replica(&server, "second", 1_000_000);
     assert!(first.attempt().await.unwrap().is_some());
-    assert!(!second.attempt().await.unwrap().is_some());
+    assert!(second.attempt().await.unwrap().is_none());
     clock.advance(14 * SECOND);
-    assert!(!second.attempt().await.unwrap().is_some());
+    assert!(second.attempt().await.unwrap().is_none());
     clock.advance(2 * SECOND);
     assert!(second.attempt().await.unwrap().is_some() && second.mandate.holds());
 }
