@@ -18,7 +18,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use self::event::Event;
-use self::review::{Asked, admission_request, shown};
+use self::review::{WebhookForm, admission_request, shown};
 use crate::kinds::Resource;
 use crate::object::versions;
 use crate::openapi;
@@ -69,7 +69,7 @@ fn change(
         Ok(None) => return Ok(Some(false)),
         Err(why) => return passed_over(hook, &why).map(|()| Some(false)),
     };
-    let before = shown(Asked { resource: &resource, mutating: true }, event, object);
+    let before = shown(WebhookForm { resource: &resource, mutating: true }, event, object);
     let mut changed = before.clone();
     json_patch::patch(&mut changed, &patch).map_err(|error| internal(&error.to_string()))?;
     if resource.custom.is_none() {
@@ -160,7 +160,7 @@ fn question(
 ) -> Result<Option<Question>, Status> {
     let Some(resource) = matching::resource_for(request, hook, event) else { return Ok(None) };
     // It holds copies of both objects, so it is built only where the webhook may be asked.
-    let admission = admission_request(request, Asked { resource: &resource, mutating }, event);
+    let admission = admission_request(request, WebhookForm { resource: &resource, mutating }, event);
     if !matching::meets(hook, &admission)? {
         return Ok(None);
     }

@@ -273,7 +273,7 @@ async fn a_configuration_that_could_not_work_is_refused() {
 }
 
 #[tokio::test]
-async fn a_webhook_of_one_version_is_asked_for_the_others_in_its_own() {
+async fn a_webhook_of_one_version_sees_the_others_in_its_own() {
     let server = server();
     let client = admin(&server);
     let schema = json!({"openAPIV3Schema": {"type": "object", "properties": {

@@ -13,7 +13,7 @@ const GIVEN_LATER: [&str; 3] = ["uid", "creationTimestamp", "generation"];
 
 /// As whom a webhook is asked.
 #[derive(Clone, Copy)]
-pub(super) struct Asked<'a> {
+pub(super) struct WebhookForm<'a> {
     /// The resource that it knows: the requested one, or another version of it.
     pub(super) resource: &'a Resource,
     /// It may change the object.
@@ -21,10 +21,10 @@ pub(super) struct Asked<'a> {
 }
 
 /// An object as a webhook sees it.
-pub(super) fn shown(asked: Asked<'_>, event: Event<'_>, object: &Value) -> Value {
-    let mut view = versions::served(asked.resource, object);
+pub(super) fn shown(form: WebhookForm<'_>, event: Event<'_>, object: &Value) -> Value {
+    let mut view = versions::served(form.resource, object);
     if let Some(metadata) = view["metadata"].as_object_mut() {
-        if event.operation == "CREATE" && asked.mutating {
+        if event.operation == "CREATE" && form.mutating {
             metadata.retain(|name, _| !GIVEN_LATER.contains(&name.as_str()));
         }
         if let Some(old) = event.old
@@ -37,16 +37,16 @@ pub(super) fn shown(asked: Asked<'_>, event: Event<'_>, object: &Value) -> Value
 }
 
 /// The `AdmissionRequest` for a webhook.
-pub(super) fn admission_request(request: &ResourceRequest<'_>, asked: Asked<'_>, event: Event<'_>) -> Value {
+pub(super) fn admission_request(request: &ResourceRequest<'_>, form: WebhookForm<'_>, event: Event<'_>) -> Value {
     let (resource, target, user) = (&request.resource, &request.target, &request.call.user);
     let kind = |of: &Resource| json!({"group": of.group, "version": of.version, "kind": of.kind});
     let plural = |of: &Resource| json!({"group": of.group, "version": of.version, "resource": of.plural});
     let mut admission = json!({
-        "uid": uuid::Uuid::new_v4().to_string(), "kind": kind(asked.resource), "resource": plural(asked.resource),
+        "uid": uuid::Uuid::new_v4().to_string(), "kind": kind(form.resource), "resource": plural(form.resource),
         "requestKind": kind(resource), "requestResource": plural(resource), "operation": event.operation,
         "userInfo": {"username": user.name, "groups": user.groups},
-        "object": event.object.map(|object| shown(asked, event, object)),
-        "oldObject": event.old.map(|object| versions::served(asked.resource, object)), "dryRun": request.call.dry_run(),
+        "object": event.object.map(|object| shown(form, event, object)),
+        "oldObject": event.old.map(|object| versions::served(form.resource, object)), "dryRun": request.call.dry_run(),
         "options": options(request, event),
     });
     if !user.uid.is_empty() {
