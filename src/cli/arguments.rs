@@ -80,6 +80,9 @@ pub struct Global {
     /// More log lines on stderr (twice: even more)
     #[arg(long, short = 'v', global = true, help_heading = SPEECH, action = clap::ArgAction::Count)]
     pub verbose: u8,
+    /// Whether a stack file is read at all
+    #[arg(skip = true)]
+    pub reads_file: bool,
 }
 
 fn time_scale(text: &str) -> Result<f64, String> {

@@ -53,10 +53,7 @@ pub(crate) async fn run_on_stack(
     view: &View,
     stop: CancellationToken,
 ) -> Outcome {
-    // Whatever target the variable names, the local cloud is the local one's.
-    let is_local = matches!(command, OnStack::Local(_));
-    let global = &Global { target: if is_local { TargetName::Local } else { global.target }, ..global.clone() };
-    let settings = &settings::resolve(global, view)?;
+    let settings = &settings::resolve(&of_command(global, &command, typed), view)?;
     options::check_against(&command, settings, typed)?;
     match command {
         OnStack::Mutating(command) => Box::pin(mutating(command, settings, view, stop)).await,
@@ -68,6 +65,28 @@ pub(crate) async fn run_on_stack(
         OnStack::Local(command) => local::run(command, settings, view, stop).await,
         OnStack::Manifests(wanted) => manifests::run(wanted, settings, view),
     }
+}
+
+/// The words as the command takes them, whatever variables and the current folder say to others.
+fn of_command(global: &Global, command: &OnStack, typed: &Typed) -> Global {
+    let mut global = global.clone();
+    match command {
+        OnStack::Local(_) => global.target = TargetName::Local,
+        OnStack::Present(Present::Token(wanted)) => {
+            // A client of a cluster calls it, in whatever folder it was started.
+            let is_whole = wanted.cluster_name.is_some() && typed.has("stack") && typed.has("region");
+            global.reads_file = !is_whole || typed.has("file");
+            global.time_scale = None;
+        }
+        OnStack::Mutating(_)
+        | OnStack::ReadOnly(_)
+        | OnStack::Recorded(_)
+        | OnStack::Present(_)
+        | OnStack::Evaluate(_)
+        | OnStack::Workshop(_)
+        | OnStack::Manifests(_) => {}
+    }
+    global
 }
 
 /// Commands that change the stack. They hold it alone.

@@ -29,6 +29,11 @@ pub(crate) fn has_kubeconfig() -> bool {
     std::env::var("KUBECONFIG").is_ok_and(|value| !value.is_empty())
 }
 
+/// Whether a Kubernetes client runs this program for credentials: client-go and kube set it for their exec plugins.
+pub(crate) fn is_credential_plugin() -> bool {
+    std::env::var_os("KUBERNETES_EXEC_INFO").is_some()
+}
+
 /// The user's own folder.
 pub(crate) fn home() -> Option<std::ffi::OsString> {
     std::env::var_os("HOME").filter(|home| !home.is_empty())

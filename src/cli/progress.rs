@@ -22,19 +22,17 @@ pub(crate) async fn show(view: View, plan: Option<usize>, mut events: mpsc::Unbo
     let clock = Clock::real();
     let mut steps = Steps::new(clock.clone(), plan.unwrap_or_default());
     loop {
-        let lines = tokio::select! {
+        let event = tokio::select! {
             event = events.recv() => match event {
-                Some(event) => {
-                    let lines = steps.take(&event);
-                    if let Some((kind, body)) = steps.object(&event) {
-                        view.event(&kind, body);
-                    }
-                    lines
-                }
+                Some(event) => Some(event),
                 None => return,
             },
-            () = clock.sleep(LOOK) => steps.due(),
+            () = clock.sleep(LOOK) => None,
         };
+        let lines = steps.turn(event.as_ref());
+        if let Some((kind, body)) = event.as_ref().and_then(|event| steps.object(event)) {
+            view.event(&kind, body);
+        }
         for (tone, line) in lines {
             view.print(tone, line);
         }
@@ -90,6 +88,14 @@ impl Steps {
             body.insert("real_seconds".to_owned(), json!(step.due.elapsed().as_secs_f64()));
         }
         Some((kind, body.into()))
+    }
+
+    /// What there is to say of an event, if there is one, and of what lasts: also among events, which may come more often than
+    /// it is looked whether a line is due.
+    fn turn(&mut self, event: Option<&Event>) -> Vec<Line> {
+        let mut lines = event.map(|event| self.take(event)).unwrap_or_default();
+        lines.extend(self.due());
+        lines
     }
 
     /// Takes an event in; what there is to say at once.
@@ -226,6 +232,20 @@ mod tests {
                 "kubernetes_deployment.shop/orders: Still creating... [30s elapsed] orders-1: ImagePullBackOff (0 of 3 done)",
             ]
         );
+    }
+
+    #[test]
+    fn a_step_that_reports_more_often_than_a_line_is_due_still_says_what_it_waits_for() {
+        let (clock, handle) = Clock::manual(jiff::Timestamp::UNIX_EPOCH);
+        let mut steps = Steps::new(clock, 1);
+        steps.take(&Event::ApplyStart { address: address(), action: Action::Delete });
+        let mut said = Vec::new();
+        for _ in 0..75 {
+            handle.advance(Duration::from_millis(333));
+            said.extend(texts(steps.turn(Some(&progress("still destroying: its pods are ending")))));
+        }
+        assert_eq!(said.len(), 2, "{said:?}");
+        assert!(said[1].contains("[20s elapsed] its pods are ending"), "{said:?}");
     }
 
     #[test]

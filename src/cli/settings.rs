@@ -58,7 +58,8 @@ impl Settings {
 
 /// Reads the stack file and lays the flags over it. Warnings are shown at once; all problems come back together.
 pub(crate) fn resolve(global: &Global, view: &View) -> Outcome<Settings> {
-    let (name, text) = read(global.file.as_deref())?;
+    check_directory(&global.directory)?;
+    let (name, text) = if global.reads_file { read(global.file.as_deref())? } else { (FILE_DEFAULT.to_owned(), None) };
     let file = text.as_deref().map(|text| stack::File { name: &name, text });
     let today = Clock::real().now().to_zoned(jiff::tz::TimeZone::UTC).date();
     let load = |overrides: &[Override]| {
@@ -96,6 +97,22 @@ pub(crate) fn resolve(global: &Global, view: &View) -> Outcome<Settings> {
         is_slowed,
         folder,
     })
+}
+
+/// State, evidence and reports need a folder, which is made where nothing stands in its way.
+fn check_directory(directory: &Path) -> Outcome<()> {
+    let Some((path, there)) = directory.ancestors().find_map(|path| Some((path, std::fs::metadata(path).ok()?))) else {
+        return Ok(());
+    };
+    if there.is_dir() {
+        return Ok(());
+    }
+    let text = format!(
+        "the folder for state, evidence and reports cannot be {}: {} is no folder",
+        directory.display(),
+        path.display()
+    );
+    Err(vec![Diagnostic::error(text).help("name another with --directory").exit(Exit::Usage)])
 }
 
 /// One folder a stack and target: a state of the local cloud must never be taken for one of AWS.

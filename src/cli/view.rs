@@ -55,6 +55,8 @@ pub(crate) enum Answer {
 pub(crate) struct View {
     output: Output,
     coloured: bool,
+    /// Whether stderr, which may go elsewhere than stdout, shows colours.
+    coloured_aside: bool,
     has_events: bool,
     clock: Clock,
 }
@@ -62,8 +64,10 @@ pub(crate) struct View {
 impl View {
     /// A view in the given format; colours only on a terminal, and never when `NO_COLOR` is set.
     pub(crate) fn new(output: Output, no_color: bool) -> Self {
-        let coloured = output == Output::Human && !no_color && std::io::stdout().is_terminal();
-        Self { output, coloured, has_events: true, clock: Clock::real() }
+        let may = output == Output::Human && !no_color;
+        let coloured = may && std::io::stdout().is_terminal();
+        let coloured_aside = may && std::io::stderr().is_terminal();
+        Self { output, coloured, coloured_aside, has_events: true, clock: Clock::real() }
     }
 
     /// Whether a person reads this.
@@ -124,7 +128,7 @@ impl View {
             json!({ "severity": name, "summary": summary, "detail": detail, "help": help, "exit_code": *exit as u8 }),
         );
         if self.is_human() {
-            let mut text = format!("{}: {summary}", self.dress(tone, name));
+            let mut text = format!("{}: {summary}", dressed(tone, name, self.coloured_aside));
             for line in detail {
                 text.push_str("\n  ");
                 text.push_str(line);
@@ -140,14 +144,14 @@ impl View {
     /// A remark beside the work, for a person only, on stderr.
     pub(crate) fn aside(&self, text: &str) {
         if self.is_human() {
-            write_line(std::io::stderr(), &self.dress(Tone::Change, text));
+            write_line(std::io::stderr(), &dressed(Tone::Change, text, self.coloured_aside));
         }
     }
 
     /// The same about what is waited for.
     pub(crate) fn aside_dim(&self, text: &str) {
         if self.is_human() {
-            write_line(std::io::stderr(), &self.dress(Tone::Dim, text));
+            write_line(std::io::stderr(), &dressed(Tone::Dim, text, self.coloured_aside));
         }
     }
 
@@ -209,18 +213,22 @@ impl View {
         }
     }
 
-    /// `text` in the colour of `tone`, where colours are shown.
+    /// `text` in the colour of `tone`, where stdout shows colours.
     pub(crate) fn dress(&self, tone: Tone, text: &str) -> String {
-        let code = match tone {
-            Tone::Plain => return text.to_owned(),
-            Tone::Good => "32",
-            Tone::Change => "33",
-            Tone::Bad => "31",
-            Tone::Dim => "2",
-            Tone::Strong => "1",
-        };
-        if self.coloured { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
+        dressed(tone, text, self.coloured)
     }
+}
+
+fn dressed(tone: Tone, text: &str, coloured: bool) -> String {
+    let code = match tone {
+        Tone::Plain => return text.to_owned(),
+        Tone::Good => "32",
+        Tone::Change => "33",
+        Tone::Bad => "31",
+        Tone::Dim => "2",
+        Tone::Strong => "1",
+    };
+    if coloured { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
 }
 
 /// One write, so that lines of several writers do not mix.

@@ -243,6 +243,8 @@ async fn by_token(endpoint: &Endpoint, token: &Token) -> Result<Lease> {
 fn lease(mut config: Config, expires_at: Option<Timestamp>) -> Result<Lease> {
     // A proxy or firewall that swallows packets must not hold a step for ever.
     config.connect_timeout = Some(Duration::from_secs(10));
+    // The library's own retries last for minutes without a word; `renewal` tries again for a moment, and steps say why they wait.
+    config.default_retry = false;
     let server = config.cluster_url.to_string().trim_end_matches('/').to_owned();
     let client = Client::try_from(config).map_err(|error| Error::from_kube(&server, "connect", &error))?;
     Ok(Lease { client, server, expires_at })

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::address::{Name, text};
 use crate::connection::Session;
+use crate::generated;
 use crate::readiness;
 use crate::redact::redact_lines;
 
@@ -145,7 +146,7 @@ async fn warning(session: &Session, name: &Name, namespace: &str, pods: &[Pod]) 
         let named = object.name.as_deref().unwrap_or_default();
         let kind = object.kind.as_deref().unwrap_or_default();
         let is_own = kind == name.kind && named == name.name;
-        let is_set = kind == "ReplicaSet" && named.strip_prefix(&name.name).is_some_and(|rest| rest.starts_with('-'));
+        let is_set = kind == "ReplicaSet" && generated::is_replica_set_of(&name.name, named);
         let is_pod = kind == "Pod" && pods.iter().any(|pod| pod.metadata.name.as_deref() == Some(named));
         event.type_.as_deref() == Some("Warning") && (is_own || is_set || is_pod)
     };

@@ -14,6 +14,7 @@ mod diagnosis;
 mod error;
 pub mod existing;
 pub mod foreign;
+pub mod generated;
 mod hope;
 mod kinds;
 pub mod kubeconfig;

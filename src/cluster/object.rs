@@ -15,6 +15,8 @@ use crate::error::Error;
 use crate::kinds::OperatorHomes;
 use crate::readiness::{Readiness, readiness};
 use crate::shape::Past;
+pub(crate) use waits::ending;
+
 use crate::{LABEL_MANAGED_BY, LABEL_STACK, MANAGER, Result, diagnosis, ownership, shape};
 
 /// The attribute that holds the manifest.
@@ -99,10 +101,21 @@ impl Object {
         let Ok(session) = self.cluster.session().await else { return failure };
         let seen = diagnosis::of(&session, &self.name, diagnosis::Logs::Ailing).await;
         let failure = failure.seen(seen.evidence);
-        match seen.next {
+        match self.own_next_step(&error).or(seen.next) {
             Some(next) => failure.next(next),
             None => failure,
         }
+    }
+
+    /// What ends a wait that its own conditions explain.
+    fn own_next_step(&self, error: &Error) -> Option<String> {
+        let why = error.to_string();
+        let is_stale = self.name.kind == "Namespace" && why.contains(waits::DISCOVERY);
+        is_stale.then(|| {
+            "remove the API services that its condition names, or mend what serves them (`kubectl get apiservices`), then \
+             run `sluice up` again"
+                .to_owned()
+        })
     }
 
     /// Who the live object belongs to, if that is not us.
@@ -130,9 +143,7 @@ impl Object {
         let manifest = shape::projected(desired, Some(live), past).unwrap_or(Value::Null);
         let attributes = Attributes::from([(MANIFEST.to_owned(), manifest)]);
         let health = match readiness(live) {
-            _ if text(live, "/metadata/deletionTimestamp").is_some() => {
-                Health::Broken("it is being deleted".to_owned())
-            }
+            _ if text(live, "/metadata/deletionTimestamp").is_some() => Health::Broken(ending(live)),
             // Replicas of a scaled Deployment come and go; that is its work, not its making.
             Readiness::Waiting(why) if self.initial.is_none() => Health::Settling(why),
             _ => Health::Ready,

@@ -8,7 +8,7 @@ mod scaled_object;
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1;
 use k8s_openapi::api::autoscaling::v2;
-use k8s_openapi::api::core::v1::{Event as KubeEvent, Pod as KubePod};
+use k8s_openapi::api::core::v1::{Event as KubeEvent, Namespace, Pod as KubePod};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::api::{Api, ListParams};
 use serde::Serialize;
@@ -19,7 +19,7 @@ pub use scaled_object::{ScaledObject, scaled_object, scaled_objects};
 
 use crate::connection::{Cluster, Session};
 use crate::error::Error;
-use crate::{Result, readiness};
+use crate::{Result, object, readiness};
 
 /// A Deployment's counts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -138,6 +138,30 @@ pub async fn deployment(cluster: &Cluster, namespace: &str, name: &str) -> Resul
         selector,
         waiting,
     }))
+}
+
+/// A namespace that is being deleted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct EndingNamespace {
+    /// Its name.
+    pub name: String,
+    /// Why it is still there, in the words of its conditions.
+    pub why: String,
+}
+
+/// Those of the namespaces that are being deleted.
+pub async fn ending_namespaces(cluster: &Cluster, names: &[&str]) -> Result<Vec<EndingNamespace>> {
+    let session = cluster.session().await?;
+    let api: Api<Namespace> = Api::all(session.client.clone());
+    let mut ending = Vec::new();
+    for name in names {
+        let found = api.get_opt(name).await.map_err(failed(&session, "read Namespace", "", name))?;
+        let Some(found) = found.filter(|found| found.metadata.deletion_timestamp.is_some()) else { continue };
+        let mut live = serde_json::to_value(found).unwrap_or_default();
+        live["kind"] = "Namespace".into();
+        ending.push(EndingNamespace { name: (*name).to_owned(), why: object::ending(&live) });
+    }
+    Ok(ending)
 }
 
 /// The pods of a label query.

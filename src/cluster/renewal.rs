@@ -30,6 +30,8 @@ const REFUSALS_FREE: u32 = 2;
 /// Real time until the next attempt after that; it doubles each time.
 const PAUSE_MIN: Duration = Duration::from_secs(1);
 const PAUSE_MAX: Duration = Duration::from_secs(30);
+/// Real time between attempts while the server is busy.
+const BUSY_PAUSES: [Duration; 3] = [Duration::from_millis(50), Duration::from_millis(200), Duration::from_millis(500)];
 /// Real time between attempts to renew what still holds.
 const RENEWAL_PAUSE: Duration = Duration::from_secs(10);
 
@@ -118,8 +120,28 @@ pub(crate) fn client(lease: Lease, sign_in: SignIn, clock: Clock) -> Client {
 
 type Answer = Result<Response<Body>, tower::BoxError>;
 
+/// Whether the server may answer the same request in a moment.
+fn is_busy(status: StatusCode) -> bool {
+    matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT)
+}
+
 impl Renewing {
-    async fn send(&self, request: Request<Body>) -> Answer {
+    /// Sends the request, again after short pauses while the server is busy. What lasts longer is the caller's to wait for, who
+    /// can say so.
+    async fn send(&self, mut request: Request<Body>) -> Answer {
+        let clock = Clock::real();
+        for pause in BUSY_PAUSES {
+            let again = copy(&request);
+            let answer = self.send_once(request).await?;
+            // A body that is a stream went with the first attempt.
+            let Some(next) = again.filter(|_| is_busy(answer.status())) else { return Ok(answer) };
+            clock.sleep(pause).await;
+            request = next;
+        }
+        self.send_once(request).await
+    }
+
+    async fn send_once(&self, request: Request<Body>) -> Answer {
         let again = copy(&request);
         let (client, number) = match self.lease(true).await {
             Ok(leased) => leased,

@@ -16,6 +16,10 @@ const CLUSTER_NAME_MAX: usize = 100;
 const SELECTORS_MAX: usize = 5;
 /// SQS's limit for the name of a queue.
 const QUEUE_NAME_MAX: usize = 80;
+/// Namespaces that every cluster has from its first moment on (Kubernetes, "Initial namespaces").
+const NAMESPACES_OF_KUBERNETES: [&str; 4] = ["default", "kube-system", "kube-public", "kube-node-lease"];
+/// The ServiceAccount that every namespace is given.
+const SERVICE_ACCOUNT_OF_KUBERNETES: &str = "default";
 /// Log types of an EKS control plane.
 const LOG_TYPES: [&str; 5] = ["api", "audit", "authenticator", "controllerManager", "scheduler"];
 
@@ -37,6 +41,7 @@ pub(crate) fn check(findings: &mut Findings, stack: &Stack, today: Date) {
     for (index, workload) in stack.workloads.iter().enumerate() {
         check_workload(findings, &format!("workloads[{index}]"), workload);
         check_unique(findings, stack, index);
+        check_own(findings, stack, index);
     }
 }
 
@@ -50,8 +55,10 @@ fn is_label(text: &str) -> bool {
 }
 
 fn check_names(findings: &mut Findings, stack: &Stack) {
-    if !matches("^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$", &stack.name) {
-        let next = "use at most 63 letters, digits, hyphens and underscores, beginning with a letter or digit";
+    // Every object carries it as a label's value.
+    if !matches("^[A-Za-z0-9]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?$", &stack.name) {
+        let next =
+            "use at most 63 letters, digits, hyphens and underscores, beginning and ending with a letter or digit";
         findings.problem("name", format!("{:?} is no valid stack name", stack.name), next);
     }
     let name = &stack.cluster.name;
@@ -73,6 +80,11 @@ fn check_names(findings: &mut Findings, stack: &Stack) {
     ] {
         check_label(findings, key, text);
     }
+    check_namespace(findings, "operator.namespace", &stack.operator.namespace, "keda");
+    if stack.operator.service_account == SERVICE_ACCOUNT_OF_KUBERNETES {
+        let cause = "every namespace has the ServiceAccount \"default\" already, and the stack makes its own";
+        findings.problem("operator.serviceAccount", cause, "choose another name, such as \"keda-operator\"");
+    }
     if stack.cluster.fargate_profile.starts_with("eks-") {
         let next = "choose another name: EKS keeps this prefix for itself";
         findings.problem("cluster.fargate.profile", "a profile's name may not begin with \"eks-\"", next);
@@ -86,6 +98,14 @@ fn check_label(findings: &mut Findings, key: &str, text: &str) {
     if !is_label(text) {
         let next = "use at most 63 lower-case letters, digits and hyphens, beginning and ending with a letter or digit";
         findings.problem(key, format!("{text:?} is no valid Kubernetes name"), next);
+    }
+}
+
+/// The stack makes its namespaces and removes them.
+fn check_namespace(findings: &mut Findings, key: &str, namespace: &str, instead: &str) {
+    if NAMESPACES_OF_KUBERNETES.contains(&namespace) {
+        let cause = format!("every cluster has the namespace {namespace:?} already, and the stack makes its own");
+        findings.problem(key, cause, format!("choose another name, such as {instead:?}"));
     }
 }
 
@@ -186,6 +206,7 @@ fn check_workload(findings: &mut Findings, key: &str, workload: &Workload) {
         check_label(findings, &format!("{key}.name"), &workload.name);
     }
     check_label(findings, &format!("{key}.namespace"), &workload.namespace);
+    check_namespace(findings, &format!("{key}.namespace"), &workload.namespace, "myproject");
     check_image(findings, &format!("{key}.image"), &workload.image);
     let queue = &workload.queue.name;
     if matches(r"\.fifo$", queue) {
@@ -236,8 +257,22 @@ fn check_unique(findings: &mut Findings, stack: &Stack, index: usize) {
             findings.problem(&format!("{key}.queue.name"), cause, "give each workload its own queue");
         }
     }
+}
+
+/// What would meet objects of the stack's operator, or of Kubernetes itself.
+fn check_own(findings: &mut Findings, stack: &Stack, index: usize) {
+    let this = &stack.workloads[index];
+    let key = format!("workloads[{index}]");
     if ["keda-operator", "sqs-scaler", "cluster", "fargate"].contains(&this.name.as_str()) {
         let cause = format!("{:?} is the name of one of Sluice's own roles", this.name);
         findings.problem(&format!("{key}.name"), cause, "choose another name");
+    }
+    if this.name == SERVICE_ACCOUNT_OF_KUBERNETES {
+        let cause = "its ServiceAccount would be called \"default\", which every namespace has already";
+        findings.problem(&format!("{key}.name"), cause, "choose another name");
+    }
+    if this.namespace == stack.operator.namespace && !NAMESPACES_OF_KUBERNETES.contains(&this.namespace.as_str()) {
+        let cause = format!("{:?} is the operator's namespace, which goes with the operator", this.namespace);
+        findings.problem(&format!("{key}.namespace"), cause, "give the workload a namespace of its own");
     }
 }

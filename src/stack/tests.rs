@@ -333,3 +333,40 @@ fn a_slip_in_the_region_is_refused_and_a_new_one_is_doubted() {
     let loaded = load(Some(File { name: "stack.yaml", text }), &[], TODAY).unwrap();
     assert!(loaded.warnings[0].to_string().contains("us-east-7"), "{:?}", loaded.warnings);
 }
+
+#[test]
+fn what_kubernetes_or_the_operator_has_already_is_refused_before_anything_is_made() {
+    for namespace in ["default", "kube-system", "kube-public", "kube-node-lease"] {
+        let message = problems(&format!("workloads: [{{name: a, namespace: {namespace}}}]"));
+        assert!(
+            message.contains(&format!("workloads[0].namespace: every cluster has the namespace {namespace:?}")),
+            "{message}"
+        );
+        let message = problems(&format!("operator: {{namespace: {namespace}}}"));
+        assert!(message.contains("operator.namespace: every cluster has"), "{message}");
+    }
+    for (text, part) in [
+        ("workloads: [{name: a, namespace: keda}]", "\"keda\" is the operator's namespace"),
+        ("operator: {namespace: ops}\nworkloads: [{name: a, namespace: ops}]", "\"ops\" is the operator's namespace"),
+        ("workloads: [{name: default}]", "ServiceAccount would be called \"default\""),
+        ("operator: {serviceAccount: default}", "every namespace has the ServiceAccount \"default\""),
+        // A label's value ends with a letter or digit, and every object carries the stack's name as one.
+        ("name: demo-", "no valid stack name"),
+        ("name: demo_", "no valid stack name"),
+    ] {
+        let message = problems(text);
+        assert!(message.contains(part), "{text}: {message}");
+        assert_eq!(message.lines().count(), 1, "{text}: {message}");
+    }
+}
+
+#[test]
+fn an_override_that_leads_nowhere_is_one_mistake() {
+    for key in ["workloads[9].name", "cluster.tags[2].name", "operator.replicas[1]"] {
+        let over =
+            Override { key: key.to_owned(), value: "b".to_owned(), origin: Origin::Flag { name: "--set".to_owned() } };
+        let problems = load(None, &[over], TODAY).unwrap_err().0;
+        assert_eq!(problems.len(), 1, "{key}: {problems:?}");
+        assert_eq!(problems[0].key, key);
+    }
+}

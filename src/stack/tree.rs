@@ -109,7 +109,9 @@ pub(crate) fn lay_over(root: &mut Node, over: &Override) -> Result<(), Box<Probl
         // What is no YAML is text all the same: a flag's value needs no quoting rules.
         Err(_) => Value::Text(over.value.clone()),
     };
-    let mut node = root;
+    // One that leads nowhere leaves nothing half-made behind, which would be a second mistake.
+    let mut changed = root.clone();
+    let mut node = &mut changed;
     for step in steps(&over.key) {
         node = match step {
             Step::Key(name) => child(node, name, &over.origin),
@@ -118,6 +120,7 @@ pub(crate) fn lay_over(root: &mut Node, over: &Override) -> Result<(), Box<Probl
         .ok_or_else(|| refuse("no such place in the stack".to_owned(), "list items are added one after another"))?;
     }
     *node = Node { value, origin: over.origin.clone() };
+    *root = changed;
     Ok(())
 }
 

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Result};
 use crate::observation::{
     Counts, Decision, Diagnosis, Hpa, KubernetesEvent, Observation, Pod, Receipt, Record, Replicas, ScaledObject,
-    Source, Step,
+    Source, Step, StepState,
 };
 use crate::settings::{Consumer, Scaling, Thresholds};
 
@@ -184,9 +184,11 @@ impl Evidence {
         self.sent().map(|(time, _)| begun.map_or(time, |begun| begun.min(time)))
     }
 
-    /// The step in which the run was interrupted, if it was.
+    /// The step in which the run was interrupted, or whose end nobody recorded since the run was killed.
     pub(crate) fn interrupted_in(&self) -> Option<&str> {
-        self.steps().find(|(_, step)| step.is_interrupted()).map(|(_, step)| step.name.as_str())
+        let interrupted = self.steps().find(|(_, step)| step.is_interrupted());
+        let killed = || self.steps().last().filter(|(_, step)| step.state == StepState::Started);
+        interrupted.or_else(killed).map(|(_, step)| step.name.as_str())
     }
 
     /// The last record's time.

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clock::Clock;
+use cluster::generated;
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
@@ -81,19 +82,34 @@ pub struct Other {
 impl Settings {
     /// Whether an observation is about another workload only. The operator's log and the Events of a namespace are about all.
     pub(crate) fn is_of_another(&self, observation: &Observation) -> bool {
-        match observation {
-            Observation::Decision(decision) => {
-                (&decision.namespace, &decision.name) != (&self.names.namespace, &self.names.scaled_object)
-            }
-            Observation::Denial(denial) => names_one(&self.others, &[&denial.principal, &denial.resource]),
-            Observation::Trouble { message, .. } => names_one(&self.others, &[message]),
-            Observation::Event(event) => {
-                let name = event.object.rsplit('/').next().unwrap_or_default();
-                self.others.iter().any(|other| other.name == name) || names_one(&self.others, &[&event.message])
-            }
+        is_of_another(&self.names, &self.others, observation)
+    }
+}
+
+fn is_of_another(names: &Names, others: &[Other], observation: &Observation) -> bool {
+    match observation {
+        Observation::Decision(decision) => {
+            (&decision.namespace, &decision.name) != (&names.namespace, &names.scaled_object)
+        }
+        Observation::Denial(denial) => names_one(others, &[&denial.principal, &denial.resource]),
+        Observation::Trouble { message, .. } => {
+            names_one(others, &[message]) || is_about_another_object(names, others, message)
+        }
+        Observation::Event(event) => !names.owns(&event.object) || names_one(others, &[&event.message]),
+        _ => false,
+    }
+}
+
+/// Whether a line of the operator's log names an object by a field, and not this workload's.
+fn is_about_another_object(names: &Names, others: &[Other], message: &str) -> bool {
+    message.split_whitespace().filter_map(|word| word.split_once('=')).any(|(field, value)| {
+        let (namespace, name) = value.split_once('/').unwrap_or((&names.namespace, value));
+        match field {
+            "scaled_object" => (namespace, name) != (&names.namespace, &names.scaled_object),
+            "object" | "authentication" => others.iter().any(|other| other.name == name),
             _ => false,
         }
-    }
+    })
 }
 
 /// Whether a resource of one of `others` is named, as a whole word: a name may begin like another one.
@@ -141,6 +157,19 @@ impl Names {
             hpa: format!("keda-hpa-{workload}"),
             operator_namespace: "keda".to_owned(),
             operator_deployment: "keda-operator".to_owned(),
+        }
+    }
+
+    /// Whether an object of the namespace, as `Kind/name`, belongs to the workload: one of those named here, or made of them.
+    pub(crate) fn owns(&self, object: &str) -> bool {
+        let (kind, name) = object.split_once('/').unwrap_or(("", object));
+        match kind {
+            "Pod" => generated::is_pod_of(&self.deployment, name),
+            "ReplicaSet" => generated::is_replica_set_of(&self.deployment, name),
+            "HorizontalPodAutoscaler" => name == self.hpa,
+            "ScaledObject" => name == self.scaled_object,
+            // Its ServiceAccount and its TriggerAuthentication are called alike.
+            _ => name == self.deployment || name == self.scaled_object,
         }
     }
 }
@@ -248,6 +277,53 @@ impl Thresholds {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::observation::KubernetesEvent;
+
+    #[test]
+    fn an_event_or_a_line_of_the_log_about_another_workload_of_the_namespace_is_not_this_ones() {
+        let names = Names::usual("shop", "orders");
+        let others = [Other { name: "orders-eu".to_owned(), resources: vec!["demo-orders-eu".to_owned()] }];
+        let event = |object: &str| {
+            Observation::Event(KubernetesEvent {
+                kind: "Normal".to_owned(),
+                reason: "Started".to_owned(),
+                message: "started".to_owned(),
+                object: object.to_owned(),
+                count: 1,
+                at: None,
+            })
+        };
+        let is_of_another = |observation: &Observation| super::is_of_another(&names, &others, observation);
+        for own in [
+            "Pod/orders-5d4f8c7b96-x7k2p",
+            "ReplicaSet/orders-5d4f8c7b96",
+            "Deployment/orders",
+            "ScaledObject/orders",
+            "HorizontalPodAutoscaler/keda-hpa-orders",
+        ] {
+            assert!(!is_of_another(&event(own)), "{own}");
+        }
+        for other in [
+            "Pod/orders-eu-5d4f8c7b96-x7k2p",
+            "Pod/billing-5d4f8c7b96-x7k2p",
+            "ReplicaSet/orders-eu-5d4f8c7b96",
+            "Deployment/billing",
+            "HorizontalPodAutoscaler/keda-hpa-orders-eu",
+            "Job/orders-nightly",
+        ] {
+            assert!(is_of_another(&event(other)), "{other}");
+        }
+        let trouble = |message: &str| Observation::Trouble { pod: "keda".to_owned(), message: message.to_owned() };
+        for (message, is_other) in [
+            ("failed to scale scaled_object=shop/orders replicas=3", false),
+            ("failed to scale scaled_object=shop/orders-eu replicas=3", true),
+            ("failed to scale scaled_object=other/orders replicas=3", true),
+            ("no such queue object=orders-eu reason=KEDAScalerFailed", true),
+            ("no certificates yet; trying again error=gone", false),
+        ] {
+            assert_eq!(is_of_another(&trouble(message)), is_other, "{message}");
+        }
+    }
 
     #[test]
     fn a_resource_is_named_as_a_whole_word_only() {

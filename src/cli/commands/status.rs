@@ -12,7 +12,7 @@ use std::sync::Arc;
 use aws::queue::{Counts, Queue};
 use aws::resources::Cloud;
 use cluster::Cluster;
-use cluster::read::{self, Deployment, Hpa};
+use cluster::read::{self, Deployment, EndingNamespace, Hpa};
 use local::files::Record;
 use local::process;
 use provision::{Reading, store};
@@ -69,6 +69,8 @@ struct Status {
     recorded: Seen<Recorded>,
     cluster: Seen<ControlPlane>,
     queues: Vec<QueueStatus>,
+    /// Namespaces of the stack that are being deleted.
+    ending_namespaces: Seen<Vec<EndingNamespace>>,
     operator: Seen<Deployment>,
     scaled_objects: Seen<Vec<Scaled>>,
 }
@@ -141,6 +143,7 @@ fn nothing(settings: &Settings) -> Status {
         recorded: Seen::of(state),
         cluster: Seen::Absent,
         queues: stack.workloads.iter().map(queue).collect(),
+        ending_namespaces: Seen::Absent,
         operator: Seen::Absent,
         scaled_objects: Seen::Absent,
     }
@@ -157,11 +160,14 @@ async fn look(status: &mut Status, settings: &Settings, target: &Target) {
         Seen::Absent => {}
         Seen::Unreadable(_) => {
             let why = "the cluster could not be read".to_owned();
+            status.ending_namespaces = Seen::Unreadable(why.clone());
             status.operator = Seen::Unreadable(why.clone());
             status.scaled_objects = Seen::Unreadable(why);
         }
         Seen::Is(_) => {
             let cluster = engine::connection(settings, target, &cloud);
+            let ending = read::ending_namespaces(&cluster, &stack.namespaces()).await;
+            status.ending_namespaces = Seen::of(ending.map(|ending| Some(ending).filter(|some| !some.is_empty())));
             status.operator = Seen::of(read::deployment(&cluster, &stack.operator.namespace, OPERATOR).await);
             status.scaled_objects = scaled(&cluster).await;
         }
@@ -236,6 +242,7 @@ impl Status {
             || self.recorded.is_unreadable()
             || self.cluster.is_unreadable()
             || self.queues.iter().any(|queue| queue.counts.is_unreadable())
+            || self.ending_namespaces.is_unreadable()
             || self.operator.is_unreadable()
             || self.scaled_objects.is_unreadable();
         !unreadable

@@ -80,7 +80,7 @@ pub(crate) async fn run(
         reports.push(report);
         evidence.push(path);
     }
-    let exit = publish(reports.clone(), &evidence, settings, view)?;
+    let exit = publish(reports.clone(), &evidence, &settings.report(), view)?;
     Ok(Verified { exit, reports, report: settings.report().join("report.html") })
 }
 
@@ -127,7 +127,14 @@ fn can_write(folder: &Path) -> Outcome<()> {
 pub(crate) fn evaluate(evidence: &Path, settings: &Settings, view: &View) -> Outcome {
     let report = verify::evaluate(evidence).map_err(one)?;
     show(&report, view);
-    publish(vec![report], &[evidence.to_owned()], settings, view)
+    let folder = settings.report();
+    let Some(step) = report.interrupted_in.clone() else {
+        return publish(vec![report], &[evidence.to_owned()], &folder, view);
+    };
+    // It proves nothing, and the report of the last whole run may be all that there is of that.
+    let text = format!("the run ended in step {step}: its report stands beside the one of the last whole run");
+    view.diagnostic(&Diagnostic::warning(text));
+    publish(vec![report], &[evidence.to_owned()], &folder.join("interrupted"), view)
 }
 
 pub(crate) async fn watch(
@@ -219,9 +226,8 @@ fn show(report: &Report, view: &View) {
 }
 
 /// Writes report.json, junit.xml and report.html of all runs.
-fn publish(reports: Vec<Report>, evidence: &[PathBuf], settings: &Settings, view: &View) -> Outcome {
+fn publish(reports: Vec<Report>, evidence: &[PathBuf], folder: &Path, view: &View) -> Outcome {
     let Some(report) = Reports::of(reports) else { return Ok(Exit::VerificationFailed) };
-    let folder = settings.report();
     let html = stack::render("report.html", &report.html_context().map_err(one)?).map_err(one)?;
     let texts = [
         ("report.json", report.json().map_err(one)?),
@@ -232,7 +238,7 @@ fn publish(reports: Vec<Report>, evidence: &[PathBuf], settings: &Settings, view
         let text = format!("failed to write {}: {error}", path.display());
         vec![Diagnostic::error(text).help("free some space, then evaluate again with `sluice verify --evidence FILE`")]
     };
-    std::fs::create_dir_all(&folder).map_err(|error| failed(&folder, &error))?;
+    std::fs::create_dir_all(folder).map_err(|error| failed(folder, &error))?;
     for (name, text) in texts {
         // Beside it and then renamed: an end in the middle leaves the old report or the new, never half of one.
         let (path, beside) = (folder.join(name), folder.join(format!("{name}.new")));

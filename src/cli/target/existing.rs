@@ -58,6 +58,11 @@ pub(super) async fn found(settings: &Settings) -> Outcome<Option<ExistingCluster
     if !is_wanted(settings) {
         return Ok(None);
     }
+    if env::is_credential_plugin() {
+        // Its context may ask this very program for credentials, which would call itself without end.
+        let text = "a Kubernetes client has called this for credentials, so it cannot ask a cluster in turn";
+        return Err(preflight(Diagnostic::error(text).help("let the kubeconfig call `sluice token`")));
+    }
     let context = required(settings)?;
     let kubeconfig = settings.stack.kubernetes.kubeconfig.as_ref().map(PathBuf::from);
     let connection = Connection::Kubeconfig { file: kubeconfig, context: Some(context.clone()) };

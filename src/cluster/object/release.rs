@@ -113,6 +113,37 @@ pub(super) async fn own_secrets(session: &Session, namespace: &str) -> Result<()
     }
 }
 
+/// Removes the stack's API services whose backend is in a namespace that is being deleted: nobody serves them any more, and the
+/// namespace does not end before every API is served or gone. Whether there were any.
+pub(super) async fn api_services(session: &Session, namespace: &str, stack: &str, context: &Context) -> Result<bool> {
+    let name = Name {
+        api_version: "apiregistration.k8s.io/v1".to_owned(),
+        kind: "APIService".to_owned(),
+        namespace: None,
+        name: String::new(),
+    };
+    let Some(api) = name.api_everywhere(session).await? else { return Ok(false) };
+    let failed = |error: kube::Error| Error::from_kube(&session.server, "remove what nobody serves any more", &error);
+    let own = ListParams::default().labels(&format!("{LABEL_STACK}={stack}"));
+    let mut any = false;
+    for object in api.list(&own).await.map_err(failed)? {
+        if object.data["spec"]["service"]["namespace"] != namespace || object.metadata.deletion_timestamp.is_some() {
+            continue;
+        }
+        let own = Name { name: object.metadata.name.clone().unwrap_or_default(), ..name.clone() };
+        match api.delete(&own.name, &DeleteParams::default()).await {
+            Ok(_) => {
+                any = true;
+                let text = format!("removed {}: what serves it is in this namespace", own.for_people());
+                context.progress.note(text);
+            }
+            Err(kube::Error::Api(status)) if status.code == 404 => {}
+            Err(error) => return Err(failed(error)),
+        }
+    }
+    Ok(any)
+}
+
 async fn orphans_of(session: &Session, name: &Name, of_kind: &Name, why: &Patience, context: &Context) -> Result<bool> {
     let failed = |error: kube::Error| Error::from_kube(&session.server, "list what the operator holds", &error);
     let everywhere = match &of_kind.namespace {

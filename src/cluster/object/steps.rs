@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::waits::PERIOD;
 use super::{Object, release};
+use crate::address::text;
 use crate::connection::Session;
 use crate::error::Error;
 use crate::shape::{self, Past};
@@ -127,6 +128,10 @@ impl Object {
         let Some(live) = self.fetch(&session).await? else { return Ok(None) };
         if let Some(owner) = self.foreign_owner(&live) {
             return Err(Error::Foreign { object: self.name.for_people(), owner });
+        }
+        if text(&live, "/metadata/deletionTimestamp").is_some() {
+            // Somebody has deleted it already: nothing in it can be spared any more, and its end is only waited for.
+            return Ok(Some(live));
         }
         self.check_holds().await?;
         match api.delete(&self.name.name, &DeleteParams::background()).await {

@@ -143,20 +143,23 @@ impl Object {
 
     pub(super) async fn until_gone(&self, deleted: &Value, context: &Context) -> Result<()> {
         let mut wait = Wait::new(context, format!("{} to be gone", self.name.for_people()), GONE_LIMIT);
+        if text(deleted, "/metadata/deletionTimestamp").is_some() {
+            context.progress.note(format!("waiting for its end: {}", ending(deleted)));
+        }
         loop {
             let look = match self.remaining(deleted).await {
                 Ok(None) => return Ok(()),
-                Ok(Some(Remains { why, is_held })) => {
-                    let released =
-                        if is_held { self.release_orphans(wait.unchanged(), context).await } else { Ok(false) };
-                    match released {
-                        Ok(false) if is_held && wait.last == why && wait.unchanged() >= HELD_LIMIT => {
-                            return Err(wait.hopeless(why));
-                        }
-                        Ok(_) => Ok(why),
-                        Err(error) => Err(error),
+                Ok(Some(remains)) => match self.helped(&remains, wait.unchanged(), context).await {
+                    Ok(false)
+                        if (remains.is_held || remains.is_stale)
+                            && wait.last == remains.why
+                            && wait.unchanged() >= HELD_LIMIT =>
+                    {
+                        return Err(wait.hopeless(remains.why));
                     }
-                }
+                    Ok(_) => Ok(remains.why),
+                    Err(error) => Err(error),
+                },
                 Err(error) => Err(error),
             };
             wait.reason(look)?;
@@ -179,7 +182,16 @@ impl Object {
         let pods = pods.map_err(|error| self.failed(&session, "look at the pods of", &error))?;
         let names: Vec<String> = pods.into_iter().filter_map(|pod| pod.metadata.name).collect();
         let why = format!("its pods are ending: {}", names.join(", "));
-        Ok((!names.is_empty()).then_some(Remains { why, is_held: false }))
+        Ok((!names.is_empty()).then_some(Remains { why, is_held: false, is_stale: false }))
+    }
+
+    /// Whether something of ours that stands in the way of the end was removed.
+    async fn helped(&self, remains: &Remains, unchanged: Duration, context: &Context) -> Result<bool> {
+        if remains.is_stale {
+            let session = self.cluster.session().await?;
+            return release::api_services(&session, &self.name.name, &self.stack, context).await;
+        }
+        if remains.is_held { self.release_orphans(unchanged, context).await } else { Ok(false) }
     }
 
     /// Whether finalizers of our operator were taken off, because no operator does.
@@ -195,23 +207,36 @@ struct Remains {
     why: String,
     /// Whether somebody's finalizer holds it, or something in it.
     is_held: bool,
+    /// Whether a namespace cannot end because an API is not served.
+    is_stale: bool,
+}
+
+/// The condition of a namespace whose end waits for an API that nobody serves.
+pub(super) const DISCOVERY: &str = "NamespaceDeletionDiscoveryFailure";
+
+/// Why an object that is being deleted is still there, in the words of its conditions.
+pub(crate) fn ending(live: &Value) -> String {
+    held_by(live).why
 }
 
 fn held_by(live: &Value) -> Remains {
     let finalizers = live["metadata"]["finalizers"].as_array().into_iter().flatten().filter_map(Value::as_str);
     let finalizers: Vec<&str> = finalizers.collect();
     let conditions = live["status"]["conditions"].as_array().into_iter().flatten();
-    let said: Vec<&str> = conditions.filter(|c| c["status"] == "True").filter_map(|c| c["message"].as_str()).collect();
+    let holding: Vec<_> = conditions.filter(|condition| condition["status"] == "True").collect();
+    let words =
+        |condition: &&Value| Some(format!("{}: {}", condition["type"].as_str()?, condition["message"].as_str()?));
+    let said = || std::iter::once("it is being deleted".to_owned()).chain(holding.iter().filter_map(words));
+    let why = said().collect::<Vec<_>>().join("; ");
     if live["kind"] == "Namespace" {
-        let is_held = said.iter().any(|said| said.contains("finalizers"));
-        let why = std::iter::once("it is being deleted").chain(said).collect::<Vec<_>>().join("; ");
-        return Remains { why, is_held };
+        let is_held = holding.iter().any(|one| one["message"].as_str().is_some_and(|said| said.contains("finalizers")));
+        let is_stale = holding.iter().any(|one| one["type"] == DISCOVERY);
+        return Remains { why, is_held, is_stale };
     }
     if finalizers.is_empty() {
-        let why = std::iter::once("it is being deleted").chain(said).collect::<Vec<_>>().join("; ");
-        return Remains { why, is_held: false };
+        return Remains { why, is_held: false, is_stale: false };
     }
     let why =
         format!("it is held by its finalizers {}; whoever set them must run to take them off", finalizers.join(", "));
-    Remains { why, is_held: true }
+    Remains { why, is_held: true, is_stale: false }
 }

@@ -1,6 +1,6 @@
 //! The status as lines on a screen.
 
-use cluster::read::{Condition, Deployment, Hpa};
+use cluster::read::{Condition, Deployment, EndingNamespace, Hpa};
 use local::files::{PodWalls, Walls};
 
 use super::{Scaled, Seen, Status};
@@ -50,6 +50,14 @@ pub(super) fn lines(status: &Status) -> Lines {
             Seen::Unreadable(why) => lines.push(row("Queue", Tone::Bad, format!("{name}: unreadable: {why}"))),
             Seen::Absent => lines.push(row("Queue", Tone::Change, format!("{name}: none"))),
         }
+    }
+    match &status.ending_namespaces {
+        Seen::Is(ending) => {
+            let text = |one: &EndingNamespace| row("Namespace", Tone::Bad, format!("{}: {}", one.name, one.why));
+            lines.extend(ending.iter().map(text));
+        }
+        Seen::Unreadable(why) => lines.push(row("Namespace", Tone::Bad, format!("unreadable: {why}"))),
+        Seen::Absent => {}
     }
     match &status.operator {
         Seen::Is(operator) => {
@@ -136,6 +144,10 @@ fn waiting(deployment: &Deployment, lines: &mut Lines) {
 }
 
 fn next(status: &Status) -> &'static str {
+    if matches!(status.ending_namespaces, Seen::Is(_)) {
+        return "a namespace is being deleted: `sluice up` waits for its end and makes it anew; an API service that its \
+                conditions name must be served or gone first (`kubectl get apiservices`); `sluice down` removes what there is";
+    }
     let unfinished = matches!(&status.recorded, Seen::Is(recorded) if recorded.unfinished > 0);
     match (&status.local_cloud, &status.cluster) {
         (Some(Seen::Absent), _) => {

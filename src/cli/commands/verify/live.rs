@@ -113,6 +113,12 @@ impl Live {
             step.clone_into(&mut self.step);
             self.due = Due::new(&self.clock);
         }
+        let snapshot = &self.snapshot;
+        let is_first = self.shown.is_empty() && snapshot.step.is_none() && snapshot.blindness().is_none();
+        if is_first && (snapshot.queue.is_none() || snapshot.deployment.is_none()) {
+            // What is read first is no change yet; a question mark is for what cannot be read.
+            return None;
+        }
         let line = line(&self.snapshot);
         if line == self.shown {
             return None;
@@ -220,6 +226,17 @@ mod tests {
         handle.advance(Duration::from_secs(10));
         let (_, line) = run.due().unwrap();
         assert!(line.starts_with("orders") && line.contains("nothing changes") && line.contains('?'), "{line}");
+    }
+
+    #[test]
+    fn the_first_line_of_a_watch_comes_when_queue_and_replicas_have_been_read() {
+        let (clock, _handle) = Clock::manual(jiff::Timestamp::UNIX_EPOCH);
+        let mut run = Live::new("", &clock);
+        let queue = record("queue", "queue", &json!({ "visible": 0, "in_flight": 0, "delayed": 0 }));
+        assert_eq!(run.take(&queue), None);
+        let replicas = json!({ "desired": 0, "ready": 0, "current": 0, "available": 0 });
+        let line = run.take(&record("deployment", "deployment", &replicas)).unwrap();
+        assert!(line.contains("replicas 0/0 ready") && !line.contains('?'), "{line}");
     }
 
     #[test]

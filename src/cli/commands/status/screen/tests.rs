@@ -16,6 +16,7 @@ fn nothing() -> Status {
         recorded: Seen::Absent,
         cluster: Seen::Absent,
         queues: vec![QueueStatus { name: "demo-myapp".to_owned(), counts: Seen::Absent }],
+        ending_namespaces: Seen::Absent,
         operator: Seen::Absent,
         scaled_objects: Seen::Absent,
     }
@@ -185,4 +186,16 @@ fn why_pods_do_not_run_is_said_below_what_wants_them() {
     let scaled = text.iter().position(|line| line.contains("3 wanted, 1 ready")).unwrap();
     assert!(text[scaled + 1].contains("p: ImagePullBackOff: no such image"), "{text:#?}");
     assert_eq!(text.iter().filter(|line| line.contains("ImagePullBackOff")).count(), 1);
+}
+
+#[test]
+fn a_namespace_that_is_being_deleted_is_named_with_its_conditions_and_what_helps() {
+    let mut status = standing();
+    let why = "it is being deleted; NamespaceDeletionDiscoveryFailure: 1 failing: metrics.example.com/v1".to_owned();
+    status.ending_namespaces = Seen::Is(vec![EndingNamespace { name: "keda".to_owned(), why }]);
+    status.operator = Seen::Absent;
+    let lines: Vec<String> = super::lines(&status).into_iter().map(|(_, line)| line).collect();
+    let has = |part: &str| lines.iter().any(|line| line.contains(part));
+    assert!(has("Namespace     keda: it is being deleted; NamespaceDeletionDiscoveryFailure"), "{lines:#?}");
+    assert!(has("kubectl get apiservices"), "{lines:#?}");
 }

@@ -43,17 +43,27 @@ impl Decisions {
         if before.as_ref() == self.hpa.as_ref() {
             return None;
         }
-        let from = before.and_then(|(desired, _)| desired).map(i64::from);
+        let from = before_it(before.and_then(|(desired, _)| desired), hpa).map(i64::from);
         let metrics = hpa.metrics.values().map(|value| format!("metric {value}"));
         Some(Decision {
             by: "hpa",
             time: record.time,
-            from: from.or_else(|| hpa.current.map(i64::from)),
+            from,
             to: hpa.desired.map(i64::from),
             why: metrics.chain(reasons).collect(),
             whole: serde_json::to_value(hpa).unwrap_or_default(),
         })
     }
+}
+
+/// From how many replicas the HPA goes. Between none and one the operator scales; the HPA is disabled there and only follows
+/// (`docs/rules.md`), so what it then shows is no change of its own.
+fn before_it(before: Option<u32>, hpa: &Hpa) -> Option<u32> {
+    let some = |count: &u32| *count > 0;
+    if hpa.desired == Some(0) {
+        return hpa.desired;
+    }
+    before.filter(some).or(hpa.current.filter(some)).or(hpa.desired)
 }
 
 fn of_operator(time: Timestamp, decision: &Operators) -> Decision {
@@ -187,5 +197,28 @@ mod tests {
         let held = said(&hpa(3, "ScaleDownStabilized"));
         assert_eq!(held.as_deref(), Some("hpa keeps 3: metric 9; ScaleDownStabilized"));
         assert_eq!(said(&hpa(3, "ScaleDownStabilized")), None);
+    }
+
+    #[test]
+    fn what_the_operator_scaled_is_no_change_of_the_hpa() {
+        let hpa = |desired, current| Hpa {
+            desired: Some(desired),
+            current: Some(current),
+            min: Some(1),
+            max: Some(3),
+            metrics: BTreeMap::new(),
+            conditions: Vec::new(),
+        };
+        let mut decisions = Decisions::default();
+        let mut said = |desired, current| {
+            let decision = decisions.of(&record(Observation::Hpa(hpa(desired, current))));
+            decision.map(|decision| decision.line(WIDTH))
+        };
+        assert_eq!(said(0, 0).as_deref(), Some("hpa keeps 0"));
+        assert_eq!(said(1, 0).as_deref(), Some("hpa keeps 1"), "the operator went from 0 to 1");
+        assert_eq!(said(3, 1).as_deref(), Some("hpa 1 -> 3"));
+        assert_eq!(said(1, 3).as_deref(), Some("hpa 3 -> 1"));
+        assert_eq!(said(0, 0).as_deref(), Some("hpa keeps 0"), "the operator went from 1 to 0");
+        assert_eq!(said(3, 1).as_deref(), Some("hpa 1 -> 3"), "the HPA's own part of the way");
     }
 }
