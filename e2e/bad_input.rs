@@ -170,6 +170,26 @@ fn an_endpoint_that_answers_with_a_page_is_no_localstack() {
 }
 
 #[test]
+fn an_api_server_that_is_away_is_reported_in_this_programs_own_words_only() {
+    let workspace = Workspace::new();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    workspace.write("kubeconfig", &kubeconfig(&format!("http://{address}")));
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let _ = stream.read(&mut [0; 4096]);
+            let head = "HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+            let _ = stream.write_all(head.as_bytes());
+        }
+    });
+    let mut command = workspace.sluice("up --context mine");
+    let up = ended(command.env("KUBECONFIG", workspace.path().join("kubeconfig"))).with(PREFLIGHT);
+    crate::foreign::only_own_lines(&up.stderr);
+    up.says(&["503", "OpenID discovery document"]);
+}
+
+#[test]
 fn a_port_that_is_taken_is_named() {
     let workspace = Workspace::new();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();

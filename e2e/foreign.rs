@@ -254,3 +254,66 @@ fn up_keeps_a_namespace_that_is_no_longer_declared_while_others_are_in_it() {
     workspace.run("down").with(0);
     workspace.nothing_is_left();
 }
+
+/// A namespace that was deleted by hand ends only when every API of the cluster is served or gone: the stack's own, whose operator
+/// was in there, and those of others.
+#[test]
+fn up_says_what_keeps_the_operators_namespace_from_ending_and_makes_it_anew_once_it_can() {
+    let workspace = Workspace::new();
+    workspace.run("up").with(0);
+    let clients = Clients::new(&workspace.stack_file("kubeconfig"), None, &access_of(&workspace));
+    let namespaces: Api<Namespace> = Api::all(clients.kube.clone());
+    let delete = || {
+        clients.ask(namespaces.delete("keda", &DeleteParams::default())).unwrap();
+        wait_until("the namespace is held", LIMIT, || {
+            let live = clients.ask(namespaces.get_opt("keda")).unwrap()?;
+            let mut conditions = live.status?.conditions.unwrap_or_default().into_iter();
+            let is_held = conditions.any(|one| one.type_ == DISCOVERY && one.status == "True");
+            is_held.then_some(())
+        })
+        .unwrap();
+    };
+    // Only the stack's own API service: it goes, and comes again.
+    delete();
+    let up = workspace.run("up").with(0);
+    assert!(up.stdout.contains("removed APIService v1beta1.external.metrics.k8s.io"), "{}", up.stdout);
+    workspace.run("plan --detailed-exitcode").with(0);
+    // One of somebody else's as well.
+    let kind = ("apiregistration.k8s.io", "v1", "APIService", "apiservices");
+    let service = json!({ "apiVersion": "apiregistration.k8s.io/v1", "kind": "APIService", "metadata": { "name": "v1.away.example.com" },
+        "spec": { "group": "away.example.com", "version": "v1", "groupPriorityMinimum": 100, "versionPriority": 10,
+            "insecureSkipTLSVerify": true, "service": { "name": "nobody", "namespace": "default" } } });
+    make(&clients, kind, &service);
+    delete();
+    let status = workspace.run("status").with(0);
+    for part in ["Namespace     keda: it is being deleted", DISCOVERY, "kubectl get apiservices"] {
+        assert!(status.stdout.contains(part), "status lacks {part}: {}", status.stdout);
+    }
+    let up = workspace.run("up").with(1);
+    for part in ["waiting for its end", DISCOVERY, "away.example.com/v1"] {
+        assert!(up.stdout.contains(part), "up lacks {part}: {}", up.stdout);
+    }
+    for part in ["error: kubernetes_namespace.keda", "away.example.com/v1", "kubectl get apiservices", "sluice up"] {
+        assert!(up.stderr.contains(part), "the error lacks {part}: {}", up.stderr);
+    }
+    only_own_lines(&up.stderr);
+    let resource = ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(kind.0, kind.1, kind.2), kind.3);
+    let services: Api<DynamicObject> = Api::all_with(clients.kube.clone(), &resource);
+    clients.ask(services.delete("v1.away.example.com", &DeleteParams::default())).unwrap();
+    workspace.run("up").with(0);
+    workspace.run("down").with(0);
+    workspace.nothing_is_left();
+}
+
+const DISCOVERY: &str = "NamespaceDeletionDiscoveryFailure";
+
+/// Diagnostics and waits of the program, no line of a library's, and no colour where nobody sees one.
+#[track_caller]
+pub(crate) fn only_own_lines(stderr: &str) {
+    let is_own = |line: &str| {
+        ["error: ", "warning: ", "interrupted: ", "  "].iter().any(|begin| line.starts_with(begin))
+            || line.contains("... [")
+    };
+    let others: Vec<&str> = stderr.lines().filter(|line| !is_own(line) || line.contains('\u{1b}')).collect();
+    assert!(others.is_empty(), "{others:#?}");
+}

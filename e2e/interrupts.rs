@@ -59,13 +59,25 @@ fn a_signal_ends_what_looks_and_keeps_the_last_report() {
         watch.signal(name);
         was_interrupted(watch);
     }
-    for file in files {
-        assert_eq!(std::fs::read_to_string(workspace.stack_file(file)).unwrap(), "the last good one", "{file}");
-    }
-    // What was seen until then can be evaluated, and is called what it is.
+    let is_kept = || {
+        for file in files {
+            assert_eq!(std::fs::read_to_string(workspace.stack_file(file)).unwrap(), "the last good one", "{file}");
+        }
+    };
+    is_kept();
+    // What was seen until then can be evaluated, and is called what it is; its report stands beside the last whole run's.
     let evidence = workspace.files().into_iter().find(|file| file.contains("/evidence/")).unwrap();
     let evaluated = workspace.run(&format!("verify --evidence {evidence}")).with(4);
     assert!(evaluated.stdout.contains("interrupted in step idle"), "{}", evaluated.stdout);
+    is_kept();
+    assert!(workspace.stack_file("report/interrupted/report.html").exists());
+    // Of a run that was killed nobody recorded the end.
+    let text = std::fs::read_to_string(workspace.path().join(&evidence)).unwrap();
+    let until_step = text.lines().position(|line| line.contains("\"state\":\"started\"")).unwrap();
+    let killed: Vec<&str> = text.lines().take(until_step + 1).collect();
+    workspace.write("killed.jsonl", &(killed.join("\n") + "\n"));
+    workspace.run("verify --evidence killed.jsonl").with(4);
+    is_kept();
 
     // Sending stops in the middle, and says how far it came.
     let send = Running::start(&workspace, "send 1000 --rate 0.01");

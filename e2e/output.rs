@@ -29,7 +29,7 @@ const COMMANDS: [(&str, i32); 30] = [
     ("outputs --stack-file", DONE),
     ("drift", DONE),
     ("graph", DONE),
-    ("audit", 5),
+    ("audit", DONE),
     ("send 2", DONE),
     ("watch --seconds 2", DONE),
     ("verify --evidence recorded.jsonl", VERIFICATION_FAILED),
