@@ -78,6 +78,7 @@ fn a_signal_ends_what_looks_and_keeps_the_last_report() {
     workspace.write("killed.jsonl", &(killed.join("\n") + "\n"));
     workspace.run("verify --evidence killed.jsonl").with(4);
     is_kept();
+    std::fs::remove_file(workspace.path().join("killed.jsonl")).unwrap();
 
     // Sending stops in the middle, and says how far it came.
     let send = Running::start(&workspace, "send 1000 --rate 0.01");
