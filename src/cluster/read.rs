@@ -150,6 +150,9 @@ pub struct EndingNamespace {
 }
 
 /// Those of the namespaces that are being deleted.
+///
+/// # Errors
+/// A namespace cannot be read; one that does not exist is none of them.
 pub async fn ending_namespaces(cluster: &Cluster, names: &[&str]) -> Result<Vec<EndingNamespace>> {
     let session = cluster.session().await?;
     let api: Api<Namespace> = Api::all(session.client.clone());

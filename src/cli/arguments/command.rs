@@ -57,7 +57,7 @@ pub enum ReadOnly {
     Plan(Plan),
     /// Show the resource graph (Mermaid)
     Graph,
-    /// List everything that exists of this stack, by tag and by name
+    /// List everything that exists of this stack, by tag and by name (5 if there is more than this folder's state records)
     Audit,
 }
 
