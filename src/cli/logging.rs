@@ -81,8 +81,8 @@ impl Wanted {
 
 /// Starts logging as the command needs it; `SLUICE_LOG` overrides what `-v` asks for.
 pub(crate) fn start(life: Life, verbose: u8) {
-    let asked = env::log().filter(|text| EnvFilter::try_new(text).is_ok());
-    let filter = asked.map_or_else(|| wanted(life, verbose), Wanted::Filter).filter();
+    let requested = env::log().filter(|text| EnvFilter::try_new(text).is_ok());
+    let filter = requested.map_or_else(|| wanted(life, verbose), Wanted::Filter).filter();
     // A log line that cannot be written is lost; the library would say so on the same stderr, and panic.
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).log_internal_errors(false);
     let lines = if life == Life::PodService {
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn no_line_of_a_library_reaches_a_person_who_has_not_asked_for_it() {
+    fn no_line_of_a_library_reaches_a_person_who_does_not_want_it() {
         for target in
             ["kube_client::client::builder", "aws_config::profile", "aws_smithy_runtime", "hyper", "localhost"]
         {

@@ -11,6 +11,7 @@ mod address;
 pub mod audit;
 mod connection;
 mod diagnosis;
+mod ending;
 mod error;
 pub mod existing;
 pub mod foreign;

@@ -11,11 +11,11 @@ use serde_json::{Value, json};
 
 use crate::address::{Name, text};
 use crate::connection::Cluster;
+use crate::ending::{DISCOVERY, ending};
 use crate::error::Error;
 use crate::kinds::OperatorHomes;
 use crate::readiness::{Readiness, readiness};
 use crate::shape::Past;
-pub(crate) use waits::ending;
 
 use crate::{LABEL_MANAGED_BY, LABEL_STACK, MANAGER, Result, diagnosis, ownership, shape};
 
@@ -110,7 +110,7 @@ impl Object {
     /// What ends a wait that its own conditions explain.
     fn own_next_step(&self, error: &Error) -> Option<String> {
         let why = error.to_string();
-        let is_stale = self.name.kind == "Namespace" && why.contains(waits::DISCOVERY);
+        let is_stale = self.name.kind == "Namespace" && why.contains(DISCOVERY);
         is_stale.then(|| {
             "remove the API services that its condition names, or mend what serves them (`kubectl get apiservices`), then \
              run `sluice up` again"

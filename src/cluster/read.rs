@@ -19,7 +19,7 @@ pub use scaled_object::{ScaledObject, scaled_object, scaled_objects};
 
 use crate::connection::{Cluster, Session};
 use crate::error::Error;
-use crate::{Result, object, readiness};
+use crate::{Result, ending, readiness};
 
 /// A Deployment's counts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -156,15 +156,15 @@ pub struct EndingNamespace {
 pub async fn ending_namespaces(cluster: &Cluster, names: &[&str]) -> Result<Vec<EndingNamespace>> {
     let session = cluster.session().await?;
     let api: Api<Namespace> = Api::all(session.client.clone());
-    let mut ending = Vec::new();
+    let mut found_ending = Vec::new();
     for name in names {
         let found = api.get_opt(name).await.map_err(failed(&session, "read Namespace", "", name))?;
         let Some(found) = found.filter(|found| found.metadata.deletion_timestamp.is_some()) else { continue };
         let mut live = serde_json::to_value(found).unwrap_or_default();
         live["kind"] = "Namespace".into();
-        ending.push(EndingNamespace { name: (*name).to_owned(), why: object::ending(&live) });
+        found_ending.push(EndingNamespace { name: (*name).to_owned(), why: ending::ending(&live) });
     }
-    Ok(ending)
+    Ok(found_ending)
 }
 
 /// The pods of a label query.
