@@ -129,15 +129,15 @@ impl Caches {
         let namespaces = &settings.watch_namespaces;
         let (users, masters) = (Arc::new(Users::default()), Arc::new(Masters::default()));
         let (scaled_objects, first) = watch(&apis(client, namespaces), &|| {
-            tell_of_scaled_objects(changes.clone(), Arc::clone(&users), Arc::clone(&masters))
+            notify_of_scaled_objects(changes.clone(), Arc::clone(&users), Arc::clone(&masters))
         });
         let (authentications, second) =
-            watch(&apis(client, namespaces), &|| tell_of_authentications(changes.clone(), KIND));
+            watch(&apis(client, namespaces), &|| notify_of_authentications(changes.clone(), KIND));
         let cluster_wide = [Api::all(client.clone())];
         let (cluster_authentications, third) =
-            watch(&cluster_wide, &|| tell_of_authentications(changes.clone(), CLUSTER_KIND));
+            watch(&cluster_wide, &|| notify_of_authentications(changes.clone(), CLUSTER_KIND));
         let (autoscalers, fourth) =
-            watch(&apis(client, namespaces), &|| tell_of_autoscalers(changes.clone(), Arc::clone(&masters)));
+            watch(&apis(client, namespaces), &|| notify_of_autoscalers(changes.clone(), Arc::clone(&masters)));
         let caches =
             Self { scaled_objects, authentications, cluster_authentications, autoscalers, users, masters, changes };
         (caches, async move {
@@ -169,13 +169,13 @@ impl Caches {
 }
 
 /// Hears of an object as it is now, or that it is gone. The cache knows by then.
-type Tell<K> = Box<dyn FnMut(&Key, Option<&K>) + Send>;
+type Notify<K> = Box<dyn FnMut(&Key, Option<&K>) + Send>;
 
-fn tell_of_scaled_objects(
+fn notify_of_scaled_objects(
     changes: broadcast::Sender<Change>,
     users: Arc<Users>,
     masters: Arc<Masters>,
-) -> Tell<ScaledObject> {
+) -> Notify<ScaledObject> {
     Box::new(move |key, object| {
         for peer in masters.learn_object(key, object) {
             let _ = changes.send(Change::Autoscaler(peer));
@@ -187,10 +187,10 @@ fn tell_of_scaled_objects(
     })
 }
 
-fn tell_of_authentications<K: Resource<DynamicType = ()> + 'static>(
+fn notify_of_authentications<K: Resource<DynamicType = ()> + 'static>(
     changes: broadcast::Sender<Change>,
     kind: &'static str,
-) -> Tell<K> {
+) -> Notify<K> {
     let mut versions = HashMap::new();
     Box::new(move |key, object| {
         let after = object.map(|object| Version::of(object.meta()));
@@ -214,7 +214,7 @@ where
     namespaces.iter().map(|namespace| Api::namespaced(client.clone(), namespace)).collect()
 }
 
-fn watch<K>(apis: &[Api<K>], tell: &dyn Fn() -> Tell<K>) -> (Cache<K>, impl Future<Output = ()> + use<K>)
+fn watch<K>(apis: &[Api<K>], notify: &dyn Fn() -> Notify<K>) -> (Cache<K>, impl Future<Output = ()> + use<K>)
 where
     K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
 {
@@ -224,15 +224,15 @@ where
         stores.push(reader);
         let config = watcher::Config::default().timeout(WATCH_SECONDS);
         let events = watcher(api.clone(), config).default_backoff().reflect(writer);
-        streams.push(drain(events, tell()));
+        streams.push(drain(events, notify()));
     }
     (Cache(stores), async move { stream::iter(streams).for_each_concurrent(None, |part| part).await })
 }
 
-/// Tells of each object that has changed, also while the watch was down: what is listed anew is compared with what was known.
+/// Notifies of each object that has changed, also while the watch was down: what is listed anew is compared with what was known.
 async fn drain<K: Resource<DynamicType = ()>>(
     events: impl Stream<Item = watcher::Result<watcher::Event<K>>>,
-    mut tell: Tell<K>,
+    mut notify: Notify<K>,
 ) {
     let mut events = std::pin::pin!(events);
     let (mut known, mut listed) = (HashMap::new(), HashMap::new());
@@ -242,12 +242,12 @@ async fn drain<K: Resource<DynamicType = ()>>(
             Ok(watcher::Event::Apply(object)) => {
                 let key = Key::of(object.meta());
                 known.insert(key.clone(), version(&object));
-                tell(&key, Some(&object));
+                notify(&key, Some(&object));
             }
             Ok(watcher::Event::Delete(object)) => {
                 let key = Key::of(object.meta());
                 known.remove(&key);
-                tell(&key, None);
+                notify(&key, None);
             }
             Ok(watcher::Event::Init) => listed.clear(),
             Ok(watcher::Event::InitApply(object)) => {
@@ -257,10 +257,10 @@ async fn drain<K: Resource<DynamicType = ()>>(
                 let now: HashMap<_, _> = listed.iter().map(|(key, object)| (key.clone(), version(object))).collect();
                 let before = std::mem::replace(&mut known, now);
                 for key in before.keys().filter(|key| !listed.contains_key(*key)) {
-                    tell(key, None);
+                    notify(key, None);
                 }
                 for (key, object) in listed.drain().filter(|(key, object)| before.get(key) != Some(&version(object))) {
-                    tell(&key, Some(&object));
+                    notify(&key, Some(&object));
                 }
             }
             Err(error) => failed(&K::kind(&()), &error),
@@ -280,7 +280,7 @@ fn failed(kind: &str, error: &watcher::Error) {
 }
 
 /// Changes of HPAs, without what the HPA controller writes into their status.
-fn tell_of_autoscalers(changes: broadcast::Sender<Change>, masters: Arc<Masters>) -> Tell<HorizontalPodAutoscaler> {
+fn notify_of_autoscalers(changes: broadcast::Sender<Change>, masters: Arc<Masters>) -> Notify<HorizontalPodAutoscaler> {
     let mut known = HashMap::new();
     Box::new(move |key, object| {
         let mut touched = masters.learn_autoscaler(key, object);

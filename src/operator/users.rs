@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_won_or_lost_a_user_is_told() {
+    fn only_what_won_or_lost_a_user_is_notified() {
         let (users, key) = (Users::default(), Key::new("shop", "orders"));
         users.learn(&key, Some(&object(&json!([{ "name": "old" }, { "name": "kept" }]))));
         let mut changed = users.learn(&key, Some(&object(&json!([{ "name": "new" }, { "name": "kept" }]))));

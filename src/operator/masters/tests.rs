@@ -65,7 +65,7 @@ fn of_two_objects_on_one_workload_the_one_with_the_hpa_and_then_the_older_one_sc
 }
 
 #[test]
-fn who_is_freed_by_a_change_is_told() {
+fn who_is_freed_by_a_change_is_notified() {
     let (old, young) = (object("old", 1, &json!({})), object("young", 2, &json!({})));
     let masters = masters(&[&old, &young], &[]);
     assert_eq!(masters.learn_object(&key("old"), Some(&old)), BTreeSet::new());

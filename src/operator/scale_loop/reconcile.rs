@@ -22,7 +22,7 @@ use crate::context::Context;
 
 /// What the annotations ask for.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-enum Asked {
+enum Annotated {
     /// Not known: nobody has looked, or they make no sense.
     #[default]
     Unknown,
@@ -33,14 +33,14 @@ enum Asked {
 /// What the steps of a check have found until one failed or all were done.
 #[derive(Debug, Default)]
 struct Found {
-    asked: Asked,
+    annotated: Annotated,
     target: Option<dereference::Target>,
     autoscaler: Option<autoscaler::Applied>,
 }
 
 impl Found {
     fn is_paused(&self) -> bool {
-        matches!(self.asked, Asked::Pause(_))
+        matches!(self.annotated, Annotated::Pause(_))
     }
 }
 
@@ -65,7 +65,7 @@ pub(super) async fn reconcile(context: &Context, object: &ScaledObject) -> Resul
     let object = adopt::adopt(context, object).await?;
     let mut found = Found::default();
     let checked = async {
-        found.asked = validate::pause(&object)?.map_or(Asked::Scaling, Asked::Pause);
+        found.annotated = validate::pause(&object)?.map_or(Annotated::Scaling, Annotated::Pause);
         if found.is_paused() {
             // A pause holds whatever else is wrong with the object. What there is to know of the target is noted.
             found.target = dereference::dereference(context, &object).await.ok();

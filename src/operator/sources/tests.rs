@@ -150,7 +150,7 @@ async fn a_trigger_that_cannot_be_built_any_more_keeps_the_name_of_its_metric() 
     let readings = broken.read(&context, &key()).await;
     assert_eq!(readings[0].metric, "s0-aws-sqs-orders");
     assert!(readings[0].error().unwrap().contains("\"keys\" not found"));
-    // The HPA is told why, under the name that it asks for, and a fallback may stand in.
+    // The HPA is notified why, under the name that it asks for, and a fallback may stand in.
     let (spec, _, reading) = broken.metric(&context, &key(), "s0-aws-sqs-orders", Duration::ZERO).await.unwrap();
     assert!(reading.error().is_some() && spec.target == keda::metric::Target::AverageValue(5.0));
 }

@@ -6,7 +6,7 @@ use keda::pause::Pause;
 use keda::resource;
 
 use super::autoscaler::Applied;
-use super::{Asked, Found, ReconcileError};
+use super::{Annotated, Found, ReconcileError};
 use crate::context::Context;
 use crate::status;
 
@@ -21,7 +21,7 @@ pub(super) fn after(object: &ScaledObject, found: &Found, failed: Option<&Reconc
         status.scale_target_gvkr = Some(target.resource.clone());
         status.original_replica_count.get_or_insert(target.replicas);
     }
-    if matches!(found.asked, Asked::Scaling | Asked::Pause(Pause::AsIs)) {
+    if matches!(found.annotated, Annotated::Scaling | Annotated::Pause(Pause::AsIs)) {
         status.paused_replica_count = None;
     }
     match &found.autoscaler {
@@ -47,10 +47,10 @@ fn conditions_after(status: &ScaledObjectStatus, found: &Found, failed: Option<&
     let before = |type_| conditions::find(&status.conditions, type_);
     let was_paused = before(conditions::PAUSED).is_some_and(|before| before.status == ConditionStatus::True);
     // Whether it is paused is the annotations' to say, whatever else was found.
-    let paused = match found.asked {
-        Asked::Pause(_) => Some(conditions::paused()),
-        Asked::Scaling => was_paused.then(conditions::unpaused),
-        Asked::Unknown => None,
+    let paused = match found.annotated {
+        Annotated::Pause(_) => Some(conditions::paused()),
+        Annotated::Scaling => was_paused.then(conditions::unpaused),
+        Annotated::Unknown => None,
     };
     if let Some(error) = failed {
         let failed = [conditions::check_failed(error.step(), &error.cause()), conditions::activity_unknown()];
