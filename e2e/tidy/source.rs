@@ -109,7 +109,7 @@ fn attributes(item: &Item) -> &[Attribute] {
     }
 }
 
-/// Cuts out what is behind `#[cfg(test)]`.
+/// Cuts out what is behind `#[cfg(test)]`, and who may use an item: that is no import.
 #[derive(Default)]
 struct Cut {
     lines: BTreeSet<usize>,
@@ -128,6 +128,10 @@ impl Cut {
 }
 
 impl VisitMut for Cut {
+    fn visit_visibility_mut(&mut self, visibility: &mut syn::Visibility) {
+        *visibility = syn::Visibility::Inherited;
+    }
+
     fn visit_file_mut(&mut self, file: &mut syn::File) {
         file.items.retain(|item| self.keep(attributes(item), item.span()));
         visit_mut::visit_file_mut(self, file);

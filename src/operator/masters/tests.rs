@@ -94,7 +94,7 @@ fn two_objects_may_not_share_one_hpa() {
 }
 
 #[test]
-fn a_foreign_hpa_is_taken_over_only_if_that_is_asked_for() {
+fn a_foreign_hpa_is_taken_over_only_on_request() {
     let foreign = hpa("legacy", None, &json!({}));
     let plain = object("orders", 1, &json!({}));
     let refused = words(&masters(&[&plain], &[&foreign]), &plain);
@@ -111,9 +111,9 @@ fn a_foreign_hpa_is_taken_over_only_if_that_is_asked_for() {
     let named = object("orders", 1, &named);
     assert_eq!(words(&masters(&[&named], &[&foreign]), &named), "");
     // Its name alone is not enough.
-    let mut asked = named;
-    asked.metadata.annotations = None;
-    assert!(!words(&masters(&[&asked], &[&foreign]), &asked).is_empty());
+    let mut taker = named;
+    taker.metadata.annotations = None;
+    assert!(!words(&masters(&[&taker], &[&foreign]), &taker).is_empty());
 
     let exempt = hpa("legacy", None, &json!({ "metadata": { "annotations": { naming::HPA_OWNERSHIP: "false" } } }));
     assert_eq!(words(&masters(&[&plain], &[&exempt]), &plain), "");

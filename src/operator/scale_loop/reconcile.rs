@@ -7,6 +7,7 @@ mod adopt;
 mod autoscaler;
 mod dereference;
 mod error;
+mod found;
 mod policy;
 mod requests;
 mod status;
@@ -14,35 +15,11 @@ mod validate;
 
 use keda::api::{ConditionStatus, ScaledObject};
 use keda::conditions;
-use keda::pause::Pause;
 
 pub(super) use self::error::ReconcileError;
+use self::found::{Annotated, Found};
 pub(super) use self::policy::{Policy, policy};
 use crate::context::Context;
-
-/// What the annotations ask for.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-enum Annotated {
-    /// Not known: nobody has looked, or they make no sense.
-    #[default]
-    Unknown,
-    Scaling,
-    Pause(Pause),
-}
-
-/// What the steps of a check have found until one failed or all were done.
-#[derive(Debug, Default)]
-struct Found {
-    annotated: Annotated,
-    target: Option<dereference::Target>,
-    autoscaler: Option<autoscaler::Applied>,
-}
-
-impl Found {
-    fn is_paused(&self) -> bool {
-        matches!(self.annotated, Annotated::Pause(_))
-    }
-}
 
 /// What a reconcile leaves.
 pub(super) struct Reconciled {

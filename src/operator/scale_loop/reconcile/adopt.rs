@@ -6,7 +6,7 @@ use kube::Api;
 use kube::api::{Patch, PatchParams};
 use serde_json::json;
 
-use super::ReconcileError;
+use super::error::ReconcileError;
 use crate::caches::Key;
 use crate::context::Context;
 use crate::finalizers;

@@ -9,8 +9,8 @@ use keda::naming;
 use kube::Api;
 use kube::api::{DeleteParams, Patch, PatchParams};
 
-use super::ReconcileError;
 use super::dereference::Target;
+use super::error::ReconcileError;
 use crate::caches::Key;
 use crate::context::Context;
 use crate::error::is_not_found;

@@ -2,7 +2,7 @@
 
 use keda::api::{GroupVersionKindResource, ScaledObject};
 
-use super::ReconcileError;
+use super::error::ReconcileError;
 use crate::context::Context;
 use crate::target;
 

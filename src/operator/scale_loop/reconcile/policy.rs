@@ -4,7 +4,7 @@
 //! and its cluster-wide sibling), is not tried again before such a change. All else may heal unseen and is tried again:
 //! the API server comes back, a target, Secret, `ServiceAccount` or definition is created, a container gets a variable.
 
-use super::ReconcileError;
+use super::error::ReconcileError;
 use crate::sources::TriggerError;
 
 /// What follows a failed reconcile.

@@ -11,7 +11,7 @@ use keda::resource::{self, Resource};
 use kube::Api;
 use kube::api::ListParams;
 
-use super::ReconcileError;
+use super::error::ReconcileError;
 use crate::caches::Key;
 use crate::context::Context;
 use crate::target::Target;

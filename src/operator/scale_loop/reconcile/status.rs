@@ -6,7 +6,8 @@ use keda::pause::Pause;
 use keda::resource;
 
 use super::autoscaler::Applied;
-use super::{Annotated, Found, ReconcileError};
+use super::error::ReconcileError;
+use super::found::{Annotated, Found};
 use crate::context::Context;
 use crate::status;
 

@@ -3,7 +3,7 @@
 use keda::api::ScaledObject;
 use keda::pause::{self, Pause};
 
-use super::ReconcileError;
+use super::error::ReconcileError;
 
 /// The pause that an object asks for, if any.
 pub(super) fn pause(object: &ScaledObject) -> Result<Option<Pause>, ReconcileError> {
