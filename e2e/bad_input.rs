@@ -205,7 +205,7 @@ fn a_port_that_is_taken_is_named() {
 fn a_folder_that_cannot_be_made_is_named() {
     let workspace = Workspace::new();
     workspace.write(".sluice", "a file, not a folder");
-    workspace.run("up").with(FAILED).says(&[".sluice/e2e", "Not a directory"]);
+    workspace.run("up").with(USAGE).says(&["cannot be .sluice", ".sluice is no folder", "--directory"]);
     workspace.nothing_runs();
 }
 

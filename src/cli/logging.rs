@@ -15,7 +15,7 @@ use crate::arguments::command::Life;
 use crate::env;
 
 /// The crates whose lines are this program's own.
-const OWN: [&str; 21] = [
+const OWN: [&str; 22] = [
     "aws",
     "cli",
     "clock",
@@ -28,6 +28,7 @@ const OWN: [&str; 21] = [
     "local_container",
     "local_controllers",
     "local_eks",
+    "local_server",
     "localstack",
     "operator",
     "provision",
