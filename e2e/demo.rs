@@ -28,7 +28,7 @@ fn the_demo_goes_from_0_to_3_to_0_proves_it_and_leaves_nothing() {
     assert!(verdicts.len() >= 10 && verdicts.iter().all(|verdict| verdict["outcome"] == "pass"), "{verdicts:#?}");
     assert!(read(&workspace, "report/junit.xml").contains("<testcase"));
     let html = read(&workspace, "report/report.html");
-    assert!(html.contains("<svg"), "the report has no snapshot");
+    assert!(html.contains("<svg"), "the report has no chart");
     for outside in ["src=\"http", "href=\"http", "<script src"] {
         assert!(!html.contains(outside), "the report is not self-contained: it holds {outside}");
     }

@@ -150,7 +150,7 @@ fn authorised(host: &str) -> String {
 }
 
 #[test]
-fn a_registry_whose_disk_is_full_is_reported_of_in_one_message() {
+fn a_registry_whose_disk_is_full_is_reported_in_one_message() {
     if !can_mount() {
         println!("not run: this machine lets nobody mount a small disk");
         return;

@@ -15,7 +15,7 @@ const INTERRUPTED: i32 = 130;
 /// The three ways of telling a command to stop.
 const SIGNALS: [&str; 3] = ["-INT", "-TERM", "-HUP"];
 
-/// The first step of the scenario that `verify` lives through.
+/// The first step of the scenario that `verify` runs.
 fn first_step(event: &Value) -> bool {
     event["type"] == "observation" && event["record"]["payload"]["name"] == "idle"
 }

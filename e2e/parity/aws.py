@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The local AWS endpoint and a foreign one, asked the same things: one line a case, and an exit code other than 0 if any
+"""The same requests to the local AWS endpoint and to a foreign one: one line a case, and an exit code other than 0 if any
 differs in a way that aws-differences.toml does not list, or lists a difference that does not occur.
 
 Needs boto3, and reads from the environment whom to ask:

@@ -27,7 +27,7 @@ import threading
 import urllib.parse
 
 from hpa_series import SERIES
-from parity import HERE, Listed, close, judge, sides, until
+from parity import HERE, Listed, close, evaluate, sides, until
 
 NAMESPACE = "parity-hpa"
 GROUP = "external.metrics.k8s.io"
@@ -168,7 +168,7 @@ class Theatre:
         made(side.post(SCALERS, {"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": {"name": name}, "spec": spec}))
 
     def follow(self):
-        """The targets' controller: a box has as many replicas as its spec says."""
+        """The targets' controller: a target has as many replicas as its spec says."""
         while not self.stopped.wait(0.1):
             answer = self.side.get(BOXES)
             for box in answer["body"].get("items", []) if answer["status"] == 200 else []:
@@ -253,7 +253,7 @@ def main():
             for one, (ours, theirs) in zip(chosen, waiting):
                 name = f"series {one.name}"
                 result, other = ours.result(), theirs.result()
-                good = judge(name, result, other, listed) and "broken" not in result
+                good = evaluate(name, result, other, listed) and "broken" not in result
                 print(f"      ours {result.get('replicas')}\n      real {other.get('replicas')}")
                 passed += good
     finally:

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The local Kubernetes and a real one, asked the same: one line a case, then "N passed, M failed".
+"""The same requests to the local Kubernetes and to a real one: one line a case, then "N passed, M failed".
 
     SLUICE_PARITY_OURS_KUBECONFIG=… SLUICE_PARITY_REAL_KUBECONFIG=… python3 e2e/parity/kubernetes.py [WORD…]
 

@@ -285,7 +285,7 @@ def sides():
     return [Side(name, os.environ[variable], scratch) for name, variable in names.items()], scratch
 
 
-def judge(name, ours, theirs, listed, out=print):
+def evaluate(name, ours, theirs, listed, out=print):
     """Compares one case's two values; returns whether it passed."""
     found = [(path, shown(one), shown(other)) for path, one, other in differences(normal(ours), normal(theirs))]
     fresh = [(p, o, t) for p, o, t in found if not listed.has(f"{name}: {p}", o, t)]
@@ -332,7 +332,7 @@ def run(cases, file, recorder=None):
                 name = case.__name__.replace("_", " ")
                 stale = recorder.take(name, our_tape, their_tape, listed) if recorder else []
                 print(*(f"FAIL  {name}: {line}" for line in stale), sep="\n", end="\n" if stale else "")
-                if judge(name, ours, theirs, listed) and not (isinstance(ours, dict) and "broken" in ours) and not stale:
+                if evaluate(name, ours, theirs, listed) and not (isinstance(ours, dict) and "broken" in ours) and not stale:
                     passed += 1
                 else:
                     failed += 1

@@ -18,7 +18,7 @@ import threading
 import time
 
 from hpa import certificate
-from parity import HERE, NAMESPACE, Listed, close, judge, run_side, sides, until
+from parity import HERE, NAMESPACE, Listed, close, evaluate, run_side, sides, until
 
 CONFIGURATIONS = "/apis/admissionregistration.k8s.io/v1"
 MAPS = f"/api/v1/namespaces/{NAMESPACE}/configmaps"
@@ -289,7 +289,7 @@ def main():
             list(pool.map(lambda side: set_up(side, address, tls, bundle), pair))
             for case, name in zip(chosen, names):
                 (ours, _), (theirs, _) = pool.map(lambda side, case=case: run_side(case, side), pair)
-                passed += judge(name.replace(": ", " "), ours, theirs, listed) and "broken" not in ours
+                passed += evaluate(name.replace(": ", " "), ours, theirs, listed) and "broken" not in ours
     finally:
         for side in pair:
             side.delete(f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{CRD}")

@@ -1,4 +1,4 @@
-//! What any user has: a Kubernetes client and an AWS SDK, asked in turn and evaluated by what they answer.
+//! What any user has: a Kubernetes client and an AWS SDK, called repeatedly until they return what is expected.
 
 use std::path::Path;
 

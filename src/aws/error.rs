@@ -69,7 +69,7 @@ impl Error {
         }
     }
 
-    /// Whether the caller got no identity, so that the call itself was not evaluated.
+    /// Whether the caller got no identity, so that the call itself was not made.
     pub fn is_of_identity(&self) -> bool {
         match self {
             Self::Credentials { .. } => true,

@@ -105,10 +105,10 @@ impl<'a> Engine<'a> {
 
     /// Reads everything that is declared or recorded.
     pub(crate) async fn refresh(&self) -> Refreshed {
-        let (events, to_diagnostic) = self.print(None);
+        let (events, printed) = self.print(None);
         let refreshed = refresh(&self.graph, &self.store.state, &self.target.clock, &events, &self.stop).await;
         drop(events);
-        to_diagnostic.await;
+        printed.await;
         refreshed
     }
 
@@ -204,11 +204,11 @@ impl<'a> Engine<'a> {
 
     /// Carries the plan out. All failures come back together.
     pub(crate) async fn apply(&mut self, plan: &Plan) -> Outcome<Applied> {
-        let (events, to_diagnostic) = self.print(Some(progress::count(plan)));
+        let (events, printed) = self.print(Some(progress::count(plan)));
         let options = provision::Options::new(&self.target.clock, events, self.stop.clone());
         let applied = apply(plan, &self.graph, &mut self.store, &options).await;
         drop(options);
-        to_diagnostic.await;
+        printed.await;
         let applied = applied.map_err(one)?;
         let summary = applied.summary;
         let text = match plan.mode {

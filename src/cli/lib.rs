@@ -1,4 +1,4 @@
-//! The command line: the only box that knows clap, prints, or decides exit codes.
+//! The command line: the only crate that knows clap, prints, or decides exit codes.
 //!
 //! Entry point: [`main`]. The way of a command: `arguments` (what was typed) → `settings` (what it means) → one file in
 //! `commands` → an [`exit::Exit`] or diagnostics.

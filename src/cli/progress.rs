@@ -125,7 +125,7 @@ impl Steps {
                 self.done += 1;
                 let time = self.ended(address, *elapsed);
                 let id = id.as_ref().map(|id| format!(" [id={id}]")).unwrap_or_default();
-                let line = format!("{address}: {} after {time}{id}{}", done(*action), self.location());
+                let line = format!("{address}: {} after {time}{id}{}", done(*action), self.tally());
                 vec![(Tone::Plain, line)]
             }
             Event::Errored { address, elapsed, error, evidence, .. } => {
@@ -152,7 +152,7 @@ impl Steps {
 
     /// What is due to be said of the steps that last.
     fn due(&mut self) -> Vec<Line> {
-        let location = self.location();
+        let tally = self.tally();
         let mut lines = Vec::new();
         for (address, step) in &mut self.running {
             let Some(elapsed) = step.due.take() else { continue };
@@ -162,7 +162,7 @@ impl Steps {
                 .find_map(|own| step.status.strip_prefix(own))
                 .map_or(step.status.as_str(), |rest| rest.trim_start_matches(": "));
             let line = waiting::line(&format!("{address}: {}", step.verb), elapsed, reason);
-            lines.push((Tone::Dim, format!("{line}{location}")));
+            lines.push((Tone::Dim, format!("{line}{tally}")));
         }
         lines
     }
@@ -177,7 +177,7 @@ impl Steps {
         if differs { format!("{real} ({} of the stack's time)", spelled(system)) } else { real }
     }
 
-    fn location(&self) -> String {
+    fn tally(&self) -> String {
         if self.of == 0 { String::new() } else { format!(" ({} of {} done)", self.done, self.of) }
     }
 }

@@ -12,7 +12,7 @@ const CLUSTER: &str = "cluster";
 pub(crate) const CONTEXT: &str = "context";
 pub(crate) const KUBECONFIG: &str = "kubeconfig";
 
-/// The facts that make it the same place; a context may be renamed.
+/// The values that make it the same location; a context may be renamed.
 const IDENTIFYING: [&str; 3] = [ACCOUNT, REGION, CLUSTER];
 
 fn of(settings: &Settings, target: &Target) -> Outcome<BTreeMap<String, String>> {

@@ -128,7 +128,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn work_that_lasts_is_reported_of_every_ten_seconds_with_its_last_reason() {
+    async fn work_that_lasts_is_reported_every_ten_seconds_with_its_last_reason() {
         let (clock, handle) = Clock::manual(jiff::Timestamp::UNIX_EPOCH);
         let (reason, said) = (Reason::default(), RefCell::new(Vec::new()));
         let say = |elapsed, reason: &str| said.borrow_mut().push(line("LocalStack starts", elapsed, reason));

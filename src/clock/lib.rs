@@ -105,7 +105,7 @@ impl Clock {
 
     /// System time between a wall-clock timestamp (of this machine or another) and now; zero if it lies in the future.
     ///
-    /// This is how a window such as a cooldown is evaluated against a timestamp that was stored in an object's status.
+    /// This is how a window such as a cooldown is compared with a timestamp that was stored in an object's status.
     pub fn since(&self, timestamp: Timestamp) -> Duration {
         let real = Duration::try_from(self.now().duration_since(timestamp)).unwrap_or(Duration::ZERO);
         real.mul_f64(self.scale())

@@ -191,7 +191,7 @@ impl Resource for Object {
         Some(self.turn)
     }
 
-    fn location(&self) -> Option<String> {
+    fn slot(&self) -> Option<String> {
         self.is_operator.then(|| "kubernetes/operator".to_owned())
     }
 

@@ -1,4 +1,4 @@
-//! Looking at what runs: small typed views for verification and live pictures.
+//! Looking at what runs: small typed views for verification and live display.
 //!
 //! A look that fails is an error, an object that does not exist is `None`; neither is ever a zero.
 

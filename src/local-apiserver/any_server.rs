@@ -1,4 +1,4 @@
-//! TLS towards servers whose certificate nobody evaluates: `insecureSkipTLSVerify` of an APIService, and HTTPS probes.
+//! TLS towards servers whose certificate is not verified: `insecureSkipTLSVerify` of an APIService, and HTTPS probes.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signat
 use rustls::{DigitallySignedStruct, SignatureScheme};
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
-/// Takes any certificate; the handshake's signature is evaluated, as Go does with `InsecureSkipVerify`.
+/// Accepts any certificate; the handshake's signature is verified, as Go does with `InsecureSkipVerify`.
 #[derive(Debug)]
 pub struct AnyServer(Arc<CryptoProvider>);
 

@@ -28,7 +28,7 @@ use crate::{AccessKey, Options, control_plane, serve};
 const ACCOUNT: &str = "111122223333";
 const REGION: &str = "ap-northeast-1";
 
-/// A running endpoint with its clock's hand.
+/// A running endpoint with its clock handle.
 struct Stage {
     address: String,
     clock: Clock,

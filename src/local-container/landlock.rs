@@ -1,6 +1,6 @@
-//! Landlock: rules by which the kernel evaluates every access of a process and its children, without any privilege.
+//! Landlock: rules by which the kernel checks every access of a process and its children, without any privilege.
 //!
-//! What it does not evaluate, by its own documentation: modes, owners, times and attributes of files, for which
+//! What it does not check, by its own documentation: modes, owners, times and attributes of files, for which
 //! [`forbidden`] is there, and looking for names.
 
 use std::path::{Path, PathBuf};
@@ -51,7 +51,7 @@ pub(crate) fn restrict(parent: i32, spec: &Spec) -> Result<()> {
     let read = AccessFs::from_read(KNOWN);
     let system =
         system::parts().chain(["/etc/resolv.conf", "/etc/hosts", "/etc/passwd", "/etc/group"].map(PathBuf::from));
-    // `/proc` holds only what the kernel shows to anybody; what it shows of a process is evaluated by the scope.
+    // `/proc` holds only what the kernel shows to anybody; what it shows of a process is restricted by the scope.
     let seen = system.chain(spec.visible.iter().cloned()).chain([PathBuf::from("/proc")]);
     let readable: Vec<PathBuf> = spec.mounts.iter().filter(|one| one.read_only).map(|one| one.source.clone()).collect();
     let writable =

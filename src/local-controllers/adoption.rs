@@ -76,7 +76,7 @@ impl Claimant<'_> {
         self.write(id, one, &kept, false).await
     }
 
-    /// On top of the version that was evaluated; an object that is gone is nobody's.
+    /// Writes on top of the version that the decision was made on; a deleted object needs no owner.
     async fn write(&self, id: &str, one: &Value, owners: &[Value], owned: bool) -> Result<()> {
         let version = text(one, "/metadata/resourceVersion");
         let mut patch = json!({"metadata": {"uid": uid(one), "resourceVersion": version, "ownerReferences": owners}});

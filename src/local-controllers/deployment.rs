@@ -217,7 +217,7 @@ impl DeploymentController {
         Ok(())
     }
 
-    /// Writes the status if it differs; gives the pause after which progress is to be evaluated again.
+    /// Writes the status if it differs; returns the pause after which progress is to be checked again.
     async fn write_status(&self, deployment: &Value, sets: &Sets, failure: Option<&str>) -> Result<Option<Duration>> {
         let key = Key::of(deployment);
         // The revision or a collision may have been written meanwhile.

@@ -161,7 +161,7 @@ impl GarbageCollector {
         }
         let blocking = self.dependents_of(object).iter().any(|(_, one)| blocks(one, object));
         let policy = if found.contains(&Owner::Waiting) && blocking { "Foreground" } else { "Background" };
-        // This version was evaluated: one with other owners is to be evaluated anew.
+        // The decision was made on this version: one with other owners needs a new decision.
         let preconditions = json!({"uid": uid(object), "resourceVersion": text(object, "/metadata/resourceVersion")});
         self.cache
             .delete(&node.id, object, &json!({"propagationPolicy": policy, "preconditions": preconditions}))

@@ -1,7 +1,7 @@
 //! The controller manager, the scheduler and the Fargate-like node agent of the local cloud.
 //!
 //! Entry point: [`run`]. Everything here is an ordinary client of the API server: it lists, watches and writes through
-//! [`local_apiserver::Client`], as users whom authorisation evaluates.
+//! [`local_apiserver::Client`], as users whose requests are authorised like any other.
 //!
 //! Invariants:
 //! - Decisions (rollout arithmetic, HPA algorithm, pod status, Fargate sizes) are pure functions over values; only the
@@ -42,7 +42,7 @@ mod template;
 mod work;
 
 #[cfg(test)]
-mod scenarios;
+mod tests;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

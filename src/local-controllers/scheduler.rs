@@ -2,7 +2,7 @@
 //!
 //! On EKS the decision falls when the pod is created: a webhook gives matching pods to the Fargate scheduler, and a pod
 //! created before its profile was ACTIVE stays Pending until it is made again. The same holds here, with one allowance:
-//! a pod is evaluated again for [`RESCHEDULED_FOR`] real time after it was first seen, because a profile that became ACTIVE
+//! a pod is tried again for [`RESCHEDULED_FOR`] real time after it was first seen, because a profile that became ACTIVE
 //! just before the pod was created may reach this scheduler just after it.
 
 mod fargate;
@@ -33,9 +33,9 @@ use refusal::Claim;
 const SCHEDULERS: [&str; 3] = ["default-scheduler", "fargate-scheduler", ""];
 /// System time from the decision until the node is there (on AWS it is 30 to 60 s).
 const START_DELAY: Duration = Duration::from_secs(3);
-/// Real time during which a pod that matched nothing is evaluated again.
+/// Real time during which a pod that matched nothing is tried again.
 const RESCHEDULED_FOR: Duration = Duration::from_secs(2);
-/// Real pause between such judgements.
+/// Real pause between such attempts.
 const RESCHEDULED_EVERY: Duration = Duration::from_millis(100);
 pub(crate) const PROFILE_LABEL: &str = "eks.amazonaws.com/fargate-profile";
 

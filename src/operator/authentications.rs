@@ -1,4 +1,4 @@
-//! Finalizers and consumers of (Cluster)TriggerAuthentications.
+//! Finalizers of (Cluster)TriggerAuthentications, and the objects that use them.
 //!
 //! Who uses one is derived from the caches each time, so a trigger that stops using it is taken off (KEDA 2.14 forgets to).
 

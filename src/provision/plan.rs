@@ -51,9 +51,9 @@ pub struct Change {
     /// When it is removed together with others: lower turns first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub removal_turn: Option<u8>,
-    /// Only one thing at a time may have this place: an old one is removed before a new one is made.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub location: Option<String>,
+    /// Only one thing at a time may have this slot: an old one is removed before a new one is made.
+    #[serde(rename = "place", default, skip_serializing_if = "Option::is_none")]
+    pub slot: Option<String>,
     /// What is removed by the same plan and takes this with it, so that it need not wait for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub goes_with: Option<Address>,
@@ -273,7 +273,7 @@ fn change(
         depends_on,
         serial_key: node.serial_key(),
         removal_turn: node.removal_turn(),
-        location: node.location(),
+        slot: node.slot(),
         goes_with: None,
         look_first,
         adopted: object.is_some() && recorded.is_none_or(|entry| entry.object.is_none()),

@@ -42,10 +42,10 @@ async fn a_turn_yields_to_a_dependency_that_says_the_opposite() {
 #[tokio::test]
 async fn what_moves_is_changed_and_made_again_only_after_what_needed_it_as_it_was_has_gone() {
     let bench = Bench::new();
-    let location = Some("operator");
-    let turns = |name, turn, needs: &[&str], location| taking_turns(&bench.cloud, name, turn, needs, location);
+    let slot = Some("operator");
+    let turns = |name, turn, needs: &[&str], slot| taking_turns(&bench.cloud, name, turn, needs, slot);
     let object = || turns("object", 0, &["api", "old"], None);
-    let old = || turns("old", 6, &["rights"], location);
+    let old = || turns("old", 6, &["rights"], slot);
     let nodes = [turns("rights", 7, &[], None), old(), turns("api", 2, &["old"], None), object()];
     bench.up(&Graph::new(nodes).unwrap()).await;
     bench.calls();
@@ -54,11 +54,11 @@ async fn what_moves_is_changed_and_made_again_only_after_what_needed_it_as_it_wa
         let mut cloud = bench.cloud.lock().unwrap();
         cloud.objects.get_mut(&format!("thing.{name}")).unwrap().attributes.insert("size".into(), json!(2));
     }
-    let new = turns("new", 6, &["rights"], location);
+    let new = turns("new", 6, &["rights"], slot);
     let mut graph = Graph::new([turns("rights", 7, &[], None), new, turns("api", 2, &["new"], None)]).unwrap();
     let mut store = bench.store();
     let rebuild = |address: &Address, _: &Entry| {
-        Some(if address.name() == "old" { turns("old", 6, &[], location) } else { turns("object", 0, &[], None) })
+        Some(if address.name() == "old" { turns("old", 6, &[], slot) } else { turns("object", 0, &[], None) })
     };
     graph.add_orphans(&store.state, &rebuild).unwrap();
     let plan = bench.plan(&graph, &store.state).await.unwrap();

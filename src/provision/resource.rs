@@ -195,8 +195,8 @@ pub trait Resource: Send + Sync {
         None
     }
 
-    /// A place that only one thing at a time may have, whatever its address: an old one goes before a new one comes.
-    fn location(&self) -> Option<String> {
+    /// A slot that only one thing at a time may have, whatever its address: an old one goes before a new one comes.
+    fn slot(&self) -> Option<String> {
         None
     }
 

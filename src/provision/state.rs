@@ -28,7 +28,7 @@ pub struct State {
     pub run: String,
     /// When it was last written.
     pub updated_at: Timestamp,
-    /// Where the resources are: facts by name, such as the account and the region.
+    /// Where the resources are: values by name, such as the account and the region.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[serde(rename = "place")]
     pub location: BTreeMap<String, String>,
@@ -78,7 +78,7 @@ impl State {
         identifying: &[&'static str],
     ) -> Result<(), Elsewhere> {
         let shown = |key: Option<&String>| key.map_or_else(|| "none".to_owned(), Clone::clone);
-        // A state of an earlier build has no place.
+        // A state of an earlier build has no location.
         let is_bound = !self.resources.is_empty() && !self.location.is_empty();
         for key in identifying.iter().copied().filter(|_| is_bound) {
             let (recorded, wanted) = (self.location.get(key), location.get(key));

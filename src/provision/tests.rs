@@ -37,7 +37,7 @@ struct Thing {
     depends_on: Vec<Address>,
     lives_in: Option<Address>,
     turn: Option<u8>,
-    location: Option<&'static str>,
+    slot: Option<&'static str>,
     cloud: Shared,
 }
 
@@ -80,8 +80,8 @@ impl Resource for Thing {
     fn removal_turn(&self) -> Option<u8> {
         self.turn
     }
-    fn location(&self) -> Option<String> {
-        self.location.map(str::to_owned)
+    fn slot(&self) -> Option<String> {
+        self.slot.map(str::to_owned)
     }
     fn goes_with_container(&self) -> bool {
         self.lives_in.is_some()
@@ -141,16 +141,16 @@ fn lodger(cloud: &Shared, name: &str, desired: Value, depends_on: &[&str], lives
         depends_on,
         lives_in: lives_in.map(address),
         turn: None,
-        location: None,
+        slot: None,
         cloud: cloud.clone(),
     })
 }
 
 /// A thing with a turn when things are removed, perhaps one of which there may be only one.
-fn taking_turns(cloud: &Shared, name: &str, turn: u8, depends_on: &[&str], location: Option<&'static str>) -> Node {
+fn taking_turns(cloud: &Shared, name: &str, turn: u8, depends_on: &[&str], slot: Option<&'static str>) -> Node {
     let depends_on = depends_on.iter().map(|name| address(name)).collect();
     let (desired, cloud) = (Attributes::from([("size".to_owned(), json!(1))]), cloud.clone());
-    Arc::new(Thing { address: address(name), desired, depends_on, lives_in: None, turn: Some(turn), location, cloud })
+    Arc::new(Thing { address: address(name), desired, depends_on, lives_in: None, turn: Some(turn), slot, cloud })
 }
 
 struct Bench {
@@ -481,18 +481,18 @@ proptest! {
             assert!(outcome.is_success());
             let calls = bench.calls();
             assert_eq!(calls.len(), shape.len());
-            let location = |verb: &str, rank: &usize, calls: &[String]| {
+            let position = |verb: &str, rank: &usize, calls: &[String]| {
                 calls.iter().position(|call| *call == format!("{verb} t{rank}")).unwrap()
             };
             for (rank, needs) in &shape {
-                assert!(needs.iter().all(|to| location("create", to, &calls) < location("create", rank, &calls)));
+                assert!(needs.iter().all(|to| position("create", to, &calls) < position("create", rank, &calls)));
             }
             let (again, _) = bench.up(&graph).await;
             assert!(again.is_empty() && again.drift.is_empty());
             bench.down(&graph).await;
             let calls = bench.calls();
             for (rank, needs) in &shape {
-                assert!(needs.iter().all(|to| location("delete", to, &calls) > location("delete", rank, &calls)));
+                assert!(needs.iter().all(|to| position("delete", to, &calls) > position("delete", rank, &calls)));
             }
             assert!(bench.cloud.lock().unwrap().objects.is_empty());
         });

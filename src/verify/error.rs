@@ -44,7 +44,7 @@ pub enum Error {
         /// Why not.
         reason: String,
     },
-    /// The snapshot or another part of the report could not be made.
+    /// The chart or another part of the report could not be made.
     #[error("failed to make {what} of the report: {reason}")]
     Report {
         /// The part.

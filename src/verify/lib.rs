@@ -1,6 +1,6 @@
 //! Scenarios, observations, verdicts, evidence and reports: the proof that scaling works.
 //!
-//! Entry points: [`run`] lives through a scenario and evaluates it, [`evaluate`] evaluates a recorded run again, [`watch`] only
+//! Entry points: [`run`] runs a scenario and evaluates it, [`evaluate`] evaluates a recorded run again, [`watch`] only
 //! looks, [`explain`] and [`explain_now`] build the causal timeline.
 //!
 //! Invariants:
@@ -48,7 +48,7 @@ pub use settings::{Consumer, Names, Other, Scaling, Settings, Thresholds};
 pub use snapshot::Snapshot;
 pub use timeline::{Entry, Timeline};
 
-/// Lives through a scenario and evaluates what was seen. Every record also goes to `live`, from which a view can fold a
+/// Runs a scenario and evaluates what was seen. Every record also goes to `live`, from which a view can fold a
 /// [`Snapshot`]. Cancelling `stop` ends the scenario early; what was seen by then is
 /// evaluated, and [`Report::interrupted_in`] says so.
 ///

@@ -224,8 +224,8 @@ impl Reports {
     ///
     /// [`Error::Report`](crate::Error::Report) if a chart cannot be drawn.
     pub fn html_context(&self) -> Result<Value> {
-        let pictures = self.0.iter().map(|run| chart::draw(&run.evidence)).collect::<Result<Vec<_>>>()?;
-        Ok(html::context(self, &pictures))
+        let charts = self.0.iter().map(|run| chart::draw(&run.evidence)).collect::<Result<Vec<_>>>()?;
+        Ok(html::context(self, &charts))
     }
 
     fn first(&self) -> &Report {

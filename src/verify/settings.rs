@@ -59,7 +59,7 @@ impl Settings {
         Duration::from_secs(5).max(self.clock.to_system(Duration::from_millis(100)))
     }
 
-    /// A next step that looks at something that is up: after `demo` it has to be supplied up again.
+    /// A next step that looks at something that is up: after `demo` the stack has to be brought up again first.
     pub(crate) fn next_step(&self, look: &str) -> String {
         let verify = format!("`sluice verify --workload {}`", self.names.deployment);
         if self.goes {
@@ -236,7 +236,7 @@ impl Scaling {
 /// How often the HPA controller looks, by its default.
 const HPA_SYNC_SECONDS: u64 = 15;
 
-/// How exact the checks are. Seconds are system time; part of the evidence, so that judging again evaluates alike.
+/// How exact the checks are. Seconds are system time; part of the evidence, so that a second evaluation gives the same verdicts.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Thresholds {
     /// Time between two reads of one observer.

@@ -26,7 +26,7 @@ pub struct Entry {
     pub actor: &'static str,
     /// What happened, and why.
     pub text: String,
-    /// The entry that supplied it about, by its position in the timeline; always an earlier one.
+    /// The entry that caused it, by its position in the timeline; always an earlier one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cause: Option<usize>,
 }

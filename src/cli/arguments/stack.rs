@@ -114,7 +114,7 @@ pub struct Send {
     /// Onto the queue of this workload [default: the stack's first]
     #[arg(long, value_name = "NAME")]
     pub workload: Option<String>,
-    /// The body; `{n}` is replaced by the message's number
+    /// The body, in which the message's number takes the place of an `n` in braces
     #[arg(long, value_name = "TEXT", default_value = "message {n}")]
     pub body: String,
 }

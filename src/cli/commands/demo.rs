@@ -77,7 +77,7 @@ pub(crate) async fn run(wanted: Demo, settings: &Settings, view: &View, stop: Ca
 enum Proof {
     /// The stack did not come up, without an error: a person said no.
     Declined(Exit),
-    /// The scenarios were lived through.
+    /// The scenarios ran and were evaluated.
     Evaluated(Verified),
 }
 

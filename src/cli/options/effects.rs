@@ -33,7 +33,7 @@ const CONTAINER: &[&str] = &["localstack_image"];
 /// What pods are given.
 const PODS: &[&str] = &["pod_image", "endpoint_for_pods"];
 const TIME: &[&str] = &["time_scale"];
-/// Where a program, a snapshot or a folder of its own is worked on, no stack.
+/// The command works on a program, an image or a folder of its own, and on no stack.
 const NO_STACK: Effects = Effects { shown: &[], accepted: &[] };
 
 /// The row of the command with this path, such as `local start`.

@@ -20,7 +20,7 @@ pub struct ScaledObjectStatus {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub original_replica_count: Option<i32>,
     /// When a trigger was last seen active.
-    // Microseconds, because a cooldown is evaluated by it under a scaled clock too; readers of whole seconds accept both.
+    // Microseconds, because a cooldown is measured from it under a scaled clock too; readers of whole seconds accept both.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_active_time: Option<MicroTime>,
     /// Names of the external metrics, in the order of the triggers.

@@ -67,7 +67,7 @@ fn evaluate(
 ) -> Evaluation {
     let is_status = request.target.subresource == "status";
     let mut errors = if is_status {
-        // Only what is written is evaluated.
+        // Only what is written is validated.
         validation::check(&wanted["properties"]["status"], &object["status"], "status")
     } else {
         validation::check(wanted, object, "")

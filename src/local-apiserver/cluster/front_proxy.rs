@@ -114,7 +114,7 @@ impl ServerCertVerifier for BundleServer {
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
         match self.chain.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now) {
-            // Said after the certificate's time was evaluated and before its name was.
+            // rustls reports this after it has checked the certificate's validity period and before it checks the name.
             Err(error) if is_own_ca(&error) && self.bundle.iter().any(|own| **own == **end_entity) => {
                 verify_server_name(&ParsedCertificate::try_from(end_entity)?, server_name)?;
                 Ok(ServerCertVerified::assertion())

@@ -44,7 +44,7 @@ impl Keys {
         jsonwebtoken::encode(&header, claims, &self.signing).map_err(Status::internal)
     }
 
-    /// The claims of a token that this cluster signed; nothing but the signature is evaluated.
+    /// The claims of a token that this cluster signed; nothing but the signature is verified.
     pub(crate) fn verify(&self, token: &str) -> Option<Value> {
         let mut validation = Validation::new(Algorithm::ES256);
         validation.validate_exp = false;

@@ -8,7 +8,7 @@ use crate::status::FieldError;
 /// Fields that every object has, whatever its schema says.
 const ROOT: &[&str] = &["apiVersion", "kind", "metadata"];
 
-/// Where mistakes are noted: a value is evaluated by itself, and its fields are named below `prefix`.
+/// Where mistakes are noted: a value is validated by itself, and its fields are named below `prefix`.
 struct Validator<'a> {
     prefix: &'a str,
     errors: Vec<FieldError>,

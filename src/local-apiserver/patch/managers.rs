@@ -1,4 +1,4 @@
-//! The entries of `managedFields`: reading, judging, ordering and limiting them.
+//! The entries of `managedFields`: reading, validating, ordering and limiting them.
 //!
 //! Source: apimachinery's `util/managedfields/internal` (which entries a write may send, how many are kept).
 
@@ -116,15 +116,15 @@ pub(super) fn limited(mut entries: Vec<Value>) -> Vec<Value> {
     updaters.sort_by_cached_key(order);
     // One entry takes the fields of those that go, so that one more has to go with them.
     let version = updaters[0]["apiVersion"].clone();
-    let terminating: Vec<Value> =
+    let merged: Vec<Value> =
         updaters.into_iter().filter(|entry| entry["apiVersion"] == version).take(excess + 1).collect();
-    let Some(newest) = terminating.last().filter(|_| terminating.len() > 1) else { return entries };
-    let shared: Fields = terminating.iter().flat_map(fields_of).collect();
+    let Some(newest) = merged.last().filter(|_| merged.len() > 1) else { return entries };
+    let shared: Fields = merged.iter().flat_map(fields_of).collect();
     let bucket = json!({
         "manager": ANCIENT, "operation": "Update", "apiVersion": version, "time": newest["time"],
         "fieldsType": "FieldsV1", "fieldsV1": fields::render(&shared),
     });
-    entries.retain(|entry| !terminating.contains(entry));
+    entries.retain(|entry| !merged.contains(entry));
     entries.push(bucket);
     entries
 }

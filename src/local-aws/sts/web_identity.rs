@@ -164,7 +164,7 @@ async fn verify(cloud: &Cloud, token: &str, now: Timestamp) -> Result<Identity, 
     })?;
     let mut validation = Validation::new(header.alg);
     validation.required_spec_claims.clear();
-    // Times are evaluated below by this cloud's clock, audiences by the provider's list.
+    // Times are checked below by this cloud's clock, audiences by the provider's list.
     validation.validate_exp = false;
     validation.validate_aud = false;
     let key = DecodingKey::from_jwk(&key).map_err(|_| invalid("The identity provider's key cannot be used"))?;

@@ -118,7 +118,7 @@ async fn a_session_has_its_roles_rights_and_a_refusal_is_worded_as_by_aws() {
     let words = format!("User: {arn} is not authorized to perform: sqs:sendmessage on resource: {queue}");
     let why = "because no identity-based policy allows the sqs:sendmessage action";
     assert_eq!(refused.message(), format!("{words} {why}"));
-    // A batch needs the permission of the single form, and so it is reported.
+    // A batch needs the permission of the single form, and the refusal names that one.
     let entries = json!([{ "Id": "1", "MessageBody": "x" }]);
     let batch = stage.sqs_as(&key, "SendMessageBatch", json!({ "QueueUrl": url, "Entries": entries })).await;
     assert_eq!(batch.message(), refused.message());

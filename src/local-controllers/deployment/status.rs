@@ -10,7 +10,7 @@ use crate::object::{condition, flag, generation, integer, items, name, second, t
 
 pub(super) struct Report {
     pub(super) status: Value,
-    /// When the progress deadline is to be evaluated.
+    /// The pause after which the progress deadline is to be checked.
     pub(super) look_again: Option<Duration>,
 }
 

@@ -1,4 +1,4 @@
-//! The life of one container: prepare, run, evaluate the end, restart after a growing pause.
+//! The life of one container: prepare, run, interpret the exit, restart after a growing pause.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -110,7 +110,7 @@ fn take_turns(steps: &mut [Step<'_>]) {
         let change = steps[after].change;
         let Some(turn) = change.removal_turn else { continue };
         for (earlier, first) in &turns {
-            let makes_room = change.location.is_some() && change.location == steps[*first].change.location;
+            let makes_room = change.slot.is_some() && change.slot == steps[*first].change.slot;
             if makes_room || (change.action != Action::Create && *earlier < turn) {
                 wait(steps, after, *first);
             }

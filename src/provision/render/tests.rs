@@ -19,7 +19,7 @@ fn change(action: Action, address: &str, fields: Vec<Field>) -> Change {
         depends_on: std::collections::BTreeSet::new(),
         serial_key: None,
         removal_turn: None,
-        location: None,
+        slot: None,
         goes_with: None,
         holds: Vec::new(),
         look_first: false,

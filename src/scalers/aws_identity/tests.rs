@@ -142,7 +142,7 @@ async fn a_refused_web_identity_falls_back_to_assume_role_and_is_remembered() {
 }
 
 #[tokio::test]
-async fn when_both_ways_are_refused_the_error_reports_of_both() {
+async fn when_both_ways_are_refused_the_error_names_both() {
     let service = Service::start(|seen| match seen.operation.as_str() {
         "GetQueueAttributes" => one_message(seen),
         _ => scripted::sts_denied(),

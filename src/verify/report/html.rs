@@ -6,8 +6,8 @@ use crate::check::Outcome;
 use crate::report::{Report, Reports, word};
 use crate::settings::Consumer;
 
-/// `pictures`, one a run, are markup of our own making and are placed unescaped; everything else is text.
-pub(super) fn context(reports: &Reports, pictures: &[String]) -> Value {
+/// `charts`, one a run, are markup of our own making and are placed unescaped; everything else is text.
+pub(super) fn context(reports: &Reports, charts: &[String]) -> Value {
     let first = reports.first();
     let real = reports.finished().duration_since(first.started).as_secs_f64();
     let environment: Vec<_> =
@@ -26,7 +26,7 @@ pub(super) fn context(reports: &Reports, pictures: &[String]) -> Value {
         "time_scale": first.time_scale.to_string(),
         "environment": environment,
         "limits": first.limits,
-        "runs": reports.0.iter().zip(pictures).map(|(run, chart)| self::run(run, chart)).collect::<Vec<_>>(),
+        "runs": reports.0.iter().zip(charts).map(|(run, chart)| self::run(run, chart)).collect::<Vec<_>>(),
     })
 }
 

@@ -114,7 +114,7 @@ async fn work(running: &mut Running, slack: Duration) -> Result<(), End> {
     }
 }
 
-/// Looks on for `period`; terminating zero ends it, because nothing seen later could make it right.
+/// Watches for `period`. A Deployment that leaves zero ends it, because nothing seen later could make it right.
 async fn hold(running: &mut Running, period: Duration, slack: Duration) -> Result<(), End> {
     let clock = running.settings.clock.clone();
     let start = clock.moment();
@@ -122,7 +122,7 @@ async fn hold(running: &mut Running, period: Duration, slack: Duration) -> Resul
         |snapshot: &crate::snapshot::Snapshot| snapshot.deployment.is_some_and(|replicas| replicas.desired > 0);
     let reads = running.thresholds.agreeing_reads;
     let mut has_left = false;
-    // The period is over when the Deployment has been read after it: evaluated is what was read, not what was waited.
+    // The period is over when the Deployment has been read after it: the checks evaluate what was read, not how long was waited.
     let mut reads_at_end = None;
     let end = running
         .wait("hold", "still at zero", period + slack, |snapshot| {

@@ -128,7 +128,7 @@ impl Links {
         }
     }
 
-    /// The most likely of the candidates for having supplied `effect` about. Of several within the uncertainty of its time
+    /// The most likely of the candidates for the cause of `effect`. Of several within the uncertainty of its time
     /// the earliest, which may have had this effect among others.
     fn likely(&self, effect: usize, candidates: impl Iterator<Item = usize>) -> Option<usize> {
         let it = &self.all[effect];

@@ -63,7 +63,7 @@ fn is_selected(request: &ResourceRequest<'_>, hook: &Hook, event: Event<'_>) -> 
         let namespace = request.cluster.get("namespaces", "", &request.target.namespace);
         namespace.is_some_and(|namespace| matches_label_selector(selector, &namespace["metadata"]["labels"]))
     } else {
-        // A namespace is evaluated by its own labels, anything else without a namespace by none.
+        // A namespace is matched by its own labels; other cluster-scoped objects match any namespaceSelector.
         resource.built_in_kind() != "Namespace" || of_either(selector)
     };
     in_namespace && of_either(&hook.spec["objectSelector"])

@@ -1,4 +1,4 @@
-//! Step 4: the target that the object names, there and scalable.
+//! Step 5: the target that the object names, there and scalable.
 
 use keda::api::{GroupVersionKindResource, ScaledObject};
 

@@ -1,4 +1,4 @@
-//! Step 5, for `cpu` and `memory` triggers: the containers whose use is measured request the resource, since without that
+//! Step 6, for `cpu` and `memory` triggers: the containers whose use is measured request the resource, since without that
 //! there is nothing that a utilization could be a part of. KEDA's webhook has the rule (`docs/rules.md#keda-cpu-and-memory`).
 
 use std::collections::BTreeMap;

@@ -1,4 +1,4 @@
-//! Step 6: the status that follows from a check.
+//! Step 7: the status that follows from a check.
 
 use keda::api::{Condition, ConditionStatus, ScaledObject, ScaledObjectStatus};
 use keda::conditions;
