@@ -53,6 +53,7 @@ const FLOORS: &[(&str, Floors)] = &[
             &["policy"],
             // Who asks, and what.
             &["caller", "credential", "protocol::query", "request"],
+            &["access_denied"],
             // What can be asked, and how it is answered.
             &["coverage", "intake", "model", "protocol"],
             // What is stored.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::access_denied;
 use crate::caller::{Call, Caller};
 use crate::cloud::Cloud;
 use crate::denials::Denial;
@@ -83,7 +84,7 @@ impl Cloud {
         refusal: Refusal,
         reasons: Vec<String>,
     ) -> Fault {
-        let message = wording(&call.caller, action, resource, refusal);
+        let message = access_denied::text(&call.caller, action, resource, refusal);
         self.remember(call, action, resource, &message, reasons);
         Fault::access_denied(message)
     }
@@ -203,29 +204,4 @@ fn principal_tags(context: &mut Context, tags: &BTreeMap<String, String>) {
 fn temporary(context: &mut Context, issued_at: jiff::Timestamp) {
     context.set("aws:TokenIssueTime", issued_at.to_string());
     context.set("aws:MultiFactorAuthPresent", "false");
-}
-
-/// AWS's words for a refusal.
-fn wording(caller: &Caller, action: &str, resource: &str, refusal: Refusal) -> String {
-    if matches!(caller, Caller::Anonymous) {
-        return format!("Access to the resource {resource} is denied.");
-    }
-    let arn = caller.arn();
-    // SQS writes its actions in lower case here.
-    let lower = action.to_lowercase();
-    let action = if action.starts_with("sqs:") { lower.as_str() } else { action };
-    let reason = match refusal {
-        Refusal::DeniedByIdentity => "with an explicit deny in an identity-based policy".to_owned(),
-        Refusal::DeniedByBoundary => "with an explicit deny in a permissions boundary".to_owned(),
-        Refusal::DeniedBySession => "with an explicit deny in a session policy".to_owned(),
-        Refusal::DeniedByResource => "with an explicit deny in a resource-based policy".to_owned(),
-        Refusal::NotAllowedByIdentity => format!("because no identity-based policy allows the {action} action"),
-        Refusal::NotAllowedByBoundary => format!("because no permissions boundary allows the {action} action"),
-        Refusal::NotAllowedBySession => format!("because no session policy allows the {action} action"),
-        // AWS says no more than this for AssumeRole.
-        Refusal::NotAllowedByResource => {
-            return format!("User: {arn} is not authorized to perform: {action} on resource: {resource}");
-        }
-    };
-    format!("User: {arn} is not authorized to perform: {action} on resource: {resource} {reason}")
 }

@@ -13,6 +13,7 @@
 //!
 //! This crate must not know Kubernetes, the AWS SDK, files, or who runs it.
 
+mod access_denied;
 mod access_key;
 mod authentication;
 mod authorization;
