@@ -31,23 +31,7 @@ const CORE_ROWS: &[Row] = &[
         schema: Some(schema::<api::core::v1::Endpoints>),
         ..NAMESPACED
     },
-    Row {
-        kind: "Event",
-        plural: "events",
-        short_names: &["ev"],
-        selectable: EVENT_FIELDS,
-        columns: EVENT_COLUMNS,
-        cells: cluster::event,
-        zero: || {
-            json!({
-                "involvedObject": {}, "source": {}, "reportingComponent": "", "reportingInstance": "",
-            "eventTime": null,
-                "firstTimestamp": null, "lastTimestamp": null,
-            })
-        },
-        schema: Some(schema::<api::core::v1::Event>),
-        ..NAMESPACED
-    },
+    Row { schema: Some(schema::<api::core::v1::Event>), ..EVENT },
     Row {
         kind: "LimitRange",
         plural: "limitranges",
@@ -255,7 +239,10 @@ const CORE_ROWS: &[Row] = &[
 pub(super) const EVENTS: GroupVersion =
     GroupVersion { group: "events.k8s.io", version: "v1", priority: 17_750, version_priority: 15, rows: EVENTS_ROWS };
 
-const EVENTS_ROWS: &[Row] = &[Row {
+const EVENTS_ROWS: &[Row] = &[EVENT];
+
+/// An Event, in both groups.
+const EVENT: Row = Row {
     kind: "Event",
     plural: "events",
     short_names: &["ev"],
@@ -270,7 +257,7 @@ const EVENTS_ROWS: &[Row] = &[Row {
         })
     },
     ..NAMESPACED
-}];
+};
 
 /// Fields by which events are selected, in both groups.
 const EVENT_FIELDS: &[&str] = &[

@@ -43,16 +43,8 @@ const ADMISSION_ROWS: &[Row] = &[
     Row {
         kind: "MutatingWebhookConfiguration",
         plural: "mutatingwebhookconfigurations",
-        categories: &["api-extensions"],
-        columns: &[
-            NAME,
-            integer("Webhooks").says("Webhooks indicates the number of webhooks registered in this configuration"),
-            AGE,
-        ],
-        cells: admission::webhooks,
-        generation: true,
         schema: Some(schema::<api::admissionregistration::v1::MutatingWebhookConfiguration>),
-        ..CLUSTER
+        ..WEBHOOKS
     },
     Row {
         kind: "ValidatingAdmissionPolicy",
@@ -86,18 +78,23 @@ const ADMISSION_ROWS: &[Row] = &[
     Row {
         kind: "ValidatingWebhookConfiguration",
         plural: "validatingwebhookconfigurations",
-        categories: &["api-extensions"],
-        columns: &[
-            NAME,
-            integer("Webhooks").says("Webhooks indicates the number of webhooks registered in this configuration"),
-            AGE,
-        ],
-        cells: admission::webhooks,
-        generation: true,
         schema: Some(schema::<api::admissionregistration::v1::ValidatingWebhookConfiguration>),
-        ..CLUSTER
+        ..WEBHOOKS
     },
 ];
+
+/// What both configurations of webhooks have alike.
+const WEBHOOKS: Row = Row {
+    categories: &["api-extensions"],
+    columns: &[
+        NAME,
+        integer("Webhooks").says("Webhooks indicates the number of webhooks registered in this configuration"),
+        AGE,
+    ],
+    cells: admission::webhooks,
+    generation: true,
+    ..CLUSTER
+};
 
 pub(super) const DEFINITIONS: GroupVersion = GroupVersion {
     group: "apiextensions.k8s.io",

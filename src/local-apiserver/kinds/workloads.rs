@@ -126,7 +126,11 @@ pub(super) const AUTOSCALING_V2: GroupVersion = GroupVersion {
     rows: AUTOSCALING_V2_ROWS,
 };
 
-const AUTOSCALING_V2_ROWS: &[Row] = &[Row {
+const AUTOSCALING_V2_ROWS: &[Row] =
+    &[Row { schema: Some(schema::<api::autoscaling::v2::HorizontalPodAutoscaler>), ..AUTOSCALER }];
+
+/// What both versions of the kind have alike.
+const AUTOSCALER: Row = Row {
     kind: "HorizontalPodAutoscaler",
     plural: "horizontalpodautoscalers",
     short_names: &["hpa"],
@@ -147,9 +151,8 @@ const AUTOSCALING_V2_ROWS: &[Row] = &[Row {
             "status": {"desiredReplicas": 0, "currentMetrics": null},
         })
     },
-    schema: Some(schema::<api::autoscaling::v2::HorizontalPodAutoscaler>),
     ..WORKLOAD
-}];
+};
 
 pub(super) const AUTOSCALING_V1: GroupVersion = GroupVersion {
     group: "autoscaling",
@@ -159,30 +162,8 @@ pub(super) const AUTOSCALING_V1: GroupVersion = GroupVersion {
     rows: AUTOSCALING_V1_ROWS,
 };
 
-const AUTOSCALING_V1_ROWS: &[Row] = &[Row {
-    kind: "HorizontalPodAutoscaler",
-    plural: "horizontalpodautoscalers",
-    short_names: &["hpa"],
-    columns: &[
-        NAME,
-        text("Reference").of("HorizontalPodAutoscalerSpec", "scaleTargetRef"),
-        text("Targets").of_until(" If not set", "HorizontalPodAutoscalerSpec", "metrics"),
-        text("MinPods").of("HorizontalPodAutoscalerSpec", "minReplicas"),
-        text("MaxPods").of("HorizontalPodAutoscalerSpec", "maxReplicas"),
-        text("Replicas").of("HorizontalPodAutoscalerStatus", "currentReplicas"),
-        AGE,
-    ],
-    cells: autoscaler::cells,
-    new_status: NewStatus::Begins(|| json!({"desiredReplicas": 0})),
-    zero: || {
-        json!({
-            "spec": {"scaleTargetRef": {"kind": "", "name": ""}, "maxReplicas": 0},
-            "status": {"desiredReplicas": 0, "currentMetrics": null},
-        })
-    },
-    schema: Some(schema::<api::autoscaling::v1::HorizontalPodAutoscaler>),
-    ..WORKLOAD
-}];
+const AUTOSCALING_V1_ROWS: &[Row] =
+    &[Row { schema: Some(schema::<api::autoscaling::v1::HorizontalPodAutoscaler>), ..AUTOSCALER }];
 
 pub(super) const BATCH: GroupVersion =
     GroupVersion { group: "batch", version: "v1", priority: 17_400, version_priority: 15, rows: BATCH_ROWS };
