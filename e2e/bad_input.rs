@@ -141,6 +141,19 @@ fn a_context_that_is_not_there_is_named_with_those_that_are() {
     assert_eq!(workspace.files(), ["kubeconfig"]);
 }
 
+/// Answers each request with what `answer` makes of its path: a whole response, after which the connection is closed.
+fn serve(listener: TcpListener, answer: impl Fn(&str) -> String + Send + 'static) {
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut request = [0; 4096];
+            let _ = stream.read(&mut request);
+            let request = String::from_utf8_lossy(&request);
+            let _ = stream.write_all(answer(request.split(' ').nth(1).unwrap_or_default()).as_bytes());
+        }
+    });
+}
+
 #[test]
 fn an_endpoint_that_answers_with_a_page_is_no_localstack() {
     let workspace = Workspace::new();
@@ -148,19 +161,14 @@ fn an_endpoint_that_answers_with_a_page_is_no_localstack() {
     let address = listener.local_addr().unwrap();
     // It stands for the cluster as well, of which only this much is asked before.
     workspace.write("kubeconfig", &kubeconfig(&format!("http://{address}")));
-    std::thread::spawn(move || {
-        for stream in listener.incoming() {
-            let mut stream = stream.unwrap();
-            let mut request = [0; 4096];
-            let _ = stream.read(&mut request);
-            let page = match String::from_utf8_lossy(&request).split(' ').nth(1) {
-                Some("/.well-known/openid-configuration") => r#"{"issuer":"https://issuer.example.com"}"#,
-                Some("/api/v1/namespaces/kube-system") => r#"{"metadata":{"name":"kube-system","uid":"u"}}"#,
-                _ => "<html><body>It works!</body></html>",
-            };
-            let head = format!("HTTP/1.1 200 OK\r\ncontent-type: text/html\r\ncontent-length: {}\r\n", page.len());
-            let _ = stream.write_all(format!("{head}connection: close\r\n\r\n{page}").as_bytes());
-        }
+    serve(listener, |path| {
+        let page = match path {
+            "/.well-known/openid-configuration" => r#"{"issuer":"https://issuer.example.com"}"#,
+            "/api/v1/namespaces/kube-system" => r#"{"metadata":{"name":"kube-system","uid":"u"}}"#,
+            _ => "<html><body>It works!</body></html>",
+        };
+        let head = format!("HTTP/1.1 200 OK\r\ncontent-type: text/html\r\ncontent-length: {}\r\n", page.len());
+        format!("{head}connection: close\r\n\r\n{page}")
     });
     let mut command =
         workspace.sluice(&format!("up --yes --target localstack --context mine --endpoint http://{address}"));
@@ -175,13 +183,8 @@ fn an_api_server_that_is_away_is_reported_in_this_programs_own_words_only() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     workspace.write("kubeconfig", &kubeconfig(&format!("http://{address}")));
-    std::thread::spawn(move || {
-        for stream in listener.incoming() {
-            let mut stream = stream.unwrap();
-            let _ = stream.read(&mut [0; 4096]);
-            let head = "HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
-            let _ = stream.write_all(head.as_bytes());
-        }
+    serve(listener, |_| {
+        "HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\nconnection: close\r\n\r\n".to_owned()
     });
     let mut command = workspace.sluice("up --context mine");
     let up = ended(command.env("KUBECONFIG", workspace.path().join("kubeconfig"))).with(PREFLIGHT);
