@@ -11,6 +11,7 @@ mod found;
 mod policy;
 mod requests;
 mod status;
+mod takeover;
 mod validate;
 
 use keda::api::{ConditionStatus, ScaledObject};

@@ -1,5 +1,6 @@
 //! Single turns of the loop against a scripted API server: what is written, in which order, and what is not.
 
+mod autoscaler;
 mod in_force;
 mod policy;
 mod resources;

@@ -1,7 +1,7 @@
 //! Steps 4 and 5: the HPA that a ScaledObject owns, built by `keda::hpa` and applied.
 //!
-//! Written by server-side apply, so an existing HPA of KEDA's is taken over without a gap, what others added stays, and what
-//! is no longer wanted goes. While the object is paused there is none.
+//! Written by server-side apply, so an existing HPA is taken over without a gap, and what is no longer wanted goes, whoever
+//! wrote it ([`takeover`]). While the object is paused there is none.
 
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use keda::api::ScaledObject;
@@ -11,11 +11,10 @@ use kube::api::{DeleteParams, Patch, PatchParams};
 
 use super::dereference::Target;
 use super::error::ReconcileError;
+use super::takeover::{self, FIELD_MANAGER, Reach};
 use crate::caches::Key;
 use crate::context::Context;
 use crate::error::is_not_found;
-
-const FIELD_MANAGER: &str = "keda-operator";
 
 /// The HPA as it should be, for external metrics of these names.
 pub(super) struct Wanted {
@@ -48,9 +47,28 @@ pub(super) async fn apply(context: &Context, object: &ScaledObject, wanted: Want
     {
         remove(&api, before).await.map_err(|source| ReconcileError::former_autoscaler(before.to_owned(), source))?;
     }
-    let params = PatchParams::apply(FIELD_MANAGER).force();
-    api.patch(&name, &params, &Patch::Apply(&hpa)).await.map_err(ReconcileError::autoscaler)?;
+    let is_foreign = context.caches.masters.is_foreign(object, &name);
+    write(&api, &name, &hpa, is_foreign).await.map_err(ReconcileError::autoscaler)?;
     Ok(Applied::Present { name, metrics })
+}
+
+/// Applies the HPA. What others own of it goes: all if it `is_foreign`, else what they have no say in.
+async fn write(
+    api: &Api<HorizontalPodAutoscaler>,
+    name: &str,
+    hpa: &HorizontalPodAutoscaler,
+    is_foreign: bool,
+) -> kube::Result<()> {
+    // Before it is ours by its owner: whoever is interrupted here finds it foreign again.
+    if is_foreign && let Some(found) = api.get_opt(name).await? {
+        takeover::claim(api, &found, Reach::Whole).await?;
+    }
+    let params = PatchParams::apply(FIELD_MANAGER).force();
+    let applied = api.patch(name, &params, &Patch::Apply(hpa)).await?;
+    if takeover::claim(api, &applied, Reach::Spec).await? {
+        api.patch(name, &params, &Patch::Apply(hpa)).await?;
+    }
+    Ok(())
 }
 
 /// Removes the HPA of a paused object. One of its name that belongs to somebody else stays.
