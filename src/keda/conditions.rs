@@ -10,6 +10,8 @@ pub const ACTIVE: &str = "Active";
 pub const FALLBACK: &str = "Fallback";
 /// Condition type: scaling is paused by annotation.
 pub const PAUSED: &str = "Paused";
+/// Condition type: the HPA can work, as its own condition ScalingActive says. Not there before the HPA has said so.
+pub const HPA_ACTIVE: &str = "HPAActive";
 
 use ConditionStatus::{False, True, Unknown};
 
@@ -20,7 +22,7 @@ fn condition(type_: &str, status: ConditionStatus, reason: &str, message: &str) 
 /// The four conditions of an object that was never looked at.
 pub fn initial() -> Vec<Condition> {
     let unknown = |type_| condition(type_, Unknown, "", "");
-    vec![unknown(READY), unknown(ACTIVE), unknown(FALLBACK), unknown(PAUSED)]
+    vec![unknown(READY), unknown(ACTIVE), unknown(FALLBACK), condition(PAUSED, False, "", "")]
 }
 
 /// Whether all four are there.
@@ -119,7 +121,20 @@ pub fn fallback(engaged: bool) -> Condition {
     }
 }
 
-/// Paused by annotation.
+/// What the HPA's condition ScalingActive means for the object (KEDA 2.20.2).
+pub fn hpa_active(is_active: bool, reason: &str, message: &str) -> Condition {
+    match reason {
+        _ if is_active => condition(HPA_ACTIVE, True, "HPAActive", "HPA is actively scaling"),
+        // At zero replicas the HPA rests, as it should.
+        "ScalingDisabled" => condition(HPA_ACTIVE, True, reason, message),
+        _ => {
+            let reason = if reason.is_empty() { "HPAMetricsUnavailable" } else { reason };
+            condition(HPA_ACTIVE, False, reason, &format!("HPA is not actively scaling: {message}"))
+        }
+    }
+}
+
+/// Paused by annotation, in both directions or in one.
 pub fn paused() -> Condition {
     condition(PAUSED, True, "ScaledObjectPaused", "ScaledObject is paused")
 }
@@ -143,6 +158,20 @@ mod tests {
         assert_eq!(status(&conditions, READY), True);
         conditions.retain(|condition| condition.type_ != PAUSED);
         assert!(!complete(&conditions));
+    }
+
+    #[test]
+    fn an_hpa_that_rests_at_zero_is_in_order_and_one_without_metrics_is_not() {
+        let shown = |is_active, reason, message| {
+            let found = hpa_active(is_active, reason, message);
+            (found.status, found.reason, found.message)
+        };
+        let row = |status, reason: &str, message: &str| (status, reason.to_owned(), message.to_owned());
+        assert_eq!(shown(true, "ValidMetricFound", "m"), row(True, "HPAActive", "HPA is actively scaling"));
+        assert_eq!(shown(false, "ScalingDisabled", "at zero"), row(True, "ScalingDisabled", "at zero"));
+        let failed = row(False, "FailedGetExternalMetric", "HPA is not actively scaling: no metric");
+        assert_eq!(shown(false, "FailedGetExternalMetric", "no metric"), failed);
+        assert_eq!(shown(false, "", "?").1, "HPAMetricsUnavailable");
     }
 
     #[test]

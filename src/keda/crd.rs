@@ -13,6 +13,11 @@ const MAX_WINDOW_SECONDS: i32 = 3600;
 const BOUNDS: &str =
     "!has(self.minReplicaCount) || self.minReplicaCount <= (has(self.maxReplicaCount) ? self.maxReplicaCount : 100)";
 const BOUNDS_MESSAGE: &str = "minReplicaCount must be less than or equal to maxReplicaCount";
+/// The defaults that KEDA 2.20 has in its definitions.
+const DEFAULTS: [(&str, &str); 2] = [
+    ("/properties/spec/properties/fallback/properties/behavior", "static"),
+    ("/properties/spec/properties/oauth2/properties/type", "clientCredentials"),
+];
 /// How Kubernetes' own generator describes a quantity.
 const QUANTITY: &str = r"^(\+|-)?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))(([KMGTPE]i)|[numkMGTPE]|([eE](\+|-)?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))))?$";
 
@@ -38,6 +43,11 @@ fn refined(crd: CustomResourceDefinition) -> Result<CustomResourceDefinition> {
         if is_scaled_object {
             schema["properties"]["spec"]["x-kubernetes-validations"] =
                 json!([{ "rule": BOUNDS, "message": BOUNDS_MESSAGE }]);
+        }
+        for (path, default) in DEFAULTS {
+            if let Some(field) = schema.pointer_mut(path) {
+                field["default"] = default.into();
+            }
         }
         schema["properties"]["apiVersion"] = json!({ "type": "string" });
         schema["properties"]["kind"] = json!({ "type": "string" });

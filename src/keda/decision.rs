@@ -70,7 +70,8 @@ impl<'a> Poll<'a> {
             reading.error().is_some() && input.spec.fallback.as_ref().is_some_and(engaged)
         };
         let falling_back = input.readings.iter().any(in_fallback);
-        let held_up = falling_back && input.spec.fallback.as_ref().is_some_and(|fallback| fallback.replicas > 0);
+        let wants_some = |fallback| fallback::replicas(fallback, input.current) > 0;
+        let held_up = falling_back && input.spec.fallback.as_ref().is_some_and(wants_some);
         // Objects with cpu and memory triggers alone have no external reading and never go to zero.
         let resources_only =
             !input.spec.triggers.is_empty() && input.spec.triggers.iter().all(crate::api::ScaleTriggers::is_resource);
@@ -115,7 +116,8 @@ impl<'a> Poll<'a> {
 
     /// A fallback to 0 replicas that is in force is a person's word that failing means none.
     fn wants_zero_on_failure(&self) -> bool {
-        self.falling_back && self.input.spec.fallback.as_ref().is_some_and(|fallback| fallback.replicas == 0)
+        let wants_none = |fallback| fallback::replicas(fallback, self.input.current) == 0;
+        self.falling_back && self.input.spec.fallback.as_ref().is_some_and(wants_none)
     }
 
     fn deactivation(&self) -> Action {

@@ -78,18 +78,26 @@ pub enum Error {
         /// The number.
         value: i32,
     },
+    /// A behavior of a fallback that is none.
+    #[error(
+        "fallback.behavior {0:?} is unknown; use static, currentReplicas, currentReplicasIfHigher or currentReplicasIfLower"
+    )]
+    FallbackBehavior(String),
     /// A fallback where no trigger can take part in it.
     #[error("fallback needs at least one trigger that is not cpu or memory; remove the fallback or add such a trigger")]
     FallbackWithoutExternalTrigger,
     /// The ScaledObject asks for a formula.
-    #[error("advanced.scalingModifiers is not supported yet; remove it and let each trigger have its own target")]
+    #[error(
+        "advanced.scalingModifiers and fallback.behavior scalingModifiers are not served; remove them and let each trigger have \
+         its own target"
+    )]
     ScalingModifiersUnsupported,
     /// The pause annotation is no number.
     #[error("annotation autoscaling.keda.sh/paused-replicas={0:?} is no integer of 0 or more; correct or remove it")]
     PausedReplicas(String),
     /// A TriggerAuthentication uses a source that cannot be read yet.
     #[error(
-        "{kind} {name:?}: source {source_name} is not supported yet; use env, configMapTargetRef, secretTargetRef or podIdentity aws"
+        "{kind} {name:?}: {source_name} is not served by this operator; use env, configMapTargetRef, secretTargetRef or podIdentity aws"
     )]
     UnsupportedSource {
         /// TriggerAuthentication or ClusterTriggerAuthentication.

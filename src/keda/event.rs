@@ -55,6 +55,25 @@ impl Event {
         Self::normal("ScaledObjectReady", "ScaledObject is ready for scaling")
     }
 
+    /// A pause began, in one direction or in both.
+    pub fn paused() -> Self {
+        Self::normal("ScaledObjectPaused", "ScaledObject is paused")
+    }
+
+    /// A pause ended.
+    pub fn unpaused() -> Self {
+        Self::normal("ScaledObjectUnpaused", "pause annotation removed for ScaledObject")
+    }
+
+    /// A fallback came into force, or is in force no more.
+    pub fn fallback(engaged: bool) -> Self {
+        if engaged {
+            Self::normal("ScaledObjectFallbackActivated", "ScaledObject fallback is active")
+        } else {
+            Self::normal("ScaledObjectFallbackDeactivated", "ScaledObject fallback is no longer active")
+        }
+    }
+
     /// The check of an object failed.
     pub fn check_failed(message: impl Into<String>) -> Self {
         Self::warning("ScaledObjectCheckFailed", message)
@@ -83,6 +102,12 @@ impl Event {
             ("TriggerAuthenticationAdded", "TriggerAuthentication")
         };
         Self::normal(reason, format!("New {kind} configured"))
+    }
+
+    /// A TriggerAuthentication cannot be used as it is.
+    pub fn authentication_failed(cluster: bool, message: impl Into<String>) -> Self {
+        let reason = if cluster { "ClusterTriggerAuthenticationFailed" } else { "TriggerAuthenticationFailed" };
+        Self::warning(reason, message)
     }
 
     /// A TriggerAuthentication was deleted.

@@ -20,10 +20,25 @@ pub fn engaged(fallback: &Fallback, health: &BTreeMap<String, HealthStatus>, met
     failures > fallback.failure_threshold
 }
 
-/// The metric value that makes the HPA want `fallback.replicas`. `ready` is the number of ready pods, needed for a
+/// The replicas that the fallback asks for while the target has `current`.
+pub fn replicas(fallback: &Fallback, current: i32) -> i32 {
+    match fallback.behavior.as_deref().unwrap_or_default() {
+        "currentReplicas" => current,
+        "currentReplicasIfHigher" => current.max(fallback.replicas),
+        "currentReplicasIfLower" => current.min(fallback.replicas),
+        _ => fallback.replicas,
+    }
+}
+
+/// Whether [`replicas`] depends on the target's current count.
+pub fn follows_current(fallback: &Fallback) -> bool {
+    replicas(fallback, fallback.replicas.saturating_sub(1)) != replicas(fallback, fallback.replicas.saturating_add(1))
+}
+
+/// The metric value that makes the HPA want `replicas`. `ready` is the number of ready pods, needed for a
 /// target of type Value only; `None` if it cannot be computed, which is an error for the HPA and holds the target.
-pub fn value(fallback: &Fallback, target: Target, ready: i32) -> Option<f64> {
-    let replicas = f64::from(fallback.replicas);
+pub fn value(replicas: i32, target: Target, ready: i32) -> Option<f64> {
+    let replicas = f64::from(replicas);
     match target {
         Target::AverageValue(per_replica) => Some(per_replica * replicas),
         Target::Value(total) if ready > 0 => Some(total * replicas / f64::from(ready)),
@@ -37,7 +52,7 @@ mod tests {
 
     #[test]
     fn it_is_in_force_after_the_failure_that_exceeds_the_threshold() {
-        let fallback = Fallback { failure_threshold: 3, replicas: 6 };
+        let fallback = Fallback { failure_threshold: 3, replicas: 6, ..Fallback::default() };
         let mut health = BTreeMap::new();
         for _ in 0..3 {
             record(&mut health, "m", false);
@@ -52,9 +67,25 @@ mod tests {
 
     #[test]
     fn the_value_makes_the_hpa_want_the_fallback_replicas() {
-        let fallback = Fallback { failure_threshold: 3, replicas: 6 };
-        assert_eq!(value(&fallback, Target::AverageValue(0.5), 0), Some(3.0));
-        assert_eq!(value(&fallback, Target::Value(10.0), 3), Some(20.0));
-        assert_eq!(value(&fallback, Target::Value(10.0), 0), None);
+        assert_eq!(value(6, Target::AverageValue(0.5), 0), Some(3.0));
+        assert_eq!(value(6, Target::Value(10.0), 3), Some(20.0));
+        assert_eq!(value(6, Target::Value(10.0), 0), None);
+    }
+
+    #[test]
+    fn each_behavior_relates_the_count_to_the_current_one() {
+        let table = [
+            (None, [3, 3], false),
+            (Some("static"), [3, 3], false),
+            (Some("currentReplicas"), [1, 5], true),
+            (Some("currentReplicasIfHigher"), [3, 5], true),
+            (Some("currentReplicasIfLower"), [1, 3], true),
+        ];
+        for (behavior, wanted, follows) in table {
+            let behavior = behavior.map(str::to_owned);
+            let fallback = Fallback { failure_threshold: 0, replicas: 3, behavior };
+            assert_eq!([1, 5].map(|current| replicas(&fallback, current)), wanted, "{fallback:?}");
+            assert_eq!(follows_current(&fallback), follows, "{fallback:?}");
+        }
     }
 }

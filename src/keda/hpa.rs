@@ -63,7 +63,11 @@ fn labels(scaled_object: &ScaledObject, hpa: &str) -> BTreeMap<String, String> {
         ("app.kubernetes.io/part-of".to_owned(), name.clone()),
         ("app.kubernetes.io/managed-by".to_owned(), "keda-operator".to_owned()),
     ]);
-    labels.extend(scaled_object.metadata.labels.clone().unwrap_or_default());
+    let annotations = scaled_object.metadata.annotations.as_ref();
+    let excluded = annotations.and_then(|all| all.get(naming::HPA_EXCLUDED_LABELS)).map_or("", String::as_str);
+    let excluded: BTreeSet<_> = excluded.split(',').map(str::trim).collect();
+    let own = scaled_object.metadata.labels.clone().unwrap_or_default().into_iter();
+    labels.extend(own.filter(|(key, _)| !excluded.contains(key.as_str())));
     labels.insert(naming::SCALED_OBJECT_LABEL.to_owned(), name);
     labels
 }
@@ -156,7 +160,7 @@ mod tests {
                     "annotations": { "note": "kept" },
                     "labels": {
                         "app.kubernetes.io/name": "keda-hpa-orders",
-                        "app.kubernetes.io/version": "2.14.1",
+                        "app.kubernetes.io/version": KEDA_VERSION,
                         "app.kubernetes.io/part-of": "mine",
                         "app.kubernetes.io/managed-by": "keda-operator",
                         "scaledobject.keda.sh/name": "orders",
@@ -198,6 +202,20 @@ mod tests {
         assert_eq!(spec["maxReplicas"], 100);
         assert_eq!(spec["behavior"], json!({ "scaleDown": { "selectPolicy": "Disabled" } }));
         assert_eq!(spec["metrics"][0]["external"]["target"], json!({ "type": "Value", "value": "2500m" }));
+    }
+
+    #[test]
+    fn labels_that_are_excluded_stay_off_the_hpa_and_the_selector_stays_on() {
+        let mut object = scaled_object(&json!({ "scaleTargetRef": { "name": "x" }, "triggers": [] }));
+        let excluded = "team, app.kubernetes.io/part-of,scaledobject.keda.sh/name".to_owned();
+        object.metadata.annotations = Some(BTreeMap::from([(naming::HPA_EXCLUDED_LABELS.to_owned(), excluded)]));
+        let hpa = build(&object, &GroupVersionKindResource::deployment(), &[sqs()]).unwrap();
+        let labels = hpa.metadata.labels.unwrap();
+        assert!(!labels.contains_key("team"), "{labels:?}");
+        assert_eq!(
+            (labels["app.kubernetes.io/part-of"].as_str(), labels[naming::SCALED_OBJECT_LABEL].as_str()),
+            ("orders", "orders")
+        );
     }
 
     #[test]

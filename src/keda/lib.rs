@@ -1,4 +1,4 @@
-//! The autoscaling contract: KEDA's API types (2.14 schema) and every decision taken on them, as pure functions.
+//! The autoscaling contract: KEDA's API types (2.20 schema, which takes 2.14's manifests) and every decision taken on them, as pure functions.
 //!
 //! Entry points: [`api`] for the kinds, [`crds`] for their definitions, [`hpa::build`] for the autoscaler that a
 //! ScaledObject owns, [`decision::decide`] for one poll.
@@ -27,6 +27,6 @@ pub use crd::crds;
 pub use error::{Error, Result};
 
 /// The KEDA version whose behaviour and schema this crate follows; also the value of `app.kubernetes.io/version`.
-pub const KEDA_VERSION: &str = "2.14.1";
+pub const KEDA_VERSION: &str = "2.20.2";
 /// The finalizer that KEDA puts on every kind of its own.
 pub const FINALIZER: &str = "finalizer.keda.sh";

@@ -17,6 +17,8 @@ pub const FORCE_ACTIVATION: &str = "autoscaling.keda.sh/force-activation";
 
 /// Annotation of a ScaledObject, `"true"`: take over the existing HPA that it names.
 pub const TRANSFER_HPA_OWNERSHIP: &str = "scaledobject.keda.sh/transfer-hpa-ownership";
+/// Annotation of a ScaledObject: keys of its labels that its HPA does not get, separated by commas.
+pub const HPA_EXCLUDED_LABELS: &str = "scaledobject.keda.sh/hpa-excluded-labels";
 /// Annotation of an HPA, `"false"`: it does not count where one workload is looked for with two masters.
 pub const HPA_OWNERSHIP: &str = "validations.keda.sh/hpa-ownership";
 

@@ -41,6 +41,11 @@ pub fn scale_out(annotations: &BTreeMap<String, String>) -> bool {
     flag(annotations, naming::PAUSED_SCALE_OUT)
 }
 
+/// Whether scaling is held in one direction, or in each of both.
+pub fn one_way(annotations: &BTreeMap<String, String>) -> bool {
+    scale_in(annotations) || scale_out(annotations)
+}
+
 /// Whether the object counts as active whatever its triggers say.
 pub fn force_activation(annotations: &BTreeMap<String, String>) -> bool {
     flag(annotations, naming::FORCE_ACTIVATION)

@@ -10,8 +10,8 @@ use crate::{Error, Result, resource};
 /// # Errors
 ///
 /// [`Error::NoTarget`] if the target has no name. Those of [`replica_bounds`] and [`triggers`].
-/// [`Error::NegativeFallback`] if a number of the fallback is negative, and [`Error::FallbackWithoutExternalTrigger`]
-/// if no trigger can take part in it. [`Error::ScalingModifiersUnsupported`] if the object asks for a formula.
+/// [`Error::NegativeFallback`] if a number of the fallback is negative, [`Error::FallbackBehavior`] if its behavior is none,
+/// and [`Error::FallbackWithoutExternalTrigger`] if no trigger can take part in it. [`Error::ScalingModifiersUnsupported`] if the object asks for a formula.
 pub fn scaled_object(spec: &ScaledObjectSpec) -> Result<()> {
     if spec.scale_target_ref.name.is_empty() {
         return Err(Error::NoTarget);
@@ -101,11 +101,21 @@ fn fallback(spec: &ScaledObjectSpec) -> Result<()> {
             return Err(Error::NegativeFallback { field, value });
         }
     }
+    match fallback.behavior.as_deref().unwrap_or_default() {
+        "" | "static" | "currentReplicas" | "currentReplicasIfHigher" | "currentReplicasIfLower" => {}
+        "scalingModifiers" => return Err(Error::ScalingModifiersUnsupported),
+        other => return Err(Error::FallbackBehavior(other.to_owned())),
+    }
     if spec.triggers.iter().all(crate::api::ScaleTriggers::is_resource) {
         Err(Error::FallbackWithoutExternalTrigger)
     } else {
         Ok(())
     }
+}
+
+fn has_external_id(spec: &TriggerAuthenticationSpec) -> bool {
+    let given = spec.pod_identity.as_ref().and_then(|identity| identity.external_id.as_ref());
+    given.is_some_and(|id| !id.is_empty())
 }
 
 /// The rules for a (Cluster)TriggerAuthentication.
@@ -120,6 +130,10 @@ pub fn authentication(kind: &'static str, name: &str, spec: &TriggerAuthenticati
         ("azureKeyVault", spec.azure_key_vault.is_some()),
         ("gcpSecretManager", spec.gcp_secret_manager.is_some()),
         ("awsSecretManager", spec.aws_secret_manager.is_some()),
+        ("boundServiceAccountToken", !spec.bound_service_account_token.is_empty()),
+        ("filePath", spec.file_path.as_ref().is_some_and(|path| !path.is_empty())),
+        ("oauth2", spec.oauth2.is_some()),
+        ("podIdentity.externalID", has_external_id(spec)),
     ];
     if let Some((source, _)) = unsupported.into_iter().find(|(_, used)| *used) {
         return Err(Error::UnsupportedSource { kind, name: name.to_owned(), source_name: source.to_owned() });
@@ -135,6 +149,8 @@ pub fn authentication(kind: &'static str, name: &str, spec: &TriggerAuthenticati
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
     use crate::api::{Fallback, ScaleTarget, ScaleTriggers};
 
@@ -208,12 +224,12 @@ mod tests {
         assert_eq!(scaled_object(&object), Err(Error::OnlyResources));
         object.min_replica_count = Some(1);
         assert_eq!(scaled_object(&object), Ok(()));
-        object.fallback = Some(Fallback { failure_threshold: 3, replicas: 2 });
+        object.fallback = Some(Fallback { failure_threshold: 3, replicas: 2, ..Fallback::default() });
         assert_eq!(scaled_object(&object), Err(Error::FallbackWithoutExternalTrigger));
         object.triggers.push(trigger("aws-sqs-queue"));
         object.min_replica_count = None;
         assert_eq!(scaled_object(&object), Ok(()));
-        object.fallback = Some(Fallback { failure_threshold: 3, replicas: -2 });
+        object.fallback = Some(Fallback { failure_threshold: 3, replicas: -2, ..Fallback::default() });
         assert_eq!(scaled_object(&object), Err(Error::NegativeFallback { field: "replicas", value: -2 }));
     }
 
@@ -223,11 +239,30 @@ mod tests {
         let modifiers = crate::api::ScalingModifiers { formula: Some("a + b".into()), ..Default::default() };
         object.advanced = Some(crate::api::AdvancedConfig { scaling_modifiers: Some(modifiers), ..Default::default() });
         assert_eq!(scaled_object(&object), Err(Error::ScalingModifiersUnsupported));
-        let spec = TriggerAuthenticationSpec {
-            hashi_corp_vault: Some(crate::api::HashiCorpVault::default()),
-            ..Default::default()
+        for (source, spec) in [
+            ("hashiCorpVault", json!({ "address": "a", "authentication": "token", "secrets": [] })),
+            ("boundServiceAccountToken", json!([{ "parameter": "token", "serviceAccountName": "sa" }])),
+            ("filePath", json!("keys.json")),
+            ("oauth2", json!({ "clientId": "c", "tokenUrl": "https://t" })),
+            ("podIdentity", json!({ "provider": "aws", "roleArn": "r", "externalID": "e" })),
+        ] {
+            let spec: TriggerAuthenticationSpec = serde_json::from_value(json!({ source: spec })).unwrap();
+            let text = authentication("TriggerAuthentication", "auth", &spec).unwrap_err().to_string();
+            assert!(text.contains("\"auth\"") && text.contains(source) && text.contains("not served"), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_behavior_of_a_fallback_is_one_of_those_that_are_served() {
+        let mut object = spec(vec![trigger("aws-sqs-queue")]);
+        let mut check = |behavior: &str| {
+            object.fallback = Some(Fallback { failure_threshold: 3, replicas: 2, behavior: Some(behavior.to_owned()) });
+            scaled_object(&object)
         };
-        let text = authentication("TriggerAuthentication", "auth", &spec).unwrap_err().to_string();
-        assert!(text.contains("auth") && text.contains("hashiCorpVault"), "{text}");
+        for served in ["static", "currentReplicas", "currentReplicasIfHigher", "currentReplicasIfLower"] {
+            assert_eq!(check(served), Ok(()));
+        }
+        assert_eq!(check("scalingModifiers"), Err(Error::ScalingModifiersUnsupported));
+        assert_eq!(check("more"), Err(Error::FallbackBehavior("more".into())));
     }
 }

@@ -48,7 +48,7 @@ pub(crate) async fn run(context: Arc<Context>, stop: CancellationToken) {
                 Ok(Change::Credentials(reference) | Change::Consumers(reference)) => {
                     due.insert(reference);
                 }
-                Ok(Change::ScaledObject(_) | Change::Autoscaler(_)) => {}
+                Ok(Change::ScaledObject(_) | Change::Autoscaler(_) | Change::Health(_)) => {}
                 Err(TryRecvError::Lagged(_)) => due = all(&context),
                 Err(TryRecvError::Empty) => break,
                 Err(TryRecvError::Closed) => return,

@@ -2,7 +2,8 @@
 
 use futures::{Stream, StreamExt, stream};
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
-use keda::api::{ClusterTriggerAuthentication, ScaledObject, TriggerAuthentication};
+use keda::api::{ClusterTriggerAuthentication, Condition, ScaledObject, TriggerAuthentication};
+use keda::conditions;
 use keda::naming::SCALED_OBJECT_LABEL;
 use kube::api::ObjectMeta;
 use kube::runtime::reflector::{ObjectRef, Store, store};
@@ -55,6 +56,8 @@ pub(crate) enum Change {
     ScaledObject(Key),
     /// The HPA of that ScaledObject was changed by somebody in a way that matters, or is gone; or who else claims its target.
     Autoscaler(Key),
+    /// The HPA of that ScaledObject can work now, or cannot any more.
+    Health(Key),
     /// What a (Cluster)TriggerAuthentication says has changed, or it came, is being deleted or went.
     Credentials(Reference),
     /// Something else about it has changed: its finalizers, its status, who uses it.
@@ -156,6 +159,19 @@ impl Caches {
         self.authentications.ready().await;
         self.cluster_authentications.ready().await;
         self.autoscalers.ready().await;
+    }
+
+    /// Whether an HPA of that name is beside the object.
+    pub(crate) fn has_autoscaler(&self, object: &ScaledObject, name: &str) -> bool {
+        let Key { namespace, .. } = Key::of(&object.metadata);
+        self.autoscalers.get(&Key { namespace, name: name.to_owned() }).is_some()
+    }
+
+    /// What the HPA of a ScaledObject says of itself, as a condition of the object; `None` before it says anything.
+    pub(crate) fn hpa_active(&self, object: &ScaledObject) -> Option<Condition> {
+        let name = object.status.as_ref()?.hpa_name.as_deref()?;
+        let namespace = object.metadata.namespace.as_deref().unwrap_or_default();
+        health(self.autoscalers.get(&Key::new(namespace, name))?.as_ref())
     }
 
     /// The version of a (Cluster)TriggerAuthentication; `None` if there is none.
@@ -279,18 +295,33 @@ fn failed(kind: &str, error: &watcher::Error) {
     tracing::warn!(kind, error = %cause, "watch failed; trying again");
 }
 
-/// Changes of HPAs, without what the HPA controller writes into their status.
+/// What is known of an HPA, to distinguish what has changed.
+#[derive(Clone, PartialEq)]
+struct Known {
+    content: u64,
+    owner: Option<Key>,
+    health: Option<Condition>,
+}
+
+/// Changes of HPAs; of their status only whether they can work.
 fn notify_of_autoscalers(changes: broadcast::Sender<Change>, masters: Arc<Masters>) -> Notify<HorizontalPodAutoscaler> {
-    let mut known = HashMap::new();
+    let mut known: HashMap<Key, Known> = HashMap::new();
     Box::new(move |key, object| {
         let mut touched = masters.learn_autoscaler(key, object);
-        let before = match object {
-            Some(object) => known.insert(key.clone(), (content(object), owner(object))),
+        let after =
+            object.map(|object| Known { content: content(object), owner: owner(object), health: health(object) });
+        let before = match after.clone() {
+            Some(after) => known.insert(key.clone(), after),
             None => known.remove(key),
         };
-        let after = known.get(key);
-        if before.as_ref() != after {
-            touched.extend(before.iter().chain(after).filter_map(|(_, owner)| owner.clone()));
+        if let Some(Known { owner: Some(owner), health, .. }) = &after
+            && before.as_ref().is_none_or(|before| before.health != *health)
+        {
+            let _ = changes.send(Change::Health(owner.clone()));
+        }
+        let is = |known: &Option<Known>| known.as_ref().map(|known| (known.content, known.owner.clone()));
+        if is(&before) != is(&after) {
+            touched.extend(before.into_iter().chain(after).filter_map(|known| known.owner));
         }
         for owner in touched {
             let _ = changes.send(Change::Autoscaler(owner));
@@ -302,6 +333,14 @@ fn notify_of_autoscalers(changes: broadcast::Sender<Change>, masters: Arc<Master
 fn owner(object: &HorizontalPodAutoscaler) -> Option<Key> {
     let name = object.metadata.labels.as_ref()?.get(SCALED_OBJECT_LABEL)?;
     Some(Key::new(object.metadata.namespace.as_deref().unwrap_or_default(), name))
+}
+
+/// What it says of itself in its condition ScalingActive.
+fn health(object: &HorizontalPodAutoscaler) -> Option<Condition> {
+    let conditions = object.status.as_ref()?.conditions.as_ref()?;
+    let said = conditions.iter().find(|condition| condition.type_ == "ScalingActive")?;
+    let text = |text: &Option<String>| text.clone().unwrap_or_default();
+    Some(conditions::hpa_active(said.status == "True", &text(&said.reason), &text(&said.message)))
 }
 
 fn content(object: &HorizontalPodAutoscaler) -> u64 {

@@ -55,6 +55,7 @@ impl Controller {
                     self.wake(&key, true);
                 }
             }
+            Change::Health(key) => return self.wake(key, false),
             // Nothing of a loop depends on it, and no total.
             Change::Consumers(_) => return,
         }

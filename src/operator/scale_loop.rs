@@ -5,6 +5,7 @@
 
 pub(crate) mod backoff;
 mod finalize;
+mod mirror;
 mod phase;
 mod poll;
 mod reconcile;
@@ -68,6 +69,8 @@ pub(crate) struct ScaleLoop {
     /// As the last write returned it; the cache may be behind.
     held: Option<Arc<ScaledObject>>,
     phase: Phase,
+    /// Whether its triggers are read: it has been reported that this began.
+    is_watching: bool,
     /// What the last reconcile saw and found; `None` asks for another.
     checked: Option<Checked>,
     backoff: Backoff,
@@ -83,6 +86,7 @@ impl ScaleLoop {
             uid: None,
             held: None,
             phase: Phase::Checking,
+            is_watching: false,
             checked: None,
             backoff: Backoff::default(),
             decided: None,
@@ -137,6 +141,7 @@ impl ScaleLoop {
             return Next::Stopped;
         }
         let Phase::Polling { last } = self.phase else { return Next::At(self.rest()) };
+        self.mirror().await;
         let Some(object) = self.latest().and_then(|object| self.in_force(&object)) else {
             return Next::At(self.rest());
         };

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use clock::Clock;
 use http::{Request, Response};
@@ -21,6 +22,14 @@ pub(crate) const SCALED_OBJECT: &str = "/apis/keda.sh/v1alpha1/namespaces/shop/s
 pub(crate) const DEPLOYMENT: &str = "/apis/apps/v1/namespaces/shop/deployments/orders";
 pub(crate) const SECRET: &str = "/api/v1/namespaces/shop/secrets/queue";
 pub(crate) const AUTOSCALERS: &str = "/apis/autoscaling/v2/namespaces/shop/horizontalpodautoscalers";
+
+/// What comes of `what`, which a test waits for and which must come.
+pub(crate) async fn soon<T>(what: impl Future<Output = T>) -> T {
+    Clock::real().timeout(SOON, what).await.expect("it did not come")
+}
+
+/// How long a test waits for what must come, on a machine that is busy with others.
+const SOON: Duration = Duration::from_mins(1);
 
 /// One request: its method and path, such as `PUT /apis/…/scale`, and its body.
 #[derive(Debug, Clone)]
@@ -165,7 +174,11 @@ impl Server {
         let (code, value) = match answer {
             Ok(value) => (200, value),
             Err((code, message)) => {
-                let reason = if code == 404 { "NotFound" } else { "Refused" };
+                let reason = match code {
+                    404 => "NotFound",
+                    409 => "Conflict",
+                    _ => "Refused",
+                };
                 (
                     code,
                     json!({ "kind": "Status", "status": "Failure", "code": code, "message": message, "reason": reason }),
@@ -209,6 +222,10 @@ impl Server {
             }
             happened.await;
         }
+    }
+
+    fn next_version(&self) -> usize {
+        FIRST_VERSION + self.history.lock().unwrap().len() + 1
     }
 
     fn list(&self, collection: &str) -> Option<Value> {
@@ -259,6 +276,8 @@ impl Server {
             _ => {
                 let object = objects.entry(path.to_owned()).or_insert_with(|| json!({}));
                 json_patch::merge(object, body);
+                // The one that its event has, so that an answer is newer than what the caches had before.
+                object["metadata"]["resourceVersion"] = self.next_version().to_string().into();
                 Ok(object.clone())
             }
         }

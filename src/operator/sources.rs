@@ -176,7 +176,7 @@ pub(crate) async fn sweep(context: &Context) {
     loop {
         match changes.recv().await {
             Ok(Change::ScaledObject(key)) => drop_if_gone(context, &key),
-            Ok(Change::Autoscaler(_) | Change::Credentials(_) | Change::Consumers(_)) => {}
+            Ok(Change::Autoscaler(_) | Change::Health(_) | Change::Credentials(_) | Change::Consumers(_)) => {}
             Err(RecvError::Lagged(_)) => {
                 let held: Vec<_> = context.sources.lock().wanted.iter().cloned().collect();
                 for key in &held {

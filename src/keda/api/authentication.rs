@@ -4,7 +4,10 @@ use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{AwsSecretManager, AzureKeyVault, GcpSecretManager, HashiCorpVault, TriggerAuthenticationStatus};
+use super::{
+    AwsSecretManager, AzureKeyVault, BoundServiceAccountToken, GcpSecretManager, HashiCorpVault, OAuth2,
+    TriggerAuthenticationStatus,
+};
 
 /// TriggerAuthenticationSpec defines the various ways to authenticate
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -39,6 +42,9 @@ pub struct TriggerAuthenticationSpec {
     /// Parameters from the environment of the target's container.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub env: Vec<AuthEnvironment>,
+    /// A file with parameters as a JSON object of strings, in the place of all other sources.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file_path: Option<String>,
     /// HashiCorpVault is used to authenticate using Hashicorp Vault
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hashi_corp_vault: Option<HashiCorpVault>,
@@ -51,6 +57,12 @@ pub struct TriggerAuthenticationSpec {
     /// AwsSecretManager is used to authenticate using AwsSecretManager
     #[serde(skip_serializing_if = "Option::is_none")]
     pub aws_secret_manager: Option<AwsSecretManager>,
+    /// Parameters that are tokens of ServiceAccounts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub bound_service_account_token: Vec<BoundServiceAccountToken>,
+    /// OAuth2 is used to authenticate by client credentials
+    #[serde(rename = "oauth2", skip_serializing_if = "Option::is_none")]
+    pub oauth2: Option<OAuth2>,
 }
 
 /// The spec of a ClusterTriggerAuthentication: that of a TriggerAuthentication, field by field.
@@ -67,6 +79,7 @@ pub struct TriggerAuthenticationSpec {
     printcolumn(name = "PodIdentity", type_ = "string", json_path = ".spec.podIdentity.provider"),
     printcolumn(name = "Secret", type_ = "string", json_path = ".spec.secretTargetRef[*].name"),
     printcolumn(name = "Env", type_ = "string", json_path = ".spec.env[*].name"),
+    printcolumn(name = "FilePath", type_ = "string", json_path = ".spec.filePath"),
     printcolumn(name = "VaultAddress", type_ = "string", json_path = ".spec.hashiCorpVault.address"),
     printcolumn(name = "ScaledObjects", type_ = "string", json_path = ".status.scaledobjects", priority = 1),
     printcolumn(name = "ScaledJobs", type_ = "string", json_path = ".status.scaledjobs", priority = 1)
@@ -92,12 +105,15 @@ pub struct AuthPodIdentity {
     /// RoleArn sets the AWS RoleArn to be used. Mutually exclusive with IdentityOwner
     #[serde(skip_serializing_if = "Option::is_none")]
     pub role_arn: Option<String>,
+    /// ExternalID sets the External ID to be used when assuming an identity. This is only applicable when using AWS pod identity with a RoleArn.
+    #[serde(rename = "externalID", skip_serializing_if = "Option::is_none")]
+    pub external_id: Option<String>,
     /// IdentityOwner configures which identity has to be used during auto discovery, keda or the scaled workload. Mutually exclusive with roleArn
     #[serde(skip_serializing_if = "Option::is_none")]
     pub identity_owner: Option<IdentityOwner>,
 }
 
-/// The providers of KEDA 2.14.
+/// The providers of KEDA 2.14; later versions dropped azure and aws-kiam, which are still read so that they can be named.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 #[schemars(inline)]

@@ -29,8 +29,6 @@ const DEFAULT_MAX: i32 = 100;
     printcolumn(name = "ScaleTargetName", type_ = "string", json_path = ".spec.scaleTargetRef.name"),
     printcolumn(name = "Min", type_ = "integer", json_path = ".spec.minReplicaCount"),
     printcolumn(name = "Max", type_ = "integer", json_path = ".spec.maxReplicaCount"),
-    printcolumn(name = "Triggers", type_ = "string", json_path = ".spec.triggers[*].type"),
-    printcolumn(name = "Authentication", type_ = "string", json_path = ".spec.triggers[*].authenticationRef.name"),
     printcolumn(name = "Ready", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].status"#),
     printcolumn(name = "Active", type_ = "string", json_path = r#".status.conditions[?(@.type=="Active")].status"#),
     printcolumn(
@@ -39,6 +37,8 @@ const DEFAULT_MAX: i32 = 100;
         json_path = r#".status.conditions[?(@.type=="Fallback")].status"#
     ),
     printcolumn(name = "Paused", type_ = "string", json_path = r#".status.conditions[?(@.type=="Paused")].status"#),
+    printcolumn(name = "Triggers", type_ = "string", json_path = ".status.triggersTypes"),
+    printcolumn(name = "Authentications", type_ = "string", json_path = ".status.authenticationsTypes"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[serde(rename_all = "camelCase")]
@@ -73,6 +73,7 @@ pub struct ScaledObjectSpec {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub advanced: Option<AdvancedConfig>,
     /// What to scale by.
+    #[schemars(length(min = 1))]
     pub triggers: Vec<ScaleTriggers>,
     /// Fallback is the spec for fallback options
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -84,6 +85,7 @@ pub struct ScaledObjectSpec {
 #[serde(rename_all = "camelCase")]
 pub struct ScaleTarget {
     /// The target's name, in the ScaledObject's namespace.
+    #[schemars(length(min = 1))]
     pub name: String,
     /// apps/v1 if unset.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -150,6 +152,7 @@ pub struct ScalingModifiers {
     pub activation_target: Option<String>,
     /// AverageValue or Value.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("enum" = ["AverageValue", "Value"]))]
     pub metric_type: Option<String>,
 }
 
@@ -169,6 +172,7 @@ impl ScalingModifiers {
 pub struct ScaleTriggers {
     /// The scaler's type, such as aws-sqs-queue.
     #[serde(rename = "type")]
+    #[schemars(length(min = 1))]
     pub type_: String,
     /// A name that is unique in the ScaledObject.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -201,6 +205,7 @@ pub struct AuthenticationRef {
     pub name: String,
     /// Kind of the resource being referred to. Defaults to TriggerAuthentication.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("enum" = ["TriggerAuthentication", "ClusterTriggerAuthentication"]))]
     pub kind: Option<String>,
 }
 
@@ -209,9 +214,17 @@ pub struct AuthenticationRef {
 #[serde(rename_all = "camelCase")]
 pub struct Fallback {
     /// Failures in a row that are borne; the next one puts the fallback in force.
+    #[schemars(range(min = 0))]
     pub failure_threshold: i32,
     /// Replicas while it is in force.
+    #[schemars(range(min = 0))]
     pub replicas: i32,
+    /// What replicas means: the count itself (static), the target's current count, or the greater or the lesser of the two.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("enum" = [
+        "static", "currentReplicas", "currentReplicasIfHigher", "currentReplicasIfLower", "scalingModifiers",
+    ]))]
+    pub behavior: Option<String>,
 }
 
 impl ScaledObjectSpec {
@@ -245,10 +258,31 @@ impl ScaledObjectSpec {
         self.max_replica_count.unwrap_or(DEFAULT_MAX)
     }
 
+    /// The types of the triggers in their order, each once, joined by commas.
+    pub fn triggers_types(&self) -> String {
+        joined(self.triggers.iter().map(|trigger| trigger.type_.as_str()))
+    }
+
+    /// The names of the authentications that the triggers use, each once, joined by commas.
+    pub fn authentications_types(&self) -> String {
+        let references = self.triggers.iter().filter_map(|trigger| trigger.authentication_ref.as_ref());
+        joined(references.map(|reference| reference.name.as_str()).filter(|name| !name.is_empty()))
+    }
+
     /// Replicas while nothing is active: the idle count, else the minimum.
     pub fn idle_or_min(&self) -> i32 {
         self.idle_replica_count.unwrap_or_else(|| self.min_replicas())
     }
+}
+
+fn joined<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    let mut seen = Vec::new();
+    for name in names {
+        if !seen.contains(&name) {
+            seen.push(name);
+        }
+    }
+    seen.join(",")
 }
 
 fn seconds(count: i32) -> Duration {

@@ -1,5 +1,7 @@
-//! The secret stores that a TriggerAuthentication may name. The schema takes all of KEDA 2.14's; which of them can be
+//! The secret stores that a TriggerAuthentication may name. The schema takes all of KEDA 2.20's; which of them can be
 //! read is decided at run time (see `validate`), so that nothing is ignored in silence.
+
+use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -14,6 +16,7 @@ pub struct HashiCorpVault {
     /// token or kubernetes.
     pub authentication: String,
     /// What to read.
+    #[schemars(length(min = 1))]
     pub secrets: Vec<VaultSecret>,
     /// Vault namespace.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -84,6 +87,9 @@ pub struct VaultCredential {
     /// Path of a ServiceAccount's token.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub service_account: Option<String>,
+    /// A ServiceAccount for which a token is requested.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub service_account_name: Option<String>,
 }
 
 impl std::fmt::Debug for VaultCredential {
@@ -91,6 +97,7 @@ impl std::fmt::Debug for VaultCredential {
         f.debug_struct("VaultCredential")
             .field("token", &self.token.as_ref().map(|_| "…"))
             .field("service_account", &self.service_account)
+            .field("service_account_name", &self.service_account_name)
             .finish()
     }
 }
@@ -102,6 +109,7 @@ pub struct AzureKeyVault {
     /// The vault's URI.
     pub vault_uri: String,
     /// What to read.
+    #[schemars(length(min = 1))]
     pub secrets: Vec<AzureKeyVaultSecret>,
     /// AzureKeyVaultCredentials defines the Azure Key Vault credentials
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -158,6 +166,7 @@ pub struct AzureKeyVaultCloudInfo {
 #[serde(rename_all = "camelCase")]
 pub struct GcpSecretManager {
     /// What to read.
+    #[schemars(length(min = 1))]
     pub secrets: Vec<GcpSecretManagerSecret>,
     /// Where the service account key is.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -192,6 +201,7 @@ pub struct GcpCredentials {
 #[serde(rename_all = "camelCase")]
 pub struct AwsSecretManager {
     /// What to read.
+    #[schemars(length(min = 1))]
     pub secrets: Vec<AwsSecretManagerSecret>,
     /// Where static keys are.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -218,6 +228,9 @@ pub struct AwsSecretManagerSecret {
     /// A version by stage.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub version_stage: Option<String>,
+    /// A field of the secret, if it is a JSON object.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub secret_key: Option<String>,
 }
 
 /// AwsSecretManagerCredentials says where static keys are
@@ -231,6 +244,39 @@ pub struct AwsSecretManagerCredentials {
     /// Where the session token is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub access_token: Option<FromSecret>,
+}
+
+/// BoundServiceAccountToken is a parameter that is a token of a ServiceAccount
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct BoundServiceAccountToken {
+    /// The parameter that it fills.
+    pub parameter: String,
+    /// The ServiceAccount, in the trigger's namespace.
+    pub service_account_name: String,
+}
+
+/// OAuth2 is used to authenticate by client credentials
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct OAuth2 {
+    /// clientCredentials.
+    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("enum" = ["clientCredentials"]))]
+    pub type_: Option<String>,
+    /// The client.
+    pub client_id: String,
+    /// Where its secret is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_secret: Option<FromSecret>,
+    /// Where tokens are given out.
+    pub token_url: String,
+    /// What the token is for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub scopes: Vec<String>,
+    /// More parameters of the request.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub token_url_params: BTreeMap<String, String>,
 }
 
 /// A value that comes from a Secret

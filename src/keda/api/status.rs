@@ -38,12 +38,29 @@ pub struct ScaledObjectStatus {
     /// Failures by metric name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub health: BTreeMap<String, HealthStatus>,
+    /// Activity by external metric.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub triggers_activity: BTreeMap<String, TriggerActivityStatus>,
     /// Replicas at which the target is paused.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub paused_replica_count: Option<i32>,
     /// Name of the HPA.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hpa_name: Option<String>,
+    /// The types of the triggers, joined by commas.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub triggers_types: Option<String>,
+    /// The names of the authentications that the triggers use, joined by commas.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub authentications_types: Option<String>,
+}
+
+/// TriggerActivityStatus represents the activity status of an external trigger
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TriggerActivityStatus {
+    /// Whether the last poll found it active.
+    pub is_active: bool,
 }
 
 /// GroupVersionKindResource provides unified structure for schema.GroupVersionKind and Resource

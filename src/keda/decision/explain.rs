@@ -1,6 +1,7 @@
 //! A decision's reasons in words: the samples, the formula, the limit that bit, what is waited for, what is done.
 
 use super::{Action, Input, Outcome, Reading, Sample, Why};
+use crate::fallback;
 use crate::metric::Target;
 
 pub(super) fn reasons(input: &Input<'_>, action: &Action, forced: bool, falling_back: bool) -> Vec<Why> {
@@ -9,7 +10,7 @@ pub(super) fn reasons(input: &Input<'_>, action: &Action, forced: bool, falling_
         reasons.push(Why::Override("annotation force-activation makes it active".to_owned()));
     }
     if falling_back && let Some(fallback) = &input.spec.fallback {
-        let (replicas, threshold) = (fallback.replicas, fallback.failure_threshold);
+        let (replicas, threshold) = (fallback::replicas(fallback, input.current), fallback.failure_threshold);
         reasons.push(Why::Override(format!(
             "fallback to {replicas} replicas is in force: more than {threshold} failures in a row"
         )));

@@ -198,7 +198,7 @@ fn a_fallback_in_force_counts_as_active() {
     let fallback = |failures, replicas| {
         case(0, vec![failed()])
             .failures(failures)
-            .spec(|spec| spec.fallback = Some(Fallback { failure_threshold: 3, replicas }))
+            .spec(|spec| spec.fallback = Some(Fallback { failure_threshold: 3, replicas, ..Fallback::default() }))
     };
     assert_eq!(fallback(3, 2).action(), Action::HoldOnError);
     let decision = fallback(4, 2).decide();
@@ -265,7 +265,7 @@ prop_compose! {
         case.spec.min_replica_count = min;
         case.spec.idle_replica_count = idle;
         case.spec.max_replica_count = Some(max);
-        case.spec.fallback = fallback.map(|(failure_threshold, replicas)| Fallback { failure_threshold, replicas });
+        case.spec.fallback = fallback.map(|(failure_threshold, replicas)| Fallback { failure_threshold, replicas, ..Fallback::default() });
         case
     }
 }

@@ -174,11 +174,13 @@ async fn fallen_back(context: &Context, object: &ScaledObject, spec: &Spec) -> O
     if !fallback::engaged(wanted, &status.health, &spec.name) {
         return None;
     }
+    let target = async || Target::resolve(&context.client, object).await.ok();
+    let current = if fallback::follows_current(wanted) { target().await?.replicas().await.ok()? } else { 0 };
     let ready = match spec.target {
         metric::Target::AverageValue(_) => 0,
-        metric::Target::Value(_) => Target::resolve(&context.client, object).await.ok()?.ready_replicas().await.ok()?,
+        metric::Target::Value(_) => target().await?.ready_replicas().await.ok()?,
     };
-    fallback::value(wanted, spec.target, ready)
+    fallback::value(fallback::replicas(wanted, current), spec.target, ready)
 }
 
 fn list(name: &str, at: Timestamp, value: f64) -> Value {

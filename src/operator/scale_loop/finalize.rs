@@ -18,11 +18,9 @@ impl ScaleLoop {
             return Next::At(self.rest());
         }
         if !matches!(self.phase, Phase::Ended) {
-            let before = std::mem::replace(&mut self.phase, Phase::Ended);
+            self.phase = Phase::Ended;
             self.backoff.reset();
-            if let Phase::Polling { .. } = before {
-                self.publish(object, Event::watch_stopped()).await;
-            }
+            self.stop_watching(object).await;
             self.restore(object).await;
             self.publish(object, Event::deleted()).await;
         }

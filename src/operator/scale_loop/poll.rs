@@ -1,9 +1,10 @@
 //! One poll: read the triggers and the target, let `keda::decision` decide, carry it out, report it.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
-use keda::api::{ScaledObject, ScaledObjectStatus};
+use keda::api::{ConditionStatus, ScaledObject, ScaledObjectStatus, TriggerActivityStatus};
 use keda::decision::{Action, Decision, Input, Reading, decide};
 use keda::event::Event;
+use keda::pause::Pause;
 use keda::{conditions, fallback, pause};
 
 use super::ScaleLoop;
@@ -12,6 +13,9 @@ use crate::target::{Target, TargetError};
 
 impl ScaleLoop {
     pub(super) async fn poll(&mut self, object: &ScaledObject) {
+        if self.rests(object) {
+            return;
+        }
         let stop = self.stop.clone();
         // Nothing follows from what is read after a shutdown began.
         let Some((readings, seen)) = unless_stopped(&stop, self.look(object)).await else { return };
@@ -33,9 +37,20 @@ impl ScaleLoop {
         let decision = self.decision(object, &status, &target.title(), current, &readings);
         // Said before it is done: a reader of the log sees the cause before its effects.
         self.report(&decision);
+        for Reading { metric, .. } in &readings {
+            let is_active = readings.iter().any(|reading| reading.metric == *metric && reading.is_active());
+            status.triggers_activity.insert(metric.clone(), TriggerActivityStatus { is_active });
+        }
         let failure = self.carry_out(object, &target, &decision).await;
         self.conclude(object, status, &decision, failure.is_some()).await;
         self.decided = Some(decision);
+    }
+
+    /// Whether it is paused as it is, and that has been reported: nothing is held, so nothing is looked at.
+    fn rests(&self, object: &ScaledObject) -> bool {
+        let annotations = object.metadata.annotations.clone().unwrap_or_default();
+        matches!(pause::requested(&annotations), Ok(Some(Pause::AsIs)))
+            && self.decided.as_ref().is_some_and(|decided| decided.action == Action::HoldPaused { at: None })
     }
 
     /// What the triggers say, and the target with its replicas.
@@ -133,6 +148,18 @@ impl ScaleLoop {
             }
             if let Action::HoldPaused { at: Some(at) } = decision.action {
                 status.paused_replica_count = Some(at);
+            }
+        }
+        let before = object.status.as_ref().map(|status| status.conditions.clone()).unwrap_or_default();
+        let is = |conditions: &[_], type_| conditions::status(conditions, type_) == ConditionStatus::True;
+        let events = [
+            (conditions::READY, true, Event::ready()),
+            (conditions::FALLBACK, true, Event::fallback(true)),
+            (conditions::FALLBACK, false, Event::fallback(false)),
+        ];
+        for (type_, now, event) in events {
+            if is(&before, type_) != now && is(&status.conditions, type_) == now {
+                self.publish(object, event).await;
             }
         }
         self.write(object, &status).await;

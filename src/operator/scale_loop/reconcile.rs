@@ -14,19 +14,39 @@ mod status;
 mod takeover;
 mod validate;
 
-use keda::api::{ConditionStatus, ScaledObject};
+use keda::api::{ConditionStatus, ScaledObject, ScaledObjectStatus};
 use keda::conditions;
 
 pub(super) use self::error::ReconcileError;
-use self::found::{Annotated, Found};
+use self::found::Found;
 pub(super) use self::policy::{Policy, policy};
 use crate::context::Context;
+
+/// The conditions whose transitions are reported.
+#[derive(Clone, Copy)]
+pub(super) struct Shown {
+    pub(super) ready: bool,
+    /// A pause in one direction is one too.
+    pub(super) paused: bool,
+}
+
+impl Shown {
+    fn by(status: Option<&ScaledObjectStatus>) -> Self {
+        let conditions = status.map(|status| status.conditions.as_slice()).unwrap_or_default();
+        let is = |type_| conditions::status(conditions, type_) == ConditionStatus::True;
+        Self { ready: is(conditions::READY), paused: is(conditions::PAUSED) }
+    }
+}
 
 /// What a reconcile leaves.
 pub(super) struct Reconciled {
     /// The object as it was written last.
     pub(super) object: ScaledObject,
-    pub(super) was_ready: bool,
+    /// What its conditions said before.
+    pub(super) before: Shown,
+    /// What they say now.
+    pub(super) after: Shown,
+    /// Paused in both directions: neither polled nor in the hands of an HPA.
     pub(super) is_paused: bool,
     /// Every step was passed: the HPA is as this spec wants it.
     pub(super) is_accepted: bool,
@@ -43,7 +63,7 @@ pub(super) async fn reconcile(context: &Context, object: &ScaledObject) -> Resul
     let object = adopt::adopt(context, object).await?;
     let mut found = Found::default();
     let checked = async {
-        found.annotated = validate::pause(&object)?.map_or(Annotated::Scaling, Annotated::Pause);
+        found.annotated = validate::annotated(&object)?;
         if found.is_paused() {
             // A pause holds whatever else is wrong with the object. What there is to know of the target is noted.
             found.target = dereference::dereference(context, &object).await.ok();
@@ -62,15 +82,11 @@ pub(super) async fn reconcile(context: &Context, object: &ScaledObject) -> Resul
     let wanted = status::after(&object, &found, failed.as_ref());
     let written = status::write(context, &object, &wanted).await;
     Ok(Reconciled {
-        was_ready: is_ready(&object),
+        before: Shown::by(object.status.as_ref()),
+        after: Shown::by(Some(&wanted)),
         is_paused: found.is_paused(),
         is_accepted: failed.is_none() && !found.is_paused(),
         errors: failed.into_iter().chain(written.as_ref().err().cloned()).collect(),
         object: written.ok().flatten().unwrap_or(object),
     })
-}
-
-fn is_ready(object: &ScaledObject) -> bool {
-    let status = object.status.as_ref();
-    status.is_some_and(|status| conditions::status(&status.conditions, conditions::READY) == ConditionStatus::True)
 }

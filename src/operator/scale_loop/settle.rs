@@ -8,6 +8,7 @@ use keda::event::Event;
 use super::ScaleLoop;
 use super::phase::{Checked, Observed, Phase};
 use super::reconcile::{self, Policy, ReconcileError, Reconciled};
+use crate::error::is_conflict;
 
 impl ScaleLoop {
     /// Reconciles the object, with the outcome written into its status.
@@ -16,14 +17,23 @@ impl ScaleLoop {
         let Ok(_permit) = context.reconciles.acquire().await else { return };
         match reconcile::reconcile(&context, object).await {
             Ok(reconciled) => self.settle(reconciled).await,
+            // Somebody else has written it meanwhile. That is no fault of the object, and the newer one is on its way.
+            Err(ReconcileError::Adopt(error)) if is_conflict(&error) => {
+                tracing::debug!(scaled_object = %self.key, "it has changed meanwhile; looking at it again");
+                self.checked = None;
+                self.backoff.fail(self.context.clock.moment());
+            }
             Err(error) => self.fail(object, &[error]).await,
         }
     }
 
     async fn settle(&mut self, reconciled: Reconciled) {
-        let Reconciled { object, was_ready, is_paused, is_accepted, errors } = reconciled;
+        let Reconciled { object, before, after, is_paused, is_accepted, errors } = reconciled;
         self.held = Some(Arc::new(object.clone()));
-        self.context.telemetry.paused(&self.key, is_paused);
+        self.context.telemetry.paused(&self.key, after.paused);
+        if before.paused != after.paused {
+            self.publish(&object, if after.paused { Event::paused() } else { Event::unpaused() }).await;
+        }
         if is_accepted {
             self.context.sources.accept(&object);
         }
@@ -32,7 +42,7 @@ impl ScaleLoop {
         }
         self.backoff.reset();
         self.checked = Some(Checked { observed: Observed::of(&object), is_in_error: false });
-        self.begin(&object, was_ready).await;
+        self.begin(&object, is_paused, before.ready).await;
     }
 
     /// Applies the policy. Where two steps failed, one that is to be tried again decides.
@@ -58,10 +68,12 @@ impl ScaleLoop {
         }
     }
 
-    /// Starts polling, or lets a change take effect at once.
-    async fn begin(&mut self, object: &ScaledObject, was_ready: bool) {
-        let before = std::mem::replace(&mut self.phase, Phase::Polling { last: None });
-        if !matches!(before, Phase::Polling { .. }) {
+    /// Starts polling, or lets a change take effect at once. While it is paused, no trigger is read.
+    async fn begin(&mut self, object: &ScaledObject, is_paused: bool, was_ready: bool) {
+        self.phase = Phase::Polling { last: None };
+        if is_paused {
+            self.stop_watching(object).await;
+        } else if !std::mem::replace(&mut self.is_watching, true) {
             self.publish(object, Event::watch_started()).await;
             for kind in self.context.sources.of(&self.context, object).await.kinds() {
                 self.publish(object, Event::scaler_built(kind)).await;
@@ -69,6 +81,13 @@ impl ScaleLoop {
         }
         if !was_ready {
             self.publish(object, Event::ready()).await;
+        }
+    }
+
+    /// Reports that triggers are read no more, if they were.
+    pub(super) async fn stop_watching(&mut self, object: &ScaledObject) {
+        if std::mem::take(&mut self.is_watching) {
+            self.publish(object, Event::watch_stopped()).await;
         }
     }
 }

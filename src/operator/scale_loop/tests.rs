@@ -1,7 +1,9 @@
 //! Single turns of the loop against a scripted API server: what is written, in which order, and what is not.
 
 mod autoscaler;
+mod health;
 mod in_force;
+mod pauses;
 mod policy;
 mod resources;
 mod target;
@@ -9,7 +11,7 @@ mod target;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::scripted::{AUTOSCALERS, DEPLOYMENT, SCALED_OBJECT, Server};
+use crate::scripted::{AUTOSCALERS, DEPLOYMENT, SCALED_OBJECT, Server, soon};
 
 fn scaled_object(change: &Value) -> Value {
     let mut object = json!({

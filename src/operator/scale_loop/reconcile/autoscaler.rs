@@ -74,8 +74,10 @@ async fn write(
 /// Removes the HPA of a paused object. One of its name that belongs to somebody else stays.
 pub(super) async fn remove_paused(context: &Context, object: &ScaledObject) -> Result<Applied, ReconcileError> {
     let before = object.status.as_ref().and_then(|status| status.hpa_name.clone());
-    let name = before.unwrap_or_else(|| naming::hpa(object));
-    if !context.caches.masters.is_foreign(object, &name) {
+    let name = before.clone().unwrap_or_else(|| naming::hpa(object));
+    // One that we have just made may not be in the cache yet, but then it is in the status.
+    let is_there = before.is_some() || context.caches.has_autoscaler(object, &name);
+    if is_there && !context.caches.masters.is_foreign(object, &name) {
         remove(&api(context, object), &name).await.map_err(|source| ReconcileError::pause(name, source))?;
     }
     Ok(Applied::Absent)

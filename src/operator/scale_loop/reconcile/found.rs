@@ -12,6 +12,8 @@ pub(super) enum Annotated {
     #[default]
     Unknown,
     Scaling,
+    /// Scaling is held in one direction; the loop and the HPA go on.
+    OneWay,
     Pause(Pause),
 }
 

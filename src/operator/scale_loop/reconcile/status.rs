@@ -22,15 +22,27 @@ pub(super) fn after(object: &ScaledObject, found: &Found, failed: Option<&Reconc
         status.scale_target_gvkr = Some(target.resource.clone());
         status.original_replica_count.get_or_insert(target.replicas);
     }
-    if matches!(found.annotated, Annotated::Scaling | Annotated::Pause(Pause::AsIs)) {
+    if matches!(found.annotated, Annotated::Scaling | Annotated::OneWay | Annotated::Pause(Pause::AsIs)) {
         status.paused_replica_count = None;
+    }
+    let named = |names: String| Some(names).filter(|names| !names.is_empty());
+    status.triggers_types = named(object.spec.triggers_types());
+    status.authentications_types = named(object.spec.authentications_types());
+    if object.spec.fallback.is_none() {
+        // One that comes later counts from zero.
+        status.health.clear();
     }
     match &found.autoscaler {
         None => {}
-        Some(Applied::Absent) => status.hpa_name = None,
+        Some(Applied::Absent) => {
+            status.hpa_name = None;
+            // Nothing can be known of an HPA that is not there.
+            status.conditions.retain(|condition| condition.type_ != conditions::HPA_ACTIVE);
+        }
         Some(Applied::Present { name, metrics }) => {
             status.hpa_name = Some(name.clone());
             status.health.retain(|metric, _| metrics.contains(metric));
+            status.triggers_activity.retain(|metric, _| metrics.contains(metric));
             status.external_metric_names.clone_from(metrics);
             // Those of single containers are not listed, as in KEDA.
             let resources = resource::of(&object.spec).unwrap_or_default().into_iter();
@@ -49,7 +61,7 @@ fn conditions_after(status: &ScaledObjectStatus, found: &Found, failed: Option<&
     let was_paused = before(conditions::PAUSED).is_some_and(|before| before.status == ConditionStatus::True);
     // Whether it is paused is the annotations' to say, whatever else was found.
     let paused = match found.annotated {
-        Annotated::Pause(_) => Some(conditions::paused()),
+        Annotated::Pause(_) | Annotated::OneWay => Some(conditions::paused()),
         Annotated::Scaling => was_paused.then(conditions::unpaused),
         Annotated::Unknown => None,
     };

@@ -48,7 +48,7 @@ async fn what_keda_owned_of_its_hpa_becomes_ours_and_is_applied_away() {
     assert_eq!(writes.len(), 3, "{writes:#?}");
     assert!(writes[0]["spec"]["maxReplicas"] == 100 && writes[2] == writes[0]);
     assert_eq!(claimed(&writes[1]), whole);
-    assert_eq!(writes[1]["metadata"]["resourceVersion"], "9");
+    assert!(writes[1]["metadata"]["resourceVersion"].is_string(), "only if nobody has written it meanwhile");
 }
 
 #[tokio::test]
