@@ -1,18 +1,47 @@
-//! OpenAPI: schemas of the built-in kinds, and their checks.
+//! OpenAPI: schemas of the built-in kinds, and what their decoder refuses and writes in another form.
+
+mod scalar;
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-use base64::Engine;
-use schemars::SchemaGenerator;
+use k8s_openapi::api;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::DeleteOptions;
 use schemars::generate::SchemaSettings;
+use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
+use self::scalar::Scalar;
 use crate::kinds::{GROUP_VERSIONS, Resource};
-use crate::quantity::Quantity;
 
 /// Where the schemas refer to each other.
 pub(crate) const REFERENCE: &str = "#/components/schemas/";
+
+type Body = (&'static str, &'static str, &'static str, fn(&mut SchemaGenerator) -> Value);
+
+/// What calls carry that is no stored object: group, version, kind, and the schema.
+const BODIES: [Body; 11] = [
+    ("", "v1", "Binding", body::<api::core::v1::Binding>),
+    ("", "v1", "DeleteOptions", body::<DeleteOptions>),
+    ("authentication.k8s.io", "v1", "SelfSubjectReview", body::<api::authentication::v1::SelfSubjectReview>),
+    ("authentication.k8s.io", "v1", "TokenRequest", body::<api::authentication::v1::TokenRequest>),
+    ("authentication.k8s.io", "v1", "TokenReview", body::<api::authentication::v1::TokenReview>),
+    (
+        "authorization.k8s.io",
+        "v1",
+        "LocalSubjectAccessReview",
+        body::<api::authorization::v1::LocalSubjectAccessReview>,
+    ),
+    ("authorization.k8s.io", "v1", "SelfSubjectAccessReview", body::<api::authorization::v1::SelfSubjectAccessReview>),
+    ("authorization.k8s.io", "v1", "SelfSubjectRulesReview", body::<api::authorization::v1::SelfSubjectRulesReview>),
+    ("authorization.k8s.io", "v1", "SubjectAccessReview", body::<api::authorization::v1::SubjectAccessReview>),
+    ("autoscaling", "v1", "Scale", body::<api::autoscaling::v1::Scale>),
+    ("policy", "v1", "Eviction", body::<api::policy::v1::Eviction>),
+];
+
+fn body<T: JsonSchema>(generator: &mut SchemaGenerator) -> Value {
+    generator.subschema_for::<T>().to_value()
+}
 
 struct Schemas {
     /// Root schema by group, version and kind.
@@ -31,6 +60,9 @@ static SCHEMAS: LazyLock<Schemas> = LazyLock::new(|| {
                 roots.insert((of.group, of.version, row.kind), schema(&mut generator));
             }
         }
+    }
+    for (group, version, kind, schema) in BODIES {
+        roots.entry((group, version, kind)).or_insert_with(|| schema(&mut generator));
     }
     let mut definitions = generator.take_definitions(false);
     definitions.values_mut().for_each(publish);
@@ -58,21 +90,37 @@ fn publish(schema: &mut Value) {
     }
 }
 
-/// Finds unknown fields (and removes them) and the first value of a wrong type.
-pub(crate) fn check(
-    group: &str,
-    version: &str,
-    kind: &str,
-    object: &mut Value,
-    unknown: &mut Vec<String>,
-    invalid: &mut Option<String>,
-) {
-    let Some((_, schema)) = SCHEMAS.roots.iter().find(|((g, v, k), _)| *g == group && *v == version && *k == kind)
-    else {
-        return;
-    };
-    let owner = kind.to_owned();
-    walk(schema, object, &FieldPath { path: "", owner: &owner }, unknown, invalid);
+/// What was found while an object was read.
+#[derive(Debug, Default)]
+pub(crate) struct Findings {
+    /// Fields that the kind does not have.
+    pub(crate) unknown: Vec<String>,
+    /// Why the first value that cannot be read cannot.
+    pub(crate) invalid: Option<String>,
+}
+
+/// How an object comes to its Go type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reading {
+    /// From JSON.
+    Decoded,
+    /// From a merged value (strategic merge patch, server-side apply): integers wrap.
+    Converted,
+}
+
+/// Reads an object as its Go type does: removes unknown fields, writes scalars in their normal form, and finds the first
+/// value that cannot be read.
+pub(crate) fn check(resource: &Resource, reading: Reading, object: &mut Value) -> Findings {
+    read((&resource.group, &resource.version, &resource.kind), reading, object)
+}
+
+/// The same for the body of a call, by its group, version and kind.
+pub(crate) fn read(key: (&str, &str, &str), reading: Reading, object: &mut Value) -> Findings {
+    let mut findings = Findings::default();
+    if let Some((_, schema)) = SCHEMAS.roots.iter().find(|(held, _)| **held == key) {
+        walk(schema, object, &FieldPath { path: "", owner: key.2, reading }, &mut findings);
+    }
+    findings
 }
 
 fn name_of(schema: &Value) -> Option<&str> {
@@ -141,93 +189,116 @@ fn short_name(schema: &Value) -> &str {
 struct FieldPath<'a> {
     path: &'a str,
     owner: &'a str,
+    reading: Reading,
 }
 
-fn walk(
-    schema: &Value,
-    value: &mut Value,
-    field_path: &FieldPath<'_>,
-    unknown: &mut Vec<String>,
-    invalid: &mut Option<String>,
-) {
+fn walk(schema: &Value, value: &mut Value, field_path: &FieldPath<'_>, findings: &mut Findings) {
     let own = name_of(schema).and_then(|name| name.rsplit('.').next());
+    let unresolved = schema;
     let schema = resolved(schema);
     let wanted = schema["type"].as_str();
+    if value.is_null() {
+        return;
+    }
+    if let Some(scalar) = Scalar::of(own, schema) {
+        match scalar.normal(value) {
+            Ok(Some(normal)) => return *value = normal,
+            Ok(None) => {}
+            Err(why) => {
+                findings.invalid.get_or_insert(why);
+                return;
+            }
+        }
+    }
     let mut wrong = |found: &str| {
-        invalid.get_or_insert_with(|| mismatch(found, field_path, wanted, schema["format"].as_str()));
+        findings.invalid.get_or_insert_with(|| mismatch(found, field_path, unresolved));
     };
     match value {
         Value::Object(_) if wanted.is_some_and(|wanted| wanted != "object") => wrong("object"),
         Value::Array(_) if wanted.is_some_and(|wanted| wanted != "array") => wrong("array"),
         Value::String(_) if wanted.is_some_and(|wanted| wanted != "string") => wrong("string"),
         Value::Bool(_) if wanted.is_some_and(|wanted| wanted != "boolean") => wrong("bool"),
-        Value::Number(number) if wanted == Some("integer") && number.is_f64() => wrong(&format!("number {number}")),
-        Value::String(text) if own == Some("Quantity") => {
-            if let Err(why) = Quantity::parse(text) {
-                invalid.get_or_insert_with(|| why.to_owned());
+        Value::Number(number) if wanted == Some("integer") => match (number.as_i64(), field_path.reading) {
+            (None, _) => wrong(&format!("number {number}")),
+            (Some(_), _) if schema["format"] != "int32" => {}
+            (Some(whole), Reading::Converted) => *value = i64_as_i32(whole).into(),
+            (Some(whole), Reading::Decoded) => {
+                if i32::try_from(whole).is_err() {
+                    wrong(&format!("number {whole}"));
+                }
             }
-        }
-        Value::String(text) if schema["format"] == "byte" => {
-            if let Some(at) = not_base64(text) {
-                invalid.get_or_insert_with(|| format!("illegal base64 data at input byte {at}"));
-            }
-        }
+        },
         Value::Number(_)
             if matches!(wanted, Some("string" | "boolean" | "array" | "object")) && !schema_takes_numbers(schema) =>
         {
             wrong("number");
         }
         Value::Object(map) => {
-            walk_map(
-                schema,
-                map,
-                &FieldPath { owner: own.unwrap_or(field_path.owner), ..*field_path },
-                unknown,
-                invalid,
-            );
+            walk_map(schema, map, &FieldPath { owner: own.unwrap_or(field_path.owner), ..*field_path }, findings);
         }
         Value::Array(items) => {
             for (index, item) in items.iter_mut().enumerate() {
                 let path = format!("{}[{index}]", field_path.path);
-                walk(&schema["items"], item, &FieldPath { path: &path, owner: field_path.owner }, unknown, invalid);
+                walk(&schema["items"], item, &FieldPath { path: &path, ..*field_path }, findings);
             }
         }
         _ => {}
     }
 }
 
-fn walk_map(
-    schema: &Value,
-    map: &mut Map<String, Value>,
-    field_path: &FieldPath<'_>,
-    unknown: &mut Vec<String>,
-    invalid: &mut Option<String>,
-) {
+/// The lower half, as Go's conversion to int32 takes it.
+#[expect(clippy::cast_possible_truncation, reason = "Go's conversion truncates")]
+fn i64_as_i32(whole: i64) -> i32 {
+    whole as i32
+}
+
+fn walk_map(schema: &Value, map: &mut Map<String, Value>, field_path: &FieldPath<'_>, findings: &mut Findings) {
     let Some(properties) = schema["properties"].as_object() else {
-        if schema["additionalProperties"].is_object() {
-            // Go names the map, not its key.
-            map.values_mut()
-                .for_each(|inner| walk(&schema["additionalProperties"], inner, field_path, unknown, invalid));
+        let values = &schema["additionalProperties"];
+        if values.is_object() {
+            let zero = zero_of(values);
+            for inner in map.values_mut() {
+                // A key without a value has its type's zero; a field without a value is not there.
+                if inner.is_null() {
+                    inner.clone_from(&zero);
+                }
+                // Go names the map, not its key.
+                walk(values, inner, field_path, findings);
+            }
         }
         return;
     };
     map.retain(|name, inner| {
         let path = if field_path.path.is_empty() { name.clone() } else { format!("{}.{name}", field_path.path) };
         if let Some(property) = properties.get(name) {
-            walk(property, inner, &FieldPath { path: &path, owner: field_path.owner }, unknown, invalid);
-            return true;
+            walk(property, inner, &FieldPath { path: &path, ..*field_path }, findings);
+            return !is_left_out(property, inner) || required(schema, name);
         }
-        unknown.push(path);
+        findings.unknown.push(path);
         false
     });
 }
 
-/// Where a text stops being base64, if it does.
-fn not_base64(text: &str) -> Option<usize> {
-    let bare: String = text.chars().filter(|c| !matches!(c, '\r' | '\n')).collect();
-    base64::engine::general_purpose::STANDARD.decode(&bare).err()?;
-    let invalid = |c: char| !c.is_ascii_alphanumeric() && !"+/=".contains(c);
-    Some(text.find(invalid).unwrap_or(text.len()))
+/// Whether Go leaves out an optional field with this value: a map without anything in it, and not a struct. Lists are left
+/// out as well, but only when they are stored: defaults and validation see them.
+fn is_left_out(schema: &Value, value: &Value) -> bool {
+    let empty = value.as_object().is_some_and(Map::is_empty);
+    empty && resolved(schema)["additionalProperties"].is_object()
+}
+
+fn required(schema: &Value, field: &str) -> bool {
+    schema["required"].as_array().is_some_and(|names| names.iter().any(|name| name == field))
+}
+
+/// The zero of a map's values: null for all but texts and quantities.
+fn zero_of(schema: &Value) -> Value {
+    let own = name_of(schema).and_then(|name| name.rsplit('.').next());
+    let schema = resolved(schema);
+    match Scalar::of(own, schema) {
+        Some(Scalar::Quantity) => "0".into(),
+        None if schema["type"] == "string" => "".into(),
+        Some(Scalar::Time | Scalar::MicroTime | Scalar::Bytes) | None => Value::Null,
+    }
 }
 
 /// IntOrString and Quantity are strings in the schema, and may be written as numbers.
@@ -240,17 +311,30 @@ fn schema_takes_numbers(schema: &Value) -> bool {
 }
 
 /// The words of Go's JSON decoder.
-fn mismatch(found: &str, field_path: &FieldPath<'_>, wanted: Option<&str>, format: Option<&str>) -> String {
-    let wanted = match wanted {
-        Some("integer") => format.unwrap_or("int32"),
-        Some("boolean") => "bool",
-        Some("object") => "map",
-        Some(other) => other,
-        None => "value",
-    };
+fn mismatch(found: &str, field_path: &FieldPath<'_>, wanted: &Value) -> String {
     let path: String =
         field_path.path.split('.').map(|part| part.split('[').next().unwrap_or(part)).collect::<Vec<_>>().join(".");
+    let wanted = go_type(wanted);
     format!("json: cannot unmarshal {found} into Go struct field {}.{path} of type {wanted}", field_path.owner)
+}
+
+/// The Go type that a schema was made from.
+fn go_type(schema: &Value) -> String {
+    let inner = resolved(schema);
+    match (inner["type"].as_str(), name_of(schema)) {
+        (Some("object"), Some(name)) => {
+            let mut parts = name.rsplit('.');
+            let (kind, version) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+            format!("{version}.{kind}")
+        }
+        (Some("object"), None) => "map".to_owned(),
+        (Some("array"), _) => format!("[]{}", go_type(&inner["items"])),
+        (Some("integer"), _) => inner["format"].as_str().unwrap_or("int32").to_owned(),
+        (Some("boolean"), _) => "bool".to_owned(),
+        (Some("number"), _) => "float64".to_owned(),
+        (Some(other), _) => other.to_owned(),
+        (None, _) => "value".to_owned(),
+    }
 }
 
 /// Group, version and kind of a resource, as schemas and operations name them.

@@ -9,6 +9,7 @@ use futures::stream::BoxStream;
 use http::{HeaderMap, Method};
 use serde_json::Value;
 
+use crate::openapi::{self, Reading};
 use crate::protobuf;
 use crate::status::Status;
 use crate::user::User;
@@ -142,6 +143,19 @@ impl Call {
     /// Fields that stand twice in a JSON body.
     pub(crate) fn duplicate_fields(&self) -> Vec<String> {
         duplicates::duplicates(&self.body)
+    }
+
+    /// The body as what is no stored object, by its group, version and kind: a Scale, a review.
+    pub(crate) fn body_as(&self, group: &str, version: &str, kind: &str) -> Result<Value, Status> {
+        let mut body = self.body_value()?;
+        match openapi::read((group, version, kind), Reading::Decoded, &mut body).invalid {
+            None => Ok(body),
+            // Options are read before the kind that they are for is known.
+            Some(why) if kind == "DeleteOptions" => Err(Status::bad_request(why)),
+            Some(why) => Err(Status::bad_request(format!(
+                "{kind} in version \"{version}\" cannot be handled as a {kind}: {why}"
+            ))),
+        }
     }
 
     /// The body as JSON, or as YAML where it is no JSON.

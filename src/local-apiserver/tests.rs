@@ -2,6 +2,7 @@
 
 mod crowd;
 mod interleaved;
+mod reading;
 mod token_secrets;
 mod webhooks;
 

@@ -66,7 +66,7 @@ fn jwk_set(call: &Call, keys: Value) -> Result<Reply, Status> {
 /// `POST …/serviceaccounts/x/token`.
 pub(crate) fn request(request: &ResourceRequest<'_>) -> Result<Reply, Status> {
     let cluster = request.cluster;
-    let mut body = request.call.body_value()?;
+    let mut body = request.call.body_as("authentication.k8s.io", "v1", "TokenRequest")?;
     let account = request.stored()?;
     let namespace = &request.target.namespace;
     let seconds = body["spec"]["expirationSeconds"].as_i64().unwrap_or(LIFETIME_DEFAULT);

@@ -53,8 +53,22 @@ pub(crate) fn admit(request: &ResourceRequest<'_>, pod: &mut Value) -> Result<()
         pod["spec"]["terminationGracePeriodSeconds"] = 1.into();
     }
     tolerate(pod);
+    check_runtime(pod)?;
     pod["status"] = json!({"phase": "Pending", "qosClass": qos(&pod["spec"])});
     Ok(())
+}
+
+/// The RuntimeClass plugin: pods run in one way only, so that there is no class to name, and no overhead that one could have.
+fn check_runtime(pod: &Value) -> Result<(), Status> {
+    let spec = &pod["spec"];
+    let why = match spec["runtimeClassName"].as_str() {
+        Some(name) => format!("pod rejected: RuntimeClass \"{name}\" not found"),
+        None if spec["overhead"].as_object().is_some_and(|overhead| !overhead.is_empty()) => {
+            "pod rejected: Pod Overhead set without corresponding RuntimeClass defined Overhead".to_owned()
+        }
+        None => return Ok(()),
+    };
+    Err(Status::forbidden("", "pods", pod["metadata"]["name"].as_str().unwrap_or_default(), &why))
 }
 
 /// Priority and preemption by the pod's class, or by the one for pods that name none.

@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::crd::rules::Evaluation;
 use crate::crd::{ratchet, schema, validation};
 use crate::kinds::CustomVersion;
-use crate::openapi;
+use crate::openapi::{self, Reading};
 use crate::patch::{PatchType, strategic};
 use crate::request::resource_request::ResourceRequest;
 use crate::status::{FieldError, Status};
@@ -37,9 +37,9 @@ pub(crate) fn check(
         }
         warnings.extend(kept.iter().map(ToString::to_string));
     } else {
-        let mut invalid = None;
-        openapi::check(&resource.group, &resource.version, &resource.kind, object, &mut unknown, &mut invalid);
-        if let Some(invalid) = invalid {
+        let findings = openapi::check(resource, reading(request), object);
+        unknown = findings.unknown;
+        if let Some(invalid) = findings.invalid {
             return Err(wrong_type(request, &given, &invalid));
         }
     }
@@ -109,9 +109,29 @@ fn as_written<'a>(request: &ResourceRequest<'_>, old: Option<&Value>, object: &'
     Cow::Owned(whole)
 }
 
+fn reading(request: &ResourceRequest<'_>) -> Reading {
+    if has_patch_type(request, PatchType::Strategic) || has_patch_type(request, PatchType::Apply) {
+        Reading::Converted
+    } else {
+        Reading::Decoded
+    }
+}
+
+fn has_patch_type(request: &ResourceRequest<'_>, kind: PatchType) -> bool {
+    request.call.header("content-type").starts_with(kind.content_type())
+}
+
 /// A strategic merge patch is converted without a decoder, and so is refused in other words.
 fn wrong_type(request: &ResourceRequest<'_>, given: &Value, invalid: &str) -> Status {
-    if !request.call.header("content-type").starts_with(PatchType::Strategic.content_type()) {
+    if has_patch_type(request, PatchType::Apply) && !invalid.starts_with("json: ") {
+        let of = identity(given);
+        let kind = kind_of(given).trim_start_matches('/').to_owned();
+        let why = format!(
+            "failed to convert new object ({of}) to proper version: unable to convert unstructured object to {kind}: {invalid}"
+        );
+        return Status::plain(500, why);
+    }
+    if !has_patch_type(request, PatchType::Strategic) {
         return cannot_be_handled(request, given, invalid);
     }
     let wanted = invalid.rsplit("of type ").next().unwrap_or_default();
@@ -133,8 +153,7 @@ pub(crate) fn check_applied(request: &ResourceRequest<'_>, config: &Value) -> Re
         let Some(wanted) = &version.schema else { return Ok(()) };
         schema::prune(wanted, &mut copy, "", &mut unknown);
     } else {
-        let key = (&resource.group, &resource.version, &resource.kind);
-        openapi::check(key.0, key.1, key.2, &mut copy, &mut unknown, &mut None);
+        unknown = openapi::check(resource, Reading::Converted, &mut copy).unknown;
     }
     let lines: Vec<String> = unknown.iter().map(|field| format!(".{field}: field not declared in schema")).collect();
     let errors = match lines.as_slice() {
@@ -142,9 +161,14 @@ pub(crate) fn check_applied(request: &ResourceRequest<'_>, config: &Value) -> Re
         [only] => only.clone(),
         many => format!("errors:\n  {}", many.join("\n  ")),
     };
-    let text = |field: &str| config["metadata"][field].as_str().unwrap_or_default();
-    let of = format!("{}/{}; {}", text("namespace"), text("name"), kind_of(config));
+    let of = identity(config);
     Err(Status::plain(500, format!("failed to create typed patch object ({of}): {errors}")))
+}
+
+/// Namespace, name and kind of what is applied.
+fn identity(config: &Value) -> String {
+    let text = |field: &str| config["metadata"][field].as_str().unwrap_or_default();
+    format!("{}/{}; {}", text("namespace"), text("name"), kind_of(config))
 }
 
 /// Group, version and kind as Go prints them.
@@ -155,7 +179,7 @@ pub(crate) fn kind_of(object: &Value) -> String {
 }
 
 fn cannot_be_handled(request: &ResourceRequest<'_>, object: &Value, why: &str) -> Status {
-    let applies = request.call.header("content-type").starts_with(PatchType::Apply.content_type());
+    let applies = has_patch_type(request, PatchType::Apply);
     if request.call.method == http::Method::PATCH && !applies {
         return Status::patch_invalid(object, why);
     }

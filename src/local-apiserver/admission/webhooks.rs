@@ -21,7 +21,7 @@ use self::event::Event;
 use self::review::{WebhookForm, admission_request, shown};
 use crate::kinds::Resource;
 use crate::object::versions;
-use crate::openapi;
+use crate::openapi::{self, Reading};
 use crate::request::hooks::Hook;
 use crate::request::resource_request::ResourceRequest;
 use crate::status::Status;
@@ -73,9 +73,8 @@ fn change(
     let mut changed = before.clone();
     json_patch::patch(&mut changed, &patch).map_err(|error| internal(&error.to_string()))?;
     if resource.custom.is_none() {
-        let mut wrong = None;
-        openapi::check(&resource.group, &resource.version, &resource.kind, &mut changed, &mut Vec::new(), &mut wrong);
-        wrong.map_or(Ok(()), |wrong| Err(internal(&wrong)))?;
+        let findings = openapi::check(&resource, Reading::Decoded, &mut changed);
+        findings.invalid.map_or(Ok(()), |wrong| Err(internal(&wrong)))?;
     }
     let differs = changed != before;
     *object = taken_over(&resource, event, object, changed)?;

@@ -17,7 +17,7 @@ const GRACE_SECONDS: i64 = 30;
 const POLICIES: &[&str] = &["Foreground", "Background", "Orphan"];
 
 pub(super) fn one(request: &ResourceRequest<'_>) -> Result<Reply, Status> {
-    let options = request.call.body_value()?;
+    let options = request.call.body_as("", "v1", "DeleteOptions")?;
     let removed = remove(request, &options)?;
     match removed {
         Outcome::Waiting(object) => Ok(read::one(request, 200, &object)),
@@ -36,7 +36,7 @@ fn success(request: &ResourceRequest<'_>, object: &Value) -> Value {
 }
 
 pub(super) fn collection(request: &ResourceRequest<'_>) -> Result<Reply, Status> {
-    let options = request.call.body_value()?;
+    let options = request.call.body_as("", "v1", "DeleteOptions")?;
     let query = &request.call.query;
     let selector = Selector::parse(&request.resource, query.get("labelSelector"), query.get("fieldSelector"))?;
     let namespace = Some(request.target.namespace.as_str()).filter(|ns| !ns.is_empty());

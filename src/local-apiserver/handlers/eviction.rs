@@ -14,7 +14,7 @@ use crate::store::{Object, Stale};
 const BUDGETS: &str = "poddisruptionbudgets.policy";
 
 pub(super) fn serve(request: &ResourceRequest<'_>) -> Result<Reply, Status> {
-    let mut options = request.call.body_value()?["deleteOptions"].take();
+    let mut options = request.call.body_as("policy", "v1", "Eviction")?["deleteOptions"].take();
     let pod = request.stored()?;
     let terminating = !pod["metadata"]["deletionTimestamp"].is_null();
     // Whoever does not work is missed by nobody.

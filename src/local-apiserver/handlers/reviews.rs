@@ -20,7 +20,7 @@ pub(super) fn create(
     resource: &Resource,
     target: &Target,
 ) -> Result<Reply, Status> {
-    let mut review = call.body_value()?;
+    let mut review = call.body_as(&resource.group, &resource.version, &resource.kind)?;
     if !review.is_object() {
         review = json!({});
     }

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::write;
 use crate::crd::validation;
+use crate::openapi::{self, Reading};
 use crate::patch::{self, PatchType};
 use crate::request::Reply;
 use crate::request::resource_request::ResourceRequest;
@@ -83,11 +84,15 @@ pub(super) fn serve(request: &ResourceRequest<'_>, verb: &str) -> Result<Reply, 
     if verb == "get" {
         return Ok(Reply::json(200, scale_of(request, &*request.stored()?)));
     }
-    let body = request.call.body_value()?;
+    let body = if verb == "update" {
+        request.call.body_as("autoscaling", "v1", "Scale")?
+    } else {
+        request.call.body_value()?
+    };
     loop {
         let old = request.stored()?;
         let view = scale_of(request, &old);
-        let wanted = match verb {
+        let mut wanted = match verb {
             "update" => body.clone(),
             "patch" => match PatchType::parse(request.call.header("content-type"))? {
                 PatchType::Json => patch::json(&view, &body)?,
@@ -95,6 +100,10 @@ pub(super) fn serve(request: &ResourceRequest<'_>, verb: &str) -> Result<Reply, 
             },
             _ => return Err(Status::method_not_allowed()),
         };
+        let given = wanted.clone();
+        if let Some(why) = openapi::read(("autoscaling", "v1", "Scale"), Reading::Decoded, &mut wanted).invalid {
+            return Err(Status::patch_invalid(&given, &why));
+        }
         check_scale(request, &wanted)?;
         let version = wanted["metadata"]["resourceVersion"].as_str().unwrap_or_default();
         if !version.is_empty() && old["metadata"]["resourceVersion"] != version {

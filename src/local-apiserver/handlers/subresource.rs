@@ -37,7 +37,7 @@ pub(super) async fn serve(request: &ResourceRequest<'_>, verb: &str) -> Result<R
 }
 
 fn bind(request: &ResourceRequest<'_>) -> Result<Reply, Status> {
-    let binding = request.call.body_value()?;
+    let binding = request.call.body_as("", "v1", "Binding")?;
     let node = &binding["target"]["name"];
     loop {
         let old = request.stored()?;

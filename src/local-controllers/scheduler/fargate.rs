@@ -35,6 +35,9 @@ const SIZES: [(u32, u32, u32, u32); 7] = [
 /// For kubelet, kube-proxy and containerd.
 const RESERVED_MEBIBYTES: u32 = 256;
 
+/// The most ephemeral storage, in GiB.
+const DISK_GIBIBYTES_MAX: u32 = 175;
+
 /// The size for a pod's requests. What exceeds the largest size gets the largest.
 pub(super) fn capacity_for(pod: &Value) -> Capacity {
     let cpu = requested(pod, "cpu");
@@ -53,7 +56,12 @@ pub(super) fn excess(pod: &Value) -> Vec<String> {
     let cpu = (milli_cpu > u128::from(cpu_max)).then(|| amount(milli_cpu, "vCPU"));
     let memory = (mebibytes + u128::from(RESERVED_MEBIBYTES) > u128::from(mebibytes_max))
         .then(|| amount(mebibytes * 1000 / 1024, "GB with the Kubernetes components"));
-    cpu.into_iter().chain(memory).collect()
+    let mebibytes = requested(pod, "ephemeral-storage").div_ceil(1000 * 1024 * 1024);
+    let disk = (mebibytes > u128::from(DISK_GIBIBYTES_MAX) * 1024).then(|| {
+        let gibibytes = mebibytes as f64 / 1024.0;
+        format!("{gibibytes} GiB of ephemeral storage is more than {DISK_GIBIBYTES_MAX}")
+    });
+    cpu.into_iter().chain(memory).chain(disk).collect()
 }
 
 fn size(milli_cpu: u32, mebibytes: u32) -> Capacity {
@@ -117,6 +125,16 @@ mod tests {
             assert_eq!(sized(cpu, memory), size, "{cpu} {memory}");
         }
         assert_eq!(capacity_for(&json!({"spec": {"containers": [{}]}})).to_string(), "0.25vCPU 0.5GB");
+    }
+
+    #[test]
+    fn what_no_size_holds_is_said() {
+        let excess =
+            |resources: Value| excess(&json!({"spec": {"containers": [{"resources": {"requests": resources}}]}}));
+        assert_eq!(excess(json!({"cpu": "16", "memory": "119Gi", "ephemeral-storage": "175Gi"})), Vec::<String>::new());
+        assert_eq!(excess(json!({"cpu": "17"})), ["17 vCPU is more than the largest size, 16vCPU 120GB"]);
+        let disk = excess(json!({"ephemeral-storage": "200Gi"}));
+        assert_eq!(disk, ["200 GiB of ephemeral storage is more than 175"]);
     }
 
     #[test]
