@@ -58,6 +58,9 @@ pub enum Error {
         /// What is wrong.
         message: String,
     },
+    /// Nobody says which region is meant.
+    #[error("session cannot be called: no region is set; set AWS_REGION, the profile's region or the stack's region")]
+    NoRegion,
 }
 
 impl Error {
@@ -74,7 +77,7 @@ impl Error {
         match self {
             Self::Credentials { .. } => true,
             Self::Service { operation, .. } => operation.starts_with("sts:"),
-            Self::Unreachable { .. } | Self::Answer { .. } | Self::Request { .. } => false,
+            Self::Unreachable { .. } | Self::Answer { .. } | Self::Request { .. } | Self::NoRegion => false,
         }
     }
 
@@ -83,7 +86,7 @@ impl Error {
         match self {
             Self::Service { code, status, .. } => *status >= 500 || *status == 429 || is_throttling(code),
             Self::Unreachable { .. } => true,
-            Self::Credentials { .. } | Self::Answer { .. } | Self::Request { .. } => false,
+            Self::Credentials { .. } | Self::Answer { .. } | Self::Request { .. } | Self::NoRegion => false,
         }
     }
 

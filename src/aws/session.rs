@@ -22,6 +22,10 @@ static HTTP: LazyLock<SharedHttpClient> = LazyLock::new(|| {
     aws_smithy_http_client::Builder::new().tls_provider(tls::Provider::Rustls(CryptoMode::Ring)).build_https()
 });
 
+/// How long a session of an assumed role lasts: as the Go SDK asks for it, so that a role whose sessions may be no longer than that
+/// serves, and a trust that is withdrawn ends soon. (A web identity's lasts as long as STS has it.)
+const ASSUMED_SECONDS: i32 = 900;
+
 /// What a caller may fix; everything left out comes from the environment and the profile, as with any AWS tool.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Settings {
@@ -64,7 +68,7 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// [`Error::Request`] if no region is set.
+    /// [`Error::NoRegion`] if no region is set.
     pub async fn load(settings: Settings) -> Result<Self> {
         let Settings { profile, region, endpoint_url } = settings;
         let mut loader = aws_config::defaults(BehaviorVersion::latest())
@@ -78,15 +82,25 @@ impl Session {
         }
         let mut session = Self { config: loader.load().await };
         if session.config.region().is_none() {
-            return Err(Error::Request {
-                operation: "session",
-                message: "no region is set; set AWS_REGION, the profile's region or the stack's region".into(),
-            });
+            return Err(Error::NoRegion);
         }
         if let Some(endpoint) = endpoint_url {
             session = session.with_endpoint(&endpoint);
         }
         Ok(session)
+    }
+
+    /// The same where no region need be set, since each call names its own: what has to be called for credentials is then
+    /// called in `otherwise`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::load`].
+    pub async fn load_or(settings: Settings, otherwise: &str) -> Result<Self> {
+        match Self::load(settings.clone()).await {
+            Err(Error::NoRegion) => Self::load(Settings { region: Some(otherwise.to_owned()), ..settings }).await,
+            loaded => loaded,
+        }
     }
 
     /// The region's name.
@@ -211,7 +225,7 @@ impl Assumed {
             let answer = call.role_arn(&self.role_arn).role_session_name(&self.session_name).send().await;
             (WEB, answer.map_err(|error| Error::from_sdk(WEB, &error))?.credentials)
         } else {
-            let call = self.client.assume_role().role_arn(&self.role_arn);
+            let call = self.client.assume_role().role_arn(&self.role_arn).duration_seconds(ASSUMED_SECONDS);
             let answer = call.role_session_name(&self.session_name).send().await;
             (ROLE, answer.map_err(|error| Error::from_sdk(ROLE, &error))?.credentials)
         };

@@ -4,6 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use crate::eks_token;
 use crate::queue::Queue;
@@ -11,19 +12,26 @@ use crate::session::{Session, Settings};
 
 /// A service that gives `answers` (status, body) in order; its URL.
 async fn scripted(answers: Vec<(u16, &'static str)>) -> String {
+    recorded(answers).await.0
+}
+
+/// The same, and each request as it comes.
+async fn recorded(answers: Vec<(u16, &'static str)>) -> (String, UnboundedReceiver<String>) {
+    let (seen, requests) = unbounded_channel();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(async move {
         for (status, body) in answers {
             let (mut stream, _) = listener.accept().await.unwrap();
             let mut request = [0; 16384];
-            let _ = stream.read(&mut request).await.unwrap();
+            let length = stream.read(&mut request).await.unwrap();
+            let _ = seen.send(String::from_utf8_lossy(&request[..length]).into_owned());
             let length = body.len();
             let head = format!("HTTP/1.1 {status} X\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}");
             stream.write_all(head.as_bytes()).await.unwrap();
         }
     });
-    url
+    (url, requests)
 }
 
 async fn session(endpoint: String) -> Session {
@@ -48,6 +56,16 @@ async fn the_error_of_an_assumed_role_comes_through_the_call_that_needed_it() {
     let error = role.caller_identity().await.unwrap_err();
     assert!(error.to_string().starts_with("sts:AssumeRole failed: AccessDenied: no trust"), "{error}");
     assert_eq!(error.code(), Some("AccessDenied"));
+}
+
+#[tokio::test]
+async fn an_assumed_role_lasts_a_quarter_of_an_hour() {
+    let body = r"<ErrorResponse><Error><Code>AccessDenied</Code><Message>no trust</Message></Error></ErrorResponse>";
+    let (url, mut requests) = recorded(vec![(403, body)]).await;
+    let role = session(url).await.assume_role("arn:aws:iam::111122223333:role/x", "test");
+    role.caller_identity().await.unwrap_err();
+    let request = requests.recv().await.unwrap();
+    assert!(request.contains("Action=AssumeRole&") && request.contains("DurationSeconds=900"), "{request}");
 }
 
 #[tokio::test]

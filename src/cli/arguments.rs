@@ -2,6 +2,7 @@
 
 pub mod command;
 pub mod image;
+mod keda_flags;
 pub mod pods;
 mod stack;
 

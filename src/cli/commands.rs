@@ -40,7 +40,7 @@ pub(crate) async fn run_without_stack(command: Stackless, view: &View, stop: Can
     match command {
         Stackless::Image(image) => image::run(image, view, stop).await,
         Stackless::Reach(wanted) => pods::reach(&wanted).await,
-        Stackless::Operator => pods::operator(stop).await,
+        Stackless::Operator(operator) => pods::operator(operator, stop).await,
         Stackless::Worker(worker) => pods::worker(worker, stop).await,
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::api::{IdentityOwner, ScaledObjectSpec, TriggerAuthenticationSpec};
+use crate::api::{IdentityOwner, PodIdentityProvider, ScaledObjectSpec, TriggerAuthenticationSpec};
 use crate::{Error, Result, resource};
 
 /// Every rule for a ScaledObject that can be checked without looking at the cluster, in the reconciler's order.
@@ -139,6 +139,17 @@ pub fn authentication(kind: &'static str, name: &str, spec: &TriggerAuthenticati
         return Err(Error::UnsupportedSource { kind, name: name.to_owned(), source_name: source.to_owned() });
     }
     let Some(identity) = &spec.pod_identity else { return Ok(()) };
+    let unserved = match identity.provider {
+        PodIdentityProvider::Azure => Some("azure"),
+        PodIdentityProvider::AzureWorkload => Some("azure-workload"),
+        PodIdentityProvider::Gcp => Some("gcp"),
+        PodIdentityProvider::AwsKiam => Some("aws-kiam"),
+        PodIdentityProvider::Aws | PodIdentityProvider::AwsEks | PodIdentityProvider::None => None,
+    };
+    if let Some(provider) = unserved {
+        let source_name = format!("podIdentity.provider {provider}");
+        return Err(Error::UnsupportedSource { kind, name: name.to_owned(), source_name });
+    }
     let has_role = identity.role_arn.as_ref().is_some_and(|arn| !arn.is_empty());
     if has_role && identity.identity_owner == Some(IdentityOwner::Workload) {
         Err(Error::TwoIdentities { kind, name: name.to_owned() })
@@ -245,10 +256,16 @@ mod tests {
             ("filePath", json!("keys.json")),
             ("oauth2", json!({ "clientId": "c", "tokenUrl": "https://t" })),
             ("podIdentity", json!({ "provider": "aws", "roleArn": "r", "externalID": "e" })),
+            ("podIdentity", json!({ "provider": "aws-kiam" })),
+            ("podIdentity", json!({ "provider": "azure" })),
+            ("podIdentity", json!({ "provider": "azure-workload" })),
+            ("podIdentity", json!({ "provider": "gcp" })),
         ] {
+            let provider = spec["provider"].as_str().unwrap_or_default().to_owned();
             let spec: TriggerAuthenticationSpec = serde_json::from_value(json!({ source: spec })).unwrap();
             let text = authentication("TriggerAuthentication", "auth", &spec).unwrap_err().to_string();
             assert!(text.contains("\"auth\"") && text.contains(source) && text.contains("not served"), "{text}");
+            assert!(provider == "aws" || text.contains(&provider), "{text}");
         }
     }
 

@@ -4,6 +4,7 @@
 //! credentials (`docs/rules.md#keda-triggerauthentications`).
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::{PodSpec, ServiceAccount};
@@ -77,18 +78,19 @@ async fn read(
     pods: Option<&PodSpec>,
 ) -> Authentication {
     let mut found = Authentication { pod_identity: spec.pod_identity, ..Authentication::default() };
+    // Each container's once, however many variables of it are wanted.
+    let mut environments = BTreeMap::new();
     for wanted in &spec.env {
-        let container = container(pods, wanted.container_name.as_deref());
-        let environment = match container {
-            Ok(Some(container)) => Environment::resolve(&context.client, namespace, container).await,
-            Ok(None) => Environment::default(),
-            Err(error) => Environment { problems: vec![error.to_string()], ..Environment::default() },
+        let name = wanted.container_name.as_deref();
+        let environment = match environments.entry(name) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(unknown) => unknown.insert(environment(context, namespace, pods, name).await),
         };
         if let Some(value) = environment.variables.get(&wanted.name) {
             found.parameters.insert(wanted.parameter.clone(), value.clone());
         } else {
             found.problems.push(format!("the target's container has no variable {}", wanted.name));
-            found.problems.extend(environment.problems);
+            found.problems.extend(environment.problems.iter().cloned());
         }
     }
     found.take(context, home, Holder::ConfigMap, &spec.config_map_target_ref).await;
@@ -96,10 +98,19 @@ async fn read(
     found
 }
 
+/// The environment of the container that `name` means. Why it cannot be had is among its problems.
+async fn environment(context: &Context, namespace: &str, pods: Option<&PodSpec>, name: Option<&str>) -> Environment {
+    match container(pods, name) {
+        Ok(Some(container)) => Environment::resolve(context, namespace, container).await,
+        Ok(None) => Environment::default(),
+        Err(error) => Environment { problems: vec![error.to_string()], ..Environment::default() },
+    }
+}
+
 impl Authentication {
     async fn take(&mut self, context: &Context, home: &str, holder: Holder, wanted: &[AuthTargetRef]) {
         for AuthTargetRef { parameter, name, key } in wanted {
-            match environment::data(&context.client, home, holder, name).await {
+            match environment::data(context, home, holder, name).await {
                 Ok(mut data) => match data.remove(key) {
                     Some(value) => {
                         self.parameters.insert(parameter.clone(), value);
@@ -144,3 +155,6 @@ pub(crate) async fn workload(
     let role_arn = found.metadata.annotations.and_then(|mut annotations| annotations.remove(ROLE_ARN_ANNOTATION));
     Ok(Workload { service_account, role_arn })
 }
+
+#[cfg(test)]
+mod tests;

@@ -27,6 +27,8 @@ pub(crate) struct Context {
     pub(crate) reconciles: Semaphore,
     /// Where ClusterTriggerAuthentications find their Secrets and ConfigMaps.
     pub(crate) cluster_object_namespace: String,
+    /// Secrets of no other namespace than that one are read.
+    pub(crate) restricts_secrets: bool,
 }
 
 impl Context {
@@ -47,6 +49,7 @@ impl Context {
             sources: Sources::default(),
             reconciles: Semaphore::new(settings.reconciles_max),
             cluster_object_namespace: settings.cluster_object_namespace.clone(),
+            restricts_secrets: settings.restricts_secrets,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The environment variables of the operator; KEDA's names where KEDA has one
 //! (`docs/rules.md#keda-environment-variables`).
 
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use crate::error::{Error, Result};
@@ -12,10 +13,12 @@ pub const WATCH_NAMESPACE: &str = "WATCH_NAMESPACE";
 pub const POD_NAMESPACE: &str = "POD_NAMESPACE";
 /// The pod's name, the identity in the lease.
 pub const POD_NAME: &str = "POD_NAME";
-/// The pod's address, which the servers bind.
+/// The pod's address.
 pub const POD_IP: &str = "POD_IP";
 /// Namespace of the Secrets and ConfigMaps that ClusterTriggerAuthentications name.
 pub const KEDA_CLUSTER_OBJECT_NAMESPACE: &str = "KEDA_CLUSTER_OBJECT_NAMESPACE";
+/// `true`: Secrets of the cluster object namespace alone are read.
+pub const KEDA_RESTRICT_SECRET_ACCESS: &str = "KEDA_RESTRICT_SECRET_ACCESS";
 /// Parallel reconciles of ScaledObjects.
 pub const KEDA_SCALEDOBJECT_CTRL_MAX_RECONCILES: &str = "KEDA_SCALEDOBJECT_CTRL_MAX_RECONCILES";
 /// Duration of the leader lease, such as `15s`.
@@ -24,6 +27,27 @@ pub const KEDA_OPERATOR_LEADER_ELECTION_LEASE_DURATION: &str = "KEDA_OPERATOR_LE
 pub const KEDA_OPERATOR_LEADER_ELECTION_RENEW_DEADLINE: &str = "KEDA_OPERATOR_LEADER_ELECTION_RENEW_DEADLINE";
 /// Pause between attempts, such as `2s`.
 pub const KEDA_OPERATOR_LEADER_ELECTION_RETRY_PERIOD: &str = "KEDA_OPERATOR_LEADER_ELECTION_RETRY_PERIOD";
+
+/// Variables that KEDA's operator reads and that change nothing here.
+const UNSERVED: [&str; 17] = [
+    "KEDA_BOUND_SERVICE_ACCOUNT_TOKEN_EXPIRY",
+    "KEDA_CHECK_UNEXPECTED_SCALERS_PARAMS",
+    "KEDA_HTTP_DEFAULT_TIMEOUT",
+    "KEDA_HTTP_DISABLE_KEEP_ALIVE",
+    "KEDA_HTTP_MIN_TLS_VERSION",
+    "KEDA_HTTP_TLS_CIPHER_LIST",
+    "KEDA_SCALEDJOB_CTRL_MAX_RECONCILES",
+    "KEDA_SERVICE_MIN_TLS_VERSION",
+    "KEDA_SERVICE_TLS_CIPHER_LIST",
+    "OTEL_EXPORTER_OTLP_ENDPOINT",
+    "OTEL_EXPORTER_OTLP_HEADERS",
+    "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT",
+    "OTEL_EXPORTER_OTLP_PROTOCOL",
+    "OTEL_EXPORTER_OTLP_TIMEOUT",
+    "OTEL_METRIC_EXPORT_INTERVAL",
+    "WATCH_LABEL_SELECTOR",
+    "WATCH_LABEL_SELECTOR_FOR_TRIGGERAUTH",
+];
 
 impl Settings {
     /// The defaults with what the environment says.
@@ -52,8 +76,17 @@ impl Settings {
             settings.identity = name;
         }
         if let Some(address) = text(POD_IP) {
-            settings.bind = address.parse().map_err(|_| Error::setting(POD_IP, &address, "an IP address"))?;
+            let address = address.parse().map_err(|_| Error::setting(POD_IP, &address, "an IP address"))?;
+            settings.bind = listening(address);
         }
+        if let Some(flag) = text(KEDA_RESTRICT_SECRET_ACCESS) {
+            settings.restricts_secrets = match flag.to_ascii_lowercase().as_str() {
+                "true" => true,
+                "false" => false,
+                _ => return Err(Error::setting(KEDA_RESTRICT_SECRET_ACCESS, &flag, "true or false")),
+            };
+        }
+        settings.unserved = UNSERVED.into_iter().filter(|name| text(name).is_some()).collect();
         if let Some(number) = text(KEDA_SCALEDOBJECT_CTRL_MAX_RECONCILES) {
             let parsed = number.parse().ok().filter(|count| *count > 0);
             settings.reconciles_max = parsed
@@ -68,6 +101,16 @@ impl Settings {
             duration(KEDA_OPERATOR_LEADER_ELECTION_RENEW_DEADLINE, settings.lease.renew_deadline)?;
         settings.lease.retry = duration(KEDA_OPERATOR_LEADER_ELECTION_RETRY_PERIOD, settings.lease.retry)?;
         Ok(settings)
+    }
+}
+
+/// Where to listen in a pod of this address: on all of its own, so that a port that is forwarded arrives as well, which comes
+/// over the pod's loopback. A loopback address may be one of several on one interface, each another pod's.
+fn listening(pod: IpAddr) -> IpAddr {
+    match pod {
+        _ if pod.is_loopback() => pod,
+        IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+        IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
     }
 }
 
@@ -123,6 +166,23 @@ mod tests {
     #[test]
     fn an_empty_watch_namespace_means_all() {
         assert!(settings(&[(WATCH_NAMESPACE, "")]).unwrap().watch_namespaces.is_empty());
+    }
+
+    #[test]
+    fn a_forwarded_port_arrives_whatever_the_address_of_the_pod_is() {
+        let bind = |address: &str| settings(&[(POD_IP, address)]).unwrap().bind.to_string();
+        assert_eq!((bind("10.0.3.9"), bind("fd00::9")), ("0.0.0.0".to_owned(), "::".to_owned()));
+        assert_eq!(bind("127.3.0.9"), "127.3.0.9", "others may have the port on another loopback address");
+    }
+
+    #[test]
+    fn what_keda_reads_and_is_not_served_is_named() {
+        let found = settings(&[("KEDA_HTTP_DEFAULT_TIMEOUT", "3000"), ("KEDA_OPERATOR_SERVICE_HOST", "10.0.0.1")]);
+        assert_eq!(found.unwrap().unserved, ["KEDA_HTTP_DEFAULT_TIMEOUT"]);
+        let restricts =
+            |flag: &str| settings(&[(KEDA_RESTRICT_SECRET_ACCESS, flag)]).map(|found| found.restricts_secrets);
+        assert!(restricts("True").unwrap() && !restricts("false").unwrap() && !restricts("").unwrap());
+        assert!(restricts("yes").is_err());
     }
 
     #[test]

@@ -7,8 +7,10 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::{ConfigMap, Container, EnvFromSource, EnvVarSource, Secret};
-use kube::{Api, Client};
+use kube::Api;
 
+use crate::context::Context;
+use crate::env::KEDA_RESTRICT_SECRET_ACCESS;
 use crate::error::brief;
 
 /// Variables by name, and why others are missing.
@@ -25,26 +27,29 @@ pub(crate) enum Holder {
     Secret,
 }
 
-/// A ConfigMap or Secret that cannot be read.
+/// Why a ConfigMap or Secret cannot be read.
 #[derive(Debug, thiserror::Error)]
-#[error("{holder:?} {namespace}/{name} cannot be read: {}", brief(source))]
-pub(crate) struct Unreadable {
-    holder: Holder,
-    namespace: String,
-    name: String,
-    source: kube::Error,
+pub(crate) enum Unreadable {
+    #[error("{holder:?} {namespace}/{name} cannot be read: {}", brief(source))]
+    Call { holder: Holder, namespace: String, name: String, source: kube::Error },
+    /// Secrets of that namespace are not read at all.
+    #[error(
+        "Secret {namespace}/{name} is not read, since {KEDA_RESTRICT_SECRET_ACCESS} restricts Secrets to namespace \
+         {allowed}; put it there and use a ClusterTriggerAuthentication"
+    )]
+    Restricted { namespace: String, name: String, allowed: String },
 }
 
 impl Environment {
     /// The environment of `container` in `namespace`.
-    pub(crate) async fn resolve(client: &Client, namespace: &str, container: &Container) -> Self {
+    pub(crate) async fn resolve(context: &Context, namespace: &str, container: &Container) -> Self {
         let mut environment = Self::default();
         for source in container.env_from.iter().flatten() {
-            environment.take_all(client, namespace, source).await;
+            environment.take_all(context, namespace, source).await;
         }
         for variable in container.env.iter().flatten() {
             if let Some(source) = &variable.value_from {
-                environment.take(client, namespace, &variable.name, source).await;
+                environment.take(context, namespace, &variable.name, source).await;
             } else {
                 let text = variable.value.as_deref().unwrap_or_default();
                 let value = expanded(text, &environment.variables);
@@ -54,14 +59,14 @@ impl Environment {
         environment
     }
 
-    async fn take_all(&mut self, client: &Client, namespace: &str, source: &EnvFromSource) {
+    async fn take_all(&mut self, context: &Context, namespace: &str, source: &EnvFromSource) {
         let (holder, name, optional) = match (&source.config_map_ref, &source.secret_ref) {
             (Some(reference), _) => (Holder::ConfigMap, &reference.name, reference.optional),
             (None, Some(reference)) => (Holder::Secret, &reference.name, reference.optional),
             (None, None) => return,
         };
         let prefix = source.prefix.as_deref().unwrap_or_default();
-        match data(client, namespace, holder, name).await {
+        match data(context, namespace, holder, name).await {
             Ok(data) => {
                 self.variables.extend(data.into_iter().map(|(key, value)| (format!("{prefix}{key}"), value)));
             }
@@ -70,13 +75,13 @@ impl Environment {
         }
     }
 
-    async fn take(&mut self, client: &Client, namespace: &str, variable: &str, source: &EnvVarSource) {
+    async fn take(&mut self, context: &Context, namespace: &str, variable: &str, source: &EnvVarSource) {
         let (holder, name, key, optional) = match (&source.config_map_key_ref, &source.secret_key_ref) {
             (Some(reference), _) => (Holder::ConfigMap, &reference.name, &reference.key, reference.optional),
             (None, Some(reference)) => (Holder::Secret, &reference.name, &reference.key, reference.optional),
             (None, None) => return,
         };
-        match data(client, namespace, holder, name).await {
+        match data(context, namespace, holder, name).await {
             Ok(mut data) => {
                 self.variables.insert(variable.to_owned(), data.remove(key).unwrap_or_default());
             }
@@ -87,13 +92,24 @@ impl Environment {
 }
 
 /// What a ConfigMap or Secret holds as text; bytes that are no text are left out.
+///
+/// # Errors
+///
+/// [`Unreadable`] if the call fails, or Secrets of that namespace are not to be read.
 pub(crate) async fn data(
-    client: &Client,
+    context: &Context,
     namespace: &str,
     holder: Holder,
     name: &str,
 ) -> Result<BTreeMap<String, String>, Unreadable> {
-    let unreadable = |source| Unreadable { holder, namespace: namespace.to_owned(), name: name.to_owned(), source };
+    let allowed = &context.cluster_object_namespace;
+    if holder == Holder::Secret && context.restricts_secrets && namespace != allowed {
+        let (namespace, name, allowed) = (namespace.to_owned(), name.to_owned(), allowed.clone());
+        return Err(Unreadable::Restricted { namespace, name, allowed });
+    }
+    let client = &context.client;
+    let unreadable =
+        |source| Unreadable::Call { holder, namespace: namespace.to_owned(), name: name.to_owned(), source };
     match holder {
         Holder::ConfigMap => {
             let found = Api::<ConfigMap>::namespaced(client.clone(), namespace).get(name).await.map_err(unreadable)?;

@@ -71,6 +71,9 @@ const RETRY_PERIOD: Duration = Duration::from_secs(1);
 /// [`Error::Listen`] if a port is taken. [`Error::LeadershipLost`] if another replica has taken the lead, or the lease
 /// was not renewed in time. [`Error::Ended`] if a part ended by itself.
 pub async fn run(settings: Settings, identities: Identities, clock: Clock, stop: CancellationToken) -> Result<()> {
+    for variable in &settings.unserved {
+        tracing::warn!(variable, "this environment variable of KEDA's has no effect here");
+    }
     let Clients { calls: client, watches } = Clients::infer().await?;
     let listen = async |purpose, port| health::listen(purpose, SocketAddr::new(settings.bind, port)).await;
     let metrics = listen("the external metrics API", settings.metrics_api_port).await?;

@@ -82,18 +82,27 @@ impl Server {
 
     /// The operator's handles on it, with caches that are never filled: what a test is about, it passes itself.
     pub(crate) async fn context(self: &Arc<Self>) -> Arc<Context> {
-        self.handles(Clock::real()).await.0
+        self.handles(Clock::real(), &Settings::default()).await.0
     }
 
     /// The operator's handles on it with caches that follow it.
     pub(crate) async fn watched(self: &Arc<Self>) -> Arc<Context> {
-        let (context, watching) = self.handles(Clock::real()).await;
+        self.watched_with(&Settings::default()).await
+    }
+
+    /// The same with other settings.
+    pub(crate) async fn watched_with(self: &Arc<Self>, settings: &Settings) -> Arc<Context> {
+        let (context, watching) = self.handles(Clock::real(), settings).await;
         tokio::spawn(watching);
         context.caches.synced().await;
         context
     }
 
-    async fn handles(self: &Arc<Self>, clock: Clock) -> (Arc<Context>, impl Future<Output = ()> + use<>) {
+    async fn handles(
+        self: &Arc<Self>,
+        clock: Clock,
+        settings: &Settings,
+    ) -> (Arc<Context>, impl Future<Output = ()> + use<>) {
         let client = self.client();
         // AWS is where nobody listens.
         let aws = aws::session::Settings {
@@ -102,10 +111,9 @@ impl Server {
             profile: None,
         };
         let session = aws::session::Session::load(aws).await.unwrap().with_static_credentials("AKIA", "s", None);
-        let settings = Settings::default();
-        let (caches, watching) = Caches::new(&client, &settings);
+        let (caches, watching) = Caches::new(&client, settings);
         let identities = Arc::new(Identities::new(session, None, clock.clone()));
-        (Arc::new(Context::new(client, caches, identities, &settings, clock)), watching)
+        (Arc::new(Context::new(client, caches, identities, settings, clock)), watching)
     }
 
     /// The object at a path.

@@ -12,6 +12,10 @@ pub struct Settings {
     pub namespace: String,
     /// Where ClusterTriggerAuthentications find their Secrets and ConfigMaps.
     pub cluster_object_namespace: String,
+    /// Secrets of no other namespace than that one are read.
+    pub restricts_secrets: bool,
+    /// Environment variables of KEDA's that are set and change nothing.
+    pub unserved: Vec<&'static str>,
     /// Who this process is in the lease and in events; the pod's name.
     pub identity: String,
     /// Address that all servers listen on.
@@ -65,6 +69,8 @@ impl Default for Settings {
             watch_namespaces: Vec::new(),
             namespace: "keda".to_owned(),
             cluster_object_namespace: "keda".to_owned(),
+            restricts_secrets: false,
+            unserved: Vec::new(),
             identity: "keda-operator".to_owned(),
             bind: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
             metrics_api_port: 6443,

@@ -1,6 +1,7 @@
 //! Prometheus metrics under KEDA's names (`docs/rules.md#keda-prometheus-metrics`).
 //!
-//! Where KEDA 2.14 had two names for one number (the older one deprecated), both are served.
+//! Where KEDA 2.14 had two names for one number (the older one deprecated), both are served. The text is Prometheus' own format and not
+//! OpenMetrics, as KEDA's is by default: there a counter may be called `keda_scaler_errors` beside `keda_scaler_errors_total`.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::AtomicU64;
@@ -18,7 +19,10 @@ type Gauges = Family<Labels, Gauge<f64, AtomicU64>>;
 type Counters = Family<Labels, Counter>;
 
 /// The content type of the exposition.
-pub(crate) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+pub(crate) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// Counters of KEDA 2.14 without the ending `_total`. They are held as gauges, which get no ending.
+const BARE_COUNTERS: [&str; 2] = ["keda_scaler_errors", "keda_scaled_object_errors"];
 
 /// Which metric of which trigger of which object a number belongs to.
 pub(crate) struct Series<'a> {
@@ -53,6 +57,8 @@ pub(crate) struct Telemetry {
     errors: Counters,
     errors_total: Counter,
     object_errors: Counters,
+    bare_errors: Gauges,
+    bare_object_errors: Gauges,
     paused: Gauges,
     triggers: Gauges,
     resources: Gauges,
@@ -72,6 +78,8 @@ impl Telemetry {
             errors: Family::default(),
             errors_total: Counter::default(),
             object_errors: Family::default(),
+            bare_errors: Family::default(),
+            bare_object_errors: Family::default(),
             paused: Family::default(),
             triggers: Family::default(),
             resources: Family::default(),
@@ -85,7 +93,8 @@ impl Telemetry {
 
     fn register(&mut self) {
         let build = Gauges::default();
-        let version = env!("CARGO_PKG_VERSION").to_owned();
+        // The one that the HPA's labels have: what tools that know KEDA may expect of this operator.
+        let version = keda::KEDA_VERSION.to_owned();
         let platform = [("goos", std::env::consts::OS.to_owned()), ("goarch", std::env::consts::ARCH.to_owned())];
         let mut labels = vec![("version", version), ("git_commit", String::new()), ("goversion", String::new())];
         labels.extend(platform);
@@ -107,6 +116,9 @@ impl Telemetry {
         registry.register("keda_scaler_detail_errors", "Errors of a scaler", self.errors.clone());
         registry.register("keda_scaler_errors", "Errors of all scalers", self.errors_total.clone());
         registry.register("keda_scaled_object_errors", "Errors of a ScaledObject", self.object_errors.clone());
+        let [scaler, object] = BARE_COUNTERS;
+        registry.register(scaler, "Errors of a scaler (deprecated)", self.bare_errors.clone());
+        registry.register(object, "Errors of a ScaledObject (deprecated)", self.bare_object_errors.clone());
         registry.register("keda_scaled_object_paused", "Whether a ScaledObject is paused", self.paused.clone());
         registry.register("keda_trigger_registered_total", "Triggers by type", self.triggers.clone());
         registry.register("keda_trigger_totals", "The same (deprecated)", self.triggers.clone());
@@ -131,13 +143,17 @@ impl Telemetry {
         self.active.get_or_create(&labels).set(if active { 1.0 } else { 0.0 });
         // The counters exist from the first success on, so that an increase can be seen.
         drop(self.errors.get_or_create(&labels));
-        drop(self.object_errors.get_or_create(&object_labels(series.object)));
+        drop(self.bare_errors.get_or_create(&labels));
+        let labels = object_labels(series.object);
+        drop(self.object_errors.get_or_create(&labels));
+        drop(self.bare_object_errors.get_or_create(&labels));
     }
 
     /// A metric could not be read, or its scaler not be built.
     pub(crate) fn failed(&self, series: &Series<'_>) {
         let labels = series.labels();
         self.errors.get_or_create(&labels).inc();
+        self.bare_errors.get_or_create(&labels).inc();
         self.errors_total.inc();
         self.active.get_or_create(&labels).set(0.0);
         self.object_failed(series.object);
@@ -145,7 +161,9 @@ impl Telemetry {
 
     /// Something is wrong with an object.
     pub(crate) fn object_failed(&self, object: &Key) {
-        self.object_errors.get_or_create(&object_labels(object)).inc();
+        let labels = object_labels(object);
+        self.object_errors.get_or_create(&labels).inc();
+        self.bare_object_errors.get_or_create(&labels).inc();
     }
 
     pub(crate) fn paused(&self, object: &Key, paused: bool) {
@@ -178,7 +196,7 @@ impl Telemetry {
     /// The series of a metric that is gone.
     pub(crate) fn retire(&self, series: &Series<'_>) {
         let labels = series.labels();
-        for family in [&self.value, &self.latency, &self.latency_millis, &self.active] {
+        for family in [&self.value, &self.latency, &self.latency_millis, &self.active, &self.bare_errors] {
             family.remove(&labels);
         }
         self.errors.remove(&labels);
@@ -189,6 +207,7 @@ impl Telemetry {
         let labels = object_labels(object);
         self.paused.remove(&labels);
         self.object_errors.remove(&labels);
+        self.bare_object_errors.remove(&labels);
         let labels = loop_labels(object);
         self.loop_latency.remove(&labels);
         self.loop_latency_millis.remove(&labels);
@@ -198,10 +217,33 @@ impl Telemetry {
     pub(crate) fn render(&self) -> String {
         let mut text = String::new();
         match encode(&mut text, &self.registry) {
-            Ok(()) => text,
+            Ok(()) => plain(&text),
             Err(_) => String::new(),
         }
     }
+}
+
+/// OpenMetrics as Prometheus' own text format: there a counter's family is called as its samples are, and nothing marks the end.
+fn plain(openmetrics: &str) -> String {
+    let mut lines: Vec<String> = Vec::new();
+    let mut help = None;
+    for line in openmetrics.lines() {
+        let mut words = line.splitn(4, ' ');
+        match (words.next(), words.next(), words.next(), words.next()) {
+            (Some("#"), Some("HELP"), Some(name), Some(words)) => help = Some((name, words)),
+            (Some("#"), Some("TYPE"), Some(name), Some(kind)) => {
+                let ending = if kind == "counter" { "_total" } else { "" };
+                let kind = if BARE_COUNTERS.contains(&name) { "counter" } else { kind };
+                let help = help.take().filter(|(of, _)| *of == name);
+                lines.extend(help.map(|(_, words)| format!("# HELP {name}{ending} {words}")));
+                lines.push(format!("# TYPE {name}{ending} {kind}"));
+            }
+            (Some("#"), ..) => {}
+            _ => lines.push(line.to_owned()),
+        }
+    }
+    lines.push(String::new());
+    lines.join("\n")
 }
 
 fn loop_labels(object: &Key) -> Labels {
@@ -233,11 +275,19 @@ mod tests {
             format!("keda_scaler_metrics_value{{{labels}}} 9.0"),
             format!("keda_scaler_detail_errors_total{{{labels}}} 1"),
             format!("keda_scaler_active{{{labels}}} 0.0"),
+            format!("keda_scaler_errors{{{labels}}} 1.0"),
             "keda_scaler_errors_total 1".to_owned(),
+            r#"keda_scaled_object_errors{namespace="shop",scaledObject="orders"} 1.0"#.to_owned(),
+            "# TYPE keda_scaler_errors counter\n".to_owned(),
+            "# TYPE keda_scaler_errors_total counter\n".to_owned(),
+            format!("keda_build_info{{version=\"{}\"", keda::KEDA_VERSION),
             r#"keda_scaled_object_errors_total{namespace="shop",scaledObject="orders"} 1"#.to_owned(),
         ] {
             assert!(text.contains(&line), "{line} is not in\n{text}");
         }
+        let families: Vec<_> = text.lines().filter(|line| line.starts_with("# TYPE")).collect();
+        let once: std::collections::BTreeSet<_> = families.iter().collect();
+        assert!(families.len() == once.len() && !text.contains("# EOF"), "each family is there once: {text}");
         telemetry.poll_late(&object, 0.5);
         telemetry.retire(&series);
         telemetry.forget(&object);

@@ -154,7 +154,7 @@ pub(crate) enum Need {
 pub(crate) enum Stackless {
     Image(Image),
     Reach(Reach),
-    Operator,
+    Operator(Operator),
     Worker(Worker),
 }
 
@@ -189,8 +189,10 @@ impl Command {
             Self::Local(Local::Container(command)) => Need::NoThreads(command),
             Self::Image(image) => Need::NoStack(Stackless::Image(image)),
             Self::InPod(InPod::Reach(wanted)) => Need::NoStack(Stackless::Reach(wanted)),
-            Self::InPod(InPod::Operator(Operator { command: None })) => Need::NoStack(Stackless::Operator),
-            Self::InPod(InPod::Operator(Operator { command: Some(OperatorCommand::Manifests(wanted)) })) => {
+            Self::InPod(InPod::Operator(Operator { command: None, keda })) => {
+                Need::NoStack(Stackless::Operator(Operator { command: None, keda }))
+            }
+            Self::InPod(InPod::Operator(Operator { command: Some(OperatorCommand::Manifests(wanted)), .. })) => {
                 Need::Stack(OnStack::Manifests(wanted))
             }
             Self::InPod(InPod::Worker(worker)) => Need::NoStack(Stackless::Worker(worker)),
@@ -212,7 +214,7 @@ pub(crate) enum Life {
 impl Need {
     pub(crate) fn life(&self) -> Life {
         match self {
-            Self::NoStack(Stackless::Operator | Stackless::Worker(_)) => Life::PodService,
+            Self::NoStack(Stackless::Operator(_) | Stackless::Worker(_)) => Life::PodService,
             Self::Stack(OnStack::Local(LocalCloud::Run(_))) => Life::Service,
             Self::NoThreads(_)
             | Self::NoStack(Stackless::Image(_) | Stackless::Reach(_))

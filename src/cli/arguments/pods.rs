@@ -2,6 +2,8 @@
 
 use clap::{Args, Subcommand};
 
+use super::keda_flags::KedaFlags;
+
 /// `reach`.
 #[derive(Debug, Args)]
 pub struct Reach {
@@ -15,6 +17,9 @@ pub struct Operator {
     /// Something else than running it
     #[command(subcommand)]
     pub command: Option<OperatorCommand>,
+    /// What KEDA's operator takes
+    #[command(flatten)]
+    pub keda: KedaFlags,
 }
 
 /// What else than running it.

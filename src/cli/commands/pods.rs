@@ -5,10 +5,12 @@ use std::time::Duration;
 use aws::session::Session;
 use tokio_util::sync::CancellationToken;
 
-use crate::arguments::pods::{Reach, Worker};
+use crate::arguments::pods::{Operator, Reach, Worker};
 use crate::diagnostic::{Diagnostic, Outcome, one};
 use crate::exit::Exit;
 
+/// Where the operator asks for credentials if no region is set for it; each trigger names its own. STS as a whole is there.
+const STS_REGION: &str = "us-east-1";
 /// Real time for one connection.
 const REACH_LIMIT: Duration = Duration::from_secs(5);
 
@@ -28,9 +30,12 @@ pub(crate) async fn reach(reach: &Reach) -> Outcome {
 }
 
 /// Looks after ScaledObjects until it is stopped.
-pub(crate) async fn operator(stop: CancellationToken) -> Outcome {
+pub(crate) async fn operator(operator: Operator, stop: CancellationToken) -> Outcome {
+    for flag in &operator.keda.given {
+        tracing::warn!(flag, "this flag of KEDA's operator has no effect here");
+    }
     let settings = operator::Settings::from_env().map_err(one)?;
-    let session = Session::load(aws::session::Settings::default()).await.map_err(one)?;
+    let session = Session::load_or(aws::session::Settings::default(), STS_REGION).await.map_err(one)?;
     let clock = clock::env::clock();
     let identities = operator::Identities::new(session, operator::web_identity_token_file(), clock.clone());
     Box::pin(operator::run(settings, identities, clock, stop)).await.map_err(one)?;

@@ -1,0 +1,74 @@
+//! What is read for a trigger's credentials, how often, and what is not.
+
+use serde_json::{Value, json};
+
+use super::*;
+use crate::scripted::Server;
+use crate::settings::Settings;
+
+const OWN: &str = "/apis/keda.sh/v1alpha1/namespaces/shop/triggerauthentications/keys";
+const SHARED: &str = "/apis/keda.sh/v1alpha1/clustertriggerauthentications/keys";
+const SECRET: &str = "/api/v1/namespaces/shop/secrets/aws";
+const SHARED_SECRET: &str = "/api/v1/namespaces/keda/secrets/aws";
+const CONFIG_MAP: &str = "/api/v1/namespaces/shop/configmaps/app";
+
+fn authentication(kind: &str, spec: &Value) -> Value {
+    let namespace = (kind == KIND).then_some("shop");
+    json!({
+        "apiVersion": "keda.sh/v1alpha1", "kind": kind,
+        "metadata": { "name": "keys", "namespace": namespace, "uid": "a", "resourceVersion": "7", "generation": 1 },
+        "spec": spec,
+    })
+}
+
+async fn resolved(server: &Arc<Server>, settings: &Settings, kind: &str, pods: Option<&PodSpec>) -> Authentication {
+    let context = server.watched_with(settings).await;
+    let reference = AuthenticationRef { name: "keys".into(), kind: Some(kind.into()) };
+    resolve(&context, "shop", Some(&reference), || Ok(pods)).await.unwrap()
+}
+
+fn reads(server: &Server, path: &str) -> usize {
+    server.calls().iter().filter(|call| call.line == format!("GET {path}")).count()
+}
+
+#[tokio::test]
+async fn where_secrets_are_restricted_those_of_other_namespaces_are_not_read() {
+    let spec = json!({ "secretTargetRef": [{ "parameter": "awsAccessKeyID", "name": "aws", "key": "id" }] });
+    let secret = |id: &str| json!({ "data": { "id": id } });
+    let objects = [
+        (OWN, authentication(KIND, &spec)),
+        (SHARED, authentication(CLUSTER_KIND, &spec)),
+        (SECRET, secret("T1dO")),
+        (SHARED_SECRET, secret("U0hBUkVE")),
+    ];
+    let server = Server::start(objects, |_| None);
+    let restricted = Settings { restricts_secrets: true, ..Settings::default() };
+    let own = resolved(&server, &restricted, KIND, None).await;
+    assert!(own.parameters.is_empty() && reads(&server, SECRET) == 0);
+    assert!(own.problems[0].contains("KEDA_RESTRICT_SECRET_ACCESS") && own.problems[0].contains("shop/aws"));
+    assert_eq!(resolved(&server, &restricted, CLUSTER_KIND, None).await.parameters["awsAccessKeyID"], "SHARED");
+    assert_eq!(resolved(&server, &Settings::default(), KIND, None).await.parameters["awsAccessKeyID"], "OWN");
+    // The environment of the target is restricted as well, and what comes from ConfigMaps is not.
+    let container = json!({ "name": "app", "envFrom": [{ "secretRef": { "name": "aws" } }], "env": [
+        { "name": "id", "valueFrom": { "secretKeyRef": { "name": "aws", "key": "id" } } },
+    ] });
+    let context = server.watched_with(&restricted).await;
+    let before = reads(&server, SECRET);
+    let environment = Environment::resolve(&context, "shop", &serde_json::from_value(container).unwrap()).await;
+    assert!(environment.variables.is_empty() && environment.problems.len() == 2 && reads(&server, SECRET) == before);
+}
+
+#[tokio::test]
+async fn the_environment_of_a_container_is_read_once_for_all_variables() {
+    let variable = |name: &str| json!({ "parameter": name, "name": name });
+    let spec = json!({ "env": [variable("one"), variable("two"), variable("three")] });
+    let server = Server::start(
+        [(OWN, authentication(KIND, &spec)), (CONFIG_MAP, json!({ "data": { "one": "1", "two": "2" } }))],
+        |_| None,
+    );
+    let pods = json!({ "containers": [{ "name": "app", "envFrom": [{ "configMapRef": { "name": "app" } }] }] });
+    let pods: PodSpec = serde_json::from_value(pods).unwrap();
+    let found = resolved(&server, &Settings::default(), KIND, Some(&pods)).await;
+    assert_eq!((found.parameters.len(), reads(&server, CONFIG_MAP)), (2, 1));
+    assert!(found.problems[0].contains("no variable three"), "{:?}", found.problems);
+}
