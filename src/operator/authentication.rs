@@ -15,7 +15,7 @@ use scalers::{ROLE_ARN_ANNOTATION, Workload};
 
 use crate::caches::Key;
 use crate::context::Context;
-use crate::environment::{self, Environment, Holder};
+use crate::environment::{Environment, Holder};
 use crate::sources::TriggerError;
 
 /// The kind whose objects serve all namespaces.
@@ -101,7 +101,7 @@ async fn read(
 /// The environment of the container that `name` means. Why it cannot be had is among its problems.
 async fn environment(context: &Context, namespace: &str, pods: Option<&PodSpec>, name: Option<&str>) -> Environment {
     match container(pods, name) {
-        Ok(Some(container)) => Environment::resolve(context, namespace, container).await,
+        Ok(Some(container)) => Environment::resolve(&context.values, namespace, container).await,
         Ok(None) => Environment::default(),
         Err(error) => Environment { problems: vec![error.to_string()], ..Environment::default() },
     }
@@ -110,7 +110,7 @@ async fn environment(context: &Context, namespace: &str, pods: Option<&PodSpec>,
 impl Authentication {
     async fn take(&mut self, context: &Context, home: &str, holder: Holder, wanted: &[AuthTargetRef]) {
         for AuthTargetRef { parameter, name, key } in wanted {
-            match environment::data(context, home, holder, name).await {
+            match context.values.data(home, holder, name).await {
                 Ok(mut data) => match data.remove(key) {
                     Some(value) => {
                         self.parameters.insert(parameter.clone(), value);

@@ -8,6 +8,7 @@ use scalers::aws_identity::Identities;
 use tokio::sync::Semaphore;
 
 use crate::caches::Caches;
+use crate::environment::Values;
 use crate::events::Recorder;
 use crate::settings::Settings;
 use crate::sources::Sources;
@@ -27,8 +28,8 @@ pub(crate) struct Context {
     pub(crate) reconciles: Semaphore,
     /// Where ClusterTriggerAuthentications find their Secrets and ConfigMaps.
     pub(crate) cluster_object_namespace: String,
-    /// Secrets of no other namespace than that one are read.
-    pub(crate) restricts_secrets: bool,
+    /// ConfigMaps and Secrets, as far as they may be read.
+    pub(crate) values: Values,
 }
 
 impl Context {
@@ -40,6 +41,10 @@ impl Context {
         clock: Clock,
     ) -> Self {
         Self {
+            values: Values::new(
+                client.clone(),
+                settings.restricts_secrets.then(|| settings.cluster_object_namespace.clone()),
+            ),
             recorder: Recorder::new(client.clone(), clock.clone(), &settings.identity),
             client,
             clock,
@@ -49,7 +54,6 @@ impl Context {
             sources: Sources::default(),
             reconciles: Semaphore::new(settings.reconciles_max),
             cluster_object_namespace: settings.cluster_object_namespace.clone(),
-            restricts_secrets: settings.restricts_secrets,
         }
     }
 }

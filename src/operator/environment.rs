@@ -7,9 +7,8 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::{ConfigMap, Container, EnvFromSource, EnvVarSource, Secret};
-use kube::Api;
+use kube::{Api, Client};
 
-use crate::context::Context;
 use crate::env::KEDA_RESTRICT_SECRET_ACCESS;
 use crate::error::brief;
 
@@ -42,14 +41,14 @@ pub(crate) enum Unreadable {
 
 impl Environment {
     /// The environment of `container` in `namespace`.
-    pub(crate) async fn resolve(context: &Context, namespace: &str, container: &Container) -> Self {
+    pub(crate) async fn resolve(values: &Values, namespace: &str, container: &Container) -> Self {
         let mut environment = Self::default();
         for source in container.env_from.iter().flatten() {
-            environment.take_all(context, namespace, source).await;
+            environment.take_all(values, namespace, source).await;
         }
         for variable in container.env.iter().flatten() {
             if let Some(source) = &variable.value_from {
-                environment.take(context, namespace, &variable.name, source).await;
+                environment.take(values, namespace, &variable.name, source).await;
             } else {
                 let text = variable.value.as_deref().unwrap_or_default();
                 let value = expanded(text, &environment.variables);
@@ -59,14 +58,14 @@ impl Environment {
         environment
     }
 
-    async fn take_all(&mut self, context: &Context, namespace: &str, source: &EnvFromSource) {
+    async fn take_all(&mut self, values: &Values, namespace: &str, source: &EnvFromSource) {
         let (holder, name, optional) = match (&source.config_map_ref, &source.secret_ref) {
             (Some(reference), _) => (Holder::ConfigMap, &reference.name, reference.optional),
             (None, Some(reference)) => (Holder::Secret, &reference.name, reference.optional),
             (None, None) => return,
         };
         let prefix = source.prefix.as_deref().unwrap_or_default();
-        match data(context, namespace, holder, name).await {
+        match values.data(namespace, holder, name).await {
             Ok(data) => {
                 self.variables.extend(data.into_iter().map(|(key, value)| (format!("{prefix}{key}"), value)));
             }
@@ -75,13 +74,13 @@ impl Environment {
         }
     }
 
-    async fn take(&mut self, context: &Context, namespace: &str, variable: &str, source: &EnvVarSource) {
+    async fn take(&mut self, values: &Values, namespace: &str, variable: &str, source: &EnvVarSource) {
         let (holder, name, key, optional) = match (&source.config_map_key_ref, &source.secret_key_ref) {
             (Some(reference), _) => (Holder::ConfigMap, &reference.name, &reference.key, reference.optional),
             (None, Some(reference)) => (Holder::Secret, &reference.name, &reference.key, reference.optional),
             (None, None) => return,
         };
-        match data(context, namespace, holder, name).await {
+        match values.data(namespace, holder, name).await {
             Ok(mut data) => {
                 self.variables.insert(variable.to_owned(), data.remove(key).unwrap_or_default());
             }
@@ -91,34 +90,50 @@ impl Environment {
     }
 }
 
-/// What a ConfigMap or Secret holds as text; bytes that are no text are left out.
-///
-/// # Errors
-///
-/// [`Unreadable`] if the call fails, or Secrets of that namespace are not to be read.
-pub(crate) async fn data(
-    context: &Context,
-    namespace: &str,
-    holder: Holder,
-    name: &str,
-) -> Result<BTreeMap<String, String>, Unreadable> {
-    let allowed = &context.cluster_object_namespace;
-    if holder == Holder::Secret && context.restricts_secrets && namespace != allowed {
-        let (namespace, name, allowed) = (namespace.to_owned(), name.to_owned(), allowed.clone());
-        return Err(Unreadable::Restricted { namespace, name, allowed });
+/// ConfigMaps and Secrets, as far as they may be read.
+pub(crate) struct Values {
+    client: Client,
+    /// The one namespace whose Secrets are read, if they are restricted.
+    restricted_to: Option<String>,
+}
+
+impl Values {
+    /// Those that `client` may read; Secrets only of one namespace if they are `restricted_to` it.
+    pub(crate) fn new(client: Client, restricted_to: Option<String>) -> Self {
+        Self { client, restricted_to }
     }
-    let client = &context.client;
-    let unreadable =
-        |source| Unreadable::Call { holder, namespace: namespace.to_owned(), name: name.to_owned(), source };
-    match holder {
-        Holder::ConfigMap => {
-            let found = Api::<ConfigMap>::namespaced(client.clone(), namespace).get(name).await.map_err(unreadable)?;
-            Ok(found.data.unwrap_or_default())
+
+    /// What a ConfigMap or Secret holds as text; bytes that are no text are left out.
+    ///
+    /// # Errors
+    ///
+    /// [`Unreadable`] if the call fails, or Secrets of that namespace are not to be read.
+    pub(crate) async fn data(
+        &self,
+        namespace: &str,
+        holder: Holder,
+        name: &str,
+    ) -> Result<BTreeMap<String, String>, Unreadable> {
+        let Self { client, restricted_to } = self;
+        if let (Holder::Secret, Some(allowed)) =
+            (holder, restricted_to.as_ref().filter(|allowed| *allowed != namespace))
+        {
+            let (namespace, name, allowed) = (namespace.to_owned(), name.to_owned(), allowed.clone());
+            return Err(Unreadable::Restricted { namespace, name, allowed });
         }
-        Holder::Secret => {
-            let found = Api::<Secret>::namespaced(client.clone(), namespace).get(name).await.map_err(unreadable)?;
-            let data = found.data.unwrap_or_default().into_iter();
-            Ok(data.filter_map(|(key, value)| Some((key, String::from_utf8(value.0).ok()?))).collect())
+        let unreadable =
+            |source| Unreadable::Call { holder, namespace: namespace.to_owned(), name: name.to_owned(), source };
+        match holder {
+            Holder::ConfigMap => {
+                let found =
+                    Api::<ConfigMap>::namespaced(client.clone(), namespace).get(name).await.map_err(unreadable)?;
+                Ok(found.data.unwrap_or_default())
+            }
+            Holder::Secret => {
+                let found = Api::<Secret>::namespaced(client.clone(), namespace).get(name).await.map_err(unreadable)?;
+                let data = found.data.unwrap_or_default().into_iter();
+                Ok(data.filter_map(|(key, value)| Some((key, String::from_utf8(value.0).ok()?))).collect())
+            }
         }
     }
 }

@@ -379,7 +379,7 @@ async fn common(context: &Context, object: &ScaledObject) -> Common {
     let pods = pods.await.map_err(|error| Arc::new(TriggerError::Target(error)));
     let wanted = object.spec.scale_target_ref.env_source_container_name.as_deref();
     let environment = match pods.as_ref().map(|pods| authentication::container(pods.as_ref(), wanted)) {
-        Ok(Ok(Some(container))) => Ok(Environment::resolve(context, &namespace, container).await),
+        Ok(Ok(Some(container))) => Ok(Environment::resolve(&context.values, &namespace, container).await),
         Ok(Ok(None)) => Ok(Environment::default()),
         Ok(Err(error)) => Err(Arc::new(error)),
         Err(error) => Err(Arc::clone(error)),

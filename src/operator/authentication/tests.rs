@@ -54,7 +54,7 @@ async fn where_secrets_are_restricted_those_of_other_namespaces_are_not_read() {
     ] });
     let context = server.watched_with(&restricted).await;
     let before = reads(&server, SECRET);
-    let environment = Environment::resolve(&context, "shop", &serde_json::from_value(container).unwrap()).await;
+    let environment = Environment::resolve(&context.values, "shop", &serde_json::from_value(container).unwrap()).await;
     assert!(environment.variables.is_empty() && environment.problems.len() == 2 && reads(&server, SECRET) == before);
 }
 
