@@ -59,7 +59,10 @@ pub(crate) const ARROWS: [(&str, &[&str]); 21] = [
     ("cluster", &["clock", "provision"]),
     ("image", &[]),
     ("keda", &["clock"]),
-    ("local", &["clock", "local-apiserver", "local-aws", "local-container", "local-controllers", "local-eks"]),
+    (
+        "local",
+        &["clock", "local-apiserver", "local-aws", "local-container", "local-controllers", "local-eks", "local-server"],
+    ),
     ("local-apiserver", &["clock", "local-eks", "local-server"]),
     ("local-aws", &["clock", "local-eks", "local-server"]),
     ("local-container", &[]),

@@ -28,7 +28,7 @@ const FLOORS: &[(&str, Floors)] = &[
             // Who asks, and what is allowed.
             &["authorization", "tokens"],
             // What is decided and shown.
-            &["admission", "aggregation", "authentication", "logs", "table"],
+            &["admission", "aggregation", "audit", "authentication", "logs", "table"],
             &["handlers"],
             // Who dispatches.
             &["client", "crd_finalizer", "server"],
@@ -81,6 +81,8 @@ const FLOORS: &[(&str, Floors)] = &[
             &["authentication", "authorization"],
             // The services' operations.
             &["eks", "iam", "sqs", "sts", "tagging"],
+            // What is logged of a call.
+            &["trail"],
             // Who dispatches.
             &["server"],
         ],

@@ -195,6 +195,8 @@ fn with_running(options: &LocalRun, endpoint: &str) -> Outcome<()> {
         options.port.filter(|port| *port != 0 && *port != address.port()).map(|port| format!("--port {port}")),
         options.bind.filter(|bind| *bind != address.ip()).map(|bind| format!("--bind {bind}")),
         options.trust.as_ref().map(|file| format!("--trust {}", file.display())),
+        options.audit_log_path.as_ref().map(|file| format!("--audit-log-path {}", file.display())),
+        options.trail_path.as_ref().map(|file| format!("--trail-path {}", file.display())),
     ];
     let other: Vec<String> = other.into_iter().flatten().collect();
     if other.is_empty() {

@@ -7,6 +7,7 @@ use futures::stream::{BoxStream, StreamExt};
 use http::{HeaderMap, HeaderValue, Method};
 use serde_json::Value;
 
+use crate::audit::{Entry, Head};
 use crate::cluster::Cluster;
 use crate::handlers;
 use crate::patch::PatchType;
@@ -56,7 +57,12 @@ impl Client {
             headers,
             body: body.map(|body| Bytes::from(body.to_string())).unwrap_or_default(),
         };
-        handlers::handle(&self.cluster, call).await
+        let head = Head { method: &call.method, uri: path_and_query, headers: &call.headers, source: "127.0.0.1" };
+        let Some(mut entry) = Entry::begin(&self.cluster, head) else {
+            return handlers::handle(&self.cluster, call).await;
+        };
+        entry.by(&self.user);
+        entry.finish(handlers::handle(&self.cluster, call).await)
     }
 
     /// One request; paths are as on the wire.

@@ -14,6 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use clock::Clock;
 use local_eks::AccessEntry;
+use local_server::Lines;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
@@ -45,6 +46,7 @@ pub(crate) struct Cluster {
     pub(crate) version: String,
     pub(crate) ca_pem: String,
     pub(crate) pods_dir: PathBuf,
+    pub(crate) audit: Option<Lines>,
     pub(crate) port: u16,
     /// Held by who makes an object where a quota counts, so that two do not take the same last place.
     pub(crate) quota_turn: Mutex<()>,
@@ -94,6 +96,7 @@ impl Cluster {
             version,
             clock,
             pods_dir,
+            audit,
         } = options;
         Ok(Self {
             store: Arc::new(Store::new(clock.clone())),
@@ -111,6 +114,7 @@ impl Cluster {
             version,
             ca_pem,
             pods_dir,
+            audit,
             quota_turn: Mutex::default(),
             access: RwLock::default(),
             custom: RwLock::default(),

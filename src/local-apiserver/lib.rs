@@ -11,6 +11,7 @@
 mod admission;
 mod aggregation;
 mod any_server;
+mod audit;
 mod authentication;
 mod authorization;
 mod client;

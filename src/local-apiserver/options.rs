@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clock::Clock;
+use local_server::Lines;
 
 /// What a server needs to start.
 #[derive(Debug)]
@@ -30,4 +31,6 @@ pub struct Options {
     pub clock: Clock,
     /// Where container logs are.
     pub pods_dir: PathBuf,
+    /// Where the audit log goes; without it nothing is logged.
+    pub audit: Option<Lines>,
 }

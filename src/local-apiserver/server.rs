@@ -1,6 +1,7 @@
 //! The socket: requests with their callers, and the rendering of replies.
 
 use std::convert::Infallible;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -13,6 +14,7 @@ use local_server::{Server, Tls};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
+use crate::audit::{Entry, Head};
 use crate::cluster::Cluster;
 use crate::error::Error;
 use crate::options::Options;
@@ -35,33 +37,47 @@ pub(crate) fn open(options: &Options) -> Result<Server, Error> {
 
 /// Serves until `stop`, and returns when all connections have ended.
 pub(crate) async fn serve(server: Server, cluster: Arc<Cluster>, stop: CancellationToken) {
-    let respond = move |request, _| {
+    let respond = move |request, peer| {
         let cluster = Arc::clone(&cluster);
-        async move { answer(&cluster, request).await }
+        async move { answer(&cluster, request, peer).await }
     };
     server.run(stop, respond).await;
 }
 
-async fn answer(cluster: &Arc<Cluster>, request: Request<Incoming>) -> Response<ReplyBody> {
+async fn answer(cluster: &Arc<Cluster>, request: Request<Incoming>, peer: SocketAddr) -> Response<ReplyBody> {
     let (parts, body) = request.into_parts();
+    let uri = parts.uri.path_and_query().map_or("/", |uri| uri.as_str());
+    let source = peer.ip().to_string();
+    let head = Head { method: &parts.method, uri, headers: &parts.headers, source: &source };
+    let mut entry = Entry::begin(cluster, head);
     let reply = match authentication::authenticate(cluster, parts.uri.path(), &parts.headers).await {
         Err(status) => status.into(),
-        Ok(user) => match local_server::read_body(body, BODY_BYTES_MAX).await {
-            None => Status::failure(413, "RequestEntityTooLarge", "Request entity too large: limit is 3145728").into(),
-            Some(body) => {
-                let call = Call {
-                    user,
-                    method: parts.method,
-                    path: parts.uri.path().to_owned(),
-                    query: Query::parse(parts.uri.query().unwrap_or_default()),
-                    headers: parts.headers,
-                    body,
-                };
-                handlers::handle(cluster, call).await
+        Ok(user) => {
+            if let Some(entry) = &mut entry {
+                entry.by(&user);
             }
-        },
+            match local_server::read_body(body, BODY_BYTES_MAX).await {
+                None => {
+                    Status::failure(413, "RequestEntityTooLarge", "Request entity too large: limit is 3145728").into()
+                }
+                Some(body) => {
+                    let call = Call {
+                        user,
+                        method: parts.method,
+                        path: parts.uri.path().to_owned(),
+                        query: Query::parse(parts.uri.query().unwrap_or_default()),
+                        headers: parts.headers,
+                        body,
+                    };
+                    handlers::handle(cluster, call).await
+                }
+            }
+        }
     };
-    render(reply)
+    render(match entry {
+        Some(entry) => entry.finish(reply),
+        None => reply,
+    })
 }
 
 fn render(reply: Reply) -> Response<ReplyBody> {

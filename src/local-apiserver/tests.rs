@@ -1,5 +1,6 @@
 //! The server through its in-process client: what clients are answered, in the real server's words.
 
+mod audit;
 mod crowd;
 mod interleaved;
 mod reading;
@@ -22,6 +23,10 @@ fn server() -> ApiServer {
 }
 
 fn server_at(clock: Clock) -> ApiServer {
+    server_with(clock, None)
+}
+
+fn server_with(clock: Clock, audit: Option<local_server::Lines>) -> ApiServer {
     let key = rcgen::KeyPair::generate().unwrap();
     let certificate =
         rcgen::CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap().self_signed(&key).unwrap().pem();
@@ -37,6 +42,7 @@ fn server_at(clock: Clock) -> ApiServer {
         version: "1.35".to_owned(),
         clock,
         pods_dir: PathBuf::from("/nonexistent"),
+        audit,
     })
     .unwrap()
 }

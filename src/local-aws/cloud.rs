@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use clock::Clock;
+use local_server::Lines;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -23,6 +24,7 @@ pub(crate) struct Settings {
     pub(crate) clock: Clock,
     pub(crate) issuers: Issuers,
     pub(crate) control_planes: mpsc::Sender<control_plane::Request>,
+    pub(crate) trail: Option<Lines>,
     pub(crate) stop: CancellationToken,
 }
 
@@ -33,6 +35,7 @@ pub(crate) struct Cloud {
     pub(crate) clock: Clock,
     pub(crate) issuers: Issuers,
     pub(crate) control_planes: mpsc::Sender<control_plane::Request>,
+    pub(crate) trail: Option<Lines>,
     pub(crate) stop: CancellationToken,
     iam: Mutex<IamStore>,
     sts: Mutex<Sessions>,
@@ -48,7 +51,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Cloud {
     pub(crate) fn new(settings: Settings) -> Arc<Self> {
-        let Settings { region, account_id: account, administrator, clock, issuers, control_planes, stop } = settings;
+        let Settings { region, account_id: account, administrator, clock, issuers, control_planes, trail, stop } =
+            settings;
         let iam = IamStore::new(&account, clock.now());
         let sts = Sessions::new(administrator, iam.administrator());
         Arc::new(Self {
@@ -57,6 +61,7 @@ impl Cloud {
             clock,
             issuers,
             control_planes,
+            trail,
             stop,
             iam: Mutex::new(iam),
             sts: Mutex::new(sts),

@@ -41,11 +41,13 @@ mod sts;
 mod tagging;
 #[cfg(test)]
 mod tests;
+mod trail;
 mod validation;
 
 pub use access_key::AccessKey;
 use clock::Clock;
 pub use error::{Error, Result};
+use local_server::Lines;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -66,6 +68,8 @@ pub struct Options {
     pub trust_roots_pem: String,
     /// Where requests to start, change and stop clusters' control planes go.
     pub control_planes: mpsc::Sender<control_plane::Request>,
+    /// Where a record of each call goes; without it nothing is logged.
+    pub trail: Option<Lines>,
 }
 
 /// Serves until `stop`; open long polls are answered empty then.
@@ -75,7 +79,8 @@ pub struct Options {
 /// [`Error::TrustRoots`] if the certificates that issuers are trusted by cannot be used. [`Error::Listener`] if the
 /// listener cannot be used.
 pub async fn serve(options: Options, stop: CancellationToken) -> Result<()> {
-    let Options { listener, region, account_id, administrator, clock, trust_roots_pem, control_planes } = options;
+    let Options { listener, region, account_id, administrator, clock, trust_roots_pem, control_planes, trail } =
+        options;
     let issuers = issuer::Issuers::new(&trust_roots_pem, clock.clone())?;
     let cloud = cloud::Cloud::new(cloud::Settings {
         region,
@@ -84,6 +89,7 @@ pub async fn serve(options: Options, stop: CancellationToken) -> Result<()> {
         clock,
         issuers,
         control_planes,
+        trail,
         stop: stop.clone(),
     });
     server::run(listener, cloud, stop).await

@@ -17,7 +17,7 @@ use crate::error::{Error, Result};
 use crate::fault::Fault;
 use crate::protocol::{Answer, Protocol, foreign};
 use crate::request::{Request, Service};
-use crate::{coverage, eks, iam, identifier, sqs, sts, tagging};
+use crate::{coverage, eks, iam, identifier, sqs, sts, tagging, trail};
 
 /// Larger than any batch that SQS takes, base64 and form encoding included.
 const BODY_BYTES_MAX: usize = 8 << 20;
@@ -46,7 +46,25 @@ async fn handle(cloud: &Arc<Cloud>, request: http::Request<Incoming>, peer: Sock
     // Looked at before the signature: who asks for a service that is not here learns nothing else.
     let Some(service) = request.service() else { return foreign::refuse(&request, &request_id) };
     let protocol = Protocol::of(&request, service);
-    let (action, result) = serve(cloud, service, protocol, &request, peer).await;
+    let action = action(&request, service);
+    let caller = authenticate(cloud, &request);
+    let source = peer.ip().to_string();
+    let result = match caller.clone() {
+        Ok(caller) => serve(cloud, service, protocol, &request, (caller, &action, &source)).await,
+        Err(fault) => Err(fault),
+    };
+    trail::record(
+        cloud,
+        &trail::Answered {
+            service,
+            action: &action,
+            request: &request,
+            caller: caller.as_ref().ok(),
+            source: &source,
+            request_id: &request_id,
+            fault: result.as_ref().err(),
+        },
+    );
     if let Err(fault) = &result {
         tracing::debug!(?service, action, code = %fault.code, message = fault.message, "call refused");
     }
@@ -58,34 +76,28 @@ async fn serve(
     service: Service,
     protocol: Protocol,
     request: &Request,
-    peer: SocketAddr,
-) -> (String, Result<Value, Fault>) {
-    let action = action(request, service);
-    let caller = match authenticate(cloud, request) {
-        Ok(caller) => caller,
-        Err(fault) => return (action, Err(fault)),
-    };
+    (caller, action, source): (Caller, &str, &str),
+) -> Result<Value, Fault> {
     let unsigned = matches!(caller, Caller::Anonymous);
     // Only these two take unsigned calls: a web identity is its own proof, and a queue's policy may name anyone.
     if unsigned && service != Service::Sqs && action != "AssumeRoleWithWebIdentity" {
-        return (action, Err(Fault::new(403, "MissingAuthenticationToken", "Request is missing Authentication Token")));
+        return Err(Fault::new(403, "MissingAuthenticationToken", "Request is missing Authentication Token"));
     }
     let call = Call {
         caller,
         host: request.header("host").unwrap_or("127.0.0.1").to_owned(),
         user_agent: request.header("user-agent").unwrap_or_default().to_owned(),
         referer: request.header("referer").map(str::to_owned),
-        source_address: peer.ip().to_string(),
+        source_address: source.to_owned(),
         now: cloud.clock.now(),
     };
-    let result = match service {
-        Service::Sqs => sqs::call(cloud, &call, &action, request, protocol).await,
-        Service::Sts => sts::call(cloud, &call, &action, request.form()).await,
-        Service::Iam => iam::call(cloud, &call, &action, request.form()),
+    match service {
+        Service::Sqs => sqs::call(cloud, &call, action, request, protocol).await,
+        Service::Sts => sts::call(cloud, &call, action, request.form()).await,
+        Service::Iam => iam::call(cloud, &call, action, request.form()),
         Service::Eks => eks::call(cloud, &call, request),
-        Service::Tagging => tagging::call(cloud, &call, &action, request),
-    };
-    (action, result)
+        Service::Tagging => tagging::call(cloud, &call, action, request),
+    }
 }
 
 /// The operation's name: from the target header, else the `Action` parameter; EKS goes by path.

@@ -9,6 +9,7 @@ mod security;
 mod sessions;
 mod signer;
 mod sqs;
+mod trail;
 
 use std::time::Duration;
 
@@ -85,6 +86,11 @@ impl Answer {
 
 impl Stage {
     fn start() -> Self {
+        Self::start_with(None)
+    }
+
+    /// With a trail.
+    fn start_with(trail: Option<local_server::Lines>) -> Self {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let (clock, handle) = Clock::manual("2026-11-24T00:00:00Z".parse::<Timestamp>().unwrap());
@@ -100,6 +106,7 @@ impl Stage {
             clock: clock.clone(),
             trust_roots_pem: String::new(),
             control_planes,
+            trail,
         };
         tokio::spawn(serve(options, stop.clone()));
         let client = Client::builder(TokioExecutor::new()).build_http();

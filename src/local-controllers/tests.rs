@@ -47,6 +47,7 @@ impl Plane {
         let server_url = format!("https://{}", listener.local_addr().unwrap());
         let clock = Clock::scaled(SCALE);
         let server = local_apiserver::start(local_apiserver::Options {
+            audit: None,
             listener,
             certificate_pem: certificate_pem.clone(),
             key_pem,

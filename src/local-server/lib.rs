@@ -3,9 +3,12 @@
 //! Entry point: [`Server`]. It accepts connections, hands each request to the endpoint, and stops gracefully: answers under way are
 //! finished, and a client that sends half a request holds nothing up.
 //!
+//! [`Lines`] is the file to which an endpoint logs its requests.
+//!
 //! This crate must not know what is asked or answered.
 
 mod connection;
+mod lines;
 #[cfg(test)]
 mod tests;
 mod tls;
@@ -24,6 +27,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+pub use lines::Lines;
 pub use tls::{Tls, TlsError};
 
 /// Real time until the next try after a connection could not be accepted, as when there are no descriptors left.

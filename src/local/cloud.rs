@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use clock::Clock;
+use local_server::Lines;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -34,6 +35,10 @@ pub struct Options {
     pub clock: Clock,
     /// The program that containers of the image `sluice` run, and that launches all others.
     pub program: PathBuf,
+    /// The file to which the API servers append their audit log.
+    pub audit_log: Option<PathBuf>,
+    /// The file to which the AWS endpoint appends a record of each call.
+    pub trail: Option<PathBuf>,
 }
 
 /// Runs the local cloud until `stop`, then ends every container and removes the record.
@@ -45,7 +50,7 @@ pub struct Options {
 /// environment asks for cannot be had. [`Error::Address`] if the address cannot be listened on. [`Error::Certificate`]
 /// if no authority can be made. [`Error::Aws`] if the AWS endpoint cannot start.
 pub async fn run(options: Options, stop: CancellationToken) -> Result<()> {
-    let Options { folder, address, trusted, region, account_id, clock, program } = options;
+    let Options { folder, address, trusted, region, account_id, clock, program, audit_log, trail } = options;
     if let Some(record) = folder.load_record()?
         && process::is_alive(&record)
     {
@@ -55,6 +60,7 @@ pub async fn run(options: Options, stop: CancellationToken) -> Result<()> {
     // The record is read and written by two steps; this keeps a second process out between them.
     let _alone = folder.lock()?;
     let pod_walls = walls::choose(&program, &folder.pods())?;
+    let (audit, trail) = (opened(audit_log)?, opened(trail)?);
     let failed = |source| Error::Address { address, source };
     let listener = TcpListener::bind(address).map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
@@ -76,6 +82,7 @@ pub async fn run(options: Options, stop: CancellationToken) -> Result<()> {
         images: folder.images(),
         program,
         walls: pod_walls.kind,
+        audit,
     };
     let aws = local_aws::serve(
         local_aws::Options {
@@ -86,6 +93,7 @@ pub async fn run(options: Options, stop: CancellationToken) -> Result<()> {
             clock: clock.clone(),
             trust_roots_pem,
             control_planes,
+            trail,
         },
         stop.clone(),
     );
@@ -105,6 +113,12 @@ pub async fn run(options: Options, stop: CancellationToken) -> Result<()> {
     let record = folder.record();
     std::fs::remove_file(&record).map_err(|source| Error::File { action: "remove", path: record, source })?;
     Ok(served?)
+}
+
+/// The log at a path.
+fn opened(path: Option<PathBuf>) -> Result<Option<Lines>> {
+    let open = |path: PathBuf| Lines::open(&path).map_err(|source| Error::File { action: "open", path, source });
+    path.map(open).transpose()
 }
 
 /// A fresh access key from the system's random source.

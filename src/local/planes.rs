@@ -9,6 +9,7 @@ use clock::Clock;
 use local_aws::control_plane::{Endpoint, Request, Spec};
 use local_container::Walls;
 use local_eks::FargateProfile;
+use local_server::Lines;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -27,6 +28,8 @@ pub(crate) struct Planes {
     pub(crate) images: PathBuf,
     pub(crate) program: PathBuf,
     pub(crate) walls: Walls,
+    /// Where the API servers' audit log goes, that of all clusters into one.
+    pub(crate) audit: Option<Lines>,
 }
 
 /// One running control plane.
@@ -95,6 +98,7 @@ impl Planes {
             version: spec.version.clone(),
             clock: self.clock.clone(),
             pods_dir: self.pods_dir.clone(),
+            audit: self.audit.clone(),
         })
         .map_err(|error| error.to_string())?;
         let server = Arc::new(server);

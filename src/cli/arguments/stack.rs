@@ -189,6 +189,12 @@ pub struct LocalRun {
     /// Certificates (PEM) by which issuers of web identity tokens are trusted, besides those of its own clusters
     #[arg(long, value_name = "FILE")]
     pub trust: Option<PathBuf>,
+    /// Append the audit log of the clusters to FILE, as `kube-apiserver` writes it: audit.k8s.io/v1 Events, one a line
+    #[arg(long, value_name = "FILE")]
+    pub audit_log_path: Option<PathBuf>,
+    /// Append a record of each AWS call to FILE, in the shape of CloudTrail's, one a line
+    #[arg(long, value_name = "FILE")]
+    pub trail_path: Option<PathBuf>,
     /// The programs that stand for images
     #[command(flatten)]
     pub images: Programs,

@@ -79,9 +79,15 @@ pub(crate) async fn start(options: &LocalRun, location: &StackLocation) -> Outco
     words.extend(["--time-scale".into(), location.time_scale.to_string()]);
     words.extend(["--port".into(), options.port.unwrap_or(0).to_string()]);
     words.extend(options.bind.iter().flat_map(|address| ["--bind".into(), address.to_string()]));
-    if let Some(file) = &options.trust {
-        let file = std::path::absolute(file).map_err(one)?;
-        words.extend(["--trust".into(), file.display().to_string()]);
+    let files = [
+        ("--trust", &options.trust),
+        ("--audit-log-path", &options.audit_log_path),
+        ("--trail-path", &options.trail_path),
+    ];
+    for (name, file) in files {
+        if let Some(file) = file {
+            words.extend([name.to_owned(), std::path::absolute(file).map_err(one)?.display().to_string()]);
+        }
     }
     words.push("--mapped".into());
     process::start(&location.folder, &program, &words).await.map_err(preflight)
@@ -101,6 +107,8 @@ async fn here(options: LocalRun, location: &StackLocation, stop: CancellationTok
             account_id: ACCOUNT_ID.to_owned(),
             clock: Clock::scaled(location.time_scale),
             program: program()?,
+            audit_log: options.audit_log_path,
+            trail: options.trail_path,
         },
         stop,
     )
