@@ -29,8 +29,17 @@ parity ENDPOINT="http://127.0.0.1:4566":
     eval "$("$sluice" env)"
     SLUICE_PARITY_OURS=$AWS_ENDPOINT_URL SLUICE_PARITY_LOCALSTACK={{ENDPOINT}} python3 "$parity"
 
+# What the operator costs with N ScaledObjects, such as `just bench --objects 1000 --case ready,idle` (docs/bench.md)
+bench *ARGS:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    cargo build --locked --release
+    [ -x target/venv/bin/python ] || python3 -m venv target/venv
+    target/venv/bin/pip install -q --disable-pip-version-check 'boto3>=1.40' 'PyYAML>=6'
+    target/venv/bin/python e2e/bench/bench.py --sluice target/release/sluice {{ARGS}}
+
 # Wall time and memory of one demo, in a folder of its own
-bench:
+demo-cost:
     #!/usr/bin/env bash
     set -euo pipefail
     cargo build --locked --release
