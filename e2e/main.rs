@@ -11,6 +11,7 @@
 )]
 
 mod bad_input;
+mod contract;
 mod demo;
 mod docs;
 mod examples;

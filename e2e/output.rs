@@ -11,6 +11,7 @@ use crate::workspace::{Ended, Running, Workspace, ended, signal, wait_until};
 const DONE: i32 = 0;
 const USAGE: i32 = 2;
 const VERIFICATION_FAILED: i32 = 4;
+const LEFTOVERS: i32 = 5;
 const PREFLIGHT: i32 = 6;
 
 /// Every command that has something to say, as it can be called on a stack that is up; in this order.
@@ -254,6 +255,8 @@ fn a_demo_refuses_what_is_up_and_leaves_a_cloud_that_was_there() {
     std::fs::rename(workspace.stack_file("state.json"), workspace.path().join("state.json")).unwrap();
     workspace.run("demo").with(PREFLIGHT).says(&["this stack is up already", "of its resources exist"]);
     workspace.run("status").with(DONE);
+    // Nothing says any more that these are this folder's own.
+    workspace.run("audit").with(LEFTOVERS);
     std::fs::rename(workspace.path().join("state.json"), workspace.stack_file("state.json")).unwrap();
     workspace.run("down").with(DONE);
 

@@ -78,7 +78,7 @@ pub struct Global {
     /// How many times faster time runs on the local target; 1 is real time [default: 30, and 1 with a cluster of yours]
     #[arg(long, global = true, help_heading = STACK, env = "SLUICE_TIME_SCALE", value_name = "N", value_parser = time_scale)]
     pub time_scale: Option<f64>,
-    /// More log lines on stderr (twice: even more)
+    /// More log lines on stderr (twice: even more); the variable SLUICE_LOG, such as `info,operator=debug`, says exactly which
     #[arg(long, short = 'v', global = true, help_heading = SPEECH, action = clap::ArgAction::Count)]
     pub verbose: u8,
     /// Whether a stack file is read at all

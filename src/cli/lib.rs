@@ -84,7 +84,10 @@ fn with_threads(
     view: &View,
     run: impl AsyncFnOnce(CancellationToken) -> Outcome,
 ) -> ExitCode {
-    logging::start(life, global.verbose);
+    match logging::requested(env::log()) {
+        Ok(requested) => logging::start(life, global.verbose, requested),
+        Err(wrong) => return finish(view, Err(diagnostic::one(wrong))),
+    }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return finish(view, Err(diagnostic::one(error))),

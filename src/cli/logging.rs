@@ -12,7 +12,9 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Registry, filter};
 
 use crate::arguments::command::Life;
+use crate::diagnostic::Diagnostic;
 use crate::env;
+use crate::exit::Exit;
 
 /// The crates whose lines are this program's own.
 const OWN: [&str; 22] = [
@@ -80,9 +82,37 @@ impl Wanted {
     }
 }
 
-/// Starts logging as the command needs it; `SLUICE_LOG` overrides what `-v` asks for.
-pub(crate) fn start(life: Life, verbose: u8) {
-    let requested = env::log().filter(|text| EnvFilter::try_new(text).is_ok());
+/// The filter that `SLUICE_LOG` asks for, if it asks for one.
+///
+/// # Errors
+///
+/// What is wrong with it: a mistake would otherwise hide the lines that somebody looks for.
+pub(crate) fn requested(text: Option<String>) -> Result<Option<String>, Diagnostic> {
+    let Some(text) = text.filter(|text| !text.trim().is_empty()) else { return Ok(None) };
+    let why = match EnvFilter::try_new(&text) {
+        Err(error) => error.to_string(),
+        // The library takes any word for the name of a part, and then shows nothing.
+        Ok(_) => match text.split(',').map(str::trim).find(|part| !is_level(part) && !is_part(part)) {
+            None => return Ok(Some(text)),
+            Some(part) => format!("{part} is neither a level nor a part of this program"),
+        },
+    };
+    let summary = format!("{}={text} is no log filter: {why}", env::LOG);
+    let step = "write a level (off, error, warn, info, debug, trace), or levels of parts such as `info,operator=debug`";
+    Err(Diagnostic::error(summary).help(step).exit(Exit::Usage))
+}
+
+fn is_level(word: &str) -> bool {
+    word.is_empty() || word.parse::<LevelFilter>().is_ok()
+}
+
+/// With a level or a span the name may be a library's.
+fn is_part(word: &str) -> bool {
+    word.contains(['=', '[']) || is_own(word)
+}
+
+/// Starts logging as the command needs it; a filter that was asked for overrides what `-v` asks for.
+pub(crate) fn start(life: Life, verbose: u8, requested: Option<String>) {
     let filter = requested.map_or_else(|| wanted(life, verbose), Wanted::Filter).filter();
     // A log line that cannot be written is lost; the library would say so on the same stderr, and panic.
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).log_internal_errors(false);
@@ -106,6 +136,28 @@ mod tests {
         let crates = folders.filter(|entry| entry.path().join("Cargo.toml").exists());
         for name in crates.map(|entry| entry.file_name().to_string_lossy().replace('-', "_")) {
             assert!(is_own(&name), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_filter_with_a_mistake_is_refused_and_not_passed_over() {
+        let requested = |text: &str| requested(Some(text.to_owned()));
+        for text in
+            ["info", "OFF", "info,operator=debug", "aws::session", "kube=trace,warn", "info,", "cli[span]=debug"]
+        {
+            assert_eq!(requested(text).unwrap().as_deref(), Some(text));
+        }
+        for text in ["inof", "info,operator=bogus", "hyper", "info;debug"] {
+            let refused = requested(text).unwrap_err();
+            assert_eq!(refused.exit, Exit::Usage, "{text}");
+            assert!(
+                refused.summary.starts_with(&format!("SLUICE_LOG={text} is no log filter: ")),
+                "{}",
+                refused.summary
+            );
+        }
+        for none in [None, Some(String::new()), Some(" ".to_owned())] {
+            assert_eq!(super::requested(none).unwrap(), None);
         }
     }
 

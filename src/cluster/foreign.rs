@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures::future::BoxFuture;
-use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _, stream};
+use futures::{FutureExt as _, StreamExt as _, stream};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{APIResource, OwnerReference};
 use kube::api::{Api, DynamicObject, ListParams, ObjectMeta, PartialObjectMeta};
 use kube::core::GroupVersionKind;
@@ -68,8 +68,8 @@ pub fn may_hold(address: &Address) -> bool {
 /// # Errors
 ///
 /// [`Error::Locate`] or [`Error::Kubeconfig`] if there is no way into the cluster. [`Error::Unreachable`] if no answer
-/// comes. [`Error::Refused`] if the API server does not list its API groups, or refuses a list by a status such as 401.
-/// Objects that it does not list by 403, 405 or a status from 500 count as held.
+/// comes. [`Error::Refused`] if the API server does not list its API groups. What a single list does not show, for whatever
+/// reason, counts as held; where no list shows anything, the reason of the first is the error.
 pub async fn held(cluster: &Cluster, stack: &str, containers: &[Address]) -> Result<BTreeMap<Address, Vec<String>>> {
     let containers: Vec<(&Address, Container)> =
         containers.iter().filter_map(|address| Some((address, Container::of(address)?))).collect();
@@ -83,15 +83,14 @@ pub async fn held(cluster: &Cluster, stack: &str, containers: &[Address]) -> Res
         .flat_map(|pair| kinds.iter().filter(|kind| pair.1.holds(kind)).map(move |kind| (pair, kind)))
         .map(|((address, container), kind)| {
             let look = list(&session, kind, container);
-            let look: BoxFuture<'_, Result<_>> = async move { Ok(((*address).clone(), look.await?)) }.boxed();
+            let look: BoxFuture<'_, Look> = async move {
+                Look { address: (*address).clone(), kind: kind.resource.kind.clone(), found: look.await }
+            }
+            .boxed();
             look
         })
         .collect();
-    let lists: Vec<(Address, Vec<Seen>)> = stream::iter(looks).buffered(AT_ONCE).try_collect().await?;
-    let mut seen: BTreeMap<Address, Vec<Seen>> = BTreeMap::new();
-    for (address, list) in lists {
-        seen.entry(address).or_default().extend(list);
-    }
+    let mut seen = by_container(stream::iter(looks).buffered(AT_ONCE).collect().await)?;
     let mut held = BTreeMap::new();
     for (address, container) in &containers {
         // Owners live in the namespace of what they own, or in none.
@@ -111,6 +110,34 @@ pub async fn held(cluster: &Cluster, stack: &str, containers: &[Address]) -> Res
         }
     }
     Ok(held)
+}
+
+/// A list of one kind in one container, and what came of it.
+struct Look {
+    address: Address,
+    kind: String,
+    found: Result<Vec<Seen>>,
+}
+
+/// What was seen in each container. One list that fails hides its own kind alone.
+fn by_container(looks: Vec<Look>) -> Result<BTreeMap<Address, Vec<Seen>>> {
+    let (failed, shown): (Vec<Look>, Vec<Look>) = looks.into_iter().partition(|look| look.found.is_err());
+    // A list that was refused by right is an answer; the others say that there is no way into the cluster any more.
+    let answered = !shown.is_empty()
+        || failed.iter().any(|look| matches!(&look.found, Err(Error::Refused { code: 403 | 405, .. })));
+    let mut seen: BTreeMap<Address, Vec<Seen>> = BTreeMap::new();
+    for Look { address, kind, found } in shown.into_iter().chain(failed) {
+        let found = match found {
+            Ok(found) => found,
+            Err(error) if !answered => return Err(error),
+            Err(Error::Refused { message, .. }) => {
+                vec![Seen::Unknown(format!("whatever is of kind {kind}: {message}"))]
+            }
+            Err(error) => vec![Seen::Unknown(format!("whatever is of kind {kind}: {error}"))],
+        };
+        seen.entry(address).or_default().extend(found);
+    }
+    Ok(seen)
 }
 
 /// A kind that can be listed and deleted.
@@ -198,10 +225,6 @@ async fn list(session: &Session, kind: &Kind, container: &Container) -> Result<V
             Err(kube::Error::Api(status)) if status.code == 410 && params.continue_token.is_some() => {
                 (seen, params) = (Vec::new(), ListParams::default());
                 continue;
-            }
-            Err(kube::Error::Api(status)) if matches!(status.code, 403 | 405) || status.code >= 500 => {
-                let why = status.message;
-                return Ok(vec![Seen::Unknown(format!("whatever is of kind {}: {why}", kind.resource.kind))]);
             }
             Err(error) => {
                 let action = format!("list objects of kind {}", kind.resource.kind);
@@ -309,6 +332,45 @@ mod tests {
         metadata.as_object_mut().unwrap().extend(more);
         let metadata: ObjectMeta = serde_json::from_value(metadata).unwrap();
         Seen::Object { group: group.to_owned(), kind: kind.to_owned(), metadata: Box::new(metadata) }
+    }
+
+    fn refused(code: u16) -> Error {
+        let (action, message, reason) = ("list".to_owned(), format!("no {code}"), String::new());
+        Error::Refused { action, message, reason, code, next_step: "" }
+    }
+
+    fn unreachable() -> Error {
+        let (server, action, cause) = ("https://c".to_owned(), "list".to_owned(), "reset".to_owned());
+        Error::Unreachable { server, action, cause }
+    }
+
+    #[test]
+    fn a_list_that_fails_for_whatever_reason_hides_its_own_kind_alone() {
+        let address = Address::new("kubernetes_namespace", "shop");
+        let look = |kind: &str, found| Look { address: address.clone(), kind: kind.to_owned(), found };
+        let pod = || look("Pod", Ok(vec![seen("", "Pod", "one", json!({}))]));
+        for error in [refused(401), refused(403), refused(405), refused(409), refused(429), refused(503), unreachable()]
+        {
+            let why = error.to_string();
+            let found = by_container(vec![look("Secret", Err(error)), pod()]).unwrap();
+            let named = foreign(&found[&address], "shop", &|_| false);
+            assert_eq!(named.len(), 2, "{why}: {named:?}");
+            assert!(named.iter().any(|name| name.starts_with("whatever is of kind Secret: ")), "{why}: {named:?}");
+            assert!(named.contains(&"Pod shop/one".to_owned()), "{why}: {named:?}");
+        }
+    }
+
+    #[test]
+    fn where_no_list_shows_anything_nothing_is_known() {
+        let address = Address::new("kubernetes_namespace", "shop");
+        let look = |found| Look { address: address.clone(), kind: "Pod".to_owned(), found };
+        for error in [|| refused(401), || refused(429), unreachable] {
+            let looks = vec![look(Err(error())), look(Err(error()))];
+            assert!(by_container(looks).is_err(), "{}", error());
+        }
+        // Who may list nothing at all sees it, kind by kind.
+        assert!(by_container(vec![look(Err(refused(403)))]).is_ok());
+        assert!(by_container(Vec::new()).is_ok());
     }
 
     fn owned_by(kind: &str, name: &str) -> Value {
