@@ -12,6 +12,22 @@ use crate::session::Session;
 /// SQS takes at most ten messages in one batch.
 const BATCH: usize = 10;
 
+/// SQS as one caller sees it, in one region and at one endpoint. Clones share one client.
+#[derive(Debug, Clone)]
+pub struct Queues(aws_sdk_sqs::Client);
+
+impl Queues {
+    /// As `session`. Nothing is called.
+    pub fn new(session: &Session) -> Self {
+        Self(aws_sdk_sqs::Client::new(&session.config))
+    }
+
+    /// The queue at `queue_url`. Nothing is called.
+    pub fn queue(&self, queue_url: &str) -> Queue {
+        Queue { client: self.0.clone(), url: queue_url.to_owned() }
+    }
+}
+
 /// A queue by its URL.
 #[derive(Debug, Clone)]
 pub struct Queue {
@@ -56,7 +72,7 @@ pub struct Message {
 impl Queue {
     /// The queue at `queue_url`. Nothing is called.
     pub fn new(session: &Session, queue_url: &str) -> Self {
-        Self { client: aws_sdk_sqs::Client::new(&session.config), url: queue_url.to_owned() }
+        Queues::new(session).queue(queue_url)
     }
 
     /// The queue's URL.

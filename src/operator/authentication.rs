@@ -13,9 +13,9 @@ use keda::validate;
 use kube::Api;
 use scalers::{ROLE_ARN_ANNOTATION, Workload};
 
-use crate::caches::Key;
 use crate::context::Context;
 use crate::environment::{Environment, Holder};
+use crate::key::Key;
 use crate::sources::TriggerError;
 
 /// The kind whose objects serve all namespaces.
@@ -42,7 +42,7 @@ pub(crate) async fn resolve<'a>(
     context: &Context,
     namespace: &str,
     reference: Option<&AuthenticationRef>,
-    pods: impl FnOnce() -> Result<Option<&'a PodSpec>, Arc<TriggerError>>,
+    pods: impl AsyncFnOnce() -> Result<Option<&'a PodSpec>, Arc<TriggerError>>,
 ) -> Result<Authentication, Arc<TriggerError>> {
     let Some(reference) = reference.filter(|reference| !reference.name.is_empty()) else {
         return Ok(Authentication::default());
@@ -65,7 +65,7 @@ pub(crate) async fn resolve<'a>(
         return Err(Arc::new(TriggerError::NoAuthentication { kind, name: name.clone(), namespace }));
     };
     validate::authentication(kind, name, &spec).map_err(|error| Arc::new(TriggerError::Authentication(error)))?;
-    let pods = if spec.env.is_empty() { None } else { pods()? };
+    let pods = if spec.env.is_empty() { None } else { pods().await? };
     Ok(read(context, home, namespace, spec, pods).await)
 }
 

@@ -16,12 +16,13 @@ use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use tokio_util::sync::CancellationToken;
 
 use crate::authentication::{CLUSTER_KIND, KIND};
-use crate::caches::{Change, Key};
+use crate::caches::Change;
 use crate::context::Context;
 use crate::error::{brief, is_conflict, is_not_found};
 use crate::finalizers;
+use crate::key::{Key, Reference};
+use crate::owner::SCALED_OBJECT;
 use crate::stop::unless_stopped;
-use crate::users::Reference;
 
 /// Keeps them until `stop`.
 pub(crate) async fn run(context: Arc<Context>, stop: CancellationToken) {
@@ -125,7 +126,8 @@ async fn keep<K>(
 
 /// The names of the ScaledObjects that use it, as KEDA joins them; `None` if there are none.
 fn users(context: &Context, reference: &Reference) -> Option<String> {
-    let mut names: Vec<_> = context.caches.users.of(reference).into_iter().map(|key| key.name).collect();
+    let users = context.caches.users.of(reference).into_iter();
+    let mut names: Vec<_> = users.filter(|user| user.kind == SCALED_OBJECT).map(|user| user.key.name).collect();
     names.sort();
     names.dedup();
     (!names.is_empty()).then(|| names.join(","))

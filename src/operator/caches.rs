@@ -20,35 +20,11 @@ use tokio::sync::broadcast;
 use crate::authentication::{CLUSTER_KIND, KIND};
 use crate::client::WATCH_SECONDS;
 use crate::error::brief;
+use crate::key::{Key, Reference};
 use crate::masters::Masters;
+use crate::owner::{Owner, SCALED_OBJECT};
 use crate::settings::Settings;
-use crate::users::{Reference, Users};
-
-/// Namespace and name of an object; the namespace is empty for cluster-wide kinds.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) struct Key {
-    pub(crate) namespace: String,
-    pub(crate) name: String,
-}
-
-impl Key {
-    pub(crate) fn new(namespace: &str, name: &str) -> Self {
-        Self { namespace: namespace.to_owned(), name: name.to_owned() }
-    }
-
-    pub(crate) fn of(metadata: &ObjectMeta) -> Self {
-        Self {
-            namespace: metadata.namespace.clone().unwrap_or_default(),
-            name: metadata.name.clone().unwrap_or_default(),
-        }
-    }
-}
-
-impl std::fmt::Display for Key {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}/{}", self.namespace, self.name)
-    }
-}
+use crate::users::Users;
 
 /// What has changed in the cluster. Consumers that fall behind must look at everything again.
 #[derive(Debug, Clone)]
@@ -196,7 +172,8 @@ fn notify_of_scaled_objects(
         for peer in masters.learn_object(key, object) {
             let _ = changes.send(Change::Autoscaler(peer));
         }
-        for reference in users.learn(key, object) {
+        let user = Reference { kind: SCALED_OBJECT, key: key.clone() };
+        for reference in users.learn(&user, object.map(|object| object as &dyn Owner)) {
             let _ = changes.send(Change::Consumers(reference));
         }
         let _ = changes.send(Change::ScaledObject(key.clone()));

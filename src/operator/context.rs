@@ -5,11 +5,13 @@ use std::sync::Arc;
 use clock::Clock;
 use kube::Client;
 use scalers::aws_identity::Identities;
+use scalers::services::Services;
 use tokio::sync::Semaphore;
 
 use crate::caches::Caches;
 use crate::environment::Values;
 use crate::events::Recorder;
+use crate::pods::Pods;
 use crate::settings::Settings;
 use crate::sources::Sources;
 use crate::telemetry::Telemetry;
@@ -22,7 +24,8 @@ pub(crate) struct Context {
     pub(crate) caches: Caches,
     pub(crate) recorder: Recorder,
     pub(crate) telemetry: Arc<Telemetry>,
-    pub(crate) identities: Arc<Identities>,
+    /// What all scalers share.
+    pub(crate) services: Arc<Services>,
     pub(crate) sources: Sources,
     /// Bounds the reconciles that run at the same time.
     pub(crate) reconciles: Semaphore,
@@ -36,21 +39,22 @@ impl Context {
     pub(crate) fn new(
         client: Client,
         caches: Caches,
-        identities: Arc<Identities>,
+        identities: Identities,
         settings: &Settings,
         clock: Clock,
     ) -> Self {
+        let pods = Arc::new(Pods::new(client.clone()));
         Self {
             values: Values::new(
                 client.clone(),
                 settings.restricts_secrets.then(|| settings.cluster_object_namespace.clone()),
             ),
             recorder: Recorder::new(client.clone(), clock.clone(), &settings.identity),
+            services: Arc::new(Services::new(identities, pods, clock.clone())),
             client,
             clock,
             caches,
             telemetry: Arc::new(Telemetry::new()),
-            identities,
             sources: Sources::default(),
             reconciles: Semaphore::new(settings.reconciles_max),
             cluster_object_namespace: settings.cluster_object_namespace.clone(),

@@ -9,9 +9,11 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::caches::{Change, Key};
+use crate::backoff::{Backoff, PAUSE_MAX};
+use crate::caches::Change;
 use crate::context::Context;
-use crate::scale_loop::backoff::{Backoff, PAUSE_MAX};
+use crate::key::Key;
+use crate::owner::SCALED_OBJECT;
 use crate::scale_loop::{ScaleLoop, Wake};
 use crate::stop::unless_stopped;
 
@@ -51,8 +53,10 @@ impl Controller {
             Change::Autoscaler(key) => self.wake(key, true),
             Change::Credentials(reference) => {
                 // Their triggers are built again, and may be in order now.
-                for key in self.context.caches.users.of(reference) {
-                    self.wake(&key, true);
+                for user in self.context.caches.users.of(reference) {
+                    if user.kind == SCALED_OBJECT {
+                        self.wake(&user.key, true);
+                    }
                 }
             }
             Change::Health(key) => return self.wake(key, false),

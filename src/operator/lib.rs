@@ -12,6 +12,7 @@
 
 mod authentication;
 mod authentications;
+mod backoff;
 mod caches;
 mod certificates;
 mod client;
@@ -23,10 +24,13 @@ mod error;
 mod events;
 mod finalizers;
 mod health;
+mod key;
 mod lease;
 mod mandate;
 mod masters;
 mod metrics_api;
+mod owner;
+mod pods;
 mod scale_loop;
 #[cfg(test)]
 mod scripted;
@@ -83,7 +87,7 @@ pub async fn run(settings: Settings, identities: Identities, clock: Clock, stop:
     let (caches, watching) = Caches::new(&watches, &settings);
     let mandate = Mandate::new(clock.clone());
     let guarded = mandate.guarded(&client);
-    let context = Arc::new(Context::new(guarded, caches, Arc::new(identities), &settings, clock.clone()));
+    let context = Arc::new(Context::new(guarded, caches, identities, &settings, clock.clone()));
     let readiness = Readiness::default();
     let mut renewal = Renewal::new(client.clone(), &settings, clock.clone());
     let serving = renewal.serving();

@@ -11,7 +11,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use keda::api::ScaledObject;
 use keda::naming;
 
-use crate::caches::Key;
+use crate::key::Key;
 
 /// A workload, as both kinds name it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -134,7 +134,8 @@ impl Masters {
         touched
     }
 
-    /// Whether the object may scale its target by the HPA that it wants.
+    /// Whether the object may scale its target by the HPA that it wants. It need not be known yet: one that is about to be
+    /// created, or changed, is judged as it would be, and comes after those that are there.
     ///
     /// # Errors
     ///
@@ -206,8 +207,9 @@ impl Index {
         claim: &'a Claim,
         has_none: impl Fn(&Key) -> bool,
     ) -> Option<&'a Key> {
-        let rank =
-            |key: &'a Key, claim: &'a Claim| (has_none(key), claim.created.as_ref().map(|time| time.0), &key.name);
+        let rank = |key: &'a Key, claim: &'a Claim| {
+            (has_none(key), claim.created.is_none(), claim.created.as_ref().map(|time| time.0), &key.name)
+        };
         let own = rank(key, claim);
         let others = claimants.into_iter().flatten().filter(|other| *other != key);
         others.filter(|other| self.objects.get(*other).is_some_and(|claim| rank(other, claim) < own)).min()

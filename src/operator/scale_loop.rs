@@ -3,11 +3,11 @@
 //! One task per object, so polls and reconciles of an object never overlap. Nothing is kept that could not be read again:
 //! cooldowns live in the status and survive a restart or a change of leader.
 
-pub(crate) mod backoff;
 mod finalize;
 mod mirror;
 mod phase;
 mod poll;
+mod pushes;
 mod reconcile;
 mod settle;
 
@@ -24,11 +24,13 @@ use kube::Resource;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use self::backoff::{Backoff, PAUSE_MAX};
 use self::phase::{Checked, Observed, Phase};
+use self::pushes::Pushes;
 use self::reconcile::ReconcileError;
-use crate::caches::Key;
+use crate::backoff::{Backoff, PAUSE_MAX};
 use crate::context::Context;
+use crate::key::{Key, Reference};
+use crate::owner::SCALED_OBJECT;
 use crate::status;
 use crate::stop::unless_stopped;
 
@@ -75,6 +77,8 @@ pub(crate) struct ScaleLoop {
     checked: Option<Checked>,
     backoff: Backoff,
     decided: Option<Decision>,
+    /// What triggers say without being polled.
+    pushes: Pushes,
 }
 
 impl ScaleLoop {
@@ -90,6 +94,7 @@ impl ScaleLoop {
             checked: None,
             backoff: Backoff::default(),
             decided: None,
+            pushes: Pushes::default(),
         }
     }
 
@@ -106,6 +111,7 @@ impl ScaleLoop {
                 biased;
                 () = stop.cancelled() => break,
                 () = wake.notify.notified() => {}
+                () = self.pushes.next() => {}
                 () = self.context.clock.sleep_until(moment) => {}
             }
         }
@@ -146,11 +152,12 @@ impl ScaleLoop {
             return Next::At(self.rest());
         };
         let now = self.context.clock.moment();
-        let due = last.map_or(now, |last| last.plus(object.spec.polling()));
+        let due = last.map_or(now, |last| self.pushes.due(last).unwrap_or_else(|| last.plus(object.spec.polling())));
         if due <= now {
             let late = self.context.clock.to_real(now.since(due)).as_secs_f64();
             self.context.telemetry.poll_late(&self.key, late);
             self.phase = Phase::Polling { last: Some(now) };
+            self.pushes.answered();
             Box::pin(self.poll(&object)).await;
             return Next::At(self.rest().min(now.plus(object.spec.polling())));
         }
@@ -167,7 +174,7 @@ impl ScaleLoop {
     /// The object as polls go by it. A spec that is not in order decides nothing: the HPA is still that of the last one that
     /// was, and so are the polls. A pause holds whatever the spec is.
     fn in_force(&self, object: &Arc<ScaledObject>) -> Option<Arc<ScaledObject>> {
-        if self.is_paused(object) { Some(Arc::clone(object)) } else { self.context.sources.in_force(object) }
+        if self.is_paused(object) { Some(Arc::clone(object)) } else { self.context.sources.accepted.in_force(object) }
     }
 
     #[expect(clippy::unused_self, reason = "read as a question about the loop's object")]
@@ -221,7 +228,7 @@ impl ScaleLoop {
     }
 
     fn forget(&self) {
-        self.context.sources.forget(&self.context, &self.key);
+        self.context.sources.forget(&self.context, &Reference { kind: SCALED_OBJECT, key: self.key.clone() });
     }
 }
 

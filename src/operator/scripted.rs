@@ -87,12 +87,21 @@ impl Server {
 
     /// The operator's handles on it with caches that follow it.
     pub(crate) async fn watched(self: &Arc<Self>) -> Arc<Context> {
-        self.watched_with(&Settings::default()).await
+        self.watched_as(Clock::real(), &Settings::default()).await
     }
 
     /// The same with other settings.
     pub(crate) async fn watched_with(self: &Arc<Self>, settings: &Settings) -> Arc<Context> {
-        let (context, watching) = self.handles(Clock::real(), settings).await;
+        self.watched_as(Clock::real(), settings).await
+    }
+
+    /// The same by a clock of the test's.
+    pub(crate) async fn watched_by(self: &Arc<Self>, clock: Clock) -> Arc<Context> {
+        self.watched_as(clock, &Settings::default()).await
+    }
+
+    async fn watched_as(self: &Arc<Self>, clock: Clock, settings: &Settings) -> Arc<Context> {
+        let (context, watching) = self.handles(clock, settings).await;
         tokio::spawn(watching);
         context.caches.synced().await;
         context
@@ -112,7 +121,7 @@ impl Server {
         };
         let session = aws::session::Session::load(aws).await.unwrap().with_static_credentials("AKIA", "s", None);
         let (caches, watching) = Caches::new(&client, settings);
-        let identities = Arc::new(Identities::new(session, None, clock.clone()));
+        let identities = Identities::new(session, None, clock.clone());
         (Arc::new(Context::new(client, caches, identities, settings, clock)), watching)
     }
 

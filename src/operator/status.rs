@@ -5,7 +5,7 @@ use kube::api::{Patch, PatchParams};
 use kube::{Api, Client};
 use serde_json::{Map, Value, json};
 
-use crate::caches::Key;
+use crate::key::Key;
 
 /// Makes `status` that of `object`. Returns the object as it is then.
 pub(crate) async fn write(

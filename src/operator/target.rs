@@ -8,8 +8,8 @@ use kube::api::{ApiResource, DynamicObject, GroupVersionKind, PostParams};
 use kube::discovery::pinned_kind;
 use kube::{Api, Client};
 
-use crate::caches::Key;
 use crate::error::{brief, is_not_found};
+use crate::key::Key;
 
 /// Why a target cannot be worked with. Each may heal without a change of the ScaledObject.
 #[derive(Debug, Clone, thiserror::Error)]

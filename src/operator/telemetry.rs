@@ -12,7 +12,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
-use crate::caches::Key;
+use crate::key::{Key, Reference};
 
 type Labels = Vec<(&'static str, String)>;
 type Gauges = Family<Labels, Gauge<f64, AtomicU64>>;
@@ -26,7 +26,7 @@ const BARE_COUNTERS: [&str; 2] = ["keda_scaler_errors", "keda_scaled_object_erro
 
 /// Which metric of which trigger of which object a number belongs to.
 pub(crate) struct Series<'a> {
-    pub(crate) object: &'a Key,
+    pub(crate) object: &'a Reference,
     /// The external metric's name.
     pub(crate) metric: &'a str,
     /// The trigger's name, else its type.
@@ -37,12 +37,12 @@ pub(crate) struct Series<'a> {
 impl Series<'_> {
     fn labels(&self) -> Labels {
         vec![
-            ("namespace", self.object.namespace.clone()),
+            ("namespace", self.object.key.namespace.clone()),
             ("metric", self.metric.to_owned()),
-            ("scaledObject", self.object.name.clone()),
+            ("scaledObject", self.object.key.name.clone()),
             ("scaler", self.scaler.to_owned()),
             ("triggerIndex", self.index.to_string()),
-            ("type", "scaledobject".to_owned()),
+            ("type", self.object.kind.to_lowercase()),
         ]
     }
 }
@@ -144,7 +144,7 @@ impl Telemetry {
         // The counters exist from the first success on, so that an increase can be seen.
         drop(self.errors.get_or_create(&labels));
         drop(self.bare_errors.get_or_create(&labels));
-        let labels = object_labels(series.object);
+        let labels = object_labels(&series.object.key);
         drop(self.object_errors.get_or_create(&labels));
         drop(self.bare_object_errors.get_or_create(&labels));
     }
@@ -156,7 +156,7 @@ impl Telemetry {
         self.bare_errors.get_or_create(&labels).inc();
         self.errors_total.inc();
         self.active.get_or_create(&labels).set(0.0);
-        self.object_failed(series.object);
+        self.object_failed(&series.object.key);
     }
 
     /// Something is wrong with an object.
@@ -265,7 +265,7 @@ mod tests {
     #[test]
     fn names_and_labels_are_those_of_keda() {
         let telemetry = Telemetry::new();
-        let object = Key::new("shop", "orders");
+        let object = Reference { kind: "ScaledObject", key: Key::new("shop", "orders") };
         let series = Series { object: &object, metric: "s0-aws-sqs-orders", scaler: "aws-sqs-queue", index: 0 };
         telemetry.read(&series, 9.0, true, 0.25);
         telemetry.failed(&series);
@@ -288,9 +288,9 @@ mod tests {
         let families: Vec<_> = text.lines().filter(|line| line.starts_with("# TYPE")).collect();
         let once: std::collections::BTreeSet<_> = families.iter().collect();
         assert!(families.len() == once.len() && !text.contains("# EOF"), "each family is there once: {text}");
-        telemetry.poll_late(&object, 0.5);
+        telemetry.poll_late(&object.key, 0.5);
         telemetry.retire(&series);
-        telemetry.forget(&object);
+        telemetry.forget(&object.key);
         let text = telemetry.render();
         assert!(!text.contains("orders"), "{text}");
     }

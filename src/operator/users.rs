@@ -1,28 +1,14 @@
-//! Who uses which (Cluster)TriggerAuthentication: an index that follows the ScaledObjects, so that a change of one finds its
-//! users without a walk over all objects.
+//! Who uses which (Cluster)TriggerAuthentication: an index that follows the objects with triggers, so that a change of one finds
+//! its users without a walk over all objects.
 
 use std::collections::{BTreeSet, HashMap};
-use std::fmt;
 use std::sync::{Mutex, PoisonError};
 
-use keda::api::ScaledObject;
+use keda::api::ScaleTriggers;
 
 use crate::authentication::{CLUSTER_KIND, KIND};
-use crate::caches::Key;
-
-/// One (Cluster)TriggerAuthentication.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) struct Reference {
-    /// [`KIND`] or [`CLUSTER_KIND`].
-    pub(crate) kind: &'static str,
-    pub(crate) key: Key,
-}
-
-impl fmt::Display for Reference {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.kind, self.key)
-    }
-}
+use crate::key::{Key, Reference};
+use crate::owner::Owner;
 
 /// The index.
 #[derive(Debug, Default)]
@@ -30,13 +16,15 @@ pub(crate) struct Users(Mutex<Index>);
 
 #[derive(Debug, Default)]
 struct Index {
-    references: HashMap<Key, BTreeSet<Reference>>,
-    users: HashMap<Reference, BTreeSet<Key>>,
+    /// The authentications by user.
+    references: HashMap<Reference, BTreeSet<Reference>>,
+    /// The users by authentication.
+    users: HashMap<Reference, BTreeSet<Reference>>,
 }
 
 impl Users {
     /// Takes in an object as it is now, or that it is gone. Returns the authentications that won or lost a user.
-    pub(crate) fn learn(&self, key: &Key, object: Option<&ScaledObject>) -> Vec<Reference> {
+    pub(crate) fn learn(&self, key: &Reference, object: Option<&dyn Owner>) -> Vec<Reference> {
         let after = object.map(references).unwrap_or_default();
         let mut index = self.lock();
         let before = if after.is_empty() {
@@ -59,8 +47,8 @@ impl Users {
         before.symmetric_difference(&after).cloned().collect()
     }
 
-    /// The ScaledObjects that use it.
-    pub(crate) fn of(&self, reference: &Reference) -> Vec<Key> {
+    /// The objects that use it.
+    pub(crate) fn of(&self, reference: &Reference) -> Vec<Reference> {
         self.lock().users.get(reference).into_iter().flatten().cloned().collect()
     }
 
@@ -71,27 +59,36 @@ impl Users {
 }
 
 /// The authentications that an object's triggers name. One that is being deleted uses none.
-pub(crate) fn references(object: &ScaledObject) -> BTreeSet<Reference> {
-    if object.metadata.deletion_timestamp.is_some() {
+fn references(object: &dyn Owner) -> BTreeSet<Reference> {
+    let metadata = object.metadata();
+    if metadata.deletion_timestamp.is_some() {
         return BTreeSet::new();
     }
-    let namespace = object.metadata.namespace.as_deref().unwrap_or_default();
-    let named = object.spec.triggers.iter().filter_map(|trigger| trigger.authentication_ref.as_ref());
-    named
-        .filter(|reference| !reference.name.is_empty())
-        .filter_map(|reference| match reference.kind.as_deref().unwrap_or_default() {
-            "" | KIND => Some(Reference { kind: KIND, key: Key::new(namespace, &reference.name) }),
-            CLUSTER_KIND => Some(Reference { kind: CLUSTER_KIND, key: Key::new("", &reference.name) }),
-            _ => None,
-        })
-        .collect()
+    let namespace = metadata.namespace.as_deref().unwrap_or_default();
+    object.triggers().iter().filter_map(|trigger| reference(trigger, namespace)).collect()
+}
+
+/// The authentication that a trigger of an object in `namespace` names.
+pub(crate) fn reference(trigger: &ScaleTriggers, namespace: &str) -> Option<Reference> {
+    let named = trigger.authentication_ref.as_ref().filter(|reference| !reference.name.is_empty())?;
+    match named.kind.as_deref().unwrap_or_default() {
+        "" | KIND => Some(Reference { kind: KIND, key: Key::new(namespace, &named.name) }),
+        CLUSTER_KIND => Some(Reference { kind: CLUSTER_KIND, key: Key::new("", &named.name) }),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use keda::api::ScaledObject;
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::owner::SCALED_OBJECT;
+
+    fn user() -> Reference {
+        Reference { kind: SCALED_OBJECT, key: Key::new("shop", "orders") }
+    }
 
     fn object(references: &Value) -> ScaledObject {
         let triggers = references
@@ -117,7 +114,7 @@ mod tests {
 
     #[test]
     fn users_of_an_authentication_are_found_by_kind_name_and_namespace() {
-        let (users, key) = (Users::default(), Key::new("shop", "orders"));
+        let (users, key) = (Users::default(), user());
         let both = object(&json!([{ "name": "own" }, { "name": "all", "kind": CLUSTER_KIND }, { "name": "own" }]));
         let mut changed = users.learn(&key, Some(&both));
         changed.sort();
@@ -132,7 +129,7 @@ mod tests {
 
     #[test]
     fn only_what_won_or_lost_a_user_is_notified() {
-        let (users, key) = (Users::default(), Key::new("shop", "orders"));
+        let (users, key) = (Users::default(), user());
         users.learn(&key, Some(&object(&json!([{ "name": "old" }, { "name": "kept" }]))));
         let mut changed = users.learn(&key, Some(&object(&json!([{ "name": "new" }, { "name": "kept" }]))));
         changed.sort();

@@ -4,7 +4,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws::queue::Queue;
 use futures::future::BoxFuture;
 use keda::api::ScaleTriggers;
 use keda::decision::Sample;
@@ -12,11 +11,14 @@ use keda::metric::{Spec, Target};
 use keda::naming;
 use url::Url;
 
-use crate::aws_identity::{self, Caller, Identities, Resolved};
+use crate::aws_identity::{self, Caller, Failure, Resolved};
+use crate::context::Context;
+use crate::error::{Error, Result};
 use crate::metadata::Metadata;
-use crate::{Context, Error, Result, Scaler};
+use crate::scaler::{Samples, Scaler};
+use crate::services::Services;
 
-const TYPE: &str = "aws-sqs-queue";
+pub(crate) const TYPE: &str = "aws-sqs-queue";
 const DEFAULT_LENGTH: i64 = 5;
 /// Longest wait for one reading with the SDK's retries, real time.
 const READ_LIMIT: Duration = Duration::from_secs(20);
@@ -30,8 +32,8 @@ const DELAYED: Part = ("ApproximateNumberOfMessagesDelayed", "delayed");
 
 /// One queue as a trigger.
 pub(crate) struct AwsSqsQueue {
-    identities: Arc<Identities>,
-    caller: Caller,
+    services: Arc<Services>,
+    caller: Arc<Caller>,
     /// Of SQS only; roles are assumed at the operator's own STS endpoint.
     endpoint: Option<String>,
     /// URL or bare name, sent as it is.
@@ -74,17 +76,14 @@ impl AwsSqsQueue {
         let mut parts = vec![VISIBLE];
         parts.extend(metadata.flag("scaleOnInFlight", true).then_some(IN_FLIGHT));
         parts.extend(metadata.flag("scaleOnDelayed", false).then_some(DELAYED));
-        let target = Target::new(trigger.metric_type.as_deref(), length as f64).unwrap_or_else(|error| {
-            metadata.problem(error.to_string());
-            Target::AverageValue(length as f64)
-        });
+        let target = metadata.target(length as f64);
         let endpoint = metadata.text("awsEndpoint").map(str::to_owned);
         let identity = aws_identity::chosen(&mut metadata, context);
         metadata.finish()?;
         tracing::debug!(queue, region, ?identity, "aws-sqs-queue built");
         Ok(Self {
-            caller: context.identities.caller(&identity, region),
-            identities: Arc::clone(&context.identities),
+            caller: context.services.providers.aws.caller(&identity, region),
+            services: Arc::clone(&context.services),
             endpoint,
             queue: queue.to_owned(),
             parts,
@@ -93,44 +92,43 @@ impl AwsSqsQueue {
         })
     }
 
-    async fn read(&self) -> Result<Sample> {
-        let resolved = self.identities.resolve(&self.caller).await;
-        let session = match &self.endpoint {
-            Some(endpoint) => resolved.session.with_endpoint(endpoint),
-            None => resolved.session.clone(),
-        };
-        let queue = Queue::new(&session, &self.queue);
-        let names: Vec<_> = self.parts.iter().map(|(attribute, _)| *attribute).collect();
-        let clock = self.identities.clock();
-        let attributes = match clock.timeout(clock.to_system(READ_LIMIT), queue.attributes(&names)).await {
-            Ok(Ok(attributes)) => attributes,
-            Ok(Err(cause)) => return Err(self.refused(cause, resolved).await),
-            Err(_) => return Err(Error::TimedOut { what: self.what(), limit: READ_LIMIT }),
-        };
-        let mut parts = Vec::with_capacity(self.parts.len());
-        let mut sum = 0_i64;
-        for (attribute, label) in &self.parts {
-            let text = attributes.get(*attribute).ok_or_else(|| self.answer(format!("{attribute} is missing")))?;
-            let count: i64 = text.parse().map_err(|_| self.answer(format!("{attribute}={text:?} is no count")))?;
-            sum = sum.saturating_add(count);
-            parts.push(((*label).to_owned(), count as f64));
-        }
-        Ok(Sample {
+    async fn sample(&self, age: Duration) -> Result<Samples> {
+        let read = self.services.reads.get(self.source(), age, self.counts()).await?;
+        let sum = read.value.iter().fold(0_i64, |sum, count| sum.saturating_add(*count));
+        let parts = self.parts.iter().zip(read.value.iter());
+        let sample = Sample {
             value: sum as f64,
             target: self.spec.target,
             active: sum > self.activation,
             activation: self.activation as f64,
-            parts,
-        })
+            parts: parts.map(|((_, label), count)| ((*label).to_owned(), *count as f64)).collect(),
+        };
+        Ok(Samples::one(read.at, &self.spec.name, sample))
     }
 
-    async fn refused(&self, cause: aws::Error, resolved: Resolved) -> Error {
-        if !cause.is_retryable() {
-            self.identities.forget(&self.caller).await;
-        }
-        // How the role was come by is of interest only to whom it was refused.
-        let note = if cause.is_of_identity() { resolved.note } else { String::new() };
-        Error::Aws { what: self.what(), cause, note }
+    /// All that the counts depend on.
+    fn source(&self) -> Vec<String> {
+        let mut source = vec![TYPE.to_owned(), self.caller.number.to_string(), self.queue.clone()];
+        source.push(self.endpoint.clone().unwrap_or_default());
+        source.extend(self.parts.iter().map(|(attribute, _)| (*attribute).to_owned()));
+        source
+    }
+
+    /// The counts, in the order of the parts.
+    async fn counts(&self) -> Result<Vec<i64>> {
+        let names: Vec<_> = self.parts.iter().map(|(attribute, _)| *attribute).collect();
+        let call =
+            async |resolved: &Resolved| resolved.queue(self.endpoint.as_deref(), &self.queue).attributes(&names).await;
+        let attributes = match self.caller.call(&self.services.clock, READ_LIMIT, call).await {
+            Ok(attributes) => attributes,
+            Err(Failure::Aws { cause, note }) => return Err(Error::Aws { what: self.what(), cause, note }),
+            Err(Failure::TimedOut) => return Err(Error::TimedOut { what: self.what(), limit: READ_LIMIT }),
+        };
+        let count = |attribute: &str| {
+            let text = attributes.get(attribute).ok_or_else(|| self.answer(format!("{attribute} is missing")))?;
+            text.parse().map_err(|_| self.answer(format!("{attribute}={text:?} is no count")))
+        };
+        names.into_iter().map(count).collect()
     }
 
     fn what(&self) -> String {
@@ -143,23 +141,17 @@ impl AwsSqsQueue {
 }
 
 impl Scaler for AwsSqsQueue {
-    fn metric_specs(&self) -> Vec<Spec> {
-        vec![self.spec.clone()]
+    fn specs(&self) -> BoxFuture<'_, Result<Vec<Spec>>> {
+        Box::pin(async { Ok(vec![self.spec.clone()]) })
     }
 
-    fn metrics_and_activity<'a>(&'a self, metric_name: &'a str) -> BoxFuture<'a, Result<Sample>> {
-        Box::pin(async move {
-            // Names are compared without case, as KEDA's metrics server does.
-            if !metric_name.eq_ignore_ascii_case(&self.spec.name) {
-                return Err(Error::UnknownMetric(metric_name.to_owned()));
-            }
-            self.read().await
-        })
+    fn read(&self, age: Duration) -> BoxFuture<'_, Result<Samples>> {
+        Box::pin(self.sample(age))
     }
 }
 
 /// The queue's name: the last of exactly two path segments of a URL, or the value itself if it is no URL.
-fn queue_name(queue: &str) -> std::result::Result<String, String> {
+fn queue_name(queue: &str) -> Result<String, String> {
     if queue.is_empty() {
         return Err("no queueURL given; set queueURL or queueURLFromEnv in the trigger's metadata".to_owned());
     }

@@ -18,9 +18,6 @@ pub enum Error {
         /// All of them, joined by semicolons.
         problems: String,
     },
-    /// The metric is not this trigger's.
-    #[error("no matching metrics found for {0}")]
-    UnknownMetric(String),
     /// AWS refused or failed.
     #[error("{what}: {cause}{note}")]
     Aws {
@@ -30,6 +27,14 @@ pub enum Error {
         cause: aws::Error,
         /// How the identity was come by, where that helps; may be empty.
         note: String,
+    },
+    /// The cluster could not be looked at.
+    #[error("{what}: {cause}")]
+    Kubernetes {
+        /// What was read.
+        what: String,
+        /// What the API server said.
+        cause: String,
     },
     /// No answer in time.
     #[error("{what}: no answer within {} s; check that the endpoint can be reached from the operator", limit.as_secs())]
@@ -50,4 +55,4 @@ pub enum Error {
 }
 
 /// This crate's result.
-pub type Result<T> = std::result::Result<T, Error>;
+pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -6,11 +6,14 @@ use std::fmt::Display;
 use std::str::FromStr;
 
 use keda::api::ScaleTriggers;
+use keda::metric::Target;
 
-use crate::{Context, Error, Result};
+use crate::context::Context;
+use crate::error::{Error, Result};
 
 pub(crate) struct Metadata<'a> {
     trigger: &'static str,
+    metric_type: Option<&'a str>,
     given: &'a BTreeMap<String, String>,
     context: &'a Context,
     problems: Vec<String>,
@@ -18,7 +21,13 @@ pub(crate) struct Metadata<'a> {
 
 impl<'a> Metadata<'a> {
     pub(crate) fn new(trigger_type: &'static str, trigger: &'a ScaleTriggers, context: &'a Context) -> Self {
-        Self { trigger: trigger_type, given: &trigger.metadata, context, problems: Vec::new() }
+        Self {
+            trigger: trigger_type,
+            metric_type: trigger.metric_type.as_deref(),
+            given: &trigger.metadata,
+            context,
+            problems: Vec::new(),
+        }
     }
 
     /// The metadata value itself.
@@ -34,6 +43,22 @@ impl<'a> Metadata<'a> {
     /// The parameter that the TriggerAuthentication gave.
     pub(crate) fn parameter(&self, key: &str) -> Option<&'a str> {
         present(self.context.authentication.get(key))
+    }
+
+    /// The metadata value itself; empty, with a noted problem, if it is absent. `what` says what it should be.
+    pub(crate) fn required(&mut self, key: &str, what: &str) -> &'a str {
+        self.text(key).unwrap_or_else(|| {
+            self.problem(format!("no {key} given; set it in the trigger's metadata: {what}"));
+            ""
+        })
+    }
+
+    /// What the HPA holds the trigger's metric at, by the trigger's `metricType`.
+    pub(crate) fn target(&mut self, value: f64) -> Target {
+        Target::new(self.metric_type, value).unwrap_or_else(|error| {
+            self.problem(error.to_string());
+            Target::AverageValue(value)
+        })
     }
 
     /// The value in `key`, read as `T`; `default` if absent, a noted problem if it does not read.

@@ -1,5 +1,6 @@
-//! Test service on loopback that speaks SQS's JSON protocol and STS's query protocol by script.
+//! Test service on loopback that speaks SQS's JSON protocol and STS's query protocol by script; and a cluster.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
@@ -7,6 +8,14 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
+use clock::Clock;
+use futures::future::BoxFuture;
+use tokio::sync::watch;
+
+use crate::aws_identity::Identities;
+use crate::context::{Context, Workload};
+use crate::kubernetes::{Kubernetes, Pod};
+use crate::services::Services;
 
 /// One request as the service saw it.
 #[derive(Debug, Clone)]
@@ -25,11 +34,13 @@ type Script = dyn Fn(&Seen) -> Answer + Send + Sync;
 pub(crate) struct Service {
     pub(crate) url: String,
     seen: Arc<Mutex<Vec<Seen>>>,
+    held: Arc<watch::Sender<Option<&'static str>>>,
 }
 
 #[derive(Clone)]
 struct FakeService {
     seen: Arc<Mutex<Vec<Seen>>>,
+    held: watch::Receiver<Option<&'static str>>,
     script: Arc<Script>,
 }
 
@@ -38,10 +49,16 @@ impl Service {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let seen = Arc::new(Mutex::new(Vec::new()));
-        let service = FakeService { seen: Arc::clone(&seen), script: Arc::new(script) };
+        let (held, receiver) = watch::channel(None);
+        let service = FakeService { seen: Arc::clone(&seen), held: receiver, script: Arc::new(script) };
         let app = Router::new().fallback(answer).with_state(service);
         tokio::spawn(async move { axum::serve(listener, app).await });
-        Self { url, seen }
+        Self { url, seen, held: Arc::new(held) }
+    }
+
+    /// Requests with `text` in their body get no answer until nothing is held any more.
+    pub(crate) fn hold(&self, text: Option<&'static str>) {
+        self.held.send_replace(text);
     }
 
     pub(crate) fn operations(&self) -> Vec<String> {
@@ -72,8 +89,65 @@ async fn answer(State(service): State<FakeService>, headers: HeaderMap, body: By
     let key = signed.and_then(|rest| rest.split('/').next()).unwrap_or_default().to_owned();
     let seen = Seen { operation, key, body };
     service.seen.lock().unwrap().push(seen.clone());
+    let _ = service.held.clone().wait_for(|held| held.is_none_or(|text| !seen.body.contains(text))).await;
     let (status, text) = (service.script)(&seen);
     (axum::http::StatusCode::from_u16(status).unwrap(), text).into_response()
+}
+
+pub(crate) fn map(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+    pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+}
+
+/// A cluster that gives the same answer each time.
+pub(crate) struct Cluster {
+    answer: Result<Vec<Pod>, String>,
+    requests: Mutex<Vec<(String, String)>>,
+}
+
+impl Cluster {
+    pub(crate) fn new(answer: Result<Vec<Pod>, String>) -> Arc<Self> {
+        Arc::new(Self { answer, requests: Mutex::default() })
+    }
+
+    /// The namespaces and selectors that were asked for.
+    pub(crate) fn requests(&self) -> Vec<(String, String)> {
+        self.requests.lock().unwrap().clone()
+    }
+}
+
+impl Kubernetes for Cluster {
+    fn pods<'a>(&'a self, namespace: &'a str, selector: &'a str) -> BoxFuture<'a, Result<Vec<Pod>, String>> {
+        self.requests.lock().unwrap().push((namespace.to_owned(), selector.to_owned()));
+        Box::pin(std::future::ready(self.answer.clone()))
+    }
+}
+
+/// What a trigger of namespace `shop` is built from, with AWS's identities as given.
+pub(crate) fn context_of(aws: Identities, cluster: Arc<Cluster>, clock: Clock) -> Context {
+    Context {
+        services: Arc::new(Services::new(aws, cluster, clock)),
+        namespace: "shop".into(),
+        environment: BTreeMap::new(),
+        authentication: BTreeMap::new(),
+        pod_identity: None,
+        workload: Workload::default(),
+    }
+}
+
+/// The same where AWS is where nobody listens.
+pub(crate) async fn context_in(cluster: Arc<Cluster>, clock: Clock) -> Context {
+    let settings = aws::session::Settings {
+        region: Some("ap-northeast-1".into()),
+        endpoint_url: Some("http://127.0.0.1:9".into()),
+        profile: None,
+    };
+    let session = aws::session::Session::load(settings).await.unwrap().with_static_credentials("AKIA", "s", None);
+    context_of(Identities::new(session, None, clock.clone()), cluster, clock)
+}
+
+/// The same with an empty cluster.
+pub(crate) async fn context_with(clock: Clock) -> Context {
+    context_in(Cluster::new(Ok(vec![])), clock).await
 }
 
 /// GetQueueAttributes' answer.

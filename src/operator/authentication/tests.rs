@@ -24,7 +24,7 @@ fn authentication(kind: &str, spec: &Value) -> Value {
 async fn resolved(server: &Arc<Server>, settings: &Settings, kind: &str, pods: Option<&PodSpec>) -> Authentication {
     let context = server.watched_with(settings).await;
     let reference = AuthenticationRef { name: "keys".into(), kind: Some(kind.into()) };
-    resolve(&context, "shop", Some(&reference), || Ok(pods)).await.unwrap()
+    resolve(&context, "shop", Some(&reference), async || Ok(pods)).await.unwrap()
 }
 
 fn reads(server: &Server, path: &str) -> usize {

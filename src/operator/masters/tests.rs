@@ -129,3 +129,19 @@ fn an_hpa_of_the_wanted_name_for_another_workload_is_left_alone() {
     assert!(words(&masters, &plain).contains("exists and scales the workload 'other'"));
     assert!(masters.is_foreign(&plain, "keda-hpa-orders") && !masters.is_foreign(&plain, "not-there"));
 }
+
+#[test]
+fn an_object_that_is_about_to_be_created_comes_after_those_that_are_there() {
+    let there = object("z-there", 1, &json!({}));
+    let known = masters(&[&there], &[]);
+    let mut new = object("a-new", 2, &json!({}));
+    // Only the API server gives a time, and an admission review comes before it does.
+    new.metadata.creation_timestamp = None;
+    assert!(words(&known, &new).contains("'z-there'"));
+    assert_eq!(words(&known, &there), "");
+    let elsewhere = json!({ "spec": { "scaleTargetRef": { "name": "others" } } });
+    let moved = object("z-there", 1, &elsewhere);
+    assert_eq!(words(&known, &moved), "", "a change is judged as it would be");
+    new.spec.scale_target_ref.name = "free".into();
+    assert_eq!(words(&known, &new), "");
+}

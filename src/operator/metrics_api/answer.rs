@@ -16,8 +16,8 @@ use super::page::Page;
 use super::request_info::{Wanted, is_watch};
 use super::route::{self, GROUP, Route, VERSION};
 use super::{discovery, openapi};
-use crate::caches::Key;
 use crate::context::Context;
+use crate::key::Key;
 use crate::sources::TriggersError;
 use crate::target::Target;
 
@@ -150,11 +150,11 @@ async fn value(context: &Context, namespace: &str, name: &str, query: &str) -> R
     let key = Key::new(namespace, &route::scaled_object(query).map_err(NoValue::Selector)?);
     let Some(object) = context.caches.scaled_objects.get(&key) else { return Err(NoValue::NoScaledObject(key)) };
     // The HPA that asks was made for the spec that is in force.
-    let object = context.sources.in_force(&object).unwrap_or(object);
-    let triggers = context.sources.of(context, &object).await;
-    let Some((spec, at, reading)) = triggers.metric(context, &key, name, object.spec.polling()).await else {
+    let object = context.sources.accepted.in_force(&object).unwrap_or(object);
+    let triggers = context.sources.of(context, &*object);
+    let Some((spec, at, reading)) = triggers.metric(context, &*object, name, object.spec.polling()).await else {
         // A trigger that cannot be built has no metric; its reason helps more than "no such metric".
-        triggers.specs().map_err(NoValue::Triggers)?;
+        triggers.specs(context, &*object).await.map_err(NoValue::Triggers)?;
         return Err(NoValue::NoMetric(name.to_owned()));
     };
     let value = match reading.outcome {

@@ -1,5 +1,7 @@
 //! One poll: read the triggers and the target, let `keda::decision` decide, carry it out, report it.
 
+use std::time::Duration;
+
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use keda::api::{ConditionStatus, ScaledObject, ScaledObjectStatus, TriggerActivityStatus};
 use keda::decision::{Action, Decision, Input, Reading, decide};
@@ -54,7 +56,7 @@ impl ScaleLoop {
     }
 
     /// What the triggers say, and the target with its replicas.
-    async fn look(&self, object: &ScaledObject) -> (Vec<Reading>, Result<(Target, i32), TargetError>) {
+    async fn look(&mut self, object: &ScaledObject) -> (Vec<Reading>, Result<(Target, i32), TargetError>) {
         let readings = self.readings(object).await;
         let target = async {
             let target = Target::resolve(&self.context.client, object).await?;
@@ -65,13 +67,15 @@ impl ScaleLoop {
     }
 
     /// What every metric says now; nothing is read while the object is paused.
-    async fn readings(&self, object: &ScaledObject) -> Vec<Reading> {
+    async fn readings(&mut self, object: &ScaledObject) -> Vec<Reading> {
         let annotations = object.metadata.annotations.clone().unwrap_or_default();
         if !matches!(pause::requested(&annotations), Ok(None)) {
             return Vec::new();
         }
-        let triggers = self.context.sources.of(&self.context, object).await;
-        triggers.read(&self.context, &self.key).await
+        let triggers = self.context.sources.of(&self.context, object);
+        let readings = triggers.read(&self.context, object, Duration::ZERO).await;
+        self.pushes.follow(&triggers);
+        readings
     }
 
     fn decision(

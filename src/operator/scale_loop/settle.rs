@@ -35,7 +35,7 @@ impl ScaleLoop {
             self.publish(&object, if after.paused { Event::paused() } else { Event::unpaused() }).await;
         }
         if is_accepted {
-            self.context.sources.accept(&object);
+            self.context.sources.accepted.accept(&object);
         }
         if !errors.is_empty() {
             return self.fail(&object, &errors).await;
@@ -60,7 +60,7 @@ impl ScaleLoop {
         };
         for error in errors {
             if matches!(error, ReconcileError::Conflict(_)) {
-                self.context.sources.give_way(object);
+                self.context.sources.accepted.give_way(object);
             }
             tracing::info!(scaled_object = %self.key, error = %error, next_attempt = next, "reconcile failed");
             self.context.telemetry.object_failed(&self.key);
@@ -75,7 +75,7 @@ impl ScaleLoop {
             self.stop_watching(object).await;
         } else if !std::mem::replace(&mut self.is_watching, true) {
             self.publish(object, Event::watch_started()).await;
-            for kind in self.context.sources.of(&self.context, object).await.kinds() {
+            for kind in self.context.sources.of(&self.context, object).kinds() {
                 self.publish(object, Event::scaler_built(kind)).await;
             }
         }

@@ -5,6 +5,7 @@ mod health;
 mod in_force;
 mod pauses;
 mod policy;
+mod pushes;
 mod resources;
 mod target;
 

@@ -31,6 +31,12 @@ pub(crate) enum TriggerError {
     /// The workload's `ServiceAccount` cannot be read.
     #[error("ServiceAccount {name} cannot be read: {}", brief(source))]
     ServiceAccount { name: String, source: kube::Error },
+    /// The source does not say which metrics it has.
+    #[error("the metrics are not known: {0}")]
+    Specs(Box<scalers::Error>),
+    /// The object was changed meanwhile and has no such trigger any more.
+    #[error("the trigger is gone; the object was changed meanwhile")]
+    Gone,
     /// The scaler refuses what the trigger and its references say.
     #[error("{error}{}", parenthesised(problems))]
     Scaler {

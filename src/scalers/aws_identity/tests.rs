@@ -1,18 +1,19 @@
 //! The identity modes against a scripted STS.
 
-use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
 
+use clock::Clock;
 use keda::api::{AuthPodIdentity, ScaleTriggers};
 
 use super::*;
-use crate::Workload;
-use crate::scripted::{self, Seen, Service};
+use crate::context::Workload;
+use crate::metadata::Metadata;
+use crate::scaler::Scaler;
+use crate::scripted::{self, Cluster, Seen, Service, map};
 
 const ROLE: &str = "arn:aws:iam::111122223333:role/scaler";
-
-fn map(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
-    pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
-}
 
 fn trigger(pairs: &[(&str, &str)]) -> ScaleTriggers {
     let mut metadata = map(&[("queueURL", "orders"), ("awsRegion", "eu-west-1"), ("scaleOnInFlight", "false")]);
@@ -21,12 +22,15 @@ fn trigger(pairs: &[(&str, &str)]) -> ScaleTriggers {
 }
 
 async fn context(service: &Service, token_file: Option<PathBuf>) -> Context {
+    context_by(service, token_file, Clock::real()).await
+}
+
+async fn context_by(service: &Service, token_file: Option<PathBuf>, clock: Clock) -> Context {
+    let identities = Identities::new(service.session().await, token_file, clock.clone());
     Context {
-        identities: Arc::new(Identities::new(service.session().await, token_file, Clock::real())),
         environment: map(&[("ID", "AKIAENV"), ("SECRET", "hush")]),
-        authentication: BTreeMap::new(),
-        pod_identity: None,
         workload: Workload { service_account: "shop/orders".into(), role_arn: None },
+        ..scripted::context_of(identities, Cluster::new(Ok(vec![])), clock)
     }
 }
 
@@ -61,10 +65,17 @@ fn token_file() -> (tempfile::NamedTempFile, Option<PathBuf>) {
     (file, Some(path))
 }
 
+fn role() -> AuthPodIdentity {
+    AuthPodIdentity { role_arn: Some(ROLE.into()), ..provider(PodIdentityProvider::Aws) }
+}
+
 async fn read_as_role(context: &mut Context) -> crate::Result<keda::decision::Sample> {
-    context.pod_identity = Some(AuthPodIdentity { role_arn: Some(ROLE.into()), ..provider(PodIdentityProvider::Aws) });
-    let scaler = crate::build(&trigger(&[]), 0, context)?;
-    scaler.metrics_and_activity("s0-aws-sqs-orders").await
+    context.pod_identity = Some(role());
+    read(&*crate::build(&trigger(&[]), 0, context)?).await
+}
+
+async fn read(scaler: &dyn Scaler) -> crate::Result<keda::decision::Sample> {
+    scaler.read(Duration::ZERO).await?.by_metric.remove(0).1
 }
 
 #[tokio::test]
@@ -128,17 +139,17 @@ async fn a_refused_web_identity_falls_back_to_assume_role_and_is_remembered() {
     let service = Service::start(without_web_identity).await;
     let (_file, path) = token_file();
     let mut context = context(&service, path).await;
-    context.pod_identity = Some(AuthPodIdentity { role_arn: Some(ROLE.into()), ..provider(PodIdentityProvider::Aws) });
+    context.pod_identity = Some(role());
     let first = crate::build(&trigger(&[]), 0, &context).unwrap();
     let second = crate::build(&trigger(&[]), 1, &context).unwrap();
-    first.metrics_and_activity("s0-aws-sqs-orders").await.unwrap();
-    second.metrics_and_activity("s1-aws-sqs-orders").await.unwrap();
+    read(&*first).await.unwrap();
+    read(&*second).await.unwrap();
     assert_eq!(
         service.operations(),
-        ["AssumeRoleWithWebIdentity", "AssumeRole", "GetQueueAttributes", "GetQueueAttributes"]
+        ["AssumeRoleWithWebIdentity", "AssumeRole", "GetCallerIdentity", "GetQueueAttributes", "GetQueueAttributes"]
     );
     let seen = service.seen();
-    assert_eq!((seen[1].key.as_str(), seen[3].key.as_str()), ("AKIAOPERATOR", "ASIAASSUMED"));
+    assert_eq!((seen[1].key.as_str(), seen[4].key.as_str()), ("AKIAOPERATOR", "ASIAASSUMED"));
 }
 
 #[tokio::test]
@@ -170,16 +181,85 @@ async fn a_read_that_is_refused_says_nothing_of_how_the_role_was_come_by() {
 }
 
 #[tokio::test]
-async fn roles_are_kept_apart_by_region_and_dropped_with_their_last_scaler() {
+async fn callers_are_kept_apart_by_identity_and_region_and_dropped_with_their_last_scaler() {
     let service = Service::start(one_message).await;
     let identities = Identities::new(service.session().await, None, Clock::real());
+    let static_ = |secret: &str| Identity::Static { id: "AKIA".into(), secret: secret.into(), token: None };
     let role = Identity::Role(ROLE.into());
     let (one, two) = (identities.caller(&role, "eu-west-1"), identities.caller(&role, "eu-west-1"));
-    let other = identities.caller(&role, "us-east-1");
-    assert_eq!(identities.roles().len(), 2);
-    let (Caller::Role(one), Caller::Role(two)) = (one, two) else { panic!("not a role") };
     assert!(Arc::ptr_eq(&one, &two));
-    drop((one, two, other));
-    let _new = identities.caller(&role, "eu-north-1");
-    assert_eq!(identities.roles().len(), 1);
+    let others = [
+        identities.caller(&role, "us-east-1"),
+        identities.caller(&Identity::AssumedRole(ROLE.into()), "eu-west-1"),
+        identities.caller(&static_("a"), "eu-west-1"),
+        identities.caller(&static_("b"), "eu-west-1"),
+        identities.caller(&Identity::Operator, "eu-west-1"),
+    ];
+    let numbers: std::collections::BTreeSet<_> = others.iter().chain([&one]).map(|caller| caller.number).collect();
+    assert_eq!(numbers.len(), 6);
+    let before = one.number;
+    drop((one, two));
+    assert!(identities.caller(&role, "eu-west-1").number > before);
+}
+
+/// STS refuses one role and is slow about it; the rest is as it should be.
+fn one_is_refused(seen: &Seen) -> (u16, String) {
+    let is_refused = seen.operation.starts_with("AssumeRole") && seen.body.contains("revoked");
+    if is_refused { scripted::sts_denied() } else { one_message(seen) }
+}
+
+/// Scalers in the role that is refused.
+fn revoked(context: &Context, count: usize) -> Vec<Box<dyn Scaler>> {
+    let identity = AuthPodIdentity { role_arn: Some("arn:aws:iam::1:role/revoked".into()), ..role() };
+    let context = Context { pod_identity: Some(identity), ..context.clone() };
+    let queue = |number: usize| trigger(&[("queueURL", &format!("queue-{number}"))]);
+    (0..count).map(|number| crate::build(&queue(number), number, &context).unwrap()).collect()
+}
+
+fn attempts(service: &Service) -> usize {
+    service.operations().iter().filter(|operation| *operation == "AssumeRole").count()
+}
+
+#[tokio::test]
+async fn a_refused_role_costs_one_attempt_for_all_its_triggers_and_the_next_after_a_pause_that_grows() {
+    let service = Service::start(one_is_refused).await;
+    let (clock, hands) = Clock::manual(jiff::Timestamp::UNIX_EPOCH);
+    let (_kept, file) = token_file();
+    let context = context_by(&service, file, clock).await;
+    let scalers = revoked(&context, 50);
+    for (pause, attempts_so_far) in [(0, 1), (1, 1), (1, 2), (3, 2), (1, 3), (7, 3), (1, 4)] {
+        hands.advance(Duration::from_secs(pause));
+        let reads = futures::future::join_all(scalers.iter().map(|scaler| read(&**scaler))).await;
+        for (number, error) in reads.into_iter().map(Result::unwrap_err).enumerate() {
+            let error = error.to_string();
+            assert!(error.contains(&format!("queue-{number}:")) && error.contains("sts:AssumeRole failed"), "{error}");
+        }
+        assert_eq!(attempts(&service), attempts_so_far, "after {pause} s more");
+    }
+    assert!(!service.operations().contains(&"GetQueueAttributes".to_owned()));
+}
+
+#[tokio::test]
+async fn while_a_refused_role_is_tried_again_nobody_else_waits_and_no_other_role_does() {
+    let service = Service::start(one_is_refused).await;
+    let (clock, hands) = Clock::manual(jiff::Timestamp::UNIX_EPOCH);
+    let context = context_by(&service, None, clock).await;
+    let scalers = revoked(&context, 2);
+    read(&*scalers[0]).await.unwrap_err();
+    hands.advance(Duration::from_secs(2));
+    service.hold(Some("revoked"));
+    let scenario = async {
+        let mut again = Box::pin(read(&*scalers[0]));
+        // The first is on its way to STS, which does not answer.
+        while attempts(&service) < 2 {
+            assert!(futures::poll!(&mut again).is_pending());
+            tokio::task::yield_now().await;
+        }
+        read(&*scalers[1]).await.unwrap_err();
+        read_as_role(&mut context.clone()).await.unwrap();
+        assert!(futures::poll!(&mut again).is_pending());
+        service.hold(None);
+        again.await.unwrap_err();
+    };
+    Clock::real().timeout(Duration::from_mins(1), scenario).await.unwrap();
 }

@@ -1,16 +1,11 @@
 //! The trigger against a scripted SQS.
 
-use std::collections::BTreeMap;
-
 use clock::Clock;
 use keda::api::{AuthPodIdentity, PodIdentityProvider};
 
 use super::*;
-use crate::scripted::{self, Service};
-
-fn map(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
-    pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
-}
+use crate::aws_identity::Identities;
+use crate::scripted::{self, Cluster, Service, map};
 
 fn trigger(pairs: &[(&str, &str)]) -> ScaleTriggers {
     let mut metadata = map(&[("queueURL", "http://sqs.local/111122223333/orders"), ("awsRegion", "eu-west-1")]);
@@ -19,12 +14,11 @@ fn trigger(pairs: &[(&str, &str)]) -> ScaleTriggers {
 }
 
 async fn context(service: &Service) -> Context {
+    let identities = Identities::new(service.session().await, None, Clock::real());
     Context {
-        identities: Arc::new(Identities::new(service.session().await, None, Clock::real())),
         environment: map(&[("QUEUE", " http://sqs.local/1/from-env.fifo ")]),
-        authentication: BTreeMap::new(),
         pod_identity: Some(AuthPodIdentity { provider: PodIdentityProvider::Aws, ..Default::default() }),
-        workload: crate::Workload::default(),
+        ..scripted::context_of(identities, Cluster::new(Ok(vec![])), Clock::real())
     }
 }
 
@@ -41,8 +35,9 @@ async fn service() -> Service {
 
 async fn read(service: &Service, pairs: &[(&str, &str)]) -> Result<Sample> {
     let scaler = crate::build(&trigger(pairs), 0, &context(service).await)?;
-    let name = scaler.metric_specs()[0].name.clone();
-    scaler.metrics_and_activity(&name).await
+    let samples = scaler.read(Duration::ZERO).await?;
+    assert_eq!(samples.by_metric[0].0, "s0-aws-sqs-orders");
+    samples.by_metric[0].1.clone()
 }
 
 #[test]
@@ -107,10 +102,8 @@ async fn names_targets_and_environment_follow_the_trigger() {
     from_env.metric_type = Some("Value".into());
     let scaler = crate::build(&from_env, 2, &context(&service).await).unwrap();
     let spec = Spec { name: "s2-aws-sqs-from-env-fifo".into(), target: Target::Value(3.0) };
-    assert_eq!(scaler.metric_specs(), [spec]);
-    let error = scaler.metrics_and_activity("s0-other").await.unwrap_err();
-    assert_eq!(error.to_string(), "no matching metrics found for s0-other");
-    assert!(scaler.metrics_and_activity("S2-AWS-SQS-from-env-fifo").await.is_ok());
+    assert_eq!(scaler.specs().await.unwrap(), [spec]);
+    assert_eq!(scaler.read(Duration::ZERO).await.unwrap().by_metric[0].0, "s2-aws-sqs-from-env-fifo");
 }
 
 #[tokio::test]
@@ -135,4 +128,23 @@ async fn the_endpoint_key_is_for_sqs() {
     let (own, other) = (service().await, service().await);
     read(&own, &[("awsEndpoint", &other.url)]).await.unwrap();
     assert_eq!((own.operations().len(), other.operations().len()), (0, 1));
+}
+
+#[tokio::test]
+async fn equal_triggers_share_a_read_and_what_differs_does_not() {
+    let service = service().await;
+    let context = context(&service).await;
+    // Whoever has called as somebody goes on to, as long as one scaler is there that does.
+    let _user = crate::build(&trigger(&[]), 9, &context).unwrap();
+    let read = async |pairs: &[(&str, &str)], age| {
+        crate::build(&trigger(pairs), 0, &context).unwrap().read(age).await.unwrap();
+        service.operations().len()
+    };
+    let minute = Duration::from_mins(1);
+    assert_eq!(read(&[], minute).await, 1);
+    assert_eq!(read(&[("activationQueueLength", "7"), ("queueLength", "9")], minute).await, 1);
+    assert_eq!(read(&[("scaleOnInFlight", "false")], minute).await, 2);
+    assert_eq!(read(&[("awsRegion", "us-east-1")], minute).await, 3);
+    assert_eq!(read(&[("queueURL", "other")], minute).await, 4);
+    assert_eq!(read(&[], Duration::ZERO).await, 5);
 }

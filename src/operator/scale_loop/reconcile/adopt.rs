@@ -7,9 +7,9 @@ use kube::api::{Patch, PatchParams};
 use serde_json::json;
 
 use super::error::ReconcileError;
-use crate::caches::Key;
 use crate::context::Context;
 use crate::finalizers;
+use crate::key::Key;
 
 /// The object with both; written only where one is missing.
 pub(super) async fn adopt(context: &Context, object: &ScaledObject) -> Result<ScaledObject, ReconcileError> {

@@ -12,9 +12,9 @@ use kube::api::{DeleteParams, Patch, PatchParams};
 use super::dereference::Target;
 use super::error::ReconcileError;
 use super::takeover::{self, FIELD_MANAGER, Reach};
-use crate::caches::Key;
 use crate::context::Context;
 use crate::error::is_not_found;
+use crate::key::Key;
 
 /// The HPA as it should be, for external metrics of these names.
 pub(super) struct Wanted {
@@ -31,8 +31,8 @@ pub(super) enum Applied {
 
 /// Builds the triggers and from their metrics the HPA.
 pub(super) async fn build(context: &Context, object: &ScaledObject, target: &Target) -> Result<Wanted, ReconcileError> {
-    let triggers = context.sources.of(context, object).await;
-    let metrics = triggers.specs().map_err(ReconcileError::Triggers)?;
+    let triggers = context.sources.of(context, object);
+    let metrics = triggers.specs(context, object).await.map_err(ReconcileError::Triggers)?;
     let built = keda::hpa::build(object, &target.resource, &metrics).map_err(ReconcileError::Metrics)?;
     Ok(Wanted { hpa: Box::new(built), metrics: metrics.into_iter().map(|metric| metric.name).collect() })
 }

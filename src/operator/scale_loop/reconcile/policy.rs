@@ -48,6 +48,10 @@ fn trigger(error: &TriggerError) -> Policy {
             scalers::Error::Metadata { .. } if *is_self_contained => Policy::AwaitChange,
             _ => Policy::BackOff,
         },
-        TriggerError::Target(_) | TriggerError::Container(_) | TriggerError::ServiceAccount { .. } => Policy::BackOff,
+        TriggerError::Target(_)
+        | TriggerError::Container(_)
+        | TriggerError::ServiceAccount { .. }
+        | TriggerError::Specs(_)
+        | TriggerError::Gone => Policy::BackOff,
     }
 }

@@ -12,8 +12,8 @@ use kube::Api;
 use kube::api::ListParams;
 
 use super::error::ReconcileError;
-use crate::caches::Key;
 use crate::context::Context;
+use crate::key::Key;
 use crate::target::Target;
 
 /// Passes if each container that counts has a request or a limit, or gets one from a LimitRange of its namespace.

@@ -1,0 +1,67 @@
+//! What an object that has triggers is to them, whatever its kind: `ScaledObject` is one, `ScaledJob` another.
+
+use futures::future::BoxFuture;
+use k8s_openapi::api::core::v1::PodSpec;
+use keda::api::{ScaleTriggers, ScaledObject};
+use kube::Client;
+use kube::api::ObjectMeta;
+
+use crate::key::{Key, Reference};
+use crate::target::{Target, TargetError};
+
+/// The kind of ScaledObjects, as manifests have it.
+pub(crate) const SCALED_OBJECT: &str = "ScaledObject";
+
+/// An object with triggers.
+pub(crate) trait Owner: Send + Sync {
+    /// The kind, as manifests have it.
+    fn kind(&self) -> &'static str;
+
+    fn metadata(&self) -> &ObjectMeta;
+
+    fn triggers(&self) -> &[ScaleTriggers];
+
+    /// The container of its pods whose environment the triggers read; the first if none is named.
+    fn container(&self) -> Option<&str>;
+
+    /// The pods whose environment and ServiceAccount count for the triggers; `None` where there is no template of any.
+    fn pods<'a>(&'a self, client: &'a Client) -> BoxFuture<'a, Result<Option<PodSpec>, TargetError>>;
+}
+
+/// Which object at which state of its spec something is about.
+pub(crate) type Revision = (Option<String>, Option<i64>);
+
+/// Its key with its kind.
+pub(crate) fn reference(owner: &dyn Owner) -> Reference {
+    Reference { kind: owner.kind(), key: Key::of(owner.metadata()) }
+}
+
+/// Its uid and generation.
+pub(crate) fn revision(owner: &dyn Owner) -> Revision {
+    (owner.metadata().uid.clone(), owner.metadata().generation)
+}
+
+impl Owner for ScaledObject {
+    fn kind(&self) -> &'static str {
+        SCALED_OBJECT
+    }
+
+    fn metadata(&self) -> &ObjectMeta {
+        &self.metadata
+    }
+
+    fn triggers(&self) -> &[ScaleTriggers] {
+        &self.spec.triggers
+    }
+
+    fn container(&self) -> Option<&str> {
+        self.spec.scale_target_ref.env_source_container_name.as_deref()
+    }
+
+    fn pods<'a>(&'a self, client: &'a Client) -> BoxFuture<'a, Result<Option<PodSpec>, TargetError>> {
+        Box::pin(async {
+            let target = Target::resolve(client, self).await?;
+            Ok(target.pod_template().await?.and_then(|template| template.spec))
+        })
+    }
+}

@@ -1,0 +1,101 @@
+//! A scaler of a trigger and of all that the trigger refers to.
+
+use std::sync::Arc;
+
+use k8s_openapi::api::core::v1::PodSpec;
+use keda::api::{IdentityOwner, PodIdentityProvider, ScaleTriggers};
+use scalers::{Scaler, Workload};
+use tokio::sync::OnceCell;
+
+use super::error::TriggerError;
+use crate::authentication;
+use crate::context::Context;
+use crate::environment::Environment;
+use crate::owner::Owner;
+
+/// What all triggers of one object have in common, looked at once and only by those that ask. What cannot be read of it concerns
+/// them alone.
+pub(super) struct Common<'a> {
+    pub(super) context: &'a Context,
+    pub(super) owner: &'a dyn Owner,
+    pods: OnceCell<Result<Option<PodSpec>, Arc<TriggerError>>>,
+    environment: OnceCell<Result<Environment, Arc<TriggerError>>>,
+}
+
+impl<'a> Common<'a> {
+    pub(super) fn new(context: &'a Context, owner: &'a dyn Owner) -> Self {
+        Self { context, owner, pods: OnceCell::new(), environment: OnceCell::new() }
+    }
+
+    pub(super) fn namespace(&self) -> &str {
+        self.owner.metadata().namespace.as_deref().unwrap_or_default()
+    }
+
+    /// The object's pods; `None` where there is no template of any.
+    async fn pods(&self) -> Result<Option<&PodSpec>, Arc<TriggerError>> {
+        let read =
+            async || self.owner.pods(&self.context.client).await.map_err(|error| Arc::new(TriggerError::Target(error)));
+        self.pods.get_or_init(read).await.as_ref().map(Option::as_ref).map_err(Arc::clone)
+    }
+
+    /// The environment of the pods' container.
+    async fn environment(&self) -> Result<&Environment, Arc<TriggerError>> {
+        let read = async || match authentication::container(self.pods().await?, self.owner.container()) {
+            Ok(Some(container)) => Ok(Environment::resolve(&self.context.values, self.namespace(), container).await),
+            Ok(None) => Ok(Environment::default()),
+            Err(error) => Err(Arc::new(error)),
+        };
+        self.environment.get_or_init(read).await.as_ref().map_err(Arc::clone)
+    }
+}
+
+/// The scaler of the trigger at `index`.
+pub(super) async fn scaler(
+    common: &Common<'_>,
+    trigger: &ScaleTriggers,
+    index: usize,
+) -> Result<Arc<dyn Scaler>, Arc<TriggerError>> {
+    let (context, namespace, empty) = (common.context, common.namespace(), Environment::default());
+    let environment = if reads_environment(trigger) { common.environment().await? } else { &empty };
+    let reference = trigger.authentication_ref.as_ref();
+    let found = authentication::resolve(context, namespace, reference, async || common.pods().await).await?;
+    let by_workload = found.pod_identity.as_ref().is_some_and(|identity| {
+        let owner = identity.identity_owner.unwrap_or_default();
+        let provider = identity.provider;
+        provider == PodIdentityProvider::AwsEks
+            || (provider == PodIdentityProvider::Aws && owner == IdentityOwner::Workload)
+    });
+    let workload = if by_workload {
+        authentication::workload(context, namespace, common.pods().await?).await?
+    } else {
+        Workload::default()
+    };
+    let resolved = scalers::Context {
+        services: Arc::clone(&context.services),
+        namespace: namespace.to_owned(),
+        environment: environment.variables.clone(),
+        authentication: found.parameters,
+        pod_identity: found.pod_identity,
+        workload,
+    };
+    let built = scalers::build(trigger, index, &resolved).map_err(|error| {
+        Arc::new(TriggerError::Scaler {
+            error: Box::new(error),
+            problems: found.problems.iter().chain(&environment.problems).cloned().collect(),
+            is_self_contained: is_self_contained(trigger),
+        })
+    });
+    built.map(Arc::from)
+}
+
+/// Whether the trigger names a variable of the target's environment.
+fn reads_environment(trigger: &ScaleTriggers) -> bool {
+    trigger.metadata.iter().any(|(key, value)| key.ends_with("FromEnv") && !value.trim().is_empty())
+}
+
+/// Whether the trigger says all about itself: neither the target's environment nor an authentication adds to it.
+fn is_self_contained(trigger: &ScaleTriggers) -> bool {
+    let reference = trigger.authentication_ref.as_ref();
+    reference.is_none_or(|reference| reference.name.is_empty())
+        && !trigger.metadata.keys().any(|key| key.ends_with("FromEnv"))
+}

@@ -1,0 +1,37 @@
+//! What a scaler is built from besides its trigger.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use keda::api::AuthPodIdentity;
+
+use crate::services::Services;
+
+/// What was resolved for one trigger.
+#[derive(Clone)]
+pub struct Context {
+    /// What all scalers share.
+    pub services: Arc<Services>,
+    /// The namespace of the object that has the trigger.
+    pub namespace: String,
+    /// The environment of the target's container, for the `…FromEnv` keys.
+    pub environment: BTreeMap<String, String>,
+    /// The parameters that the TriggerAuthentication's sources gave.
+    pub authentication: BTreeMap<String, String>,
+    /// The TriggerAuthentication's pod identity.
+    pub pod_identity: Option<AuthPodIdentity>,
+    /// The workload's ServiceAccount.
+    pub workload: Workload,
+}
+
+/// The ServiceAccount of the scaled workload, as far as identity goes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Workload {
+    /// `namespace/name`, for messages.
+    pub service_account: String,
+    /// Its annotation `eks.amazonaws.com/role-arn`.
+    pub role_arn: Option<String>,
+}
+
+/// The annotation that names a ServiceAccount's role on EKS.
+pub const ROLE_ARN_ANNOTATION: &str = "eks.amazonaws.com/role-arn";

@@ -1,0 +1,19 @@
+//! The little of Kubernetes that scalers look at. Who starts them hands it in, so that they know no client of it.
+
+use futures::future::BoxFuture;
+
+/// A pod, as far as scalers go.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Pod {
+    /// `status.phase`; empty if nothing is said yet.
+    pub phase: String,
+    /// `spec.nodeName`; `None` while it has no node.
+    pub node: Option<String>,
+}
+
+/// A view of the cluster. What it gives may be as old as a watch is, seconds at the most.
+pub trait Kubernetes: Send + Sync {
+    /// The pods of `namespace` that match the label selector, written as `kubectl -l` takes it. An error is in words for
+    /// people, and says what could not be read.
+    fn pods<'a>(&'a self, namespace: &'a str, selector: &'a str) -> BoxFuture<'a, Result<Vec<Pod>, String>>;
+}

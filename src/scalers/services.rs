@@ -1,0 +1,43 @@
+//! What all scalers of a process share, so that a thousand triggers cost no more than the sources that they read.
+
+use std::sync::Arc;
+
+use clock::Clock;
+
+use crate::aws_identity::Identities;
+use crate::connections::Connections;
+use crate::kubernetes::Kubernetes;
+use crate::reads::Reads;
+
+/// Made once per process.
+pub struct Services {
+    /// By which reads are bounded and values grow old.
+    pub clock: Clock,
+    /// As whom triggers call their sources.
+    pub providers: Providers,
+    /// Clients and connections, by address and credentials.
+    pub connections: Connections,
+    /// What there is in the cluster.
+    pub kubernetes: Arc<dyn Kubernetes>,
+    /// What was read lately, by source.
+    pub reads: Reads,
+}
+
+/// The identities, by provider.
+pub struct Providers {
+    /// AWS.
+    pub aws: Identities,
+}
+
+impl Services {
+    /// With the operator's identities, and with `kubernetes` to look into the cluster.
+    pub fn new(aws: Identities, kubernetes: Arc<dyn Kubernetes>, clock: Clock) -> Self {
+        Self {
+            providers: Providers { aws },
+            connections: Connections::default(),
+            kubernetes,
+            reads: Reads::new(clock.clone()),
+            clock,
+        }
+    }
+}

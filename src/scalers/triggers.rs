@@ -1,0 +1,69 @@
+//! The trigger types: one row each.
+
+use keda::api::ScaleTriggers;
+use keda::metric::Spec;
+
+use crate::aws_sqs_queue::{self, AwsSqsQueue};
+use crate::context::Context;
+use crate::cron::{self, CronWindow};
+use crate::error::{Error, Result};
+use crate::kubernetes_workload::{self, KubernetesWorkload};
+use crate::scaler::Scaler;
+
+/// One trigger type.
+struct Row {
+    type_: &'static str,
+    /// The name of KEDA's Go type, which is the label `scaler` in Prometheus metrics.
+    label: &'static str,
+    /// The metric of a trigger whose metadata alone say what it is: the trigger, its index and its namespace.
+    spec: fn(&ScaleTriggers, usize, &str) -> Option<Spec>,
+    build: fn(&ScaleTriggers, usize, &Context) -> Result<Box<dyn Scaler>>,
+}
+
+const TABLE: [Row; 3] = [
+    Row {
+        type_: aws_sqs_queue::TYPE,
+        label: "awsSqsQueueScaler",
+        spec: |trigger, index, _| aws_sqs_queue::spec(trigger, index),
+        build: |trigger, index, context| Ok(Box::new(AwsSqsQueue::new(trigger, index, context)?)),
+    },
+    Row {
+        type_: cron::TYPE,
+        label: "cronScaler",
+        spec: |trigger, index, _| cron::spec(trigger, index),
+        build: |trigger, index, context| Ok(Box::new(CronWindow::new(trigger, index, context)?)),
+    },
+    Row {
+        type_: kubernetes_workload::TYPE,
+        label: "kubernetesWorkloadScaler",
+        spec: kubernetes_workload::spec,
+        build: |trigger, index, context| Ok(Box::new(KubernetesWorkload::new(trigger, index, context)?)),
+    },
+];
+
+fn row(trigger_type: &str) -> Option<&'static Row> {
+    TABLE.iter().find(|row| row.type_ == trigger_type)
+}
+
+/// The external metrics of the trigger at `index` of an object in `namespace`, as far as its metadata alone say what they
+/// are; empty if they do not.
+pub fn specs(trigger: &ScaleTriggers, index: usize, namespace: &str) -> Vec<Spec> {
+    row(&trigger.type_).and_then(|row| (row.spec)(trigger, index, namespace)).into_iter().collect()
+}
+
+/// The label `scaler` of a trigger without a name in Prometheus metrics: the name of KEDA's Go type
+/// (`docs/rules.md#keda-prometheus-metrics`).
+pub fn label(trigger_type: &str) -> &str {
+    row(trigger_type).map_or(trigger_type, |row| row.label)
+}
+
+/// The scaler for the trigger at `index` of its object.
+///
+/// # Errors
+///
+/// [`Error::UnknownType`] if no scaler has the trigger's type. [`Error::Metadata`] holds all that is wrong with its
+/// metadata and its identity.
+pub fn build(trigger: &ScaleTriggers, index: usize, context: &Context) -> Result<Box<dyn Scaler>> {
+    let row = row(&trigger.type_).ok_or_else(|| Error::UnknownType(trigger.type_.clone()))?;
+    (row.build)(trigger, index, context)
+}
