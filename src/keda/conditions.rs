@@ -13,6 +13,9 @@ pub const PAUSED: &str = "Paused";
 /// Condition type: the HPA can work, as its own condition ScalingActive says. Not there before the HPA has said so.
 pub const HPA_ACTIVE: &str = "HPAActive";
 
+/// Reason of Active: nothing is active, and no cooldown is waited for.
+pub const NOT_ACTIVE: &str = "ScalerNotActive";
+
 use ConditionStatus::{False, True, Unknown};
 
 fn condition(type_: &str, status: ConditionStatus, reason: &str, message: &str) -> Condition {
@@ -99,7 +102,7 @@ pub fn active(forced: bool) -> Condition {
 
 /// Not active.
 pub fn inactive() -> Condition {
-    condition(ACTIVE, False, "ScalerNotActive", "Scaling is not performed because triggers are not active")
+    condition(ACTIVE, False, NOT_ACTIVE, "Scaling is not performed because triggers are not active")
 }
 
 /// Not active any more, and waiting for the cooldown.

@@ -10,8 +10,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::Resource;
 use kube::api::ObjectMeta;
 
-use crate::api::{GroupVersionKindResource, ScaledObject};
-use crate::{Error, KEDA_VERSION, Result, metric, naming, pause, resource};
+use crate::api::{Condition, ConditionStatus, GroupVersionKindResource, ScaledObject, ScaledObjectSpec};
+use crate::{Error, KEDA_VERSION, Result, conditions, metric, naming, pause, resource};
 
 /// The HPA for `scaled_object`, whose target was resolved to `target` and whose triggers gave `metrics` in their order.
 ///
@@ -29,7 +29,7 @@ pub fn build(
         spec: Some(HorizontalPodAutoscalerSpec {
             behavior: behavior(scaled_object),
             max_replicas: spec.max_replicas(),
-            min_replicas: Some(spec.hpa_min_replicas()),
+            min_replicas: Some(idle(spec, &conditions(scaled_object)).unwrap_or_else(|| spec.hpa_min_replicas())),
             metrics: Some(rendered(scaled_object, metrics)?),
             scale_target_ref: CrossVersionObjectReference {
                 api_version: Some(target.api_version()),
@@ -39,6 +39,18 @@ pub fn build(
         }),
         status: None,
     })
+}
+
+/// The replicas at which an object rests that is not active, if that is more than none: the HPA's minimum has to be that low then, or
+/// it would raise the target again, which the next poll takes back (kedacore/keda#8172). With none the HPA rests as well.
+pub fn idle(spec: &ScaledObjectSpec, conditions: &[Condition]) -> Option<i32> {
+    let is_over = conditions::find(conditions, conditions::ACTIVE)
+        .is_some_and(|active| active.status == ConditionStatus::False && active.reason == conditions::NOT_ACTIVE);
+    spec.idle_replica_count.filter(|idle| *idle > 0 && is_over)
+}
+
+fn conditions(scaled_object: &ScaledObject) -> Vec<Condition> {
+    scaled_object.status.as_ref().map(|status| status.conditions.clone()).unwrap_or_default()
 }
 
 fn metadata(scaled_object: &ScaledObject) -> ObjectMeta {
@@ -202,6 +214,26 @@ mod tests {
         assert_eq!(spec["maxReplicas"], 100);
         assert_eq!(spec["behavior"], json!({ "scaleDown": { "selectPolicy": "Disabled" } }));
         assert_eq!(spec["metrics"][0]["external"]["target"], json!({ "type": "Value", "value": "2500m" }));
+    }
+
+    #[test]
+    fn an_object_that_rests_above_zero_is_not_raised_by_its_hpa() {
+        let mut object = scaled_object(&json!({
+            "scaleTargetRef": { "name": "x" }, "triggers": [], "minReplicaCount": 2, "idleReplicaCount": 1,
+        }));
+        let mut min_while = |condition: Condition| {
+            object.status.get_or_insert_default().conditions = vec![condition];
+            let hpa = build(&object, &GroupVersionKindResource::deployment(), &[sqs()]).unwrap();
+            hpa.spec.unwrap().min_replicas.unwrap()
+        };
+        assert_eq!(min_while(conditions::inactive()), 1);
+        for held in [conditions::active(false), conditions::cooldown(), conditions::activity_unknown()] {
+            assert_eq!(min_while(held), 2);
+        }
+        object.spec.idle_replica_count = Some(0);
+        object.status.get_or_insert_default().conditions = vec![conditions::inactive()];
+        let hpa = build(&object, &GroupVersionKindResource::deployment(), &[sqs()]).unwrap();
+        assert_eq!(hpa.spec.unwrap().min_replicas, Some(2));
     }
 
     #[test]

@@ -21,6 +21,9 @@ use crate::error::brief;
 
 /// A repetition within this real time is counted on the same object; about as long as an API server keeps Events is too long.
 const AGGREGATION_WINDOW: Duration = Duration::from_mins(10);
+/// The count of an Event that comes again and again is written when it has doubled, and once in this real time: what fails at every poll
+/// costs no call at every poll.
+const COUNTED_EVERY: Duration = Duration::from_mins(1);
 /// Different events that are remembered for counting.
 const REMEMBERED_MAX: usize = 4096;
 
@@ -36,6 +39,9 @@ struct Written {
     name: String,
     count: i32,
     at: Moment,
+    /// The count that the Event shows, and since when.
+    shown: i32,
+    shown_at: Moment,
 }
 
 impl Recorder {
@@ -52,7 +58,9 @@ impl Recorder {
         let namespace = object.namespace.clone().unwrap_or_else(|| "default".to_owned());
         let api: Api<Object> = Api::namespaced(self.client.clone(), &namespace);
         let key = key(object, &event);
-        if let Some((name, count)) = self.repeated(key) {
+        let repeated = self.repeated(key);
+        if let Some((name, count)) = repeated {
+            let Some(name) = name else { return };
             let patch = json!({ "count": count, "lastTimestamp": Time(self.clock.now()) });
             match api.patch(&name, &PatchParams::default(), &Patch::Merge(&patch)).await {
                 Ok(_) => return,
@@ -70,8 +78,8 @@ impl Recorder {
         }
     }
 
-    /// Name and new count of the Event that says the same, if it is recent.
-    fn repeated(&self, key: u64) -> Option<(String, i32)> {
+    /// The new count of the Event that says the same, if it is recent; and its name, if the count is to be written now.
+    fn repeated(&self, key: u64) -> Option<(Option<String>, i32)> {
         let mut written = self.written.lock().ok()?;
         let found = written.get_mut(&key)?;
         if self.clock.to_real(self.clock.elapsed(found.at)) > AGGREGATION_WINDOW {
@@ -79,7 +87,12 @@ impl Recorder {
         }
         found.count += 1;
         found.at = self.clock.moment();
-        Some((found.name.clone(), found.count))
+        let is_due = found.count >= found.shown.saturating_mul(2)
+            || self.clock.to_real(self.clock.elapsed(found.shown_at)) >= COUNTED_EVERY;
+        if is_due {
+            (found.shown, found.shown_at) = (found.count, found.at);
+        }
+        Some((is_due.then(|| found.name.clone()), found.count))
     }
 
     fn remember(&self, key: u64, name: String) {
@@ -87,7 +100,8 @@ impl Recorder {
         if written.len() >= REMEMBERED_MAX {
             written.retain(|_, event| self.clock.to_real(self.clock.elapsed(event.at)) <= AGGREGATION_WINDOW);
         }
-        written.insert(key, Written { name, count: 1, at: self.clock.moment() });
+        let now = self.clock.moment();
+        written.insert(key, Written { name, count: 1, at: now, shown: 1, shown_at: now });
     }
 
     fn render(&self, object: &ObjectReference, namespace: &str, event: &Event, now: Timestamp) -> Object {
@@ -123,4 +137,33 @@ fn key(object: &ObjectReference, event: &Event) -> u64 {
     let mut hasher = DefaultHasher::new();
     (&object.uid, &object.namespace, &object.name, event.reason, &event.message).hash(&mut hasher);
     hasher.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::scripted::Server;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn an_event_that_comes_at_every_poll_costs_few_calls_and_its_count_is_right() {
+        let server = Server::start([], |_| None);
+        let (clock, time) = Clock::manual(Timestamp::UNIX_EPOCH);
+        let recorder = Recorder::new(server.client(), clock, "operator-0");
+        let object =
+            ObjectReference { name: Some("orders".into()), namespace: Some("shop".into()), ..Default::default() };
+        let publish = async || recorder.publish(&object, Event::scaler_failed("no queue")).await;
+        for _ in 0..30 {
+            publish().await;
+        }
+        let counts = || server.event_counts();
+        assert_eq!(counts(), [1, 2, 4, 8, 16]);
+        time.advance(COUNTED_EVERY);
+        publish().await;
+        assert_eq!(counts(), [1, 2, 4, 8, 16, 31]);
+        time.advance(AGGREGATION_WINDOW);
+        time.advance(COUNTED_EVERY);
+        publish().await;
+        assert_eq!(counts().last(), Some(&1), "another one begins");
+    }
 }

@@ -172,6 +172,13 @@ impl Server {
         events.map(|event| format!("{}: {}", text(event, "reason"), text(event, "message"))).collect()
     }
 
+    /// The counts of Events, in the order in which they were written.
+    pub(crate) fn event_counts(&self) -> Vec<i64> {
+        let calls = self.calls.lock().unwrap();
+        let events = calls.iter().filter(|call| call.line.contains("/events"));
+        events.filter_map(|call| call.body["count"].as_i64()).collect()
+    }
+
     async fn answer(&self, request: Request<Body>) -> Response<Body> {
         let line = format!("{} {}", request.method(), request.uri().path());
         let query = request.uri().query().unwrap_or_default().to_owned();
