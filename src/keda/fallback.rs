@@ -8,10 +8,37 @@ use crate::metric::Target;
 
 /// Counts one reading of `metric`: a success resets, a failure adds one.
 pub fn record(health: &mut BTreeMap<String, HealthStatus>, metric: &str, success: bool) {
-    let entry = health.entry(metric.to_owned()).or_default();
-    let failures = if success { 0 } else { entry.number_of_failures.unwrap_or(0).saturating_add(1) };
-    entry.number_of_failures = Some(failures);
-    entry.status = Some(if success { "Happy" } else { "Failing" }.to_owned());
+    let mut since = Since::default();
+    since.record(success);
+    since.fold(health, metric);
+}
+
+/// Readings of one metric that are not in the status yet: those of requests of the HPA between two polls (KEDA 2.19 counts both).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Since {
+    /// One was a success, so that nothing from before counts.
+    has_succeeded: bool,
+    failures: i32,
+}
+
+impl Since {
+    /// One more reading.
+    pub fn record(&mut self, success: bool) {
+        if success {
+            *self = Self { has_succeeded: true, failures: 0 };
+        } else {
+            self.failures = self.failures.saturating_add(1);
+        }
+    }
+
+    /// Counts them in `health`.
+    pub fn fold(self, health: &mut BTreeMap<String, HealthStatus>, metric: &str) {
+        let entry = health.entry(metric.to_owned()).or_default();
+        let before = if self.has_succeeded { 0 } else { entry.number_of_failures.unwrap_or(0) };
+        let failures = before.saturating_add(self.failures);
+        entry.number_of_failures = Some(failures);
+        entry.status = Some(if failures == 0 { "Happy" } else { "Failing" }.to_owned());
+    }
 }
 
 /// Whether the fallback is in force for `metric`: more failures in a row than the threshold.
@@ -70,6 +97,22 @@ mod tests {
         assert_eq!(value(6, Target::AverageValue(0.5), 0), Some(3.0));
         assert_eq!(value(6, Target::Value(10.0), 3), Some(20.0));
         assert_eq!(value(6, Target::Value(10.0), 0), None);
+    }
+
+    #[test]
+    fn requests_between_two_polls_count_and_a_success_among_them_begins_anew() {
+        let mut health = BTreeMap::new();
+        record(&mut health, "m", false);
+        let counted = |readings: &[bool]| {
+            let (mut since, mut health) = (Since::default(), health.clone());
+            readings.iter().for_each(|success| since.record(*success));
+            since.fold(&mut health, "m");
+            (health["m"].number_of_failures.unwrap(), health["m"].status.clone().unwrap())
+        };
+        assert_eq!(counted(&[false, false]), (3, "Failing".to_owned()));
+        assert_eq!(counted(&[false, true, false]), (1, "Failing".to_owned()));
+        assert_eq!(counted(&[false, true]), (0, "Happy".to_owned()));
+        assert_eq!(counted(&[]).0, 1);
     }
 
     #[test]

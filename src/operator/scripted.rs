@@ -28,6 +28,16 @@ pub(crate) async fn soon<T>(what: impl Future<Output = T>) -> T {
     Clock::real().timeout(SOON, what).await.expect("it did not come")
 }
 
+/// Returns once `is_so`, which must come.
+pub(crate) async fn until(mut is_so: impl FnMut() -> bool) {
+    soon(async {
+        while !is_so() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+}
+
 /// How long a test waits for what must come, on a machine that is busy with others.
 const SOON: Duration = Duration::from_mins(1);
 

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use serde_json::json;
 
 use super::*;
-use crate::scripted::{SCALED_OBJECT, Server};
+use crate::scripted::{SCALED_OBJECT, Server, soon, until};
 
 fn scaled_object() -> serde_json::Value {
     json!({
@@ -29,12 +29,10 @@ async fn no_loop_is_started_again_once_a_shutdown_began() {
         let stop = CancellationToken::new();
         let running = tokio::spawn(run(context, stop.clone()));
         let wrote = || server.writes().iter().any(|line| line.ends_with("/status"));
-        while !wrote() {
-            tokio::task::yield_now().await;
-        }
+        until(wrote).await;
         stop.cancel();
         let before = server.calls().len();
-        running.await.unwrap();
+        soon(running).await.unwrap();
         let after: Vec<_> = server.calls()[before..].iter().map(|call| call.line.clone()).collect();
         assert_eq!(after, Vec::<String>::new());
     }
@@ -55,9 +53,7 @@ async fn a_loop_that_breaks_again_and_again_is_begun_after_growing_pauses() {
         }
     });
     let begins = async |count| {
-        while begun.load(Ordering::SeqCst) < count {
-            tokio::task::yield_now().await;
-        }
+        until(|| begun.load(Ordering::SeqCst) >= count).await;
         for _ in 0..50 {
             tokio::task::yield_now().await;
         }
@@ -71,5 +67,5 @@ async fn a_loop_that_breaks_again_and_again_is_begun_after_growing_pauses() {
         assert_eq!(begins(count).await, count, "after {seconds} s");
     }
     stop.cancel();
-    supervising.await.unwrap();
+    soon(supervising).await.unwrap();
 }

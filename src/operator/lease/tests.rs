@@ -6,7 +6,7 @@ use k8s_openapi::api::coordination::v1::LeaseSpec;
 use serde_json::json;
 
 use super::*;
-use crate::scripted::Server;
+use crate::scripted::{Server, soon};
 
 const SECOND: Duration = Duration::from_secs(1);
 const LEASE: &str = "/apis/coordination.k8s.io/v1/namespaces/keda/leases/operator.keda.sh";
@@ -135,7 +135,7 @@ async fn a_shutdown_gives_the_lease_back_even_if_the_work_does_not_end() {
         begun.0.notified().await;
         stop.cancel();
     };
-    let (ended, ()) = tokio::join!(running, ending);
+    let (ended, ()) = soon(async { tokio::join!(running, ending) }).await;
     ended.unwrap();
     assert_eq!(server.object(LEASE).unwrap()["spec"]["holderIdentity"], "");
     assert!(!elector.mandate.holds());
@@ -153,7 +153,7 @@ async fn a_leader_that_is_replaced_may_not_write_and_its_work_is_dropped() {
         server.put(LEASE, json!({ "metadata": { "name": "operator.keda.sh" }, "spec": { "holderIdentity": "other", "leaseDurationSeconds": 15 } }));
         std::future::pending::<()>().await;
     };
-    let lost = elector.run(&stop, |_| replaced).await.unwrap_err();
+    let lost = soon(elector.run(&stop, |_| replaced)).await.unwrap_err();
     assert!(matches!(lost, Error::LeadershipLost { .. }) && !elector.mandate.holds());
     assert_eq!(server.object(LEASE).unwrap()["spec"]["holderIdentity"], "other");
 }

@@ -12,7 +12,7 @@ mod target;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::scripted::{AUTOSCALERS, DEPLOYMENT, SCALED_OBJECT, Server, soon};
+use crate::scripted::{AUTOSCALERS, DEPLOYMENT, SCALED_OBJECT, Server, soon, until};
 
 fn scaled_object(change: &Value) -> Value {
     let mut object = json!({

@@ -30,14 +30,7 @@ async fn an_hpa_that_cannot_work_wakes_its_object_and_is_shown_on_it() {
     let server = Server::start(objects, |_| None);
     let mut this = ScaleLoop::new(server.watched().await, Key::new("shop", "orders"), CancellationToken::new());
     Box::pin(this.turn()).await;
-    let has_name =
-        |this: &mut ScaleLoop| this.latest().unwrap().status.as_ref().is_some_and(|it| it.hpa_name.is_some());
-    soon(async {
-        while !has_name(&mut this) {
-            tokio::task::yield_now().await;
-        }
-    })
-    .await;
+    until(|| this.latest().unwrap().status.as_ref().is_some_and(|status| status.hpa_name.is_some())).await;
     Box::pin(this.turn()).await;
     assert_eq!(condition(&server, "HPAActive"), ("True".into(), "HPA is actively scaling".into()));
 

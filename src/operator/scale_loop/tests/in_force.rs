@@ -17,9 +17,7 @@ async fn changed(server: &Server, this: &mut ScaleLoop, change: &Value, generati
     json_patch::merge(&mut object, change);
     object["metadata"]["generation"] = generation.into();
     server.put(SCALED_OBJECT, object);
-    while this.latest().unwrap().metadata.generation != Some(generation) {
-        tokio::task::yield_now().await;
-    }
+    until(|| this.latest().unwrap().metadata.generation == Some(generation)).await;
     if let Phase::Polling { last } = &mut this.phase {
         *last = None;
     }

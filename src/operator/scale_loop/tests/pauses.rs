@@ -15,12 +15,7 @@ async fn annotated(server: &Server, this: &mut ScaleLoop, annotations: Value) {
     object["metadata"]["annotations"] = annotations.clone();
     server.put(SCALED_OBJECT, object);
     let wanted = serde_json::from_value(annotations).unwrap();
-    soon(async {
-        while this.latest().unwrap().metadata.annotations != wanted {
-            tokio::task::yield_now().await;
-        }
-    })
-    .await;
+    until(|| this.latest().unwrap().metadata.annotations == wanted).await;
     Box::pin(this.turn()).await;
 }
 

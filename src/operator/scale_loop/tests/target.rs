@@ -67,7 +67,7 @@ async fn a_second_object_on_one_target_neither_has_an_hpa_nor_scales() {
     // The first one goes: the second is woken, and scales.
     let mut changes = this.context.caches.subscribe();
     server.remove(&first_path);
-    while !matches!(changes.recv().await.unwrap(), crate::caches::Change::Autoscaler(key) if key == this.key) {}
+    while !matches!(soon(changes.recv()).await.unwrap(), crate::caches::Change::Autoscaler(key) if key == this.key) {}
     this.checked = None;
     Box::pin(this.turn()).await;
     assert_eq!(server.object(DEPLOYMENT).unwrap()["spec"]["replicas"], 1);
@@ -86,7 +86,7 @@ async fn an_object_that_is_refused_its_target_gives_way_at_once() {
     } });
     server.put(&format!("{AUTOSCALERS}/theirs"), theirs);
     while this.context.caches.masters.check(&server.scaled_object()).is_ok() {
-        changes.recv().await.unwrap();
+        soon(changes.recv()).await.unwrap();
     }
     server.put(DEPLOYMENT, deployment(0));
     this.checked = None;
