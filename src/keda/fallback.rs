@@ -105,7 +105,9 @@ mod tests {
         record(&mut health, "m", false);
         let counted = |readings: &[bool]| {
             let (mut since, mut health) = (Since::default(), health.clone());
-            readings.iter().for_each(|success| since.record(*success));
+            for success in readings {
+                since.record(*success);
+            }
             since.fold(&mut health, "m");
             (health["m"].number_of_failures.unwrap(), health["m"].status.clone().unwrap())
         };

@@ -32,7 +32,7 @@ pub(crate) enum Change {
     ScaledObject(Key),
     /// The HPA of that ScaledObject was changed by somebody in a way that matters, or is gone; or who else claims its target.
     Autoscaler(Key),
-    /// The HPA of that ScaledObject can work now, or cannot any more.
+    /// The HPA of that ScaledObject can work now, or cannot any more; or its requests have put a fallback in force or ended it.
     Health(Key),
     /// What a (Cluster)TriggerAuthentication says has changed, or it came, is being deleted or went.
     Credentials(Reference),
@@ -122,6 +122,11 @@ impl Caches {
         (caches, async move {
             tokio::join!(first, second, third, fourth);
         })
+    }
+
+    /// Something has changed that no watch sees.
+    pub(crate) fn announce(&self, change: Change) {
+        let _ = self.changes.send(change);
     }
 
     /// Changes from now on.

@@ -11,6 +11,7 @@ use tokio::sync::Semaphore;
 use crate::caches::Caches;
 use crate::environment::Values;
 use crate::events::Recorder;
+use crate::failures::Failures;
 use crate::pods::Pods;
 use crate::settings::Settings;
 use crate::sources::Sources;
@@ -27,6 +28,8 @@ pub(crate) struct Context {
     /// What all scalers share.
     pub(crate) services: Arc<Services>,
     pub(crate) sources: Sources,
+    /// What requests of the HPA found and no poll has counted yet.
+    pub(crate) failures: Failures,
     /// Bounds the reconciles that run at the same time.
     pub(crate) reconciles: Semaphore,
     /// Where ClusterTriggerAuthentications find their Secrets and ConfigMaps.
@@ -43,6 +46,7 @@ impl Context {
         settings: &Settings,
         clock: Clock,
     ) -> Self {
+        let failures = Failures::new(clock.clone());
         let pods = Arc::new(Pods::new(client.clone()));
         Self {
             values: Values::new(
@@ -56,6 +60,7 @@ impl Context {
             caches,
             telemetry: Arc::new(Telemetry::new()),
             sources: Sources::default(),
+            failures,
             reconciles: Semaphore::new(settings.reconciles_max),
             cluster_object_namespace: settings.cluster_object_namespace.clone(),
         }

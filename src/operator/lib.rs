@@ -22,6 +22,7 @@ pub mod env;
 mod environment;
 mod error;
 mod events;
+mod failures;
 mod finalizers;
 mod health;
 mod key;

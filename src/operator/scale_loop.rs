@@ -3,6 +3,7 @@
 //! One task per object, so polls and reconciles of an object never overlap. Nothing is kept that could not be read again:
 //! cooldowns live in the status and survive a restart or a change of leader.
 
+mod activity;
 mod finalize;
 mod mirror;
 mod phase;
@@ -24,6 +25,7 @@ use kube::Resource;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
+use self::activity::Activity;
 use self::phase::{Checked, Observed, Phase};
 use self::pushes::Pushes;
 use self::reconcile::ReconcileError;
@@ -77,6 +79,7 @@ pub(crate) struct ScaleLoop {
     checked: Option<Checked>,
     backoff: Backoff,
     decided: Option<Decision>,
+    activity: Activity,
     /// What triggers say without being polled.
     pushes: Pushes,
 }
@@ -94,6 +97,7 @@ impl ScaleLoop {
             checked: None,
             backoff: Backoff::default(),
             decided: None,
+            activity: Activity::default(),
             pushes: Pushes::default(),
         }
     }
@@ -147,7 +151,6 @@ impl ScaleLoop {
             return Next::Stopped;
         }
         let Phase::Polling { last } = self.phase else { return Next::At(self.rest()) };
-        self.mirror().await;
         let Some(object) = self.latest().and_then(|object| self.in_force(&object)) else {
             return Next::At(self.rest());
         };
@@ -159,8 +162,12 @@ impl ScaleLoop {
             self.phase = Phase::Polling { last: Some(now) };
             self.pushes.answered();
             Box::pin(self.poll(&object)).await;
-            return Next::At(self.rest().min(now.plus(object.spec.polling())));
+            self.mirror().await;
+            // A poll may find that the object is to be reconciled.
+            let next = if self.checked.is_none() { now } else { now.plus(object.spec.polling()) };
+            return Next::At(self.rest().min(next));
         }
+        self.mirror().await;
         Next::At(self.rest().min(due))
     }
 

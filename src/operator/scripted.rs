@@ -270,6 +270,7 @@ impl Server {
                     | "triggerauthentications"
                     | "clustertriggerauthentications"
                     | "horizontalpodautoscalers"
+                    | "pods"
             )
         );
         let objects = self.objects.lock().unwrap();

@@ -72,6 +72,7 @@ impl Sources {
     /// Drops everything about the object, its numbers in the telemetry included.
     pub(crate) fn forget(&self, context: &Context, reference: &Reference) {
         self.accepted.forget(&reference.key);
+        context.failures.forget(&reference.key);
         let dropped = self.lock().remove(reference);
         if let Some(triggers) = dropped {
             triggers.retire(context, None);
@@ -110,22 +111,23 @@ fn drop_if_gone(context: &Context, key: Key) {
 }
 
 impl Triggers {
-    /// The external metrics of all triggers in their order. What is not built is built now, whenever it failed before.
-    ///
-    /// # Errors
-    ///
-    /// Every trigger that cannot be built, with the reason.
-    pub(crate) async fn specs(&self, context: &Context, owner: &dyn Owner) -> Result<Vec<Spec>, TriggersError> {
+    /// The external metrics of all triggers in their order, and which triggers cannot be built, with the reasons. What is not built is
+    /// built now, whenever it failed before. The metrics of one that cannot be built are those that it is known to have, else one that
+    /// nobody can read, so that the HPA scales nothing in by the others alone.
+    pub(crate) async fn specs(&self, context: &Context, owner: &dyn Owner) -> (Vec<Spec>, Option<TriggersError>) {
         let common = Common::new(context, owner);
         let each = self.all.iter().map(|trigger| trigger.specs(&common, Attempt::Now));
         let (mut specs, mut errors) = (Vec::new(), Vec::new());
         for (trigger, found) in self.all.iter().zip(join_all(each).await) {
             match found {
                 Ok(found) => specs.extend(found),
-                Err(error) => errors.push((trigger.index, trigger.label.clone(), error)),
+                Err(error) => {
+                    specs.extend(trigger.wanted());
+                    errors.push((trigger.index, trigger.label.clone(), error));
+                }
             }
         }
-        if errors.is_empty() { Ok(specs) } else { Err(TriggersError(errors)) }
+        (specs, (!errors.is_empty()).then_some(TriggersError(errors)))
     }
 
     /// The types of the triggers.

@@ -135,7 +135,7 @@ async fn a_shutdown_gives_the_lease_back_even_if_the_work_does_not_end() {
         begun.0.notified().await;
         stop.cancel();
     };
-    let (ended, ()) = soon(async { tokio::join!(running, ending) }).await;
+    let (ended, ()) = soon(Box::pin(async { tokio::join!(running, ending) })).await;
     ended.unwrap();
     assert_eq!(server.object(LEASE).unwrap()["spec"]["holderIdentity"], "");
     assert!(!elector.mandate.holds());
@@ -153,7 +153,7 @@ async fn a_leader_that_is_replaced_may_not_write_and_its_work_is_dropped() {
         server.put(LEASE, json!({ "metadata": { "name": "operator.keda.sh" }, "spec": { "holderIdentity": "other", "leaseDurationSeconds": 15 } }));
         std::future::pending::<()>().await;
     };
-    let lost = soon(elector.run(&stop, |_| replaced)).await.unwrap_err();
+    let lost = soon(Box::pin(elector.run(&stop, |_| replaced))).await.unwrap_err();
     assert!(matches!(lost, Error::LeadershipLost { .. }) && !elector.mandate.holds());
     assert_eq!(server.object(LEASE).unwrap()["spec"]["holderIdentity"], "other");
 }

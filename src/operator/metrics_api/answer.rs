@@ -5,7 +5,7 @@ use axum::body::Body;
 use http::request::Parts;
 use http::{HeaderMap, Method, Response, header};
 use jiff::Timestamp;
-use keda::decision::Outcome;
+use keda::decision::{Outcome, Reading};
 use keda::metric::{self, Spec};
 use keda::{api::ScaledObject, fallback};
 use serde_json::{Value, json};
@@ -16,6 +16,7 @@ use super::page::Page;
 use super::request_info::{Wanted, is_watch};
 use super::route::{self, GROUP, Route, VERSION};
 use super::{discovery, openapi};
+use crate::caches::Change;
 use crate::context::Context;
 use crate::key::Key;
 use crate::sources::TriggersError;
@@ -154,12 +155,13 @@ async fn value(context: &Context, namespace: &str, name: &str, query: &str) -> R
     let triggers = context.sources.of(context, &*object);
     let Some((spec, at, reading)) = triggers.metric(context, &*object, name, object.spec.polling()).await else {
         // A trigger that cannot be built has no metric; its reason helps more than "no such metric".
-        triggers.specs(context, &*object).await.map_err(NoValue::Triggers)?;
-        return Err(NoValue::NoMetric(name.to_owned()));
+        let (_, errors) = triggers.specs(context, &*object).await;
+        return Err(errors.map_or_else(|| NoValue::NoMetric(name.to_owned()), NoValue::Triggers));
     };
+    count(context, &key, &object, &reading);
     let value = match reading.outcome {
         Outcome::Sample(sample) => sample.value,
-        Outcome::Failed(cause) => match fallen_back(context, &object, &spec).await {
+        Outcome::Failed(cause) => match fallen_back(context, &key, &object, &spec).await {
             Some(value) => value,
             None => return Err(NoValue::Reading { name: name.to_owned(), cause }),
         },
@@ -167,11 +169,22 @@ async fn value(context: &Context, namespace: &str, name: &str, query: &str) -> R
     Ok(list(name, at, value))
 }
 
+/// Counts what a request found, where a fallback depends on it. The loop is woken if that puts one in force, or ends it.
+fn count(context: &Context, key: &Key, object: &ScaledObject, reading: &Reading) {
+    let (Some(wanted), Some(status)) = (&object.spec.fallback, &object.status) else { return };
+    let is_engaged = || fallback::engaged(wanted, &context.failures.counted(key, &status.health), &reading.metric);
+    let was_engaged = is_engaged();
+    context.failures.record(key, &reading.metric, reading.error().is_none());
+    if was_engaged != is_engaged() {
+        context.caches.announce(Change::Health(key.clone()));
+    }
+}
+
 /// The value that stands in for one that cannot be read, if a fallback is in force.
-async fn fallen_back(context: &Context, object: &ScaledObject, spec: &Spec) -> Option<f64> {
+async fn fallen_back(context: &Context, key: &Key, object: &ScaledObject, spec: &Spec) -> Option<f64> {
     let wanted = object.spec.fallback.as_ref()?;
-    let status = object.status.as_ref()?;
-    if !fallback::engaged(wanted, &status.health, &spec.name) {
+    let health = context.failures.counted(key, &object.status.as_ref()?.health);
+    if !fallback::engaged(wanted, &health, &spec.name) {
         return None;
     }
     let target = async || Target::resolve(&context.client, object).await.ok();
@@ -195,6 +208,36 @@ fn list(name: &str, at: Timestamp, value: f64) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scripted::{DEPLOYMENT, SCALED_OBJECT, Server, soon};
+
+    const SELECTOR: &str = "labelSelector=scaledobject.keda.sh%2Fname%3Dorders";
+
+    #[tokio::test]
+    async fn requests_of_the_hpa_count_for_a_fallback_without_any_poll() {
+        let object = json!({
+            "apiVersion": "keda.sh/v1alpha1", "kind": "ScaledObject",
+            "metadata": { "name": "orders", "namespace": "shop", "uid": "u", "resourceVersion": "7", "generation": 1 },
+            "spec": {
+                "scaleTargetRef": { "name": "orders" },
+                "fallback": { "failureThreshold": 2, "replicas": 3, "behavior": "currentReplicasIfHigher" },
+                "triggers": [{ "type": "aws-sqs-queue", "metadata": {
+                    "queueURL": "http://127.0.0.1:9/1/orders", "awsRegion": "eu-west-1", "identityOwner": "operator",
+                } }],
+            },
+            "status": { "health": { "s0-aws-sqs-orders": { "numberOfFailures": 1, "status": "Failing" } } },
+        });
+        let target = json!({ "metadata": { "name": "orders", "namespace": "shop" }, "spec": { "replicas": 4 } });
+        let context = Server::start([(SCALED_OBJECT, object), (DEPLOYMENT, target)], |_| None).watched().await;
+        let mut changes = context.caches.subscribe();
+        let request = async || value(&context, "shop", "s0-aws-sqs-orders", SELECTOR).await;
+        assert!(request().await.is_err(), "two failures are borne: one of a poll, one of a request");
+        let list = request().await.unwrap();
+        assert_eq!(list["items"][0]["value"], "20", "4 replicas, which are more than 3, times 5");
+        assert!(
+            matches!(soon(changes.recv()).await, Ok(Change::Health(key)) if key.name == "orders"),
+            "it is shown at once"
+        );
+    }
 
     #[test]
     fn a_value_is_written_as_keda_writes_it() {

@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use keda::api::{ConditionStatus, ScaledObject, ScaledObjectStatus, TriggerActivityStatus};
 use keda::decision::{Action, Decision, Input, Reading, decide};
 use keda::event::Event;
 use keda::pause::Pause;
-use keda::{conditions, fallback, pause};
+use keda::{conditions, fallback, hpa, pause};
 
 use super::ScaleLoop;
 use crate::stop::unless_stopped;
@@ -18,11 +17,13 @@ impl ScaleLoop {
         if self.rests(object) {
             return;
         }
+        self.activity.resume(object, &self.context.clock);
         let stop = self.stop.clone();
         // Nothing follows from what is read after a shutdown began.
         let Some((readings, seen)) = unless_stopped(&stop, self.look(object)).await else { return };
         let mut status = object.status.clone().unwrap_or_default();
         if object.spec.fallback.is_some() {
+            status.health = self.context.failures.take(&self.key, &status.health);
             for reading in &readings {
                 fallback::record(&mut status.health, &reading.metric, reading.error().is_none());
             }
@@ -97,7 +98,7 @@ impl ScaleLoop {
             readings,
             now: clock.now(),
             since_created: created.map(|time| clock.since(time.0)).unwrap_or_default(),
-            since_active: status.last_active_time.as_ref().map(|time| clock.since(time.0)),
+            since_active: self.activity.last(status).map(|time| clock.since(time)),
         })
     }
 
@@ -147,14 +148,16 @@ impl ScaleLoop {
             }
         }
         if !has_failed {
-            if let Some(time) = decision.last_active_time {
-                status.last_active_time = Some(MicroTime(time));
-            }
+            self.activity.note(object, &mut status, decision, &self.context.clock);
             if let Action::HoldPaused { at: Some(at) } = decision.action {
                 status.paused_replica_count = Some(at);
             }
         }
         let before = object.status.as_ref().map(|status| status.conditions.clone()).unwrap_or_default();
+        if hpa::idle(&object.spec, &before) != hpa::idle(&object.spec, &status.conditions) {
+            // The HPA's minimum goes with it.
+            self.checked = None;
+        }
         let is = |conditions: &[_], type_| conditions::status(conditions, type_) == ConditionStatus::True;
         let events = [
             (conditions::READY, true, Event::ready()),

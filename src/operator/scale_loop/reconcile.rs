@@ -48,7 +48,7 @@ pub(super) struct Reconciled {
     pub(super) after: Shown,
     /// Paused in both directions: neither polled nor in the hands of an HPA.
     pub(super) is_paused: bool,
-    /// Every step was passed: the HPA is as this spec wants it.
+    /// The HPA is as this spec wants it, and so will polls be.
     pub(super) is_accepted: bool,
     /// The step that ended the check, and the write of the status; none if all is in order.
     pub(super) errors: Vec<ReconcileError>,
@@ -74,9 +74,11 @@ pub(super) async fn reconcile(context: &Context, object: &ScaledObject) -> Resul
         let target = found.target.insert(dereference::dereference(context, &object).await?);
         requests::check(context, &object).await?;
         context.caches.masters.check(&object).map_err(ReconcileError::Conflict)?;
-        let wanted = autoscaler::build(context, &object, target).await?;
+        let mut wanted = autoscaler::build(context, &object, target).await?;
+        let broken = wanted.broken.take();
         found.autoscaler = Some(autoscaler::apply(context, &object, wanted).await?);
-        Ok(())
+        // The others' HPA stands; what is wrong is reported all the same.
+        broken.map_or(Ok(()), |broken| Err(ReconcileError::Triggers(broken)))
     };
     let failed = checked.await.err();
     let wanted = status::after(&object, &found, failed.as_ref());
@@ -85,7 +87,7 @@ pub(super) async fn reconcile(context: &Context, object: &ScaledObject) -> Resul
         before: Shown::by(object.status.as_ref()),
         after: Shown::by(Some(&wanted)),
         is_paused: found.is_paused(),
-        is_accepted: failed.is_none() && !found.is_paused(),
+        is_accepted: found.has_autoscaler() && !found.is_paused(),
         errors: failed.into_iter().chain(written.as_ref().err().cloned()).collect(),
         object: written.ok().flatten().unwrap_or(object),
     })

@@ -37,12 +37,17 @@ impl ScaleLoop {
         if is_accepted {
             self.context.sources.accepted.accept(&object);
         }
-        if !errors.is_empty() {
-            return self.fail(&object, &errors).await;
+        if errors.is_empty() {
+            self.backoff.reset();
+            self.checked = Some(Checked { observed: Observed::of(&object), is_in_error: false });
+        } else {
+            self.fail(&object, &errors).await;
+            // What is tried again and again is polled at its interval all the same.
+            if !is_accepted || matches!(self.phase, Phase::Polling { .. }) {
+                return;
+            }
         }
-        self.backoff.reset();
-        self.checked = Some(Checked { observed: Observed::of(&object), is_in_error: false });
-        self.begin(&object, is_paused, before.ready).await;
+        self.begin(&object, is_paused, before.ready || !after.ready).await;
     }
 
     /// Applies the policy. Where two steps failed, one that is to be tried again decides.

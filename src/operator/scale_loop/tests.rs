@@ -1,7 +1,9 @@
 //! Single turns of the loop against a scripted API server: what is written, in which order, and what is not.
 
 mod autoscaler;
+mod broken;
 mod health;
+mod idle;
 mod in_force;
 mod pauses;
 mod policy;

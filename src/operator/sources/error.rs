@@ -57,6 +57,11 @@ fn parenthesised(problems: &[String]) -> String {
 pub(crate) struct TriggersError(pub(super) Vec<(usize, String, Arc<TriggerError>)>);
 
 impl TriggersError {
+    /// How many they are.
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     /// One error a trigger.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &TriggerError> {
         self.0.iter().map(|(_, _, error)| &**error)

@@ -4,7 +4,7 @@ use keda::api::ScaledObject;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::scripted::{DEPLOYMENT, SCALED_OBJECT as SCALED_OBJECT_PATH, SECRET, Server};
+use crate::scripted::{DEPLOYMENT, SCALED_OBJECT as SCALED_OBJECT_PATH, SECRET, Server, soon, until};
 
 const AUTHENTICATION: &str = "/apis/keda.sh/v1alpha1/namespaces/shop/triggerauthentications/keys";
 
@@ -41,7 +41,7 @@ async fn replica() -> (Arc<Server>, Arc<Context>, Arc<Triggers>) {
     let server = Server::start(objects, |_| None);
     let context = server.watched().await;
     let triggers = triggers(&context);
-    triggers.specs(&context, &*object(&context)).await.unwrap();
+    assert!(triggers.specs(&context, &*object(&context)).await.1.is_none());
     (server, context, triggers)
 }
 
@@ -65,9 +65,7 @@ async fn scaler(context: &Context) -> Result<Arc<dyn scalers::Scaler>, Arc<Trigg
 
 /// Waits until the replica has seen the change that `is_seen` looks for.
 async fn seen(context: &Context, is_seen: impl Fn(&Context) -> bool) {
-    while !is_seen(context) {
-        tokio::task::yield_now().await;
-    }
+    until(|| is_seen(context)).await;
 }
 
 #[tokio::test]
@@ -81,16 +79,16 @@ async fn a_changed_authentication_is_used_by_the_next_request_and_its_status_cha
         found.status.as_ref().is_some_and(|status| status.scaledobjects.is_some())
     })
     .await;
-    assert!(matches!(changes.recv().await, Ok(Change::Consumers(_))), "no loop is woken by it");
+    assert!(matches!(soon(changes.recv()).await, Ok(Change::Consumers(_))), "no loop is woken by it");
     assert!(Arc::ptr_eq(&first, &scaler(&context).await.unwrap()));
     server.put(AUTHENTICATION, authentication(2, Some("orders")));
-    assert!(matches!(changes.recv().await, Ok(Change::Credentials(_))));
+    assert!(matches!(soon(changes.recv()).await, Ok(Change::Credentials(_))));
     let second = scaler(&context).await.unwrap();
     assert!(!Arc::ptr_eq(&first, &second));
     assert!(Arc::ptr_eq(&second, &scaler(&context).await.unwrap()));
     server.remove(AUTHENTICATION);
-    assert!(matches!(changes.recv().await, Ok(Change::Credentials(_))));
-    let error = triggers(&context).specs(&context, &*object(&context)).await.unwrap_err().to_string();
+    assert!(matches!(soon(changes.recv()).await, Ok(Change::Credentials(_))));
+    let error = triggers(&context).specs(&context, &*object(&context)).await.1.unwrap().to_string();
     assert!(error.contains("\"keys\" not found"), "{error}");
 }
 
@@ -149,7 +147,7 @@ async fn a_trigger_that_cannot_be_built_any_more_keeps_the_name_of_its_metric() 
     let (server, context, broken) = replica().await;
     let mut changes = context.caches.subscribe();
     server.remove(AUTHENTICATION);
-    changes.recv().await.unwrap();
+    soon(changes.recv()).await.unwrap();
     let readings = read(&context).await;
     assert_eq!(readings[0].metric, "s0-aws-sqs-orders");
     assert!(readings[0].error().unwrap().contains("\"keys\" not found"));

@@ -11,7 +11,7 @@ use futures::stream::BoxStream;
 use jiff::Timestamp;
 use keda::api::ScaleTriggers;
 use keda::decision::{Outcome, Reading};
-use keda::metric::Spec;
+use keda::metric::{Spec, Target};
 use scalers::{Samples, Scaler};
 use tokio::sync::Mutex as AsyncMutex;
 
@@ -234,13 +234,18 @@ impl Trigger {
         }
     }
 
-    /// The names of its metrics. Where nothing is known of them, the index alone distinguishes it.
-    pub(super) fn metrics(&self) -> Vec<String> {
+    /// The metrics that it is known to have. Where nothing is known of them, one that the index alone distinguishes.
+    pub(super) fn wanted(&self) -> Vec<Spec> {
         let known = self.known();
         if known.is_empty() {
-            return vec![format!("s{}", self.index)];
+            return vec![Spec { name: format!("s{}", self.index), target: Target::AverageValue(1.0) }];
         }
-        known.iter().map(|spec| spec.name.clone()).collect()
+        known.to_vec()
+    }
+
+    /// Their names.
+    pub(super) fn metrics(&self) -> Vec<String> {
+        self.wanted().into_iter().map(|spec| spec.name).collect()
     }
 
     /// What its scaler says by itself, if nobody listens to it yet.

@@ -15,11 +15,14 @@ use super::takeover::{self, FIELD_MANAGER, Reach};
 use crate::context::Context;
 use crate::error::is_not_found;
 use crate::key::Key;
+use crate::sources::TriggersError;
 
 /// The HPA as it should be, for external metrics of these names.
 pub(super) struct Wanted {
     hpa: Box<HorizontalPodAutoscaler>,
     metrics: Vec<String>,
+    /// Triggers that cannot be built. The HPA stands for the others.
+    pub(super) broken: Option<TriggersError>,
 }
 
 /// The HPA as it is now.
@@ -29,17 +32,22 @@ pub(super) enum Applied {
     Present { name: String, metrics: Vec<String> },
 }
 
-/// Builds the triggers and from their metrics the HPA.
+/// Builds the triggers and from their metrics the HPA. One trigger that cannot be built does not keep the others from theirs; without any
+/// there is no HPA.
 pub(super) async fn build(context: &Context, object: &ScaledObject, target: &Target) -> Result<Wanted, ReconcileError> {
     let triggers = context.sources.of(context, object);
-    let metrics = triggers.specs(context, object).await.map_err(ReconcileError::Triggers)?;
+    let (metrics, broken) = triggers.specs(context, object).await;
+    let broken = match broken {
+        Some(broken) if broken.len() == object.spec.triggers.len() => return Err(ReconcileError::Triggers(broken)),
+        broken => broken,
+    };
     let built = keda::hpa::build(object, &target.resource, &metrics).map_err(ReconcileError::Metrics)?;
-    Ok(Wanted { hpa: Box::new(built), metrics: metrics.into_iter().map(|metric| metric.name).collect() })
+    Ok(Wanted { hpa: Box::new(built), metrics: metrics.into_iter().map(|metric| metric.name).collect(), broken })
 }
 
 /// Makes the HPA what it should be. One under an earlier name is removed first, since two would work against each other.
 pub(super) async fn apply(context: &Context, object: &ScaledObject, wanted: Wanted) -> Result<Applied, ReconcileError> {
-    let Wanted { hpa, metrics } = wanted;
+    let Wanted { hpa, metrics, broken: _ } = wanted;
     let api = api(context, object);
     let name = hpa.metadata.name.clone().unwrap_or_default();
     let before = object.status.as_ref().and_then(|status| status.hpa_name.as_deref());

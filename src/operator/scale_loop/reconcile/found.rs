@@ -26,6 +26,11 @@ pub(super) struct Found {
 }
 
 impl Found {
+    /// Whether the HPA is as it should be.
+    pub(super) fn has_autoscaler(&self) -> bool {
+        matches!(self.autoscaler, Some(Applied::Present { .. }))
+    }
+
     pub(super) fn is_paused(&self) -> bool {
         matches!(self.annotated, Annotated::Pause(_))
     }

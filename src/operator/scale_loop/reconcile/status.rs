@@ -66,8 +66,10 @@ fn conditions_after(status: &ScaledObjectStatus, found: &Found, failed: Option<&
         Annotated::Unknown => None,
     };
     if let Some(error) = failed {
-        let failed = [conditions::check_failed(error.step(), &error.cause()), conditions::activity_unknown()];
-        return failed.into_iter().chain(paused).collect();
+        let failed = conditions::check_failed(error.step(), &error.cause());
+        // With an HPA the object is polled, and the polls know its activity.
+        let unknown = (!found.has_autoscaler()).then(conditions::activity_unknown);
+        return std::iter::once(failed).chain(unknown).chain(paused).collect();
     }
     if found.is_paused() {
         return paused.into_iter().chain([conditions::ready_paused()]).collect();
