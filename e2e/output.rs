@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::workspace::{Ended, Running, Workspace, ended, signal, wait_until};
+use crate::workspace::{Ended, Running, Workspace, ended, kill, signal, wait_until};
 
 const DONE: i32 = 0;
 const USAGE: i32 = 2;
@@ -167,6 +167,12 @@ fn watch_and_explain_show_every_decision_once_and_in_the_order_of_causes() {
     let wide = text.lines().find(|line| !in_full(line) && line.chars().count() > 80);
     assert_eq!(wide, None, "{text}");
 
+    // What the operator decided before it was started again is known as well.
+    let is_operator = |line: &str| line.contains("/keda-operator/container.json");
+    let operator = || workspace.processes().into_iter().find(|(_, line)| is_operator(line));
+    let (old, _) = operator().expect("the operator");
+    kill(old);
+    wait_until("the operator runs again", PATIENCE, || operator().filter(|(pid, _)| *pid != old)).unwrap();
     wait_until("the HPA's Event is there", PATIENCE, || {
         workspace.run("explain").with(DONE).stdout.contains("from 1 to 3").then_some(())
     })

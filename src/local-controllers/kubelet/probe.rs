@@ -6,6 +6,7 @@ mod http;
 use std::sync::Arc;
 use std::time::Duration;
 
+use clock::Clock;
 use serde_json::Value;
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
@@ -18,6 +19,9 @@ use crate::object::{integer, items, text};
 /// The least real time that a probe gets: its timeout is there against hangs, and a scaled second is too short for
 /// any answer.
 const REAL_TIMEOUT_MIN: Duration = Duration::from_secs(1);
+
+/// The least real time for which a container must have been silent before it is taken for dead.
+const REAL_SILENCE_MIN: Duration = Duration::from_secs(5);
 
 /// One probe of one container.
 #[derive(Clone, Copy)]
@@ -99,17 +103,32 @@ async fn until_settled(pod: &Pod, container: &Value, inside: &Inside, probe: Pro
     }
 }
 
-/// Returns when the container counts as dead.
+/// Returns when the container counts as dead: when it has failed as often as the probe says, and for as long as
+/// [`real_floor`] says.
 async fn alive(pod: &Pod, container: &Value, inside: &Inside, probe: Probe<'_>) -> bool {
-    pod.cache.clock.sleep(probe.seconds("initialDelaySeconds", 0, 0)).await;
-    let mut failures = 0;
+    let clock = &pod.cache.clock;
+    clock.sleep(probe.seconds("initialDelaySeconds", 0, 0)).await;
+    let (period, threshold) = (probe.seconds("periodSeconds", 10, 1), probe.threshold("failureThreshold", 3));
+    let floor = real_floor(clock, period, threshold);
+    let (mut failures, mut since) = (0, clock.moment());
     loop {
-        failures = if attempt(pod, container, inside, probe).await { 0 } else { failures + 1 };
-        if failures >= probe.threshold("failureThreshold", 3) {
+        if attempt(pod, container, inside, probe).await {
+            (failures, since) = (0, clock.moment());
+        } else {
+            failures += 1;
+        }
+        if failures >= threshold && clock.elapsed(since) >= floor {
             return false;
         }
-        pod.cache.clock.sleep(probe.seconds("periodSeconds", 10, 1)).await;
+        clock.sleep(period).await;
     }
+}
+
+/// How long a container must have been silent, in system time, before it is taken for dead. A fast clock shrinks the periods
+/// of a probe, but not the stalls of a busy machine; where the periods take longer by themselves, they decide alone.
+fn real_floor(clock: &Clock, period: Duration, threshold: i64) -> Duration {
+    let periods = period.saturating_mul(u32::try_from(threshold - 1).unwrap_or(u32::MAX));
+    clock.to_system(REAL_SILENCE_MIN.min(periods))
 }
 
 /// Reports readiness, for ever.
@@ -180,4 +199,23 @@ fn port(container: &Value, action: &Value) -> Option<u16> {
     }
     let named = items(container, "/ports").iter().find(|one| text(one, "/name") == name)?;
     u16::try_from(integer(named, "/containerPort")?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stall_of_the_machine_is_no_death_however_fast_the_clock_runs() {
+        let (period, threshold) = (Duration::from_secs(10), 3);
+        let fast = Clock::scaled(30.0);
+        // 20 s of the system are 0.7 s of the machine.
+        assert_eq!(fast.to_real(real_floor(&fast, period, threshold)).as_secs(), 5);
+        for slow in [Clock::real(), Clock::scaled(2.0)] {
+            assert!(real_floor(&slow, period, threshold) <= period * 2, "the periods decide");
+        }
+        // Who asks for a second gets no more than the stretched second.
+        assert_eq!(real_floor(&Clock::real(), Duration::from_secs(1), 1), Duration::ZERO);
+        assert_eq!(fast.to_real(real_floor(&fast, Duration::from_secs(1), 3)).as_secs(), 2);
+    }
 }

@@ -48,13 +48,36 @@ pub(crate) async fn read_all(observer: &Observer, group: &Group) {
         Ok(pods) => {
             for pod in pods {
                 let mut follower = Follower::new(observer, api.clone(), group.log, &pod);
-                if let Err(error) = follower.read(false).await {
+                // What a container wrote before it was started again is a log of its own.
+                if has_restarted(&pod)
+                    && let Err(error) = follower.read(Which::Previous).await
+                {
+                    let what = format!("log of {} before its restart", follower.name);
+                    observer.recorder.failure(group.log, &what, error);
+                }
+                if let Err(error) = follower.read(Which::Present).await {
                     observer.recorder.failure(group.log, &format!("log of {}", follower.name), error);
                 }
             }
         }
         Err(error) => observer.recorder.failure(group.log, &what, error),
     }
+}
+
+fn has_restarted(pod: &Pod) -> bool {
+    let containers = pod.status.iter().flat_map(|status| status.container_statuses.iter().flatten());
+    containers.map(|container| container.restart_count).sum::<i32>() > 0
+}
+
+/// Which log is read, and how far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Which {
+    /// That of the container before its last restart.
+    Previous,
+    /// That of the container, as far as it goes.
+    Present,
+    /// The same until the container ends.
+    Followed,
 }
 
 /// Where a pod is, as far as its log is concerned.
@@ -94,7 +117,7 @@ impl Follower {
         loop {
             // The stage is read before the log, so that a log that ends after the pod was over is the whole log.
             let stage = self.stage().await;
-            let end = self.read(true).await;
+            let end = self.read(Which::Followed).await;
             has_started |= end.is_ok();
             match (stage, end) {
                 (Stage::Over, Ok(())) => break,
@@ -126,11 +149,17 @@ impl Follower {
         }
     }
 
-    /// Reads the log until its end, or with `follow` until the container ends.
-    async fn read(&mut self, follow: bool) -> Result<(), String> {
+    /// Reads a log to its end.
+    async fn read(&mut self, which: Which) -> Result<(), String> {
         let resume = self.last;
         let since = resume.or(self.observer.since);
-        let params = LogParams { follow, timestamps: true, since_time: since, ..LogParams::default() };
+        let params = LogParams {
+            follow: which == Which::Followed,
+            previous: which == Which::Previous,
+            timestamps: true,
+            since_time: since,
+            ..LogParams::default()
+        };
         let stream = self.api.log_stream(&self.name, &params).await.map_err(|error| error.to_string())?;
         let mut lines = pin!(stream.lines());
         while let Some(line) = lines.try_next().await.map_err(|error| error.to_string())? {
