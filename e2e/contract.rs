@@ -62,7 +62,11 @@ fn variables(text: &str) -> BTreeSet<String> {
 #[test]
 fn every_command_that_a_document_shows_is_understood() {
     let helps = helps();
-    let all: BTreeSet<String> = helps.values().flat_map(|help| options(help)).collect();
+    let mut all: BTreeSet<String> = helps.values().flat_map(|help| options(help)).collect();
+    // The scripts' own options stand in documents as well.
+    let mut scripts = Vec::new();
+    files(&root().join("e2e"), "py", &mut scripts);
+    all.extend(scripts.iter().flat_map(|path| options(&read(path))));
     let (mut wrong, mut shown) = (Vec::new(), 0);
     for (path, text) in documents() {
         let spans = text.lines().flat_map(|line| {
