@@ -61,7 +61,7 @@ pub(super) fn window(evidence: &Evidence) -> Evaluated {
         let text =
             format!("{from} -> {to} on {}, {passed:.0} s after the queue last called for {from}", evidence.when(time));
         if passed < earliest_step(evidence) {
-            return Ok(fail(text));
+            return Ok(too_early(evidence, earliest_step(evidence) - passed, (activation, time), text));
         }
         saw.push(text);
     }
@@ -122,7 +122,28 @@ pub(super) fn cooldown(evidence: &Evidence) -> Evaluated {
     let active = active.map_or_else(String::new, |active| format!(", lastActiveTime {}", active.strftime("%H:%M:%S")));
     let saw =
         format!("0 on {}, {passed:.0} s after the queue was last seen with a message{active}", evidence.when(zero));
-    Ok(if passed >= earliest_zero(evidence) { pass(saw) } else { fail(saw) })
+    let early = earliest_zero(evidence) - passed;
+    Ok(if early <= 0.0 { pass(saw) } else { too_early(evidence, early, (activity::activation(evidence)?, zero), saw) })
+}
+
+/// The verdict on something that came `early` seconds too early, by the reads of the time `between`. Who looks at a period
+/// acts on what was seen last: on a machine that stood still for longer than the tolerance, that may be older by as much,
+/// and nobody can tell a fault from the stall.
+fn too_early(evidence: &Evidence, early: f64, between: (Timestamp, Timestamp), saw: String) -> Finding {
+    let (from, to) = between;
+    let longest = |times: Vec<Timestamp>| {
+        let times: Vec<_> = times.into_iter().filter(|time| (from..=to).contains(time)).collect();
+        times.windows(2).map(|pair| evidence.seconds(pair[0], pair[1])).fold(0.0, f64::max)
+    };
+    let queue = longest(evidence.queue().map(|(time, _)| time).collect());
+    let silence = longest(evidence.deployments().map(|(time, _)| time).collect()).max(queue);
+    if silence - evidence.header.thresholds.tolerance_seconds < early {
+        return fail(saw);
+    }
+    inconclusive(format!(
+        "{saw}; this could not be judged: the reads lay up to {silence:.0} s apart, so that the machine was too busy at \
+         this time scale; run it again with a smaller --time-scale"
+    ))
 }
 
 fn latest_zero(evidence: &Evidence) -> f64 {

@@ -155,6 +155,23 @@ fn scaling_in_before_window_or_cooldown_fails() {
 }
 
 #[test]
+fn what_comes_too_early_on_a_machine_that_stood_still_is_no_verdict() {
+    let early = |silence: f64| {
+        let run = Run::good().replacing(Source::Deployment, 300.0, STEP_DOWN, &deployment(2));
+        run.without(move |record| record.time > at(300.0 - silence) && record.time < at(300.0))
+    };
+    let called = verdict(early(0.0), "window-respected");
+    assert_eq!(called.outcome, Outcome::Fail, "{called:?}");
+    let stood_still = verdict(early(150.0), "window-respected");
+    assert_eq!(stood_still.outcome, Outcome::Inconclusive, "{stood_still:?}");
+    assert!(stood_still.saw.contains("this could not be judged: the reads lay up to 15"), "{}", stood_still.saw);
+    // A step that is earlier than any stall explains stays a failure.
+    let far = Run::good().replacing(Source::Deployment, 100.0, STEP_DOWN, &deployment(2));
+    let far = verdict(far.without(|record| record.time > at(70.0) && record.time < at(100.0)), "window-respected");
+    assert_eq!(far.outcome, Outcome::Fail, "{far:?}");
+}
+
+#[test]
 fn a_period_too_short_for_the_time_scale_names_one_that_is_not() {
     // Reads of 5 s and ten times real speed: 15 s, besides the HPA's 15 s or the polling interval of 30 s.
     for (name, period) in [("window-respected", 28), ("cooldown-respected", 43)] {
