@@ -15,7 +15,9 @@ use scalers::{ROLE_ARN_ANNOTATION, Workload};
 
 use crate::context::Context;
 use crate::environment::{Environment, Holder};
-use crate::key::Key;
+use crate::error::is_not_found;
+use crate::inputs::{self, Seen};
+use crate::key::{Key, Reference};
 use crate::sources::TriggerError;
 
 /// The kind whose objects serve all namespaces.
@@ -31,7 +33,7 @@ pub(crate) struct Authentication {
     pub(crate) problems: Vec<String>,
 }
 
-/// Resolves `reference` for a trigger of an object in `namespace`. `pods` gives those of its target; it is asked only where
+/// Resolves `reference` for a trigger of `user`. `pods` gives those of its target; it is asked only where
 /// the authentication takes variables from them.
 ///
 /// # Errors
@@ -40,14 +42,14 @@ pub(crate) struct Authentication {
 /// there is no such object. [`TriggerError::Authentication`] if the object breaks a rule. What `pods` fails with.
 pub(crate) async fn resolve<'a>(
     context: &Context,
-    namespace: &str,
+    user: &Reference,
     reference: Option<&AuthenticationRef>,
     pods: impl AsyncFnOnce() -> Result<Option<&'a PodSpec>, Arc<TriggerError>>,
 ) -> Result<Authentication, Arc<TriggerError>> {
     let Some(reference) = reference.filter(|reference| !reference.name.is_empty()) else {
         return Ok(Authentication::default());
     };
-    let name = &reference.name;
+    let (name, namespace) = (&reference.name, user.key.namespace.as_str());
     let caches = &context.caches;
     let (kind, home, spec) = match reference.kind.as_deref().unwrap_or_default() {
         "" | KIND => {
@@ -66,14 +68,14 @@ pub(crate) async fn resolve<'a>(
     };
     validate::authentication(kind, name, &spec).map_err(|error| Arc::new(TriggerError::Authentication(error)))?;
     let pods = if spec.env.is_empty() { None } else { pods().await? };
-    Ok(read(context, home, namespace, spec, pods).await)
+    Ok(read(context, user, home, spec, pods).await)
 }
 
 /// Sources in KEDA's order; a later one replaces the parameter of an earlier one.
 async fn read(
     context: &Context,
+    user: &Reference,
     home: &str,
-    namespace: &str,
     spec: TriggerAuthenticationSpec,
     pods: Option<&PodSpec>,
 ) -> Authentication {
@@ -84,7 +86,7 @@ async fn read(
         let name = wanted.container_name.as_deref();
         let environment = match environments.entry(name) {
             Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(unknown) => unknown.insert(environment(context, namespace, pods, name).await),
+            Entry::Vacant(unknown) => unknown.insert(environment(context, user, pods, name).await),
         };
         if let Some(value) = environment.variables.get(&wanted.name) {
             found.parameters.insert(wanted.parameter.clone(), value.clone());
@@ -93,24 +95,31 @@ async fn read(
             found.problems.extend(environment.problems.iter().cloned());
         }
     }
-    found.take(context, home, Holder::ConfigMap, &spec.config_map_target_ref).await;
-    found.take(context, home, Holder::Secret, &spec.secret_target_ref).await;
+    found.take(context, user, home, Holder::ConfigMap, &spec.config_map_target_ref).await;
+    found.take(context, user, home, Holder::Secret, &spec.secret_target_ref).await;
     found
 }
 
 /// The environment of the container that `name` means. Why it cannot be had is among its problems.
-async fn environment(context: &Context, namespace: &str, pods: Option<&PodSpec>, name: Option<&str>) -> Environment {
+async fn environment(context: &Context, user: &Reference, pods: Option<&PodSpec>, name: Option<&str>) -> Environment {
     match container(pods, name) {
-        Ok(Some(container)) => Environment::resolve(&context.values, namespace, container).await,
+        Ok(Some(container)) => Environment::resolve(&context.values, user, &user.key.namespace, container).await,
         Ok(None) => Environment::default(),
         Err(error) => Environment { problems: vec![error.to_string()], ..Environment::default() },
     }
 }
 
 impl Authentication {
-    async fn take(&mut self, context: &Context, home: &str, holder: Holder, wanted: &[AuthTargetRef]) {
+    async fn take(
+        &mut self,
+        context: &Context,
+        user: &Reference,
+        home: &str,
+        holder: Holder,
+        wanted: &[AuthTargetRef],
+    ) {
         for AuthTargetRef { parameter, name, key } in wanted {
-            match context.values.data(home, holder, name).await {
+            match context.values.data(user, home, holder, name).await {
                 Ok(mut data) => match data.remove(key) {
                     Some(value) => {
                         self.parameters.insert(parameter.clone(), value);
@@ -141,17 +150,26 @@ pub(crate) fn container<'a>(
 /// The workload's ServiceAccount and the role that it names; read only where a trigger's identity depends on it.
 pub(crate) async fn workload(
     context: &Context,
-    namespace: &str,
+    user: &Reference,
     pods: Option<&PodSpec>,
 ) -> Result<Workload, Arc<TriggerError>> {
     let named = pods.and_then(|pods| pods.service_account_name.as_deref()).filter(|name| !name.is_empty());
-    let name = named.unwrap_or("default");
+    let (name, namespace) = (named.unwrap_or("default"), user.key.namespace.as_str());
+    let input = Reference { kind: inputs::SERVICE_ACCOUNT, key: Key::new(namespace, name) };
+    // Before it is read, so that no change is missed.
+    context.caches.inputs.uses(user, &input, Seen::Unknown);
     let accounts: Api<ServiceAccount> = Api::namespaced(context.client.clone(), namespace);
     let service_account = format!("{namespace}/{name}");
     let found = match accounts.get(name).await {
         Ok(found) => found,
-        Err(source) => return Err(Arc::new(TriggerError::ServiceAccount { name: service_account, source })),
+        Err(source) => {
+            if is_not_found(&source) {
+                context.caches.inputs.uses(user, &input, Seen::Absent);
+            }
+            return Err(Arc::new(TriggerError::ServiceAccount { name: service_account, source }));
+        }
     };
+    context.caches.inputs.uses(user, &input, inputs::version(&found.metadata).map_or(Seen::Unknown, Seen::At));
     let role_arn = found.metadata.annotations.and_then(|mut annotations| annotations.remove(ROLE_ARN_ANNOTATION));
     Ok(Workload { service_account, role_arn })
 }

@@ -49,7 +49,7 @@ pub(crate) async fn run(context: Arc<Context>, stop: CancellationToken) {
                 Ok(Change::Credentials(reference) | Change::Consumers(reference)) => {
                     due.insert(reference);
                 }
-                Ok(Change::ScaledObject(_) | Change::Autoscaler(_) | Change::Health(_)) => {}
+                Ok(Change::ScaledObject(_) | Change::Autoscaler(_) | Change::Health(_) | Change::Inputs { .. }) => {}
                 Err(TryRecvError::Lagged(_)) => due = all(&context),
                 Err(TryRecvError::Empty) => break,
                 Err(TryRecvError::Closed) => return,

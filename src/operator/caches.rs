@@ -20,6 +20,7 @@ use tokio::sync::broadcast;
 use crate::authentication::{CLUSTER_KIND, KIND};
 use crate::client::WATCH_SECONDS;
 use crate::error::brief;
+use crate::inputs::Inputs;
 use crate::key::{Key, Reference};
 use crate::masters::Masters;
 use crate::owner::{Owner, SCALED_OBJECT};
@@ -34,6 +35,11 @@ pub(crate) enum Change {
     Autoscaler(Key),
     /// The HPA of that ScaledObject can work now, or cannot any more; or its requests have put a fallback in force or ended it.
     Health(Key),
+    /// What the triggers of that object were built from has changed: the values, or only the pod template of its workload.
+    Inputs {
+        user: Reference,
+        are_values: bool,
+    },
     /// What a (Cluster)TriggerAuthentication says has changed, or it came, is being deleted or went.
     Credentials(Reference),
     /// Something else about it has changed: its finalizers, its status, who uses it.
@@ -79,6 +85,8 @@ pub(crate) struct Caches {
     pub(crate) users: Arc<Users>,
     /// Who may scale what.
     pub(crate) masters: Arc<Masters>,
+    /// What triggers were built from.
+    pub(crate) inputs: Arc<Inputs>,
     changes: broadcast::Sender<Change>,
 }
 
@@ -117,10 +125,23 @@ impl Caches {
             watch(&cluster_wide, &|| notify_of_authentications(changes.clone(), CLUSTER_KIND));
         let (autoscalers, fourth) =
             watch(&apis(client, namespaces), &|| notify_of_autoscalers(changes.clone(), Arc::clone(&masters)));
-        let caches =
-            Self { scaled_objects, authentications, cluster_authentications, autoscalers, users, masters, changes };
+        let announcing = changes.clone();
+        let inputs = Arc::new(Inputs::new(move |user, are_values| {
+            let _ = announcing.send(Change::Inputs { user, are_values });
+        }));
+        let fifth = inputs.follow(client, settings);
+        let caches = Self {
+            scaled_objects,
+            authentications,
+            cluster_authentications,
+            autoscalers,
+            users,
+            masters,
+            inputs,
+            changes,
+        };
         (caches, async move {
-            tokio::join!(first, second, third, fourth);
+            tokio::join!(first, second, third, fourth, fifth);
         })
     }
 

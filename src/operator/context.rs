@@ -52,6 +52,7 @@ impl Context {
             values: Values::new(
                 client.clone(),
                 settings.restricts_secrets.then(|| settings.cluster_object_namespace.clone()),
+                Arc::clone(&caches.inputs),
             ),
             recorder: Recorder::new(client.clone(), clock.clone(), &settings.identity),
             services: Arc::new(Services::new(identities, pods, clock.clone())),

@@ -60,8 +60,12 @@ impl Controller {
                 }
             }
             Change::Health(key) => return self.wake(key, false),
+            // A template changes with each scaling. It matters where something is wrong, and else to the next reading.
+            Change::Inputs { user, are_values } if user.kind == SCALED_OBJECT => {
+                return self.wake(&user.key, *are_values);
+            }
             // Nothing of a loop depends on it, and no total.
-            Change::Consumers(_) => return,
+            Change::Inputs { .. } | Change::Consumers(_) => return,
         }
         self.count();
     }

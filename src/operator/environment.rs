@@ -5,12 +5,16 @@
 //! A variable that cannot be resolved is absent, and why is kept: it concerns only a trigger that asks for it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::{ConfigMap, Container, EnvFromSource, EnvVarSource, Secret};
 use kube::{Api, Client};
 
 use crate::env::KEDA_RESTRICT_SECRET_ACCESS;
-use crate::error::brief;
+use crate::error::{brief, is_not_found};
+use crate::inputs::{self, Inputs, Seen};
+use crate::key::{Key, Reference};
 
 /// Variables by name, and why others are missing.
 #[derive(Debug, Default)]
@@ -40,15 +44,15 @@ pub(crate) enum Unreadable {
 }
 
 impl Environment {
-    /// The environment of `container` in `namespace`.
-    pub(crate) async fn resolve(values: &Values, namespace: &str, container: &Container) -> Self {
+    /// The environment of `container` in `namespace`, for `user`.
+    pub(crate) async fn resolve(values: &Values, user: &Reference, namespace: &str, container: &Container) -> Self {
         let mut environment = Self::default();
         for source in container.env_from.iter().flatten() {
-            environment.take_all(values, namespace, source).await;
+            environment.take_all(values, user, namespace, source).await;
         }
         for variable in container.env.iter().flatten() {
             if let Some(source) = &variable.value_from {
-                environment.take(values, namespace, &variable.name, source).await;
+                environment.take(values, user, namespace, &variable.name, source).await;
             } else {
                 let text = variable.value.as_deref().unwrap_or_default();
                 let value = expanded(text, &environment.variables);
@@ -58,14 +62,14 @@ impl Environment {
         environment
     }
 
-    async fn take_all(&mut self, values: &Values, namespace: &str, source: &EnvFromSource) {
+    async fn take_all(&mut self, values: &Values, user: &Reference, namespace: &str, source: &EnvFromSource) {
         let (holder, name, optional) = match (&source.config_map_ref, &source.secret_ref) {
             (Some(reference), _) => (Holder::ConfigMap, &reference.name, reference.optional),
             (None, Some(reference)) => (Holder::Secret, &reference.name, reference.optional),
             (None, None) => return,
         };
         let prefix = source.prefix.as_deref().unwrap_or_default();
-        match values.data(namespace, holder, name).await {
+        match values.data(user, namespace, holder, name).await {
             Ok(data) => {
                 self.variables.extend(data.into_iter().map(|(key, value)| (format!("{prefix}{key}"), value)));
             }
@@ -74,13 +78,20 @@ impl Environment {
         }
     }
 
-    async fn take(&mut self, values: &Values, namespace: &str, variable: &str, source: &EnvVarSource) {
+    async fn take(
+        &mut self,
+        values: &Values,
+        user: &Reference,
+        namespace: &str,
+        variable: &str,
+        source: &EnvVarSource,
+    ) {
         let (holder, name, key, optional) = match (&source.config_map_key_ref, &source.secret_key_ref) {
             (Some(reference), _) => (Holder::ConfigMap, &reference.name, &reference.key, reference.optional),
             (None, Some(reference)) => (Holder::Secret, &reference.name, &reference.key, reference.optional),
             (None, None) => return,
         };
-        match values.data(namespace, holder, name).await {
+        match values.data(user, namespace, holder, name).await {
             Ok(mut data) => {
                 self.variables.insert(variable.to_owned(), data.remove(key).unwrap_or_default());
             }
@@ -95,26 +106,28 @@ pub(crate) struct Values {
     client: Client,
     /// The one namespace whose Secrets are read, if they are restricted.
     restricted_to: Option<String>,
+    inputs: Arc<Inputs>,
 }
 
 impl Values {
     /// Those that `client` may read; Secrets only of one namespace if they are `restricted_to` it.
-    pub(crate) fn new(client: Client, restricted_to: Option<String>) -> Self {
-        Self { client, restricted_to }
+    pub(crate) fn new(client: Client, restricted_to: Option<String>, inputs: Arc<Inputs>) -> Self {
+        Self { client, restricted_to, inputs }
     }
 
-    /// What a ConfigMap or Secret holds as text; bytes that are no text are left out.
+    /// What a ConfigMap or Secret holds as text; bytes that are no text are left out. `user` hears of its changes.
     ///
     /// # Errors
     ///
     /// [`Unreadable`] if the call fails, or Secrets of that namespace are not to be read.
     pub(crate) async fn data(
         &self,
+        user: &Reference,
         namespace: &str,
         holder: Holder,
         name: &str,
     ) -> Result<BTreeMap<String, String>, Unreadable> {
-        let Self { client, restricted_to } = self;
+        let Self { client, restricted_to, inputs } = self;
         if let (Holder::Secret, Some(allowed)) =
             (holder, restricted_to.as_ref().filter(|allowed| *allowed != namespace))
         {
@@ -123,19 +136,36 @@ impl Values {
         }
         let unreadable =
             |source| Unreadable::Call { holder, namespace: namespace.to_owned(), name: name.to_owned(), source };
-        match holder {
+        let kind = match holder {
+            Holder::ConfigMap => inputs::CONFIG_MAP,
+            Holder::Secret => inputs::SECRET,
+        };
+        let input = Reference { kind, key: Key::new(namespace, name) };
+        // Before it is read, so that no change is missed.
+        inputs.uses(user, &input, Seen::Unknown);
+        let (metadata, data) = match holder {
             Holder::ConfigMap => {
-                let found =
-                    Api::<ConfigMap>::namespaced(client.clone(), namespace).get(name).await.map_err(unreadable)?;
-                Ok(found.data.unwrap_or_default())
+                let found = Api::<ConfigMap>::namespaced(client.clone(), namespace).get(name).await;
+                found.map(|found| (found.metadata, found.data.unwrap_or_default()))
             }
             Holder::Secret => {
-                let found = Api::<Secret>::namespaced(client.clone(), namespace).get(name).await.map_err(unreadable)?;
-                let data = found.data.unwrap_or_default().into_iter();
-                Ok(data.filter_map(|(key, value)| Some((key, String::from_utf8(value.0).ok()?))).collect())
+                let found = Api::<Secret>::namespaced(client.clone(), namespace).get(name).await;
+                found.map(|found| (found.metadata, texts(found.data.unwrap_or_default())))
             }
         }
+        .map_err(|error| {
+            if is_not_found(&error) {
+                inputs.uses(user, &input, Seen::Absent);
+            }
+            unreadable(error)
+        })?;
+        inputs.uses(user, &input, inputs::version(&metadata).map_or(Seen::Unknown, Seen::At));
+        Ok(data)
     }
+}
+
+fn texts(data: BTreeMap<String, ByteString>) -> BTreeMap<String, String> {
+    data.into_iter().filter_map(|(key, value)| Some((key, String::from_utf8(value.0).ok()?))).collect()
 }
 
 /// `$(NAME)` replaced from `variables`, `$$` by `$`; unknown names stay as they are written.

@@ -25,6 +25,7 @@ mod events;
 mod failures;
 mod finalizers;
 mod health;
+mod inputs;
 mod key;
 mod lease;
 mod mandate;

@@ -6,6 +6,7 @@ use keda::api::{ScaleTriggers, ScaledObject};
 use kube::Client;
 use kube::api::ObjectMeta;
 
+use crate::inputs;
 use crate::key::{Key, Reference};
 use crate::target::{Target, TargetError};
 
@@ -23,6 +24,9 @@ pub(crate) trait Owner: Send + Sync {
 
     /// The container of its pods whose environment the triggers read; the first if none is named.
     fn container(&self) -> Option<&str>;
+
+    /// The object that has their template, where changes of it are seen.
+    fn template(&self) -> Option<Reference>;
 
     /// The pods whose environment and ServiceAccount count for the triggers; `None` where there is no template of any.
     fn pods<'a>(&'a self, client: &'a Client) -> BoxFuture<'a, Result<Option<PodSpec>, TargetError>>;
@@ -56,6 +60,17 @@ impl Owner for ScaledObject {
 
     fn container(&self) -> Option<&str> {
         self.spec.scale_target_ref.env_source_container_name.as_deref()
+    }
+
+    fn template(&self) -> Option<Reference> {
+        let target = &self.spec.scale_target_ref;
+        let kind = match (target.api_version_or_default(), target.kind_or_default()) {
+            ("apps/v1", inputs::DEPLOYMENT) => inputs::DEPLOYMENT,
+            ("apps/v1", inputs::STATEFUL_SET) => inputs::STATEFUL_SET,
+            _ => return None,
+        };
+        let namespace = self.metadata.namespace.as_deref().unwrap_or_default();
+        Some(Reference { kind, key: Key::new(namespace, &target.name) })
     }
 
     fn pods<'a>(&'a self, client: &'a Client) -> BoxFuture<'a, Result<Option<PodSpec>, TargetError>> {

@@ -174,8 +174,16 @@ impl ScaleLoop {
     /// Whether the object is to be reconciled: it has changed, or a failed attempt is to be repeated.
     fn is_due(&self, object: &ScaledObject) -> bool {
         let now = self.context.clock.moment();
-        let has_changed = self.checked.as_ref().is_none_or(|checked| checked.observed != Observed::of(object));
+        let has_changed = self.checked.as_ref().is_none_or(|checked| {
+            // What is in order is built anew by its next reading.
+            checked.observed != Observed::of(object) || (checked.is_in_error && checked.inputs != self.inputs())
+        });
         has_changed || self.backoff.until().is_some_and(|until| until <= now)
+    }
+
+    /// How often what the object's triggers were built from has changed.
+    fn inputs(&self) -> u64 {
+        self.context.caches.inputs.revision(&Reference { kind: SCALED_OBJECT, key: self.key.clone() })
     }
 
     /// The object as polls go by it. A spec that is not in order decides nothing: the HPA is still that of the last one that

@@ -141,7 +141,8 @@ impl Server {
     }
 
     /// Creates or replaces the object at a path.
-    pub(crate) fn put(&self, path: &str, object: Value) {
+    pub(crate) fn put(&self, path: &str, mut object: Value) {
+        object["metadata"]["resourceVersion"] = self.next_version().to_string().into();
         let event = if self.object(path).is_some() { "MODIFIED" } else { "ADDED" };
         self.objects.lock().unwrap().insert(path.to_owned(), object.clone());
         self.happen(path, event, object);
@@ -271,6 +272,11 @@ impl Server {
                     | "clustertriggerauthentications"
                     | "horizontalpodautoscalers"
                     | "pods"
+                    | "secrets"
+                    | "configmaps"
+                    | "serviceaccounts"
+                    | "deployments"
+                    | "statefulsets"
             )
         );
         let objects = self.objects.lock().unwrap();

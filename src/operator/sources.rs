@@ -73,6 +73,7 @@ impl Sources {
     pub(crate) fn forget(&self, context: &Context, reference: &Reference) {
         self.accepted.forget(&reference.key);
         context.failures.forget(&reference.key);
+        context.caches.inputs.forget(reference);
         let dropped = self.lock().remove(reference);
         if let Some(triggers) = dropped {
             triggers.retire(context, None);
@@ -92,7 +93,13 @@ pub(crate) async fn sweep(context: &Context) {
     loop {
         match changes.recv().await {
             Ok(Change::ScaledObject(key)) => drop_if_gone(context, key),
-            Ok(Change::Autoscaler(_) | Change::Health(_) | Change::Credentials(_) | Change::Consumers(_)) => {}
+            Ok(
+                Change::Autoscaler(_)
+                | Change::Health(_)
+                | Change::Inputs { .. }
+                | Change::Credentials(_)
+                | Change::Consumers(_),
+            ) => {}
             Err(RecvError::Lagged(_)) => {
                 let held: Vec<_> = context.sources.lock().keys().map(|held| held.key.clone()).collect();
                 for key in held {

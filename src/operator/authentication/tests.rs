@@ -24,7 +24,11 @@ fn authentication(kind: &str, spec: &Value) -> Value {
 async fn resolved(server: &Arc<Server>, settings: &Settings, kind: &str, pods: Option<&PodSpec>) -> Authentication {
     let context = server.watched_with(settings).await;
     let reference = AuthenticationRef { name: "keys".into(), kind: Some(kind.into()) };
-    resolve(&context, "shop", Some(&reference), async || Ok(pods)).await.unwrap()
+    resolve(&context, &user(), Some(&reference), async || Ok(pods)).await.unwrap()
+}
+
+fn user() -> Reference {
+    Reference { kind: "ScaledObject", key: Key::new("shop", "orders") }
 }
 
 fn reads(server: &Server, path: &str) -> usize {
@@ -54,7 +58,8 @@ async fn where_secrets_are_restricted_those_of_other_namespaces_are_not_read() {
     ] });
     let context = server.watched_with(&restricted).await;
     let before = reads(&server, SECRET);
-    let environment = Environment::resolve(&context.values, "shop", &serde_json::from_value(container).unwrap()).await;
+    let environment =
+        Environment::resolve(&context.values, &user(), "shop", &serde_json::from_value(container).unwrap()).await;
     assert!(environment.variables.is_empty() && environment.problems.len() == 2 && reads(&server, SECRET) == before);
 }
 

@@ -21,6 +21,8 @@ pub(super) enum Phase {
 pub(super) struct Checked {
     pub(super) observed: Observed,
     pub(super) is_in_error: bool,
+    /// How often what its triggers were built from had changed.
+    pub(super) inputs: u64,
 }
 
 /// What a reconcile depends on in the object itself; the status is not part of it.

@@ -39,7 +39,7 @@ impl ScaleLoop {
         }
         if errors.is_empty() {
             self.backoff.reset();
-            self.checked = Some(Checked { observed: Observed::of(&object), is_in_error: false });
+            self.checked = Some(self.check_of(&object, false));
         } else {
             self.fail(&object, &errors).await;
             // What is tried again and again is polled at its interval all the same.
@@ -50,9 +50,13 @@ impl ScaleLoop {
         self.begin(&object, is_paused, before.ready || !after.ready).await;
     }
 
+    fn check_of(&self, object: &ScaledObject, is_in_error: bool) -> Checked {
+        Checked { observed: Observed::of(object), is_in_error, inputs: self.inputs() }
+    }
+
     /// Applies the policy. Where two steps failed, one that is to be tried again decides.
     async fn fail(&mut self, object: &ScaledObject, errors: &[ReconcileError]) {
-        self.checked = Some(Checked { observed: Observed::of(object), is_in_error: true });
+        self.checked = Some(self.check_of(object, true));
         let next = match errors.iter().map(reconcile::policy).max() {
             Some(Policy::BackOff) => {
                 let pause = self.backoff.fail(self.context.clock.moment());

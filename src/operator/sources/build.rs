@@ -11,20 +11,23 @@ use super::error::TriggerError;
 use crate::authentication;
 use crate::context::Context;
 use crate::environment::Environment;
-use crate::owner::Owner;
+use crate::inputs::Seen;
+use crate::key::Reference;
+use crate::owner::{self, Owner};
 
 /// What all triggers of one object have in common, looked at once and only by those that ask. What cannot be read of it concerns
 /// them alone.
 pub(super) struct Common<'a> {
     pub(super) context: &'a Context,
     pub(super) owner: &'a dyn Owner,
+    pub(super) user: Reference,
     pods: OnceCell<Result<Option<PodSpec>, Arc<TriggerError>>>,
     environment: OnceCell<Result<Environment, Arc<TriggerError>>>,
 }
 
 impl<'a> Common<'a> {
     pub(super) fn new(context: &'a Context, owner: &'a dyn Owner) -> Self {
-        Self { context, owner, pods: OnceCell::new(), environment: OnceCell::new() }
+        Self { context, owner, user: owner::reference(owner), pods: OnceCell::new(), environment: OnceCell::new() }
     }
 
     pub(super) fn namespace(&self) -> &str {
@@ -33,15 +36,21 @@ impl<'a> Common<'a> {
 
     /// The object's pods; `None` where there is no template of any.
     async fn pods(&self) -> Result<Option<&PodSpec>, Arc<TriggerError>> {
-        let read =
-            async || self.owner.pods(&self.context.client).await.map_err(|error| Arc::new(TriggerError::Target(error)));
+        let read = async || {
+            if let Some(template) = self.owner.template() {
+                self.context.caches.inputs.uses(&self.user, &template, Seen::Unknown);
+            }
+            self.owner.pods(&self.context.client).await.map_err(|error| Arc::new(TriggerError::Target(error)))
+        };
         self.pods.get_or_init(read).await.as_ref().map(Option::as_ref).map_err(Arc::clone)
     }
 
     /// The environment of the pods' container.
     async fn environment(&self) -> Result<&Environment, Arc<TriggerError>> {
         let read = async || match authentication::container(self.pods().await?, self.owner.container()) {
-            Ok(Some(container)) => Ok(Environment::resolve(&self.context.values, self.namespace(), container).await),
+            Ok(Some(container)) => {
+                Ok(Environment::resolve(&self.context.values, &self.user, self.namespace(), container).await)
+            }
             Ok(None) => Ok(Environment::default()),
             Err(error) => Err(Arc::new(error)),
         };
@@ -58,7 +67,7 @@ pub(super) async fn scaler(
     let (context, namespace, empty) = (common.context, common.namespace(), Environment::default());
     let environment = if reads_environment(trigger) { common.environment().await? } else { &empty };
     let reference = trigger.authentication_ref.as_ref();
-    let found = authentication::resolve(context, namespace, reference, async || common.pods().await).await?;
+    let found = authentication::resolve(context, &common.user, reference, async || common.pods().await).await?;
     let by_workload = found.pod_identity.as_ref().is_some_and(|identity| {
         let owner = identity.identity_owner.unwrap_or_default();
         let provider = identity.provider;
@@ -66,7 +75,7 @@ pub(super) async fn scaler(
             || (provider == PodIdentityProvider::Aws && owner == IdentityOwner::Workload)
     });
     let workload = if by_workload {
-        authentication::workload(context, namespace, common.pods().await?).await?
+        authentication::workload(context, &common.user, common.pods().await?).await?
     } else {
         Workload::default()
     };

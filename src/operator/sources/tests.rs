@@ -246,3 +246,86 @@ async fn who_asks_while_a_trigger_is_built_or_read_shares_what_comes_of_it() {
     let looks = server.calls().iter().filter(|call| call.line == format!("GET {DEPLOYMENT}")).count();
     assert_eq!(looks, 1);
 }
+
+const CONFIG_MAP: &str = "/api/v1/namespaces/shop/configmaps/app";
+
+/// A replica whose object reads a key from a Secret and its queue from the environment of its target.
+async fn with_inputs() -> (Arc<Server>, Arc<Context>) {
+    let mut object = scaled_object();
+    let trigger = &mut object["spec"]["triggers"][0];
+    trigger["metadata"] = json!({ "queueURLFromEnv": "QUEUE", "awsRegion": "eu-west-1" });
+    let mut keys = authentication(1, None);
+    let secret = |parameter: &str, key: &str| json!({ "parameter": parameter, "name": "queue", "key": key });
+    keys["spec"] = json!({ "secretTargetRef": [secret("awsAccessKeyID", "id"), secret("awsSecretAccessKey", "key")] });
+    let container = json!({ "name": "app", "envFrom": [{ "configMapRef": { "name": "app" } }] });
+    let target = json!({
+        "metadata": { "name": "orders", "namespace": "shop", "generation": 1, "resourceVersion": "7" },
+        "spec": { "template": { "spec": { "containers": [container] } } },
+    });
+    let objects = [
+        (SCALED_OBJECT_PATH, object),
+        (AUTHENTICATION, keys),
+        (DEPLOYMENT, target),
+        (SECRET, secret_of("a2V5")),
+        (CONFIG_MAP, queue("orders")),
+    ];
+    let server = Server::start(objects, |_| None);
+    let context = server.watched().await;
+    (server, context)
+}
+
+fn secret_of(id: &str) -> Value {
+    let metadata = json!({ "name": "queue", "namespace": "shop", "resourceVersion": "7" });
+    json!({ "metadata": metadata, "data": { "id": id, "key": "c2VjcmV0" } })
+}
+
+fn queue(name: &str) -> Value {
+    let metadata = json!({ "name": "app", "namespace": "shop", "resourceVersion": "7" });
+    json!({ "metadata": metadata, "data": { "QUEUE": format!("http://127.0.0.1:9/1/{name}") } })
+}
+
+#[tokio::test]
+async fn a_rotated_key_and_a_changed_environment_take_effect_at_once() {
+    let (server, context) = with_inputs().await;
+    let first = scaler(&context).await.unwrap();
+    assert!(Arc::ptr_eq(&first, &scaler(&context).await.unwrap()), "nothing has changed");
+    let mut heard = context.caches.subscribe();
+    let mut changed = async || loop {
+        if let Ok(Change::Inputs { user, are_values }) = soon(heard.recv()).await {
+            assert_eq!(user.key, key());
+            return are_values;
+        }
+    };
+    let mut before = first;
+    let mut target = server.object(DEPLOYMENT).unwrap();
+    target["metadata"]["generation"] = 2.into();
+    for (path, object, are_values) in
+        [(SECRET, secret_of("b3RoZXI="), true), (CONFIG_MAP, queue("other"), true), (DEPLOYMENT, target, false)]
+    {
+        server.put(path, object);
+        assert_eq!(changed().await, are_values, "{path}");
+        let after = scaler(&context).await.unwrap();
+        assert!(!Arc::ptr_eq(&before, &after), "{path}");
+        assert!(Arc::ptr_eq(&after, &scaler(&context).await.unwrap()), "{path}: once");
+        before = after;
+    }
+    assert_eq!(read(&context).await[0].metric, "s0-aws-sqs-other");
+    // One of its name elsewhere is nobody's.
+    server
+        .put("/api/v1/namespaces/else/secrets/queue", json!({ "metadata": { "name": "queue", "namespace": "else" } }));
+    server.remove(SECRET);
+    assert!(changed().await);
+    assert!(scaler(&context).await.is_err(), "the key is gone");
+    context.sources.forget(&context, &crate::owner::reference(&*object(&context)));
+    assert_eq!(context.caches.inputs.revision(&crate::owner::reference(&*object(&context))), 0);
+}
+
+#[tokio::test]
+async fn where_inputs_may_not_be_watched_all_else_goes_on() {
+    let refuses = |line: &str| line.ends_with("/api/v1/secrets").then_some((403, "secrets is forbidden"));
+    let mut object = scaled_object();
+    object["spec"]["triggers"][0].as_object_mut().unwrap().remove("authenticationRef");
+    let server = Server::start([(SCALED_OBJECT_PATH, object)], refuses);
+    let context = server.watched().await;
+    assert!(scaler(&context).await.is_ok());
+}

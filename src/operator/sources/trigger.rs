@@ -128,7 +128,7 @@ impl Trigger {
         let mut built = self.built.lock().await;
         let clock = &common.context.clock;
         let is_paused = built.backoff.until().is_some_and(|until| clock.moment() < until);
-        if built.rests_on.is_as_it_was(&common.context.caches) {
+        if built.rests_on.is_as_it_was(&common.context.caches, &common.user) {
             match &built.scaler {
                 Some(Ok(scaler)) if !built.is_stale || is_paused => return Ok(Arc::clone(scaler)),
                 Some(Err(error)) if attempt == Attempt::WhenDue && is_paused => return Err(Arc::clone(error)),

@@ -1,8 +1,8 @@
 //! What follows a failed reconcile.
 //!
-//! What can only heal by a change of the object, or of something whose changes the operator watches (`TriggerAuthentication`
-//! and its cluster-wide sibling), is not tried again before such a change. All else may heal unseen and is tried again:
-//! the API server comes back, a target, Secret, `ServiceAccount` or definition is created, a container gets a variable.
+//! What can only heal by a change of the object, or of its `TriggerAuthentication` or the cluster-wide sibling, is not tried again before
+//! such a change. All else may heal unseen and is tried again: the API server comes back, a target or a definition is created. A Secret, a
+//! `ConfigMap`, a `ServiceAccount` or a template that changes is seen, but its watch may not be allowed.
 
 use super::error::ReconcileError;
 use crate::sources::TriggerError;
