@@ -1,5 +1,6 @@
 //! Custom resource definitions: what they serve, their conditions, and their schemas.
 
+mod conversion;
 pub(crate) mod definition;
 pub(crate) mod ratchet;
 pub(crate) mod rules;

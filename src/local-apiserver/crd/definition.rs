@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{rules, validation};
+use super::{conversion, rules, validation};
 use crate::status::FieldError;
 
 /// The collection of definitions.
@@ -47,6 +47,7 @@ pub(crate) fn check(crd: &Value) -> Vec<FieldError> {
             &["Cluster".to_owned(), "Namespaced".to_owned()],
         ));
     }
+    conversion::check(spec, &mut errors);
     let versions = spec["versions"].as_array().map(Vec::as_slice).unwrap_or_default();
     let stored = versions.iter().filter(|version| version["storage"] == true).count();
     if stored != 1 {
