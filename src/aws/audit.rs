@@ -16,6 +16,8 @@ use crate::resources::{self, Cloud};
 
 /// Looks under way at the same time.
 const AT_ONCE: usize = 8;
+/// Entries of a page; IAM's own choice is 100.
+const PAGE: i32 = 1000;
 
 /// Something that exists and is the stack's.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
@@ -31,10 +33,9 @@ pub struct Found {
 /// How far a search goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scope {
-    /// Every cluster, queue, role, policy and OIDC provider of the account and region is looked at: whatever it is called,
-    /// the tag says whose it is.
+    /// Every queue of the account and region is looked at as well: whatever it is called, the tag says whose it is.
     Account,
-    /// Only clusters, OIDC providers and what has the stack's names, of which there are few.
+    /// Clusters, OIDC providers, and what has the stack's names or descriptions, of which there are few.
     Names,
 }
 
@@ -47,8 +48,8 @@ pub enum Scope {
 /// # Errors
 ///
 /// [`Error::Service`] if a service refuses a list or a look. Another [`Error`] if a call gets no usable answer. Two
-/// refusals are no errors: an emulator without EKS has no clusters, and a queue of another name that the caller may
-/// not look at is not the stack's.
+/// refusals are no errors: an emulator without EKS has no clusters, and what has another name and may not be looked at is
+/// not the stack's.
 pub async fn find(cloud: &Cloud, prefix: &str, scope: Scope) -> Result<Vec<Found>> {
     let mut found = Vec::new();
     let is_named = |name: &str| is_called(name, prefix);
@@ -60,7 +61,8 @@ pub async fn find(cloud: &Cloud, prefix: &str, scope: Scope) -> Result<Vec<Found
     };
     let mut prefixes = vec![prefix.to_owned()];
     for name in clusters(cloud).await? {
-        let Some(cluster) = resources::cluster_object(cloud, &name).await? else { continue };
+        let looked = unless_foreign(is_named(&name), resources::cluster_object(cloud, &name).await)?;
+        let Some(cluster) = looked else { continue };
         if matches!(cloud.claim(cluster.clone()), Reading::Present(_)) {
             for (address, child) in children::of(cloud, &name).await? {
                 // The entry of whoever made the cluster has no tag, and goes with it.
@@ -74,7 +76,6 @@ pub async fn find(cloud: &Cloud, prefix: &str, scope: Scope) -> Result<Vec<Found
     }
     prefixes.sort();
     prefixes.dedup();
-    let is_in_scope = |name: &String| scope == Scope::Account || prefixes.iter().any(|prefix| is_called(name, prefix));
     let mut queues = match scope {
         Scope::Account => queue_names(cloud, None).await?,
         Scope::Names => {
@@ -88,20 +89,24 @@ pub async fn find(cloud: &Cloud, prefix: &str, scope: Scope) -> Result<Vec<Found
     // One name may begin with two of the prefixes.
     queues.sort();
     queues.dedup();
-    for (name, queue) in looked_at(queues, |name| queue(cloud, is_named(&name), name)).await? {
+    let queue = async |name: String| unless_foreign(is_named(&name), resources::queue_object(cloud, &name).await);
+    for (name, queue) in looked_at(queues, queue).await? {
         keep("aws_sqs_queue", &name, queue);
     }
-    let names: Vec<String> = roles(cloud).await?.into_iter().filter(is_in_scope).collect();
-    for (name, role) in looked_at(names, |name| role(cloud, name)).await? {
+    let is_candidate = |name: &str| prefixes.iter().any(|prefix| is_called(name, prefix));
+    let mark = description(&cloud.stack, "");
+    let roles = roles(cloud).await?.into_iter();
+    let roles = roles.filter(|(name, description)| is_candidate(name) || description.starts_with(&mark));
+    for (name, role) in looked_at(roles.map(|(name, _)| name).collect(), |name| role(cloud, name)).await? {
         keep("aws_iam_role", &name, role);
     }
-    for (name, arn) in resources::policies(cloud).await?.into_iter().filter(|(name, _)| is_in_scope(name)) {
+    for (name, arn) in resources::policies(cloud).await?.into_iter().filter(|(name, _)| is_candidate(name)) {
         if let Some(policy) = resources::policy_object(cloud, &arn).await? {
             keep("aws_iam_policy", &name, policy);
         }
     }
     for arn in resources::oidc_providers(cloud).await? {
-        if let Some(provider) = resources::oidc_provider_object(cloud, &arn).await? {
+        if let Some(provider) = unless_foreign(false, resources::oidc_provider_object(cloud, &arn).await)? {
             let host = arn.split_once(":oidc-provider/").map_or(arn.as_str(), |(_, host)| host);
             keep("aws_iam_openid_connect_provider", host, provider);
         }
@@ -181,12 +186,18 @@ async fn role(cloud: &Cloud, name: String) -> Result<Option<Object>> {
     resources::role_object(cloud, &name).await
 }
 
-/// A queue, unless it is called like somebody else's and its owner does not let us look: one of ours is always open to us.
-async fn queue(cloud: &Cloud, is_ours: bool, name: String) -> Result<Option<Object>> {
-    match resources::queue_object(cloud, &name).await {
-        Err(Error::Service { status: 403, .. }) if !is_ours => Ok(None),
+/// What was found, unless it is called like somebody else's and may not be looked at: what is ours is open to us.
+fn unless_foreign(is_named: bool, looked: Result<Option<Object>>) -> Result<Option<Object>> {
+    match looked {
+        Err(error) if !is_named && error.is_refused() => Ok(None),
         looked => looked,
     }
+}
+
+/// The description of a role of the stack. A list of roles holds descriptions and no tags, so that a role of any name is found
+/// without a look at each role of the account.
+pub fn description(stack: &str, of: &str) -> String {
+    format!("Sluice stack {stack}: {of}")
 }
 
 async fn queue_names(cloud: &Cloud, prefix: Option<&str>) -> Result<Vec<String>> {
@@ -208,14 +219,15 @@ async fn queue_names(cloud: &Cloud, prefix: Option<&str>) -> Result<Vec<String>>
     }
 }
 
-async fn roles(cloud: &Cloud) -> Result<Vec<String>> {
+/// Name and description of each.
+async fn roles(cloud: &Cloud) -> Result<Vec<(String, String)>> {
     let (mut names, mut marker) = (Vec::new(), None);
     loop {
-        let answer = cloud.iam.list_roles().set_marker(marker).send().await;
+        let answer = cloud.iam.list_roles().max_items(PAGE).set_marker(marker).send().await;
         let answer = answer.map_err(|error| Error::from_sdk("iam:ListRoles", &error))?;
         // Roles of AWS's own services are never ours.
         let ours = answer.roles.into_iter().filter(|role| !role.path().starts_with("/aws-service-role/"));
-        names.extend(ours.map(|role| role.role_name));
+        names.extend(ours.map(|role| (role.role_name, role.description.unwrap_or_default())));
         marker = answer.marker.filter(|_| answer.is_truncated);
         if marker.is_none() {
             return Ok(names);

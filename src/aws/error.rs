@@ -81,6 +81,12 @@ impl Error {
         }
     }
 
+    /// Whether the caller may not do this; it says nothing of what exists.
+    pub(crate) fn is_refused(&self) -> bool {
+        matches!(self, Self::Service { status: 403, .. })
+            || matches!(self.code(), Some("AccessDenied" | "AccessDeniedException"))
+    }
+
     /// Whether the same call may succeed later without anybody changing anything.
     pub fn is_retryable(&self) -> bool {
         match self {
@@ -90,16 +96,29 @@ impl Error {
         }
     }
 
+    /// Whether the service said that what was to be made exists already.
+    pub(crate) fn is_already_there(&self) -> bool {
+        matches!(self.code(), Some("EntityAlreadyExists" | "EntityAlreadyExistsException"))
+    }
+
     /// Whether the service said that the thing does not exist. A refused look is not one of these.
     pub fn is_not_found(&self) -> bool {
-        const NOT_FOUND: [&str; 5] = [
+        const NOT_FOUND: [&str; 6] = [
             "NoSuchEntity",
+            "NoSuchEntityException",
             "NotFoundException",
             "ResourceNotFoundException",
             "QueueDoesNotExist",
             "AWS.SimpleQueueService.NonExistentQueue",
         ];
-        self.code().is_some_and(|code| NOT_FOUND.contains(&code))
+        match self {
+            // EKS says so in this form as well (terraform-provider-aws, eks/cluster.go).
+            Self::Service { code, message, .. } if code == "ClientException" => {
+                message.contains("No cluster found for name")
+            }
+            Self::Service { code, .. } => NOT_FOUND.contains(&code.as_str()),
+            _ => false,
+        }
     }
 
     pub(crate) fn answer(operation: &'static str, message: impl Into<String>) -> Self {
@@ -112,11 +131,12 @@ impl Error {
         E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
     {
         if let SdkError::ServiceError(context) = error {
-            let code = context.err().code().unwrap_or("Unknown");
+            let status = context.raw().status().as_u16();
+            let bare = format!("HTTP {status}");
+            let code = context.err().code().unwrap_or(&bare);
             // Over the query-compatible protocol codes may come with their older prefix or suffix.
             let code = code.rsplit('#').next().unwrap_or(code);
             let message = context.err().message().unwrap_or("the service gave no message");
-            let status = context.raw().status().as_u16();
             return Self::Service { operation, code: code.to_owned(), message: message.to_owned(), status };
         }
         if let Some(inner) = find::<Self>(error) {

@@ -13,17 +13,20 @@ mod addon;
 mod cluster;
 mod fargate_profile;
 mod oidc_provider;
+mod passing;
 mod policy;
 pub(crate) mod policy_document;
 mod queue;
 mod role;
 mod role_policy_attachment;
+mod update;
 mod value;
 mod wait;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use aws_smithy_types::retry::RetryConfig;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use provision::{Address, Attributes, Context, Failure, Known, Node, Object, Reading, Resource, Schema};
@@ -37,6 +40,9 @@ pub const TAG_STACK: &str = "sluice:stack";
 pub const TAG_RUN: &str = "sluice:run";
 /// The tag that says when a thing may be swept away.
 pub const TAG_EXPIRES_AT: &str = "sluice:expires-at";
+
+/// Attempts of one call while a service throttles, fails or gives no answer: half a minute on average.
+const ATTEMPTS: u32 = 8;
 
 /// The account and the stack that resources belong to. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -56,11 +62,14 @@ impl Cloud {
         for (name, value) in [(TAG_STACK, stack), (TAG_RUN, run), (TAG_EXPIRES_AT, expires_at)] {
             tags.insert(name.to_owned(), value.to_owned());
         }
+        // IAM throttles bursts for longer than the second or so that the SDK's usual three attempts cover.
+        let patient = RetryConfig::standard().with_max_attempts(ATTEMPTS);
+        let config = session.config.to_builder().retry_config(patient).build();
         Self {
             session: session.clone(),
-            eks: aws_sdk_eks::Client::new(&session.config),
-            iam: aws_sdk_iam::Client::new(&session.config),
-            sqs: aws_sdk_sqs::Client::new(&session.config),
+            eks: aws_sdk_eks::Client::new(&config),
+            iam: aws_sdk_iam::Client::new(&config),
+            sqs: aws_sdk_sqs::Client::new(&config),
             stack: stack.to_owned(),
             tags,
         }
@@ -69,6 +78,11 @@ impl Cloud {
     /// Who calls, and where.
     pub fn session(&self) -> &Session {
         &self.session
+    }
+
+    /// The stack's name.
+    pub fn stack(&self) -> &str {
+        &self.stack
     }
 
     /// The tags that everything of this stack gets.
@@ -245,6 +259,23 @@ impl Resource for AwsResource {
         declared.or_else(referred)
     }
 
+    /// What costs by the hour never waits for the removal of something that costs nothing and needs it only to be made: a trust
+    /// policy names an OIDC provider, a role or a queue, and a provider the cluster whose issuer it is.
+    fn may_outlive(&self, dependency: &Address) -> bool {
+        match dependency.kind() {
+            "aws_eks_cluster" => !self.is_inside_cluster(),
+            "aws_iam_openid_connect_provider" | "aws_sqs_queue" => true,
+            "aws_iam_role" => self.kind == Kind::Role,
+            _ => false,
+        }
+    }
+
+    /// EKS deletes a cluster with its addons and access entries, but not with its Fargate profiles (EKS API Reference,
+    /// DeleteCluster).
+    fn goes_with_container(&self) -> bool {
+        self.is_inside_cluster() && self.kind != Kind::FargateProfile
+    }
+
     fn serial_key(&self) -> Option<String> {
         // EKS creates and deletes the profiles of one cluster one at a time.
         let cluster = self.desired.get("cluster_name").and_then(Value::as_str).unwrap_or_default();
@@ -329,17 +360,22 @@ impl Resource for AwsResource {
         let cloud = &*self.cloud;
         match self.kind {
             Kind::Queue => queue::delete(cloud, current, context).boxed(),
-            Kind::Role => role::delete(cloud, current).boxed(),
-            Kind::Policy => policy::delete(cloud, current).boxed(),
-            Kind::RolePolicyAttachment => role_policy_attachment::delete(cloud, current).boxed(),
-            Kind::OidcProvider => oidc_provider::delete(cloud, current).boxed(),
+            Kind::Role => role::delete(cloud, current, context).boxed(),
+            Kind::Policy => policy::delete(cloud, current, context).boxed(),
+            Kind::RolePolicyAttachment => role_policy_attachment::delete(cloud, current, context).boxed(),
+            Kind::OidcProvider => oidc_provider::delete(cloud, current, context).boxed(),
             Kind::Cluster => cluster::delete(cloud, current, context).boxed(),
             Kind::FargateProfile => fargate_profile::delete(cloud, current, context).boxed(),
             Kind::Addon => addon::delete(cloud, current, context).boxed(),
-            Kind::AccessEntry => access_entry::delete(cloud, current).boxed(),
-            Kind::AccessPolicyAssociation => access_policy_association::delete(cloud, current).boxed(),
+            Kind::AccessEntry => access_entry::delete(cloud, current, context).boxed(),
+            Kind::AccessPolicyAssociation => access_policy_association::delete(cloud, current, context).boxed(),
         }
     }
+}
+
+/// A token by which EKS knows the same request again when its answer was lost.
+fn request_token() -> String {
+    uuid::Uuid::new_v4().to_string()
 }
 
 /// What an update is given.

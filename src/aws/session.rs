@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
+use std::time::Duration;
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
@@ -12,6 +13,7 @@ use aws_sdk_sts::config::IdentityCache;
 use aws_smithy_http_client::tls::{self, rustls_provider::CryptoMode};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_types::retry::RetryConfig;
+use aws_smithy_types::timeout::TimeoutConfig;
 use aws_types::origin::Origin;
 use aws_types::service_config::ServiceConfigKey;
 
@@ -25,6 +27,10 @@ static HTTP: LazyLock<SharedHttpClient> = LazyLock::new(|| {
 /// How long a session of an assumed role lasts: as the Go SDK asks for it, so that a role whose sessions may be no longer than that
 /// serves, and a trust that is withdrawn ends soon. (A web identity's lasts as long as STS has it.)
 const ASSUMED_SECONDS: i32 = 900;
+
+const CONNECT: Duration = Duration::from_secs(5);
+/// SQS itself holds a long poll for 20 s.
+const READ: Duration = Duration::from_mins(1);
 
 /// What a caller may fix; everything left out comes from the environment and the profile, as with any AWS tool.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -73,7 +79,9 @@ impl Session {
         let Settings { profile, region, endpoint_url } = settings;
         let mut loader = aws_config::defaults(BehaviorVersion::latest())
             .http_client(HTTP.clone())
-            .retry_config(RetryConfig::standard());
+            .retry_config(RetryConfig::standard())
+            // Without one, a connection that died (sleep, a change of network) holds a call for a quarter of an hour.
+            .timeout_config(TimeoutConfig::builder().connect_timeout(CONNECT).read_timeout(READ).build());
         if let Some(profile) = profile {
             loader = loader.profile_name(profile);
         }

@@ -62,7 +62,10 @@ impl Declared<'_> {
 
     fn role(&mut self, label: &str, name: &str, trust: &Value, policy: Option<Value>, needs: &[Address]) {
         let inline = policy.map(|policy| json!({ name: policy }));
-        let attributes = json!({ "name": name, "assume_role_policy": trust, "inline_policies": inline });
+        let description = aws::audit::description(self.cloud.stack(), label);
+        let attributes = json!({
+            "name": name, "description": description, "assume_role_policy": trust, "inline_policies": inline,
+        });
         self.add("aws_iam_role", label, attributes, needs);
     }
 }
@@ -197,8 +200,9 @@ fn object(
     let mut depends_on: Vec<Address> =
         manifest.depends_on.iter().map(|text| text.parse().map_err(one)).collect::<Outcome<_>>()?;
     if manifest.object["kind"] == "Deployment" {
-        // Pods need a profile to run on and their identity to be trusted.
-        depends_on.extend(lives_in.is_some().then(|| Address::new("aws_eks_fargate_profile", "this")));
+        // Pods need a profile to run on, names that resolve, and their identity to be trusted.
+        let own = ["aws_eks_fargate_profile.this", "aws_eks_addon.coredns"].into_iter().filter(|_| lives_in.is_some());
+        depends_on.extend(own.map(|text| text.parse().map_err(one)).collect::<Outcome<Vec<Address>>>()?);
         depends_on.push(Address::new("aws_iam_role", "sqs_scaler"));
         let roles = stack.workloads.iter().map(|workload| Address::new("aws_iam_role", role_label(&workload.name)));
         depends_on.extend(roles);

@@ -45,6 +45,9 @@ pub struct Change {
     pub prior: Option<Object>,
     /// What it needs (within the graph, or as the state recorded it).
     pub depends_on: BTreeSet<Address>,
+    /// What of that may be removed before it.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub may_outlive: BTreeSet<Address>,
     /// Steps with the same key run one after another.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub serial_key: Option<String>,
@@ -262,7 +265,7 @@ fn change(
     let recorded = state.resources.get(address);
     // What the object needed when it was made may still have to outlive it, declared or not.
     let before = recorded.into_iter().flat_map(|entry| entry.depends_on.iter().cloned());
-    let depends_on = graph.dependencies(address).iter().cloned().chain(before).collect();
+    let depends_on: BTreeSet<Address> = graph.dependencies(address).iter().cloned().chain(before).collect();
     Change {
         address: address.clone(),
         action,
@@ -270,6 +273,7 @@ fn change(
         fields,
         holds: Vec::new(),
         prior: object.cloned(),
+        may_outlive: depends_on.iter().filter(|dependency| node.may_outlive(dependency)).cloned().collect(),
         depends_on,
         serial_key: node.serial_key(),
         removal_turn: node.removal_turn(),

@@ -88,6 +88,23 @@ async fn what_cannot_be_removed_by_itself_does_not_keep_its_container() {
 }
 
 #[tokio::test]
+async fn what_may_outlive_its_dependency_does_not_hold_up_the_removal_of_that() {
+    let bench = Bench::new();
+    let nodes = || {
+        let role = thing(&bench.cloud, "role", json!({ "outlives": "provider" }), &["provider"]);
+        let provider = thing(&bench.cloud, "provider", json!({ "outlives": "cluster" }), &["cluster"]);
+        vec![thing(&bench.cloud, "cluster", json!({}), &[]), provider, role]
+    };
+    bench.up(&Graph::new(nodes()).unwrap()).await;
+    bench.refuse("delete role");
+    let (_, outcome) = bench.down(&Graph::new(nodes()).unwrap()).await;
+    assert_eq!(outcome.failures.len(), 1, "{:?}", outcome.failures);
+    assert!(outcome.skipped.is_empty(), "{:?}", outcome.skipped);
+    let left: Vec<String> = bench.cloud.lock().unwrap().objects.keys().cloned().collect();
+    assert_eq!(left, ["thing.role"]);
+}
+
+#[tokio::test]
 async fn what_its_container_does_not_take_along_has_failed() {
     let bench = Bench::new();
     let nodes = || {

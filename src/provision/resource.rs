@@ -205,6 +205,13 @@ pub trait Resource: Send + Sync {
         false
     }
 
+    /// Whether it can still be removed once `dependency` is gone, although it needs that to exist: then neither removal waits
+    /// for the other.
+    fn may_outlive(&self, dependency: &Address) -> bool {
+        let _ = dependency;
+        false
+    }
+
     /// How it is found when the state is lost, for people: `queue sluice-demo-myapp`.
     fn identity(&self) -> String;
 

@@ -86,6 +86,9 @@ impl Resource for Thing {
     fn goes_with_container(&self) -> bool {
         self.lives_in.is_some()
     }
+    fn may_outlive(&self, dependency: &Address) -> bool {
+        self.desired.get("outlives").is_some_and(|name| name == dependency.name())
+    }
     fn identity(&self) -> String {
         format!("thing {}", self.address.name())
     }

@@ -5,8 +5,8 @@ use provision::{Attributes, Context, Failure, Known, Object, Reading, Schema};
 use serde_json::json;
 
 use super::fargate_profile::names;
+use super::passing::call;
 use super::value::{self, changed_tags, optional, text, texts};
-use super::wait::{IAM_PROPAGATION, is_propagating, retry};
 use super::{Cloud, Edit};
 use crate::error::{Error, Result};
 
@@ -52,7 +52,7 @@ async fn found(cloud: &Cloud, cluster: &str, principal: &str) -> Result<Object, 
 
 pub(super) async fn create(cloud: &Cloud, desired: &Attributes, context: &Context) -> Result<Object, Failure> {
     let (cluster, principal) = (text(desired, "cluster_name")?, text(desired, "principal_arn")?);
-    retry(context, IAM_PROPAGATION, is_propagating, || async {
+    call(context, || async {
         let call = cloud.eks.create_access_entry().cluster_name(cluster).principal_arn(principal);
         let call = call.set_type(optional(desired, "type")).set_username(optional(desired, "user_name"));
         let call = call.set_kubernetes_groups(texts(desired, "kubernetes_groups"));
@@ -67,26 +67,31 @@ pub(super) async fn create(cloud: &Cloud, desired: &Attributes, context: &Contex
     found(cloud, cluster, principal).await
 }
 
-pub(super) async fn update(cloud: &Cloud, edit: Edit<'_>, _context: &Context) -> Result<Object, Failure> {
+pub(super) async fn update(cloud: &Cloud, edit: Edit<'_>, context: &Context) -> Result<Object, Failure> {
     let desired = edit.desired;
     let (cluster, principal) = (text(desired, "cluster_name")?, text(desired, "principal_arn")?);
     if edit.touches("user_name") || edit.touches("kubernetes_groups") {
-        let call = cloud.eks.update_access_entry().cluster_name(cluster).principal_arn(principal);
-        let call = call.set_username(optional(desired, "user_name"));
-        let call = call.set_kubernetes_groups(texts(desired, "kubernetes_groups"));
-        call.send().await.map_err(|error| Error::from_sdk("eks:UpdateAccessEntry", &error))?;
+        call(context, || async {
+            let call = cloud.eks.update_access_entry().cluster_name(cluster).principal_arn(principal);
+            let call = call.set_username(optional(desired, "user_name"));
+            let call = call.set_kubernetes_groups(texts(desired, "kubernetes_groups"));
+            call.send().await.map(drop).map_err(|error| Error::from_sdk("eks:UpdateAccessEntry", &error))
+        })
+        .await?;
     }
     let tags = changed_tags(edit.current, desired);
     if edit.touches("tags") && !tags.is_empty() {
-        super::cluster::tag(cloud, edit.current, tags).await?;
+        super::cluster::tag(cloud, edit.current, tags, context).await?;
     }
     found(cloud, cluster, principal).await
 }
 
-pub(super) async fn delete(cloud: &Cloud, current: &Object) -> Result<(), Failure> {
+pub(super) async fn delete(cloud: &Cloud, current: &Object, context: &Context) -> Result<(), Failure> {
     let attributes = &current.attributes;
     let (cluster, principal) = (text(attributes, "cluster_name")?, text(attributes, "principal_arn")?);
-    let answer = cloud.eks.delete_access_entry().cluster_name(cluster).principal_arn(principal).send().await;
-    super::role::gone(answer.map_err(|error| Error::from_sdk("eks:DeleteAccessEntry", &error)))?;
-    Ok(())
+    call(context, || async {
+        let answer = cloud.eks.delete_access_entry().cluster_name(cluster).principal_arn(principal).send().await;
+        super::role::gone(answer.map_err(|error| Error::from_sdk("eks:DeleteAccessEntry", &error)))
+    })
+    .await
 }

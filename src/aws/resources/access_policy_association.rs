@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 
 use super::Cloud;
 use super::fargate_profile::names;
+use super::passing::call;
 use super::value::{self, text};
-use super::wait::{IAM_PROPAGATION, retry};
 use crate::error::{Error, Result};
 
 pub(super) const SCHEMA: Schema =
@@ -69,8 +69,7 @@ fn scope(desired: &Attributes) -> AccessScope {
 pub(super) async fn create(cloud: &Cloud, desired: &Attributes, context: &Context) -> Result<Object, Failure> {
     let (cluster, principal) = (text(desired, "cluster_name")?, text(desired, "principal_arn")?);
     let policy = text(desired, "policy_arn")?;
-    // The access entry may be seconds old.
-    retry(context, IAM_PROPAGATION, Error::is_not_found, || async {
+    call(context, || async {
         let call = cloud.eks.associate_access_policy().cluster_name(cluster).principal_arn(principal);
         let answer = call.policy_arn(policy).access_scope(scope(desired)).send().await;
         answer.map(drop).map_err(|error| Error::from_sdk("eks:AssociateAccessPolicy", &error))
@@ -79,11 +78,14 @@ pub(super) async fn create(cloud: &Cloud, desired: &Attributes, context: &Contex
     Ok(object(cluster, principal, policy, Some(&scope(desired))))
 }
 
-pub(super) async fn delete(cloud: &Cloud, current: &Object) -> Result<(), Failure> {
+pub(super) async fn delete(cloud: &Cloud, current: &Object, context: &Context) -> Result<(), Failure> {
     let attributes = &current.attributes;
     let (cluster, principal) = (text(attributes, "cluster_name")?, text(attributes, "principal_arn")?);
-    let call = cloud.eks.disassociate_access_policy().cluster_name(cluster).principal_arn(principal);
-    let answer = call.policy_arn(text(attributes, "policy_arn")?).send().await;
-    super::role::gone(answer.map_err(|error| Error::from_sdk("eks:DisassociateAccessPolicy", &error)))?;
-    Ok(())
+    let policy = text(attributes, "policy_arn")?;
+    call(context, || async {
+        let call = cloud.eks.disassociate_access_policy().cluster_name(cluster).principal_arn(principal);
+        let answer = call.policy_arn(policy).send().await;
+        super::role::gone(answer.map_err(|error| Error::from_sdk("eks:DisassociateAccessPolicy", &error)))
+    })
+    .await
 }

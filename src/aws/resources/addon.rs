@@ -9,9 +9,10 @@ use provision::{Attributes, Context, Failure, Health, Known, Object, Reading, Sc
 use serde_json::{Value, json};
 
 use super::fargate_profile::names;
+use super::passing::call;
 use super::value::{self, changed_tags, document, optional, parsed, switch, text};
-use super::wait::{Look, is_in_use, is_propagating, retry, until};
-use super::{Cloud, Edit};
+use super::wait::{Lasting, Look, until};
+use super::{Cloud, Edit, request_token, update};
 use crate::error::{Error, Result};
 
 pub(super) const SCHEMA: Schema = Schema {
@@ -21,7 +22,12 @@ pub(super) const SCHEMA: Schema = Schema {
     open: &["tags"],
 };
 
-const READY_WITHIN: Duration = Duration::from_mins(10);
+/// As long as Terraform's provider waits (terraform-provider-aws, eks/addon.go).
+const READY_WITHIN: Duration = Duration::from_mins(20);
+
+/// A cluster that is minutes old passes through issues (ClusterUnreachable, AccessDenied, K8sResourceNotFound): one that
+/// lasts as long as this stays.
+const SICK_FOR: Duration = Duration::from_mins(3);
 
 /// What is said when calling and cannot be read back.
 const SAID_ONLY: [&str; 2] = ["resolve_conflicts", "preserve"];
@@ -67,8 +73,8 @@ fn status(addon: &Addon) -> String {
     format!("{status}{}", issues.collect::<String>())
 }
 
-/// Issues that do not heal by waiting. Too few replicas do: pods on Fargate take a minute or two to start.
-fn is_hopeless(addon: &Addon) -> bool {
+/// Issues that do not heal once they last. Too few replicas do: pods on Fargate take a minute or two to start.
+fn is_sick(addon: &Addon) -> bool {
     let issues = addon.health().map(aws_sdk_eks::types::AddonHealth::issues).unwrap_or_default();
     issues.iter().any(|issue| !matches!(issue.code(), None | Some(AddonIssueCode::InsufficientNumberOfReplicas)))
 }
@@ -101,14 +107,16 @@ fn object(cluster: &str, name: &str, addon: &Addon) -> Object {
 async fn ready(cloud: &Cloud, desired: &Attributes, context: &Context) -> Result<Object, Failure> {
     let (cluster, name) = (text(desired, "cluster_name")?, text(desired, "addon_name")?);
     let what = format!("addon {name}");
+    let sickness = Lasting::default();
     let found = until(context, &what, READY_WITHIN, || async {
         let Some(addon) = describe(cloud, cluster, name).await? else {
             return Ok(Look::Waiting("not visible yet".into()));
         };
         let status = status(&addon);
+        let is_lasting = sickness.seen(is_sick(&addon), context) >= SICK_FOR;
         Ok(match addon.status() {
             Some(AddonStatus::Active) => Look::Done(object(cluster, name, &addon)),
-            Some(AddonStatus::Creating | AddonStatus::Updating | AddonStatus::Degraded) if !is_hopeless(&addon) => {
+            Some(AddonStatus::Creating | AddonStatus::Updating | AddonStatus::Degraded) if !is_lasting => {
                 Look::Waiting(status)
             }
             _ => Look::Hopeless(format!("it is {status}")),
@@ -119,10 +127,10 @@ async fn ready(cloud: &Cloud, desired: &Attributes, context: &Context) -> Result
 
 pub(super) async fn create(cloud: &Cloud, desired: &Attributes, context: &Context) -> Result<Object, Failure> {
     let (cluster, name) = (text(desired, "cluster_name")?, text(desired, "addon_name")?);
-    let passes = |error: &Error| is_in_use(error) || is_propagating(error);
-    retry(context, READY_WITHIN, passes, || async {
+    let request = request_token();
+    call(context, || async {
         let conflicts = optional(desired, "resolve_conflicts").map(|how| how.as_str().into());
-        let call = cloud.eks.create_addon().cluster_name(cluster).addon_name(name);
+        let call = cloud.eks.create_addon().client_request_token(&request).cluster_name(cluster).addon_name(name);
         let call = call.set_addon_version(optional(desired, "addon_version")).set_resolve_conflicts(conflicts);
         let call = call.set_configuration_values(desired.get("configuration_values").map(document));
         let call = call.set_service_account_role_arn(optional(desired, "service_account_role_arn"));
@@ -137,19 +145,21 @@ pub(super) async fn update(cloud: &Cloud, edit: Edit<'_>, context: &Context) -> 
     let desired = edit.desired;
     let (cluster, name) = (text(desired, "cluster_name")?, text(desired, "addon_name")?);
     if ["addon_version", "configuration_values", "service_account_role_arn"].iter().any(|name| edit.touches(name)) {
-        retry(context, READY_WITHIN, is_in_use, || async {
+        let request = request_token();
+        let update = call(context, || async {
             let conflicts = optional(desired, "resolve_conflicts").map(|how| how.as_str().into());
-            let call = cloud.eks.update_addon().cluster_name(cluster).addon_name(name);
+            let call = cloud.eks.update_addon().client_request_token(&request).cluster_name(cluster).addon_name(name);
             let call = call.set_addon_version(optional(desired, "addon_version")).set_resolve_conflicts(conflicts);
             let call = call.set_configuration_values(desired.get("configuration_values").map(document));
             let answer = call.set_service_account_role_arn(optional(desired, "service_account_role_arn")).send().await;
-            answer.map(drop).map_err(|error| Error::from_sdk("eks:UpdateAddon", &error))
+            answer.map(|answer| answer.update).map_err(|error| Error::from_sdk("eks:UpdateAddon", &error))
         })
         .await?;
+        update::followed(cloud, cluster, Some(name), update, context).await?;
     }
     let tags = changed_tags(edit.current, desired);
     if edit.touches("tags") && !tags.is_empty() {
-        super::cluster::tag(cloud, edit.current, tags).await?;
+        super::cluster::tag(cloud, edit.current, tags, context).await?;
     }
     ready(cloud, desired, context).await
 }
@@ -157,7 +167,7 @@ pub(super) async fn update(cloud: &Cloud, edit: Edit<'_>, context: &Context) -> 
 pub(super) async fn delete(cloud: &Cloud, current: &Object, context: &Context) -> Result<(), Failure> {
     let attributes = &current.attributes;
     let (cluster, name) = (text(attributes, "cluster_name")?, text(attributes, "addon_name")?);
-    retry(context, READY_WITHIN, is_in_use, || async {
+    call(context, || async {
         let call = cloud.eks.delete_addon().cluster_name(cluster).addon_name(name);
         let answer = call.set_preserve(switch(attributes, "preserve")).send().await;
         super::role::gone(answer.map_err(|error| Error::from_sdk("eks:DeleteAddon", &error)))

@@ -12,9 +12,10 @@ use aws_sdk_eks::types::{
 use provision::{Attributes, Context, Failure, Health, Known, Object, Reading, Schema};
 use serde_json::{Value, json};
 
+use super::passing::call;
 use super::value::{self, changed_tags, optional, switch, text, texts};
-use super::wait::{IAM_PROPAGATION, Look, is_in_use, is_propagating, retry, until};
-use super::{Cloud, Edit};
+use super::wait::{Look, until};
+use super::{Cloud, Edit, request_token, update};
 use crate::error::{Error, Result};
 
 pub(super) const SCHEMA: Schema = Schema {
@@ -150,8 +151,14 @@ pub(super) async fn create(cloud: &Cloud, desired: &Attributes, context: &Contex
         .set_authentication_mode(optional(desired, "authentication_mode").map(|mode| mode.as_str().into()))
         .set_bootstrap_cluster_creator_admin_permissions(switch(desired, "bootstrap_cluster_creator_admin_permissions"))
         .build();
-    retry(context, IAM_PROPAGATION, is_propagating, || async {
-        let call = cloud.eks.create_cluster().name(name).role_arn(text_or_empty(desired, "role_arn"));
+    let request = request_token();
+    call(context, || async {
+        let call = cloud
+            .eks
+            .create_cluster()
+            .client_request_token(&request)
+            .name(name)
+            .role_arn(text_or_empty(desired, "role_arn"));
         let call = call.set_version(optional(desired, "version")).resources_vpc_config(vpc_config(desired));
         let call = call.access_config(access.clone()).set_logging(logging(desired));
         let call = call.set_bootstrap_self_managed_addons(switch(desired, "bootstrap_self_managed_addons"));
@@ -177,54 +184,79 @@ fn completed(mut object: Object, desired: &Attributes) -> Result<Object, Failure
     Ok(object)
 }
 
-/// EKS takes one update at a time, so each waits for the one before (`docs/rules.md#eks-one-change-at-a-time`).
+/// One update of a cluster. EKS takes one type of update at a time (EKS API Reference, UpdateClusterConfig), so what may
+/// change in `resources_vpc_config` makes three of them.
+#[derive(Clone, Copy)]
+enum Part {
+    Version,
+    Subnets,
+    SecurityGroups,
+    Endpoints,
+    Logs,
+    AuthenticationMode,
+}
+
+const PARTS: [(Part, &[&str]); 6] = [
+    (Part::Version, &["version"]),
+    (Part::AuthenticationMode, &["authentication_mode"]),
+    (Part::Logs, &["enabled_log_types"]),
+    (Part::Endpoints, &["endpoint_public_access", "endpoint_private_access", "public_access_cidrs"]),
+    (Part::Subnets, &["subnet_ids"]),
+    (Part::SecurityGroups, &["security_group_ids"]),
+];
+
+/// EKS takes one update at a time, so each is followed to its end (`docs/rules.md#eks-one-change-at-a-time`).
 pub(super) async fn update(cloud: &Cloud, edit: Edit<'_>, context: &Context) -> Result<Object, Failure> {
     let (name, desired) = (edit.current.id.as_str(), edit.desired);
-    let mut object = ready(cloud, name, context).await?;
-    if edit.touches("version") {
-        let version = text(desired, "version")?;
-        retry(context, READY_WITHIN, is_in_use, || async {
-            let answer = cloud.eks.update_cluster_version().name(name).version(version).send().await;
-            answer.map(drop).map_err(|error| Error::from_sdk("eks:UpdateClusterVersion", &error))
-        })
-        .await?;
-        object = reached(cloud, name, context, |object| object.text("version") == Some(version)).await?;
-    }
-    let vpc = [
-        "subnet_ids",
-        "security_group_ids",
-        "endpoint_public_access",
-        "endpoint_private_access",
-        "public_access_cidrs",
-    ];
-    let parts = [
-        (vpc.iter().any(|name| edit.touches(name)), 0),
-        (edit.touches("enabled_log_types"), 1),
-        (edit.touches("authentication_mode"), 2),
-    ];
-    for (_, part) in parts.into_iter().filter(|(touched, _)| *touched) {
-        retry(context, READY_WITHIN, is_in_use, || async {
-            let call = cloud.eks.update_cluster_config().name(name);
-            let call = match part {
-                0 => call.resources_vpc_config(vpc_config(desired)),
-                1 => call.set_logging(logging(desired)),
-                _ => {
-                    let mode = optional(desired, "authentication_mode").map(|mode| mode.as_str().into());
-                    call.access_config(UpdateAccessConfigRequest::builder().set_authentication_mode(mode).build())
-                }
-            };
-            let answer = call.send().await;
-            answer.map(drop).map_err(|error| Error::from_sdk("eks:UpdateClusterConfig", &error))
-        })
-        .await?;
-        object = ready(cloud, name, context).await?;
+    ready(cloud, name, context).await?;
+    for (part, attributes) in PARTS {
+        if attributes.iter().any(|name| edit.touches(name)) {
+            let request = request_token();
+            let update = call(context, || begin(cloud, name, desired, part, &request)).await?;
+            update::followed(cloud, name, None, update, context).await?;
+        }
     }
     let tags = changed_tags(edit.current, desired);
     if edit.touches("tags") && !tags.is_empty() {
-        tag(cloud, edit.current, tags).await?;
-        object = ready(cloud, name, context).await?;
+        tag(cloud, edit.current, tags, context).await?;
     }
-    completed(object, desired)
+    completed(ready(cloud, name, context).await?, desired)
+}
+
+async fn begin(
+    cloud: &Cloud,
+    name: &str,
+    desired: &Attributes,
+    part: Part,
+    request: &str,
+) -> Result<Option<aws_sdk_eks::types::Update>> {
+    let config = cloud.eks.update_cluster_config().client_request_token(request).name(name);
+    let vpc = VpcConfigRequest::builder();
+    let config = match part {
+        Part::Version => {
+            let call = cloud.eks.update_cluster_version().client_request_token(request).name(name);
+            let answer = call.set_version(optional(desired, "version")).send().await;
+            let answer = answer.map_err(|error| Error::from_sdk("eks:UpdateClusterVersion", &error));
+            return answer.map(|answer| answer.update);
+        }
+        Part::Subnets => config.resources_vpc_config(vpc.set_subnet_ids(texts(desired, "subnet_ids")).build()),
+        Part::SecurityGroups => {
+            config.resources_vpc_config(vpc.set_security_group_ids(texts(desired, "security_group_ids")).build())
+        }
+        Part::Endpoints => config.resources_vpc_config(
+            vpc.set_endpoint_public_access(switch(desired, "endpoint_public_access"))
+                .set_endpoint_private_access(switch(desired, "endpoint_private_access"))
+                .set_public_access_cidrs(texts(desired, "public_access_cidrs"))
+                .build(),
+        ),
+        Part::Logs => config.set_logging(logging(desired)),
+        Part::AuthenticationMode => {
+            let mode = optional(desired, "authentication_mode").map(|mode| mode.as_str().into());
+            config.access_config(UpdateAccessConfigRequest::builder().set_authentication_mode(mode).build())
+        }
+    };
+    let answer = config.send().await.map_err(|error| Error::from_sdk("eks:UpdateClusterConfig", &error));
+    answer.map(|answer| answer.update)
 }
 
 /// Sets tags on anything of EKS that knows its `arn`.
@@ -232,35 +264,19 @@ pub(super) async fn tag(
     cloud: &Cloud,
     current: &Object,
     tags: std::collections::HashMap<String, String>,
-) -> Result<(), Failure> {
-    let call = cloud.eks.tag_resource().resource_arn(text(&current.attributes, "arn")?).set_tags(Some(tags));
-    call.send().await.map_err(|error| Error::from_sdk("eks:TagResource", &error))?;
-    Ok(())
-}
-
-/// Waits until the cluster is active and `fits`.
-async fn reached(
-    cloud: &Cloud,
-    name: &str,
     context: &Context,
-    fits: impl Fn(&Object) -> bool,
-) -> Result<Object, Failure> {
-    until(context, &format!("cluster {name}"), READY_WITHIN, || async {
-        let Some(cluster) = describe(cloud, name).await? else {
-            return Ok(Look::Hopeless("it is gone".into()));
-        };
-        let found = object(&cluster);
-        let done = found.health == Health::Ready && fits(&found);
-        Ok(if done { Look::Done(found) } else { Look::Waiting(format!("{}{}", status(&cluster), issues(&cluster))) })
+) -> Result<(), Failure> {
+    let arn = text(&current.attributes, "arn")?;
+    call(context, || async {
+        let call = cloud.eks.tag_resource().resource_arn(arn).set_tags(Some(tags.clone()));
+        call.send().await.map(drop).map_err(|error| Error::from_sdk("eks:TagResource", &error))
     })
     .await
 }
 
 pub(super) async fn delete(cloud: &Cloud, current: &Object, context: &Context) -> Result<(), Failure> {
     let name = &current.id;
-    // While nodes, profiles or an update are on their way EKS refuses; it says so and it passes.
-    let busy = |error: &Error| is_in_use(error) || matches!(error.code(), Some("InvalidRequestException"));
-    retry(context, DELETED_WITHIN, busy, || async {
+    call(context, || async {
         if let Some(cluster) = describe(cloud, name).await? {
             if cluster.status() == Some(&ClusterStatus::Deleting) {
                 return Ok(());

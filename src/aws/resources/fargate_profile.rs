@@ -8,9 +8,10 @@ use aws_sdk_eks::types::{FargateProfile, FargateProfileSelector, FargateProfileS
 use provision::{Attributes, Context, Failure, Health, Known, Object, Reading, Schema};
 use serde_json::{Value, json};
 
+use super::passing::call;
 use super::value::{self, changed_tags, text, texts};
-use super::wait::{Look, is_in_use, is_propagating, retry, until};
-use super::{Cloud, Edit};
+use super::wait::{Look, until};
+use super::{Cloud, Edit, request_token};
 use crate::error::{Error, Result};
 
 pub(super) const SCHEMA: Schema = Schema {
@@ -126,9 +127,14 @@ fn selectors(desired: &Attributes) -> Vec<FargateProfileSelector> {
 pub(super) async fn create(cloud: &Cloud, desired: &Attributes, context: &Context) -> Result<Object, Failure> {
     let (cluster, name) = (text(desired, "cluster_name")?, text(desired, "name")?);
     let role = text(desired, "pod_execution_role_arn")?;
-    let passes = |error: &Error| is_in_use(error) || is_propagating(error);
-    retry(context, READY_WITHIN, passes, || async {
-        let call = cloud.eks.create_fargate_profile().cluster_name(cluster).fargate_profile_name(name);
+    let request = request_token();
+    call(context, || async {
+        let call = cloud
+            .eks
+            .create_fargate_profile()
+            .client_request_token(&request)
+            .cluster_name(cluster)
+            .fargate_profile_name(name);
         let call = call.pod_execution_role_arn(role).set_subnets(texts(desired, "subnet_ids"));
         let call = call.set_selectors(Some(selectors(desired))).set_tags(Some(value::tags(desired)));
         call.send().await.map(drop).map_err(|error| Error::from_sdk("eks:CreateFargateProfile", &error))
@@ -142,16 +148,14 @@ pub(super) async fn update(cloud: &Cloud, edit: Edit<'_>, context: &Context) -> 
     let (cluster, name) = (text(attributes, "cluster_name")?, text(attributes, "name")?);
     let tags = changed_tags(edit.current, edit.desired);
     if edit.touches("tags") && !tags.is_empty() {
-        super::cluster::tag(cloud, edit.current, tags).await?;
+        super::cluster::tag(cloud, edit.current, tags, context).await?;
     }
     ready(cloud, cluster, name, context).await
 }
 
 pub(super) async fn delete(cloud: &Cloud, current: &Object, context: &Context) -> Result<(), Failure> {
     let (cluster, name) = (text(&current.attributes, "cluster_name")?, text(&current.attributes, "name")?);
-    // One operation at a time: another profile may still be on its way, this one too.
-    let busy = |error: &Error| is_in_use(error) || error.code() == Some("InvalidRequestException");
-    retry(context, READY_WITHIN, busy, || async {
+    call(context, || async {
         match describe(cloud, cluster, name).await? {
             None => return Ok(()),
             Some(profile) if profile.status() == Some(&FargateProfileStatus::Deleting) => return Ok(()),

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use provision::{Attributes, Context, Failure, Known, Object, Reading, Schema};
 use serde_json::json;
 
+use super::passing::call;
 use super::role::{gone, iam_tags, tags_json};
 use super::value::{self, text, texts, without_scheme};
 use super::wait::{IAM_PROPAGATION, Look, until};
@@ -66,12 +67,33 @@ pub(crate) async fn fetch(cloud: &Cloud, arn: &str) -> Result<Option<Object>> {
 
 pub(super) async fn create(cloud: &Cloud, desired: &Attributes, context: &Context) -> Result<Object, Failure> {
     const OPERATION: &str = "iam:CreateOpenIDConnectProvider";
-    let call = cloud.iam.create_open_id_connect_provider().url(text(desired, "url")?);
-    let call = call.set_client_id_list(texts(desired, "client_id_list"));
-    let call = call.set_thumbprint_list(texts(desired, "thumbprint_list")).set_tags(Some(iam_tags(desired)));
-    let answer = call.send().await.map_err(|error| Error::from_sdk(OPERATION, &error))?;
-    let arn = answer.open_id_connect_provider_arn.ok_or_else(|| Error::answer(OPERATION, "it holds no ARN"))?;
+    let url = text(desired, "url")?;
+    let arn = call(context, || async {
+        let call = cloud.iam.create_open_id_connect_provider().url(url);
+        let call = call.set_client_id_list(texts(desired, "client_id_list"));
+        let call = call.set_thumbprint_list(texts(desired, "thumbprint_list")).set_tags(Some(iam_tags(desired)));
+        match call.send().await.map_err(|error| Error::from_sdk(OPERATION, &error)) {
+            // A try whose answer was lost made it: nobody else gives it our tag.
+            Err(error) if error.is_already_there() => ours_of(cloud, &json!(url)).await?.ok_or(error),
+            answer => answer?.open_id_connect_provider_arn.ok_or_else(|| Error::answer(OPERATION, "it holds no ARN")),
+        }
+    })
+    .await?;
     fresh(cloud, &arn, context).await
+}
+
+/// The ARN of the issuer's provider, if it is ours.
+async fn ours_of(cloud: &Cloud, url: &serde_json::Value) -> Result<Option<String>> {
+    for arn in list(cloud).await? {
+        let is_of_issuer = arn.split_once(":oidc-provider/").is_some_and(|(_, host)| host == without_scheme(url));
+        if is_of_issuer
+            && let Some(object) = fetch(cloud, &arn).await?
+            && matches!(cloud.claim(object), Reading::Present(_))
+        {
+            return Ok(Some(arn));
+        }
+    }
+    Ok(None)
 }
 
 async fn fresh(cloud: &Cloud, arn: &str, context: &Context) -> Result<Object, Failure> {
@@ -88,32 +110,45 @@ pub(super) async fn update(cloud: &Cloud, edit: Edit<'_>, context: &Context) -> 
         let of = |attributes| texts(attributes, "client_id_list").unwrap_or_default().into_iter().collect();
         let (have, want): (BTreeSet<String>, BTreeSet<String>) = (of(&edit.current.attributes), of(edit.desired));
         for id in want.difference(&have) {
-            let call = cloud.iam.add_client_id_to_open_id_connect_provider().open_id_connect_provider_arn(arn);
-            let answer = call.client_id(id).send().await;
-            answer.map_err(|error| Error::from_sdk("iam:AddClientIDToOpenIDConnectProvider", &error))?;
+            call(context, || async {
+                let call = cloud.iam.add_client_id_to_open_id_connect_provider().open_id_connect_provider_arn(arn);
+                let answer = call.client_id(id).send().await;
+                answer.map(drop).map_err(|error| Error::from_sdk("iam:AddClientIDToOpenIDConnectProvider", &error))
+            })
+            .await?;
         }
         for id in have.difference(&want) {
-            let call = cloud.iam.remove_client_id_from_open_id_connect_provider().open_id_connect_provider_arn(arn);
-            let answer = call.client_id(id).send().await;
-            answer.map_err(|error| Error::from_sdk("iam:RemoveClientIDFromOpenIDConnectProvider", &error))?;
+            call(context, || async {
+                let call = cloud.iam.remove_client_id_from_open_id_connect_provider().open_id_connect_provider_arn(arn);
+                let answer = call.client_id(id).send().await;
+                answer.map(drop).map_err(|error| Error::from_sdk("iam:RemoveClientIDFromOpenIDConnectProvider", &error))
+            })
+            .await?;
         }
     }
     if edit.touches("thumbprint_list") {
-        let call = cloud.iam.update_open_id_connect_provider_thumbprint().open_id_connect_provider_arn(arn);
-        let answer = call.set_thumbprint_list(texts(edit.desired, "thumbprint_list")).send().await;
-        answer.map_err(|error| Error::from_sdk("iam:UpdateOpenIDConnectProviderThumbprint", &error))?;
+        call(context, || async {
+            let call = cloud.iam.update_open_id_connect_provider_thumbprint().open_id_connect_provider_arn(arn);
+            let answer = call.set_thumbprint_list(texts(edit.desired, "thumbprint_list")).send().await;
+            answer.map(drop).map_err(|error| Error::from_sdk("iam:UpdateOpenIDConnectProviderThumbprint", &error))
+        })
+        .await?;
     }
     if edit.touches("tags") {
-        let call = cloud.iam.tag_open_id_connect_provider().open_id_connect_provider_arn(arn);
-        let answer = call.set_tags(Some(iam_tags(edit.desired))).send().await;
-        answer.map_err(|error| Error::from_sdk("iam:TagOpenIDConnectProvider", &error))?;
+        call(context, || async {
+            let call = cloud.iam.tag_open_id_connect_provider().open_id_connect_provider_arn(arn);
+            let answer = call.set_tags(Some(iam_tags(edit.desired))).send().await;
+            answer.map(drop).map_err(|error| Error::from_sdk("iam:TagOpenIDConnectProvider", &error))
+        })
+        .await?;
     }
     fresh(cloud, arn, context).await
 }
 
-pub(super) async fn delete(cloud: &Cloud, current: &Object) -> Result<(), Failure> {
-    let call = cloud.iam.delete_open_id_connect_provider().open_id_connect_provider_arn(&current.id);
-    let answer = call.send().await.map_err(|error| Error::from_sdk("iam:DeleteOpenIDConnectProvider", &error));
-    gone(answer)?;
-    Ok(())
+pub(super) async fn delete(cloud: &Cloud, current: &Object, context: &Context) -> Result<(), Failure> {
+    call(context, || async {
+        let call = cloud.iam.delete_open_id_connect_provider().open_id_connect_provider_arn(&current.id);
+        gone(call.send().await.map_err(|error| Error::from_sdk("iam:DeleteOpenIDConnectProvider", &error)))
+    })
+    .await
 }

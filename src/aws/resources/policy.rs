@@ -3,9 +3,10 @@
 use provision::{Attributes, Context, Failure, Known, Object, Reading, Schema};
 use serde_json::{Value, json};
 
+use super::passing::call;
 use super::role::{decoded, gone, iam_tags, tags_json};
 use super::value::{self, document, optional, text};
-use super::wait::{IAM_PROPAGATION, Look, is_propagating, retry, until};
+use super::wait::{IAM_PROPAGATION, Look, until};
 use super::{Cloud, Edit};
 use crate::error::{Error, Result};
 
@@ -32,7 +33,12 @@ pub(super) async fn read(cloud: &Cloud, known: Known<'_>) -> Result<Reading, Fai
 pub(crate) async fn list(cloud: &Cloud) -> Result<Vec<(String, String)>> {
     let (mut found, mut marker) = (Vec::new(), None);
     loop {
-        let call = cloud.iam.list_policies().scope(aws_sdk_iam::types::PolicyScopeType::Local).set_marker(marker);
+        let call = cloud
+            .iam
+            .list_policies()
+            .scope(aws_sdk_iam::types::PolicyScopeType::Local)
+            .max_items(1000)
+            .set_marker(marker);
         let answer = call.send().await.map_err(|error| Error::from_sdk("iam:ListPolicies", &error))?;
         let policies = answer.policies.unwrap_or_default().into_iter();
         found.extend(policies.filter_map(|policy| Some((policy.policy_name?, policy.arn?))));
@@ -73,16 +79,29 @@ pub(crate) async fn fetch(cloud: &Cloud, arn: &str) -> Result<Option<Object>> {
 
 pub(super) async fn create(cloud: &Cloud, desired: &Attributes, context: &Context) -> Result<Object, Failure> {
     let text = desired.get("policy").map(document);
-    let answer = retry(context, IAM_PROPAGATION, is_propagating, || async {
+    let name = optional(desired, "name").unwrap_or_default();
+    let arn = call(context, || async {
         let call = cloud.iam.create_policy().set_policy_name(optional(desired, "name"));
         let call = call.set_path(optional(desired, "path")).set_description(optional(desired, "description"));
         let call = call.set_policy_document(text.clone()).set_tags(Some(iam_tags(desired)));
-        call.send().await.map_err(|error| Error::from_sdk("iam:CreatePolicy", &error))
+        match call.send().await.map_err(|error| Error::from_sdk("iam:CreatePolicy", &error)) {
+            // A try whose answer was lost made it: nobody else gives it our tag.
+            Err(error) if error.is_already_there() => ours_of(cloud, &name).await?.ok_or(error),
+            answer => {
+                let arn = answer?.policy.and_then(|policy| policy.arn);
+                arn.ok_or_else(|| Error::answer("iam:CreatePolicy", "it holds no ARN"))
+            }
+        }
     })
     .await?;
-    let arn = answer.policy.and_then(|policy| policy.arn);
-    let arn = arn.ok_or_else(|| Error::answer("iam:CreatePolicy", "it holds no ARN"))?;
     fresh(cloud, &arn, context).await
+}
+
+/// The ARN of the policy of that name, if it is ours.
+async fn ours_of(cloud: &Cloud, name: &str) -> Result<Option<String>> {
+    let Some(arn) = find(cloud, name).await? else { return Ok(None) };
+    let found = fetch(cloud, &arn).await?;
+    Ok(found.filter(|object| matches!(cloud.claim(object.clone()), Reading::Present(_))).map(|_| arn))
 }
 
 async fn fresh(cloud: &Cloud, arn: &str, context: &Context) -> Result<Object, Failure> {
@@ -117,38 +136,50 @@ pub(super) async fn update(cloud: &Cloud, edit: Edit<'_>, context: &Context) -> 
         {
             delete_version(cloud, arn, oldest).await?;
         }
-        let call = cloud.iam.create_policy_version().policy_arn(arn).set_as_default(true);
-        let call = call.set_policy_document(edit.desired.get("policy").map(document));
-        call.send().await.map_err(|error| Error::from_sdk("iam:CreatePolicyVersion", &error))?;
+        call(context, || async {
+            let call = cloud.iam.create_policy_version().policy_arn(arn).set_as_default(true);
+            let call = call.set_policy_document(edit.desired.get("policy").map(document));
+            call.send().await.map(drop).map_err(|error| Error::from_sdk("iam:CreatePolicyVersion", &error))
+        })
+        .await?;
     }
     if edit.touches("tags") {
-        let call = cloud.iam.tag_policy().policy_arn(arn).set_tags(Some(iam_tags(edit.desired)));
-        call.send().await.map_err(|error| Error::from_sdk("iam:TagPolicy", &error))?;
+        call(context, || async {
+            let call = cloud.iam.tag_policy().policy_arn(arn).set_tags(Some(iam_tags(edit.desired)));
+            call.send().await.map(drop).map_err(|error| Error::from_sdk("iam:TagPolicy", &error))
+        })
+        .await?;
     }
     fresh(cloud, arn, context).await
 }
 
-pub(super) async fn delete(cloud: &Cloud, current: &Object) -> Result<(), Failure> {
+pub(super) async fn delete(cloud: &Cloud, current: &Object, context: &Context) -> Result<(), Failure> {
     let arn = &current.id;
     if fetch(cloud, arn).await?.is_none() {
         return Ok(());
     }
     for version in other_versions(cloud, arn).await? {
-        delete_version(cloud, arn, &version).await?;
+        call(context, || delete_version(cloud, arn, &version)).await?;
     }
-    let first = cloud.iam.delete_policy().policy_arn(arn).send().await;
-    let first = first.map_err(|error| Error::from_sdk("iam:DeletePolicy", &error));
-    if !matches!(&first, Err(error) if error.code() == Some("DeleteConflict")) {
-        return Ok(gone(first)?);
-    }
-    // Somebody attached our policy to a role of theirs; it goes all the same.
+    call(context, || async {
+        let answer = cloud.iam.delete_policy().policy_arn(arn).send().await;
+        let answer = gone(answer.map_err(|error| Error::from_sdk("iam:DeletePolicy", &error)));
+        if matches!(&answer, Err(error) if error.code().is_some_and(|code| code.starts_with("DeleteConflict"))) {
+            // Somebody attached our policy to a role of theirs; it goes all the same.
+            detach(cloud, arn).await?;
+        }
+        answer
+    })
+    .await
+}
+
+/// Takes the policy off every role.
+async fn detach(cloud: &Cloud, arn: &str) -> Result<()> {
     let call = cloud.iam.list_entities_for_policy().policy_arn(arn);
     let answer = call.send().await.map_err(|error| Error::from_sdk("iam:ListEntitiesForPolicy", &error))?;
     for role in answer.policy_roles().iter().filter_map(|role| role.role_name()) {
         let call = cloud.iam.detach_role_policy().role_name(role).policy_arn(arn);
         gone(call.send().await.map_err(|error| Error::from_sdk("iam:DetachRolePolicy", &error)))?;
     }
-    let answer = cloud.iam.delete_policy().policy_arn(arn).send().await;
-    gone(answer.map_err(|error| Error::from_sdk("iam:DeletePolicy", &error)))?;
     Ok(())
 }

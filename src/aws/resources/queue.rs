@@ -9,8 +9,9 @@ use aws_sdk_sqs::types::QueueAttributeName;
 use provision::{Attributes, Context, Failure, Known, Object, Reading, Schema};
 use serde_json::{Value, json};
 
+use super::passing::call;
 use super::value::{self, changed_tags, document, parsed, text};
-use super::wait::{Look, retry, until};
+use super::wait::{Lasting, Look, until};
 use super::{Cloud, Edit};
 use crate::error::{Error, Result};
 
@@ -28,10 +29,26 @@ const NUMBERS: [(&str, &str); 4] = [
 /// Documents, and their names in SQS.
 const DOCUMENTS: [(&str, &str); 2] = [("redrive_policy", "RedrivePolicy"), ("policy", "Policy")];
 
-/// A queue's name cannot be used again for a minute after its deletion; a little more for the lag
-/// (`docs/rules.md#sqs-deleted-names`).
-const NAME_BLOCKED: Duration = Duration::from_secs(90);
+const SETTLED_WITHIN: Duration = Duration::from_mins(3);
+
+/// Attributes that show whether SQS has taken over what was said.
+const NAMES: [&str; 6] = [
+    "visibility_timeout_seconds",
+    "message_retention_seconds",
+    "receive_wait_time_seconds",
+    "delay_seconds",
+    "redrive_policy",
+    "policy",
+];
+
+/// Looks in a row that must agree.
+const LOOKS: u32 = 3;
+
 const DELETED_WITHIN: Duration = Duration::from_mins(3);
+
+/// A deleted queue may show for up to a minute (SQS API Reference, DeleteQueue), now and then not: for as long as this no
+/// look may have found it.
+const GONE_FOR: Duration = Duration::from_secs(30);
 
 pub(super) async fn read(cloud: &Cloud, known: Known<'_>) -> Result<Reading, Failure> {
     let name = known.recorded.and_then(|object| object.text("name"));
@@ -104,54 +121,88 @@ fn wire(desired: &Attributes, wanted: impl Fn(&str) -> bool) -> HashMap<QueueAtt
 
 pub(super) async fn create(cloud: &Cloud, desired: &Attributes, context: &Context) -> Result<Object, Failure> {
     let name = text(desired, "name")?;
-    let blocked = |error: &Error| error.code().is_some_and(|code| code.contains("QueueDeletedRecently"));
-    retry(context, NAME_BLOCKED, blocked, || async {
+    call(context, || async {
         let call = cloud.sqs.create_queue().queue_name(name).set_attributes(Some(wire(desired, |_| true)));
         let answer = call.set_tags(Some(value::tags(desired))).send().await;
         answer.map(drop).map_err(|error| Error::from_sdk("sqs:CreateQueue", &error))
     })
     .await?;
-    settled(cloud, name, context).await
+    settled(cloud, name, desired, context).await
 }
 
-async fn settled(cloud: &Cloud, name: &str, context: &Context) -> Result<Object, Failure> {
-    until(context, &format!("queue {name}"), DELETED_WITHIN, || async {
+/// Waits until several looks in a row show the queue as it was declared: it can be used a second after its creation, and
+/// attributes take up to a minute (SQS API Reference, CreateQueue and SetQueueAttributes).
+async fn settled(cloud: &Cloud, name: &str, desired: &Attributes, context: &Context) -> Result<Object, Failure> {
+    let agreeing = AtomicU32::new(0);
+    until(context, &format!("queue {name}"), SETTLED_WITHIN, || async {
         let found = fetch(cloud, name).await?;
-        Ok(found.map_or_else(|| Look::Waiting("not visible yet".into()), Look::Done))
+        let late = found.as_ref().and_then(|object| NAMES.into_iter().find(|name| is_late(desired, object, name)));
+        Ok(match (found, late) {
+            (None, _) => {
+                agreeing.store(0, Ordering::Relaxed);
+                Look::Waiting("not visible yet".into())
+            }
+            (Some(_), Some(name)) => {
+                agreeing.store(0, Ordering::Relaxed);
+                Look::Waiting(format!("{name} is not in force yet"))
+            }
+            (Some(object), None) => match agreeing.fetch_add(1, Ordering::Relaxed) + 1 {
+                looks if looks < LOOKS => Look::Waiting(format!("as declared in {looks} of {LOOKS} looks")),
+                _ => Look::Done(object),
+            },
+        })
     })
     .await
+}
+
+/// Whether an attribute that was said is not what SQS shows.
+fn is_late(desired: &Attributes, object: &Object, name: &str) -> bool {
+    let Some(wanted) = desired.get(name) else { return false };
+    !object.attributes.get(name).is_some_and(|shown| match name {
+        "policy" => super::policy_document::same(wanted, shown),
+        _ => value::same_json(wanted, shown),
+    })
 }
 
 pub(super) async fn update(cloud: &Cloud, edit: Edit<'_>, context: &Context) -> Result<Object, Failure> {
     let url = &edit.current.id;
     let attributes = wire(edit.desired, |name| edit.touches(name));
     if !attributes.is_empty() {
-        let call = cloud.sqs.set_queue_attributes().queue_url(url).set_attributes(Some(attributes));
-        call.send().await.map_err(|error| Error::from_sdk("sqs:SetQueueAttributes", &error))?;
+        call(context, || async {
+            let call = cloud.sqs.set_queue_attributes().queue_url(url).set_attributes(Some(attributes.clone()));
+            call.send().await.map(drop).map_err(|error| Error::from_sdk("sqs:SetQueueAttributes", &error))
+        })
+        .await?;
     }
     let tags = changed_tags(edit.current, edit.desired);
     if !tags.is_empty() {
-        let call = cloud.sqs.tag_queue().queue_url(url).set_tags(Some(tags));
-        call.send().await.map_err(|error| Error::from_sdk("sqs:TagQueue", &error))?;
+        call(context, || async {
+            let call = cloud.sqs.tag_queue().queue_url(url).set_tags(Some(tags.clone()));
+            call.send().await.map(drop).map_err(|error| Error::from_sdk("sqs:TagQueue", &error))
+        })
+        .await?;
     }
-    settled(cloud, text(&edit.current.attributes, "name")?, context).await
+    settled(cloud, text(&edit.current.attributes, "name")?, edit.desired, context).await
 }
 
 pub(super) async fn delete(cloud: &Cloud, current: &Object, context: &Context) -> Result<(), Failure> {
-    match cloud.sqs.delete_queue().queue_url(&current.id).send().await {
-        Ok(_) => {}
-        Err(error) => drop(absent::<()>(Error::from_sdk("sqs:DeleteQueue", &error))?),
-    }
-    let name = text(&current.attributes, "name")?;
-    // Deletion may show late: several looks in a row have to agree.
-    let agreeing = AtomicU32::new(0);
-    until(context, &format!("the deletion of queue {name}"), DELETED_WITHIN, || async {
-        if url_of(cloud, name).await?.is_some() {
-            agreeing.store(0, Ordering::Relaxed);
-            return Ok(Look::Waiting("still there".into()));
+    call(context, || async {
+        match cloud.sqs.delete_queue().queue_url(&current.id).send().await {
+            Ok(_) => Ok(()),
+            Err(error) => absent::<()>(Error::from_sdk("sqs:DeleteQueue", &error)).map(drop),
         }
-        let looks = agreeing.fetch_add(1, Ordering::Relaxed) + 1;
-        Ok(if looks >= 3 { Look::Done(()) } else { Look::Waiting(format!("gone in {looks} of 3 looks")) })
+    })
+    .await?;
+    let name = text(&current.attributes, "name")?;
+    let absence = Lasting::default();
+    until(context, &format!("the deletion of queue {name}"), DELETED_WITHIN, || async {
+        let is_absent = url_of(cloud, name).await?.is_none();
+        let elapsed = absence.seen(is_absent, context);
+        Ok(match is_absent {
+            true if elapsed >= GONE_FOR => Look::Done(()),
+            true => Look::Waiting(format!("not seen for {} s", elapsed.as_secs())),
+            false => Look::Waiting("still there".into()),
+        })
     })
     .await
 }

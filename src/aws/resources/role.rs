@@ -5,8 +5,9 @@ use aws_sdk_iam::types::{Role, Tag};
 use provision::{Attributes, Context, Failure, Known, Object, Reading, Schema};
 use serde_json::{Map, Value, json};
 
+use super::passing::call;
 use super::value::{self, document, optional, parsed, text};
-use super::wait::{IAM_PROPAGATION, is_propagating, retry};
+use super::wait::{IAM_PROPAGATION, Look, until};
 use super::{Cloud, Edit};
 use crate::error::{Error, Result};
 
@@ -107,15 +108,24 @@ pub(super) async fn create(cloud: &Cloud, desired: &Attributes, context: &Contex
     let name = text(desired, "name")?;
     let trust = desired.get("assume_role_policy").map(document);
     let duration = desired.get("max_session_duration").and_then(Value::as_i64);
-    let made = retry(context, IAM_PROPAGATION, is_propagating, || async {
+    let made = call(context, || async {
         let call = cloud.iam.create_role().role_name(name).set_assume_role_policy_document(trust.clone());
         let call = call.set_path(optional(desired, "path")).set_description(optional(desired, "description"));
         let call = call.set_max_session_duration(duration.map(|n| n as i32)).set_tags(Some(iam_tags(desired)));
-        call.send().await.map_err(|error| Error::from_sdk("iam:CreateRole", &error))
+        match call.send().await.map_err(|error| Error::from_sdk("iam:CreateRole", &error)) {
+            // A try whose answer was lost made it: nobody else gives it our tag.
+            Err(error) if error.is_already_there() && is_ours(cloud, name).await? => Ok(()),
+            answer => answer.map(drop),
+        }
     });
     made.await.map_err(|failure| with_document(&failure, trust.as_deref()))?;
-    put_inline(cloud, name, desired).await?;
+    put_inline(cloud, name, desired, context).await?;
     fresh(cloud, name, context).await
+}
+
+async fn is_ours(cloud: &Cloud, name: &str) -> Result<bool> {
+    let found = fetch(cloud, name).await?;
+    Ok(found.is_some_and(|object| matches!(cloud.claim(object), Reading::Present(_))))
 }
 
 /// A refused trust policy is shown: the text is what has to be corrected.
@@ -128,25 +138,42 @@ fn with_document(failure: &Failure, trust: Option<&str>) -> Failure {
 }
 
 async fn fresh(cloud: &Cloud, name: &str, context: &Context) -> Result<Object, Failure> {
-    super::wait::until(context, &format!("role {name}"), IAM_PROPAGATION, || async {
-        let found = fetch(cloud, name).await?;
-        Ok(found.map_or_else(|| super::wait::Look::Waiting("not visible yet".into()), super::wait::Look::Done))
+    until(context, &format!("role {name}"), IAM_PROPAGATION, || async {
+        let found = match fetch(cloud, name).await {
+            // One of IAM's servers knows the role, the next one does not yet.
+            Err(error) if error.is_not_found() => None,
+            found => found?,
+        };
+        // Right after its creation IAM may give the unique id in place of the ARN (terraform-provider-aws, iam/role.go).
+        let usable = found.filter(|object| object.text("arn").is_some_and(|arn| arn.starts_with("arn:")));
+        Ok(usable.map_or_else(|| Look::Waiting("not visible everywhere yet".into()), Look::Done))
     })
     .await
 }
 
-async fn put_inline(cloud: &Cloud, role: &str, desired: &Attributes) -> Result<()> {
+async fn put_inline(cloud: &Cloud, role: &str, desired: &Attributes, context: &Context) -> Result<(), Failure> {
     for (policy, text) in desired.get("inline_policies").and_then(Value::as_object).into_iter().flatten() {
-        let call = cloud.iam.put_role_policy().role_name(role).policy_name(policy).policy_document(document(text));
-        call.send().await.map_err(|error| Error::from_sdk("iam:PutRolePolicy", &error))?;
+        call(context, || async {
+            let call = cloud.iam.put_role_policy().role_name(role).policy_name(policy).policy_document(document(text));
+            call.send().await.map(drop).map_err(|error| Error::from_sdk("iam:PutRolePolicy", &error))
+        })
+        .await?;
     }
     Ok(())
 }
 
-async fn remove_inline(cloud: &Cloud, role: &str, keep: impl Fn(&str) -> bool) -> Result<()> {
+async fn remove_inline(
+    cloud: &Cloud,
+    role: &str,
+    keep: impl Fn(&str) -> bool,
+    context: &Context,
+) -> Result<(), Failure> {
     for policy in inline_names(cloud, role).await?.into_iter().filter(|name| !keep(name)) {
-        let call = cloud.iam.delete_role_policy().role_name(role).policy_name(policy);
-        gone(call.send().await.map_err(|error| Error::from_sdk("iam:DeleteRolePolicy", &error)))?;
+        call(context, || async {
+            let call = cloud.iam.delete_role_policy().role_name(role).policy_name(&policy);
+            gone(call.send().await.map_err(|error| Error::from_sdk("iam:DeleteRolePolicy", &error)))
+        })
+        .await?;
     }
     Ok(())
 }
@@ -163,7 +190,7 @@ pub(super) async fn update(cloud: &Cloud, edit: Edit<'_>, context: &Context) -> 
     let (name, desired) = (edit.current.id.as_str(), edit.desired);
     if edit.touches("assume_role_policy") {
         let trust = desired.get("assume_role_policy").map(document);
-        let made = retry(context, IAM_PROPAGATION, is_propagating, || async {
+        let made = call(context, || async {
             let call = cloud.iam.update_assume_role_policy().role_name(name);
             let answer = call.set_policy_document(trust.clone()).send().await;
             answer.map(drop).map_err(|error| Error::from_sdk("iam:UpdateAssumeRolePolicy", &error))
@@ -172,32 +199,58 @@ pub(super) async fn update(cloud: &Cloud, edit: Edit<'_>, context: &Context) -> 
     }
     if edit.touches("description") || edit.touches("max_session_duration") {
         let duration = desired.get("max_session_duration").and_then(Value::as_i64).map(|n| n as i32);
-        let call = cloud.iam.update_role().role_name(name).set_max_session_duration(duration);
-        let call = call.set_description(optional(desired, "description"));
-        call.send().await.map_err(|error| Error::from_sdk("iam:UpdateRole", &error))?;
+        call(context, || async {
+            let call = cloud.iam.update_role().role_name(name).set_max_session_duration(duration);
+            let call = call.set_description(optional(desired, "description"));
+            call.send().await.map(drop).map_err(|error| Error::from_sdk("iam:UpdateRole", &error))
+        })
+        .await?;
     }
     if edit.touches("inline_policies") {
-        put_inline(cloud, name, desired).await?;
+        put_inline(cloud, name, desired, context).await?;
         let wanted = desired.get("inline_policies").and_then(Value::as_object);
-        remove_inline(cloud, name, |policy| wanted.is_some_and(|wanted| wanted.contains_key(policy))).await?;
+        let keep = |policy: &str| wanted.is_some_and(|wanted| wanted.contains_key(policy));
+        remove_inline(cloud, name, keep, context).await?;
     }
     if edit.touches("tags") {
-        let call = cloud.iam.tag_role().role_name(name).set_tags(Some(iam_tags(desired)));
-        call.send().await.map_err(|error| Error::from_sdk("iam:TagRole", &error))?;
+        call(context, || async {
+            let call = cloud.iam.tag_role().role_name(name).set_tags(Some(iam_tags(desired)));
+            call.send().await.map(drop).map_err(|error| Error::from_sdk("iam:TagRole", &error))
+        })
+        .await?;
     }
     fresh(cloud, name, context).await
 }
 
-pub(super) async fn delete(cloud: &Cloud, current: &Object) -> Result<(), Failure> {
+pub(super) async fn delete(cloud: &Cloud, current: &Object, context: &Context) -> Result<(), Failure> {
     let name = &current.id;
-    // A role goes only when it is bare.
+    call(context, || strip(cloud, name)).await?;
+    call(context, || async {
+        let answer = cloud.iam.delete_role().role_name(name).send().await;
+        let answer = gone(answer.map_err(|error| Error::from_sdk("iam:DeleteRole", &error)));
+        if matches!(&answer, Err(error) if error.code().is_some_and(|code| code.starts_with("DeleteConflict"))) {
+            // Somebody may have attached one more, rather than IAM being late.
+            strip(cloud, name).await?;
+        }
+        answer
+    })
+    .await
+}
+
+/// Takes every policy off a role: it goes only when it is bare. A role that is gone has none.
+async fn strip(cloud: &Cloud, name: &str) -> Result<()> {
     let Some(policies) = attached(cloud, name).await? else { return Ok(()) };
     for arn in policies {
         let call = cloud.iam.detach_role_policy().role_name(name).policy_arn(arn);
         gone(call.send().await.map_err(|error| Error::from_sdk("iam:DetachRolePolicy", &error)))?;
     }
-    gone(remove_inline(cloud, name, |_| false).await)?;
-    let answer = cloud.iam.delete_role().role_name(name).send().await;
-    gone(answer.map_err(|error| Error::from_sdk("iam:DeleteRole", &error)))?;
+    let inline = match inline_names(cloud, name).await {
+        Err(error) if error.is_not_found() => return Ok(()),
+        names => names?,
+    };
+    for policy in inline {
+        let call = cloud.iam.delete_role_policy().role_name(name).policy_name(policy);
+        gone(call.send().await.map_err(|error| Error::from_sdk("iam:DeleteRolePolicy", &error)))?;
+    }
     Ok(())
 }

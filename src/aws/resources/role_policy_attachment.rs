@@ -5,9 +5,9 @@ use provision::{Attributes, Context, Failure, Known, Object, Reading, Schema};
 use serde_json::json;
 
 use super::Cloud;
+use super::passing::call;
 use super::role::{attached, gone};
 use super::value::{self, text};
-use super::wait::{IAM_PROPAGATION, retry};
 use crate::error::Error;
 
 pub(super) const SCHEMA: Schema =
@@ -30,8 +30,7 @@ pub(super) async fn read(cloud: &Cloud, known: Known<'_>) -> Result<Reading, Fai
 
 pub(super) async fn create(cloud: &Cloud, desired: &Attributes, context: &Context) -> Result<Object, Failure> {
     let (role, arn) = (text(desired, "role")?, text(desired, "policy_arn")?);
-    // Role and policy may both be seconds old.
-    retry(context, IAM_PROPAGATION, Error::is_not_found, || async {
+    call(context, || async {
         let answer = cloud.iam.attach_role_policy().role_name(role).policy_arn(arn).send().await;
         answer.map(drop).map_err(|error| Error::from_sdk("iam:AttachRolePolicy", &error))
     })
@@ -39,9 +38,11 @@ pub(super) async fn create(cloud: &Cloud, desired: &Attributes, context: &Contex
     Ok(object(role, arn))
 }
 
-pub(super) async fn delete(cloud: &Cloud, current: &Object) -> Result<(), Failure> {
+pub(super) async fn delete(cloud: &Cloud, current: &Object, context: &Context) -> Result<(), Failure> {
     let (role, arn) = (text(&current.attributes, "role")?, text(&current.attributes, "policy_arn")?);
-    let answer = cloud.iam.detach_role_policy().role_name(role).policy_arn(arn).send().await;
-    gone(answer.map_err(|error| Error::from_sdk("iam:DetachRolePolicy", &error)))?;
-    Ok(())
+    call(context, || async {
+        let answer = cloud.iam.detach_role_policy().role_name(role).policy_arn(arn).send().await;
+        gone(answer.map_err(|error| Error::from_sdk("iam:DetachRolePolicy", &error)))
+    })
+    .await
 }

@@ -1,10 +1,11 @@
-//! Waiting for AWS: poll loops with visible progress, and retries of what only needs a little time.
+//! Waiting for AWS: poll loops with visible progress.
 
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use provision::{Context, Failure};
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 
 /// IAM's changes reach other services within this time (`docs/rules.md#iam-propagation`).
 pub(super) const IAM_PROPAGATION: Duration = Duration::from_mins(2);
@@ -50,11 +51,9 @@ pub(super) async fn until<T, F: Future<Output = Result<Look<T>>>>(
             return Err(Failure::new(text).next(format!("to go on waiting, {}", again(what))));
         }
         context.progress.report(status);
-        tokio::select! {
-            () = context.clock.sleep(delay) => {}
-            () = context.stop.cancelled() => {
-                return Err(Failure::new(format!("interrupted while waiting for {what}; the next run goes on from there")));
-            }
+        pause(context, delay).await;
+        if context.stop.is_cancelled() {
+            return Err(Failure::new(format!("interrupted while waiting for {what}; the next run goes on from there")));
         }
         delay = (delay * 3 / 2).min(DELAY_LONGEST);
     }
@@ -65,59 +64,25 @@ fn again(what: &str) -> &'static str {
     if what.starts_with("the deletion") { "run `sluice down` again" } else { "run `sluice up` again" }
 }
 
-/// Calls until it succeeds, repeating for at most `limit` what `passes` says will pass.
-pub(super) async fn retry<T, F: Future<Output = Result<T>>>(
-    context: &Context,
-    limit: Duration,
-    passes: impl Fn(&Error) -> bool,
-    mut call: impl FnMut() -> F,
-) -> Result<T, Failure> {
-    let start = context.clock.moment();
-    let mut delay = DELAY_FIRST;
-    loop {
-        match call().await {
-            Ok(value) => return Ok(value),
-            Err(error) if passes(&error) && context.clock.elapsed(start) < limit && !context.stop.is_cancelled() => {
-                context.progress.report(format!("trying again, as this often passes: {error}"));
-                tokio::select! {
-                    () = context.clock.sleep(delay) => {}
-                    // Once more, and then its refusal is the answer.
-                    () = context.stop.cancelled() => {}
-                }
-                delay = (delay * 3 / 2).min(Duration::from_secs(5));
-            }
-            Err(error) => return Err(error.into()),
-        }
+/// For how long something has held, over several looks.
+#[derive(Default)]
+pub(super) struct Lasting(Mutex<Option<clock::Moment>>);
+
+impl Lasting {
+    /// How long it has held without a break, now that a look says whether it `holds`; zero if it does not.
+    pub(super) fn seen(&self, holds: bool, context: &Context) -> Duration {
+        let mut since = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *since = holds.then(|| since.unwrap_or_else(|| context.clock.moment()));
+        since.map_or(Duration::ZERO, |since| context.clock.elapsed(since))
     }
 }
 
-/// Whether the error is one that EKS or IAM gives while a new role or policy has not reached it yet.
-pub(super) fn is_propagating(error: &Error) -> bool {
-    // Texts as hashicorp/terraform-provider-aws retries them (internal/service/eks/cluster.go, fargate_profile.go) and
-    // IAM's own for principals of trust policies.
-    const TEXTS: [&str; 7] = [
-        "does not exist",
-        "could not be assumed",
-        "cannot be assumed",
-        "Role provided in the request does not have",
-        "Misconfigured PodExecutionRole Trust Policy",
-        "Invalid principal in policy",
-        "not authorized to perform: sts:AssumeRole",
-    ];
-    let Error::Service { code, message, .. } = error else { return false };
-    let fitting = matches!(
-        code.as_str(),
-        "InvalidParameterException"
-            | "InvalidRequestException"
-            | "MalformedPolicyDocument"
-            | "MalformedPolicyDocumentException"
-    );
-    fitting && TEXTS.iter().any(|text| message.contains(text))
-}
-
-/// Whether another operation has to end first.
-pub(super) fn is_in_use(error: &Error) -> bool {
-    error.code() == Some("ResourceInUseException")
+/// Waits for `delay`, or until a signal comes.
+pub(super) async fn pause(context: &Context, delay: Duration) {
+    tokio::select! {
+        () = context.clock.sleep(delay) => {}
+        () = context.stop.cancelled() => {}
+    }
 }
 
 #[cfg(test)]
@@ -160,21 +125,5 @@ mod tests {
         let failure = until(&context, "the deletion of addon x", Duration::from_mins(2), look).await.unwrap_err();
         assert!(failure.to_string().contains("after 2 minutes: DELETING [ClusterUnreachable: busy]"), "{failure}");
         assert!(failure.next_step().unwrap().contains("`sluice down` again"));
-    }
-
-    #[tokio::test]
-    async fn a_signal_ends_the_pause_between_two_tries() {
-        let (mut context, stop) = context();
-        context.clock = clock::Clock::manual(jiff::Timestamp::UNIX_EPOCH).0;
-        let busy = Error::Service {
-            operation: "eks:DeleteCluster",
-            code: "ResourceInUseException".to_owned(),
-            message: "busy".to_owned(),
-            status: 409,
-        };
-        let trying =
-            retry::<(), _>(&context, Duration::from_hours(1), is_in_use, || std::future::ready(Err(busy.clone())));
-        let (failure, ()) = tokio::join!(trying, async { stop.cancel() });
-        assert!(failure.unwrap_err().to_string().contains("busy"));
     }
 }

@@ -71,6 +71,7 @@ pub(super) fn steps(plan: &Plan) -> Vec<Step<'_>> {
                 steps[*make].needs.insert(*before);
             }
             match (removes.get(needed), remove, make) {
+                (Some(_), Some(_), None) if change.may_outlive.contains(needed) => {}
                 (Some(after), Some(first), _) => drop(steps[*after].needs.insert(*first)),
                 // An update that lets go of something comes before that is removed for good; one that follows a
                 // replacement already waits for the new one. Among things with turns the turns decide.

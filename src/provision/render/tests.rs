@@ -17,6 +17,7 @@ fn change(action: Action, address: &str, fields: Vec<Field>) -> Change {
         fields,
         prior: None,
         depends_on: std::collections::BTreeSet::new(),
+        may_outlive: std::collections::BTreeSet::new(),
         serial_key: None,
         removal_turn: None,
         slot: None,
