@@ -183,8 +183,6 @@ pub(crate) fn kubernetes(stack: &Stack, target: &Target, cluster: &cluster::Clus
         account_id: target.account_id.clone(),
         queue_urls: queue_urls.collect(),
         endpoint_for_pods: target.endpoint_for_pods.clone(),
-        // EKS has a webhook for it. Where an existing cluster has it too, it leaves alone what is declared.
-        declare_identity: target.existing.is_some(),
     };
     let manifests = stack::manifests::all(stack, &site, CRDS).map_err(one)?;
     let lives_in = target.existing.is_none().then(cluster_address);

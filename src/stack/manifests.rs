@@ -16,14 +16,12 @@ pub const LABEL_MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 /// What is known only where the stack lands. Every text may be a reference of the caller's engine.
 #[derive(Debug, Clone, Default)]
 pub struct Site {
-    /// Account that owns the roles.
+    /// Account that owns the roles; empty where none is known, and pods then leave their identity to the cluster's webhook.
     pub account_id: String,
     /// Queue URL by workload name, as pods use it.
     pub queue_urls: BTreeMap<String, String>,
     /// AWS endpoint as pods see it; `None` for AWS itself, and where the cluster's webhook sets it.
     pub endpoint_for_pods: Option<String>,
-    /// Whether pods must declare token and role themselves, since the cluster lacks EKS's pod identity webhook.
-    pub declare_identity: bool,
 }
 
 /// One object.
@@ -102,7 +100,6 @@ fn data(stack: &Stack, site: &Site, namespaces: &[&str], workload: Option<&Workl
         "region": stack.region,
         "namespaces": namespaces,
         "endpoint": site.endpoint_for_pods,
-        "declare_identity": site.declare_identity,
         "scaler_role_arn": role_arn(&names.scaler_role),
         "operator": {
             "namespace": stack.operator.namespace,

@@ -30,7 +30,6 @@ fn site() -> Site {
         account_id: "111122223333".into(),
         queue_urls: [("myapp".to_owned(), "${aws_sqs_queue.myapp.url}".to_owned())].into(),
         endpoint_for_pods: None,
-        declare_identity: false,
     }
 }
 
@@ -185,14 +184,13 @@ fn identity_modes_differ_only_in_the_trigger_authentication() {
 }
 
 #[test]
-fn pods_declare_token_and_endpoint_only_when_reported() {
+fn pods_declare_their_token_where_the_account_is_known_and_the_endpoint_where_there_is_one() {
     let stack = stack("");
     let text =
         |site: &Site| find(&everything(&stack, site), "kubernetes_deployment.myproject/myapp").object.to_string();
-    let plain = text(&site());
+    let plain = text(&Site { account_id: String::new(), ..site() });
     assert!(!plain.contains("AWS_ENDPOINT_URL") && !plain.contains("AWS_ROLE_ARN"), "{plain}");
-    let shown =
-        text(&Site { endpoint_for_pods: Some("http://10.0.0.1:4566".into()), declare_identity: true, ..site() });
+    let shown = text(&Site { endpoint_for_pods: Some("http://10.0.0.1:4566".into()), ..site() });
     for part in ["http://10.0.0.1:4566", "AWS_WEB_IDENTITY_TOKEN_FILE", "\"audience\":\"sts.amazonaws.com\""] {
         assert!(shown.contains(part), "{shown}");
     }
