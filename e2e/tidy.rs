@@ -36,7 +36,7 @@ const TRAITS_MAX: usize = 10;
 const NAMES_BANNED: [&str; 6] = ["common", "util", "utils", "helpers", "misc", "mod"];
 
 /// Every crate of the house and the siblings that it may point at.
-pub(crate) const ARROWS: [(&str, &[&str]); 21] = [
+pub(crate) const ARROWS: [(&str, &[&str]); 22] = [
     ("aws", &["clock", "provision"]),
     (
         "cli",
@@ -61,13 +61,23 @@ pub(crate) const ARROWS: [(&str, &[&str]); 21] = [
     ("keda", &["clock"]),
     (
         "local",
-        &["clock", "local-apiserver", "local-aws", "local-container", "local-controllers", "local-eks", "local-server"],
+        &[
+            "clock",
+            "local-apiserver",
+            "local-aws",
+            "local-container",
+            "local-controllers",
+            "local-eks",
+            "local-faults",
+            "local-server",
+        ],
     ),
-    ("local-apiserver", &["clock", "local-eks", "local-server"]),
-    ("local-aws", &["clock", "local-eks", "local-server"]),
+    ("local-apiserver", &["clock", "local-eks", "local-faults", "local-server"]),
+    ("local-aws", &["clock", "local-eks", "local-faults", "local-server"]),
     ("local-container", &[]),
     ("local-controllers", &["clock", "local-apiserver", "local-container", "local-eks"]),
     ("local-eks", &[]),
+    ("local-faults", &[]),
     ("local-server", &["clock"]),
     ("localstack", &["clock"]),
     ("operator", &["clock", "keda", "scalers"]),

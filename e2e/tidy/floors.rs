@@ -56,6 +56,8 @@ const FLOORS: &[(&str, Floors)] = &[
             &["access_denied"],
             // What can be asked, and how it is answered.
             &["coverage", "intake", "model", "protocol"],
+            // What answers in a service's place.
+            &["fault_profile"],
             // What is stored.
             &[
                 "eks::faults",

@@ -11,8 +11,9 @@ use std::sync::Arc;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use provision::{Address, Node, Object, Reading};
 
+use crate::cloud::Cloud;
 use crate::error::{Error, Result};
-use crate::resources::{self, Cloud};
+use crate::resources;
 
 /// Looks under way at the same time.
 const AT_ONCE: usize = 8;

@@ -8,6 +8,7 @@
 //! This crate must not know stack files, Kubernetes objects, or which target is in use.
 
 pub mod audit;
+pub mod cloud;
 pub mod eks_token;
 mod error;
 pub mod preflight;

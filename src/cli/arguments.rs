@@ -78,6 +78,9 @@ pub struct Global {
     /// How many times faster time runs on the local target; 1 is real time [default: 30, and 1 with a cluster of yours]
     #[arg(long, global = true, help_heading = STACK, env = "SLUICE_TIME_SCALE", value_name = "N", value_parser = time_scale)]
     pub time_scale: Option<f64>,
+    /// What is late, busy or refused on the local target, as on AWS: all of it, or names of docs/faults.md
+    #[arg(long, global = true, help_heading = STACK, env = "SLUICE_FAULTS", value_name = "aws|NAME,…[:SEED]")]
+    pub faults: Option<String>,
     /// More log lines on stderr (twice: even more); the variable SLUICE_LOG, such as `info,operator=debug`, says exactly which
     #[arg(long, short = 'v', global = true, help_heading = SPEECH, action = clap::ArgAction::Count)]
     pub verbose: u8,

@@ -4,7 +4,8 @@
 
 use std::sync::Arc;
 
-use aws::resources::{self, Cloud};
+use aws::cloud::Cloud;
+use aws::resources;
 use provision::{Address, Attributes, Node};
 use serde_json::{Value, json};
 use stack::manifests::Site;

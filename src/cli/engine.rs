@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use aws::audit::Scope;
-use aws::resources::Cloud;
+use aws::cloud::Cloud;
 use cluster::OperatorHomes;
 use futures::FutureExt as _;
 use provision::plan::{self, Mode};

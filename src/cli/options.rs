@@ -166,6 +166,7 @@ pub(crate) fn check_against(command: &OnStack, settings: &Settings, typed: &Type
         if record.region != settings.stack.region {
             return Err(vec![target::other_region(&record.region, &settings.stack.region)]);
         }
+        target::same_faults(settings, &record)?;
         return with_running(options, &record.aws_endpoint);
     }
     Ok(())

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clock::Clock;
+use local::Faults;
 use stack::{Loaded, Origin, Override, Problem, Stack};
 
 use crate::arguments::{Global, TargetName};
@@ -32,6 +33,8 @@ pub(crate) struct Settings {
     pub(crate) time_scale: f64,
     /// The time scale that was asked for, in words or by the variable.
     pub(crate) wanted_time_scale: Option<f64>,
+    /// What is late, busy or refused on the local target, as on AWS.
+    pub(crate) faults: Faults,
     /// Time runs slower than by default, since the stack's periods could not be evaluated otherwise.
     pub(crate) is_slowed: bool,
     /// State, evidence, reports and the local cloud's own files, of this stack on this target.
@@ -82,6 +85,7 @@ pub(crate) fn resolve(global: &Global, view: &View) -> Outcome<Settings> {
         let help = "leave out --time-scale; shorter periods in the stack file make a shorter scenario";
         return Err(vec![Diagnostic::error(text).help(help).exit(Exit::Usage)]);
     }
+    let faults = faults(&stack, global)?;
     let time_scale = global
         .time_scale
         .unwrap_or_else(|| if is_real_time { 1.0 } else { workloads::time_scale(&stack, TIME_SCALE_DEFAULT) });
@@ -94,9 +98,22 @@ pub(crate) fn resolve(global: &Global, view: &View) -> Outcome<Settings> {
         target: global.target,
         time_scale,
         wanted_time_scale: global.time_scale,
+        faults,
         is_slowed,
         folder,
     })
+}
+
+/// What the stack wants to be late, busy or refused. Only the local target can do that, so on another one the word for it is
+/// refused, and the file's key waits for the local one.
+fn faults(stack: &Stack, global: &Global) -> Outcome<Faults> {
+    let usage = |text: String, help: &str| vec![Diagnostic::error(text).help(help).exit(Exit::Usage)];
+    if global.faults.is_some() && global.target != TargetName::Local {
+        let text = "--faults has no effect: only Sluice's own local cloud can be late or busy on request".to_owned();
+        return Err(usage(text, "leave it out, or leave out --target"));
+    }
+    let Some(text) = stack.local.faults.as_deref() else { return Ok(Faults::default()) };
+    text.parse().map_err(|error| usage(format!("local.faults: {error}"), "docs/faults.md says what each of them does"))
 }
 
 /// State, evidence and reports need a folder, which is made where nothing stands in its way.
@@ -153,6 +170,7 @@ fn overrides(global: &Global) -> Vec<Override> {
         optional("--endpoint", "localstack.endpoint", &global.endpoint),
         optional("--localstack-image", "localstack.image", &global.localstack_image),
         optional("--image", "image", &global.pod_image),
+        optional("--faults", "local.faults", &global.faults),
     ];
     let set = global.set.iter().map(|(key, value)| flag("--set", key, value));
     stack.chain(region).chain(existing.into_iter().flatten()).chain(set).collect()

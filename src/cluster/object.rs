@@ -1,5 +1,6 @@
 //! Any Kubernetes manifest as a resource of the engine, by server-side apply.
 
+mod passed_over;
 mod release;
 mod steps;
 mod waits;

@@ -9,12 +9,12 @@ use crate::Result;
 use crate::connection::Cluster;
 use crate::error::Error;
 
-/// DNS of a new EKS endpoint comes up to two minutes after the cluster is ACTIVE
+/// DNS of a new EKS endpoint comes up to two minutes after the cluster is ACTIVE, and a resolver may keep the answer from before
 /// (`docs/rules.md#eks-endpoint-of-a-new-cluster`).
-const LIMIT: Duration = Duration::from_mins(3);
+const LIMIT: Duration = Duration::from_mins(10);
 const PERIOD: Duration = Duration::from_secs(2);
 
-/// Waits until the API server answers `/readyz`, for at most three minutes; remembered once it has.
+/// Waits until the API server answers `/readyz`, for at most ten minutes; remembered once it has.
 /// Not to be reached, not ready, and not (yet) accepting our token all count as "not yet".
 ///
 /// # Errors

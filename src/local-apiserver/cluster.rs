@@ -4,6 +4,7 @@ pub(crate) mod address;
 pub(crate) mod bootstrap;
 mod eks_cache;
 mod front_proxy;
+mod infancy;
 mod keys;
 pub(crate) mod remote_documents;
 mod roles;
@@ -20,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::eks_cache::EksCache;
 use self::front_proxy::FrontProxy;
+use self::infancy::Infancy;
 use self::keys::Keys;
 use self::remote_documents::RemoteDocuments;
 use crate::crd::{definition, served};
@@ -34,6 +36,8 @@ pub(crate) struct Cluster {
     pub(crate) store: Arc<Store>,
     pub(crate) clock: Clock,
     pub(crate) stop: CancellationToken,
+    /// What is late or refused while it is new.
+    pub(crate) infancy: Infancy,
     pub(crate) keys: Keys,
     pub(crate) front_proxy: FrontProxy,
     pub(crate) eks_cache: EksCache,
@@ -95,6 +99,7 @@ impl Cluster {
             region,
             version,
             clock,
+            faults,
             pods_dir,
             audit,
         } = options;
@@ -105,6 +110,7 @@ impl Cluster {
             eks_cache: EksCache::default(),
             documents: RemoteDocuments::default(),
             port: listener.local_addr().map_err(Error::Listener)?.port(),
+            infancy: Infancy::new(faults, &cluster_name, clock.clone()),
             clock,
             stop,
             issuer,

@@ -79,6 +79,18 @@ impl ApiServer {
         self.cluster.set_access(access);
     }
 
+    /// EKS says from now on that the cluster is ACTIVE: what its faults make late counts from here. Later calls change nothing.
+    pub fn activate(&self) {
+        let Some(late) = self.cluster.infancy.activate() else { return };
+        let (cluster, stop) = (Arc::clone(&self.cluster), self.stop.clone());
+        self.tasks.spawn(async move {
+            tokio::select! {
+                () = cluster.clock.sleep(late) => cluster.infancy.gate.open(),
+                () = stop.cancelled() => {}
+            }
+        });
+    }
+
     /// Stops serving; returns when all connections are closed.
     pub async fn stop(&self) {
         self.stop.cancel();
@@ -100,6 +112,7 @@ pub fn start(options: Options) -> Result<ApiServer> {
     let server = server::open(&options)?;
     let cluster = Arc::new(Cluster::new(options, stop.clone())?);
     cluster::bootstrap::store(&cluster).map_err(Error::Bootstrap)?;
+    let server = server.behind(cluster.infancy.gate.clone());
     tasks.spawn(server::serve(server, cluster.clone(), stop.clone()));
     tasks.spawn(aggregation::availability::keep(cluster.clone()));
     tasks.spawn(crd_finalizer::keep(cluster.clone()));

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clock::Clock;
+use local_faults::Faults;
 use local_server::Lines;
 
 /// What a server needs to start.
@@ -29,6 +30,8 @@ pub struct Options {
     pub version: String,
     /// Source of time.
     pub clock: Clock,
+    /// What is late or refused, as on AWS.
+    pub faults: Faults,
     /// Where container logs are.
     pub pods_dir: PathBuf,
     /// Where the audit log goes; without it nothing is logged.

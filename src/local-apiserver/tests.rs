@@ -41,6 +41,7 @@ fn server_with(clock: Clock, audit: Option<local_server::Lines>) -> ApiServer {
         region: "eu-west-1".to_owned(),
         version: "1.35".to_owned(),
         clock,
+        faults: local_faults::Faults::default(),
         pods_dir: PathBuf::from("/nonexistent"),
         audit,
     })

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use clock::Clock;
+use local_faults::{Faults, Kind};
 use local_server::Lines;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -11,6 +12,7 @@ use crate::access_key::AccessKey;
 use crate::control_plane;
 use crate::denials::Denials;
 use crate::eks::store::Store as EksStore;
+use crate::fault_profile::{self, Profile};
 use crate::iam::store::Store as IamStore;
 use crate::issuer::Issuers;
 use crate::sqs::store::Store as SqsStore;
@@ -23,6 +25,7 @@ pub(crate) struct Settings {
     pub(crate) administrator: AccessKey,
     pub(crate) clock: Clock,
     pub(crate) issuers: Issuers,
+    pub(crate) faults: Faults,
     pub(crate) control_planes: mpsc::Sender<control_plane::Request>,
     pub(crate) trail: Option<Lines>,
     pub(crate) stop: CancellationToken,
@@ -37,6 +40,7 @@ pub(crate) struct Cloud {
     pub(crate) control_planes: mpsc::Sender<control_plane::Request>,
     pub(crate) trail: Option<Lines>,
     pub(crate) stop: CancellationToken,
+    pub(crate) faults: Profile,
     iam: Mutex<IamStore>,
     sts: Mutex<Sessions>,
     sqs: Mutex<SqsStore>,
@@ -51,13 +55,26 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Cloud {
     pub(crate) fn new(settings: Settings) -> Arc<Self> {
-        let Settings { region, account_id: account, administrator, clock, issuers, control_planes, trail, stop } =
-            settings;
-        let iam = IamStore::new(&account, clock.now());
+        let Settings {
+            region,
+            account_id: account,
+            administrator,
+            clock,
+            issuers,
+            faults,
+            control_planes,
+            trail,
+            stop,
+        } = settings;
+        let mut iam = IamStore::new(&account, clock.now());
+        if faults.has(Kind::ForeignRoles) {
+            iam.add_foreign(fault_profile::foreign_roles(), clock.now());
+        }
         let sts = Sessions::new(administrator, iam.administrator());
         Arc::new(Self {
             region,
             account,
+            faults: Profile::new(faults, clock.clone()),
             clock,
             issuers,
             control_planes,

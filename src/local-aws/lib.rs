@@ -26,6 +26,7 @@ mod denials;
 mod eks;
 mod error;
 mod fault;
+mod fault_profile;
 mod iam;
 mod identifier;
 mod intake;
@@ -66,6 +67,8 @@ pub struct Options {
     pub clock: Clock,
     /// PEM certificates that HTTPS OIDC issuers are trusted by.
     pub trust_roots_pem: String,
+    /// What is late, busy or refused, as on AWS.
+    pub faults: local_faults::Faults,
     /// Where requests to start, change and stop clusters' control planes go.
     pub control_planes: mpsc::Sender<control_plane::Request>,
     /// Where a record of each call goes; without it nothing is logged.
@@ -79,7 +82,7 @@ pub struct Options {
 /// [`Error::TrustRoots`] if the certificates that issuers are trusted by cannot be used. [`Error::Listener`] if the
 /// listener cannot be used.
 pub async fn serve(options: Options, stop: CancellationToken) -> Result<()> {
-    let Options { listener, region, account_id, administrator, clock, trust_roots_pem, control_planes, trail } =
+    let Options { listener, region, account_id, administrator, clock, trust_roots_pem, faults, control_planes, trail } =
         options;
     let issuers = issuer::Issuers::new(&trust_roots_pem, clock.clone())?;
     let cloud = cloud::Cloud::new(cloud::Settings {
@@ -88,6 +91,7 @@ pub async fn serve(options: Options, stop: CancellationToken) -> Result<()> {
         administrator,
         clock,
         issuers,
+        faults,
         control_planes,
         trail,
         stop: stop.clone(),

@@ -15,6 +15,7 @@ use crate::caller::{Call, Caller};
 use crate::cloud::Cloud;
 use crate::error::{Error, Result};
 use crate::fault::Fault;
+use crate::fault_profile::Subject;
 use crate::protocol::{Answer, Protocol, foreign};
 use crate::request::{Request, Service};
 use crate::{coverage, eks, iam, identifier, sqs, sts, tagging, trail};
@@ -91,13 +92,18 @@ async fn serve(
         source_address: source.to_owned(),
         now: cloud.clock.now(),
     };
-    match service {
+    let subject = Subject::of(service, action, protocol, request);
+    if let Some(answer) = cloud.faults.instead(&subject) {
+        return answer;
+    }
+    let answer = match service {
         Service::Sqs => sqs::call(cloud, &call, action, request, protocol).await,
         Service::Sts => sts::call(cloud, &call, action, request.form()).await,
         Service::Iam => iam::call(cloud, &call, action, request.form()),
         Service::Eks => eks::call(cloud, &call, request),
         Service::Tagging => tagging::call(cloud, &call, action, request),
-    }
+    };
+    cloud.faults.after(&subject, answer)
 }
 
 /// The operation's name: from the target header, else the `Action` parameter; EKS goes by path.

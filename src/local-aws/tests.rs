@@ -2,6 +2,7 @@
 
 mod coverage;
 mod eks;
+mod faults;
 mod foreign;
 mod iam;
 mod queue_rules;
@@ -86,11 +87,15 @@ impl Answer {
 
 impl Stage {
     fn start() -> Self {
-        Self::start_with(None)
+        Self::start_with(local_faults::Faults::default(), None)
     }
 
-    /// With a trail.
-    fn start_with(trail: Option<local_server::Lines>) -> Self {
+    fn with(faults: local_faults::Faults) -> Self {
+        Self::start_with(faults, None)
+    }
+
+    /// With faults and a trail.
+    fn start_with(faults: local_faults::Faults, trail: Option<local_server::Lines>) -> Self {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let (clock, handle) = Clock::manual("2026-11-24T00:00:00Z".parse::<Timestamp>().unwrap());
@@ -105,6 +110,7 @@ impl Stage {
             administrator: AccessKey { id: administrator.id.clone(), secret: administrator.secret.clone() },
             clock: clock.clone(),
             trust_roots_pem: String::new(),
+            faults,
             control_planes,
             trail,
         };

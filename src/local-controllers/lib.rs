@@ -64,6 +64,8 @@ use work::run as control;
 pub struct Options {
     /// The local cloud's time.
     pub clock: Clock,
+    /// Whether a pod that matches no Fargate profile is tried again for a moment; on EKS it never is.
+    pub retries_pods: bool,
     /// Where pods have their folders: `<pods_dir>/<uid>/`.
     pub pods_dir: PathBuf,
     /// The cluster's name, for kubeconfigs of pods.
@@ -127,7 +129,7 @@ pub async fn run(
         tokio::spawn(control(garbage::GarbageCollector::new(&cache), &cache, after.clone())),
         tokio::spawn(control(autoscaler::Autoscaler::new(&cache, autoscaler), &cache, after.clone())),
         tokio::spawn(control(
-            scheduler::Scheduler::new(&cache, profiles.clone(), options.pod_network),
+            scheduler::Scheduler::new(&cache, profiles.clone(), options.pod_network, options.retries_pods),
             &cache,
             stop.child_token(),
         )),

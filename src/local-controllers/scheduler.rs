@@ -1,8 +1,8 @@
 //! Scheduling in the manner of EKS Fargate: a pod that matches an active profile gets a node of its own.
 //!
 //! On EKS the decision falls when the pod is created: a webhook gives matching pods to the Fargate scheduler, and a pod
-//! created before its profile was ACTIVE stays Pending until it is made again. The same holds here, with one allowance:
-//! a pod is tried again for [`RESCHEDULED_FOR`] real time after it was first seen, because a profile that became ACTIVE
+//! created before its profile was ACTIVE stays Pending until it is made again. The same holds here, with one allowance unless the
+//! fault profile takes it: a pod is tried again for [`RESCHEDULED_FOR`] real time after it was first seen, because a profile that became ACTIVE
 //! just before the pod was created may reach this scheduler just after it.
 
 mod fargate;
@@ -43,6 +43,7 @@ pub(crate) struct Scheduler {
     cache: Arc<Cache>,
     profiles: watch::Receiver<Vec<FargateProfile>>,
     network: u8,
+    retries: bool,
     memory: Mutex<Memory>,
     fargate: Recorder,
     default: Recorder,
@@ -88,11 +89,17 @@ impl Controller for Scheduler {
 }
 
 impl Scheduler {
-    pub(crate) fn new(cache: &Arc<Cache>, profiles: watch::Receiver<Vec<FargateProfile>>, network: u8) -> Self {
+    pub(crate) fn new(
+        cache: &Arc<Cache>,
+        profiles: watch::Receiver<Vec<FargateProfile>>,
+        network: u8,
+        retries: bool,
+    ) -> Self {
         Self {
             cache: Arc::clone(cache),
             profiles,
             network,
+            retries,
             memory: Mutex::default(),
             fargate: Recorder::new(cache, "fargate-scheduler"),
             default: Recorder::new(cache, "default-scheduler"),
@@ -114,7 +121,8 @@ impl Scheduler {
             }
             return self.bind(pod).await.map(|()| None);
         }
-        let may_schedule = self.cache.clock.to_real(now.since(first_seen)) <= RESCHEDULED_FOR;
+        let retried_for = if self.retries { RESCHEDULED_FOR } else { Duration::ZERO };
+        let may_schedule = self.cache.clock.to_real(now.since(first_seen)) <= retried_for;
         let profile = may_schedule.then(|| choose(pod, &self.profiles.borrow()).map(|profile| profile.name.clone()));
         if let Some(Some(profile)) = profile {
             self.claim(pod, &profile).await?;

@@ -58,11 +58,13 @@ impl Plane {
             region: "eu-west-1".to_owned(),
             version: "1.35".to_owned(),
             clock: clock.clone(),
+            faults: local_faults::Faults::default(),
             pods_dir: folder.path().to_owned(),
         })
         .unwrap();
         let options = Options {
             clock,
+            retries_pods: true,
             pods_dir: folder.path().to_owned(),
             cluster_name: "test".to_owned(),
             server_url,

@@ -16,6 +16,7 @@ mod tls;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -39,6 +40,28 @@ pub struct Server {
     listener: TcpListener,
     tls: Option<Tls>,
     clock: Clock,
+    gate: Gate,
+}
+
+/// Whether connections are taken at all. One that comes while it is closed is dropped at once, as by an address that nobody
+/// listens on yet.
+#[derive(Debug, Clone)]
+pub struct Gate(Arc<AtomicBool>);
+
+impl Gate {
+    /// A gate that is open, or not yet.
+    pub fn new(is_open: bool) -> Self {
+        Self(Arc::new(AtomicBool::new(is_open)))
+    }
+
+    /// From now on connections are taken.
+    pub fn open(&self) {
+        self.0.store(true, Ordering::Release);
+    }
+
+    fn is_open(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
 }
 
 impl Server {
@@ -49,7 +72,13 @@ impl Server {
     /// The listener cannot be used.
     pub fn new(listener: std::net::TcpListener, tls: Option<Tls>, clock: Clock) -> std::io::Result<Self> {
         listener.set_nonblocking(true)?;
-        Ok(Self { listener: TcpListener::from_std(listener)?, tls, clock })
+        Ok(Self { listener: TcpListener::from_std(listener)?, tls, clock, gate: Gate::new(true) })
+    }
+
+    /// The same behind a gate.
+    #[must_use]
+    pub fn behind(self, gate: Gate) -> Self {
+        Self { gate, ..self }
     }
 
     /// Serves until `stop`, and returns when all connections have ended. `answer` also gets the client's address.
@@ -59,7 +88,7 @@ impl Server {
         F: Future<Output = Response<B>> + Send + 'static,
         B: Body<Data = Bytes, Error = Infallible> + Send + 'static,
     {
-        let Self { listener, tls, clock } = self;
+        let Self { listener, tls, clock, gate } = self;
         let (answer, connections) = (Arc::new(answer), TaskTracker::new());
         loop {
             let accepted = tokio::select! {
@@ -67,6 +96,7 @@ impl Server {
                 accepted = listener.accept() => accepted,
             };
             match accepted {
+                Ok(_) if !gate.is_open() => {}
                 Ok((stream, peer)) => {
                     let answer = Arc::clone(&answer);
                     let answer = move |request| answer(request, peer);

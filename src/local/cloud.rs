@@ -33,6 +33,8 @@ pub struct Options {
     pub account_id: String,
     /// The time of all that runs in it.
     pub clock: Clock,
+    /// What is late, busy or refused in it, as on AWS.
+    pub faults: local_faults::Faults,
     /// The program that containers of the image `sluice` run, and that launches all others.
     pub program: PathBuf,
     /// The file to which the API servers append their audit log.
@@ -50,7 +52,7 @@ pub struct Options {
 /// environment asks for cannot be had. [`Error::Address`] if the address cannot be listened on. [`Error::Certificate`]
 /// if no authority can be made. [`Error::Aws`] if the AWS endpoint cannot start.
 pub async fn run(options: Options, stop: CancellationToken) -> Result<()> {
-    let Options { folder, address, trusted, region, account_id, clock, program, audit_log, trail } = options;
+    let Options { folder, address, trusted, region, account_id, clock, faults, program, audit_log, trail } = options;
     if let Some(record) = folder.load_record()?
         && process::is_alive(&record)
     {
@@ -78,6 +80,7 @@ pub async fn run(options: Options, stop: CancellationToken) -> Result<()> {
         sts_endpoint: aws_endpoint.clone(),
         region: region.clone(),
         clock: clock.clone(),
+        faults: faults.clone(),
         pods_dir: folder.pods(),
         images: folder.images(),
         program,
@@ -92,6 +95,7 @@ pub async fn run(options: Options, stop: CancellationToken) -> Result<()> {
             administrator,
             clock: clock.clone(),
             trust_roots_pem,
+            faults: faults.clone(),
             control_planes,
             trail,
         },
@@ -100,7 +104,17 @@ pub async fn run(options: Options, stop: CancellationToken) -> Result<()> {
     let pid = nix::unistd::getpid().as_raw();
     let time_scale = clock.scale();
     let pod_walls = Some(pod_walls);
-    folder.write_record(&Record { version: 1, pid, aws_endpoint, region, account_id, time_scale, pod_walls })?;
+    let faults = (!faults.is_empty()).then(|| faults.to_string());
+    folder.write_record(&Record {
+        version: 1,
+        pid,
+        aws_endpoint,
+        region,
+        account_id,
+        time_scale,
+        faults,
+        pod_walls,
+    })?;
     tracing::info!(%address, pid, "the local cloud is up");
     let (served, ()) = tokio::join!(
         async {

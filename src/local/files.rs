@@ -30,6 +30,9 @@ pub struct Record {
     pub account_id: String,
     /// System seconds per real second.
     pub time_scale: f64,
+    /// What is late, busy or refused in it, as it was asked for; none if nothing is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub faults: Option<String>,
     /// What holds its pods in; unknown in the record of an older program.
     #[serde(default)]
     pub pod_walls: Option<PodWalls>,

@@ -18,9 +18,11 @@ pub mod images;
 mod planes;
 mod pod_network;
 pub mod process;
+mod profiles;
 mod walls;
 
 pub use local_container as container;
+pub use local_faults::Faults;
 
 /// What can go wrong with the local cloud as a process.
 #[expect(clippy::error_impl_error, reason = "one error enum per crate, and it is called Error everywhere")]

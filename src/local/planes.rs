@@ -8,7 +8,7 @@ use std::sync::Arc;
 use clock::Clock;
 use local_aws::control_plane::{Endpoint, Request, Spec};
 use local_container::Walls;
-use local_eks::FargateProfile;
+use local_faults::{Faults, Kind};
 use local_server::Lines;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::authority::Authority;
 use crate::pod_network::PodNetwork;
+use crate::profiles::Profiles;
 use crate::walls;
 
 pub(crate) struct Planes {
@@ -23,6 +24,7 @@ pub(crate) struct Planes {
     pub(crate) sts_endpoint: String,
     pub(crate) region: String,
     pub(crate) clock: Clock,
+    pub(crate) faults: Faults,
     pub(crate) pods_dir: PathBuf,
     /// The file that maps images to programs, beside `sluice` itself.
     pub(crate) images: PathBuf,
@@ -35,7 +37,7 @@ pub(crate) struct Planes {
 /// One running control plane.
 struct Plane {
     server: Arc<local_apiserver::ApiServer>,
-    profiles: watch::Sender<Vec<FargateProfile>>,
+    profiles: Arc<Profiles>,
     stop: CancellationToken,
     controllers: JoinHandle<()>,
     _network: PodNetwork,
@@ -63,7 +65,9 @@ impl Planes {
                     let _ = reply.send(answer);
                 }
                 Some(Request::Update { spec }) => {
+                    // EKS says what changes only of clusters that are ACTIVE.
                     if let Some(plane) = running.get(&spec.name) {
+                        plane.server.activate();
                         plane.update(&spec);
                     }
                 }
@@ -97,6 +101,7 @@ impl Planes {
             region: self.region.clone(),
             version: spec.version.clone(),
             clock: self.clock.clone(),
+            faults: self.faults.clone(),
             pods_dir: self.pods_dir.clone(),
             audit: self.audit.clone(),
         })
@@ -106,6 +111,7 @@ impl Planes {
         let stop = CancellationToken::new();
         let options = local_controllers::Options {
             clock: self.clock.clone(),
+            retries_pods: !self.faults.has(Kind::FargateLate),
             pods_dir: self.pods_dir.clone(),
             cluster_name: spec.name.clone(),
             server_url: url.clone(),
@@ -124,6 +130,8 @@ impl Planes {
             profiles_seen,
             stop.clone(),
         ));
+        let late = self.faults.lasts(Kind::FargateLate, &spec.name);
+        let profiles = Arc::new(Profiles::new(profiles, late, self.clock.clone()));
         let plane = Plane { server, profiles, stop, controllers, _network: network };
         plane.update(spec);
         tracing::info!(cluster = spec.name, url, "control plane started");
@@ -145,7 +153,7 @@ impl Planes {
 impl Plane {
     fn update(&self, spec: &Spec) {
         self.server.set_access(spec.access.clone());
-        self.profiles.send_replace(spec.profiles.clone());
+        self.profiles.update(&spec.profiles, &self.stop);
     }
 
     async fn stop(self) {

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use crate::IMAGE_DEFAULT;
 use crate::model::{
-    Cluster, Consumer, Identity, Kubernetes, LocalStack, Operator, Profile, Queue, Scaling, Selector, Stack, Worker,
-    Workload,
+    Cluster, Consumer, Identity, Kubernetes, Local, LocalStack, Operator, Profile, Queue, Scaling, Selector, Stack,
+    Worker, Workload,
 };
 use crate::reader::{Findings, Item, Section};
 use crate::tree::Node;
@@ -37,11 +37,22 @@ pub(crate) fn read(findings: &mut Findings, root: Node) -> Stack {
         root.adopt("workloads[0]", defaults);
     }
     let kubernetes = read_kubernetes(root.section("kubernetes"));
+    let local = read_local(root.section("local"));
     let localstack = read_localstack(root.section("localstack"));
     let images = root.text_map("images");
     root.finish();
-    let mut stack =
-        Stack { name, region, profile, cluster: cluster.clone(), operator, workloads, kubernetes, localstack, images };
+    let mut stack = Stack {
+        name,
+        region,
+        profile,
+        cluster: cluster.clone(),
+        operator,
+        workloads,
+        kubernetes,
+        local,
+        localstack,
+        images,
+    };
     if cluster.selectors.is_empty() {
         cluster.selectors = default_selectors(&stack);
         stack.cluster = cluster;
@@ -208,6 +219,12 @@ fn read_worker(mut section: Section<'_>) -> Worker {
     };
     section.finish();
     worker
+}
+
+fn read_local(mut section: Section<'_>) -> Local {
+    let local = Local { faults: section.optional_text("faults", None) };
+    section.finish();
+    local
 }
 
 fn read_localstack(mut section: Section<'_>) -> LocalStack {

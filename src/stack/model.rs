@@ -21,6 +21,8 @@ pub struct Stack {
     pub workloads: Vec<Workload>,
     /// A cluster that is there already, instead of one on EKS.
     pub kubernetes: Kubernetes,
+    /// Settings of the target `local`.
+    pub local: Local,
     /// Settings of the target `localstack`.
     pub localstack: LocalStack,
     /// Image name to program, as written, for the local target's pods, which are programs of this machine.
@@ -172,6 +174,13 @@ pub struct Worker {
     pub parallelism: u32,
     /// Share of messages that fail, 0 to 1.
     pub failure_rate: f64,
+}
+
+/// Settings of the target `local`; all optional.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Local {
+    /// What is late, busy or refused in the local cloud, as on AWS; as written, such as `aws:7`.
+    pub faults: Option<String>,
 }
 
 /// Settings of the target `localstack`; all optional.

@@ -3,8 +3,9 @@
 use provision::{Address, Object};
 
 use super::looked_at;
+use crate::cloud::Cloud;
 use crate::error::{Error, Result};
-use crate::resources::{self, Cloud};
+use crate::resources;
 
 /// The Fargate profiles, addons and access entries of a cluster, as kind, name and object. One that is gone meanwhile has
 /// none.

@@ -4,10 +4,11 @@
 use provision::{Attributes, Context, Failure, Known, Object, Reading, Schema};
 use serde_json::json;
 
+use super::edit::Edit;
 use super::fargate_profile::names;
 use super::passing::call;
 use super::value::{self, changed_tags, optional, text, texts};
-use super::{Cloud, Edit};
+use crate::cloud::Cloud;
 use crate::error::{Error, Result};
 
 pub(super) const SCHEMA: Schema = Schema {

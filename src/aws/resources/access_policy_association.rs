@@ -5,10 +5,10 @@ use aws_sdk_eks::types::{AccessScope, AccessScopeType};
 use provision::{Attributes, Context, Failure, Known, Object, Reading, Schema};
 use serde_json::{Value, json};
 
-use super::Cloud;
 use super::fargate_profile::names;
 use super::passing::call;
 use super::value::{self, text};
+use crate::cloud::Cloud;
 use crate::error::{Error, Result};
 
 pub(super) const SCHEMA: Schema =

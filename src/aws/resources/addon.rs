@@ -8,11 +8,13 @@ use aws_sdk_eks::types::{Addon, AddonIssueCode, AddonStatus};
 use provision::{Attributes, Context, Failure, Health, Known, Object, Reading, Schema};
 use serde_json::{Value, json};
 
+use super::edit::{Edit, request_token};
 use super::fargate_profile::names;
 use super::passing::call;
+use super::update::followed;
 use super::value::{self, changed_tags, document, optional, parsed, switch, text};
 use super::wait::{Lasting, Look, until};
-use super::{Cloud, Edit, request_token, update};
+use crate::cloud::Cloud;
 use crate::error::{Error, Result};
 
 pub(super) const SCHEMA: Schema = Schema {
@@ -155,7 +157,7 @@ pub(super) async fn update(cloud: &Cloud, edit: Edit<'_>, context: &Context) -> 
             answer.map(|answer| answer.update).map_err(|error| Error::from_sdk("eks:UpdateAddon", &error))
         })
         .await?;
-        update::followed(cloud, cluster, Some(name), update, context).await?;
+        followed(cloud, cluster, Some(name), update, context).await?;
     }
     let tags = changed_tags(edit.current, desired);
     if edit.touches("tags") && !tags.is_empty() {

@@ -12,10 +12,12 @@ use aws_sdk_eks::types::{
 use provision::{Attributes, Context, Failure, Health, Known, Object, Reading, Schema};
 use serde_json::{Value, json};
 
+use super::edit::{Edit, request_token};
 use super::passing::call;
+use super::update::followed;
 use super::value::{self, changed_tags, optional, switch, text, texts};
 use super::wait::{Look, until};
-use super::{Cloud, Edit, request_token, update};
+use crate::cloud::Cloud;
 use crate::error::{Error, Result};
 
 pub(super) const SCHEMA: Schema = Schema {
@@ -213,7 +215,7 @@ pub(super) async fn update(cloud: &Cloud, edit: Edit<'_>, context: &Context) -> 
         if attributes.iter().any(|name| edit.touches(name)) {
             let request = request_token();
             let update = call(context, || begin(cloud, name, desired, part, &request)).await?;
-            update::followed(cloud, name, None, update, context).await?;
+            followed(cloud, name, None, update, context).await?;
         }
     }
     let tags = changed_tags(edit.current, desired);

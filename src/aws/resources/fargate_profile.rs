@@ -8,10 +8,11 @@ use aws_sdk_eks::types::{FargateProfile, FargateProfileSelector, FargateProfileS
 use provision::{Attributes, Context, Failure, Health, Known, Object, Reading, Schema};
 use serde_json::{Value, json};
 
+use super::edit::{Edit, request_token};
 use super::passing::call;
 use super::value::{self, changed_tags, text, texts};
 use super::wait::{Look, until};
-use super::{Cloud, Edit, request_token};
+use crate::cloud::Cloud;
 use crate::error::{Error, Result};
 
 pub(super) const SCHEMA: Schema = Schema {

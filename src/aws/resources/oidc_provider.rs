@@ -6,11 +6,12 @@ use std::collections::BTreeSet;
 use provision::{Attributes, Context, Failure, Known, Object, Reading, Schema};
 use serde_json::json;
 
+use super::edit::Edit;
 use super::passing::call;
 use super::role::{gone, iam_tags, tags_json};
 use super::value::{self, text, texts, without_scheme};
 use super::wait::{IAM_PROPAGATION, Look, until};
-use super::{Cloud, Edit};
+use crate::cloud::Cloud;
 use crate::error::{Error, Result};
 
 pub(super) const SCHEMA: Schema = Schema { force_new: &["url"], computed: &["arn"], sensitive: &[], open: &["tags"] };

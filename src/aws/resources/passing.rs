@@ -350,7 +350,7 @@ mod tests {
     ];
 
     #[test]
-    fn each_known_answer_is_judged_by_its_operation_code_and_text() {
+    fn each_known_answer_is_recognised_by_its_operation_code_and_text() {
         for (operation, code, message, expected) in SEEN {
             let error = refusal(operation, code, message);
             assert_eq!(passes(&error).is_some(), *expected, "{error}");

@@ -3,11 +3,12 @@
 use provision::{Attributes, Context, Failure, Known, Object, Reading, Schema};
 use serde_json::{Value, json};
 
+use super::edit::Edit;
 use super::passing::call;
 use super::role::{decoded, gone, iam_tags, tags_json};
 use super::value::{self, document, optional, text};
 use super::wait::{IAM_PROPAGATION, Look, until};
-use super::{Cloud, Edit};
+use crate::cloud::Cloud;
 use crate::error::{Error, Result};
 
 pub(super) const SCHEMA: Schema =

@@ -9,10 +9,11 @@ use aws_sdk_sqs::types::QueueAttributeName;
 use provision::{Attributes, Context, Failure, Known, Object, Reading, Schema};
 use serde_json::{Value, json};
 
+use super::edit::Edit;
 use super::passing::call;
 use super::value::{self, changed_tags, document, parsed, text};
 use super::wait::{Lasting, Look, until};
-use super::{Cloud, Edit};
+use crate::cloud::Cloud;
 use crate::error::{Error, Result};
 
 pub(super) const SCHEMA: Schema =

@@ -5,10 +5,11 @@ use aws_sdk_iam::types::{Role, Tag};
 use provision::{Attributes, Context, Failure, Known, Object, Reading, Schema};
 use serde_json::{Map, Value, json};
 
+use super::edit::Edit;
 use super::passing::call;
 use super::value::{self, document, optional, parsed, text};
 use super::wait::{IAM_PROPAGATION, Look, until};
-use super::{Cloud, Edit};
+use crate::cloud::Cloud;
 use crate::error::{Error, Result};
 
 pub(super) const SCHEMA: Schema =

@@ -4,10 +4,10 @@
 use provision::{Attributes, Context, Failure, Known, Object, Reading, Schema};
 use serde_json::json;
 
-use super::Cloud;
 use super::passing::call;
 use super::role::{attached, gone};
 use super::value::{self, text};
+use crate::cloud::Cloud;
 use crate::error::Error;
 
 pub(super) const SCHEMA: Schema =

@@ -6,8 +6,8 @@ use std::time::Duration;
 use aws_sdk_eks::types::{Update, UpdateStatus};
 use provision::{Context, Failure};
 
-use super::Cloud;
 use super::wait::{Look, until};
+use crate::cloud::Cloud;
 use crate::error::{Error, Result};
 
 /// A change of a cluster's version is the longest.

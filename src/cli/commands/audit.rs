@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use aws::audit::{Found, Scope};
-use aws::resources::Cloud;
+use aws::cloud::Cloud;
 use provision::state::{Entry, State};
 use provision::{Address, Attributes, Health, Object, store};
 use serde_json::json;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use aws::resources::Cloud;
+use aws::cloud::Cloud;
 use serde_json::{Value, json};
 
 use crate::arguments::{Kubeconfig, TargetName};

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clock::Clock;
 use local::files::Folder;
-use local::{cloud, container, process};
+use local::{Faults, cloud, container, process};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
@@ -29,6 +29,7 @@ pub(crate) struct StackLocation {
     pub(crate) folder: Folder,
     pub(crate) region: String,
     pub(crate) time_scale: f64,
+    pub(crate) faults: Faults,
 }
 
 pub(crate) async fn run(command: LocalCloud, settings: &Settings, view: &View, stop: CancellationToken) -> Outcome {
@@ -77,6 +78,9 @@ pub(crate) async fn start(options: &LocalRun, location: &StackLocation) -> Outco
     words.extend(["--directory".into(), folder.display().to_string(), "--stack".into(), name]);
     words.extend(["--region".into(), location.region.clone()]);
     words.extend(["--time-scale".into(), location.time_scale.to_string()]);
+    if !location.faults.is_empty() {
+        words.extend(["--faults".into(), location.faults.to_string()]);
+    }
     words.extend(["--port".into(), options.port.unwrap_or(0).to_string()]);
     words.extend(options.bind.iter().flat_map(|address| ["--bind".into(), address.to_string()]));
     let files = [
@@ -106,6 +110,7 @@ async fn here(options: LocalRun, location: &StackLocation, stop: CancellationTok
             region: location.region.clone(),
             account_id: ACCOUNT_ID.to_owned(),
             clock: Clock::scaled(location.time_scale),
+            faults: location.faults.clone(),
             program: program()?,
             audit_log: options.audit_log_path,
             trail: options.trail_path,
@@ -142,6 +147,10 @@ fn status(location: &StackLocation, view: &View) -> Outcome {
          For aws, kubectl, boto3 and terraform:  eval \"$(sluice env)\"",
         record.pid, record.aws_endpoint, record.account_id, record.region, record.time_scale, record.aws_endpoint
     );
+    let text = match &record.faults {
+        Some(faults) => format!("{text}\nFaults: {faults}"),
+        None => text,
+    };
     view.outcome("local_status", json!({ "running": true, "local": record }), Tone::Plain, text);
     Ok(Exit::Done)
 }

@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::sync::Arc;
 
+use aws::cloud::Cloud;
 use aws::queue::{Counts, Queue};
-use aws::resources::Cloud;
 use cluster::Cluster;
 use cluster::read::{self, Deployment, EndingNamespace, Hpa};
 use local::files::Record;

@@ -32,7 +32,8 @@ const ENDPOINT: &[&str] = &["endpoint"];
 const CONTAINER: &[&str] = &["localstack_image"];
 /// What pods are given.
 const PODS: &[&str] = &["pod_image", "endpoint_for_pods"];
-const TIME: &[&str] = &["time_scale"];
+/// How the local cloud behaves.
+const TIME: &[&str] = &["time_scale", "faults"];
 /// The command works on a program, an image or a folder of its own, and on no stack.
 const NO_STACK: Effects = Effects { shown: &[], accepted: &[] };
 

@@ -22,6 +22,7 @@ pub(crate) fn location(settings: &Settings) -> StackLocation {
         folder: Folder::at(&settings.folder),
         region: settings.stack.region.clone(),
         time_scale: settings.time_scale,
+        faults: settings.faults.clone(),
     }
 }
 
@@ -40,6 +41,9 @@ pub(super) async fn open(settings: &Settings, missing: Missing) -> Outcome<Targe
     let scale = if existing::is_wanted(settings) { Some(1.0) } else { settings.wanted_time_scale };
     if let Some(scale) = scale.filter(|scale| missing == Missing::Start && !is_same(*scale, record.time_scale)) {
         return Err(vec![other_time(scale, record.time_scale, settings)]);
+    }
+    if missing == Missing::Start {
+        same_faults(settings, &record)?;
     }
     let key = location.folder.load_access().map_err(one)?.ok_or_else(|| {
         let text = format!("{} is missing or empty", location.folder.credentials().display());
@@ -67,6 +71,16 @@ pub(super) async fn open(settings: &Settings, missing: Missing) -> Outcome<Targe
         started,
         existing: None,
     })
+}
+
+/// Refuses faults that a running cloud does not have: it began with its own.
+pub(crate) fn same_faults(settings: &Settings, record: &Record) -> Outcome<()> {
+    let wanted = settings.stack.local.faults.as_ref().map(|_| settings.faults.to_string());
+    let Some(wanted) = wanted.filter(|wanted| record.faults.as_ref() != Some(wanted)) else { return Ok(()) };
+    let runs = record.faults.as_deref().unwrap_or("no");
+    let text = format!("the local cloud runs with {runs} faults, and {wanted} was asked for");
+    let help = "end it first with `sluice down` (or `sluice local stop`), then begin again";
+    Err(vec![Diagnostic::error(text).help(help).exit(Exit::Preflight)])
 }
 
 /// What the stack's local cloud says about itself, if it runs.

@@ -32,7 +32,7 @@ impl Object {
         wait::endpoint_ready(&self.cluster, &context.progress).await?;
         let session = self.cluster.session().await?;
         // What stands there may have come after the plan was made: of a killed run (ours), or somebody else's.
-        let existing = self.fetch(&session).await?;
+        let existing = self.fetch_patiently(&session, context).await?;
         if let Some(owner) = existing.as_ref().and_then(|live| self.foreign_owner(live)) {
             return Err(Error::Foreign { object: self.name.for_people(), owner });
         }
@@ -141,6 +141,17 @@ impl Object {
         }
     }
 
+    /// [`Self::fetch`] as soon as the server lets us.
+    async fn fetch_patiently(&self, session: &Session, context: &Context) -> Result<Option<Value>> {
+        let start = context.clock.moment();
+        loop {
+            match self.fetch(session).await {
+                Err(error) => self.again(error, start, context).await?,
+                found => return found,
+            }
+        }
+    }
+
     /// Applies once the server knows the kind and lets us; both may take a moment after what they depend on was made.
     async fn apply_patiently(&self, manifest: &Value, manager: &str, context: &Context) -> Result<()> {
         let start = context.clock.moment();
@@ -157,12 +168,8 @@ impl Object {
         let is_young = match &error {
             // Its definition or its namespace was applied a moment ago.
             Error::UnknownKind { .. } | Error::Refused { code: 404, .. } => true,
-            // The access entry of a cluster that the stack makes; in one that was there, a refusal stays one.
-            Error::Refused { code: 401, .. } => self.lives_in.is_some(),
-            Error::Refused { code: 403, message, .. } => {
-                (self.lives_in.is_some() && message.contains(" cannot ")) || message.contains("is being terminated")
-            }
-            error => error.passes(),
+            Error::Refused { code: 403, message, .. } if message.contains("is being terminated") => true,
+            error => self.is_of_new_cluster(error) || error.passes(),
         };
         if !is_young || context.clock.elapsed(start) >= SETTLE_LIMIT {
             return Err(error);
@@ -173,6 +180,17 @@ impl Object {
         context.progress.report(error.to_string());
         context.clock.sleep(PERIOD).await;
         Ok(())
+    }
+
+    /// Whether one of the API servers of a cluster that the stack makes does not know our access entry yet: the next answer may
+    /// come from one that does. In a cluster that was there, a refusal stays one.
+    pub(super) fn is_of_new_cluster(&self, error: &Error) -> bool {
+        let is_refusal = match error {
+            Error::Refused { code: 401, .. } => true,
+            Error::Refused { code: 403, message, .. } => message.contains(" cannot "),
+            _ => false,
+        };
+        is_refusal && self.lives_in.is_some()
     }
 
     async fn apply(&self, manifest: &Value, manager: &str) -> Result<()> {

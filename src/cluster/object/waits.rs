@@ -8,6 +8,7 @@ use k8s_openapi::api::core::v1::Pod;
 use provision::Context;
 use serde_json::Value;
 
+use super::passed_over::PassedOver;
 use super::{Object, release};
 use crate::Result;
 use crate::address::text;
@@ -49,14 +50,14 @@ impl<'a> Wait<'a> {
     }
 
     /// Takes what a look has found for the reason to wait. A look that failed is a reason only if it passes, and not for ever.
-    fn reason(&mut self, look: Result<String>) -> Result<()> {
+    fn reason(&mut self, look: Result<String>, object: &Object) -> Result<()> {
         let clock = &self.context.clock;
         let why = match look {
             Ok(why) => {
                 self.deaf = None;
                 why
             }
-            Err(error) if error.passes() => {
+            Err(error) if error.passes() || object.is_of_new_cluster(&error) => {
                 let since = *self.deaf.get_or_insert_with(|| clock.moment());
                 if clock.elapsed(since) >= DEAF_LIMIT {
                     return Err(error);
@@ -104,20 +105,20 @@ enum Seen {
 impl Object {
     pub(super) async fn until_ready(&self, context: &Context) -> Result<Value> {
         let mut wait = Wait::new(context, format!("{} to become ready", self.name.for_people()), READY_LIMIT);
-        let mut hope = Hope::default();
+        let (mut hope, mut passed_over) = (Hope::default(), PassedOver::default());
         loop {
-            let look = match self.look_ready(&mut hope, context).await {
+            let look = match self.look_ready(&mut hope, &mut passed_over, context).await {
                 Ok(Seen::Ready(live)) => return Ok(live),
                 Ok(Seen::Hopeless(why)) => return Err(wait.hopeless(why)),
                 Ok(Seen::Waiting(why)) => Ok(why),
                 Err(error) => Err(error),
             };
-            wait.reason(look)?;
+            wait.reason(look, self)?;
             wait.pause().await?;
         }
     }
 
-    async fn look_ready(&self, hope: &mut Hope, context: &Context) -> Result<Seen> {
+    async fn look_ready(&self, hope: &mut Hope, passed_over: &mut PassedOver, context: &Context) -> Result<Seen> {
         let session = self.cluster.session().await?;
         let Some(live) = self.fetch(&session).await? else {
             return Ok(Seen::Hopeless("it has been deleted by somebody else".to_owned()));
@@ -129,7 +130,14 @@ impl Object {
         if self.name.kind != "Deployment" {
             return Ok(Seen::Waiting(why));
         }
-        let pods = self.newest_pods(&session, &live).await?;
+        let mut pods = self.newest_pods(&session, &live).await?;
+        // Only in a cluster of the stack's own is Fargate all that there is.
+        if self.lives_in.is_some() {
+            pods = passed_over
+                .replaced(&session, pods, context)
+                .await
+                .map_err(|error| self.failed(&session, "replace a pod of", &error))?;
+        }
         if let Some(lost) = hope.lost(&live, &pods, &context.clock) {
             return Ok(Seen::Hopeless(lost));
         }
@@ -163,7 +171,7 @@ impl Object {
                 },
                 Err(error) => Err(error),
             };
-            wait.reason(look)?;
+            wait.reason(look, self)?;
             wait.pause().await?;
         }
     }

@@ -37,7 +37,9 @@ pub(crate) fn admit(request: &ResourceRequest<'_>, pod: &mut Value) -> Result<()
     };
     pod["spec"]["serviceAccountName"] = name.clone().into();
     pod["spec"]["serviceAccount"] = name.into();
-    identity(request, pod, &account);
+    if !request.cluster.infancy.forgets_identity(&account) {
+        identity(request, pod, &account);
+    }
     let automount =
         pod["spec"]["automountServiceAccountToken"].as_bool().or(account["automountServiceAccountToken"].as_bool());
     if automount != Some(false) {

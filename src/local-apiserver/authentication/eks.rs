@@ -69,6 +69,10 @@ pub(crate) async fn authenticate(cluster: &Arc<Cluster>, token: &str, encoded: &
         tracing::info!(%principal, "refused an EKS token: no access entry for this principal");
         return None;
     };
+    if cluster.infancy.forgets_access() {
+        tracing::info!(%principal, "refused an EKS token: the access entry has not reached this API server yet");
+        return None;
+    }
     Some(user_of(entry, &arn, &principal))
 }
 

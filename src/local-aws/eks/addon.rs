@@ -38,9 +38,9 @@ impl Addon {
 
 /// Lets a created or updated addon settle over time.
 fn settle(context: &RequestContext<'_>, cluster: &str, name: &str) {
-    for (delay, late) in [(lifecycle::ADDON_CREATION, false), (lifecycle::ADDON_DEGRADATION, true)] {
+    for (step, late) in [(lifecycle::Step::AddonCreation, false), (lifecycle::Step::AddonDegradation, true)] {
         let (name, requested_at) = (name.to_owned(), context.call.now);
-        lifecycle::change_after(context.cloud, cluster, delay, move |cluster| {
+        lifecycle::change_after(context.cloud, cluster, step, move |cluster| {
             // An update since then has a time of its own.
             if cluster.addons.get(&name).is_some_and(|addon| addon.modified_at == requested_at) {
                 assess(cluster, &name, late);
@@ -159,7 +159,7 @@ fn update(context: &RequestContext<'_>, cluster_name: &str, name: &str) -> Resul
     drop(store);
     lifecycle::notify(context.cloud, cluster_name);
     settle(context, cluster_name, name);
-    lifecycle::change_after(context.cloud, cluster_name, lifecycle::ADDON_CREATION, move |cluster| {
+    lifecycle::change_after(context.cloud, cluster_name, lifecycle::Step::AddonCreation, move |cluster| {
         cluster.finish_update(&id);
     });
     Ok(json!({ "update": update }))
@@ -173,7 +173,7 @@ fn delete(context: &RequestContext<'_>, cluster_name: &str, name: &str) -> Resul
     let value = addon.value(cluster_name);
     let (gone, arn) = (name.to_owned(), addon.arn.clone());
     drop(store);
-    lifecycle::change_after(context.cloud, cluster_name, lifecycle::ADDON_DELETION, move |cluster| {
+    lifecycle::change_after(context.cloud, cluster_name, lifecycle::Step::AddonDeletion, move |cluster| {
         // Asked for twice, the later end must not meet an addon that was made in between.
         if cluster.addons.get(&gone).is_some_and(|addon| addon.arn == arn) {
             cluster.addons.remove(&gone);

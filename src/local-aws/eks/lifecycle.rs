@@ -4,6 +4,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use local_faults::Kind;
 use serde_json::json;
 use tokio::sync::oneshot;
 
@@ -11,16 +12,37 @@ use super::addon_health;
 use super::store::Cluster;
 use crate::cloud::Cloud;
 use crate::control_plane::{Endpoint, Request, Spec};
+use crate::fault_profile::Mark;
 
-/// Least system time that states take; AWS takes minutes, which teaches nothing more.
-pub(super) const CLUSTER_CREATION: Duration = Duration::from_secs(30);
-pub(super) const CLUSTER_DELETION: Duration = Duration::from_secs(20);
-pub(super) const CLUSTER_UPDATE: Duration = Duration::from_secs(10);
-pub(super) const PROFILE_CREATION: Duration = Duration::from_secs(15);
-pub(super) const PROFILE_DELETION: Duration = Duration::from_secs(10);
-pub(super) const ADDON_CREATION: Duration = Duration::from_secs(10);
-pub(super) const ADDON_DEGRADATION: Duration = Duration::from_mins(1);
-pub(super) const ADDON_DELETION: Duration = Duration::from_secs(5);
+/// A state that takes time.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Step {
+    ClusterCreation,
+    ClusterDeletion,
+    ClusterUpdate,
+    ProfileCreation,
+    ProfileDeletion,
+    AddonCreation,
+    AddonDegradation,
+    AddonDeletion,
+}
+
+impl Step {
+    /// Its least system time. AWS takes minutes, which teaches nothing more, unless the fault profile wants it `slow`.
+    fn takes(self, cloud: &Cloud, of: &str) -> Duration {
+        let (least, slow) = match self {
+            Self::ClusterCreation => (30, 480..=720),
+            Self::ClusterDeletion => (20, 120..=360),
+            Self::ClusterUpdate => (10, 120..=300),
+            Self::ProfileCreation => (15, 60..=180),
+            Self::ProfileDeletion => (10, 60..=180),
+            Self::AddonCreation => (10, 30..=120),
+            Self::AddonDegradation => (60, 60..=120),
+            Self::AddonDeletion => (5, 15..=60),
+        };
+        Duration::from_secs(least).max(cloud.faults.faults().lasts_within(Kind::Slow, of, slow))
+    }
+}
 
 /// Runs `work` in the background until it is done or the cloud stops.
 pub(super) fn later(cloud: &Arc<Cloud>, work: impl Future<Output = ()> + Send + 'static) {
@@ -44,7 +66,7 @@ pub(super) fn start(cloud: &Arc<Cloud>, name: String, spec: Spec) {
             Ok(()) => answer.await.unwrap_or_else(|_| Err("the control plane was given up".into())),
             Err(_) => Err("nobody runs control planes".into()),
         };
-        task.clock.sleep_until(begun.plus(CLUSTER_CREATION)).await;
+        task.clock.sleep_until(begun.plus(Step::ClusterCreation.takes(&task, &name))).await;
         settle(&task, &name, result);
         notify(&task, &name);
     });
@@ -55,6 +77,8 @@ fn settle(cloud: &Cloud, name: &str, result: Result<Endpoint, String>) {
     let Ok(cluster) = store.cluster(name) else { return };
     match result {
         Ok(endpoint) => {
+            cloud.faults.happened(Mark::Active, name);
+            cloud.faults.happened(Mark::Active, &endpoint.issuer);
             cluster.endpoint = Some(endpoint);
             cluster.status = "ACTIVE";
         }
@@ -76,7 +100,7 @@ pub(super) fn stop(cloud: &Arc<Cloud>, name: String) {
             // A dropped reply means that there was nothing left to stop.
             let _ = answer.await;
         }
-        task.clock.sleep_until(begun.plus(CLUSTER_DELETION)).await;
+        task.clock.sleep_until(begun.plus(Step::ClusterDeletion.takes(&task, &name))).await;
         task.eks().clusters.remove(&name);
     });
 }
@@ -96,16 +120,16 @@ pub(super) fn notify(cloud: &Arc<Cloud>, name: &str) {
     });
 }
 
-/// After `delay`, changes the cluster (if it is still there) and notifies the control plane.
+/// Once the step has taken its time, changes the cluster (if it is still there) and notifies the control plane.
 pub(super) fn change_after(
     cloud: &Arc<Cloud>,
     name: &str,
-    delay: Duration,
+    step: Step,
     change: impl FnOnce(&mut Cluster) + Send + 'static,
 ) {
     let (task, name) = (Arc::clone(cloud), name.to_owned());
     later(cloud, async move {
-        task.clock.sleep(delay).await;
+        task.clock.sleep(step.takes(&task, &name)).await;
         if let Ok(cluster) = task.eks().cluster(&name) {
             change(cluster);
         }

@@ -149,7 +149,7 @@ fn create(context: &RequestContext<'_>, cluster_name: &str) -> Result<Value, Fau
     };
     let value = profile.value(cluster_name);
     cluster.profiles.insert(name.clone(), profile);
-    lifecycle::change_after(context.cloud, cluster_name, lifecycle::PROFILE_CREATION, move |cluster| {
+    lifecycle::change_after(context.cloud, cluster_name, lifecycle::Step::ProfileCreation, move |cluster| {
         if let Some(profile) = cluster.profiles.get_mut(&name) {
             profile.status = "ACTIVE";
         }
@@ -172,7 +172,7 @@ fn delete(context: &RequestContext<'_>, cluster_name: &str, name: &str) -> Resul
     // From now on no pod matches it; its pods end before it is gone.
     lifecycle::notify(context.cloud, cluster_name);
     let gone = name.to_owned();
-    lifecycle::change_after(context.cloud, cluster_name, lifecycle::PROFILE_DELETION, move |cluster| {
+    lifecycle::change_after(context.cloud, cluster_name, lifecycle::Step::ProfileDeletion, move |cluster| {
         cluster.profiles.remove(&gone);
     });
     Ok(json!({ "fargateProfile": value }))

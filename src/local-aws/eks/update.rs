@@ -29,6 +29,16 @@ impl Cluster {
         }
     }
 
+    /// An update that changed nothing in the end.
+    fn fail_update(&mut self, id: &str, before: Before) {
+        (self.vpc, self.logging) = (before.vpc, before.logging);
+        if let Some(update) = self.updates.iter_mut().find(|one| one.value["id"] == id) {
+            update.value["status"] = json!("Failed");
+            let message = "The update failed for a reason of EKS's own; nothing has changed";
+            update.value["errors"] = json!([{ "errorCode": "Unknown", "errorMessage": message, "resourceIds": [] }]);
+        }
+    }
+
     fn enabled_logs(&self) -> Vec<String> {
         let setups = self.logging["clusterLogging"].as_array().cloned().unwrap_or_default();
         setups
@@ -39,18 +49,36 @@ impl Cluster {
     }
 }
 
+/// What an update that fails leaves as it was.
+struct Before {
+    vpc: Value,
+    logging: Value,
+}
+
 /// Begins an update: applied at once, shown as finished after a while.
-fn begin(context: &RequestContext<'_>, cluster: &mut Cluster, kind: &str, params: &Value) -> Value {
+fn begin(
+    context: &RequestContext<'_>,
+    cluster: &mut Cluster,
+    kind: &str,
+    params: &Value,
+    before: Option<Before>,
+) -> Value {
     let id = identifier::uuid();
     let update = json!({
         "id": id, "status": "InProgress", "type": kind, "createdAt": date(context.call.now), "errors": [],
         "params": params.as_object().into_iter().flatten().map(|(name, value)| json!({ "type": name, "value": value.to_string() })).collect::<Vec<_>>(),
     });
-    cluster.status = "UPDATING";
+    let fate = context.cloud.faults.fate_of_update(&cluster.name);
+    if !fate.shows_late {
+        cluster.status = "UPDATING";
+    }
     cluster.updates.push(Update { addon: None, value: update.clone() });
-    lifecycle::change_after(context.cloud, &cluster.name, lifecycle::CLUSTER_UPDATE, move |cluster| {
+    lifecycle::change_after(context.cloud, &cluster.name, lifecycle::Step::ClusterUpdate, move |cluster| {
         cluster.status = "ACTIVE";
-        cluster.finish_update(&id);
+        match before.filter(|_| fate.fails) {
+            Some(before) => cluster.fail_update(&id, before),
+            None => cluster.finish_update(&id),
+        }
     });
     json!({ "update": update })
 }
@@ -61,6 +89,7 @@ pub(super) fn config(context: &RequestContext<'_>, name: &str) -> Result<Value, 
     let mut store = context.cloud.eks();
     let cluster = store.cluster(name)?;
     cluster.may_change()?;
+    let before = Some(Before { vpc: cluster.vpc.clone(), logging: cluster.logging.clone() });
     let given: Vec<_> = ["logging", "resourcesVpcConfig", "accessConfig", "deletionProtection", "upgradePolicy"]
         .into_iter()
         .filter(|key| body.get(*key).is_some())
@@ -77,6 +106,7 @@ pub(super) fn config(context: &RequestContext<'_>, name: &str) -> Result<Value, 
                 cluster,
                 "LoggingUpdate",
                 &json!({ "ClusterLogging": body["logging"]["clusterLogging"] }),
+                before,
             ))
         }
         ["resourcesVpcConfig"] => {
@@ -90,7 +120,7 @@ pub(super) fn config(context: &RequestContext<'_>, name: &str) -> Result<Value, 
             for (key, value) in body["resourcesVpcConfig"].as_object().into_iter().flatten() {
                 cluster.vpc[key] = value.clone();
             }
-            Ok(begin(context, cluster, "EndpointAccessUpdate", &body["resourcesVpcConfig"]))
+            Ok(begin(context, cluster, "EndpointAccessUpdate", &body["resourcesVpcConfig"], before))
         }
         ["accessConfig"] => {
             let mode = required(&body["accessConfig"], "authenticationMode")?;
@@ -105,7 +135,7 @@ pub(super) fn config(context: &RequestContext<'_>, name: &str) -> Result<Value, 
                 }
             }
             mode.clone_into(&mut cluster.authentication_mode);
-            Ok(begin(context, cluster, "AccessConfigUpdate", &body["accessConfig"]))
+            Ok(begin(context, cluster, "AccessConfigUpdate", &body["accessConfig"], None))
         }
         ["upgradePolicy"] => {
             let kind = support_type(body);
@@ -113,7 +143,7 @@ pub(super) fn config(context: &RequestContext<'_>, name: &str) -> Result<Value, 
                 return Err(invalid("No changes needed for the upgrade policy provided"));
             }
             cluster.support_type = kind;
-            Ok(begin(context, cluster, "UpgradePolicyUpdate", &json!({ "UpgradePolicy": body["upgradePolicy"] })))
+            Ok(begin(context, cluster, "UpgradePolicyUpdate", &json!({ "UpgradePolicy": body["upgradePolicy"] }), None))
         }
         ["deletionProtection"] => {
             cluster.deletion_protection = body["deletionProtection"].as_bool().unwrap_or_default();
@@ -122,6 +152,7 @@ pub(super) fn config(context: &RequestContext<'_>, name: &str) -> Result<Value, 
                 cluster,
                 "DeletionProtectionUpdate",
                 &json!({ "DeletionProtection": cluster.deletion_protection }),
+                None,
             ))
         }
         _ => Err(invalid("Only one type of update can be allowed.")),
@@ -146,7 +177,7 @@ pub(super) fn version(context: &RequestContext<'_>, name: &str) -> Result<Value,
         }
     }
     version.clone_into(&mut cluster.version);
-    Ok(begin(context, cluster, "VersionUpdate", &json!({ "Version": version, "PlatformVersion": "eks.1" })))
+    Ok(begin(context, cluster, "VersionUpdate", &json!({ "Version": version, "PlatformVersion": "eks.1" }), None))
 }
 
 /// The addon whose updates are meant; those of what this cloud has none of are of nothing.

@@ -79,6 +79,21 @@ impl Role {
 }
 
 impl Store {
+    /// Roles of somebody else in the account, which anything may be called.
+    pub(crate) fn add_foreign(&mut self, names: impl Iterator<Item = String>, now: Timestamp) {
+        let trust = json!({ "Version": "2012-10-17", "Statement": [
+            { "Effect": "Allow", "Principal": { "Service": "ec2.amazonaws.com" }, "Action": "sts:AssumeRole" },
+        ] });
+        for name in names {
+            let input = json!({ "RoleName": name, "AssumeRolePolicyDocument": trust.to_string() });
+            if let Err(fault) = self.create_role(&input, now) {
+                tracing::error!(role = name, message = fault.message, "failed to make a role of others");
+            }
+        }
+    }
+}
+
+impl Store {
     pub(super) fn role(&self, input: &Value) -> Result<&Role, Fault> {
         let name = required(input, "RoleName")?;
         self.roles.get(name).ok_or_else(|| missing(format!("The role with name {name} cannot be found.")))

@@ -16,7 +16,7 @@ use crate::workloads;
 /// Enough to look at the workload.
 pub(super) async fn settings(workload: &Workload, settings: &Settings, target: &Target) -> Outcome<verify::Settings> {
     let queue_url = outputs::queue_url(workload, settings)?;
-    let cloud = std::sync::Arc::new(aws::resources::Cloud::new(
+    let cloud = std::sync::Arc::new(aws::cloud::Cloud::new(
         &target.session,
         &settings.stack.name,
         "verify",

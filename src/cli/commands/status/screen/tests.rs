@@ -41,6 +41,7 @@ fn standing() -> Status {
             region: "eu-central-1".to_owned(),
             account_id: "111122223333".to_owned(),
             time_scale: 30.0,
+            faults: None,
             pod_walls: Some(PodWalls { kind: Walls::Namespaces, reason: None }),
         })),
         recorded: Seen::Is(Recorded { resources: 33, unfinished: 0 }),

@@ -1,0 +1,130 @@
+//! The faults of the profile, at the front: what answers a call in a service's place while something is late or busy.
+//!
+//! A call is described by [`Subject`] once; [`Profile::instead`] says what answers it in place of the service, and
+//! [`Profile::after`] keeps what happened, from which later answers follow. The services themselves know nothing of it, except
+//! for how long their states last (`eks::lifecycle`). Without faults nothing is kept.
+
+mod eks;
+mod foreign;
+mod iam;
+mod journal;
+mod queues;
+mod subject;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use clock::Clock;
+use local_faults::{Faults, Kind};
+use serde_json::Value;
+
+pub(crate) use foreign::roles as foreign_roles;
+use journal::Journal;
+pub(crate) use journal::Mark;
+pub(crate) use subject::Subject;
+
+use crate::fault::Fault;
+use crate::request::Service;
+
+/// The faults, and what happened so far that they depend on.
+pub(crate) struct Profile {
+    faults: Faults,
+    clock: Clock,
+    journal: Mutex<Journal>,
+}
+
+impl Profile {
+    pub(crate) fn new(faults: Faults, clock: Clock) -> Self {
+        Self { faults, clock, journal: Mutex::default() }
+    }
+
+    pub(crate) fn faults(&self) -> &Faults {
+        &self.faults
+    }
+
+    fn journal(&self) -> MutexGuard<'_, Journal> {
+        self.journal.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What answers the call in the service's place; `None` if nothing does.
+    pub(crate) fn instead(&self, subject: &Subject) -> Option<Result<Value, Fault>> {
+        if self.faults.is_empty() {
+            return None;
+        }
+        if let Some(fault) = self.throttled(subject) {
+            return Some(Err(fault));
+        }
+        match subject.service {
+            Service::Iam => self.iam(subject).map(Err),
+            Service::Eks => self.eks(subject).map(Err),
+            Service::Sqs => self.queues(subject),
+            Service::Sts | Service::Tagging => None,
+        }
+    }
+
+    /// Keeps what a call has done; gives the answer as the caller gets it.
+    pub(crate) fn after(&self, subject: &Subject, answer: Result<Value, Fault>) -> Result<Value, Fault> {
+        if self.faults.is_empty() {
+            return answer;
+        }
+        if answer.is_ok() {
+            self.keep(subject);
+        }
+        match answer {
+            Err(fault) if self.is_of_other_form(subject, &fault) => Err(eks::in_other_form(subject)),
+            answer => answer,
+        }
+    }
+
+    /// Keeps what has happened to the thing called `of`.
+    pub(crate) fn happened(&self, mark: Mark, of: &str) {
+        if !self.faults.is_empty() {
+            let now = self.clock.moment();
+            self.journal().set(mark, of, now);
+        }
+    }
+
+    fn keep(&self, subject: &Subject) {
+        let now = self.clock.moment();
+        let mut journal = self.journal();
+        for (mark, of) in subject.marks() {
+            journal.set(mark, of, now);
+        }
+        if let (Service::Iam, "DeleteRole", Some(role)) = (subject.service, subject.operation.as_str(), &subject.role) {
+            journal.forget(role);
+        }
+    }
+
+    /// Whether it is still so soon after `mark` that the fault lasts for the thing called `of`.
+    fn is_within(&self, kind: Kind, mark: Mark, of: &str) -> bool {
+        let lasts = self.faults.lasts(kind, of);
+        self.since(mark, of).is_some_and(|elapsed| elapsed < lasts)
+    }
+
+    /// How long ago it happened.
+    fn since(&self, mark: Mark, of: &str) -> Option<std::time::Duration> {
+        let moment = self.journal().get(mark, of)?;
+        Some(self.clock.elapsed(moment))
+    }
+
+    /// Whether the fault strikes now, of the times that it could for the thing called `of`.
+    fn strikes(&self, kind: Kind, of: &str, of_times: u64) -> bool {
+        if !self.faults.has(kind) {
+            return false;
+        }
+        let nth = self.journal().count(kind, of);
+        self.faults.strikes(kind, of, nth, of_times)
+    }
+
+    /// Up to three calls of one operation in a row.
+    fn throttled(&self, subject: &Subject) -> Option<Fault> {
+        const IN_A_ROW: u64 = 3;
+        if !matches!(subject.service, Service::Iam | Service::Eks) || !self.faults.has(Kind::Throttling) {
+            return None;
+        }
+        let nth = self.journal().count(Kind::Throttling, &subject.operation) / IN_A_ROW;
+        self.faults.strikes(Kind::Throttling, &subject.operation, nth, 12).then(|| match subject.service {
+            Service::Eks => Fault::new(429, "ThrottlingException", "Rate exceeded"),
+            _ => Fault::sender("Throttling", "Rate exceeded"),
+        })
+    }
+}

@@ -1,0 +1,242 @@
+//! Each fault of the profile by itself: what it answers, and that it passes.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::{ACCOUNT, Answer, Stage};
+
+fn stage(faults: &str) -> Stage {
+    Stage::with(faults.parse().unwrap())
+}
+
+async fn role(stage: &Stage, name: &str, service: &str) -> String {
+    let trust = json!([{ "Effect": "Allow", "Principal": { "Service": service }, "Action": "sts:AssumeRole" }]);
+    stage.role_trusting(name, &trust).await;
+    format!("arn:aws:iam::{ACCOUNT}:role/{name}")
+}
+
+fn cluster(role: &str) -> Value {
+    json!({ "name": "c", "roleArn": role, "resourcesVpcConfig": { "subnetIds": ["subnet-a", "subnet-b"] } })
+}
+
+async fn active(stage: &Stage) {
+    let role = role(stage, "cluster", "eks.amazonaws.com").await;
+    stage.eks("POST", "/clusters", cluster(&role)).await.ok();
+    stage
+        .until("an ACTIVE cluster", async |stage| {
+            let answer = stage.eks("GET", "/clusters/c", Value::Null).await.ok();
+            (answer["cluster"]["status"] == "ACTIVE").then_some(())
+        })
+        .await;
+}
+
+/// Repeats a call, a second after the other, until it is taken; gives the refusals that came before.
+async fn refusals(stage: &Stage, call: impl AsyncFn(&Stage) -> Answer) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    for _ in 0..200 {
+        let answer = call(stage).await;
+        if answer.status == 200 {
+            return found;
+        }
+        found.push((answer.code(), answer.message()));
+        stage.handle.advance(Duration::from_secs(1));
+    }
+    panic!("it never passes: {:?}", found.last());
+}
+
+#[tokio::test]
+async fn roles_late_gives_all_five_texts_of_eks() {
+    let mut texts = std::collections::BTreeSet::new();
+    for seed in 0..6 {
+        let stage = stage(&format!("roles-late:{seed}"));
+        let role = role(&stage, "cluster", "eks.amazonaws.com").await;
+        let found = refusals(&stage, async |stage| stage.eks("POST", "/clusters", cluster(&role)).await).await;
+        assert!(!found.is_empty());
+        texts.extend(found.into_iter().map(|(_, text)| text));
+    }
+    for part in ["does not exist", "Error in role params", "trusted entity", "Managed Policies", "policy must include"]
+    {
+        assert!(texts.iter().any(|text| text.contains(part)), "{part} in {texts:?}");
+    }
+}
+
+#[tokio::test]
+async fn roles_late_refuses_a_new_pod_execution_role() {
+    let stage = stage("roles-late:1");
+    let role_of_cluster = role(&stage, "cluster", "eks.amazonaws.com").await;
+    refusals(&stage, async |stage| stage.eks("POST", "/clusters", cluster(&role_of_cluster)).await).await;
+    stage
+        .until("an ACTIVE cluster", async |stage| {
+            let answer = stage.eks("GET", "/clusters/c", Value::Null).await.ok();
+            (answer["cluster"]["status"] == "ACTIVE").then_some(())
+        })
+        .await;
+    let pods = role(&stage, "pods", "eks-fargate-pods.amazonaws.com").await;
+    let body = json!({ "fargateProfileName": "p", "podExecutionRoleArn": pods, "subnets": ["subnet-a"],
+        "selectors": [{ "namespace": "n" }] });
+    let found = refusals(&stage, async |stage| stage.eks("POST", "/clusters/c/fargate-profiles", body.clone()).await);
+    let found = found.await;
+    assert!(found[0].1.contains("Misconfigured PodExecutionRole Trust Policy"), "{found:?}");
+}
+
+#[tokio::test]
+async fn iam_reads_late_does_not_know_a_new_role_now_and_then() {
+    let stage = stage("iam-reads-late:3");
+    role(&stage, "r", "ec2.amazonaws.com").await;
+    let mut codes = Vec::new();
+    for _ in 0..12 {
+        codes.push(stage.query("iam", &[("Action", "GetRole"), ("RoleName", "r")]).await.code());
+    }
+    assert!(codes.iter().any(|code| code == "NoSuchEntity") && codes.iter().any(String::is_empty), "{codes:?}");
+    stage.handle.advance(Duration::from_secs(11));
+    assert_eq!(stage.query("iam", &[("Action", "GetRole"), ("RoleName", "r")]).await.code(), "");
+}
+
+#[tokio::test]
+async fn iam_busy_refuses_a_second_change_of_a_role() {
+    let stage = stage("iam-busy:1");
+    role(&stage, "r", "ec2.amazonaws.com").await;
+    let tag = [("Action", "TagRole"), ("RoleName", "r"), ("Tags.member.1.Key", "a"), ("Tags.member.1.Value", "b")];
+    let mut codes = Vec::new();
+    for _ in 0..12 {
+        codes.push(stage.query("iam", &tag).await.code());
+    }
+    assert!(codes.iter().any(|code| code == "ConcurrentModification"), "{codes:?}");
+    refusals(&stage, async |stage| stage.query("iam", &tag).await).await;
+}
+
+#[tokio::test]
+async fn iam_deletes_late_does_not_see_that_the_last_policy_is_off() {
+    let stage = stage("iam-deletes-late:1");
+    stage.role("r", &json!([{ "Effect": "Allow", "Action": "sqs:*", "Resource": "*" }])).await;
+    let off = [("Action", "DeleteRolePolicy"), ("RoleName", "r"), ("PolicyName", "inline")];
+    assert_eq!(stage.query("iam", &off).await.code(), "");
+    let delete = [("Action", "DeleteRole"), ("RoleName", "r")];
+    let found = refusals(&stage, async |stage| stage.query("iam", &delete).await).await;
+    assert!(found.len() >= 2 && found.iter().all(|(code, _)| code == "DeleteConflict"), "{found:?}");
+}
+
+#[tokio::test]
+async fn issuer_late_lets_iam_not_reach_a_new_cluster() {
+    let stage = stage("issuer-late:1");
+    active(&stage).await;
+    let make = [
+        ("Action", "CreateOpenIDConnectProvider"),
+        ("Url", "https://127.0.0.1:1/c"),
+        ("ClientIDList.member.1", "sts.amazonaws.com"),
+    ];
+    let found = refusals(&stage, async |stage| stage.query("iam", &make).await).await;
+    assert!(found.len() >= 9 && found.iter().all(|(code, _)| code == "OpenIdIdpCommunicationError"), "{found:?}");
+}
+
+#[tokio::test]
+async fn hidden_update_refuses_changes_of_a_cluster_that_is_active() {
+    let stage = stage("hidden-update:1");
+    active(&stage).await;
+    let body = json!({ "addonName": "coredns" });
+    let found = refusals(&stage, async |stage| stage.eks("POST", "/clusters/c/addons", body.clone()).await).await;
+    assert!(found.len() >= 4 && found.iter().all(|(code, _)| code == "ResourceInUseException"), "{found:?}");
+    assert!(found[0].1.contains("update in progress"), "{found:?}");
+}
+
+#[tokio::test]
+async fn updates_fail_now_and_then_and_leave_the_cluster_active() {
+    let stage = stage("updates-fail:1");
+    active(&stage).await;
+    let mut outcomes = Vec::new();
+    for private in [true, false].into_iter().cycle().take(8) {
+        let body = json!({ "resourcesVpcConfig": { "endpointPrivateAccess": private, "endpointPublicAccess": true } });
+        let begun = stage.eks("POST", "/clusters/c/update-config", body).await.ok();
+        let shown = stage.eks("GET", "/clusters/c", Value::Null).await.ok();
+        assert_eq!(shown["cluster"]["status"], "ACTIVE");
+        let path = format!("/clusters/c/updates/{}", begun["update"]["id"].as_str().unwrap());
+        let status = stage
+            .until("the update's end", async |stage| {
+                let update = stage.eks("GET", &path, Value::Null).await.ok();
+                let status = update["update"]["status"].as_str().unwrap().to_owned();
+                (status != "InProgress").then_some(status)
+            })
+            .await;
+        let now = stage.eks("GET", "/clusters/c", Value::Null).await.ok();
+        let is_private = now["cluster"]["resourcesVpcConfig"]["endpointPrivateAccess"] == private;
+        assert_eq!(is_private, status == "Successful", "{now}");
+        outcomes.push(status);
+    }
+    assert!(
+        outcomes.iter().any(|one| one == "Failed") && outcomes.iter().any(|one| one == "Successful"),
+        "{outcomes:?}"
+    );
+}
+
+#[tokio::test]
+async fn cluster_not_found_text_is_eks_other_form() {
+    let stage = stage("cluster-not-found-text");
+    let answer = stage.eks("GET", "/clusters/c", Value::Null).await;
+    assert_eq!((answer.status, answer.code().as_str()), (400, "ClientException"));
+    assert_eq!(answer.message(), "No cluster found for name: c.");
+}
+
+#[tokio::test]
+async fn queues_late_shows_a_queue_late_and_a_deleted_one_now_and_then() {
+    let stage = stage("queues-late:1");
+    stage.sqs("CreateQueue", json!({ "QueueName": "q" })).await.ok();
+    let url = async |stage: &Stage| stage.sqs("GetQueueUrl", json!({ "QueueName": "q" })).await;
+    let found = refusals(&stage, url).await;
+    assert!(!found.is_empty() && found.iter().all(|(code, _)| code.ends_with("QueueDoesNotExist")), "{found:?}");
+    let real = url(&stage).await.ok()["QueueUrl"].clone();
+    stage.sqs("DeleteQueue", json!({ "QueueUrl": real })).await.ok();
+    let mut shown = Vec::new();
+    for _ in 0..40 {
+        shown.push(url(&stage).await.status == 200);
+        stage.handle.advance(Duration::from_secs(1));
+    }
+    assert!(shown.contains(&true) && shown.contains(&false), "{shown:?}");
+    assert!(shown[30..].iter().all(|is_shown| !is_shown), "{shown:?}");
+}
+
+#[tokio::test]
+async fn throttling_refuses_some_calls_of_iam_and_eks_and_passes() {
+    let stage = stage("throttling:1");
+    let (mut iam, mut eks) = (Vec::new(), Vec::new());
+    for _ in 0..120 {
+        iam.push(stage.query("iam", &[("Action", "ListRoles")]).await.code());
+        eks.push(stage.eks("GET", "/clusters", Value::Null).await.status);
+    }
+    let throttled = iam.iter().filter(|code| *code == "Throttling").count();
+    assert!((3..40).contains(&throttled), "{throttled} of 120");
+    assert!(eks.contains(&429) && eks.contains(&200), "{eks:?}");
+}
+
+#[tokio::test]
+async fn foreign_roles_are_listed_and_five_of_them_closed() {
+    let stage = stage("foreign-roles");
+    let listed = stage.query("iam", &[("Action", "ListRoles"), ("MaxItems", "1000")]).await;
+    assert_eq!(listed.text.matches("<RoleName>").count(), 500);
+    let read = async |name: &str| stage.query("iam", &[("Action", "GetRole"), ("RoleName", name)]).await.code();
+    assert_eq!(read("AWSControlTowerExecution").await, "AccessDenied");
+    assert_eq!(read("team-77-service").await, "");
+}
+
+#[tokio::test]
+async fn slow_takes_minutes_for_a_cluster() {
+    let stage = stage("slow:1");
+    let role = role(&stage, "cluster", "eks.amazonaws.com").await;
+    stage.eks("POST", "/clusters", cluster(&role)).await.ok();
+    let status = async |stage: &Stage| {
+        let shown = stage.eks("GET", "/clusters/c", Value::Null).await.ok();
+        shown["cluster"]["status"].as_str().unwrap().to_owned()
+    };
+    stage.handle.advance(Duration::from_secs(8 * 60 - 1));
+    assert_eq!(status(&stage).await, "CREATING");
+    stage.until("an ACTIVE cluster", async |stage| (status(stage).await == "ACTIVE").then_some(())).await;
+}
+
+#[tokio::test]
+async fn without_faults_nothing_is_late() {
+    let stage = Stage::start();
+    active(&stage).await;
+    assert_eq!(stage.query("iam", &[("Action", "GetRole"), ("RoleName", "cluster")]).await.code(), "");
+    let listed = stage.query("iam", &[("Action", "ListRoles")]).await;
+    assert_eq!(listed.text.matches("<RoleName>").count(), 1);
+}
