@@ -15,6 +15,7 @@ mod contract;
 mod demo;
 mod docs;
 mod examples;
+mod faults;
 mod foreign;
 mod image;
 mod interrupts;

@@ -112,18 +112,18 @@ impl<'a> Engine<'a> {
         refreshed
     }
 
-    /// Adds what carries the stack's tag or labels and neither the stack nor the state knows, so that `down` removes it as
-    /// well.
-    pub(crate) async fn add_found(&mut self) -> Outcome<()> {
-        self.look_for_unknown(Scope::Account).await
+    /// [`Self::refresh`] for a plan of `mode`, with what carries the stack's tag or labels and neither the stack nor the state
+    /// knows: `down` removes it as well, and so does an `up` that has no record, since what an earlier one made and is no longer
+    /// declared would stay unseen.
+    pub(crate) async fn refresh_with_unknown(&mut self, mode: Mode) -> Outcome<Refreshed> {
+        match mode {
+            Mode::Down => self.look_for_unknown(Scope::Account).await,
+            Mode::Up if self.store.state.resources.is_empty() => self.look_for_unknown(Scope::Names).await,
+            Mode::Up => Ok(self.refresh().await),
+        }
     }
 
-    /// The same before an `up` that has no record: what an earlier one made and is no longer declared would stay unseen.
-    pub(crate) async fn add_lost(&mut self) -> Outcome<()> {
-        if self.store.state.resources.is_empty() { self.look_for_unknown(Scope::Names).await } else { Ok(()) }
-    }
-
-    async fn look_for_unknown(&mut self, scope: Scope) -> Outcome<()> {
+    async fn look_for_unknown(&mut self, scope: Scope) -> Outcome<Refreshed> {
         let read_only = async {
             let found = aws::audit::find(&self.cloud, &self.settings.stack.cluster.name, scope).await.map_err(one)?;
             let left = self.left_in_cluster(scope).await?;
@@ -142,7 +142,12 @@ impl<'a> Engine<'a> {
         let refreshed = self.refresh().await;
         let known = |address: &Address| Some((refreshed.object(address)?.id.clone(), address.clone()));
         let known: BTreeMap<String, Address> = self.graph.order().iter().filter_map(known).collect();
-        self.graph.add_found(aws::audit::nodes(&self.cloud, &found, &known)).map_err(one)
+        let unknown = aws::audit::nodes(&self.cloud, &found, &known);
+        if unknown.is_empty() {
+            return Ok(refreshed);
+        }
+        self.graph.add_found(unknown).map_err(one)?;
+        Ok(self.refresh().await)
     }
 
     /// What the cluster holds of the stack. A cluster of the stack's own that cannot be looked into is no obstacle to

@@ -69,10 +69,7 @@ impl Profile {
         if answer.is_ok() {
             self.keep(subject);
         }
-        match answer {
-            Err(fault) if self.is_of_other_form(subject, &fault) => Err(eks::in_other_form(subject)),
-            answer => answer,
-        }
+        answer.map_err(|fault| self.in_other_form(subject, fault))
     }
 
     /// Keeps what has happened to the thing called `of`.

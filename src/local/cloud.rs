@@ -101,21 +101,17 @@ pub async fn run(options: Options, stop: CancellationToken) -> Result<()> {
         },
         stop.clone(),
     );
-    let pid = nix::unistd::getpid().as_raw();
-    let time_scale = clock.scale();
-    let pod_walls = Some(pod_walls);
-    let faults = (!faults.is_empty()).then(|| faults.to_string());
     folder.write_record(&Record {
         version: 1,
-        pid,
+        pid: nix::unistd::getpid().as_raw(),
         aws_endpoint,
         region,
         account_id,
-        time_scale,
-        faults,
-        pod_walls,
+        time_scale: clock.scale(),
+        faults: (!faults.is_empty()).then(|| faults.to_string()),
+        pod_walls: Some(pod_walls),
     })?;
-    tracing::info!(%address, pid, "the local cloud is up");
+    tracing::info!(%address, "the local cloud is up");
     let (served, ()) = tokio::join!(
         async {
             let served = aws.await;

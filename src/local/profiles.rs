@@ -10,7 +10,7 @@ use local_eks::FargateProfile;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-/// Who tells the scheduler.
+/// The scheduler's source.
 pub(crate) struct Profiles {
     sender: watch::Sender<Vec<FargateProfile>>,
     /// How long after it is ACTIVE a profile counts.
@@ -18,7 +18,7 @@ pub(crate) struct Profiles {
     clock: Clock,
     /// Names of those that count.
     known: Mutex<BTreeSet<String>>,
-    /// Of the last change: a late one that another has followed is not told any more.
+    /// Of the last change: a late one that another has followed is dropped.
     generation: AtomicU64,
 }
 

@@ -205,6 +205,9 @@ const ANSWERS: &[Answer] = &[
 /// cover about a second.
 const UNAVAILABLE: Duration = Duration::from_mins(2);
 
+/// Tries before a call gives up, however long they took: the SDK's own pauses while it is throttled may use up the whole time.
+const TRIES: u32 = 5;
+
 /// For how long an answer may come, and what is waited for meanwhile; `None` if it does not pass.
 fn passes(error: &Error) -> Option<(Duration, &'static str)> {
     if let Error::Service { operation, code, message, .. } = error {
@@ -234,7 +237,9 @@ pub(super) async fn call<T, F: Future<Output = Result<T>>>(
 ) -> Result<T, Failure> {
     let start = context.clock.moment();
     let mut delay = Duration::from_secs(1);
+    let mut tries = 0_u32;
     loop {
+        tries += 1;
         let error = match call().await {
             Ok(value) => return Ok(value),
             Err(error) => error,
@@ -244,7 +249,7 @@ pub(super) async fn call<T, F: Future<Output = Result<T>>>(
             return Err(error.into());
         }
         let elapsed = context.clock.elapsed(start);
-        if elapsed >= within {
+        if elapsed >= within && tries >= TRIES {
             let text = format!("{error}; this has not passed within {} s, although often {reason}", elapsed.as_secs());
             return Err(Failure::new(text));
         }

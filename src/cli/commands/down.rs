@@ -32,8 +32,7 @@ pub(crate) async fn run(
     stop: CancellationToken,
 ) -> Outcome {
     let mut engine = Engine::open(settings, target, lock, view, &stop, (Mode::Down, Others::new(remove_foreign)))?;
-    engine.add_found().await?;
-    let refreshed = engine.refresh().await;
+    let refreshed = engine.refresh_with_unknown(Mode::Down).await?;
     let plan = engine.plan(Mode::Down, refreshed).await?;
     engine.show(&plan);
     let question = "Destroy all of this? Only \"yes\" is taken as yes:";

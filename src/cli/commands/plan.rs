@@ -23,12 +23,7 @@ pub(crate) async fn run(
     let mode = if plan.destroy { Mode::Down } else { Mode::Up };
     let others = Others::new(plan.remove_foreign);
     let mut engine = Engine::open(settings, target, lock, view, &stop, (mode, others))?;
-    if plan.destroy {
-        engine.add_found().await?;
-    } else {
-        engine.add_lost().await?;
-    }
-    let refreshed = engine.refresh().await;
+    let refreshed = engine.refresh_with_unknown(mode).await?;
     let changes = engine.plan(mode, refreshed).await?;
     engine.show(&changes);
     Ok(if plan.detailed_exitcode && !changes.is_empty() { Exit::ChangesPending } else { Exit::Done })

@@ -43,8 +43,7 @@ pub(crate) async fn run(
     }
     target::check_rights(target, view).await?;
     let mut engine = Engine::open(settings, target, lock, view, &stop, (Mode::Up, Others::new(wanted.remove_foreign)))?;
-    engine.add_lost().await?;
-    let refreshed = engine.refresh().await;
+    let refreshed = engine.refresh_with_unknown(Mode::Up).await?;
     if course.from_nothing {
         let there =
             engine.graph.order().iter().filter(|address| is_of_aws(address) && refreshed.object(address).is_some());

@@ -101,13 +101,8 @@ pub(super) fn config(context: &RequestContext<'_>, name: &str) -> Result<Value, 
                 return Err(invalid("No changes needed for the logging config provided"));
             }
             cluster.logging = new;
-            Ok(begin(
-                context,
-                cluster,
-                "LoggingUpdate",
-                &json!({ "ClusterLogging": body["logging"]["clusterLogging"] }),
-                before,
-            ))
+            let params = json!({ "ClusterLogging": body["logging"]["clusterLogging"] });
+            Ok(begin(context, cluster, "LoggingUpdate", &params, before))
         }
         ["resourcesVpcConfig"] => {
             let either = |name: &str| {
@@ -147,13 +142,8 @@ pub(super) fn config(context: &RequestContext<'_>, name: &str) -> Result<Value, 
         }
         ["deletionProtection"] => {
             cluster.deletion_protection = body["deletionProtection"].as_bool().unwrap_or_default();
-            Ok(begin(
-                context,
-                cluster,
-                "DeletionProtectionUpdate",
-                &json!({ "DeletionProtection": cluster.deletion_protection }),
-                None,
-            ))
+            let params = json!({ "DeletionProtection": cluster.deletion_protection });
+            Ok(begin(context, cluster, "DeletionProtectionUpdate", &params, None))
         }
         _ => Err(invalid("Only one type of update can be allowed.")),
     }

@@ -79,15 +79,14 @@ impl Profile {
         })
     }
 
-    /// Whether EKS says in its other form that there is no such cluster.
-    pub(super) fn is_of_other_form(&self, subject: &Subject, fault: &Fault) -> bool {
-        self.faults().has(Kind::ClusterNotFoundText)
-            && matches!(subject.operation.as_str(), "DescribeCluster" | "DeleteCluster")
-            && fault.code == "ResourceNotFoundException"
+    /// The refusal in EKS's other form, where it says that there is no such cluster.
+    pub(super) fn in_other_form(&self, subject: &Subject, fault: Fault) -> Fault {
+        let is_of_cluster = matches!(subject.operation.as_str(), "DescribeCluster" | "DeleteCluster");
+        if !self.faults().has(Kind::ClusterNotFoundText) || !is_of_cluster || fault.code != "ResourceNotFoundException"
+        {
+            return fault;
+        }
+        let cluster = subject.cluster.as_deref().unwrap_or_default();
+        Fault::sender("ClientException", format!("No cluster found for name: {cluster}."))
     }
-}
-
-pub(super) fn in_other_form(subject: &Subject) -> Fault {
-    let cluster = subject.cluster.as_deref().unwrap_or_default();
-    Fault::sender("ClientException", format!("No cluster found for name: {cluster}."))
 }

@@ -1,0 +1,81 @@
+//! The stack comes up and goes away in one try while the local cloud is as late, busy and refusing as AWS.
+
+use std::time::Duration;
+
+use crate::workspace::Workspace;
+
+/// All faults together take minutes of the stack's time, among them throttled calls that the SDK repeats in real time.
+const LIMIT: Duration = Duration::from_mins(10);
+
+fn under(faults: &str) -> Workspace {
+    let workspace = Workspace::new();
+    workspace.write("stack.yaml", &format!("local: {{ faults: '{faults}' }}\n"));
+    workspace
+}
+
+#[track_caller]
+fn goes_down(workspace: &Workspace) {
+    let down = workspace.run_within("down", LIMIT).with(0);
+    assert!(down.stdout.contains("nothing of this stack is left"), "{}", down.stdout);
+    workspace.nothing_is_left();
+}
+
+#[test]
+fn up_and_down_pass_in_one_try_under_all_faults() {
+    let workspace = under("aws:1");
+    let up = workspace.run_within("up", LIMIT).with(0);
+    // It took minutes of the stack's time, and said so.
+    assert!(up.stdout.contains("s of the stack's time"), "{}", up.stdout);
+    goes_down(&workspace);
+}
+
+#[test]
+fn fargate_late_pods_that_were_passed_over_are_made_again() {
+    let workspace = under("fargate-late:2");
+    let up = workspace.run_within("up", LIMIT).with(0);
+    assert!(up.stdout.contains("Fargate has passed it over"), "{}", up.stdout);
+    goes_down(&workspace);
+}
+
+#[test]
+fn endpoint_and_access_late_are_waited_for() {
+    let workspace = under("endpoint-late,access-late,identity-late:3");
+    workspace.run_within("up", LIMIT).with(0);
+    let log = std::fs::read_to_string(workspace.stack_file("local.log")).unwrap();
+    assert!(log.contains("has not reached this API server yet"), "no request was refused: {log}");
+    goes_down(&workspace);
+}
+
+#[test]
+fn foreign_roles_are_neither_read_nor_needed() {
+    let workspace = under("foreign-roles");
+    let folder = tempfile::tempdir().unwrap();
+    let trail = folder.path().join("trail");
+    workspace.run(&format!("local start --trail-path {}", trail.display())).with(0);
+    workspace.run("up").with(0);
+    let before = iam_reads(&trail);
+    goes_down(&workspace);
+    let reads = iam_reads(&trail) - before;
+    assert!((1..=60).contains(&reads), "`down` reads IAM {reads} times");
+}
+
+/// How often IAM was read, by the trail.
+fn iam_reads(trail: &std::path::Path) -> usize {
+    let text = std::fs::read_to_string(trail).unwrap();
+    let is_read = |record: &serde_json::Value| {
+        let name = record["eventName"].as_str().unwrap_or_default();
+        record["eventSource"] == "iam.amazonaws.com" && (name.starts_with("Get") || name.starts_with("List"))
+    };
+    text.lines().filter_map(|line| serde_json::from_str(line).ok()).filter(is_read).count()
+}
+
+#[test]
+fn faults_that_cannot_be_had_are_refused() {
+    let workspace = Workspace::new();
+    workspace.run("up --faults weather").with(2).says(&["no fault `weather`", "roles-late"]);
+    workspace.run("up --faults aws:x").with(2).says(&["`x` is no seed"]);
+    workspace.run("plan --target aws --faults aws").with(2).says(&["--faults has no effect"]);
+    workspace.run("local start").with(0);
+    workspace.run("up --faults aws:1").with(6).says(&["runs with no faults", "aws:1 was asked for"]);
+    workspace.run("local stop").with(0);
+}
