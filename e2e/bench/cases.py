@@ -178,7 +178,7 @@ def changes(bench, fleet):
     def look():
         while not stop.wait(0.5):
             try:
-                lease = api.get(LEASE)
+                lease = api.get(LEASE) or {"spec": {}}
                 seen.append((time.monotonic(), lease["spec"].get("holderIdentity"), lease["spec"].get("leaseTransitions", 0), lease["spec"].get("renewTime")))
             except (OSError, Refused) as error:
                 seen.append((time.monotonic(), f"not read: {error}", None, None))
@@ -210,6 +210,9 @@ def changes(bench, fleet):
     if not read:
         raise SystemExit(f"the lease could not be read: {seen[-1:] or 'no look at it'}")
     held = {(holder, transitions) for _, holder, transitions, _ in read}
+    if held == {(None, 0)}:
+        # An operator that elects no leader has none to lose.
+        return {"lease kept": ("no lease", ""), "changes that came late by at most": (round(late, 1), "s"), **found}
     renewals = [first for first, again in zip(read[1:], read) if first[3] != again[3]]
     gaps = [later[0] - earlier[0] for earlier, later in zip(renewals, renewals[1:])]
     changed = {"lease kept": ("yes" if len(held) == 1 and bench.operator.group.is_alive() else "no", ""), "longest time without a renewal": (round(max(gaps, default=float("nan")), 1), "s")}
