@@ -91,7 +91,7 @@ class Bench:
         self.sts_seconds, self.refused_polling = given.sts_seconds, given.refused_polling
         self.annotations = dict(one.split("=", 1) for one in given.annotation)
         self.cloud = Cloud(Path(given.sluice).resolve(), scratch)
-        self.roles, self.stranger = {}, None
+        self.roles, self.stranger, self.fleets = {}, None, 0
 
     def begin(self):
         self.cloud.start()

@@ -27,6 +27,9 @@ class Fleet:
     def __init__(self, bench, authentication):
         """`authentication` gives the name of an object's authentication and its manifest, or None for one that is there."""
         self.bench, self.authentication, self.queues = bench, authentication, {}
+        # A queue of an earlier fleet may hold messages still.
+        bench.fleets += 1
+        self.prefix = f"bench-{bench.fleets}"
 
     def prepare(self, names):
         """All that a ScaledObject needs, so that its own creation is what is measured."""
@@ -34,7 +37,7 @@ class Fleet:
 
         def one(name):
             api.post(DEPLOYMENTS, of.deployment(name))
-            self.queues[name] = cloud.queue(f"bench-{name}")
+            self.queues[name] = cloud.queue(f"{self.prefix}-{name}")
             held, manifest = self.authentication(name)
             if manifest:
                 api.post(AUTHENTICATIONS, manifest)

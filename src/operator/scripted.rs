@@ -56,6 +56,8 @@ pub(crate) struct Server {
     objects: Mutex<BTreeMap<String, Value>>,
     calls: Mutex<Vec<Call>>,
     refuses: Box<Refusal>,
+    /// Requests whose path begins so are never answered.
+    silent: Mutex<Option<&'static str>>,
     /// What happened to objects, for watches: the path, the kind of event and the object.
     history: Mutex<Vec<(String, &'static str, Value)>>,
     happened: Notify,
@@ -75,6 +77,7 @@ impl Server {
             objects: Mutex::new(objects),
             calls: Mutex::default(),
             refuses: Box::new(refuses),
+            silent: Mutex::default(),
             history: Mutex::default(),
             happened: Notify::new(),
         })
@@ -133,6 +136,11 @@ impl Server {
         let (caches, watching) = Caches::new(&client, settings);
         let identities = Identities::new(session, None, clock.clone());
         (Arc::new(Context::new(client, caches, identities, settings, clock)), watching)
+    }
+
+    /// From now on, answers no request whose path begins so, as if its connection had died without a word.
+    pub(crate) fn silence(&self, path: Option<&'static str>) {
+        *self.silent.lock().unwrap() = path;
     }
 
     /// The object at a path.
@@ -199,6 +207,10 @@ impl Server {
         let body = request.into_body().collect_bytes().await.unwrap();
         let body: Value = serde_json::from_slice(&body).unwrap_or_default();
         self.calls.lock().unwrap().push(Call { line: line.clone(), body: body.clone() });
+        let silent = *self.silent.lock().unwrap();
+        if silent.is_some_and(|begin| line.split_once(' ').is_some_and(|(_, path)| path.starts_with(begin))) {
+            std::future::pending::<()>().await;
+        }
         let answer = match (self.refuses)(&line) {
             Some((code, message)) => Err((code, message.to_owned())),
             None => self.carried_out(&line, &body),

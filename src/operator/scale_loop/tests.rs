@@ -2,6 +2,7 @@
 
 mod autoscaler;
 mod broken;
+mod ends;
 mod health;
 mod idle;
 mod in_force;

@@ -1,0 +1,62 @@
+//! Every turn ends, also where the API server never answers.
+
+use super::*;
+use clock::{Clock, ClockHandle};
+
+/// A server that does not answer about the Deployment, and the loop of an object.
+async fn silent(change: &Value, replicas: i32) -> (Arc<Server>, ScaleLoop, ClockHandle) {
+    let objects = [(SCALED_OBJECT, scaled_object(change)), (DEPLOYMENT, deployment(replicas))];
+    let server = Server::start(objects, |_| None);
+    let (clock, handle) = Clock::manual(jiff::Timestamp::UNIX_EPOCH);
+    let context = server.watched_by(clock).await;
+    server.silence(Some(DEPLOYMENT));
+    (server, ScaleLoop::new(context, Key::new("shop", "orders"), CancellationToken::new()), handle)
+}
+
+/// A turn that hangs until its limit passes.
+async fn cut_off(server: &Server, this: &mut ScaleLoop, handle: &ClockHandle) -> Next {
+    let mut turn = Box::pin(this.bounded_turn());
+    let called = async {
+        while !server.calls().iter().any(|call| call.line.contains(DEPLOYMENT)) {
+            tokio::task::yield_now().await;
+        }
+    };
+    soon(async {
+        tokio::select! {
+            _ = &mut turn => panic!("the turn ended, so it did not wait for the API server"),
+            () = called => {}
+        }
+    })
+    .await;
+    // Its limit counts from before the call.
+    handle.advance(TURN_LIMIT);
+    soon(turn).await
+}
+
+#[tokio::test]
+async fn a_poll_goes_on_after_a_call_that_is_never_answered() {
+    let active = json!({ "metadata": { "annotations": { "autoscaling.keda.sh/force-activation": "true" } } });
+    let (server, mut this, handle) = silent(&active, 0).await;
+    let Next::At(again) = cut_off(&server, &mut this, &handle).await else { panic!("the loop ended") };
+    assert!(again > this.context.clock.moment(), "it is tried again after a pause");
+    server.silence(None);
+    handle.advance(again.since(this.context.clock.moment()));
+    soon(Box::pin(this.bounded_turn())).await;
+    assert_eq!(server.object(DEPLOYMENT).unwrap()["spec"]["replicas"], 1);
+}
+
+#[tokio::test]
+async fn a_finalizer_goes_after_a_call_that_is_never_answered() {
+    let deleted = json!({
+        "metadata": { "deletionTimestamp": "2026-01-01T00:00:00Z", "finalizers": ["finalizer.keda.sh"] },
+        "spec": { "advanced": { "restoreToOriginalReplicaCount": true } },
+        "status": { "originalReplicaCount": 1 },
+    });
+    let (server, mut this, handle) = silent(&deleted, 2).await;
+    let Next::At(again) = cut_off(&server, &mut this, &handle).await else { panic!("the loop ended") };
+    server.silence(None);
+    handle.advance(again.since(this.context.clock.moment()));
+    soon(Box::pin(this.bounded_turn())).await;
+    let finalizers = server.object(SCALED_OBJECT).unwrap()["metadata"]["finalizers"].clone();
+    assert!(finalizers.as_array().is_none_or(Vec::is_empty), "{finalizers}");
+}
