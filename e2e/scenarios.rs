@@ -8,9 +8,13 @@ mod aggregation;
 mod certificates;
 pub(crate) mod clients;
 mod env;
+mod masters;
+mod objects;
 mod outages;
 mod refusals;
+mod replicas;
 mod scaling;
+mod silence;
 pub(crate) mod stage;
 mod suite;
 
@@ -30,12 +34,19 @@ struct Scenario {
     cannot: fn(&Stage) -> Option<String>,
 }
 
-const SCENARIOS: [Scenario; 12] = [
+const SCENARIOS: [Scenario; 19] = [
     Scenario { name: "tutorial", run: scaling::tutorial, cannot: |_| None },
     // Before anything is broken: since the stack came up nothing may be wrong.
     Scenario { name: "namespace-goes", run: aggregation::namespace_goes, cannot: |_| None },
     Scenario { name: "workers-die", run: scaling::workers_die, cannot: |_| None },
     Scenario { name: "operator-dies", run: scaling::operator_dies, cannot: |_| None },
+    Scenario { name: "spec-invalid", run: masters::invalid, cannot: |_| None },
+    Scenario { name: "two-objects", run: masters::two_objects, cannot: |_| None },
+    Scenario { name: "existing-hpa", run: masters::existing_hpa, cannot: |_| None },
+    Scenario { name: "custom-target", run: masters::custom_target, cannot: |_| None },
+    Scenario { name: "replicas-alike", run: replicas::answer_alike, cannot: |_| None },
+    Scenario { name: "leaders-die", run: replicas::only_the_leader_writes, cannot: |stage| stage.audit_log().err() },
+    Scenario { name: "connections-silent", run: silence::connections, cannot: |_| None },
     Scenario { name: "api-server-away", run: outages::api_server, cannot: |stage| stage.api_server().err() },
     Scenario { name: "no-room-on-node", run: outages::node, cannot: no_limited_node },
     Scenario { name: "certificates-rotated", run: certificates::rotated, cannot: |_| None },

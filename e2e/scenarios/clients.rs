@@ -148,6 +148,18 @@ impl Clients {
         Ok((number(Waiting)?, number(Busy)?))
     }
 
+    /// Creates a queue and returns its URL.
+    pub(crate) fn create_queue(&self, name: &str) -> Answer<String> {
+        let made = self.ask(self.sqs.create_queue().queue_name(name).send())?;
+        made.queue_url.ok_or_else(|| "no URL".to_owned())
+    }
+
+    /// Sends so many messages.
+    pub(crate) fn send(&self, url: &str, count: usize) -> Answer<()> {
+        (0..count)
+            .try_for_each(|_| self.ask(self.sqs.send_message().queue_url(url).message_body("e2e").send()).map(drop))
+    }
+
     pub(crate) fn delete_queue(&self, url: &str) -> Answer<()> {
         self.ask(self.sqs.delete_queue().queue_url(url).send()).map(drop)
     }
@@ -187,6 +199,23 @@ impl Clients {
         let client = Client::try_from(config).map_err(|error| error.to_string())?;
         let pods: Api<Pod> = Api::namespaced(client, WORKLOAD.0);
         self.ask(pods.list(&ListParams::default())).map(drop)
+    }
+
+    /// Where the API server is.
+    pub(crate) fn server(&self) -> http::Uri {
+        self.config.cluster_url.clone()
+    }
+
+    /// What the external metrics API of one operator's pod answers to this token.
+    pub(crate) fn metrics_of(&self, address: &str, token: &str, path: &str) -> Answer<serde_json::Value> {
+        let mut config = Config::new(format!("https://{address}:6443").parse().unwrap());
+        // Its certificate is the Service's, which one pod does not have as its name.
+        config.accept_invalid_certs = true;
+        config.auth_info = kube::config::AuthInfo { token: Some(token.to_owned().into()), ..Default::default() };
+        let _inside = self.runtime.enter();
+        let client = Client::try_from(config).map_err(|error| error.to_string())?;
+        let request = http::Request::get(path).body(Vec::new()).unwrap();
+        self.ask(client.request(request))
     }
 
     /// Who one is after `aws sts assume-role-with-web-identity`.

@@ -16,6 +16,8 @@ pub(crate) const TRUST: &str = "SLUICE_E2E_TRUST";
 pub(crate) const BIND: &str = "SLUICE_E2E_BIND";
 /// The file that holds the process id of that cluster's API server.
 pub(crate) const APISERVER: &str = "SLUICE_E2E_APISERVER_PID_FILE";
+/// The file to which that cluster's API server writes its audit log, of the level Metadata at least.
+pub(crate) const AUDIT_LOG: &str = "SLUICE_E2E_AUDIT_LOG";
 /// The file to which that cluster's API server writes its log.
 pub(crate) const APISERVER_LOG: &str = "SLUICE_E2E_APISERVER_LOG";
 

@@ -28,6 +28,8 @@ pub(crate) struct Stage {
     /// Where the API server's log stood when the stack had come up.
     pub(crate) log_begins: Cell<Option<u64>>,
     notes: RefCell<Vec<String>>,
+    /// Of the local target's audit log; what lies in the workspace would count as left over.
+    logs: tempfile::TempDir,
 }
 
 impl Stage {
@@ -42,12 +44,17 @@ impl Stage {
             proven: Cell::new(false),
             log_begins: Cell::new(None),
             notes: RefCell::default(),
+            logs: tempfile::tempdir().unwrap(),
         }
     }
 
     /// `sluice up`, with what has to be started before it.
     #[track_caller]
     pub(crate) fn raise(&self) {
+        if self.suite == Suite::Local {
+            let mut command = self.workspace.sluice("local start --audit-log-path");
+            ended(command.arg(self.audit_log().unwrap())).with(0);
+        }
         if self.suite == Suite::Kubernetes {
             let (bind, trust) = (env::text(env::BIND).unwrap(), env::text(env::TRUST).unwrap());
             let trust = std::path::absolute(trust).unwrap().display().to_string();
@@ -158,6 +165,19 @@ impl Stage {
         }
         let file = env::get(env::APISERVER).ok_or_else(|| format!("set {}", env::APISERVER))?;
         pid(file.into())?.trim().parse().map_err(|error| format!("{}: {error}", env::APISERVER))
+    }
+
+    /// The API server's audit log, or what to set so that it is known.
+    pub(crate) fn audit_log(&self) -> Result<PathBuf, String> {
+        if self.suite == Suite::Local {
+            return Ok(self.logs.path().join("audit.log"));
+        }
+        env::get(env::AUDIT_LOG).map(PathBuf::from).ok_or_else(|| format!("set {}", env::AUDIT_LOG))
+    }
+
+    /// A lease that no outage of a scenario outlasts, and what a leader tries to renew it for; both in the system's time.
+    pub(crate) fn long_lease(&self) -> [String; 2] {
+        [900, 600].map(|seconds| format!("{}s", self.system(seconds)))
     }
 
     /// The API server does not answer for so many seconds of the system's time.
