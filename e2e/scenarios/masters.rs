@@ -83,8 +83,8 @@ const CRD: &str = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/boxes
 pub(crate) fn custom_target(stage: &Stage) {
     let objects = Objects::begin(stage);
     let collection = CRD.rsplit_once('/').unwrap().0;
-    let made = objects.call(http::Method::POST, collection, "application/json", Some(&definition()));
-    made.map(drop).or_else(|why| if why.contains("already exists") { Ok(()) } else { Err(why) }).unwrap();
+    let crd = objects.call(http::Method::POST, collection, "application/json", Some(&definition()));
+    crd.map(drop).or_else(|why| if why.contains("already exists") { Ok(()) } else { Err(why) }).unwrap();
     let boxes = format!("/apis/e2e.example.com/v1/namespaces/{NAMESPACE}/boxes");
     let path = format!("{boxes}/rollout");
     stage.expect("the boxes are served", 60, || objects.get(&boxes).ok());
@@ -97,7 +97,7 @@ pub(crate) fn custom_target(stage: &Stage) {
     objects.has(&path, 1, 60);
     // The kind's controller: as many replicas as are wanted.
     let mut seen = Vec::new();
-    let scaled = stage.until("the box is at 3", 240, || {
+    let ended = stage.until("the box is at 3", 240, || {
         let (wanted, _) = objects.size(&path).ok()?;
         seen.push(wanted);
         let status = json!({"status": {"replicas": wanted, "selector": "box=rollout"}});
@@ -108,7 +108,7 @@ pub(crate) fn custom_target(stage: &Stage) {
     });
     seen.dedup();
     let scaler = objects.get(&autoscaler("keda-hpa-rollout"));
-    scaled.unwrap_or_else(|why| panic!("{why}: {seen:?}, {scaler:?}"));
+    ended.unwrap_or_else(|why| panic!("{why}: {seen:?}, {scaler:?}"));
     stage.note(format!("Box at {seen:?}"));
     objects.end();
     objects.delete(CRD);

@@ -7,7 +7,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use crate::scenarios::clients::OPERATOR;
-use crate::scenarios::objects::{NAMESPACE, Objects, apps, authentication, autoscaler, keda};
+use crate::scenarios::objects::{NAMESPACE, Objects, authentication, autoscaler, keda};
 use crate::scenarios::stage::Stage;
 use crate::workspace::signal;
 
