@@ -2,12 +2,15 @@
 //!
 //! Who uses one is derived from the caches each time, so a trigger that stops using it is taken off (KEDA 2.14 forgets to).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt::Debug;
 use std::sync::Arc;
 
-use keda::api::{ClusterTriggerAuthentication, TriggerAuthentication, TriggerAuthenticationStatus};
+use keda::api::{
+    ClusterTriggerAuthentication, TriggerAuthentication, TriggerAuthenticationSpec, TriggerAuthenticationStatus,
+};
 use keda::event::Event;
+use keda::validate;
 use kube::api::{Patch, PatchParams};
 use kube::{Api, Resource};
 use serde::de::DeserializeOwned;
@@ -28,10 +31,11 @@ use crate::stop::unless_stopped;
 pub(crate) async fn run(context: Arc<Context>, stop: CancellationToken) {
     let mut changes = context.caches.subscribe();
     let mut due = all(&context);
+    let mut refused = Refused::default();
     loop {
         let looking = async {
             for reference in &due {
-                look(&context, reference).await;
+                look(&context, reference, &mut refused).await;
             }
         };
         if unless_stopped(&stop, looking).await.is_none() {
@@ -68,17 +72,43 @@ fn all(context: &Context) -> BTreeSet<Reference> {
     own.chain(cluster_wide).collect()
 }
 
-/// Keeps one, if it is there.
-async fn look(context: &Context, reference: &Reference) {
+/// The generations that cannot be used and of which that has been reported.
+type Refused = HashMap<Reference, Option<i64>>;
+
+/// Keeps one, if it is there, and reports what of it is not served.
+async fn look(context: &Context, reference: &Reference, refused: &mut Refused) {
     let (caches, client) = (&context.caches, context.client.clone());
     if reference.kind == CLUSTER_KIND {
         if let Some(one) = caches.cluster_authentications.get(&reference.key) {
             keep::<ClusterTriggerAuthentication>(context, &Api::all(client), &one, reference, one.status.as_ref())
                 .await;
+            check(context, &*one, &one.spec.0, reference, refused).await;
         }
     } else if let Some(one) = caches.authentications.get(&reference.key) {
         let api = Api::namespaced(client, &reference.key.namespace);
         keep::<TriggerAuthentication>(context, &api, &one, reference, one.status.as_ref()).await;
+        check(context, &*one, &one.spec, reference, refused).await;
+    }
+}
+
+/// Reports once for each generation what keeps it from being used. Its users say it too, but it may have none yet.
+async fn check<K>(
+    context: &Context,
+    object: &K,
+    spec: &TriggerAuthenticationSpec,
+    kept: &Reference,
+    refused: &mut Refused,
+) where
+    K: Resource<DynamicType = ()>,
+{
+    let generation = object.meta().generation;
+    let Err(error) = validate::authentication(kept.kind, &kept.key.name, spec) else {
+        refused.remove(kept);
+        return;
+    };
+    if refused.insert(kept.clone(), generation) != Some(generation) {
+        let event = Event::authentication_failed(kept.kind == CLUSTER_KIND, error.to_string());
+        context.recorder.publish(&object.object_ref(&()), event).await;
     }
 }
 
@@ -131,4 +161,41 @@ fn users(context: &Context, reference: &Reference) -> Option<String> {
     names.sort();
     names.dedup();
     (!names.is_empty()).then(|| names.join(","))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scripted::{Server, until};
+
+    const PATH: &str = "/apis/keda.sh/v1alpha1/namespaces/shop/triggerauthentications/keys";
+
+    fn authentication(generation: i64, spec: &serde_json::Value) -> serde_json::Value {
+        json!({
+            "apiVersion": "keda.sh/v1alpha1", "kind": "TriggerAuthentication",
+            "metadata": { "name": "keys", "namespace": "shop", "uid": "a", "generation": generation },
+            "spec": spec,
+        })
+    }
+
+    #[tokio::test]
+    async fn what_is_not_served_is_reported_on_the_authentication_once() {
+        let vault = json!({ "oauth2": { "clientId": "c", "tokenUrl": "https://t" } });
+        let server = Server::start([(PATH, authentication(1, &vault))], |_| None);
+        let context = server.watched().await;
+        let stop = CancellationToken::new();
+        let keeping = tokio::spawn(run(Arc::clone(&context), stop.clone()));
+        let failures =
+            || server.events().iter().filter(|event| event.starts_with("TriggerAuthenticationFailed")).count();
+        until(|| failures() == 1).await;
+        assert!(server.events().iter().any(|event| event.contains("oauth2 is not served")), "{:?}", server.events());
+        // Its own finalizer comes by as a change; a new generation is another matter, and one in order is none.
+        until(|| server.object(PATH).unwrap()["metadata"]["finalizers"].is_array()).await;
+        server.put(PATH, authentication(2, &json!({ "filePath": "keys.json" })));
+        until(|| failures() == 2).await;
+        server.put(PATH, authentication(3, &json!({})));
+        stop.cancel();
+        keeping.await.unwrap();
+        assert_eq!(failures(), 2);
+    }
 }
