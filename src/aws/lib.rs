@@ -7,6 +7,7 @@
 //!
 //! This crate must not know stack files, Kubernetes objects, or which target is in use.
 
+mod agent;
 pub mod audit;
 pub mod cloud;
 pub mod eks_token;

@@ -17,6 +17,7 @@ use aws_smithy_types::timeout::TimeoutConfig;
 use aws_types::origin::Origin;
 use aws_types::service_config::ServiceConfigKey;
 
+use crate::agent;
 use crate::error::{Error, Result};
 
 /// One connection pool for the process; ring is the only crypto provider that is compiled in.
@@ -33,14 +34,23 @@ const CONNECT: Duration = Duration::from_secs(5);
 const READ: Duration = Duration::from_mins(1);
 
 /// What a caller may fix; everything left out comes from the environment and the profile, as with any AWS tool.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
+    /// The part of the program that calls, by which it names itself: `cli`, `operator`, `worker`.
+    pub component: &'static str,
     /// The profile's name.
     pub profile: Option<String>,
     /// The region.
     pub region: Option<String>,
     /// The endpoint of all services.
     pub endpoint_url: Option<String>,
+}
+
+impl Settings {
+    /// Nothing but who calls.
+    pub fn new(component: &'static str) -> Self {
+        Self { component, profile: None, region: None, endpoint_url: None }
+    }
 }
 
 /// Credentials, region and endpoint. Cheap to clone; clones share cached credentials.
@@ -76,9 +86,9 @@ impl Session {
     ///
     /// [`Error::NoRegion`] if no region is set.
     pub async fn load(settings: Settings) -> Result<Self> {
-        let Settings { profile, region, endpoint_url } = settings;
+        let Settings { component, profile, region, endpoint_url } = settings;
         let mut loader = aws_config::defaults(BehaviorVersion::latest())
-            .http_client(HTTP.clone())
+            .http_client(agent::named(HTTP.clone(), component))
             .retry_config(RetryConfig::standard())
             // Without one, a connection that died (sleep, a change of network) holds a call for a quarter of an hour.
             .timeout_config(TimeoutConfig::builder().connect_timeout(CONNECT).read_timeout(READ).build());

@@ -35,7 +35,8 @@ async fn recorded(answers: Vec<(u16, &'static str)>) -> (String, UnboundedReceiv
 }
 
 async fn session(endpoint: String) -> Session {
-    let settings = Settings { profile: None, region: Some("eu-west-1".into()), endpoint_url: Some(endpoint) };
+    let settings =
+        Settings { region: Some("eu-west-1".into()), endpoint_url: Some(endpoint), ..Settings::new("worker") };
     Session::load(settings).await.unwrap().with_static_credentials("AKIDEXAMPLE", "hush-hush", Some("hushed-token"))
 }
 
@@ -66,6 +67,22 @@ async fn an_assumed_role_lasts_a_quarter_of_an_hour() {
     role.caller_identity().await.unwrap_err();
     let request = requests.recv().await.unwrap();
     assert!(request.contains("Action=AssumeRole&") && request.contains("DurationSeconds=900"), "{request}");
+}
+
+#[tokio::test]
+async fn every_request_names_the_program_those_for_credentials_too() {
+    let role = r"<AssumeRoleResponse><AssumeRoleResult><Credentials><AccessKeyId>ASIA</AccessKeyId><SecretAccessKey>s</SecretAccessKey><SessionToken>t</SessionToken><Expiration>2999-01-01T00:00:00Z</Expiration></Credentials></AssumeRoleResult></AssumeRoleResponse>";
+    let counts = r#"{"Attributes":{}}"#;
+    let (url, mut requests) = recorded(vec![(200, role), (200, counts), (200, counts)]).await;
+    let caller = session(url.clone()).await;
+    let assumed = caller.assume_role("arn:aws:iam::111122223333:role/x", "test");
+    Queue::new(&assumed, "q").attributes(&[]).await.unwrap();
+    Queue::new(&caller.with_region("us-east-1"), "q").attributes(&[]).await.unwrap();
+    let wanted = format!("\r\nuser-agent: sluice/{} (worker)\r\n", env!("CARGO_PKG_VERSION"));
+    for operation in ["Action=AssumeRole&", "GetQueueAttributes", "GetQueueAttributes"] {
+        let request = requests.recv().await.unwrap();
+        assert!(request.contains(operation) && request.contains(&wanted), "{request}");
+    }
 }
 
 #[tokio::test]

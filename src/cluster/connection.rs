@@ -9,6 +9,7 @@ use std::time::Duration;
 use clock::Clock;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
+use http::header::{HeaderValue, USER_AGENT};
 use jiff::Timestamp;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
@@ -18,6 +19,9 @@ use tokio::sync::Mutex;
 use crate::Result;
 use crate::error::Error;
 use crate::renewal::{self, Lease, SignIn};
+
+/// How this program names itself to the API server, and so in its audit log.
+const AGENT: &str = concat!("sluice/", env!("CARGO_PKG_VERSION"), " (cli)");
 
 /// Text that must not be seen; `Debug` hides it.
 #[derive(Clone)]
@@ -241,6 +245,7 @@ async fn by_token(endpoint: &Endpoint, token: &Token) -> Result<Lease> {
 }
 
 fn lease(mut config: Config, expires_at: Option<Timestamp>) -> Result<Lease> {
+    config.headers.push((USER_AGENT, HeaderValue::from_static(AGENT)));
     // A proxy or firewall that swallows packets must not hold a step for ever.
     config.connect_timeout = Some(Duration::from_secs(10));
     // The library's own retries last for minutes without a word; `renewal` tries again for a moment, and steps say why they wait.
@@ -248,4 +253,30 @@ fn lease(mut config: Config, expires_at: Option<Timestamp>) -> Result<Lease> {
     let server = config.cluster_url.to_string().trim_end_matches('/').to_owned();
     let client = Client::try_from(config).map_err(|error| Error::from_kube(&server, "connect", &error))?;
     Ok(Lease { client, server, expires_at })
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::Router;
+    use http::HeaderMap;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn every_request_names_the_program() {
+        let (sender, mut agents) = tokio::sync::mpsc::unbounded_channel();
+        let answer = move |headers: HeaderMap| {
+            let _ = sender.send(headers.get(USER_AGENT).cloned());
+            async { r#"{"major":"1","minor":"35","gitVersion":"v1.35.0"}"# }
+        };
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let server = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(async move { axum::serve(listener, Router::new().fallback(answer)).await });
+        let endpoint = Endpoint { server, certificate_authority: String::new() };
+        let token = Token { value: Secret::new("t"), expires_at: Timestamp::MAX };
+        let lease = by_token(&endpoint, &token).await.unwrap();
+        let _ = lease.client.apiserver_version().await;
+        let agent = agents.recv().await.unwrap().unwrap();
+        assert_eq!(agent, format!("sluice/{} (cli)", env!("CARGO_PKG_VERSION")));
+    }
 }

@@ -67,4 +67,21 @@ mod tests {
         assert!(agent.to_str().unwrap().starts_with("sluice/"));
         assert!(WATCH_LIMIT > Duration::from_secs(u64::from(WATCH_SECONDS) + 5));
     }
+
+    #[tokio::test]
+    async fn calls_and_watches_carry_the_name_over_the_wire() {
+        let (sender, mut agents) = tokio::sync::mpsc::unbounded_channel();
+        let answer = move |headers: http::HeaderMap| {
+            let _ = sender.send(headers.get(USER_AGENT).cloned());
+            async { "{}" }
+        };
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(async move { axum::serve(listener, axum::Router::new().fallback(answer)).await });
+        let clients = Clients::new(&Config::new(url.parse().unwrap())).unwrap();
+        for client in [clients.calls, clients.watches] {
+            let _ = client.apiserver_version().await;
+            assert_eq!(agents.recv().await.unwrap().unwrap(), AGENT);
+        }
+    }
 }

@@ -130,7 +130,7 @@ impl Server {
         let aws = aws::session::Settings {
             region: Some("eu-west-1".into()),
             endpoint_url: Some("http://127.0.0.1:9".into()),
-            profile: None,
+            ..aws::session::Settings::new("operator")
         };
         let session = aws::session::Session::load(aws).await.unwrap().with_static_credentials("AKIA", "s", None);
         let (caches, watching) = Caches::new(&client, settings);

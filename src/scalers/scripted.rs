@@ -74,7 +74,7 @@ impl Service {
         let settings = aws::session::Settings {
             region: Some("ap-northeast-1".into()),
             endpoint_url: Some(self.url.clone()),
-            profile: None,
+            ..aws::session::Settings::new("operator")
         };
         aws::session::Session::load(settings).await.unwrap().with_static_credentials("AKIAOPERATOR", "s", None)
     }
@@ -139,7 +139,7 @@ pub(crate) async fn context_in(cluster: Arc<Cluster>, clock: Clock) -> Context {
     let settings = aws::session::Settings {
         region: Some("ap-northeast-1".into()),
         endpoint_url: Some("http://127.0.0.1:9".into()),
-        profile: None,
+        ..aws::session::Settings::new("operator")
     };
     let session = aws::session::Session::load(settings).await.unwrap().with_static_credentials("AKIA", "s", None);
     context_of(Identities::new(session, None, clock.clone()), cluster, clock)

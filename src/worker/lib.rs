@@ -35,7 +35,7 @@ use crate::receipt::Ledger;
 /// answers is never an error of this function.
 pub async fn run(settings: Settings, clock: Clock, stop: CancellationToken) -> Result<()> {
     settings.check()?;
-    let session = Session::load(aws::session::Settings::default()).await?;
+    let session = Session::load(aws::session::Settings::new("worker")).await?;
     consume(&session, settings, clock, stop).await
 }
 

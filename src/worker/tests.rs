@@ -115,8 +115,11 @@ impl Stage {
         let url = format!("http://{}", listener.local_addr().unwrap());
         let app = Router::new().fallback(answer).with_state(queue.clone());
         tokio::spawn(async move { axum::serve(listener, app).await });
-        let given =
-            aws::session::Settings { region: Some("eu-west-1".into()), endpoint_url: Some(url.clone()), profile: None };
+        let given = aws::session::Settings {
+            region: Some("eu-west-1".into()),
+            endpoint_url: Some(url.clone()),
+            ..aws::session::Settings::new("worker")
+        };
         let session = Session::load(given).await.unwrap().with_static_credentials("AKIA", "s", None);
         let mut settings = Settings::new(format!("{url}/1/q"), Box::new(paper.clone()));
         settings.pod = "pod-1".into();

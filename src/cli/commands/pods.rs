@@ -35,7 +35,7 @@ pub(crate) async fn operator(operator: Operator, stop: CancellationToken) -> Out
         tracing::warn!(flag, "this flag of KEDA's operator has no effect here");
     }
     let settings = operator::Settings::from_env().map_err(one)?;
-    let session = Session::load_or(aws::session::Settings::default(), STS_REGION).await.map_err(one)?;
+    let session = Session::load_or(aws::session::Settings::new("operator"), STS_REGION).await.map_err(one)?;
     let clock = clock::env::clock();
     let identities = operator::Identities::new(session, operator::web_identity_token_file(), clock.clone());
     Box::pin(operator::run(settings, identities, clock, stop)).await.map_err(one)?;

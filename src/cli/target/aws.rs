@@ -8,7 +8,7 @@ use crate::diagnostic::{Outcome, preflight};
 use crate::settings::Settings;
 
 pub(super) async fn open(settings: &Settings) -> Outcome<Target> {
-    let wanted = session::Settings { profile: None, region: Some(settings.stack.region.clone()), endpoint_url: None };
+    let wanted = session::Settings { region: Some(settings.stack.region.clone()), ..session::Settings::new("cli") };
     let session = Session::load(wanted).await.map_err(preflight)?;
     let caller = session.caller_identity().await.map_err(preflight)?;
     Ok(Target {

@@ -50,7 +50,11 @@ pub(super) async fn open(settings: &Settings, missing: Missing) -> Outcome<Targe
         vec![Diagnostic::error(text).help("end the local cloud with `sluice local stop`, then begin again")]
     })?;
     let Record { aws_endpoint, region, time_scale, .. } = record;
-    let wanted = session::Settings { profile: None, region: Some(region), endpoint_url: Some(aws_endpoint.clone()) };
+    let wanted = session::Settings {
+        region: Some(region),
+        endpoint_url: Some(aws_endpoint.clone()),
+        ..session::Settings::new("cli")
+    };
     let session = Session::load(wanted).await.map_err(one)?.with_static_credentials(&key.id, &key.secret, None);
     let caller = session.caller_identity().await.map_err(preflight)?;
     let mut limits = vec!["that AWS itself behaves like this: the cloud was Sluice's own, on this machine".to_owned()];

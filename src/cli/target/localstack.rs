@@ -34,9 +34,9 @@ pub(super) async fn open(settings: &Settings, missing: Missing, reason: &Reason)
         }
     }
     let wanted = session::Settings {
-        profile: None,
         region: Some(settings.stack.region.clone()),
         endpoint_url: Some(endpoint.clone()),
+        ..session::Settings::new("cli")
     };
     let session = Session::load(wanted).await.map_err(one)?.with_static_credentials(KEY, KEY, None);
     let caller = session.caller_identity().await.map_err(preflight)?;
