@@ -1,6 +1,6 @@
 //! One [`ScaleLoop`] per ScaledObject, as long as the object exists, and the numbers of all of them.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use clock::Clock;
@@ -12,15 +12,18 @@ use tokio_util::task::AbortOnDropHandle;
 use crate::backoff::{Backoff, PAUSE_MAX};
 use crate::caches::Change;
 use crate::context::Context;
-use crate::key::Key;
+use crate::key::{Key, Reference};
 use crate::owner::SCALED_OBJECT;
 use crate::scale_loop::{ScaleLoop, Wake};
 use crate::stop::unless_stopped;
+use crate::totals::Totals;
 
 /// Runs until `stop`; every loop has ended when it returns.
 pub(crate) async fn run(context: Arc<Context>, stop: CancellationToken) {
     let mut changes = context.caches.subscribe();
-    let mut controller = Controller { context, stop: stop.clone(), loops: HashMap::new(), tasks: JoinSet::new() };
+    let totals = Totals::new(Arc::clone(&context.telemetry));
+    let (loops, tasks) = (HashMap::new(), JoinSet::new());
+    let mut controller = Controller { context, stop: stop.clone(), loops, tasks, totals };
     controller.look_at_all();
     loop {
         tokio::select! {
@@ -44,14 +47,19 @@ struct Controller {
     stop: CancellationToken,
     loops: HashMap<Key, Arc<Wake>>,
     tasks: JoinSet<Key>,
+    totals: Totals,
 }
 
 impl Controller {
     fn heard(&mut self, change: &Change) {
         match change {
-            Change::ScaledObject(key) => self.wake(key, false),
+            Change::ScaledObject(key) => {
+                self.totals.learn(&self.context, &Reference { kind: SCALED_OBJECT, key: key.clone() });
+                self.wake(key, false);
+            }
             Change::Autoscaler(key) => self.wake(key, true),
             Change::Credentials(reference) => {
+                self.totals.learn(&self.context, reference);
                 // Their triggers are built again, and may be in order now.
                 for user in self.context.caches.users.of(reference) {
                     if user.kind == SCALED_OBJECT {
@@ -59,15 +67,12 @@ impl Controller {
                     }
                 }
             }
-            Change::Health(key) => return self.wake(key, false),
+            Change::Health(key) => self.wake(key, false),
             // A template changes with each scaling. It matters where something is wrong, and else to the next reading.
-            Change::Inputs { user, are_values } if user.kind == SCALED_OBJECT => {
-                return self.wake(&user.key, *are_values);
-            }
+            Change::Inputs { user, are_values } if user.kind == SCALED_OBJECT => self.wake(&user.key, *are_values),
             // Nothing of a loop depends on it, and no total.
-            Change::Inputs { .. } | Change::Consumers(_) => return,
+            Change::Inputs { .. } | Change::Consumers(_) => {}
         }
-        self.count();
     }
 
     fn look_at_all(&mut self) {
@@ -76,7 +81,7 @@ impl Controller {
         for key in there.chain(known).collect::<std::collections::BTreeSet<_>>() {
             self.wake(&key, true);
         }
-        self.count();
+        self.totals.learn_all(&self.context);
     }
 
     /// Wakes the object's loop, or starts one. `again`: reconcile even if the object itself has not changed.
@@ -103,37 +108,6 @@ impl Controller {
             // Made again under the same name meanwhile.
             self.wake(&key, true);
         }
-    }
-
-    fn count(&self) {
-        let caches = &self.context.caches;
-        let objects = caches.scaled_objects.all();
-        let namespace = |key: Key| key.namespace;
-        let kinds = objects
-            .iter()
-            .map(|object| ("scaled_object", namespace(Key::of(&object.metadata))))
-            .chain(
-                caches
-                    .authentications
-                    .all()
-                    .iter()
-                    .map(|one| ("trigger_authentication", namespace(Key::of(&one.metadata)))),
-            )
-            .chain(
-                caches.cluster_authentications.all().iter().map(|_| ("cluster_trigger_authentication", String::new())),
-            )
-            .fold(BTreeMap::<_, f64>::new(), |mut counts, kind| {
-                *counts.entry(kind).or_default() += 1.0;
-                counts
-            });
-        let triggers = objects.iter().flat_map(|object| &object.spec.triggers).fold(
-            BTreeMap::<_, f64>::new(),
-            |mut counts, trigger| {
-                *counts.entry(trigger.type_.clone()).or_default() += 1.0;
-                counts
-            },
-        );
-        self.context.telemetry.totals(kinds, triggers);
     }
 }
 

@@ -24,6 +24,7 @@ mod error;
 mod events;
 mod failures;
 mod finalizers;
+mod generations;
 mod health;
 mod inputs;
 mod key;
@@ -42,6 +43,7 @@ mod status;
 mod stop;
 mod target;
 mod telemetry;
+mod totals;
 mod users;
 mod x509;
 

@@ -10,7 +10,9 @@ mod phase;
 mod poll;
 mod pushes;
 mod reconcile;
+mod scale;
 mod settle;
+mod spread;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -29,6 +31,8 @@ use self::activity::Activity;
 use self::phase::{Checked, Observed, Phase};
 use self::pushes::Pushes;
 use self::reconcile::ReconcileError;
+use self::scale::Counted;
+use self::spread::first_interval;
 use crate::backoff::{Backoff, PAUSE_MAX};
 use crate::context::Context;
 use crate::key::{Key, Reference};
@@ -79,6 +83,10 @@ pub(crate) struct ScaleLoop {
     checked: Option<Checked>,
     backoff: Backoff,
     decided: Option<Decision>,
+    /// The target's replicas as they were read last.
+    counted: Option<Counted>,
+    /// From the last poll to the next.
+    interval: Duration,
     activity: Activity,
     /// What triggers say without being polled.
     pushes: Pushes,
@@ -97,6 +105,8 @@ impl ScaleLoop {
             checked: None,
             backoff: Backoff::default(),
             decided: None,
+            counted: None,
+            interval: Duration::ZERO,
             activity: Activity::default(),
             pushes: Pushes::default(),
         }
@@ -155,16 +165,18 @@ impl ScaleLoop {
             return Next::At(self.rest());
         };
         let now = self.context.clock.moment();
-        let due = last.map_or(now, |last| self.pushes.due(last).unwrap_or_else(|| last.plus(object.spec.polling())));
+        let due = last.map_or(now, |last| self.pushes.due(last).unwrap_or_else(|| last.plus(self.interval)));
         if due <= now {
             let late = self.context.clock.to_real(now.since(due)).as_secs_f64();
             self.context.telemetry.poll_late(&self.key, late);
+            let polling = object.spec.polling();
+            self.interval = if last.is_some() { polling } else { first_interval(self.uid.as_deref(), polling) };
             self.phase = Phase::Polling { last: Some(now) };
             self.pushes.answered();
             Box::pin(self.poll(&object)).await;
             self.mirror().await;
             // A poll may find that the object is to be reconciled.
-            let next = if self.checked.is_none() { now } else { now.plus(object.spec.polling()) };
+            let next = if self.checked.is_none() { now } else { now.plus(self.interval) };
             return Next::At(self.rest().min(next));
         }
         self.mirror().await;

@@ -283,6 +283,8 @@ impl Server {
                     | "triggerauthentications"
                     | "clustertriggerauthentications"
                     | "horizontalpodautoscalers"
+                    | "deployments"
+                    | "statefulsets"
                     | "pods"
                     | "secrets"
                     | "configmaps"

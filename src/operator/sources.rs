@@ -5,6 +5,7 @@
 //! fails does not touch the others. Each replica finds that out by itself when it uses them, whether it leads or not.
 
 mod accepted;
+pub(crate) mod age;
 mod build;
 mod error;
 mod rest;
@@ -14,6 +15,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use clock::{Clock, Moment};
 use futures::future::join_all;
 use futures::stream::BoxStream;
 use jiff::Timestamp;
@@ -43,6 +45,8 @@ pub(crate) struct Triggers {
     owner: Reference,
     of: Revision,
     all: Vec<Trigger>,
+    /// When the target was woken up last. What was read before is not for the HPA, which begins to count then.
+    woken: Mutex<Option<Moment>>,
 }
 
 impl Sources {
@@ -62,7 +66,7 @@ impl Sources {
             let before = same.and_then(|before| before.all.iter().find(|one| one.index == index));
             Trigger::new(trigger, index, &reference, before)
         });
-        let made = Arc::new(Triggers { owner: reference.clone(), of, all: all.collect() });
+        let made = Arc::new(Triggers { owner: reference.clone(), of, all: all.collect(), woken: Mutex::default() });
         if let Some(before) = held.insert(reference, Arc::clone(&made)) {
             before.retire(context, Some(&made));
         }
@@ -150,14 +154,15 @@ impl Triggers {
         read.into_iter().flat_map(|read| read.readings).collect()
     }
 
-    /// One metric for the HPA, and when it was read: for a trigger with `useCachedMetrics` what was read last, by a poll or
-    /// for another request, if that is not older than `age`; else now. `None` if no trigger gives a metric of that name.
+    /// One metric for the HPA of an object that is polled each `polling`, and when it was read: for a trigger with
+    /// `useCachedMetrics` what was read last, by a poll or for another request, if that is not older than `polling`; without,
+    /// what was read a moment ago ([`age::shared`]); else now. `None` if no trigger gives a metric of that name.
     pub(crate) async fn metric(
         &self,
         context: &Context,
         owner: &dyn Owner,
         name: &str,
-        age: Duration,
+        polling: Duration,
     ) -> Option<(Spec, Timestamp, Reading)> {
         let common = Common::new(context, owner);
         for trigger in &self.all {
@@ -169,10 +174,25 @@ impl Triggers {
             let spec = trigger.known().iter().find(|spec| spec.name.eq_ignore_ascii_case(name))?.clone();
             Some((trigger, spec))
         })?;
-        let age = if trigger.is_cached { age } else { Duration::ZERO };
+        let age = match trigger.use_cached_metrics {
+            Some(true) => polling,
+            Some(false) => Duration::ZERO,
+            None => age::shared(polling).min(self.since_woken(&context.clock)),
+        };
         let read = trigger.read(&common, &self.owner, age).await;
         let reading = read.readings.into_iter().find(|reading| reading.metric == spec.name)?;
         Some((spec, read.at, reading))
+    }
+
+    /// The target was woken up.
+    pub(crate) fn wake_up(&self, now: Moment) {
+        *self.woken.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
+    }
+
+    fn since_woken(&self, clock: &Clock) -> Duration {
+        let woken = *self.woken.lock().unwrap_or_else(PoisonError::into_inner);
+        // What was read in that very moment led to it, and is of before.
+        woken.map_or(Duration::MAX, |woken| clock.elapsed(woken).saturating_sub(Duration::from_millis(1)))
     }
 
     /// What triggers that were built since the last call say by themselves, by their index: whether they are active. A new one

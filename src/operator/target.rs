@@ -9,7 +9,11 @@ use kube::discovery::pinned_kind;
 use kube::{Api, Client};
 
 use crate::error::{brief, is_not_found};
-use crate::key::Key;
+use crate::key::{Key, Reference};
+
+/// The kinds of group `apps` that are watched.
+pub(crate) const DEPLOYMENT: &str = "Deployment";
+pub(crate) const STATEFUL_SET: &str = "StatefulSet";
 
 /// Why a target cannot be worked with. Each may heal without a change of the ScaledObject.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -86,6 +90,16 @@ impl Target {
     /// The target as Events name it: `apps/v1.Deployment shop/orders`.
     pub(crate) fn title(&self) -> String {
         format!("{} {}/{}", self.resource.scale_target_kind(), self.namespace, self.name)
+    }
+
+    /// By which watches know it; `None` where its kind is not watched.
+    pub(crate) fn watched(&self) -> Option<Reference> {
+        let kind = match (self.resource.group.as_str(), self.resource.kind.as_str()) {
+            ("apps", DEPLOYMENT) => DEPLOYMENT,
+            ("apps", STATEFUL_SET) => STATEFUL_SET,
+            _ => return None,
+        };
+        Some(Reference { kind, key: Key::new(&self.namespace, &self.name) })
     }
 
     /// `spec.replicas` as the scale subresource has it; absent means 0, as Go's reader has it.

@@ -3,7 +3,6 @@
 //! Where KEDA 2.14 had two names for one number (the older one deprecated), both are served. The text is Prometheus' own format and not
 //! OpenMetrics, as KEDA's is by default: there a counter may be called `keda_scaler_errors` beside `keda_scaler_errors_total`.
 
-use std::collections::BTreeMap;
 use std::sync::atomic::AtomicU64;
 
 use prometheus_client::encoding::text::encode;
@@ -181,16 +180,14 @@ impl Telemetry {
         self.leader.set(i64::from(leading));
     }
 
-    /// Replaces the totals: objects by type and namespace, triggers by type.
-    pub(crate) fn totals(&self, objects: BTreeMap<(&'static str, String), f64>, triggers: BTreeMap<String, f64>) {
-        self.resources.clear();
-        for ((kind, namespace), count) in objects {
-            self.resources.get_or_create(&vec![("type", kind.to_owned()), ("namespace", namespace)]).set(count);
-        }
-        self.triggers.clear();
-        for (kind, count) in triggers {
-            self.triggers.get_or_create(&vec![("type", kind)]).set(count);
-        }
+    /// So many objects more of this type in a namespace.
+    pub(crate) fn count_object(&self, kind: &str, namespace: &str, more: f64) {
+        count(&self.resources, &vec![("type", kind.to_owned()), ("namespace", namespace.to_owned())], more);
+    }
+
+    /// So many triggers more of this type.
+    pub(crate) fn count_trigger(&self, kind: &str, more: f64) {
+        count(&self.triggers, &vec![("type", kind.to_owned())], more);
     }
 
     /// The series of a metric that is gone.
@@ -244,6 +241,13 @@ fn plain(openmetrics: &str) -> String {
     }
     lines.push(String::new());
     lines.join("\n")
+}
+
+/// A total that is zero is not served.
+fn count(totals: &Gauges, labels: &Labels, more: f64) {
+    if totals.get_or_create(labels).inc_by(more) + more <= 0.0 {
+        totals.remove(labels);
+    }
 }
 
 fn loop_labels(object: &Key) -> Labels {

@@ -20,10 +20,11 @@ use super::request_info::Wanted;
 use crate::certificates::Serving;
 use crate::error::brief;
 
-/// How long an answer is remembered, real time; as long as Kubernetes' own delegating authorizer remembers a yes.
-const MEMORY: Duration = Duration::from_secs(10);
+/// How long an answer is remembered, real time: past several periods of the HPA (15 s), whose requests are nearly all there are. A
+/// right that is taken away counts for as long after that.
+const MEMORY: Duration = Duration::from_mins(1);
 /// Answers that are remembered at the most.
-const REMEMBERED_MAX: usize = 1024;
+const REMEMBERED_MAX: usize = 16_384;
 /// Members of this group are not reviewed (delegating authorizer, `AlwaysAllowGroups`).
 const MASTERS: &str = "system:masters";
 const AUTHENTICATED: &str = "system:authenticated";
@@ -150,7 +151,8 @@ type Question = (String, Vec<String>, Wanted);
 pub(super) struct Access {
     client: Client,
     clock: Clock,
-    remembered: Mutex<HashMap<Question, Moment>>,
+    /// Whether they may, and since when that is known.
+    remembered: Mutex<HashMap<Question, (bool, Moment)>>,
 }
 
 impl Access {
@@ -176,13 +178,35 @@ impl Access {
         if groups.iter().any(|group| group == MASTERS) || is_open(&wanted) {
             return Ok(());
         }
-        let key = (user.username.clone().unwrap_or_default(), groups, wanted);
-        if self.remembers(&key) {
+        let name = user.username.clone().unwrap_or_default();
+        let key = (name.clone(), groups.clone(), wanted);
+        if self.remembers(&key).is_some() {
             return Ok(());
         }
+        if let Some(all) = key.2.of_all_metrics() {
+            let all = (name, groups, all);
+            let may = match self.remembers(&all) {
+                Some(may) => may,
+                None => self.may_all(&user, all).await?,
+            };
+            if may {
+                return Ok(());
+            }
+        }
         self.review(user, &key.2).await?;
-        self.remember(key);
+        self.remember(key, true);
         Ok(())
+    }
+
+    /// Whether the user may read every metric, as the HPA may: then one review answers for all of them.
+    async fn may_all(&self, user: &UserInfo, all: Question) -> Result<bool, Refusal> {
+        let may = match self.review(user.clone(), &all.2).await {
+            Ok(()) => true,
+            Err(Refusal::Forbidden { .. }) => false,
+            Err(other) => return Err(other),
+        };
+        self.remember(all, may);
+        Ok(may)
     }
 
     /// The user of a bearer token; nobody in particular without one.
@@ -220,18 +244,18 @@ impl Access {
         Err(Refusal::Forbidden { user: name, reason: status.reason.unwrap_or_default() })
     }
 
-    fn remembers(&self, key: &Question) -> bool {
+    fn remembers(&self, key: &Question) -> Option<bool> {
         let remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
-        remembered.get(key).is_some_and(|at| self.is_fresh(*at))
+        remembered.get(key).filter(|(_, at)| self.is_fresh(*at)).map(|(may, _)| *may)
     }
 
-    fn remember(&self, key: Question) {
+    fn remember(&self, key: Question, may: bool) {
         let mut remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
         if remembered.len() >= REMEMBERED_MAX {
-            remembered.retain(|_, at| self.is_fresh(*at));
+            remembered.retain(|_, (_, at)| self.is_fresh(*at));
         }
         if remembered.len() < REMEMBERED_MAX {
-            remembered.insert(key, self.clock.moment());
+            remembered.insert(key, (may, self.clock.moment()));
         }
     }
 

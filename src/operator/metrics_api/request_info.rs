@@ -5,6 +5,8 @@ use std::fmt;
 use http::Method;
 use k8s_openapi::api::authorization::v1::{NonResourceAttributes, ResourceAttributes};
 
+use super::route::GROUP;
+
 /// What is asked for, as a review sees it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum Wanted {
@@ -32,6 +34,14 @@ impl Wanted {
             || Self::Path { path: path.to_owned(), verb: method.as_str().to_ascii_lowercase() },
             Self::Resource,
         )
+    }
+
+    /// The same of every metric in every namespace; `None` if this is not about one metric.
+    pub(super) fn of_all_metrics(&self) -> Option<Self> {
+        let Self::Resource(it) = self else { return None };
+        let is_metric = it.group == GROUP && !it.namespace.is_empty() && it.subresource.is_empty();
+        let all = || Resource { namespace: String::new(), plural: "*".to_owned(), name: String::new(), ..it.clone() };
+        is_metric.then(|| Self::Resource(all()))
     }
 
     pub(super) fn resource_attributes(&self) -> Option<ResourceAttributes> {

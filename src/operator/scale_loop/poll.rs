@@ -1,7 +1,5 @@
 //! One poll: read the triggers and the target, let `keda::decision` decide, carry it out, report it.
 
-use std::time::Duration;
-
 use keda::api::{ConditionStatus, ScaledObject, ScaledObjectStatus, TriggerActivityStatus};
 use keda::decision::{Action, Decision, Input, Reading, decide};
 use keda::event::Event;
@@ -9,6 +7,7 @@ use keda::pause::Pause;
 use keda::{conditions, fallback, hpa, pause};
 
 use super::ScaleLoop;
+use crate::sources::age;
 use crate::stop::unless_stopped;
 use crate::target::{Target, TargetError};
 
@@ -33,11 +32,17 @@ impl ScaleLoop {
                 self.publish(object, Event::scaler_failed(error)).await;
             }
         }
-        let (target, current) = match seen {
-            Ok(seen) => seen,
+        let decided = match seen {
+            Ok((target, current, is_remembered)) => {
+                let decision = self.decision(object, &status, &target.title(), current, &readings);
+                self.confirmed(object, &status, target, decision, is_remembered, &readings).await
+            }
+            Err(error) => Err(error),
+        };
+        let (target, decision) = match decided {
+            Ok(decided) => decided,
             Err(error) => return self.unreadable(object, status, &error).await,
         };
-        let decision = self.decision(object, &status, &target.title(), current, &readings);
         // Said before it is done: a reader of the log sees the cause before its effects.
         self.report(&decision);
         for Reading { metric, .. } in &readings {
@@ -57,14 +62,36 @@ impl ScaleLoop {
     }
 
     /// What the triggers say, and the target with its replicas.
-    async fn look(&mut self, object: &ScaledObject) -> (Vec<Reading>, Result<(Target, i32), TargetError>) {
+    async fn look(&mut self, object: &ScaledObject) -> (Vec<Reading>, Result<(Target, i32, bool), TargetError>) {
         let readings = self.readings(object).await;
         let target = async {
             let target = Target::resolve(&self.context.client, object).await?;
-            let current = target.replicas().await?;
-            Ok((target, current))
+            let (current, is_remembered) = self.replicas(&target).await?;
+            Ok((target, current, is_remembered))
         };
         (readings, target.await)
+    }
+
+    /// The decision as it is carried out: before a count is written, it is decided by the count of now.
+    async fn confirmed(
+        &mut self,
+        object: &ScaledObject,
+        status: &ScaledObjectStatus,
+        target: Target,
+        decision: Decision,
+        is_remembered: bool,
+        readings: &[Reading],
+    ) -> Result<(Target, Decision), TargetError> {
+        if decision.scale_to().is_none() {
+            return Ok((target, decision));
+        }
+        self.forget_replicas();
+        if !is_remembered {
+            return Ok((target, decision));
+        }
+        let current = target.replicas().await?;
+        let decision = self.decision(object, status, &target.title(), current, readings);
+        Ok((target, decision))
     }
 
     /// What every metric says now; nothing is read while the object is paused.
@@ -74,7 +101,9 @@ impl ScaleLoop {
             return Vec::new();
         }
         let triggers = self.context.sources.of(&self.context, object);
-        let readings = triggers.read(&self.context, object, Duration::ZERO).await;
+        let is_active = self.decided.as_ref().is_some_and(|decision| decision.active);
+        let age = if is_active { age::shared } else { age::idle };
+        let readings = triggers.read(&self.context, object, age(object.spec.polling())).await;
         self.pushes.follow(&triggers);
         readings
     }
@@ -109,6 +138,9 @@ impl ScaleLoop {
         if let Some(error) = &failure {
             self.context.telemetry.object_failed(&self.key);
             tracing::warn!(scaled_object = %self.key, replicas, error = %error, "failed to scale");
+        }
+        if failure.is_none() && matches!(decision.action, Action::Activate { .. }) {
+            self.context.sources.of(&self.context, object).wake_up(self.context.clock.moment());
         }
         if let Some(event) = decision.event(failure.as_ref().map(ToString::to_string).as_deref()) {
             self.publish(object, event).await;

@@ -2,6 +2,7 @@
 
 mod autoscaler;
 mod broken;
+mod cost;
 mod ends;
 mod health;
 mod idle;

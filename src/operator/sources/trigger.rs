@@ -35,8 +35,7 @@ pub(super) struct Trigger {
     /// The trigger's name if it has one, else its type.
     pub(super) label: String,
     pub(super) kind: String,
-    /// `useCachedMetrics`.
-    pub(super) is_cached: bool,
+    pub(super) use_cached_metrics: Option<bool>,
     /// Of the trigger as it is written.
     definition: u64,
     /// Held by who builds.
@@ -88,7 +87,7 @@ impl Trigger {
             index,
             label: named.unwrap_or(&trigger.type_).to_owned(),
             kind: trigger.type_.clone(),
-            is_cached: trigger.use_cached_metrics == Some(true),
+            use_cached_metrics: trigger.use_cached_metrics,
             definition,
             built: AsyncMutex::default(),
             known: Mutex::new(known.unwrap_or_else(|| scalers::specs(trigger, index, &owner.key.namespace).into())),
@@ -156,7 +155,8 @@ impl Trigger {
         let wanted_at = clock.moment();
         let mut last = self.last.lock().await;
         if let Some(kept) = &*last {
-            let is_young = self.is_cached && wanted_at.since(kept.began) <= age && !age.is_zero();
+            let is_young =
+                self.use_cached_metrics == Some(true) && wanted_at.since(kept.began) <= age && !age.is_zero();
             if kept.ended > wanted_at || is_young {
                 return kept.read.clone();
             }

@@ -8,11 +8,15 @@ use std::time::Duration;
 
 use aws::session::Session;
 use clock::Clock;
+use tokio::sync::Semaphore;
 
 use super::identity::Identity;
 use super::resolved::{Failure, Resolved};
 use super::role::Role;
 use crate::connections::Connections;
+
+/// Calls of one caller that may be under way at the same time.
+const CALLS_MAX: usize = 256;
 
 /// The operator's own session and those of the identities that triggers use.
 pub struct Identities {
@@ -29,6 +33,8 @@ pub(crate) struct Caller {
     /// Distinguishes it from every other caller of the process, those of the same identity before it included.
     pub(crate) number: u64,
     kind: Kind,
+    /// Bounds the calls that are under way, so that a source that does not answer takes connections only up to it.
+    calls: Semaphore,
 }
 
 enum Kind {
@@ -56,7 +62,7 @@ impl Identities {
         }
         self.callers.get(key, || {
             let number = self.count.fetch_add(1, Ordering::Relaxed);
-            Caller { number, kind: self.kind(identity, region) }
+            Caller { number, kind: self.kind(identity, region), calls: Semaphore::new(CALLS_MAX) }
         })
     }
 
@@ -82,6 +88,8 @@ impl Caller {
         call: impl AsyncFnOnce(&Resolved) -> Result<T, aws::Error>,
     ) -> Result<T, Failure> {
         let called = async {
+            // It is never closed.
+            let _permit = self.calls.acquire().await.ok();
             match &self.kind {
                 Kind::Fixed(resolved) => {
                     Box::pin(call(resolved)).await.map_err(|cause| Failure::Aws { cause, note: resolved.note.clone() })

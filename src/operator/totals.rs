@@ -1,0 +1,107 @@
+//! How many objects and triggers there are, kept by the differences: one change costs the same among ten objects and among ten
+//! thousand.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::authentication::{CLUSTER_KIND, KIND};
+use crate::context::Context;
+use crate::key::{Key, Reference};
+use crate::owner::SCALED_OBJECT;
+use crate::telemetry::Telemetry;
+
+/// What is counted of each object: the types of its triggers, none for an authentication.
+pub(crate) struct Totals {
+    telemetry: Arc<Telemetry>,
+    counted: HashMap<Reference, Vec<String>>,
+}
+
+impl Totals {
+    pub(crate) fn new(telemetry: Arc<Telemetry>) -> Self {
+        Self { telemetry, counted: HashMap::new() }
+    }
+
+    /// Counts everything that there is.
+    pub(crate) fn learn_all(&mut self, context: &Context) {
+        let caches = &context.caches;
+        let objects = caches.scaled_objects.all();
+        let own = caches.authentications.all();
+        let cluster_wide = caches.cluster_authentications.all();
+        let there = (objects.iter().map(|one| (SCALED_OBJECT, Key::of(&one.metadata))))
+            .chain(own.iter().map(|one| (KIND, Key::of(&one.metadata))))
+            .chain(cluster_wide.iter().map(|one| (CLUSTER_KIND, Key::of(&one.metadata))))
+            .map(|(kind, key)| Reference { kind, key });
+        let known: Vec<_> = self.counted.keys().cloned().collect();
+        for reference in there.chain(known) {
+            self.learn(context, &reference);
+        }
+    }
+
+    /// Counts the object as it is now.
+    pub(crate) fn learn(&mut self, context: &Context, reference: &Reference) {
+        let caches = &context.caches;
+        let key = &reference.key;
+        let now = match reference.kind {
+            SCALED_OBJECT => caches
+                .scaled_objects
+                .get(key)
+                .map(|object| object.spec.triggers.iter().map(|trigger| trigger.type_.clone()).collect()),
+            CLUSTER_KIND => caches.cluster_authentications.get(key).map(|_| Vec::new()),
+            _ => caches.authentications.get(key).map(|_| Vec::new()),
+        };
+        self.count(reference, now);
+    }
+
+    fn count(&mut self, reference: &Reference, now: Option<Vec<String>>) {
+        let before = self.counted.get(reference);
+        if before == now.as_ref() {
+            return;
+        }
+        let kind = match reference.kind {
+            SCALED_OBJECT => "scaled_object",
+            CLUSTER_KIND => "cluster_trigger_authentication",
+            _ => "trigger_authentication",
+        };
+        let difference = f64::from(u8::from(now.is_some())) - f64::from(u8::from(before.is_some()));
+        self.telemetry.count_object(kind, &reference.key.namespace, difference);
+        for (types, by) in [(before, -1.0), (now.as_ref(), 1.0)] {
+            for type_ in types.into_iter().flatten() {
+                self.telemetry.count_trigger(type_, by);
+            }
+        }
+        match now {
+            Some(now) => self.counted.insert(reference.clone(), now),
+            None => self.counted.remove(reference),
+        };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn totals_follow_each_change_and_what_is_zero_goes() {
+        let telemetry = Arc::new(Telemetry::new());
+        let mut totals = Totals::new(Arc::clone(&telemetry));
+        let object = |name: &str| Reference { kind: SCALED_OBJECT, key: Key::new("shop", name) };
+        let types = |types: &[&str]| Some(types.iter().map(|&type_| type_.to_owned()).collect());
+        let count = |line: &str| {
+            let text = telemetry.render();
+            let found = text.lines().find_map(|one| one.strip_prefix(line)?.trim().parse::<f64>().ok());
+            found.unwrap_or_default()
+        };
+        let queues = || count("keda_trigger_registered_total{type=\"aws-sqs-queue\"}");
+        let objects = || count("keda_resource_registered_total{type=\"scaled_object\",namespace=\"shop\"}");
+        totals.count(&object("a"), types(&["aws-sqs-queue", "cron"]));
+        totals.count(&object("b"), types(&["aws-sqs-queue"]));
+        totals.count(&object("b"), types(&["aws-sqs-queue"]));
+        assert_eq!((queues(), objects()), (2.0, 2.0));
+        totals.count(&object("b"), types(&["cron"]));
+        assert_eq!((queues(), objects()), (1.0, 2.0));
+        totals.count(&object("a"), None);
+        totals.count(&object("b"), None);
+        assert_eq!((queues(), objects()), (0.0, 0.0));
+        assert!(!telemetry.render().contains("aws-sqs-queue"));
+    }
+}
