@@ -321,6 +321,14 @@ impl Server {
                 Ok(scale(object))
             }
             ("GET", _) => objects.get(path).cloned().ok_or_else(missing),
+            ("POST", _) if path.ends_with("/subjectaccessreviews") => {
+                // What may be had is a list in the collection's place.
+                let wanted = &body["spec"]["resourceAttributes"]["resource"];
+                let may = |list: &Value| list.as_array().is_some_and(|list| list.contains(wanted));
+                let mut review = body.clone();
+                review["status"] = json!({ "allowed": objects.get(path).is_some_and(may) });
+                Ok(review)
+            }
             ("POST", _) => {
                 if let Some(name) = body["metadata"]["name"].as_str().filter(|_| !path.ends_with("/events")) {
                     objects.insert(format!("{path}/{name}"), body.clone());

@@ -294,3 +294,70 @@ fn is_open(wanted: &Wanted) -> bool {
 fn undecided(error: kube::Error) -> Refusal {
     Refusal::Undecided(format!("the API server could not be asked who this is and what they may: {}", brief(&error)))
 }
+
+#[cfg(test)]
+mod tests {
+    use http::Method;
+    use serde_json::json;
+
+    use super::*;
+    use crate::scripted::Server;
+
+    const REVIEWS: &str = "/apis/authorization.k8s.io/v1/subjectaccessreviews";
+
+    /// Requests of one user through the front proxy, where these resources may be read.
+    struct Stage {
+        server: Arc<Server>,
+        access: Access,
+        hands: clock::ClockHandle,
+    }
+
+    impl Stage {
+        fn start(allowed: &[&str]) -> Self {
+            let server = Server::start([(REVIEWS, json!(allowed))], |_| None);
+            let (clock, hands) = Clock::manual(jiff::Timestamp::UNIX_EPOCH);
+            Self { access: Access::new(server.client(), clock), server, hands }
+        }
+
+        async fn may(&self, user: &'static str, metric: &str) -> bool {
+            let path = format!("/apis/external.metrics.k8s.io/v1beta1/namespaces/shop/{metric}");
+            let headers = HeaderMap::from_iter([(
+                http::HeaderName::from_static("x-remote-user"),
+                http::HeaderValue::from_static(user),
+            )]);
+            let wanted = Wanted::of(&Method::GET, &path, "");
+            self.access.check(&Headers::read(&BTreeMap::new()), true, &headers, wanted).await.is_ok()
+        }
+
+        fn reviews(&self) -> usize {
+            self.server.calls().len()
+        }
+    }
+
+    #[tokio::test]
+    async fn one_review_answers_for_all_metrics_of_who_may_read_all_until_a_minute_has_passed() {
+        let stage = Stage::start(&["*"]);
+        for number in 0..50 {
+            assert!(stage.may("hpa", &format!("s0-{number}")).await);
+        }
+        assert_eq!(stage.reviews(), 1);
+        stage.hands.advance(Duration::from_secs(59));
+        assert!(stage.may("hpa", "s0-1").await);
+        assert_eq!(stage.reviews(), 1);
+        stage.server.put(REVIEWS, json!([]));
+        assert!(!stage.may("somebody", "s0-1").await, "what one may is not what another may");
+        stage.hands.advance(Duration::from_secs(1));
+        assert!(!stage.may("hpa", "s0-1").await, "a right that is gone");
+    }
+
+    #[tokio::test]
+    async fn who_may_read_one_metric_is_reviewed_for_each() {
+        let stage = Stage::start(&["s0-own"]);
+        assert!(stage.may("reader", "s0-own").await && !stage.may("reader", "s0-other").await);
+        assert_eq!(stage.reviews(), 3, "for all, and for each");
+        assert!(stage.may("reader", "s0-own").await);
+        assert_eq!(stage.reviews(), 3);
+        assert!(!stage.may("reader", "s0-other").await, "a no is not remembered");
+        assert_eq!(stage.reviews(), 4);
+    }
+}
