@@ -17,7 +17,8 @@ async fn the_loop_and_the_hpa_agree_while_it_rests_and_while_it_works() {
     object["spec"]["triggers"] =
         json!([{ "type": "kubernetes-workload", "metadata": { "podSelector": "app=other", "value": "1" } }]);
     let server = Server::start([(SCALED_OBJECT, object), (DEPLOYMENT, deployment(2))], |_| None);
-    let mut this = ScaleLoop::new(server.watched().await, Key::new("shop", "orders"), CancellationToken::new());
+    let (clock, hands) = clock::Clock::manual("2026-05-11T00:00:00Z".parse().unwrap());
+    let mut this = ScaleLoop::new(server.watched_by(clock).await, Key::new("shop", "orders"), CancellationToken::new());
     let state = |server: &Server| {
         let hpa = server.object(&format!("{AUTOSCALERS}/keda-hpa-orders")).unwrap();
         let replicas = server.object(DEPLOYMENT).unwrap()["spec"]["replicas"].as_i64().unwrap();
@@ -25,6 +26,7 @@ async fn the_loop_and_the_hpa_agree_while_it_rests_and_while_it_works() {
     };
     let turns = async |this: &mut ScaleLoop| {
         for _ in 0..2 {
+            hands.advance(Duration::from_secs(30));
             this.phase = match this.phase {
                 Phase::Polling { .. } => Phase::Polling { last: None },
                 other => other,
