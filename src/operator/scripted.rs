@@ -283,8 +283,6 @@ impl Server {
                     | "triggerauthentications"
                     | "clustertriggerauthentications"
                     | "horizontalpodautoscalers"
-                    | "deployments"
-                    | "statefulsets"
                     | "pods"
                     | "secrets"
                     | "configmaps"
@@ -322,9 +320,9 @@ impl Server {
             }
             ("GET", _) => objects.get(path).cloned().ok_or_else(missing),
             ("POST", _) if path.ends_with("/subjectaccessreviews") => {
-                // What may be had is a list in the collection's place.
+                // What may be had is a list of an object in the collection's place.
                 let wanted = &body["spec"]["resourceAttributes"]["resource"];
-                let may = |list: &Value| list.as_array().is_some_and(|list| list.contains(wanted));
+                let may = |review: &Value| review["allowed"].as_array().is_some_and(|list| list.contains(wanted));
                 let mut review = body.clone();
                 review["status"] = json!({ "allowed": objects.get(path).is_some_and(may) });
                 Ok(review)

@@ -314,7 +314,7 @@ mod tests {
 
     impl Stage {
         fn start(allowed: &[&str]) -> Self {
-            let server = Server::start([(REVIEWS, json!(allowed))], |_| None);
+            let server = Server::start([(REVIEWS, json!({ "allowed": allowed }))], |_| None);
             let (clock, hands) = Clock::manual(jiff::Timestamp::UNIX_EPOCH);
             Self { access: Access::new(server.client(), clock), server, hands }
         }
@@ -344,7 +344,7 @@ mod tests {
         stage.hands.advance(Duration::from_secs(59));
         assert!(stage.may("hpa", "s0-1").await);
         assert_eq!(stage.reviews(), 1);
-        stage.server.put(REVIEWS, json!([]));
+        stage.server.put(REVIEWS, json!({}));
         assert!(!stage.may("somebody", "s0-1").await, "what one may is not what another may");
         stage.hands.advance(Duration::from_secs(1));
         assert!(!stage.may("hpa", "s0-1").await, "a right that is gone");
