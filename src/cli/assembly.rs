@@ -2,6 +2,9 @@
 //!
 //! What is known only after an apply (the issuer, the queues' URLs) is written as a reference, `${kind.name.attribute}`.
 
+#[cfg(test)]
+mod removal_tests;
+
 use std::sync::Arc;
 
 use aws::cloud::Cloud;

@@ -138,6 +138,13 @@ impl Plan {
         summary
     }
 
+    /// What is kept because it could not be read, and why.
+    pub fn unread(&self) -> impl Iterator<Item = (&Address, &str)> {
+        // What is kept for the sake of others says what it holds.
+        let unread = self.changes.iter().filter(|change| change.action == Action::Keep && change.holds.is_empty());
+        unread.map(|change| (&change.address, change.reason.as_deref().unwrap_or_default()))
+    }
+
     /// Whether an apply would touch nothing in what exists.
     pub fn is_empty(&self) -> bool {
         self.changes.iter().all(|change| matches!(change.action, Action::NoOp | Action::Forget | Action::Keep))
@@ -284,12 +291,12 @@ fn change(
     }
 }
 
-/// The plan that removes everything in `graph`, dependants first. What cannot be read is an obstacle, unless what
+/// The plan that removes everything in `graph`, dependants first. What cannot be read is kept and said, unless what
 /// contains it is removed as well (or is gone): then it goes with that. What is not ours stays.
 ///
 /// # Errors
 ///
-/// [`Unplannable`] names every obstacle.
+/// [`Unplannable`] names what contains others and cannot be read: nothing is known of those either.
 pub fn down(graph: &Graph, state: &State, cloud: &Refreshed) -> Result<Plan, Unplannable> {
     let (mut changes, mut obstacles, mut notes) = (Vec::new(), Vec::new(), Vec::new());
     for node in graph.nodes() {
@@ -311,8 +318,12 @@ pub fn down(graph: &Graph, state: &State, cloud: &Refreshed) -> Result<Plan, Unp
             None => {
                 let failure = cloud.failures.get(address).cloned();
                 let failure = failure.unwrap_or_else(|| Failure::new("it was not read; run the command again"));
-                obstacles.push((address.clone(), failure));
-                continue;
+                if graph.nodes().any(|other| other.lives_in().as_ref() == Some(address)) {
+                    obstacles.push((address.clone(), failure));
+                    continue;
+                }
+                // What one leaf hides is no reason to let everything else run on.
+                (Action::Keep, Some(format!("it could not be read: {failure}")))
             }
         };
         let object = match reading {

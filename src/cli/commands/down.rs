@@ -5,7 +5,7 @@ use provision::plan::Mode;
 use tokio_util::sync::CancellationToken;
 
 use crate::commands::audit;
-use crate::diagnostic::Outcome;
+use crate::diagnostic::{Diagnostic, Outcome};
 use crate::engine::{Engine, Others, approved};
 use crate::exit::Exit;
 use crate::settings::Settings;
@@ -41,6 +41,16 @@ pub(crate) async fn run(
         return Ok(Exit::Failed);
     }
     engine.apply(&plan).await?;
+    let left: Vec<Diagnostic> = plan
+        .unread()
+        .map(|(address, why)| {
+            let help = "allow the read in a policy of this identity, then run `sluice down` again";
+            Diagnostic::error(format!("{address} was left: {why}")).help(help)
+        })
+        .collect();
+    if !left.is_empty() {
+        return Err(left);
+    }
     let found = audit::find(settings, target, &engine.cloud, view).await?;
     audit::show(&found, view);
     if found.exit() != Exit::Done {
