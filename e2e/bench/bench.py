@@ -98,6 +98,8 @@ class Bench:
         self.slow = Slow(self.cloud.endpoint, 0)
         local = self.given.kubeconfig is None
         self.api = Api(self.cloud.cluster() if local else self.given.kubeconfig, self.given.context)
+        # On a loopback address the operator listens on that alone, so other operators of this machine are not in its way.
+        self.address = self.address or (f"127.77.{os.getpid() % 250}.1" if local else None)
         self.server = machine.listener(self.api.host, self.api.port)
         self.server_name = "local cloud" if local else "API server"
         self.audit = self.cloud.audit if local else self._audit_log()

@@ -33,7 +33,7 @@ def reachable(api):
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
             probe.connect((api.host, api.port))
             return probe.getsockname()[0]
-    others = sorted(address for address in machine.addresses() if not address.startswith("127."))
+    others = sorted(address for address in machine.addresses() if not address.startswith(("127.", "0.")))
     return others[0] if others else "127.0.0.1"
 
 
