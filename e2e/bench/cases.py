@@ -57,6 +57,7 @@ class Fleet:
             limit = 120 + len(names)
 
             def ready(items):
+                machine.wait(0, bench.operator.group)
                 count = sum(1 for item in items if item["metadata"]["name"] in names and of.is_ready(item))
                 return (count == len(names) or None), f"{count} of {len(names)} ready"
 

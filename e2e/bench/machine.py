@@ -118,7 +118,10 @@ def load():
 def wait(seconds, group):
     """Lets time pass, which is what is measured; ends early if a measured process dies."""
     end = time.monotonic() + seconds
-    while (left := end - time.monotonic()) > 0:
+    while True:
         if not group.is_alive():
             raise ProcessLookupError(f"{group.names}: ended while it was measured")
+        left = end - time.monotonic()
+        if left <= 0:
+            break
         time.sleep(min(left, 1))

@@ -217,3 +217,29 @@ impl Writes {
         foreign.collect()
     }
 }
+
+#[test]
+fn a_write_after_another_has_taken_the_lease_is_found() {
+    let event = |pod: &str, resource: &str, at: &str| {
+        let extra = json!({"authentication.kubernetes.io/pod-name": [pod]});
+        json!({
+            "verb": "patch", "objectRef": {"resource": resource, "name": "orders"}, "responseStatus": {"code": 200},
+            "user": {"extra": extra}, "requestReceivedTimestamp": at, "stageTimestamp": at,
+        })
+    };
+    let mut writes = Writes::default();
+    for (pod, resource, second) in [
+        ("a", "leases", 1),
+        ("a", "events", 2),
+        ("b", "leases", 3),
+        ("b", "events", 4),
+        ("b", "secrets", 4),
+        ("a", "secrets", 5),
+    ] {
+        writes.add(&event(pod, resource, &format!("2026-01-01T00:00:0{second}.000000Z")));
+    }
+    assert_eq!(writes.foreign(), Vec::<String>::new());
+    writes.add(&event("a", "scaledobjects", "2026-01-01T00:00:05.000000Z"));
+    let found = writes.foreign();
+    assert!(matches!(found.as_slice(), [one] if one.contains("a patch scaledobjects")), "{found:?}");
+}
