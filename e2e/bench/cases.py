@@ -230,7 +230,8 @@ def shared(bench, fleet):
     bench.api.post(AUTHENTICATIONS, of.by_keys("shared"))
     fleet.create(names)
     machine.wait(bench.settle, bench.operator.group)
-    seconds = min(20, bench.seconds)
+    # Whole polling intervals, so that the polls of two spans are as many.
+    seconds = bench.polling * max(1, 20 // bench.polling)
     rest = span(bench, seconds)
     fleet.prepare(["newcomer"])
     group, marks = bench.operator.group, [log.mark() if log else None for log in (bench.audit, bench.cloud.trail)]
