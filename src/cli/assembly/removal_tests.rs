@@ -139,9 +139,9 @@ impl Bench {
     async fn new() -> Self {
         let clock = Clock::scaled(1000.0);
         let settings = session::Settings {
-            profile: None,
             region: Some("eu-west-1".into()),
             endpoint_url: Some("http://127.0.0.1:9".into()),
+            ..session::Settings::new("test")
         };
         let session = Session::load(settings).await.unwrap().with_static_credentials("AKIDEXAMPLE", "secret", None);
         let today = jiff::civil::date(2026, 11, 27);
