@@ -4,6 +4,7 @@
 //! belongs to the HPA. Rules: `docs/rules.md#keda-the-executor`, with the later repairs (fallback never scales from here,
 //! a trigger in fallback counts as active, pauses in one direction). A failed reading never scales anything in.
 
+mod direct;
 mod explain;
 mod model;
 #[cfg(test)]
@@ -96,7 +97,7 @@ impl<'a> Poll<'a> {
         if pause::scale_out(self.input.annotations) {
             return Action::HoldPaused { at: None };
         }
-        Action::Activate { from: current, to: spec.hpa_min_replicas() }
+        Action::Activate { from: current, to: direct::count(self.input).unwrap_or_else(|| spec.hpa_min_replicas()) }
     }
 
     fn when_inactive(&self) -> Action {

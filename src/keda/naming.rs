@@ -14,6 +14,8 @@ pub const PAUSED_SCALE_IN: &str = "autoscaling.keda.sh/paused-scale-in";
 pub const PAUSED_SCALE_OUT: &str = "autoscaling.keda.sh/paused-scale-out";
 /// Annotation: be active whatever the triggers say.
 pub const FORCE_ACTIVATION: &str = "autoscaling.keda.sh/force-activation";
+/// Wakes the target up at the count that the HPA would come to; Sluice's own, not KEDA's.
+pub const DIRECT_ACTIVATION: &str = "sluice.dev/direct-activation";
 
 /// Annotation of a ScaledObject, `"true"`: take over the existing HPA that it names.
 pub const TRANSFER_HPA_OWNERSHIP: &str = "scaledobject.keda.sh/transfer-hpa-ownership";

@@ -200,6 +200,7 @@ fn read_scaling(mut section: Section<'_>) -> Scaling {
         polling_interval_seconds: section.integer("pollingInterval", 30, 1..=86_400) as u32,
         cooldown_period_seconds: section.integer("cooldownPeriod", 300, 0..=86_400) as u32,
         scale_down_window_seconds: section.integer("scaleDownWindow", 300, 0..=3600) as u32,
+        direct_activation: section.switch("directActivation"),
     };
     if scaling.min_replicas > scaling.max_replicas {
         let cause = format!("{} is more than maxReplicaCount {}", scaling.min_replicas, scaling.max_replicas);

@@ -161,6 +161,8 @@ pub struct Scaling {
     pub cooldown_period_seconds: u32,
     /// The HPA's scale-down stabilisation window.
     pub scale_down_window_seconds: u32,
+    /// Whether the workload wakes up at the count that the HPA would come to.
+    pub direct_activation: bool,
 }
 
 /// Settings of Sluice's own consumer.

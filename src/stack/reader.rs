@@ -178,6 +178,21 @@ impl<'a> Section<'a> {
         number
     }
 
+    /// Whether `name` is true; not if nobody said so.
+    pub(crate) fn switch(&mut self, name: &'static str) -> bool {
+        let key = self.key(name);
+        let Some(node) = self.take(name) else {
+            self.record(key, false.into(), Origin::Default);
+            return false;
+        };
+        let Value::Bool(on) = node.value else {
+            self.wrong(&node, &key, "true or false");
+            return false;
+        };
+        self.record(key, on.into(), node.origin);
+        on
+    }
+
     /// The number at `name`, fraction allowed, within `range`.
     pub(crate) fn number(&mut self, name: &'static str, default: f64, range: RangeInclusive<f64>) -> f64 {
         let key = self.key(name);

@@ -368,3 +368,15 @@ fn an_override_that_leads_nowhere_is_one_mistake() {
         assert_eq!(problems[0].key, key);
     }
 }
+
+#[test]
+fn direct_activation_is_an_annotation_and_off_by_default() {
+    let scaled = |text: &str| {
+        let stack = stack(text);
+        find(&everything(&stack, &site()), "kubernetes_scaled_object.myproject/myapp").object.clone()
+    };
+    let annotation = |object: &Value| object["metadata"]["annotations"]["sluice.dev/direct-activation"].clone();
+    assert_eq!(annotation(&scaled("")), Value::Null);
+    assert_eq!(annotation(&scaled("workloads: [{scaling: {directActivation: true}}]")), "true");
+    assert!(problems("workloads: [{scaling: {directActivation: soon}}]").contains("true or false"));
+}

@@ -1,6 +1,6 @@
 //! A decision's reasons in words: the samples, the formula, the limit that bit, what is waited for, what is done.
 
-use super::{Action, Input, Outcome, Reading, Sample, Why};
+use super::{Action, Input, Outcome, Reading, Sample, Why, direct};
 use crate::fallback;
 use crate::metric::Target;
 
@@ -16,6 +16,7 @@ pub(super) fn reasons(input: &Input<'_>, action: &Action, forced: bool, falling_
         )));
     }
     reasons.extend(formula(input));
+    reasons.extend(at_once(input, action));
     reasons.push(outcome(input, action));
     reasons
 }
@@ -75,6 +76,23 @@ fn formula(input: &Input<'_>) -> Vec<Why> {
         reasons.push(Why::Limit(format!("limited to maxReplicaCount {max}")));
     } else if wanted < min && input.current > 0 {
         reasons.push(Why::Limit(format!("the HPA does not go below {min}")));
+    }
+    reasons
+}
+
+/// That the annotation wakes the target up at once at the HPA's count, and what kept it below that.
+fn at_once(input: &Input<'_>, action: &Action) -> Vec<Why> {
+    let Action::Activate { to, .. } = action else { return Vec::new() };
+    if !direct::is_wanted(input.annotations) {
+        return Vec::new();
+    }
+    let Some(wanted) = wanted_by_hpa(input) else {
+        let text = "direct activation: the HPA's count is not known from here, so it begins as without it";
+        return vec![Why::Override(text.to_owned())];
+    };
+    let mut reasons = vec![Why::Override(format!("direct activation: the HPA would come to {wanted}"))];
+    if *to < wanted {
+        reasons.push(Why::Limit(format!("the HPA's scale-up policies allow {to} at first")));
     }
     reasons
 }

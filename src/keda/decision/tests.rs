@@ -302,3 +302,54 @@ proptest! {
         prop_assert!(!(decision.active && deactivates), "{decision:?}");
     }
 }
+
+/// The count to which an object wakes up that has `value` of a target of 3, at most 10 replicas and these scale-up rules.
+fn wakes_up_at(value: f64, direct: bool, scale_up: &serde_json::Value) -> i32 {
+    let mut case = case(0, vec![sample(value)]);
+    case.spec.max_replica_count = Some(10);
+    if !scale_up.is_null() {
+        let advanced = json!({ "horizontalPodAutoscalerConfig": { "behavior": { "scaleUp": scale_up } } });
+        case.spec.advanced = Some(serde_json::from_value(advanced).unwrap());
+    }
+    if direct {
+        case.annotations.insert(naming::DIRECT_ACTIVATION.to_owned(), "true".to_owned());
+    }
+    match case.decide().action {
+        Action::Activate { from: 0, to } => to,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn direct_activation_begins_where_the_hpa_would_come_to() {
+    let none = json!(null);
+    assert_eq!(wakes_up_at(9.0, false, &none), 1);
+    assert_eq!(wakes_up_at(9.0, true, &none), 3);
+    assert_eq!(wakes_up_at(1.0, true, &none), 1);
+    // The HPA's defaults allow four more pods at first.
+    assert_eq!(wakes_up_at(300.0, true, &none), 5);
+    let pods = |count: i32| json!({ "policies": [{ "type": "Pods", "value": count, "periodSeconds": 15 }] });
+    assert_eq!(wakes_up_at(300.0, true, &pods(1)), 2);
+    assert_eq!(wakes_up_at(300.0, true, &pods(50)), 10);
+    assert_eq!(wakes_up_at(300.0, true, &json!({ "selectPolicy": "Disabled" })), 1);
+    assert_eq!(wakes_up_at(300.0, true, &json!({ "stabilizationWindowSeconds": 60 })), 1);
+    let least = json!({ "selectPolicy": "Min", "policies": [
+        { "type": "Pods", "value": 7, "periodSeconds": 15 }, { "type": "Percent", "value": 200, "periodSeconds": 15 },
+    ] });
+    assert_eq!(wakes_up_at(300.0, true, &least), 3);
+}
+
+#[test]
+fn direct_activation_is_explained_and_begins_as_without_it_where_the_count_is_not_known() {
+    let mut case = case(0, vec![sample(300.0), failed()]);
+    case.spec.max_replica_count = Some(10);
+    case.annotations.insert(naming::DIRECT_ACTIVATION.to_owned(), "true".to_owned());
+    let decision = case.decide();
+    assert_eq!(decision.scale_to(), Some(1));
+    assert!(decision.reason().contains("the HPA's count is not known"), "{}", decision.reason());
+    case.readings.truncate(1);
+    let decision = case.decide();
+    assert_eq!(decision.scale_to(), Some(5));
+    assert!(decision.reason().contains("the HPA would come to 10"), "{}", decision.reason());
+    assert!(decision.reason().contains("policies allow 5 at first"), "{}", decision.reason());
+}
