@@ -41,6 +41,7 @@ pub(crate) fn aws(stack: &Stack, target: &Target, cloud: &Arc<Cloud>) -> Outcome
     let subnets = if stack.cluster.subnets.is_empty() { &target.subnets } else { &stack.cluster.subnets };
     if existing.is_none() {
         control_plane(&mut declared, stack, &names, &policies, subnets).map_err(one)?;
+        admins(&mut declared, stack, &names, &target.caller_arn);
     }
     let url = existing.map_or("${aws_eks_cluster.this.issuer}", |existing| existing.issuer.as_str());
     let provider = json!({ "url": url, "client_id_list": [policies::AUDIENCE] });
@@ -130,6 +131,33 @@ fn control_plane(
     Ok(())
 }
 
+/// Who administers the cluster besides whoever makes it, whose entry EKS makes itself.
+fn admins(declared: &mut Declared<'_>, stack: &Stack, names: &Names, caller: &str) {
+    for principal in stack.cluster.admins.iter().filter(|principal| !is_session_of(caller, principal)) {
+        // `role/team/Admin` and `user/Admin` of any account are different names.
+        let label = principal.trim_start_matches("arn:aws").replace("iam::", "").replace([':', '/'], "-");
+        let label = label.trim_start_matches('-');
+        let cluster = "${aws_eks_cluster.this.name}";
+        let entry = json!({ "cluster_name": cluster, "principal_arn": principal, "type": "STANDARD" });
+        declared.add("aws_eks_access_entry", label, entry, &[]);
+        let association = json!({
+            "cluster_name": cluster,
+            "principal_arn": principal,
+            "policy_arn": names.access_policy_arn("AmazonEKSClusterAdminPolicy"),
+            "access_scope": { "type": "cluster" },
+        });
+        let needs = [Address::new("aws_eks_access_entry", label)];
+        declared.add("aws_eks_access_policy_association", label, association, &needs);
+    }
+}
+
+/// Whether the caller is the principal, or a session of the role that it is. Sessions do not show their role's path.
+fn is_session_of(caller: &str, principal: &str) -> bool {
+    let session = caller.split_once(":assumed-role/").and_then(|(_, rest)| rest.split('/').next());
+    let role = principal.split_once(":role/").and_then(|(_, path)| path.rsplit('/').next());
+    caller == principal || (session.is_some() && session == role)
+}
+
 /// As EKS gives it back: no labels are no key. Anything else would be a difference, and a profile is only ever replaced.
 fn selector(selector: &stack::model::Selector) -> Value {
     if selector.labels.is_empty() {
@@ -211,4 +239,19 @@ fn object(
     }
     let manifest = cluster::Manifest { object: manifest.object, initial: manifest.initial, depends_on, lives_in };
     cluster::Object::new(cluster.clone(), &stack.name, manifest).map_err(one)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_is_its_role_whatever_the_path() {
+        let session = "arn:aws:sts::111122223333:assumed-role/Admin/me@example.com";
+        assert!(is_session_of(session, "arn:aws:iam::111122223333:role/team/Admin"));
+        assert!(!is_session_of(session, "arn:aws:iam::111122223333:role/Administrator"));
+        assert!(!is_session_of(session, "arn:aws:iam::111122223333:user/Admin"));
+        let user = "arn:aws:iam::111122223333:user/me";
+        assert!(is_session_of(user, user) && !is_session_of(user, "arn:aws:iam::111122223333:user/you"));
+    }
 }

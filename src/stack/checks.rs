@@ -30,6 +30,7 @@ pub(crate) fn check(findings: &mut Findings, stack: &Stack, today: Date) {
     check_version(findings, &stack.cluster.version, today);
     check_network(findings, stack);
     check_selectors(findings, stack);
+    check_admins(findings, &stack.cluster.admins);
     check_image(findings, "operator.image", &stack.operator.image);
     for (name, program) in &stack.images {
         let key = format!("images.{name}");
@@ -52,6 +53,20 @@ fn matches(pattern: &str, text: &str) -> bool {
 /// Whether the text is a DNS label, as names of most Kubernetes objects must be (RFC 1123).
 fn is_label(text: &str) -> bool {
     text.len() <= 63 && matches("^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", text)
+}
+
+/// An access entry is for a role or a user, never for a session of one (EKS User Guide, "Create access entries").
+fn check_admins(findings: &mut Findings, admins: &[String]) {
+    for (index, admin) in admins.iter().enumerate() {
+        let key = format!("cluster.admins[{index}]");
+        if !matches(r"^arn:aws[a-z-]*:iam::\d{12}:(role|user)/[\w+=,.@/-]+$", admin) {
+            let next = "write the ARN of an IAM role or user, such as arn:aws:iam::111122223333:role/Admin";
+            findings.problem(&key, format!("{admin:?} is no ARN of a role or user"), next);
+        }
+        if admins[..index].contains(admin) {
+            findings.problem(&key, format!("{admin} is listed twice"), "leave one of the two out");
+        }
+    }
 }
 
 fn check_names(findings: &mut Findings, stack: &Stack) {

@@ -93,6 +93,7 @@ fn read_cluster(mut section: Section<'_>, stack: &str) -> Cluster {
         vpc: section.optional_text("vpc", None),
         subnets: section.texts("subnets").unwrap_or_default(),
         logs: section.texts("logs").unwrap_or_default(),
+        admins: section.texts("admins").unwrap_or_default(),
         fargate_profile: String::new(),
         selectors: Vec::new(),
     };

@@ -50,6 +50,8 @@ pub struct Cluster {
     pub subnets: Vec<String>,
     /// Control-plane log types.
     pub logs: Vec<String>,
+    /// ARNs of the IAM roles and users that administer the cluster besides whoever makes it.
+    pub admins: Vec<String>,
     /// Name of the Fargate profile.
     pub fargate_profile: String,
     /// Which pods run on Fargate; one to five.

@@ -109,6 +109,11 @@ impl Names {
         format!("arn:{}:iam::aws:policy/{policy}", self.partition())
     }
 
+    /// ARN of an access policy of EKS.
+    pub fn access_policy_arn(&self, policy: &str) -> String {
+        format!("arn:{}:eks::aws:cluster-access-policy/{policy}", self.partition())
+    }
+
     /// ARN of a queue.
     pub fn queue_arn(&self, account_id: &str, queue: &str) -> String {
         format!("arn:{}:sqs:{}:{account_id}:{queue}", self.partition(), self.region)

@@ -380,3 +380,12 @@ fn direct_activation_is_an_annotation_and_off_by_default() {
     assert_eq!(annotation(&scaled("workloads: [{scaling: {directActivation: true}}]")), "true");
     assert!(problems("workloads: [{scaling: {directActivation: soon}}]").contains("true or false"));
 }
+
+#[test]
+fn admins_are_roles_and_users_each_once() {
+    let role = "arn:aws:iam::111122223333:role/team/Admin";
+    assert_eq!(stack(&format!("cluster: {{admins: ['{role}']}}")).cluster.admins, [role]);
+    let session = "arn:aws:sts::111122223333:assumed-role/Admin/me";
+    assert!(problems(&format!("cluster: {{admins: ['{session}']}}")).contains("no ARN of a role or user"));
+    assert!(problems(&format!("cluster: {{admins: ['{role}', '{role}']}}")).contains("listed twice"));
+}
