@@ -1,7 +1,7 @@
 //! As whom a trigger calls AWS: KEDA's provider `aws` with its three modes, and the legacy keys
 //! (`docs/rules.md#keda-identity-of-an-aws-trigger`).
 //!
-//! How their credentials are got and shared is the business of [`callers`](self::callers).
+//! How their credentials are got and shared is the business of [`callers`].
 
 mod callers;
 mod identity;
