@@ -38,6 +38,19 @@ fn fargate_late_pods_that_were_passed_over_are_made_again() {
 }
 
 #[test]
+fn fargate_late_a_replaced_profile_leaves_no_operator_behind() {
+    let workspace = under("fargate-late:2");
+    workspace.run_within("up", LIMIT).with(0);
+    // Another namespace is another selector, and a profile is only ever replaced; the old namespace needs the operator to end.
+    let stack = "local: { faults: 'fargate-late:2' }\nworkloads: [{ name: other, namespace: newns }]\n";
+    workspace.write("stack.yaml", stack);
+    let up = workspace.run_within("up", LIMIT).with(0);
+    assert!(up.stdout.contains("aws_eks_fargate_profile.this is replaced"), "{}", up.stdout);
+    workspace.run("plan --detailed-exitcode").with(0);
+    goes_down(&workspace);
+}
+
+#[test]
 fn endpoint_and_access_late_are_waited_for() {
     let workspace = under("endpoint-late,access-late,identity-late:3");
     workspace.run_within("up", LIMIT).with(0);

@@ -209,6 +209,10 @@ impl Resource for AwsResource {
         self.is_inside_cluster() && self.kind != Kind::FargateProfile
     }
 
+    fn is_disturbed_by(&self, dependency: &Address) -> bool {
+        self.kind == Kind::Addon && dependency.kind() == "aws_eks_fargate_profile"
+    }
+
     fn serial_key(&self) -> Option<String> {
         // EKS creates and deletes the profiles of one cluster one at a time.
         let cluster = self.desired.get("cluster_name").and_then(Value::as_str).unwrap_or_default();

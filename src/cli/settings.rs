@@ -170,7 +170,12 @@ fn overrides(global: &Global) -> Vec<Override> {
         optional("--endpoint", "localstack.endpoint", &global.endpoint),
         optional("--localstack-image", "localstack.image", &global.localstack_image),
         optional("--image", "image", &global.pod_image),
-        optional("--faults", "local.faults", &global.faults),
+        // Its colon is not YAML's.
+        optional(
+            "--faults",
+            "local.faults",
+            &global.faults.as_ref().map(|text| serde_json::Value::from(text.as_str()).to_string()),
+        ),
     ];
     let set = global.set.iter().map(|(key, value)| flag("--set", key, value));
     stack.chain(region).chain(existing.into_iter().flatten()).chain(set).collect()

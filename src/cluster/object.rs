@@ -196,6 +196,11 @@ impl Resource for Object {
         self.is_operator.then(|| "kubernetes/operator".to_owned())
     }
 
+    fn is_disturbed_by(&self, dependency: &Address) -> bool {
+        // EKS ends a profile's pods with it, and gives new ones to Fargate only once the next is there.
+        self.name.kind == "Deployment" && dependency.kind() == "aws_eks_fargate_profile"
+    }
+
     fn goes_with_container(&self) -> bool {
         self.lives_in.is_some()
     }

@@ -151,6 +151,9 @@ impl<'a> Poll<'a> {
             }
         } else if self.input.spec.fallback.is_none() {
             decision.conditions.push(conditions::trigger_error(&cause));
+        } else {
+            // A fallback keeps the object working; that a trigger fails is said all the same.
+            decision.conditions.push(conditions::partial_trigger_error(&cause));
         }
         // KEDA does not count activity while another trigger fails, except when it activates.
         if self.active && (self.errors.is_empty() || activates) {

@@ -66,6 +66,9 @@ pub struct Change {
     /// Whether it exists, is ours, and was not in the state.
     #[serde(default)]
     pub adopted: bool,
+    /// Whether something that it needs is replaced under it, so that it has to be waited for.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub disturbed: bool,
 }
 
 /// The state and what exists disagree: somebody else changed something since the last run.
@@ -204,7 +207,7 @@ impl Planner<'_> {
         let container_replaced = container.is_some_and(|later| later.action == Action::Replace);
         let container_unready = container.and_then(|later| later.object).is_some_and(|o| o.health != Health::Ready);
         let blank = || (Action::NoOp, None, Vec::new());
-        let mut look_first = false;
+        let (mut look_first, mut disturbed) = (false, None);
         let (action, reason, fields) = match self.cloud.readings.get(address) {
             Some(Reading::Foreign(why)) if orphan => {
                 (Action::Forget, Some(format!("it is not ours: {why}")), Vec::new())
@@ -222,7 +225,14 @@ impl Planner<'_> {
             }
             Some(Reading::Present(object)) => {
                 let fields = diff::changes(node.as_ref(), &desired, object);
-                present(object, fields, container_replaced)
+                disturbed = self.disturbing(node);
+                match (present(object, fields, container_replaced), &disturbed) {
+                    ((Action::NoOp, _, fields), Some(by)) => {
+                        let reason = format!("{by} is replaced, and it begins anew with that");
+                        (Action::Update, Some(reason), fields)
+                    }
+                    (decided, _) => decided,
+                }
             }
             None if (container_unready || container_replaced) && !orphan => {
                 look_first = true;
@@ -242,7 +252,18 @@ impl Planner<'_> {
         };
         let kept = object.filter(|_| matches!(action, Action::NoOp | Action::Update));
         self.after.insert(address.clone(), Later { desired, object: kept, action });
-        self.changes.push(change(self.graph, self.state, node, action, reason, fields, object, look_first));
+        let change = change(self.graph, self.state, node, action, reason, fields, object, look_first);
+        self.changes.push(Change { disturbed: disturbed.is_some() && action == Action::Update, ..change });
+    }
+
+    /// What is replaced and disturbs the node.
+    fn disturbing(&self, node: &Node) -> Option<Address> {
+        let mut needed = self.graph.dependencies(node.address()).iter();
+        let is_replaced = |address: &&Address| {
+            node.is_disturbed_by(address)
+                && self.after.get(address).is_some_and(|later| later.action == Action::Replace)
+        };
+        needed.find(is_replaced).cloned()
     }
 }
 
@@ -288,6 +309,7 @@ fn change(
         goes_with: None,
         look_first,
         adopted: object.is_some() && recorded.is_none_or(|entry| entry.object.is_none()),
+        disturbed: false,
     }
 }
 

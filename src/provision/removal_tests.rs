@@ -88,6 +88,23 @@ async fn what_cannot_be_removed_by_itself_does_not_keep_its_container() {
 }
 
 #[tokio::test]
+async fn what_is_disturbed_by_a_replacement_is_waited_for_although_nothing_of_it_changes() {
+    let bench = Bench::new();
+    let nodes = |fixed: u8| {
+        let pods = thing(&bench.cloud, "pods", json!({ "needs": "profile" }), &["profile"]);
+        let other = thing(&bench.cloud, "other", json!({}), &["profile"]);
+        vec![thing(&bench.cloud, "profile", json!({ "fixed": fixed }), &[]), pods, other]
+    };
+    bench.up(&Graph::new(nodes(1)).unwrap()).await;
+    bench.calls();
+    let (plan, outcome) = bench.up(&Graph::new(nodes(2)).unwrap()).await;
+    assert!(outcome.is_success(), "{outcome:?}");
+    assert_eq!(bench.calls(), ["delete profile", "create profile", "update pods"]);
+    let pods = plan.changes.iter().find(|change| change.address.name() == "pods").unwrap();
+    assert!(pods.reason.as_ref().unwrap().contains("thing.profile is replaced"), "{:?}", pods.reason);
+}
+
+#[tokio::test]
 async fn what_may_outlive_its_dependency_does_not_hold_up_the_removal_of_that() {
     let bench = Bench::new();
     let nodes = || {

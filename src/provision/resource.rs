@@ -212,6 +212,13 @@ pub trait Resource: Send + Sync {
         false
     }
 
+    /// Whether it comes to harm while `dependency`, which it needs, is removed and made anew; it is then waited for until it is
+    /// ready again, although nothing of it changes.
+    fn is_disturbed_by(&self, dependency: &Address) -> bool {
+        let _ = dependency;
+        false
+    }
+
     /// How it is found when the state is lost, for people: `queue sluice-demo-myapp`.
     fn identity(&self) -> String;
 

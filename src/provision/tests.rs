@@ -89,6 +89,9 @@ impl Resource for Thing {
     fn may_outlive(&self, dependency: &Address) -> bool {
         self.desired.get("outlives").is_some_and(|name| name == dependency.name())
     }
+    fn is_disturbed_by(&self, dependency: &Address) -> bool {
+        self.desired.get("needs").is_some_and(|name| name == dependency.name())
+    }
     fn identity(&self) -> String {
         format!("thing {}", self.address.name())
     }

@@ -83,6 +83,9 @@ impl Resource for InMemory {
     fn may_outlive(&self, dependency: &Address) -> bool {
         self.real.may_outlive(dependency)
     }
+    fn is_disturbed_by(&self, dependency: &Address) -> bool {
+        self.real.is_disturbed_by(dependency)
+    }
     fn identity(&self) -> String {
         self.real.identity()
     }

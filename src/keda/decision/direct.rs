@@ -15,14 +15,19 @@ use crate::naming;
 const PODS: i32 = 4;
 const PERCENT: i32 = 100;
 
-/// Whether the annotation asks for it.
-pub(super) fn is_wanted(annotations: &BTreeMap<String, String>) -> bool {
-    annotations.get(naming::DIRECT_ACTIVATION).is_some_and(|text| text == "true")
+/// Whether the annotation asks for it, in the words that Go takes for a boolean as KEDA's annotations do; `Err` with what was
+/// written if it is none.
+pub(super) fn wish(annotations: &BTreeMap<String, String>) -> Result<bool, &str> {
+    match annotations.get(naming::DIRECT_ACTIVATION).map(String::as_str) {
+        Some("1" | "t" | "T" | "true" | "TRUE" | "True") => Ok(true),
+        None | Some("0" | "f" | "F" | "false" | "FALSE" | "False") => Ok(false),
+        Some(other) => Err(other),
+    }
 }
 
 /// The count to wake up at, where it is asked for and the HPA's count is known; never below what KEDA begins with.
 pub(super) fn count(input: &Input<'_>) -> Option<i32> {
-    if !is_wanted(input.annotations) {
+    if wish(input.annotations) != Ok(true) {
         return None;
     }
     let begin = input.spec.hpa_min_replicas();

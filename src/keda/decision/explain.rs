@@ -83,8 +83,13 @@ fn formula(input: &Input<'_>) -> Vec<Why> {
 /// That the annotation wakes the target up at once at the HPA's count, and what kept it below that.
 fn at_once(input: &Input<'_>, action: &Action) -> Vec<Why> {
     let Action::Activate { to, .. } = action else { return Vec::new() };
-    if !direct::is_wanted(input.annotations) {
-        return Vec::new();
+    match direct::wish(input.annotations) {
+        Ok(true) => {}
+        Ok(false) => return Vec::new(),
+        Err(text) => {
+            let text = format!("direct activation is not asked for: its annotation {text:?} is neither true nor false");
+            return vec![Why::Override(text)];
+        }
     }
     let Some(wanted) = wanted_by_hpa(input) else {
         let text = "direct activation: the HPA's count is not known from here, so it begins as without it";

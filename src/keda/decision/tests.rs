@@ -347,6 +347,9 @@ fn direct_activation_is_explained_and_begins_as_without_it_where_the_count_is_no
     let decision = case.decide();
     assert_eq!(decision.scale_to(), Some(1));
     assert!(decision.reason().contains("the HPA's count is not known"), "{}", decision.reason());
+    case.annotations.insert(naming::DIRECT_ACTIVATION.to_owned(), "yes".to_owned());
+    assert!(case.decide().reason().contains("\"yes\" is neither true nor false"), "{}", case.decide().reason());
+    case.annotations.insert(naming::DIRECT_ACTIVATION.to_owned(), "True".to_owned());
     case.readings.truncate(1);
     let decision = case.decide();
     assert_eq!(decision.scale_to(), Some(5));

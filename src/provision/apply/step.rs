@@ -112,7 +112,9 @@ fn take_turns(steps: &mut [Step<'_>]) {
         let Some(turn) = change.removal_turn else { continue };
         for (earlier, first) in &turns {
             let makes_room = change.slot.is_some() && change.slot == steps[*first].change.slot;
-            if makes_room || (change.action != Action::Create && *earlier < turn) {
+            // One that is only waited for changes nothing that a removal could still need; it may be what that waits for.
+            let changes_something = change.action != Action::Create && !change.fields.is_empty();
+            if makes_room || (changes_something && *earlier < turn) {
                 wait(steps, after, *first);
             }
         }
@@ -208,7 +210,7 @@ async fn made(
     let Some(object) = current else { return node.create(desired, context).await };
     let changed = changed(node, desired, &object);
     // What was unknown while planning may turn out to be as it should be.
-    if changed.is_empty() && object.health == Health::Ready {
+    if changed.is_empty() && object.health == Health::Ready && !change.disturbed {
         return Ok(object);
     }
     node.update(&object, desired, &changed, context).await

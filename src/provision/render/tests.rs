@@ -25,6 +25,7 @@ fn change(action: Action, address: &str, fields: Vec<Field>) -> Change {
         holds: Vec::new(),
         look_first: false,
         adopted: false,
+        disturbed: false,
     }
 }
 

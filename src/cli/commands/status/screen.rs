@@ -15,6 +15,7 @@ pub(super) fn lines(status: &Status) -> Lines {
         Some(Seen::Is(record)) => {
             let text = format!("process {}, {}, time {}× as fast", record.pid, record.aws_endpoint, record.time_scale);
             lines.push(row("Local cloud", Tone::Plain, text));
+            lines.extend(record.faults.as_ref().map(|faults| row("Faults", Tone::Plain, faults.clone())));
             lines.extend(record.pod_walls.as_ref().map(walls));
         }
         Some(other) => lines.push(missing("Local cloud", "not running", other)),
