@@ -30,6 +30,7 @@ const OWN: [&str; 22] = [
     "local_container",
     "local_controllers",
     "local_eks",
+    "local_faults",
     "local_server",
     "localstack",
     "operator",
