@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures::{StreamExt as _, TryStreamExt as _, stream};
-use provision::{Address, Node, Object, Reading};
+use provision::{Address, Node, Object};
 
 use crate::cloud::Cloud;
 use crate::error::{Error, Result};
@@ -55,7 +55,7 @@ pub async fn find(cloud: &Cloud, prefix: &str, scope: Scope) -> Result<Vec<Found
     let mut found = Vec::new();
     let is_named = |name: &str| is_called(name, prefix);
     let mut keep = |kind: &str, name: &str, object: Object| {
-        let tagged = matches!(cloud.claim(object.clone()), Reading::Present(_));
+        let tagged = cloud.owns(&object);
         if tagged || is_named(name) {
             found.push(Found { address: Address::new(kind, name), object, tagged });
         }
@@ -64,10 +64,10 @@ pub async fn find(cloud: &Cloud, prefix: &str, scope: Scope) -> Result<Vec<Found
     for name in clusters(cloud).await? {
         let looked = unless_foreign(is_named(&name), resources::cluster_object(cloud, &name).await)?;
         let Some(cluster) = looked else { continue };
-        if matches!(cloud.claim(cluster.clone()), Reading::Present(_)) {
+        if cloud.owns(&cluster) {
             for (address, child) in children::of(cloud, &name).await? {
                 // The entry of whoever made the cluster has no tag, and goes with it.
-                if matches!(cloud.claim(child.clone()), Reading::Present(_)) {
+                if cloud.owns(&child) {
                     keep(address.kind(), address.name(), child);
                 }
             }

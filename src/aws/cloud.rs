@@ -64,6 +64,11 @@ impl Cloud {
         &self.tags
     }
 
+    /// Whether the object carries our stack's tag.
+    pub(crate) fn owns(&self, object: &Object) -> bool {
+        matches!(self.claim(object.clone()), Reading::Present(_))
+    }
+
     /// The object as ours, or why it is foreign.
     pub(crate) fn claim(&self, object: Object) -> Reading {
         let owner = object.attributes.get("tags").and_then(|tags| tags.get(TAG_STACK)).and_then(Value::as_str);

@@ -96,6 +96,11 @@ impl Error {
         }
     }
 
+    /// Whether IAM said that something still hangs on what was to be deleted.
+    pub(crate) fn is_delete_conflict(&self) -> bool {
+        self.code().is_some_and(|code| code.starts_with("DeleteConflict"))
+    }
+
     /// Whether the service said that what was to be made exists already.
     pub(crate) fn is_already_there(&self) -> bool {
         matches!(self.code(), Some("EntityAlreadyExists" | "EntityAlreadyExistsException"))

@@ -89,7 +89,7 @@ async fn ours_of(cloud: &Cloud, url: &serde_json::Value) -> Result<Option<String
         let is_of_issuer = arn.split_once(":oidc-provider/").is_some_and(|(_, host)| host == without_scheme(url));
         if is_of_issuer
             && let Some(object) = fetch(cloud, &arn).await?
-            && matches!(cloud.claim(object), Reading::Present(_))
+            && cloud.owns(&object)
         {
             return Ok(Some(arn));
         }

@@ -102,7 +102,7 @@ pub(super) async fn create(cloud: &Cloud, desired: &Attributes, context: &Contex
 async fn ours_of(cloud: &Cloud, name: &str) -> Result<Option<String>> {
     let Some(arn) = find(cloud, name).await? else { return Ok(None) };
     let found = fetch(cloud, &arn).await?;
-    Ok(found.filter(|object| matches!(cloud.claim(object.clone()), Reading::Present(_))).map(|_| arn))
+    Ok(found.filter(|object| cloud.owns(object)).map(|_| arn))
 }
 
 async fn fresh(cloud: &Cloud, arn: &str, context: &Context) -> Result<Object, Failure> {
@@ -165,7 +165,7 @@ pub(super) async fn delete(cloud: &Cloud, current: &Object, context: &Context) -
     call(context, || async {
         let answer = cloud.iam.delete_policy().policy_arn(arn).send().await;
         let answer = gone(answer.map_err(|error| Error::from_sdk("iam:DeletePolicy", &error)));
-        if matches!(&answer, Err(error) if error.code().is_some_and(|code| code.starts_with("DeleteConflict"))) {
+        if matches!(&answer, Err(error) if error.is_delete_conflict()) {
             // Somebody attached our policy to a role of theirs; it goes all the same.
             detach(cloud, arn).await?;
         }

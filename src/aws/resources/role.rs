@@ -126,7 +126,7 @@ pub(super) async fn create(cloud: &Cloud, desired: &Attributes, context: &Contex
 
 async fn is_ours(cloud: &Cloud, name: &str) -> Result<bool> {
     let found = fetch(cloud, name).await?;
-    Ok(found.is_some_and(|object| matches!(cloud.claim(object), Reading::Present(_))))
+    Ok(found.is_some_and(|object| cloud.owns(&object)))
 }
 
 /// A refused trust policy is shown: the text is what has to be corrected.
@@ -229,7 +229,7 @@ pub(super) async fn delete(cloud: &Cloud, current: &Object, context: &Context) -
     call(context, || async {
         let answer = cloud.iam.delete_role().role_name(name).send().await;
         let answer = gone(answer.map_err(|error| Error::from_sdk("iam:DeleteRole", &error)));
-        if matches!(&answer, Err(error) if error.code().is_some_and(|code| code.starts_with("DeleteConflict"))) {
+        if matches!(&answer, Err(error) if error.is_delete_conflict()) {
             // Somebody may have attached one more, rather than IAM being late.
             strip(cloud, name).await?;
         }
