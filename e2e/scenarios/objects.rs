@@ -79,10 +79,26 @@ impl<'a> Objects<'a> {
         self.call(Method::DELETE, path, "application/json", None).unwrap_or_else(|why| panic!("{path}: {why}"));
     }
 
-    /// The operator's Deployment gets these environment variables, until the next `up`.
+    /// The operator's Deployment gets these environment variables. `up` leaves what others added to an object, so the one who
+    /// calls this takes them away again with [`Self::operator_without`].
     #[track_caller]
-    pub(crate) fn operator_with(&self, environment: &Value) {
-        let container = json!({"name": "keda-operator", "env": environment});
+    pub(crate) fn operator_with(&self, variables: &[(&str, String)]) {
+        self.operator_environment(
+            variables.iter().map(|(name, value)| json!({"name": name, "value": value})).collect(),
+        );
+    }
+
+    /// Takes these environment variables away from the operator's Deployment.
+    #[track_caller]
+    pub(crate) fn operator_without(&self, variables: &[(&str, String)]) {
+        self.operator_environment(
+            variables.iter().map(|(name, _)| json!({"name": name, "$patch": "delete"})).collect(),
+        );
+    }
+
+    #[track_caller]
+    fn operator_environment(&self, entries: Vec<Value>) {
+        let container = json!({"name": "keda-operator", "env": entries});
         let change = json!({"spec": {"template": {"spec": {"containers": [container]}}}});
         let patched = self.call(Method::PATCH, DEPLOYMENT, "application/strategic-merge-patch+json", Some(&change));
         patched.unwrap();

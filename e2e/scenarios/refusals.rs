@@ -98,11 +98,15 @@ fn proven(stage: &Stage) {
     stage.is_ready();
 }
 
-/// The operator's pod gives way to a new one.
+/// The operator's pod gives way to a new one, which leads as soon as the lease of the one that died has run out.
 fn replace_operator(stage: &Stage) {
+    let clients = stage.clients();
     let before = stage.operator();
-    stage.clients().kill_pod(OPERATOR.0, &before).unwrap();
-    stage.expect("another operator is there", 120, || (stage.operator() != before).then_some(()));
+    clients.kill_pod(OPERATOR.0, &before).unwrap();
+    stage.expect("another operator leads", 180, || {
+        let holder = clients.leader().ok()?.0;
+        (holder != before && holder == stage.operator()).then_some(())
+    });
 }
 
 /// `sluice verify` fails the identity's check with all of these in what it saw, and the service's words.

@@ -84,13 +84,14 @@ pub(crate) fn only_the_leader_writes(stage: &Stage) {
     let begun = std::fs::metadata(&log).unwrap().len();
     let objects = Objects::begin(stage);
     objects.operators(REPLICAS);
+    // A leader that was killed is waited for as long as its lease lasts.
+    let timing = [
+        ("KEDA_OPERATOR_LEADER_ELECTION_LEASE_DURATION", "6s".to_owned()),
+        ("KEDA_OPERATOR_LEADER_ELECTION_RENEW_DEADLINE", "4s".to_owned()),
+        ("KEDA_OPERATOR_LEADER_ELECTION_RETRY_PERIOD", "1s".to_owned()),
+    ];
     if stage.suite.is_real_kubernetes() {
-        // A leader that was killed is waited for as long as its lease lasts.
-        let variable =
-            |name: &str, value: &str| json!({"name": format!("KEDA_OPERATOR_LEADER_ELECTION_{name}"), "value": value});
-        let timing =
-            [variable("LEASE_DURATION", "6s"), variable("RENEW_DEADLINE", "4s"), variable("RETRY_PERIOD", "1s")];
-        objects.operator_with(&json!(timing));
+        objects.operator_with(&timing);
         objects.operators_are_ready(REPLICAS);
     }
     for number in 0..CHANGING {
@@ -137,6 +138,9 @@ pub(crate) fn only_the_leader_writes(stage: &Stage) {
         said.writes.len(),
         pods.len()
     ));
+    if stage.suite.is_real_kubernetes() {
+        objects.operator_without(&timing);
+    }
     stage.up("");
     stage.is_ready();
 }

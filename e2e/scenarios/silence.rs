@@ -117,14 +117,13 @@ pub(crate) fn connections(stage: &Stage) {
     let url = objects.scaled("polled", "polled", &json!({}));
     objects.scaled("ended", "ended", &json!({}));
     // A lease that is lost would end the process, and its successor would have new connections: this is about one process.
-    let variable = |name: &str, value: String| json!({"name": name, "value": value});
     let [lease, deadline] = stage.long_lease();
-    let environment = json!([
-        variable("KUBERNETES_SERVICE_HOST", bind),
-        variable("KUBERNETES_SERVICE_PORT", proxy.port.to_string()),
-        variable("KEDA_OPERATOR_LEADER_ELECTION_LEASE_DURATION", lease),
-        variable("KEDA_OPERATOR_LEADER_ELECTION_RENEW_DEADLINE", deadline),
-    ]);
+    let environment = [
+        ("KUBERNETES_SERVICE_HOST", bind),
+        ("KUBERNETES_SERVICE_PORT", proxy.port.to_string()),
+        ("KEDA_OPERATOR_LEADER_ELECTION_LEASE_DURATION", lease),
+        ("KEDA_OPERATOR_LEADER_ELECTION_RENEW_DEADLINE", deadline),
+    ];
     let before = stage.operator();
     objects.operator_with(&environment);
     stage.expect("an operator by the proxy", 240, || {
@@ -161,6 +160,6 @@ pub(crate) fn connections(stage: &Stage) {
         proxy.connections() - silenced
     ));
     objects.end();
-    stage.up("");
+    objects.operator_without(&environment);
     stage.is_ready();
 }
