@@ -60,6 +60,9 @@ const FLOORS: &[(&str, Floors)] = &[
             &["fault_profile"],
             // What is stored.
             &[
+                "cloudwatch_logs::faults",
+                "cloudwatch_logs::group",
+                "cloudwatch_logs::store",
                 "eks::faults",
                 "eks::repeated",
                 "eks::store",
@@ -82,7 +85,7 @@ const FLOORS: &[(&str, Floors)] = &[
             // Who is let in.
             &["authentication", "authorization"],
             // The services' operations.
-            &["eks", "iam", "sqs", "sts", "tagging"],
+            &["cloudwatch_logs", "eks", "iam", "sqs", "sts", "tagging"],
             // What is logged of a call.
             &["trail"],
             // Who dispatches.

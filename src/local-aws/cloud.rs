@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::access_key::AccessKey;
+use crate::cloudwatch_logs::store::Store as CloudwatchLogsStore;
 use crate::control_plane;
 use crate::denials::Denials;
 use crate::eks::store::Store as EksStore;
@@ -45,6 +46,7 @@ pub(crate) struct Cloud {
     sts: Mutex<Sessions>,
     sqs: Mutex<SqsStore>,
     eks: Mutex<EksStore>,
+    cloudwatch_logs: Mutex<CloudwatchLogsStore>,
     denials: Mutex<Denials>,
 }
 
@@ -71,6 +73,7 @@ impl Cloud {
             iam.add_foreign(fault_profile::foreign_roles(), clock.now());
         }
         let sts = Sessions::new(administrator, iam.administrator());
+        let logs = CloudwatchLogsStore::new(&region, &account);
         Arc::new(Self {
             region,
             account,
@@ -84,6 +87,7 @@ impl Cloud {
             sts: Mutex::new(sts),
             sqs: Mutex::default(),
             eks: Mutex::default(),
+            cloudwatch_logs: Mutex::new(logs),
             denials: Mutex::default(),
         })
     }
@@ -102,6 +106,10 @@ impl Cloud {
 
     pub(crate) fn eks(&self) -> MutexGuard<'_, EksStore> {
         lock(&self.eks)
+    }
+
+    pub(crate) fn cloudwatch_logs(&self) -> MutexGuard<'_, CloudwatchLogsStore> {
+        lock(&self.cloudwatch_logs)
     }
 
     pub(crate) fn denials(&self) -> MutexGuard<'_, Denials> {

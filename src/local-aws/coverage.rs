@@ -1,6 +1,7 @@
 //! What the local cloud offers: each served operation with the members of its input that are read, and those that are refused by
 //! name. A test holds the tables against the service models, so that no member is ignored in silence.
 
+mod cloudwatch_logs;
 mod eks;
 mod iam;
 mod served;
@@ -16,12 +17,13 @@ use crate::request::Service;
 use served::Served;
 
 /// All services with the names that people know them by.
-pub(crate) const SERVICES: [(Service, &str); 5] = [
+pub(crate) const SERVICES: [(Service, &str); 6] = [
     (Service::Sqs, "SQS"),
     (Service::Sts, "STS"),
     (Service::Iam, "IAM"),
     (Service::Eks, "EKS"),
     (Service::Tagging, "Resource Groups Tagging API"),
+    (Service::CloudwatchLogs, "CloudWatch Logs"),
 ];
 
 /// The served operations of a service.
@@ -32,6 +34,7 @@ pub(crate) fn of(service: Service) -> &'static [Served] {
         Service::Iam => iam::IAM,
         Service::Eks => eks::EKS,
         Service::Tagging => tagging::TAGGING,
+        Service::CloudwatchLogs => cloudwatch_logs::CLOUDWATCH_LOGS,
     }
 }
 

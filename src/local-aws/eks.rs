@@ -9,9 +9,12 @@ mod addon_catalog;
 mod addon_health;
 mod cluster;
 mod condition_keys;
+mod encryption;
 mod faults;
 mod input;
 mod lifecycle;
+mod logs;
+mod network;
 mod profile;
 mod repeated;
 mod request_context;
@@ -83,7 +86,8 @@ fn perform(context: &RequestContext<'_>, operation: &str, segments: &[&str]) -> 
             ["clusters"]
             | ["clusters", _]
             | ["clusters", _, "update-config" | "updates"]
-            | ["clusters", _, "updates", _],
+            | ["clusters", _, "updates", _]
+            | ["clusters", _, "encryption-config", "associate"],
         ) => cluster_call(context, segments),
         (_, ["clusters", name, "fargate-profiles", rest @ ..]) => profile::call(context, name, rest),
         (_, ["clusters", name, "addons", rest @ ..]) => addon::call(context, name, rest),
@@ -102,6 +106,7 @@ fn cluster_call(context: &RequestContext<'_>, segments: &[&str]) -> Result<Value
         (&Method::DELETE, ["clusters", name]) => cluster::delete(context, name),
         (&Method::POST, ["clusters", name, "update-config"]) => update::config(context, name),
         (&Method::POST, ["clusters", name, "updates"]) => update::version(context, name),
+        (&Method::POST, ["clusters", name, "encryption-config", "associate"]) => update::encryption(context, name),
         (&Method::GET, ["clusters", name, "updates"]) => update::list(context, name),
         (&Method::GET, ["clusters", name, "updates", id]) => update::describe(context, name, id),
         _ => Err(unknown(context.request)),

@@ -1,4 +1,4 @@
-//! The local AWS cloud: SQS, STS, IAM and EKS (and tag search) on one plain-HTTP loopback endpoint.
+//! The local AWS cloud: SQS, STS, IAM, EKS and CloudWatch Logs (and tag search) on one plain-HTTP loopback endpoint.
 //!
 //! Entry point: [`serve`]. Requests cross a socket in AWS's own protocols, are authenticated by SigV4 and authorised
 //! by IAM before a service sees them. Clusters are started and ended by whoever holds the other end of
@@ -19,6 +19,7 @@ mod authentication;
 mod authorization;
 mod caller;
 mod cloud;
+mod cloudwatch_logs;
 pub mod control_plane;
 mod coverage;
 mod credential;

@@ -86,6 +86,7 @@ pub(crate) fn of(service: Service) -> &'static Model {
     static IAM: LazyLock<Model> = LazyLock::new(|| parse(include_str!("models/iam.json")));
     static STS: LazyLock<Model> = LazyLock::new(|| parse(include_str!("models/sts.json")));
     static EKS: LazyLock<Model> = LazyLock::new(|| parse(include_str!("models/eks.json")));
+    static LOGS: LazyLock<Model> = LazyLock::new(|| parse(include_str!("models/cloudwatch_logs.json")));
     static TAGGING: LazyLock<Model> = LazyLock::new(|| parse(include_str!("models/tagging.json")));
     match service {
         Service::Sqs => &SQS,
@@ -93,6 +94,7 @@ pub(crate) fn of(service: Service) -> &'static Model {
         Service::Sts => &STS,
         Service::Eks => &EKS,
         Service::Tagging => &TAGGING,
+        Service::CloudwatchLogs => &LOGS,
     }
 }
 

@@ -30,6 +30,7 @@ pub(crate) enum Service {
     Iam,
     Eks,
     Tagging,
+    CloudwatchLogs,
 }
 
 impl Service {
@@ -41,6 +42,7 @@ impl Service {
             "iam" => Self::Iam,
             "eks" => Self::Eks,
             "tagging" => Self::Tagging,
+            "logs" => Self::CloudwatchLogs,
             _ => return None,
         })
     }
@@ -94,6 +96,7 @@ impl Request {
             return match target.split('.').next() {
                 Some("AmazonSQS") => Some(Service::Sqs),
                 Some("ResourceGroupsTaggingAPI_20170126") => Some(Service::Tagging),
+                Some("Logs_20140328") => Some(Service::CloudwatchLogs),
                 _ => None,
             };
         }

@@ -18,7 +18,7 @@ use crate::fault::Fault;
 use crate::fault_profile::Subject;
 use crate::protocol::{Answer, Protocol, foreign};
 use crate::request::{Request, Service};
-use crate::{coverage, eks, iam, identifier, sqs, sts, tagging, trail};
+use crate::{cloudwatch_logs, coverage, eks, iam, identifier, sqs, sts, tagging, trail};
 
 /// Larger than any batch that SQS takes, base64 and form encoding included.
 const BODY_BYTES_MAX: usize = 8 << 20;
@@ -102,6 +102,7 @@ async fn serve(
         Service::Iam => iam::call(cloud, &call, action, request.form()),
         Service::Eks => eks::call(cloud, &call, request),
         Service::Tagging => tagging::call(cloud, &call, action, request),
+        Service::CloudwatchLogs => cloudwatch_logs::call(cloud, &call, action, request),
     };
     cloud.faults.after(&subject, answer)
 }

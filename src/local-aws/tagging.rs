@@ -25,6 +25,7 @@ pub(crate) fn call(cloud: &Cloud, call: &Call, action: &str, request: &Request) 
     let mut all = cloud.sqs().tagged();
     all.extend(cloud.iam().tagged());
     all.extend(cloud.eks().tagged());
+    all.extend(cloud.cloudwatch_logs().tagged());
     let filters = input.get("TagFilters").and_then(Value::as_array).cloned().unwrap_or_default();
     let kinds = strings::list(input.get("ResourceTypeFilters"));
     let arns = strings::list(input.get("ResourceARNList"));

@@ -1,5 +1,6 @@
 //! The endpoint as a client meets it: signed requests over a socket, on a clock that only the test moves.
 
+mod cloudwatch_logs;
 mod coverage;
 mod eks;
 mod faults;

@@ -31,6 +31,8 @@ pub enum Kind {
     IdentityLate,
     /// A queue shows late after its creation, and now and then after its deletion.
     QueuesLate,
+    /// The last lines of a cluster's log come after its end.
+    LogsLate,
     /// Calls are refused because there are too many.
     Throttling,
     /// Roles of others that may be listed and not read.
@@ -51,7 +53,7 @@ struct Row {
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::RolesLate,
         Self::IamReadsLate,
         Self::IamBusy,
@@ -65,6 +67,7 @@ impl Kind {
         Self::FargateLate,
         Self::IdentityLate,
         Self::QueuesLate,
+        Self::LogsLate,
         Self::Throttling,
         Self::ForeignRoles,
         Self::Slow,
@@ -96,7 +99,7 @@ impl Kind {
 }
 
 /// In the order of the enum.
-static ROWS: [Row; 16] = [
+static ROWS: [Row; 17] = [
     Row {
         kind: Kind::RolesLate,
         name: "roles-late",
@@ -187,6 +190,13 @@ static ROWS: [Row; 16] = [
         about: "a queue shows late after its creation, and now and then after its deletion",
         lasts: 1..=50,
         source: "SQS API Reference, CreateQueue and DeleteQueue",
+    },
+    Row {
+        kind: Kind::LogsLate,
+        name: "logs-late",
+        about: "a cluster's log group comes back after the cluster's end, without retention",
+        lasts: 5..=40,
+        source: "terraform-aws-modules/terraform-aws-eks issues 2446, 2763 and 920",
     },
     Row {
         kind: Kind::Throttling,

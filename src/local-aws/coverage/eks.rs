@@ -4,6 +4,11 @@ use super::served::{Served, but, moot, refused, served};
 
 pub(crate) const EKS: &[Served] = &[
     served("AssociateAccessPolicy", "clusterName principalArn policyArn accessScope.type accessScope.namespaces", &[]),
+    served(
+        "AssociateEncryptionConfig",
+        "clusterName encryptionConfig.resources encryptionConfig.provider.keyArn clientRequestToken",
+        &[],
+    ),
     served("CreateAccessEntry", "clusterName principalArn kubernetesGroups tags clientRequestToken username type", &[]),
     served(
         "CreateAddon",
@@ -16,7 +21,7 @@ pub(crate) const EKS: &[Served] = &[
     ),
     served(
         "CreateCluster",
-        "name version roleArn resourcesVpcConfig.subnetIds resourcesVpcConfig.securityGroupIds resourcesVpcConfig.endpointPublicAccess resourcesVpcConfig.endpointPrivateAccess resourcesVpcConfig.publicAccessCidrs logging.clusterLogging.types logging.clusterLogging.enabled clientRequestToken tags accessConfig.bootstrapClusterCreatorAdminPermissions accessConfig.authenticationMode upgradePolicy.supportType deletionProtection",
+        "name version roleArn resourcesVpcConfig.subnetIds resourcesVpcConfig.securityGroupIds resourcesVpcConfig.endpointPublicAccess resourcesVpcConfig.endpointPrivateAccess resourcesVpcConfig.publicAccessCidrs logging.clusterLogging.types logging.clusterLogging.enabled clientRequestToken tags accessConfig.bootstrapClusterCreatorAdminPermissions accessConfig.authenticationMode upgradePolicy.supportType deletionProtection encryptionConfig.resources encryptionConfig.provider.keyArn",
         &[
             but(
                 "kubernetesNetworkConfig.serviceIpv4Cidr",
@@ -42,7 +47,6 @@ pub(crate) const EKS: &[Served] = &[
             refused("kubeApiServerConfig", "flags of the local API server cannot be set"),
             refused("kubeSchedulerConfig", "flags of the local scheduler cannot be set"),
             refused("kubeControllerManagerConfig", "flags of the local controllers cannot be set"),
-            refused("encryptionConfig", "the local cloud has no KMS"),
             moot("bootstrapSelfManagedAddons", "a local cluster needs no add-on and begins without any"),
         ],
     ),

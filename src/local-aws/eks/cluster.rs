@@ -1,7 +1,7 @@
 //! Clusters.
 
+use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, BTreeSet};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -11,7 +11,7 @@ use super::faults::{in_use, invalid, limit};
 use super::input::{check_tags, date, page, required, tags, text};
 use super::request_context::RequestContext;
 use super::store::Cluster;
-use super::{access, lifecycle};
+use super::{access, encryption, lifecycle, network};
 use crate::fault::Fault;
 use crate::identifier;
 use crate::strings;
@@ -43,6 +43,9 @@ impl Cluster {
             "upgradePolicy": { "supportType": self.support_type },
             "deletionProtection": self.deletion_protection,
         });
+        if let Some(encryption) = &self.encryption {
+            value["encryptionConfig"] = encryption.clone();
+        }
         if let Some(endpoint) = &self.endpoint {
             value["resourcesVpcConfig"]["clusterSecurityGroupId"] = json!(self.security_group);
             value["endpoint"] = json!(endpoint.url);
@@ -129,7 +132,8 @@ fn parse(context: &RequestContext<'_>, name: &str, role_arn: &str) -> Result<Clu
         status: "CREATING",
         endpoint: None,
         issues: Vec::new(),
-        vpc: vpc(body)?,
+        vpc: network::vpc(body)?,
+        encryption: encryption::given(context, body)?,
         security_group: identifier::ec2("sg-"),
         network: json!({ "serviceIpv4Cidr": "10.100.0.0/16", "ipFamily": "ipv4", "elasticLoadBalancing": { "enabled": false } }),
         logging: logging(body.get("logging"), &[])?,
@@ -156,45 +160,6 @@ fn parse(context: &RequestContext<'_>, name: &str, role_arn: &str) -> Result<Clu
 pub(super) fn support_type(body: &Value) -> String {
     let policy = body.get("upgradePolicy").cloned().unwrap_or_default();
     text(&policy, "supportType").unwrap_or("EXTENDED").to_owned()
-}
-
-fn vpc(body: &Value) -> Result<Value, Fault> {
-    let given = body.get("resourcesVpcConfig").ok_or_else(|| invalid("resourcesVpcConfig is required."))?;
-    let subnets = strings::list(given.get("subnetIds"));
-    // Zones are EC2's and not known here, but one subnet cannot be in two of them.
-    if subnets.iter().collect::<BTreeSet<_>>().len() < 2 {
-        return Err(invalid("Subnets specified must be in at least two different AZs"));
-    }
-    check_ids(&subnets, "subnet-", "subnet")?;
-    let groups = strings::list(given.get("securityGroupIds"));
-    check_ids(&groups, "sg-", "securityGroup")?;
-    let flag = |name: &str, default: bool| given.get(name).and_then(Value::as_bool).unwrap_or(default);
-    let (public, private) = (flag("endpointPublicAccess", true), flag("endpointPrivateAccess", false));
-    if !public && !private {
-        return Err(invalid("Private and public endpoint access cannot be false"));
-    }
-    let cidrs = Some(strings::list(given.get("publicAccessCidrs"))).filter(|list| !list.is_empty());
-    Ok(json!({
-        "subnetIds": subnets,
-        // Stands for the subnets' own, which nobody here can look up.
-        "vpcId": identifier::ec2("vpc-"),
-        "securityGroupIds": groups,
-        "endpointPublicAccess": public,
-        "endpointPrivateAccess": private,
-        "publicAccessCidrs": cidrs.unwrap_or_else(|| vec!["0.0.0.0/0".into()]),
-    }))
-}
-
-/// Ids are checked by their form only: this cloud has no EC2.
-pub(super) fn check_ids(ids: &[String], prefix: &str, what: &str) -> Result<(), Fault> {
-    let fine = |id: &&String| {
-        id.strip_prefix(prefix)
-            .is_some_and(|rest| !rest.is_empty() && rest.chars().all(|c| c.is_ascii_alphanumeric() || c == '-'))
-    };
-    match ids.iter().find(|id| !fine(id)) {
-        Some(bad) => Err(invalid(format!("The {what} ID '{bad}' does not exist"))),
-        None => Ok(()),
-    }
 }
 
 /// `clusterLogging` in two entries, enabled and not, after `change` on top of `enabled`.

@@ -8,8 +8,8 @@ use local_faults::Kind;
 use serde_json::json;
 use tokio::sync::oneshot;
 
-use super::addon_health;
 use super::store::Cluster;
+use super::{addon_health, logs};
 use crate::cloud::Cloud;
 use crate::control_plane::{Endpoint, Request, Spec};
 use crate::fault_profile::Mark;
@@ -81,6 +81,9 @@ fn settle(cloud: &Cloud, name: &str, result: Result<Endpoint, String>) {
             cloud.faults.happened(Mark::Active, &endpoint.issuer);
             cluster.endpoint = Some(endpoint);
             cluster.status = "ACTIVE";
+            if !cluster.enabled_logs().is_empty() {
+                logs::write(cloud, name);
+            }
         }
         Err(why) => {
             tracing::error!(cluster = name, why, "failed to start a control plane");
@@ -101,7 +104,11 @@ pub(super) fn stop(cloud: &Arc<Cloud>, name: String) {
             let _ = answer.await;
         }
         task.clock.sleep_until(begun.plus(Step::ClusterDeletion.takes(&task, &name))).await;
-        task.eks().clusters.remove(&name);
+        let gone = task.eks().clusters.remove(&name);
+        if task.faults.faults().has(Kind::LogsLate) && gone.is_some_and(|cluster| !cluster.enabled_logs().is_empty()) {
+            task.clock.sleep(task.faults.faults().lasts(Kind::LogsLate, &name)).await;
+            logs::write(&task, &name);
+        }
     });
 }
 

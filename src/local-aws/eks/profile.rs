@@ -3,10 +3,10 @@
 use http::Method;
 use serde_json::{Value, json};
 
-use super::cluster::check_ids;
 use super::faults::{in_use, invalid, limit, not_found, unknown};
 use super::input::{check_tags, date, page, required, tags};
 use super::lifecycle;
+use super::network::check_ids;
 use super::request_context::RequestContext;
 use super::store::{Cluster, Profile};
 use crate::fault::Fault;

@@ -31,6 +31,8 @@ pub(super) struct Cluster {
     pub(super) endpoint: Option<Endpoint>,
     pub(super) issues: Vec<Value>,
     pub(super) vpc: Value,
+    /// As it is shown; none is AWS's own key.
+    pub(super) encryption: Option<Value>,
     pub(super) security_group: String,
     pub(super) network: Value,
     pub(super) logging: Value,

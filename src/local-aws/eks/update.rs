@@ -8,9 +8,9 @@ use super::input::{date, page, required, text};
 use super::lifecycle;
 use super::request_context::RequestContext;
 use super::store::{Cluster, Update};
+use super::{encryption, logs, network};
 use crate::fault::Fault;
 use crate::identifier;
-use crate::strings;
 
 impl Cluster {
     fn may_change(&self) -> Result<(), Fault> {
@@ -37,15 +37,6 @@ impl Cluster {
             let message = "The update failed for a reason of EKS's own; nothing has changed";
             update.value["errors"] = json!([{ "errorCode": "Unknown", "errorMessage": message, "resourceIds": [] }]);
         }
-    }
-
-    fn enabled_logs(&self) -> Vec<String> {
-        let setups = self.logging["clusterLogging"].as_array().cloned().unwrap_or_default();
-        setups
-            .iter()
-            .filter(|one| one["enabled"] == json!(true))
-            .flat_map(|one| strings::list(one.get("types")))
-            .collect()
     }
 }
 
@@ -101,21 +92,17 @@ pub(super) fn config(context: &RequestContext<'_>, name: &str) -> Result<Value, 
                 return Err(invalid("No changes needed for the logging config provided"));
             }
             cluster.logging = new;
+            if !cluster.enabled_logs().is_empty() {
+                logs::write(context.cloud, name);
+            }
             let params = json!({ "ClusterLogging": body["logging"]["clusterLogging"] });
             Ok(begin(context, cluster, "LoggingUpdate", &params, before))
         }
         ["resourcesVpcConfig"] => {
-            let either = |name: &str| {
-                let given = body["resourcesVpcConfig"].get(name).and_then(Value::as_bool);
-                given.or(cluster.vpc[name].as_bool()).unwrap_or_default()
-            };
-            if !either("endpointPublicAccess") && !either("endpointPrivateAccess") {
-                return Err(invalid("Private and public endpoint access cannot be false"));
-            }
-            for (key, value) in body["resourcesVpcConfig"].as_object().into_iter().flatten() {
-                cluster.vpc[key] = value.clone();
-            }
-            Ok(begin(context, cluster, "EndpointAccessUpdate", &body["resourcesVpcConfig"], before))
+            let (kind, vpc) = network::changed(&cluster.vpc, &body["resourcesVpcConfig"])?;
+            cluster.vpc = vpc;
+            let params = network::parameters(&body["resourcesVpcConfig"]);
+            Ok(begin(context, cluster, kind, &params, before))
         }
         ["accessConfig"] => {
             let mode = required(&body["accessConfig"], "authenticationMode")?;
@@ -130,7 +117,8 @@ pub(super) fn config(context: &RequestContext<'_>, name: &str) -> Result<Value, 
                 }
             }
             mode.clone_into(&mut cluster.authentication_mode);
-            Ok(begin(context, cluster, "AccessConfigUpdate", &body["accessConfig"], None))
+            let params = json!({ "AuthenticationMode": mode });
+            Ok(begin(context, cluster, "AccessConfigUpdate", &params, None))
         }
         ["upgradePolicy"] => {
             let kind = support_type(body);
@@ -147,6 +135,23 @@ pub(super) fn config(context: &RequestContext<'_>, name: &str) -> Result<Value, 
         }
         _ => Err(invalid("Only one type of update can be allowed.")),
     }
+}
+
+/// A key for a cluster that has none of its own; there is no way back (EKS User Guide, "Encrypt Kubernetes secrets with KMS on
+/// existing clusters").
+pub(super) fn encryption(context: &RequestContext<'_>, name: &str) -> Result<Value, Fault> {
+    context.allowed_on("AssociateEncryptionConfig", name, None)?;
+    let wanted = encryption::given(context, &context.body)?;
+    let wanted = wanted.ok_or_else(|| invalid("EncryptionConfig is required"))?;
+    let mut store = context.cloud.eks();
+    let cluster = store.cluster(name)?;
+    cluster.may_change()?;
+    if cluster.encryption.is_some() {
+        return Err(invalid("Encryption is already enabled on the cluster"));
+    }
+    let params = json!({ "EncryptionConfig": wanted });
+    cluster.encryption = Some(wanted);
+    Ok(begin(context, cluster, "AssociateEncryptionConfig", &params, None))
 }
 
 pub(super) fn version(context: &RequestContext<'_>, name: &str) -> Result<Value, Fault> {

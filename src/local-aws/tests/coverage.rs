@@ -78,6 +78,7 @@ fn sources(service: Service) -> String {
         Service::Iam => "iam",
         Service::Eks => "eks",
         Service::Tagging => "tagging",
+        Service::CloudwatchLogs => "cloudwatch_logs",
     };
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut files = vec![root.join(format!("{folder}.rs"))];
@@ -230,6 +231,6 @@ async fn an_operation_that_is_not_offered_is_named() {
     let nodes = stage.eks("POST", "/clusters/c/node-groups", json!({ "nodegroupName": "n" })).await;
     assert!(nodes.message().starts_with("The local cloud does not offer CreateNodegroup of EKS"), "{}", nodes.text);
     let page = stage.send(Sent { method: "GET", ..Sent::post("sqs", "/_sluice/operations") }, None).await.ok();
-    let refused = &page["services"]["EKS"]["CreateCluster"]["refuses"]["encryptionConfig"];
-    assert_eq!(refused, "the local cloud has no KMS");
+    let refused = &page["services"]["EKS"]["CreateCluster"]["refuses"]["outpostConfig"];
+    assert_eq!(refused, "the local cloud has no Outposts");
 }

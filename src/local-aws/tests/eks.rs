@@ -262,15 +262,94 @@ async fn an_upgrade_policy_and_a_configuration_are_read() {
     assert_eq!(schema["properties"]["replicaCount"]["type"][0], "integer");
     let none = stage.eks("GET", "/addons/supported-versions?types=storage", Value::Null).await.ok();
     assert_eq!(none["addons"], json!([]));
-    let encrypted =
-        json!({ "name": "d", "encryptionConfig": [{ "resources": ["secrets"], "provider": { "keyArn": "arn" } }] });
+}
+
+/// The key that a cluster shows.
+async fn key_of(stage: &Stage) -> Value {
+    let shown = stage.eks("GET", "/clusters/c", Value::Null).await.ok();
+    shown["cluster"]["encryptionConfig"][0]["provider"]["keyArn"].clone()
+}
+
+#[tokio::test]
+async fn a_cluster_gets_a_key_once_and_never_another() {
+    let stage = Stage::start();
+    cluster(&stage).await;
+    assert_eq!(key_of(&stage).await, Value::Null);
+    let path = "/clusters/c/encryption-config/associate";
+    let config =
+        |name: &str| json!({ "encryptionConfig": [{ "resources": ["secrets"], "provider": { "keyArn": name } }] });
+    let key = format!("arn:aws:kms:ap-northeast-1:{ACCOUNT}:key/0a1b");
+    for (wrong, expected) in [
+        (config("0a1b"), "Invalid KMS key"),
+        (config(&key.replace("northeast", "south")), "not in the region"),
+        (json!({ "encryptionConfig": [{ "resources": ["secrets"], "provider": {} }] }), "KeyArn is required"),
+        (json!({ "encryptionConfig": [{ "resources": ["pods"], "provider": { "keyArn": key } }] }), "resources"),
+    ] {
+        let refused = stage.eks("POST", path, wrong).await;
+        assert!(refused.message().contains(expected), "{}", refused.text);
+    }
+    let begun = stage.eks("POST", path, config(&key)).await.ok();
+    assert_eq!(begun["update"]["type"], "AssociateEncryptionConfig");
+    assert_eq!(begun["update"]["params"][0]["type"], "EncryptionConfig");
+    reach(&stage, "/clusters/c", "cluster", "ACTIVE").await;
+    assert_eq!(key_of(&stage).await, key);
+    let again = stage.eks("POST", path, config(&key)).await;
+    assert_eq!(again.message(), "Encryption is already enabled on the cluster");
+}
+
+#[tokio::test]
+async fn a_key_takes_the_callers_right_to_let_eks_use_it_and_an_alias_is_shown_as_its_key() {
+    let stage = Stage::start();
+    cluster(&stage).await;
+    let statements = |actions: Value| json!([{ "Effect": "Allow", "Action": actions, "Resource": "*" }]);
+    let narrow = stage.role("narrow", &statements(json!(["eks:*"]))).await;
+    let wide = stage.role("wide", &statements(json!(["eks:*", "kms:DescribeKey", "kms:CreateGrant"]))).await;
+    let body = json!({ "encryptionConfig": [{ "resources": ["secrets"], "provider": { "keyArn": "alias/eks" } }] });
+    let mut codes = Vec::new();
+    for role in [narrow, wide] {
+        let key = stage.session(&role).await;
+        let (headers, text) = ([("content-type", "application/json")], body.to_string());
+        let shape =
+            Shape { headers: &headers, body: &text, ..Shape::post("eks", "/clusters/c/encryption-config/associate") };
+        codes.push(stage.send(shape, Some(&key)).await.code());
+    }
+    assert_eq!(codes, ["AccessDeniedException", ""]);
+    let shown = key_of(&stage).await;
+    assert!(shown.as_str().unwrap().starts_with(&format!("arn:aws:kms:ap-northeast-1:{ACCOUNT}:key/")), "{shown}");
+}
+
+#[tokio::test]
+async fn an_endpoint_is_changed_by_itself_and_takes_blocks_of_the_internet() {
+    let stage = Stage::start();
+    cluster(&stage).await;
+    let change = async |config: Value| {
+        let answer = stage.eks("POST", "/clusters/c/update-config", json!({ "resourcesVpcConfig": config })).await;
+        if answer.status == 200 { answer.ok()["update"]["type"].as_str().unwrap().to_owned() } else { answer.message() }
+    };
+    for (cidr, refused) in [("10.0.0.0/8", true), ("everywhere", true), ("203.0.113.0", true), ("2001:db8::/32", true)]
+    {
+        let found = change(json!({ "publicAccessCidrs": [cidr] })).await;
+        assert_eq!(
+            found == format!("The following CIDRs are invalid in publicAccessCidrs: [{cidr}]"),
+            refused,
+            "{found}"
+        );
+    }
+    let both = json!({ "endpointPrivateAccess": true, "subnetIds": ["subnet-a", "subnet-c"] });
+    assert_eq!(change(both).await, "Only one type of update can be allowed.");
+    assert_eq!(change(json!({})).await, "Invalid type for cluster update.");
+    let same = change(json!({ "endpointPublicAccess": true })).await;
     assert!(
-        stage
-            .eks("POST", "/clusters", encrypted)
-            .await
-            .message()
-            .contains("parameter encryptionConfig of CreateCluster")
+        same.starts_with("Cluster is already at the desired configuration with endpointPrivateAccess: false"),
+        "{same}"
     );
+    assert_eq!(change(json!({ "publicAccessCidrs": ["203.0.113.0/24"] })).await, "EndpointAccessUpdate");
+    reach(&stage, "/clusters/c", "cluster", "ACTIVE").await;
+    assert_eq!(change(json!({ "subnetIds": ["subnet-a", "subnet-c"] })).await, "VpcConfigUpdate");
+    reach(&stage, "/clusters/c", "cluster", "ACTIVE").await;
+    let shown = stage.eks("GET", "/clusters/c", Value::Null).await.ok();
+    let vpc = &shown["cluster"]["resourcesVpcConfig"];
+    assert_eq!((&vpc["publicAccessCidrs"], &vpc["subnetIds"][1]), (&json!(["203.0.113.0/24"]), &json!("subnet-c")));
 }
 
 #[tokio::test]
