@@ -13,6 +13,7 @@ mod addon;
 mod cluster;
 mod edit;
 mod fargate_profile;
+mod kind;
 mod oidc_provider;
 mod passing;
 mod policy;
@@ -20,6 +21,7 @@ pub(crate) mod policy_document;
 mod queue;
 mod role;
 mod role_policy_attachment;
+mod tags;
 mod update;
 mod value;
 mod wait;
@@ -33,34 +35,7 @@ use serde_json::{Value, json};
 
 use crate::cloud::Cloud;
 use edit::Edit;
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Queue,
-    Role,
-    Policy,
-    RolePolicyAttachment,
-    OidcProvider,
-    Cluster,
-    FargateProfile,
-    Addon,
-    AccessEntry,
-    AccessPolicyAssociation,
-}
-
-/// Every kind by the name that it has in addresses.
-const KINDS: [(&str, Kind); 10] = [
-    ("aws_sqs_queue", Kind::Queue),
-    ("aws_iam_role", Kind::Role),
-    ("aws_iam_policy", Kind::Policy),
-    ("aws_iam_role_policy_attachment", Kind::RolePolicyAttachment),
-    ("aws_iam_openid_connect_provider", Kind::OidcProvider),
-    ("aws_eks_cluster", Kind::Cluster),
-    ("aws_eks_fargate_profile", Kind::FargateProfile),
-    ("aws_eks_addon", Kind::Addon),
-    ("aws_eks_access_entry", Kind::AccessEntry),
-    ("aws_eks_access_policy_association", Kind::AccessPolicyAssociation),
-];
+use kind::{KINDS, Kind};
 
 /// Attributes by which things are found.
 const NAMING: [&str; 6] = ["name", "cluster_name", "addon_name", "principal_arn", "role", "policy_arn"];
@@ -246,16 +221,16 @@ impl Resource for AwsResource {
             if let Some(before) = renamed(known)
                 && let found @ Reading::Present(_) = self.look(Known { desired: &before, ..known }).await?
             {
-                return Ok(found);
+                return Ok(tags::read(found, known));
             }
-            self.look(known).await
+            Ok(tags::read(self.look(known).await?, known))
         }
         .boxed()
     }
 
     fn create<'a>(&'a self, desired: &'a Attributes, context: &'a Context) -> BoxFuture<'a, Result<Object, Failure>> {
         let cloud = &*self.cloud;
-        match self.kind {
+        let made = match self.kind {
             Kind::Queue => queue::create(cloud, desired, context).boxed(),
             Kind::Role => role::create(cloud, desired, context).boxed(),
             Kind::Policy => policy::create(cloud, desired, context).boxed(),
@@ -266,7 +241,8 @@ impl Resource for AwsResource {
             Kind::Addon => addon::create(cloud, desired, context).boxed(),
             Kind::AccessEntry => access_entry::create(cloud, desired, context).boxed(),
             Kind::AccessPolicyAssociation => access_policy_association::create(cloud, desired, context).boxed(),
-        }
+        };
+        async move { Ok(tags::put(made.await?, desired)) }.boxed()
     }
 
     fn update<'a>(
@@ -278,7 +254,7 @@ impl Resource for AwsResource {
     ) -> BoxFuture<'a, Result<Object, Failure>> {
         let cloud = &*self.cloud;
         let edit = Edit { current, desired, changed };
-        match self.kind {
+        let changed = match self.kind {
             Kind::Queue => queue::update(cloud, edit, context).boxed(),
             Kind::Role => role::update(cloud, edit, context).boxed(),
             Kind::Policy => policy::update(cloud, edit, context).boxed(),
@@ -290,7 +266,12 @@ impl Resource for AwsResource {
             // Attaching and associating set the whole of it; they can be said again.
             Kind::RolePolicyAttachment => role_policy_attachment::create(cloud, desired, context).boxed(),
             Kind::AccessPolicyAssociation => access_policy_association::create(cloud, desired, context).boxed(),
+        };
+        async move {
+            tags::change(cloud, self.kind, edit, context).await?;
+            Ok(tags::put(changed.await?, desired))
         }
+        .boxed()
     }
 
     fn delete<'a>(&'a self, current: &'a Object, context: &'a Context) -> BoxFuture<'a, Result<(), Failure>> {

@@ -5,6 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 use std::time::Duration;
 
+use aws_config::environment::region::EnvironmentVariableRegionProvider;
+use aws_config::meta::region::ProvideRegion as _;
+use aws_config::profile::region::ProfileFileRegionProvider;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::error::CredentialsError;
@@ -119,6 +122,17 @@ impl Session {
             Err(Error::NoRegion) => Self::load(Settings { region: Some(otherwise.to_owned()), ..settings }).await,
             loaded => loaded,
         }
+    }
+
+    /// The region that the environment or the profile names: `AWS_REGION`, `AWS_DEFAULT_REGION`, `region` of the profile that
+    /// `AWS_PROFILE` chooses. The instance that the program may run on is not asked.
+    pub async fn configured_region() -> Option<String> {
+        let variable = EnvironmentVariableRegionProvider::new();
+        let region = match variable.region().await {
+            Some(region) => Some(region),
+            None => ProfileFileRegionProvider::new().region().await,
+        };
+        region.map(|region| region.to_string()).filter(|region| !region.is_empty())
     }
 
     /// The region's name.

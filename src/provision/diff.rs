@@ -39,7 +39,8 @@ pub enum After {
 /// The fields of an object that is to be made.
 pub(crate) fn creation(resource: &dyn Resource, desired: &Attributes) -> Vec<Field> {
     let schema = resource.schema();
-    let declared = desired.iter().map(|(name, value)| (name.as_str(), after(value)));
+    let said = desired.iter().filter(|(_, value)| !value.is_null());
+    let declared = said.map(|(name, value)| (name.as_str(), after(value)));
     let computed = schema.computed.iter().filter(|name| !desired.contains_key(**name));
     let fields = declared.chain(computed.map(|name| (*name, After::Unknown))).map(|(name, after)| {
         let sensitive = schema.sensitive.contains(&name);
@@ -57,12 +58,18 @@ pub(crate) fn changes(resource: &dyn Resource, desired: &Attributes, object: &Ob
         let mut found = Vec::new();
         let open = schema.open.contains(&name.as_str());
         match object.attributes.get(name) {
+            // To want none of an attribute is to take it away.
+            Some(actual) if value.is_null() && !actual.is_null() => {
+                found.push(leaf(name.clone(), Some(actual.clone()), After::Removed));
+            }
             Some(actual) => compare(resource, open, name.clone(), value, actual, &mut found),
             None if value.is_null() => {}
             None => found.push(leaf(name.clone(), None, after(value))),
         }
+        let is_set = object.attributes.contains_key(name);
         for field in &mut found {
-            field.forces_replacement = schema.force_new.contains(&name.as_str());
+            field.forces_replacement =
+                schema.force_new.contains(&name.as_str()) || (is_set && schema.set_once.contains(&name.as_str()));
             if schema.sensitive.contains(&name.as_str()) {
                 *field = Field { before: None, after: After::Known(Value::Null), sensitive: true, ..field.clone() };
             }

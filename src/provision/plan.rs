@@ -172,6 +172,15 @@ pub fn up(graph: &Graph, state: &State, cloud: &Refreshed) -> Result<Plan, Unpla
     Ok(Plan { mode: Mode::Up, changes: plan.changes, drift: drift(graph, state, cloud), notes: Vec::new() })
 }
 
+/// [`up`] for what could be read, to be shown and not carried out: what is an obstacle to it is left out.
+pub fn readable(graph: &Graph, state: &State, cloud: &Refreshed) -> Plan {
+    let mut plan = Planner { graph, state, cloud, after: BTreeMap::new(), changes: Vec::new(), obstacles: Vec::new() };
+    graph.nodes().for_each(|node| plan.visit(node));
+    let obstacles: BTreeSet<Address> = plan.obstacles.into_iter().map(|(address, _)| address).collect();
+    plan.changes.retain(|change| !obstacles.contains(&change.address));
+    Plan { mode: Mode::Up, changes: plan.changes, drift: drift(graph, state, cloud), notes: Vec::new() }
+}
+
 /// What a resource's attributes will be, as far as planning knows.
 struct Later<'a> {
     desired: Attributes,

@@ -88,6 +88,8 @@ pub struct Schema {
     /// Attributes in which what exists may hold more keys than desired (defaults, other writers) without that being a
     /// difference, such as a Kubernetes manifest.
     pub open: &'static [&'static str],
+    /// Attributes that can be set in place once, where there is none yet; another change of them cannot be made in place.
+    pub set_once: &'static [&'static str],
 }
 
 /// Why a step failed: thing, cause and next step in one text, without credentials.

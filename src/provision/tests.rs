@@ -69,7 +69,13 @@ impl Resource for Thing {
         &self.desired
     }
     fn schema(&self) -> Schema {
-        Schema { force_new: &["fixed"], computed: &["arn"], sensitive: &["secret"], open: &["open"] }
+        Schema {
+            force_new: &["fixed"],
+            computed: &["arn"],
+            sensitive: &["secret"],
+            open: &["open"],
+            set_once: &["once"],
+        }
     }
     fn depends_on(&self) -> Vec<Address> {
         self.depends_on.clone()
@@ -283,6 +289,34 @@ async fn a_change_is_an_update_and_a_fixed_one_a_replacement_that_spreads() {
     assert!(plan.changes.iter().all(|change| change.action == Action::Replace), "{plan:?}");
     let calls = bench.calls();
     assert_eq!(calls[2..4], ["delete a", "create a"], "{calls:?}");
+}
+
+#[tokio::test]
+async fn what_can_be_set_once_is_set_in_place_and_changed_by_a_replacement() {
+    let bench = Bench::new();
+    let make = |once: Value| Graph::new([thing(&bench.cloud, "a", once, &[])]).unwrap();
+    bench.up(&make(json!({}))).await;
+    bench.calls();
+    bench.up(&make(json!({"once": "x"}))).await;
+    assert_eq!(bench.calls(), ["update a"]);
+    let (plan, _) = bench.up(&make(json!({"once": "y"}))).await;
+    assert_eq!((plan.changes[0].action, bench.calls().len()), (Action::Replace, 2));
+}
+
+#[tokio::test]
+async fn to_want_none_of_an_attribute_takes_it_away() {
+    let bench = Bench::new();
+    let make = |bound: Value| Graph::new([thing(&bench.cloud, "a", json!({"bound": bound}), &[])]).unwrap();
+    let (plan, _) = bench.up(&make(Value::Null)).await;
+    assert!(!crate::render(&plan).iter().any(|line| line.text.contains("bound")), "nothing is not shown as something");
+    bench.up(&make(json!("x"))).await;
+    let (plan, _) = bench.up(&make(Value::Null)).await;
+    let fields = &plan.changes[0].fields;
+    assert_eq!(
+        (plan.changes[0].action, &fields[0].after),
+        (Action::Update, &crate::diff::After::Removed),
+        "{fields:?}"
+    );
 }
 
 #[tokio::test]
@@ -503,4 +537,19 @@ proptest! {
             assert!(bench.cloud.lock().unwrap().objects.is_empty());
         });
     }
+}
+
+#[tokio::test]
+async fn what_could_be_read_is_planned_without_what_could_not() {
+    let bench = Bench::new();
+    let node = |name: &str, size: u32| thing(&bench.cloud, name, json!({"size": size}), &[]);
+    bench.up(&Graph::new([node("a", 1), node("b", 1)]).unwrap()).await;
+    let graph = Graph::new([node("a", 2), node("b", 2)]).unwrap();
+    bench.refuse("read b");
+    let (state, (events, _)) = (bench.store().state, mpsc::unbounded_channel());
+    let refreshed = refresh(&graph, &state, &bench.clock, &events, &CancellationToken::new()).await;
+    assert!(plan::up(&graph, &state, &refreshed).is_err());
+    let part = plan::readable(&graph, &state, &refreshed);
+    let planned: Vec<_> = part.changes.iter().map(|change| (change.address.clone(), change.action)).collect();
+    assert_eq!(planned, [(address("a"), Action::Update)]);
 }

@@ -7,7 +7,7 @@ use serde_json::json;
 use super::edit::Edit;
 use super::fargate_profile::names;
 use super::passing::call;
-use super::value::{self, changed_tags, optional, text, texts};
+use super::value::{self, optional, text, texts};
 use crate::cloud::Cloud;
 use crate::error::{Error, Result};
 
@@ -15,7 +15,8 @@ pub(super) const SCHEMA: Schema = Schema {
     force_new: &["cluster_name", "principal_arn", "type"],
     computed: &["arn"],
     sensitive: &[],
-    open: &["tags"],
+    open: &[],
+    set_once: &[],
 };
 
 pub(super) async fn read(cloud: &Cloud, known: Known<'_>) -> Result<Reading, Failure> {
@@ -79,10 +80,6 @@ pub(super) async fn update(cloud: &Cloud, edit: Edit<'_>, context: &Context) -> 
             call.send().await.map(drop).map_err(|error| Error::from_sdk("eks:UpdateAccessEntry", &error))
         })
         .await?;
-    }
-    let tags = changed_tags(edit.current, desired);
-    if edit.touches("tags") && !tags.is_empty() {
-        super::cluster::tag(cloud, edit.current, tags, context).await?;
     }
     found(cloud, cluster, principal).await
 }

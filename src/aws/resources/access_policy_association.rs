@@ -11,8 +11,13 @@ use super::value::{self, text};
 use crate::cloud::Cloud;
 use crate::error::{Error, Result};
 
-pub(super) const SCHEMA: Schema =
-    Schema { force_new: &["cluster_name", "principal_arn", "policy_arn"], computed: &[], sensitive: &[], open: &[] };
+pub(super) const SCHEMA: Schema = Schema {
+    force_new: &["cluster_name", "principal_arn", "policy_arn"],
+    computed: &[],
+    sensitive: &[],
+    open: &[],
+    set_once: &[],
+};
 
 pub(super) async fn read(cloud: &Cloud, known: Known<'_>) -> Result<Reading, Failure> {
     let (Some((cluster, principal)), Some((_, policy))) = (names(known, "principal_arn"), names(known, "policy_arn"))

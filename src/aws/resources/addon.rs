@@ -12,7 +12,7 @@ use super::edit::{Edit, request_token};
 use super::fargate_profile::names;
 use super::passing::call;
 use super::update::followed;
-use super::value::{self, changed_tags, document, optional, parsed, switch, text};
+use super::value::{self, document, optional, parsed, switch, text};
 use super::wait::{Lasting, Look, until};
 use crate::cloud::Cloud;
 use crate::error::{Error, Result};
@@ -21,7 +21,8 @@ pub(super) const SCHEMA: Schema = Schema {
     force_new: &["cluster_name", "addon_name"],
     computed: &["arn", "status"],
     sensitive: &[],
-    open: &["tags"],
+    open: &[],
+    set_once: &[],
 };
 
 /// As long as Terraform's provider waits (terraform-provider-aws, eks/addon.go).
@@ -158,10 +159,6 @@ pub(super) async fn update(cloud: &Cloud, edit: Edit<'_>, context: &Context) -> 
         })
         .await?;
         followed(cloud, cluster, Some(name), update, context).await?;
-    }
-    let tags = changed_tags(edit.current, desired);
-    if edit.touches("tags") && !tags.is_empty() {
-        super::cluster::tag(cloud, edit.current, tags, context).await?;
     }
     ready(cloud, desired, context).await
 }

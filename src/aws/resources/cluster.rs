@@ -1,13 +1,13 @@
 //! `aws_eks_cluster`: name, version, role_arn, subnet_ids, security_group_ids, endpoint_public_access,
-//! endpoint_private_access, public_access_cidrs, authentication_mode, bootstrap_cluster_creator_admin_permissions,
-//! bootstrap_self_managed_addons, enabled_log_types; computed arn, endpoint, certificate_authority (base64 PEM), issuer
+//! endpoint_private_access, public_access_cidrs, secrets_key (ARN or alias of a KMS key), authentication_mode,
+//! bootstrap_cluster_creator_admin_permissions, bootstrap_self_managed_addons, enabled_log_types; computed arn, endpoint, certificate_authority (base64 PEM), issuer
 //! (URL), issuer_host (without scheme), platform_version, status. The id is the name.
 
 use std::time::Duration;
 
 use aws_sdk_eks::types::{
-    AuthenticationMode, Cluster, ClusterStatus, CreateAccessConfigRequest, LogSetup, LogType, Logging,
-    UpdateAccessConfigRequest, VpcConfigRequest,
+    AuthenticationMode, Cluster, ClusterStatus, CreateAccessConfigRequest, EncryptionConfig, LogSetup, LogType,
+    Logging, Provider, UpdateAccessConfigRequest, VpcConfigRequest,
 };
 use provision::{Attributes, Context, Failure, Health, Known, Object, Reading, Schema};
 use serde_json::{Value, json};
@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use super::edit::{Edit, request_token};
 use super::passing::call;
 use super::update::followed;
-use super::value::{self, changed_tags, optional, switch, text, texts};
+use super::value::{self, optional, switch, text, texts};
 use super::wait::{Look, until};
 use crate::cloud::Cloud;
 use crate::error::{Error, Result};
@@ -24,7 +24,9 @@ pub(super) const SCHEMA: Schema = Schema {
     force_new: &["name", "role_arn", "bootstrap_cluster_creator_admin_permissions", "bootstrap_self_managed_addons"],
     computed: &["arn", "endpoint", "certificate_authority", "issuer", "issuer_host", "platform_version", "status"],
     sensitive: &[],
-    open: &["tags"],
+    open: &[], // A key can be given to a cluster that has none, and is never changed or taken away again (EKS User Guide, "Encrypt
+    // Kubernetes secrets with KMS on existing clusters").
+    set_once: &["secrets_key"],
 };
 
 const READY_WITHIN: Duration = Duration::from_mins(30);
@@ -43,7 +45,25 @@ pub(super) async fn read(cloud: &Cloud, known: Known<'_>) -> Result<Reading, Fai
             object.attributes.insert(name.to_owned(), desired.clone());
         }
     }
+    name_key(&mut object, known);
     Ok(cloud.claim(object))
+}
+
+/// What the cluster's key is called: EKS gives the ARN of the key that an alias meant when the cluster got it, so an alias is
+/// held against what was wanted then.
+fn name_key(object: &mut Object, known: Known<'_>) {
+    let is_alias = |name: &&str| !name.contains(":key/");
+    let wanted = known.desired.get("secrets_key").and_then(Value::as_str).filter(is_alias);
+    if let (Some(wanted), true) = (wanted, object.attributes.contains_key("secrets_key")) {
+        let then = known.recorded.and_then(|recorded| recorded.text("secrets_key")).filter(is_alias);
+        object.attributes.insert("secrets_key".to_owned(), json!(then.unwrap_or(wanted)));
+    }
+}
+
+#[expect(deprecated, reason = "older API versions ask for the resources, and newer ones take no other")]
+fn encryption(desired: &Attributes) -> Option<Vec<EncryptionConfig>> {
+    let provider = Provider::builder().key_arn(optional(desired, "secrets_key")?).build();
+    Some(vec![EncryptionConfig::builder().resources("secrets").provider(provider).build()])
 }
 
 pub(crate) async fn describe(cloud: &Cloud, name: &str) -> Result<Option<Cluster>> {
@@ -78,6 +98,7 @@ pub(crate) fn object(cluster: &Cluster) -> Object {
     let enabled = cluster.logging().map(aws_sdk_eks::types::Logging::cluster_logging).unwrap_or_default();
     let enabled = enabled.iter().filter(|setup| setup.enabled() == Some(true)).flat_map(LogSetup::types);
     let logs: Vec<&str> = enabled.map(LogType::as_str).collect();
+    let mut keys = cluster.encryption_config().iter().filter_map(|config| config.provider()?.key_arn());
     let attributes = value::attributes([
         ("name", json!(cluster.name())),
         ("arn", json!(cluster.arn())),
@@ -88,6 +109,7 @@ pub(crate) fn object(cluster: &Cluster) -> Object {
         ("endpoint_public_access", json!(vpc.map(aws_sdk_eks::types::VpcConfigResponse::endpoint_public_access))),
         ("endpoint_private_access", json!(vpc.map(aws_sdk_eks::types::VpcConfigResponse::endpoint_private_access))),
         ("public_access_cidrs", json!(vpc.map(aws_sdk_eks::types::VpcConfigResponse::public_access_cidrs))),
+        ("secrets_key", json!(keys.next_back())),
         ("authentication_mode", json!(mode)),
         ("enabled_log_types", json!(logs)),
         ("endpoint", json!(cluster.endpoint())),
@@ -164,6 +186,7 @@ pub(super) async fn create(cloud: &Cloud, desired: &Attributes, context: &Contex
         let call = call.set_version(optional(desired, "version")).resources_vpc_config(vpc_config(desired));
         let call = call.access_config(access.clone()).set_logging(logging(desired));
         let call = call.set_bootstrap_self_managed_addons(switch(desired, "bootstrap_self_managed_addons"));
+        let call = call.set_encryption_config(encryption(desired));
         let answer = call.set_tags(Some(value::tags(desired))).send().await;
         answer.map(drop).map_err(|error| Error::from_sdk("eks:CreateCluster", &error))
     })
@@ -178,7 +201,7 @@ fn text_or_empty<'a>(desired: &'a Attributes, name: &str) -> &'a str {
 /// The object with what EKS does not report afterwards.
 #[expect(clippy::unnecessary_wraps, reason = "it ends chains of fallible steps")]
 fn completed(mut object: Object, desired: &Attributes) -> Result<Object, Failure> {
-    for name in ["bootstrap_self_managed_addons", "bootstrap_cluster_creator_admin_permissions"] {
+    for name in ["bootstrap_self_managed_addons", "bootstrap_cluster_creator_admin_permissions", "secrets_key"] {
         if let Some(wanted) = desired.get(name) {
             object.attributes.insert(name.to_owned(), wanted.clone());
         }
@@ -196,15 +219,18 @@ enum Part {
     Endpoints,
     Logs,
     AuthenticationMode,
+    Encryption,
 }
 
-const PARTS: [(Part, &[&str]); 6] = [
+const PARTS: [(Part, &[&str]); 7] = [
     (Part::Version, &["version"]),
     (Part::AuthenticationMode, &["authentication_mode"]),
     (Part::Logs, &["enabled_log_types"]),
     (Part::Endpoints, &["endpoint_public_access", "endpoint_private_access", "public_access_cidrs"]),
     (Part::Subnets, &["subnet_ids"]),
     (Part::SecurityGroups, &["security_group_ids"]),
+    // Every secret is written anew, which takes longest.
+    (Part::Encryption, &["secrets_key"]),
 ];
 
 /// EKS takes one update at a time, so each is followed to its end (`docs/rules.md#eks-one-change-at-a-time`).
@@ -212,17 +238,36 @@ pub(super) async fn update(cloud: &Cloud, edit: Edit<'_>, context: &Context) -> 
     let (name, desired) = (edit.current.id.as_str(), edit.desired);
     ready(cloud, name, context).await?;
     for (part, attributes) in PARTS {
-        if attributes.iter().any(|name| edit.touches(name)) {
+        if !attributes.iter().any(|name| edit.touches(name)) {
+            continue;
+        }
+        for desired in steps(part, edit)? {
             let request = request_token();
-            let update = call(context, || begin(cloud, name, desired, part, &request)).await?;
+            let update = call(context, || begin(cloud, name, &desired, part, &request)).await?;
             followed(cloud, name, None, update, context).await?;
         }
     }
-    let tags = changed_tags(edit.current, desired);
-    if edit.touches("tags") && !tags.is_empty() {
-        tag(cloud, edit.current, tags, context).await?;
-    }
     completed(ready(cloud, name, context).await?, desired)
+}
+
+/// What a part is to become, one update after the other: EKS raises the version by one minor at a time, and never lowers it
+/// (EKS User Guide, "Update existing cluster to new Kubernetes version").
+fn steps(part: Part, edit: Edit<'_>) -> Result<Vec<Attributes>, Failure> {
+    let minor = |attributes: &Attributes| attributes.get("version")?.as_str()?.strip_prefix("1.")?.parse::<u32>().ok();
+    let (Part::Version, Some(now), Some(then)) = (part, minor(&edit.current.attributes), minor(edit.desired)) else {
+        return Ok(vec![edit.desired.clone()]);
+    };
+    if then < now {
+        let text =
+            format!("cluster {} has Kubernetes 1.{now}, and EKS never lowers a version to 1.{then}", edit.current.id);
+        return Err(Failure::new(text).next(format!("write version: \"1.{now}\", or take the stack down first")));
+    }
+    let step = |minor: u32| {
+        let mut desired = edit.desired.clone();
+        desired.insert("version".to_owned(), json!(format!("1.{minor}")));
+        desired
+    };
+    Ok((now + 1..=then).map(step).collect())
 }
 
 async fn begin(
@@ -251,6 +296,12 @@ async fn begin(
                 .set_public_access_cidrs(texts(desired, "public_access_cidrs"))
                 .build(),
         ),
+        Part::Encryption => {
+            let call = cloud.eks.associate_encryption_config().client_request_token(request).cluster_name(name);
+            let answer = call.set_encryption_config(encryption(desired)).send().await;
+            let answer = answer.map_err(|error| Error::from_sdk("eks:AssociateEncryptionConfig", &error));
+            return answer.map(|answer| answer.update);
+        }
         Part::Logs => config.set_logging(logging(desired)),
         Part::AuthenticationMode => {
             let mode = optional(desired, "authentication_mode").map(|mode| mode.as_str().into());
@@ -259,21 +310,6 @@ async fn begin(
     };
     let answer = config.send().await.map_err(|error| Error::from_sdk("eks:UpdateClusterConfig", &error));
     answer.map(|answer| answer.update)
-}
-
-/// Sets tags on anything of EKS that knows its `arn`.
-pub(super) async fn tag(
-    cloud: &Cloud,
-    current: &Object,
-    tags: std::collections::HashMap<String, String>,
-    context: &Context,
-) -> Result<(), Failure> {
-    let arn = text(&current.attributes, "arn")?;
-    call(context, || async {
-        let call = cloud.eks.tag_resource().resource_arn(arn).set_tags(Some(tags.clone()));
-        call.send().await.map(drop).map_err(|error| Error::from_sdk("eks:TagResource", &error))
-    })
-    .await
 }
 
 pub(super) async fn delete(cloud: &Cloud, current: &Object, context: &Context) -> Result<(), Failure> {
@@ -299,4 +335,45 @@ pub(super) async fn delete(cloud: &Cloud, current: &Object, context: &Context) -
         })
     })
     .await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn version(version: &str) -> Attributes {
+        Attributes::from([("version".to_owned(), json!(version))])
+    }
+
+    fn raised(from: &str, to: &str) -> Result<Vec<String>, Failure> {
+        let (current, desired, changed) = (Object::new("demo", version(from)), version(to), ["version".to_owned()]);
+        let edit = Edit { current: &current, desired: &desired, changed: &changed };
+        let steps = steps(Part::Version, edit)?;
+        Ok(steps.iter().map(|step| step["version"].as_str().unwrap().to_owned()).collect())
+    }
+
+    #[test]
+    fn a_version_is_raised_by_one_minor_at_a_time_and_never_lowered() {
+        assert_eq!(raised("1.33", "1.36").unwrap(), ["1.34", "1.35", "1.36"]);
+        assert_eq!(raised("1.34", "1.35").unwrap(), ["1.35"]);
+        let refused = raised("1.35", "1.34").unwrap_err();
+        assert!(refused.to_string().contains("never lowers"), "{refused}");
+        assert!(refused.next_step().unwrap().contains("1.35"));
+    }
+
+    #[test]
+    fn an_alias_is_held_against_what_was_wanted_when_the_cluster_got_its_key() {
+        let key = "arn:aws:kms:eu-west-1:111122223333:key/0a1b";
+        let with = |name: &str| Attributes::from([("secrets_key".to_owned(), json!(name))]);
+        let shown = |recorded: Option<&str>, wanted: &str| {
+            let recorded = recorded.map(|name| Object::new("demo", with(name)));
+            let mut object = Object::new("demo", with(key));
+            name_key(&mut object, Known { recorded: recorded.as_ref(), desired: &with(wanted) });
+            object.text("secrets_key").unwrap().to_owned()
+        };
+        assert_eq!(shown(Some("alias/a"), "alias/a"), "alias/a");
+        assert_eq!(shown(Some("alias/a"), "alias/b"), "alias/a", "another alias is another key");
+        assert_eq!(shown(None, "alias/b"), "alias/b", "nobody knows what was wanted then");
+        assert_eq!(shown(Some("alias/a"), key), key, "EKS itself says which key it is");
+    }
 }

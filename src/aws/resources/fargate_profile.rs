@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::edit::{Edit, request_token};
 use super::passing::call;
-use super::value::{self, changed_tags, text, texts};
+use super::value::{self, text, texts};
 use super::wait::{Look, until};
 use crate::cloud::Cloud;
 use crate::error::{Error, Result};
@@ -19,7 +19,8 @@ pub(super) const SCHEMA: Schema = Schema {
     force_new: &["cluster_name", "name", "pod_execution_role_arn", "subnet_ids", "selectors"],
     computed: &["arn", "status"],
     sensitive: &[],
-    open: &["tags"],
+    open: &[],
+    set_once: &[],
 };
 
 const READY_WITHIN: Duration = Duration::from_mins(10);
@@ -147,10 +148,6 @@ pub(super) async fn create(cloud: &Cloud, desired: &Attributes, context: &Contex
 pub(super) async fn update(cloud: &Cloud, edit: Edit<'_>, context: &Context) -> Result<Object, Failure> {
     let attributes = &edit.current.attributes;
     let (cluster, name) = (text(attributes, "cluster_name")?, text(attributes, "name")?);
-    let tags = changed_tags(edit.current, edit.desired);
-    if edit.touches("tags") && !tags.is_empty() {
-        super::cluster::tag(cloud, edit.current, tags, context).await?;
-    }
     ready(cloud, cluster, name, context).await
 }
 

@@ -14,7 +14,8 @@ use super::wait::{IAM_PROPAGATION, Look, until};
 use crate::cloud::Cloud;
 use crate::error::{Error, Result};
 
-pub(super) const SCHEMA: Schema = Schema { force_new: &["url"], computed: &["arn"], sensitive: &[], open: &["tags"] };
+pub(super) const SCHEMA: Schema =
+    Schema { force_new: &["url"], computed: &["arn"], sensitive: &[], open: &[], set_once: &[] };
 
 pub(super) async fn read(cloud: &Cloud, known: Known<'_>) -> Result<Reading, Failure> {
     if let Some(url) = known.desired.get("url") {
@@ -132,14 +133,6 @@ pub(super) async fn update(cloud: &Cloud, edit: Edit<'_>, context: &Context) -> 
             let call = cloud.iam.update_open_id_connect_provider_thumbprint().open_id_connect_provider_arn(arn);
             let answer = call.set_thumbprint_list(texts(edit.desired, "thumbprint_list")).send().await;
             answer.map(drop).map_err(|error| Error::from_sdk("iam:UpdateOpenIDConnectProviderThumbprint", &error))
-        })
-        .await?;
-    }
-    if edit.touches("tags") {
-        call(context, || async {
-            let call = cloud.iam.tag_open_id_connect_provider().open_id_connect_provider_arn(arn);
-            let answer = call.set_tags(Some(iam_tags(edit.desired))).send().await;
-            answer.map(drop).map_err(|error| Error::from_sdk("iam:TagOpenIDConnectProvider", &error))
         })
         .await?;
     }

@@ -42,7 +42,8 @@ const NOT_FOUND: &[&str] = &["NoSuchEntity", "NoSuchEntityException", "ResourceN
 
 const CHANGES_OF_A_CLUSTER: &[&str] =
     &["eks:CreateFargateProfile", "eks:DeleteFargateProfile", "eks:CreateAddon", "eks:UpdateAddon", "eks:DeleteAddon"];
-const UPDATES_OF_A_CLUSTER: &[&str] = &["eks:UpdateClusterVersion", "eks:UpdateClusterConfig"];
+const UPDATES_OF_A_CLUSTER: &[&str] =
+    &["eks:UpdateClusterVersion", "eks:UpdateClusterConfig", "eks:AssociateEncryptionConfig"];
 
 /// TF is hashicorp/terraform-provider-aws, `internal/service`.
 const ANSWERS: &[Answer] = &[

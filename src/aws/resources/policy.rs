@@ -11,8 +11,13 @@ use super::wait::{IAM_PROPAGATION, Look, until};
 use crate::cloud::Cloud;
 use crate::error::{Error, Result};
 
-pub(super) const SCHEMA: Schema =
-    Schema { force_new: &["name", "path", "description"], computed: &["arn"], sensitive: &[], open: &["tags"] };
+pub(super) const SCHEMA: Schema = Schema {
+    force_new: &["name", "path", "description"],
+    computed: &["arn"],
+    sensitive: &[],
+    open: &[],
+    set_once: &[],
+};
 
 /// IAM keeps at most five versions of a policy (`docs/rules.md#iam-limits-of-policies`).
 const VERSIONS_MAX: usize = 5;
@@ -141,13 +146,6 @@ pub(super) async fn update(cloud: &Cloud, edit: Edit<'_>, context: &Context) -> 
             let call = cloud.iam.create_policy_version().policy_arn(arn).set_as_default(true);
             let call = call.set_policy_document(edit.desired.get("policy").map(document));
             call.send().await.map(drop).map_err(|error| Error::from_sdk("iam:CreatePolicyVersion", &error))
-        })
-        .await?;
-    }
-    if edit.touches("tags") {
-        call(context, || async {
-            let call = cloud.iam.tag_policy().policy_arn(arn).set_tags(Some(iam_tags(edit.desired)));
-            call.send().await.map(drop).map_err(|error| Error::from_sdk("iam:TagPolicy", &error))
         })
         .await?;
     }

@@ -11,13 +11,13 @@ use serde_json::{Value, json};
 
 use super::edit::Edit;
 use super::passing::call;
-use super::value::{self, changed_tags, document, parsed, text};
+use super::value::{self, document, parsed, text};
 use super::wait::{Lasting, Look, until};
 use crate::cloud::Cloud;
 use crate::error::{Error, Result};
 
 pub(super) const SCHEMA: Schema =
-    Schema { force_new: &["name", "fifo_queue"], computed: &["url", "arn"], sensitive: &[], open: &["tags"] };
+    Schema { force_new: &["name", "fifo_queue"], computed: &["url", "arn"], sensitive: &[], open: &[], set_once: &[] };
 
 /// Numbers, and their names in SQS.
 const NUMBERS: [(&str, &str); 4] = [
@@ -172,14 +172,6 @@ pub(super) async fn update(cloud: &Cloud, edit: Edit<'_>, context: &Context) -> 
         call(context, || async {
             let call = cloud.sqs.set_queue_attributes().queue_url(url).set_attributes(Some(attributes.clone()));
             call.send().await.map(drop).map_err(|error| Error::from_sdk("sqs:SetQueueAttributes", &error))
-        })
-        .await?;
-    }
-    let tags = changed_tags(edit.current, edit.desired);
-    if !tags.is_empty() {
-        call(context, || async {
-            let call = cloud.sqs.tag_queue().queue_url(url).set_tags(Some(tags.clone()));
-            call.send().await.map(drop).map_err(|error| Error::from_sdk("sqs:TagQueue", &error))
         })
         .await?;
     }

@@ -1,5 +1,7 @@
-//! `aws_iam_role`: name, path, description, assume_role_policy, max_session_duration, inline_policies (name -> document);
-//! computed arn and unique_id. The id is the name.
+//! `aws_iam_role`: name, path, description, assume_role_policy, max_session_duration, permissions_boundary (the ARN of a
+//! policy), inline_policies (name -> document); computed arn and unique_id. The id is the name.
+
+use std::collections::HashMap;
 
 use aws_sdk_iam::types::{Role, Tag};
 use provision::{Attributes, Context, Failure, Known, Object, Reading, Schema};
@@ -13,7 +15,7 @@ use crate::cloud::Cloud;
 use crate::error::{Error, Result};
 
 pub(super) const SCHEMA: Schema =
-    Schema { force_new: &["name", "path"], computed: &["arn", "unique_id"], sensitive: &[], open: &["tags"] };
+    Schema { force_new: &["name", "path"], computed: &["arn", "unique_id"], sensitive: &[], open: &[], set_once: &[] };
 
 pub(super) async fn read(cloud: &Cloud, known: Known<'_>) -> Result<Reading, Failure> {
     let name = match known.recorded {
@@ -32,8 +34,11 @@ pub(super) fn decoded(document: &str) -> Value {
 }
 
 pub(super) fn iam_tags(attributes: &Attributes) -> Vec<Tag> {
-    let tags = value::tags(attributes).into_iter();
-    tags.filter_map(|(name, value)| Tag::builder().key(name).value(value).build().ok()).collect()
+    iam_tags_of(&value::tags(attributes))
+}
+
+pub(super) fn iam_tags_of(tags: &HashMap<String, String>) -> Vec<Tag> {
+    tags.iter().filter_map(|(name, value)| Tag::builder().key(name).value(value).build().ok()).collect()
 }
 
 pub(super) fn tags_json(tags: &[Tag]) -> Value {
@@ -67,6 +72,7 @@ fn object(role: &Role, inline: Map<String, Value>) -> Object {
         ("description", json!(role.description())),
         ("assume_role_policy", role.assume_role_policy_document().map_or(Value::Null, decoded)),
         ("max_session_duration", json!(role.max_session_duration())),
+        ("permissions_boundary", json!(role.permissions_boundary().and_then(|held| held.permissions_boundary_arn()))),
         ("inline_policies", Value::Object(inline)),
         ("tags", tags_json(role.tags())),
     ]);
@@ -113,6 +119,7 @@ pub(super) async fn create(cloud: &Cloud, desired: &Attributes, context: &Contex
         let call = cloud.iam.create_role().role_name(name).set_assume_role_policy_document(trust.clone());
         let call = call.set_path(optional(desired, "path")).set_description(optional(desired, "description"));
         let call = call.set_max_session_duration(duration.map(|n| n as i32)).set_tags(Some(iam_tags(desired)));
+        let call = call.set_permissions_boundary(optional(desired, "permissions_boundary"));
         match call.send().await.map_err(|error| Error::from_sdk("iam:CreateRole", &error)) {
             // A try whose answer was lost made it: nobody else gives it our tag.
             Err(error) if error.is_already_there() && is_ours(cloud, name).await? => Ok(()),
@@ -207,20 +214,30 @@ pub(super) async fn update(cloud: &Cloud, edit: Edit<'_>, context: &Context) -> 
         })
         .await?;
     }
+    if edit.touches("permissions_boundary") {
+        set_boundary(cloud, name, optional(desired, "permissions_boundary"), context).await?;
+    }
     if edit.touches("inline_policies") {
         put_inline(cloud, name, desired, context).await?;
         let wanted = desired.get("inline_policies").and_then(Value::as_object);
         let keep = |policy: &str| wanted.is_some_and(|wanted| wanted.contains_key(policy));
         remove_inline(cloud, name, keep, context).await?;
     }
-    if edit.touches("tags") {
-        call(context, || async {
-            let call = cloud.iam.tag_role().role_name(name).set_tags(Some(iam_tags(desired)));
-            call.send().await.map(drop).map_err(|error| Error::from_sdk("iam:TagRole", &error))
-        })
-        .await?;
-    }
     fresh(cloud, name, context).await
+}
+
+/// Puts the boundary on the role; without one, takes off what it has.
+async fn set_boundary(cloud: &Cloud, role: &str, boundary: Option<String>, context: &Context) -> Result<(), Failure> {
+    call(context, || async {
+        let Some(policy) = &boundary else {
+            let answer = cloud.iam.delete_role_permissions_boundary().role_name(role).send().await;
+            return gone(answer.map_err(|error| Error::from_sdk("iam:DeleteRolePermissionsBoundary", &error)));
+        };
+        let call = cloud.iam.put_role_permissions_boundary().role_name(role).permissions_boundary(policy);
+        let answer = call.send().await;
+        answer.map(drop).map_err(|error| Error::from_sdk("iam:PutRolePermissionsBoundary", &error))
+    })
+    .await
 }
 
 pub(super) async fn delete(cloud: &Cloud, current: &Object, context: &Context) -> Result<(), Failure> {

@@ -11,7 +11,7 @@ use crate::cloud::Cloud;
 use crate::error::Error;
 
 pub(super) const SCHEMA: Schema =
-    Schema { force_new: &["role", "policy_arn"], computed: &[], sensitive: &[], open: &[] };
+    Schema { force_new: &["role", "policy_arn"], computed: &[], sensitive: &[], open: &[], set_once: &[] };
 
 fn object(role: &str, arn: &str) -> Object {
     Object::new(format!("{role}/{arn}"), value::attributes([("role", json!(role)), ("policy_arn", json!(arn))]))

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use provision::{Attributes, Failure, Object};
+use provision::{Attributes, Failure};
 use serde_json::{Value, json};
 
 /// The attribute as text.
@@ -41,14 +41,6 @@ pub(super) fn parsed(text: &str) -> Value {
 pub(super) fn tags(attributes: &Attributes) -> HashMap<String, String> {
     let map = attributes.get("tags").and_then(Value::as_object).into_iter().flatten();
     map.filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned()))).collect()
-}
-
-/// Tags that differ or are missing.
-pub(super) fn changed_tags(current: &Object, desired: &Attributes) -> HashMap<String, String> {
-    let have = tags(&current.attributes);
-    let mut want = tags(desired);
-    want.retain(|name, value| have.get(name) != Some(value));
-    want
 }
 
 /// An attribute map; nulls are left out.

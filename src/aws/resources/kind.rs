@@ -1,0 +1,29 @@
+//! The kinds, and their names in addresses.
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Queue,
+    Role,
+    Policy,
+    RolePolicyAttachment,
+    OidcProvider,
+    Cluster,
+    FargateProfile,
+    Addon,
+    AccessEntry,
+    AccessPolicyAssociation,
+}
+
+/// Every kind by the name that it has in addresses.
+pub(super) const KINDS: [(&str, Kind); 10] = [
+    ("aws_sqs_queue", Kind::Queue),
+    ("aws_iam_role", Kind::Role),
+    ("aws_iam_policy", Kind::Policy),
+    ("aws_iam_role_policy_attachment", Kind::RolePolicyAttachment),
+    ("aws_iam_openid_connect_provider", Kind::OidcProvider),
+    ("aws_eks_cluster", Kind::Cluster),
+    ("aws_eks_fargate_profile", Kind::FargateProfile),
+    ("aws_eks_addon", Kind::Addon),
+    ("aws_eks_access_entry", Kind::AccessEntry),
+    ("aws_eks_access_policy_association", Kind::AccessPolicyAssociation),
+];
