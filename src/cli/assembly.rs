@@ -12,6 +12,7 @@ use aws::resources;
 use provision::{Address, Attributes, Node};
 use serde_json::{Value, json};
 use stack::manifests::Site;
+use stack::model::{ApiEndpoint, Profile, Roles};
 use stack::policies::{self, Policies};
 use stack::{Names, Stack, Workload};
 
@@ -20,6 +21,9 @@ use crate::target::Target;
 
 /// The operator's CRDs, generated from its types.
 pub(crate) const CRDS: &str = include_str!("../../templates/kubernetes/crds.yaml");
+
+/// The attribute of roles that is a wish without a value as well: the boundary that was wanted before is taken off.
+const BOUNDARY: &str = "permissions_boundary";
 
 /// The cluster's node: everything inside it refers to it.
 pub(crate) fn cluster_address() -> Address {
@@ -33,7 +37,7 @@ pub(crate) fn queue_address(workload: &str) -> Address {
 
 /// Every AWS resource of the stack.
 pub(crate) fn aws(stack: &Stack, target: &Target, cloud: &Arc<Cloud>) -> Outcome<Vec<Node>> {
-    let mut declared = Declared { cloud, nodes: Vec::new() };
+    let mut declared = Declared { cloud, roles: &stack.roles, profile: stack.profile, nodes: Vec::new() };
     let existing = target.existing.as_ref();
     let issuer = existing.map_or("${aws_eks_cluster.this.issuer_host}", |existing| existing.issuer.as_str());
     let policies = Policies { stack, account_id: &target.account_id, issuer };
@@ -55,23 +59,39 @@ pub(crate) fn aws(stack: &Stack, target: &Target, cloud: &Arc<Cloud>) -> Outcome
 
 struct Declared<'a> {
     cloud: &'a Arc<Cloud>,
+    roles: &'a Roles,
+    profile: Profile,
     nodes: Vec<Node>,
 }
 
 impl Declared<'_> {
     fn add(&mut self, kind: &str, name: &str, attributes: Value, needs: &[Address]) {
         let Value::Object(attributes) = attributes else { return };
-        let attributes: Attributes = attributes.into_iter().filter(|(_, value)| !value.is_null()).collect();
+        let is_said = |(name, value): &(String, Value)| !value.is_null() || name == BOUNDARY;
+        let attributes: Attributes = attributes.into_iter().filter(is_said).collect();
         self.nodes.extend(resources::build(self.cloud, &Address::new(kind, name), attributes, needs.to_vec()));
     }
 
     fn role(&mut self, label: &str, name: &str, trust: &Value, policy: Option<Value>, needs: &[Address]) {
-        let inline = policy.map(|policy| json!({ name: policy }));
+        let inline = match (self.profile, &policy) {
+            (_, None) => None,
+            (Profile::Lean, Some(policy)) => Some(json!({ name: policy })),
+            // None is a wish as well: the policy stands by itself now.
+            (Profile::Seed, Some(_)) => Some(json!({})),
+        };
         let description = aws::audit::description(self.cloud.stack(), label);
         let attributes = json!({
-            "name": name, "description": description, "assume_role_policy": trust, "inline_policies": inline,
+            "name": name, "path": self.roles.path, "description": description, "assume_role_policy": trust,
+            "inline_policies": inline, BOUNDARY: self.roles.permissions_boundary,
         });
         self.add("aws_iam_role", label, attributes, needs);
+        if let (Profile::Seed, Some(policy)) = (self.profile, policy) {
+            let policy = json!({ "name": name, "path": self.roles.path, "policy": policy });
+            self.add("aws_iam_policy", label, policy, &[]);
+            let (role, policy) = (format!("${{aws_iam_role.{label}.id}}"), format!("${{aws_iam_policy.{label}.arn}}"));
+            let attachment = json!({ "role": role, "policy_arn": policy });
+            self.add("aws_iam_role_policy_attachment", label, attachment, &[]);
+        }
     }
 }
 
@@ -101,8 +121,10 @@ fn control_plane(
         "version": stack.cluster.version,
         "role_arn": "${aws_iam_role.cluster.arn}",
         "subnet_ids": subnets,
-        "endpoint_public_access": true,
-        "endpoint_private_access": true,
+        "endpoint_public_access": stack.cluster.endpoint.public,
+        "endpoint_private_access": stack.cluster.endpoint.private,
+        "public_access_cidrs": cidrs(&stack.cluster.endpoint),
+        "secrets_key": stack.cluster.secrets_key,
         "authentication_mode": "API",
         // EKS makes the entry for whoever creates the cluster, with the right ARN for every kind of caller.
         "bootstrap_cluster_creator_admin_permissions": true,
@@ -129,6 +151,13 @@ fn control_plane(
     });
     declared.add("aws_eks_addon", "coredns", coredns, &[Address::new("aws_eks_fargate_profile", "this")]);
     Ok(())
+}
+
+/// None is a wish as well: what was let in before, and no other, is let in no more. Without a public endpoint they say nothing.
+fn cidrs(endpoint: &ApiEndpoint) -> Option<Vec<String>> {
+    let everybody = || vec!["0.0.0.0/0".to_owned()];
+    let named = &endpoint.public_access_cidrs;
+    endpoint.public.then(|| if named.is_empty() { everybody() } else { named.clone() })
 }
 
 /// Who administers the cluster besides whoever makes it, whose entry EKS makes itself.
@@ -233,9 +262,13 @@ fn object(
         // Pods need a profile to run on, names that resolve, and their identity to be trusted.
         let own = ["aws_eks_fargate_profile.this", "aws_eks_addon.coredns"].into_iter().filter(|_| lives_in.is_some());
         depends_on.extend(own.map(|text| text.parse().map_err(one)).collect::<Outcome<Vec<Address>>>()?);
-        depends_on.push(Address::new("aws_iam_role", "sqs_scaler"));
-        let roles = stack.workloads.iter().map(|workload| Address::new("aws_iam_role", role_label(&workload.name)));
-        depends_on.extend(roles);
+        let workloads = stack.workloads.iter().map(|workload| role_label(&workload.name));
+        for label in workloads.chain(["keda_operator".to_owned(), "sqs_scaler".to_owned()]) {
+            depends_on.push(Address::new("aws_iam_role", &label));
+            if stack.profile == Profile::Seed {
+                depends_on.push(Address::new("aws_iam_role_policy_attachment", &label));
+            }
+        }
     }
     let manifest = cluster::Manifest { object: manifest.object, initial: manifest.initial, depends_on, lives_in };
     cluster::Object::new(cluster.clone(), &stack.name, manifest).map_err(one)

@@ -53,7 +53,7 @@ pub(crate) async fn run_on_stack(
     view: &View,
     stop: CancellationToken,
 ) -> Outcome {
-    let settings = &settings::resolve(&of_command(global, &command, typed), view)?;
+    let settings = &settings::resolve(&of_command(global, &command, typed), view).await?;
     options::check_against(&command, settings, typed)?;
     match command {
         OnStack::Mutating(command) => Box::pin(mutating(command, settings, view, stop)).await,

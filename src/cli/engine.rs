@@ -77,8 +77,8 @@ impl<'a> Engine<'a> {
         stack_location::settle(&mut store.state, settings, target)?;
         let now = target.clock.now();
         let expires_at = now.checked_add(EXPIRES_AFTER).unwrap_or(now).strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
-        let tags = std::collections::BTreeMap::new();
-        let cloud = Arc::new(Cloud::new(&target.session, &settings.stack.name, &run, &expires_at, &tags));
+        let stack = &settings.stack;
+        let cloud = Arc::new(Cloud::new(&target.session, &stack.name, &run, &expires_at, &stack.tags));
         let cluster = connection(settings, target, &cloud);
         let mut nodes = assembly::aws(&settings.stack, target, &cloud)?;
         let homes = OperatorHomes::of(&settings.stack.operator.namespace, store.state.resources.keys());
@@ -196,8 +196,12 @@ impl<'a> Engine<'a> {
             Mode::Down => plan::down(&self.graph, &self.store.state, refreshed),
         };
         planned.map_err(|unplannable| {
-            let to_diagnostic = |(address, failure)| Diagnostic::error(format!("{address}: {failure}"));
-            unplannable.0.into_iter().map(to_diagnostic).collect()
+            let part = plan::readable(&self.graph, &self.store.state, refreshed);
+            if mode == Mode::Up && !part.is_empty() {
+                self.view.line("There is no plan for all of it. For what could be read it would be:");
+                show_lines(&self.view, &provision::render(&part));
+            }
+            obstacles(unplannable.0)
         })
     }
 
@@ -238,6 +242,26 @@ impl<'a> Engine<'a> {
         let task = tokio::spawn(progress::show(self.view.clone(), steps, events));
         (sender, task.map(|_| ()))
     }
+}
+
+/// Why there is no plan. What one cause keeps from being read (an API server that does not answer) is said once.
+fn obstacles(reasons: Vec<(Address, Failure)>) -> Vec<Diagnostic> {
+    let mut by_cause: Vec<(Failure, Vec<Address>)> = Vec::new();
+    for (address, failure) in reasons {
+        match by_cause.iter_mut().find(|(cause, _)| *cause == failure) {
+            Some((_, addresses)) => addresses.push(address),
+            None => by_cause.push((failure, vec![address])),
+        }
+    }
+    let to_diagnostic = |(failure, addresses): (Failure, Vec<Address>)| match addresses.as_slice() {
+        [address] => Diagnostic::error(format!("{address}: {failure}")),
+        all => {
+            let mut wrong = Diagnostic::error(format!("{} resources: {failure}", all.len()));
+            wrong.detail.extend(all.iter().map(Address::to_string));
+            wrong
+        }
+    };
+    by_cause.into_iter().map(to_diagnostic).collect()
 }
 
 /// What a person should know of a plan that keeps things for the sake of others.

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use aws::session::Session;
 use clock::Clock;
 use local::Faults;
 use stack::{Loaded, Origin, Override, Problem, Stack};
@@ -60,7 +61,7 @@ impl Settings {
 }
 
 /// Reads the stack file and lays the flags over it. Warnings are shown at once; all problems come back together.
-pub(crate) fn resolve(global: &Global, view: &View) -> Outcome<Settings> {
+pub(crate) async fn resolve(global: &Global, view: &View) -> Outcome<Settings> {
     check_directory(&global.directory)?;
     let (name, text) = if global.reads_file { read(global.file.as_deref())? } else { (FILE_DEFAULT.to_owned(), None) };
     let file = text.as_deref().map(|text| stack::File { name: &name, text });
@@ -71,9 +72,14 @@ pub(crate) fn resolve(global: &Global, view: &View) -> Outcome<Settings> {
     };
     let mut loaded = load(&overrides(global))?;
     let folder = global.directory.join(folder_name(&loaded.stack.name, global.target));
-    let remembered = remembered(&folder, &loaded, global.target);
-    if !remembered.is_empty() {
-        loaded = load(&[remembered, overrides(global)].concat())?;
+    let mut otherwise = remembered(&folder, &loaded, global.target);
+    let is_open = |otherwise: &[Override]| otherwise.iter().all(|over| over.key != "region");
+    if global.target == TargetName::Aws && says_no_region(&loaded) && is_open(&otherwise) {
+        let region = Session::configured_region().await;
+        otherwise.extend(region.map(|region| recorded("region", &region, Origin::Profile)));
+    }
+    if !otherwise.is_empty() {
+        loaded = load(&[otherwise, overrides(global)].concat())?;
     }
     let Loaded { stack, settings, warnings } = loaded;
     for warning in &warnings {
@@ -188,24 +194,29 @@ fn remembered(folder: &Path, loaded: &Loaded, target: TargetName) -> Vec<Overrid
     let stack_location =
         stack_location.filter(|state| !state.resources.is_empty()).map(|state| state.location).unwrap_or_default();
     let running = || local::process::find(&local::files::Folder::at(folder)).ok().flatten();
-    let mut recorded = Vec::new();
-    if loaded.settings.iter().any(|setting| setting.key == "region" && setting.origin == Origin::Default) {
+    let mut found = Vec::new();
+    if says_no_region(loaded) {
         let region = stack_location.get(stack_location::REGION).cloned();
         let region = region.or_else(|| running().filter(|_| target == TargetName::Local).map(|record| record.region));
-        recorded.extend(region.map(|region| ("region", region)));
+        found.extend(region.map(|region| ("region", region)));
     }
     if loaded.stack.kubernetes.context.is_none() {
         let keys =
             [("kubernetes.context", stack_location::CONTEXT), ("kubernetes.kubeconfig", stack_location::KUBECONFIG)];
-        recorded.extend(
+        found.extend(
             keys.into_iter().filter_map(|(key, recorded_key)| Some((key, stack_location.get(recorded_key)?.clone()))),
         );
     }
-    let quoted = |text: &str| serde_json::Value::from(text).to_string();
-    recorded
-        .into_iter()
-        .map(|(key, text)| Override { key: key.to_owned(), value: quoted(&text), origin: Origin::State })
-        .collect()
+    found.into_iter().map(|(key, text)| recorded(key, &text, Origin::State)).collect()
+}
+
+/// A text that somebody else than the file says.
+fn recorded(key: &str, text: &str, origin: Origin) -> Override {
+    Override { key: key.to_owned(), value: serde_json::Value::from(text).to_string(), origin }
+}
+
+fn says_no_region(loaded: &Loaded) -> bool {
+    loaded.settings.iter().any(|setting| setting.key == "region" && setting.origin == Origin::Default)
 }
 
 pub(crate) fn diagnostic(problem: &Problem, kind: fn(String) -> Diagnostic) -> Diagnostic {

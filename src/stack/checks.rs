@@ -1,5 +1,7 @@
 //! The rules that a stack must obey beyond types: names, versions, and what hangs together.
 
+mod aws;
+
 use jiff::civil::Date;
 use regex::Regex;
 
@@ -21,7 +23,7 @@ const NAMESPACES_OF_KUBERNETES: [&str; 4] = ["default", "kube-system", "kube-pub
 /// The ServiceAccount that every namespace is given.
 const SERVICE_ACCOUNT_OF_KUBERNETES: &str = "default";
 /// Log types of an EKS control plane.
-const LOG_TYPES: [&str; 5] = ["api", "audit", "authenticator", "controllerManager", "scheduler"];
+pub(crate) const LOG_TYPES: [&str; 5] = ["api", "audit", "authenticator", "controllerManager", "scheduler"];
 
 /// Checks everything; problems and warnings are collected in `findings`.
 pub(crate) fn check(findings: &mut Findings, stack: &Stack, today: Date) {
@@ -31,6 +33,7 @@ pub(crate) fn check(findings: &mut Findings, stack: &Stack, today: Date) {
     check_network(findings, stack);
     check_selectors(findings, stack);
     check_admins(findings, &stack.cluster.admins);
+    aws::check(findings, stack);
     check_image(findings, "operator.image", &stack.operator.image);
     for (name, program) in &stack.images {
         let key = format!("images.{name}");
@@ -159,6 +162,11 @@ fn check_version(findings: &mut Findings, name: &str, today: Date) {
             key,
             format!("EKS no longer offers Kubernetes {name}: its extended support ended on {}", version.extended_until),
             format!("use one of {available}"),
+        ),
+        Support::Newer => findings.warning(
+            key,
+            format!("Kubernetes {name} is newer than this program, which knows neither its dates nor its price"),
+            format!("go on if EKS offers it; {} is the newest that is known here", version::DEFAULT),
         ),
         Support::Unknown => findings.problem(
             key,

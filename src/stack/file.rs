@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use crate::IMAGE_DEFAULT;
+use crate::checks::LOG_TYPES;
 use crate::model::{
-    Cluster, Consumer, Identity, Kubernetes, Local, LocalStack, Operator, Profile, Queue, Scaling, Selector, Stack,
-    Worker, Workload,
+    ApiEndpoint, Cluster, Consumer, Identity, Kubernetes, Local, LocalStack, Operator, Profile, Queue, Roles, Scaling,
+    Selector, Stack, Worker, Workload,
 };
 use crate::reader::{Findings, Item, Section};
 use crate::tree::Node;
@@ -19,10 +20,10 @@ pub(crate) fn read(findings: &mut Findings, root: Node) -> Stack {
     let mut root = Section::root(findings, root);
     let name = root.text("name", "sluice-demo");
     let region = root.text("region", "ap-northeast-1");
-    let profile = read_profile(&mut root);
+    let profile = root.word("profile", &[("lean", Profile::Lean), ("seed", Profile::Seed)]);
     let image = root.text("image", IMAGE_DEFAULT);
     let operator = read_operator(root.section("operator"), &image);
-    let mut cluster = read_cluster(root.section("cluster"), &name);
+    let mut cluster = read_cluster(root.section("cluster"), &name, profile);
     let read = |index: usize, _: &str, item: Item<'_>| read_workload(index, item.section(), &cluster.name, &image);
     let listed = root.items("workloads", read);
     if listed.as_ref().is_some_and(Vec::is_empty) {
@@ -40,6 +41,8 @@ pub(crate) fn read(findings: &mut Findings, root: Node) -> Stack {
     let local = read_local(root.section("local"));
     let localstack = read_localstack(root.section("localstack"));
     let images = root.text_map("images");
+    let roles = read_roles(root.section("roles"));
+    let tags = root.text_map("tags");
     root.finish();
     let mut stack = Stack {
         name,
@@ -52,6 +55,8 @@ pub(crate) fn read(findings: &mut Findings, root: Node) -> Stack {
         local,
         localstack,
         images,
+        roles,
+        tags,
     };
     if cluster.selectors.is_empty() {
         cluster.selectors = default_selectors(&stack);
@@ -62,17 +67,6 @@ pub(crate) fn read(findings: &mut Findings, root: Node) -> Stack {
 
 fn empty() -> Node {
     Node { value: crate::tree::Value::Null, origin: crate::problem::Origin::Default }
-}
-
-fn read_profile(root: &mut Section<'_>) -> Profile {
-    let profile = root.text("profile", "lean");
-    if profile == "seed" {
-        let cause = "the profile \"seed\" is not offered yet";
-        root.problem("profile", cause, "use \"lean\": everything that a Fargate-only cluster needs");
-    } else if profile != "lean" {
-        root.problem("profile", format!("{profile:?} is not known"), "use \"lean\"");
-    }
-    Profile::Lean
 }
 
 fn read_operator(mut section: Section<'_>, image: &str) -> Operator {
@@ -86,14 +80,18 @@ fn read_operator(mut section: Section<'_>, image: &str) -> Operator {
     operator
 }
 
-fn read_cluster(mut section: Section<'_>, stack: &str) -> Cluster {
+fn read_cluster(mut section: Section<'_>, stack: &str, profile: Profile) -> Cluster {
+    let logs = || if profile == Profile::Seed { LOG_TYPES.map(str::to_owned).to_vec() } else { Vec::new() };
     let mut cluster = Cluster {
         name: section.text("name", stack),
         version: section.text("version", version::DEFAULT),
         vpc: section.optional_text("vpc", None),
         subnets: section.texts("subnets").unwrap_or_default(),
-        logs: section.texts("logs").unwrap_or_default(),
+        logs: section.texts("logs").unwrap_or_else(logs),
+        log_retention_days: section.integer("logRetention", 90, 0..=3653) as u32,
         admins: section.texts("admins").unwrap_or_default(),
+        endpoint: read_endpoint(section.section("endpoint")),
+        secrets_key: section.optional_text("secretsKey", None),
         fargate_profile: String::new(),
         selectors: Vec::new(),
     };
@@ -103,6 +101,25 @@ fn read_cluster(mut section: Section<'_>, stack: &str) -> Cluster {
     fargate.finish();
     section.finish();
     cluster
+}
+
+fn read_endpoint(mut section: Section<'_>) -> ApiEndpoint {
+    let endpoint = ApiEndpoint {
+        public: section.switch("public", true),
+        private: section.switch("private", true),
+        public_access_cidrs: section.texts("publicAccessCidrs").unwrap_or_default(),
+    };
+    section.finish();
+    endpoint
+}
+
+fn read_roles(mut section: Section<'_>) -> Roles {
+    let roles = Roles {
+        path: section.text("path", "/"),
+        permissions_boundary: section.optional_text("permissionsBoundary", None),
+    };
+    section.finish();
+    roles
 }
 
 fn read_selector(mut item: Item<'_>) -> Selector {
@@ -201,7 +218,7 @@ fn read_scaling(mut section: Section<'_>) -> Scaling {
         polling_interval_seconds: section.integer("pollingInterval", 30, 1..=86_400) as u32,
         cooldown_period_seconds: section.integer("cooldownPeriod", 300, 0..=86_400) as u32,
         scale_down_window_seconds: section.integer("scaleDownWindow", 300, 0..=3600) as u32,
-        direct_activation: section.switch("directActivation"),
+        direct_activation: section.switch("directActivation", false),
     };
     if scaling.min_replicas > scaling.max_replicas {
         let cause = format!("{} is more than maxReplicaCount {}", scaling.min_replicas, scaling.max_replicas);

@@ -27,6 +27,19 @@ pub struct Stack {
     pub localstack: LocalStack,
     /// Image name to program, as written, for the local target's pods, which are programs of this machine.
     pub images: BTreeMap<String, String>,
+    /// What every IAM role of the stack has.
+    pub roles: Roles,
+    /// Tags of everything on AWS that can carry some, besides the stack's own.
+    pub tags: BTreeMap<String, String>,
+}
+
+/// What every IAM role of the stack has.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Roles {
+    /// Path, `/` or such as `/team/`.
+    pub path: String,
+    /// ARN of the policy that bounds what they may do.
+    pub permissions_boundary: Option<String>,
 }
 
 /// Which set of resources is made.
@@ -35,6 +48,9 @@ pub struct Stack {
 pub enum Profile {
     /// What a Fargate-only cluster needs.
     Lean,
+    /// What the tutorial's Terraform makes, as far as it serves: the control plane's logs, and policies that others can attach
+    /// as well.
+    Seed,
 }
 
 /// The EKS cluster.
@@ -50,12 +66,29 @@ pub struct Cluster {
     pub subnets: Vec<String>,
     /// Control-plane log types.
     pub logs: Vec<String>,
+    /// Days for which logs are kept; 0 means for ever.
+    pub log_retention_days: u32,
     /// ARNs of the IAM roles and users that administer the cluster besides whoever makes it.
     pub admins: Vec<String>,
+    /// Who reaches the API server.
+    pub endpoint: ApiEndpoint,
+    /// ARN or alias of the KMS key that secrets are encrypted with; AWS's own without it.
+    pub secrets_key: Option<String>,
     /// Name of the Fargate profile.
     pub fargate_profile: String,
     /// Which pods run on Fargate; one to five.
     pub selectors: Vec<Selector>,
+}
+
+/// The ways to the API server.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ApiEndpoint {
+    /// Whether it is reached over the internet.
+    pub public: bool,
+    /// Whether it is reached within the VPC.
+    pub private: bool,
+    /// From which blocks of addresses it is reached over the internet; empty means from everywhere.
+    pub public_access_cidrs: Vec<String>,
 }
 
 /// A selector of a Fargate profile.

@@ -1,15 +1,7 @@
-//! Deterministic names, ARNs and tags: what makes it possible to find everything again without a state file.
-
-use std::collections::BTreeMap;
+//! Deterministic names and ARNs: what makes it possible to find everything again without a state file.
 
 use crate::model::Stack;
-
-/// Tag that says to which stack a thing belongs.
-pub const TAG_STACK: &str = "sluice:stack";
-/// Tag that says which run made it.
-pub const TAG_RUN: &str = "sluice:run";
-/// Tag that says when it may be removed, RFC 3339.
-pub const TAG_EXPIRES_AT: &str = "sluice:expires-at";
+use crate::region;
 
 /// All names of a stack's AWS resources.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +23,7 @@ pub struct Names {
     /// The control plane's log group.
     pub log_group: String,
     region: String,
+    role_path: String,
 }
 
 /// Names of one workload's AWS resources.
@@ -63,17 +56,8 @@ impl Stack {
             workloads: self.workloads.iter().map(workload).collect(),
             log_group: format!("/aws/eks/{cluster}/cluster"),
             region: self.region.clone(),
+            role_path: self.roles.path.clone(),
         }
-    }
-
-    /// Tags that everything carries.
-    pub fn tags(&self, run: &str, expires_at: Option<&str>) -> BTreeMap<String, String> {
-        let mut tags =
-            BTreeMap::from([(TAG_STACK.to_owned(), self.name.clone()), (TAG_RUN.to_owned(), run.to_owned())]);
-        if let Some(expires_at) = expires_at {
-            tags.insert(TAG_EXPIRES_AT.to_owned(), expires_at.to_owned());
-        }
-        tags
     }
 }
 
@@ -92,16 +76,12 @@ impl Names {
 
     /// The ARN partition of the region.
     pub fn partition(&self) -> &'static str {
-        match &self.region {
-            region if region.starts_with("cn-") => "aws-cn",
-            region if region.starts_with("us-gov-") => "aws-us-gov",
-            _ => "aws",
-        }
+        region::partition(&self.region)
     }
 
-    /// ARN of a role.
+    /// ARN of a role of the stack's.
     pub fn role_arn(&self, account_id: &str, role: &str) -> String {
-        format!("arn:{}:iam::{account_id}:role/{role}", self.partition())
+        format!("arn:{}:iam::{account_id}:role{}{role}", self.partition(), self.role_path)
     }
 
     /// ARN of a policy that AWS manages.

@@ -27,6 +27,8 @@ pub enum Origin {
         /// The flag as typed, `--cluster`.
         name: String,
     },
+    /// The profile or the other settings of the AWS tools.
+    Profile,
     /// The stack's state: so it was when the stack came up.
     State,
 }
@@ -45,6 +47,7 @@ impl fmt::Display for Origin {
             Self::File { line, column } => write!(f, "file, line {line}, column {column}"),
             Self::Env { name } => write!(f, "environment variable {name}"),
             Self::Flag { name } => write!(f, "flag {name}"),
+            Self::Profile => f.write_str("settings of the AWS tools"),
             Self::State => f.write_str("state"),
         }
     }

@@ -178,16 +178,16 @@ impl<'a> Section<'a> {
         number
     }
 
-    /// Whether `name` is true; not if nobody said so.
-    pub(crate) fn switch(&mut self, name: &'static str) -> bool {
+    /// Whether `name` is true, or the default.
+    pub(crate) fn switch(&mut self, name: &'static str, default: bool) -> bool {
         let key = self.key(name);
         let Some(node) = self.take(name) else {
-            self.record(key, false.into(), Origin::Default);
-            return false;
+            self.record(key, default.into(), Origin::Default);
+            return default;
         };
         let Value::Bool(on) = node.value else {
             self.wrong(&node, &key, "true or false");
-            return false;
+            return default;
         };
         self.record(key, on.into(), node.origin);
         on

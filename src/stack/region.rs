@@ -70,6 +70,24 @@ const KNOWN: [&str; 44] = [
     "us-west-2",
 ];
 
+/// The partition of a region, by what its name begins with; names of other regions are of the partition `aws`.
+///
+/// Source: the partitions that the AWS SDKs publish, as of November 2026.
+const PARTITIONS: [(&str, &str); 7] = [
+    ("cn-", "aws-cn"),
+    ("us-gov-", "aws-us-gov"),
+    ("us-iso-", "aws-iso"),
+    ("us-isob-", "aws-iso-b"),
+    ("eu-isoe-", "aws-iso-e"),
+    ("us-isof-", "aws-iso-f"),
+    ("eusc-", "aws-eusc"),
+];
+
+/// The ARN partition of a region.
+pub(crate) fn partition(region: &str) -> &'static str {
+    PARTITIONS.iter().find(|(start, _)| region.starts_with(start)).map_or("aws", |(_, partition)| partition)
+}
+
 /// Where in its area a region lies.
 const DIRECTIONS: [&str; 9] =
     ["central", "east", "north", "northeast", "northwest", "south", "southeast", "southwest", "west"];
@@ -118,6 +136,22 @@ mod tests {
         }
         for nonsense in ["", "mars", "-1", "xx-east-1", "us--east-1"] {
             assert!(matches!(look_up(nonsense), Region::Impossible { .. }), "{nonsense}");
+        }
+    }
+
+    #[test]
+    fn every_region_has_its_partition() {
+        for (region, expected) in [
+            ("ap-northeast-1", "aws"),
+            ("cn-north-1", "aws-cn"),
+            ("us-gov-west-1", "aws-us-gov"),
+            ("us-iso-east-1", "aws-iso"),
+            ("us-isob-east-1", "aws-iso-b"),
+            ("eu-isoe-west-1", "aws-iso-e"),
+            ("us-isof-east-1", "aws-iso-f"),
+            ("eusc-de-east-1", "aws-eusc"),
+        ] {
+            assert_eq!(partition(region), expected, "{region}");
         }
     }
 

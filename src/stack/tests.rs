@@ -389,3 +389,131 @@ fn admins_are_roles_and_users_each_once() {
     assert!(problems(&format!("cluster: {{admins: ['{session}']}}")).contains("no ARN of a role or user"));
     assert!(problems(&format!("cluster: {{admins: ['{role}', '{role}']}}")).contains("listed twice"));
 }
+
+#[test]
+fn tags_are_those_that_every_service_takes() {
+    let tagged = stack("tags: { team: scaling, cost-centre: 1234, \"Größe\": \"\" }").tags;
+    assert_eq!(tagged.get("cost-centre").map(String::as_str), Some("1234"));
+    for (tags, expected) in [
+        ("{ 'aws:x': a }", "AWS keeps keys that begin so for itself"),
+        ("{ 'Sluice:stack': a }", "Sluice keeps keys that begin so for itself"),
+        ("{ team: 'a;b' }", "characters that AWS does not take"),
+        ("{ team: a, Team: b }", "differs from it only by small and capital letters"),
+    ] {
+        let found = problems(&format!("tags: {tags}"));
+        assert!(found.contains(expected), "{tags}: {found}");
+    }
+    let long = format!("tags: {{ {}: a, b: {} }}", "k".repeat(129), "v".repeat(257));
+    assert_eq!(read(&long).unwrap_err().0.len(), 2);
+    let many = |count: usize| (0..count).map(|n| format!("t{n}: a")).collect::<Vec<_>>().join(", ");
+    assert_eq!(stack(&format!("tags: {{ {} }}", many(47))).tags.len(), 47);
+    assert!(problems(&format!("tags: {{ {} }}", many(48))).contains("leave out 1 or more"));
+}
+
+#[test]
+fn a_path_of_roles_is_in_every_arn_that_names_one() {
+    let text = "roles: { path: /team/a/, permissionsBoundary: 'arn:aws:iam::111122223333:policy/bounds' }";
+    let stack = stack(text);
+    let policies = Policies { stack: &stack, account_id: "111122223333", issuer: "https://issuer/x" };
+    let role = |name: &str| json!(format!("arn:aws:iam::111122223333:role/team/a/sluice-demo-{name}"));
+    assert_eq!(policies.scaler_trust().unwrap()["Statement"][0]["Principal"]["AWS"], role("keda-operator"));
+    let trust = policies.workload_trust(&stack.workloads[0]).unwrap();
+    assert_eq!(trust["Statement"][1]["Principal"]["AWS"], role("keda-operator"));
+    let policy = policies.operator_policy().unwrap().to_string();
+    assert!(policy.contains(role("sqs-scaler").as_str().unwrap()) && policy.contains(role("myapp").as_str().unwrap()));
+    let manifests =
+        serde_json::to_string(&everything(&stack, &site()).iter().map(|one| &one.object).collect::<Vec<_>>());
+    let manifests = manifests.unwrap();
+    assert!(
+        manifests.contains(":role/team/a/sluice-demo-") && !manifests.contains(":role/sluice-demo-"),
+        "{manifests}"
+    );
+    for (roles, expected) in [
+        ("{ path: team }", "no path of IAM"),
+        ("{ path: '/a b/' }", "no path of IAM"),
+        ("{ path: //x/ }", "no path of IAM"),
+        ("{ path: /aws-service-role/x/ }", "AWS's own"),
+        ("{ permissionsBoundary: bounds }", "no ARN of a policy"),
+        ("{ permissionsBoundary: 'arn:aws:iam::111122223333:role/x' }", "no ARN of a policy"),
+        ("{ permissionsBoundary: 'arn:aws-cn:iam::111122223333:policy/x' }", "partition aws-cn"),
+    ] {
+        let found = problems(&format!("roles: {roles}"));
+        assert!(found.contains(expected), "{roles}: {found}");
+    }
+}
+
+#[test]
+fn an_endpoint_lets_in_whole_blocks_of_the_internet() {
+    let endpoint = |text: &str| stack(&format!("cluster: {{ endpoint: {text} }}")).cluster.endpoint;
+    assert!(endpoint("{}").public && endpoint("{}").private && endpoint("{}").public_access_cidrs.is_empty());
+    assert!(!endpoint("{ public: false }").public);
+    assert_eq!(endpoint("{ publicAccessCidrs: [203.0.113.0/24, 0.0.0.0/0] }").public_access_cidrs.len(), 2);
+    for (text, expected) in [
+        ("{ public: false, private: false }", "neither public nor private"),
+        ("{ public: false, publicAccessCidrs: [203.0.113.0/24] }", "is not public"),
+        ("{ publicAccessCidrs: [203.0.113.7] }", "\"203.0.113.7/32\""),
+        ("{ publicAccessCidrs: [203.0.113.7/24] }", "\"203.0.113.0/24\" for the block"),
+        ("{ publicAccessCidrs: [203.0.113.0/33] }", "no block of IPv4"),
+        ("{ publicAccessCidrs: [203.0.113.0/+8] }", "no block of IPv4"),
+        ("{ publicAccessCidrs: ['2001:db8::/32'] }", "no block of IPv4"),
+        ("{ publicAccessCidrs: [10.0.0.0/8] }", "not of the internet"),
+        ("{ publicAccessCidrs: [100.64.0.0/10] }", "not of the internet"),
+        ("{ publicAccessCidrs: [203.0.113.0/24, 203.0.113.0/24] }", "listed twice"),
+        ("{ private: soon }", "true or false"),
+    ] {
+        let found = problems(&format!("cluster: {{ endpoint: {text} }}"));
+        assert!(found.contains(expected), "{text}: {found}");
+    }
+    let many = (0..41).map(|n| format!("203.0.113.{n}/32")).collect::<Vec<_>>().join(", ");
+    assert!(problems(&format!("cluster: {{ endpoint: {{ publicAccessCidrs: [{many}] }} }}")).contains("EKS takes 40"));
+    let warned =
+        read("cluster: { endpoint: { private: false, publicAccessCidrs: [203.0.113.0/24] } }").unwrap().warnings;
+    assert!(warned[0].cause.contains("pods on Fargate"), "{warned:?}");
+}
+
+#[test]
+fn a_key_for_secrets_is_of_the_account_s_own_and_of_the_region() {
+    let key = |text: &str| format!("cluster: {{ secretsKey: '{text}' }}");
+    let arn = "arn:aws:kms:ap-northeast-1:111122223333:key/0a1b2c3d-0000-1111-2222-333344445555";
+    for fine in [arn, "alias/eks-secrets", "arn:aws:kms:ap-northeast-1:111122223333:alias/eks/secrets"] {
+        assert_eq!(stack(&key(fine)).cluster.secrets_key.as_deref(), Some(fine));
+    }
+    for (wrong, expected) in [
+        ("0a1b2c3d-0000-1111-2222-333344445555", "neither the ARN nor an alias"),
+        ("arn:aws:kms:eu-west-1:111122223333:key/0a1b", "the key is in eu-west-1"),
+        ("arn:aws-cn:kms:ap-northeast-1:111122223333:key/0a1b", "partition aws-cn"),
+        ("alias/aws/eks", "AWS manages"),
+    ] {
+        let found = problems(&key(wrong));
+        assert!(found.contains(expected), "{wrong}: {found}");
+    }
+}
+
+#[test]
+fn logs_are_kept_for_as_long_as_cloudwatch_can() {
+    assert_eq!(stack("").cluster.log_retention_days, 90);
+    assert_eq!(stack("cluster: { logRetention: 0 }").cluster.log_retention_days, 0);
+    assert!(problems("cluster: { logRetention: 91 }").contains("use one of 1, 3, 5"));
+}
+
+#[test]
+fn a_version_that_is_newer_than_the_table_is_taken_with_a_doubt() {
+    for newer in ["1.36", "1.41"] {
+        let loaded = read(&format!("cluster: {{ version: '{newer}' }}")).unwrap();
+        assert_eq!(loaded.stack.cluster.version, newer);
+        assert!(loaded.warnings[0].cause.contains("newer than this program"), "{:?}", loaded.warnings);
+    }
+    for slip in ["1.3", "1.035", "2.36", "1.36.1", "1.1000", "1.28"] {
+        let found = problems(&format!("cluster: {{ version: '{slip}' }}"));
+        assert!(found.contains("no Kubernetes version that this program knows"), "{slip}: {found}");
+    }
+}
+
+#[test]
+fn the_profile_seed_keeps_the_control_plane_s_logs_unless_it_is_said_otherwise() {
+    let logs = |text: &str| stack(text).cluster.logs;
+    assert_eq!((logs("").len(), logs("profile: seed").len()), (0, 5));
+    assert_eq!(logs("profile: seed\ncluster: { logs: [audit] }"), ["audit"]);
+    assert!(logs("profile: seed\ncluster: { logs: [] }").is_empty());
+    assert!(problems("profile: rich").contains("use one of lean, seed"));
+}

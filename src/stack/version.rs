@@ -1,13 +1,16 @@
 //! The dated table of EKS's Kubernetes versions.
 //!
 //! Source: AWS's release calendar (`docs/rules.md#eks-kubernetes-versions`), as of November 2026 (14 months of standard
-//! support, 12 of extended). The table is data of the binary: a version that it does not know is refused, since its
-//! dates and price are unknown.
+//! support, 12 of extended). The table is data of the binary. A version that is newer than all of it is taken with a warning:
+//! EKS adds some every year, and its own list says whether there is one. Any other that is not in it is refused.
 
 use jiff::civil::{Date, date};
 
 /// The version used if none is named: the newest in standard support known when this was built.
 pub const DEFAULT: &str = "1.35";
+
+/// How many minor versions the table may be behind: EKS adds three a year, and what is further on is a slip.
+const NEWER_MAX: u32 = 6;
 
 /// One row of the table.
 #[derive(Debug, Clone, Copy)]
@@ -38,6 +41,8 @@ const fn row(name: &'static str, standard_until: Date, extended_until: Date) -> 
 /// What EKS offers for a version on a day.
 #[derive(Debug, Clone, Copy)]
 pub enum Support {
+    /// Newer than the table.
+    Newer,
     /// Not in the table.
     Unknown,
     /// In standard support.
@@ -51,7 +56,10 @@ pub enum Support {
 /// The support that the version has on `today`.
 pub fn support(name: &str, today: Date) -> Support {
     let Some(version) = TABLE.into_iter().find(|version| version.name == name) else {
-        return Support::Unknown;
+        let newest = TABLE.last().and_then(|version| minor(version.name));
+        let plausible = |newest: u32| newest + 1..=newest + NEWER_MAX;
+        let is_newer = newest.zip(minor(name)).is_some_and(|(newest, number)| plausible(newest).contains(&number));
+        return if is_newer { Support::Newer } else { Support::Unknown };
     };
     if today <= version.standard_until {
         Support::Standard
@@ -60,6 +68,13 @@ pub fn support(name: &str, today: Date) -> Support {
     } else {
         Support::Expired(version)
     }
+}
+
+/// The number behind `1.`, as EKS writes it.
+fn minor(name: &str) -> Option<u32> {
+    let digits = name.strip_prefix("1.")?;
+    let is_plain = (2..=3).contains(&digits.len()) && digits.bytes().all(|digit| digit.is_ascii_digit());
+    digits.parse().ok().filter(|_| is_plain && !digits.starts_with('0'))
 }
 
 /// The versions that can still be created on `today`, newest first.

@@ -148,7 +148,9 @@ impl Bench {
         };
         let session = Session::load(settings).await.unwrap().with_static_credentials("AKIDEXAMPLE", "secret", None);
         let today = jiff::civil::date(2026, 11, 27);
-        let stack = stack::load(None, &[], today).unwrap().stack;
+        // The richest: all kinds of a stack are in it.
+        let file = stack::File { name: "stack.yaml", text: "profile: seed\n" };
+        let stack = stack::load(Some(file), &[], today).unwrap().stack;
         let cloud = Arc::new(Cloud::new(&session, &stack.name, "run", "", &BTreeMap::new()));
         let target = Target {
             session,
@@ -209,6 +211,18 @@ impl Bench {
     fn left(&self) -> Vec<Address> {
         self.account.lock().unwrap().objects.keys().cloned().collect()
     }
+}
+
+/// docs/tutorial-resources.md says how many of the tutorial's 43 resources the profile makes.
+#[tokio::test]
+async fn the_profile_seed_makes_eighteen_resources_on_aws() {
+    let bench = Bench::new().await;
+    let mut kinds: BTreeMap<String, usize> = BTreeMap::new();
+    for address in bench.left().iter().filter(|address| address.kind().starts_with("aws_")) {
+        *kinds.entry(address.kind().to_owned()).or_default() += 1;
+    }
+    assert_eq!(kinds.values().sum::<usize>(), 18, "{kinds:?}");
+    assert_eq!((kinds["aws_iam_policy"], kinds["aws_iam_role_policy_attachment"]), (3, 5), "{kinds:?}");
 }
 
 /// What costs by the hour: the control plane, and pods, which need it.
