@@ -83,21 +83,19 @@ impl<'a> Objects<'a> {
     /// calls this takes them away again with [`Self::operator_without`].
     #[track_caller]
     pub(crate) fn operator_with(&self, variables: &[(&str, String)]) {
-        self.operator_environment(
-            variables.iter().map(|(name, value)| json!({"name": name, "value": value})).collect(),
-        );
+        let entry = |(name, value): &(&str, String)| json!({"name": name, "value": value});
+        self.operator_environment(&variables.iter().map(entry).collect());
     }
 
     /// Takes these environment variables away from the operator's Deployment.
     #[track_caller]
     pub(crate) fn operator_without(&self, variables: &[(&str, String)]) {
-        self.operator_environment(
-            variables.iter().map(|(name, _)| json!({"name": name, "$patch": "delete"})).collect(),
-        );
+        let entry = |(name, _): &(&str, String)| json!({"name": name, "$patch": "delete"});
+        self.operator_environment(&variables.iter().map(entry).collect());
     }
 
     #[track_caller]
-    fn operator_environment(&self, entries: Vec<Value>) {
+    fn operator_environment(&self, entries: &Value) {
         let container = json!({"name": "keda-operator", "env": entries});
         let change = json!({"spec": {"template": {"spec": {"containers": [container]}}}});
         let patched = self.call(Method::PATCH, DEPLOYMENT, "application/strategic-merge-patch+json", Some(&change));

@@ -6,9 +6,11 @@
 use std::time::Duration;
 
 use http::header::{HeaderValue, USER_AGENT};
+use kube::client::ClientBuilder;
 use kube::{Client, Config};
 
 use crate::error::{Error, Result};
+use crate::telemetry::Requests;
 
 /// Longest wait for a next byte of an answer, real time. Admission webhooks of others may take up to 30 s.
 const READ_LIMIT: Duration = Duration::from_secs(35);
@@ -29,18 +31,20 @@ pub(crate) struct Clients {
 }
 
 impl Clients {
-    /// Clients for the API server of the pod or of `KUBECONFIG`.
+    /// Clients for the API server of the pod or of `KUBECONFIG`; their requests are counted in `requests`.
     ///
     /// # Errors
     /// No API server is configured, or its certificate authority cannot be used.
-    pub(crate) async fn infer() -> Result<Self> {
+    pub(crate) async fn infer(requests: &Requests) -> Result<Self> {
         let config = Config::infer().await.map_err(|error| Error::Configuration(Box::new(error)))?;
-        Self::new(&config)
+        Self::new(&config, requests)
     }
 
-    fn new(config: &Config) -> Result<Self> {
+    fn new(config: &Config, requests: &Requests) -> Result<Self> {
+        let host = config.cluster_url.authority().map_or("", |authority| authority.as_str());
         let client = |limit| {
-            Client::try_from(bounded(config.clone(), limit))
+            ClientBuilder::try_from(bounded(config.clone(), limit))
+                .map(|client| client.with_layer(&requests.to(host)).build())
                 .map_err(Error::kubernetes("make a client for the API server"))
         };
         Ok(Self { calls: client(READ_LIMIT)?, watches: client(WATCH_LIMIT)? })
@@ -58,6 +62,7 @@ fn bounded(mut config: Config, limit: Duration) -> Config {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::telemetry::Telemetry;
 
     #[test]
     fn calls_and_watches_end_and_name_the_program() {
@@ -78,10 +83,14 @@ mod tests {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(async move { axum::serve(listener, axum::Router::new().fallback(answer)).await });
-        let clients = Clients::new(&Config::new(url.parse().unwrap())).unwrap();
+        let telemetry = Telemetry::new();
+        let clients = Clients::new(&Config::new(url.parse().unwrap()), telemetry.requests()).unwrap();
         for client in [clients.calls, clients.watches] {
             let _ = client.apiserver_version().await;
             assert_eq!(agents.recv().await.unwrap().unwrap(), AGENT);
         }
+        let host = url.trim_start_matches("http://");
+        let line = format!("rest_client_requests_total{{code=\"200\",host=\"{host}\",method=\"GET\"}} 2");
+        assert!(telemetry.render().contains(&line), "{line} is not in\n{}", telemetry.render());
     }
 }

@@ -45,6 +45,7 @@ impl Context {
         identities: Identities,
         settings: &Settings,
         clock: Clock,
+        telemetry: Arc<Telemetry>,
     ) -> Self {
         let failures = Failures::new(clock.clone());
         let pods = Arc::new(Pods::new(client.clone()));
@@ -59,7 +60,7 @@ impl Context {
             client,
             clock,
             caches,
-            telemetry: Arc::new(Telemetry::new()),
+            telemetry,
             sources: Sources::default(),
             failures,
             reconciles: Semaphore::new(settings.reconciles_max),

@@ -32,13 +32,13 @@ pub(crate) async fn listen(purpose: &'static str, address: SocketAddr) -> Result
 }
 
 /// Serves `/metrics` for ever.
-pub(crate) async fn serve_telemetry(listener: TcpListener, telemetry: Arc<Telemetry>) -> Result<()> {
+pub(crate) async fn serve_telemetry(listener: TcpListener, telemetry: Arc<Telemetry>) {
     let metrics = move || async move { ([(header::CONTENT_TYPE, CONTENT_TYPE)], telemetry.render()) };
-    serve("the metrics server", listener, Router::new().route("/metrics", get(metrics))).await
+    let _ = axum::serve(listener, Router::new().route("/metrics", get(metrics))).await;
 }
 
 /// Serves `/healthz` and `/readyz` for ever.
-pub(crate) async fn serve_health(listener: TcpListener, readiness: Readiness) -> Result<()> {
+pub(crate) async fn serve_health(listener: TcpListener, readiness: Readiness) {
     let ready = move || async move {
         if readiness.is_set() {
             (StatusCode::OK, "ok")
@@ -47,10 +47,5 @@ pub(crate) async fn serve_health(listener: TcpListener, readiness: Readiness) ->
         }
     };
     let router = Router::new().route("/healthz", get(|| async { "ok" })).route("/readyz", get(ready));
-    serve("the health server", listener, router).await
-}
-
-async fn serve(name: &'static str, listener: TcpListener, router: Router) -> Result<()> {
     let _ = axum::serve(listener, router).await;
-    Err(Error::Ended(name))
 }

@@ -14,6 +14,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
 use kube::api::PostParams;
 use kube::{Api, Client};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::error::{self, Error, Result};
 use crate::mandate::Mandate;
@@ -76,11 +77,11 @@ impl Elector {
         }
     }
 
-    /// Runs `lead` while this process leads; the token that it gets says when to stop.
+    /// Runs `lead` while this process leads, as a task of its own; the token that it gets says when to stop.
     ///
     /// Ends when `stop` is cancelled (the lease is given back after `lead` has finished, or after [`FINISH_LIMIT`]) or with
     /// [`Error::LeadershipLost`]. Whatever ends it, the mandate is revoked first.
-    pub(crate) async fn run<F: Future<Output = ()>>(
+    pub(crate) async fn run<F: Future<Output = ()> + Send + 'static>(
         &self,
         stop: &CancellationToken,
         lead: impl FnOnce(CancellationToken) -> F,
@@ -93,11 +94,15 @@ impl Elector {
         tracing::info!(lease = %self.full_name(), identity = %self.identity, "became the leader");
         let leading = stop.child_token();
         let is_lost = {
-            let work = lead(leading.clone());
+            // In a task of its own, however much it has to do, it delays no renewal. Dropped, it is aborted.
+            let work = AbortOnDropHandle::new(tokio::spawn(lead(leading.clone())));
             tokio::select! {
                 biased;
                 () = self.hold() => true,
-                () = work => false,
+                ended = work => match ended {
+                    Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+                    _ => false,
+                },
                 () = self.overdue(stop) => false,
             }
         };

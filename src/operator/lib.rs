@@ -56,6 +56,7 @@ pub use error::{Error, Result};
 pub use scalers::aws_identity::Identities;
 pub use scalers::env::web_identity_token_file;
 pub use settings::{LeaseTiming, Settings};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::caches::Caches;
@@ -65,6 +66,7 @@ use crate::context::Context;
 use crate::health::Readiness;
 use crate::lease::Elector;
 use crate::mandate::Mandate;
+use crate::telemetry::Telemetry;
 
 /// Pause between attempts to get ready, real time.
 const RETRY_PERIOD: Duration = Duration::from_secs(1);
@@ -82,41 +84,66 @@ pub async fn run(settings: Settings, identities: Identities, clock: Clock, stop:
     for variable in &settings.unserved {
         tracing::warn!(variable, "this environment variable of KEDA's has no effect here");
     }
-    let Clients { calls: client, watches } = Clients::infer().await?;
+    let telemetry = Arc::new(Telemetry::new());
+    let Clients { calls: client, watches } = Clients::infer(telemetry.requests()).await?;
     let listen = async |purpose, port| health::listen(purpose, SocketAddr::new(settings.bind, port)).await;
     let metrics = listen("the external metrics API", settings.metrics_api_port).await?;
-    let telemetry = listen("Prometheus metrics", settings.telemetry_port).await?;
+    let prometheus = listen("Prometheus metrics", settings.telemetry_port).await?;
     let probes = listen("health probes", settings.health_port).await?;
 
     let (caches, watching) = Caches::new(&watches, &settings);
     let mandate = Mandate::new(clock.clone());
     let guarded = mandate.guarded(&client);
-    let context = Arc::new(Context::new(guarded, caches, identities, &settings, clock.clone()));
+    let context = Arc::new(Context::new(guarded, caches, identities, &settings, clock.clone(), Arc::clone(&telemetry)));
     let readiness = Readiness::default();
     let mut renewal = Renewal::new(client.clone(), &settings, clock.clone());
     let serving = renewal.serving();
-    let certificates = async {
+    // Each part is a task of its own: what one has to do costs no other a look, least of all the renewal of the lease.
+    let mut parts = Parts::default();
+    parts.begin("the watches", watching);
+    parts.begin("the sweep of triggers", sources::sweep(Arc::clone(&context)));
+    let certified = clock.clone();
+    parts.begin("the renewal of certificates", async move {
         while let Err(error) = renewal.prepare().await {
             tracing::warn!(error = %error, "no certificates yet; trying again");
-            clock.sleep(clock.to_system(RETRY_PERIOD)).await;
+            certified.sleep(certified.to_system(RETRY_PERIOD)).await;
         }
         renewal.keep().await;
-    };
-    let metrics = async {
-        context.caches.synced().await;
-        readiness.set();
-        metrics_api::serve(metrics, serving, Arc::clone(&context), client.clone()).await;
-    };
-    let elector = Elector::new(client.clone(), &settings, clock.clone(), mandate);
-    let leading = elector.run(&stop, |stop| lead(Arc::clone(&context), stop));
+    });
+    let (served, ready, reviewer) = (Arc::clone(&context), readiness.clone(), client.clone());
+    parts.begin("the external metrics API", async move {
+        served.caches.synced().await;
+        ready.set();
+        metrics_api::serve(metrics, serving, served, reviewer).await;
+    });
+    parts.begin("the metrics server", health::serve_telemetry(prometheus, telemetry));
+    parts.begin("the health server", health::serve_health(probes, readiness));
+    let elector = Elector::new(client, &settings, clock, mandate);
     tokio::select! {
-        ended = leading => ended,
-        () = watching => Err(Error::Ended("the watches")),
-        () = sources::sweep(&context) => Err(Error::Ended("the sweep of triggers")),
-        () = certificates => Err(Error::Ended("the renewal of certificates")),
-        () = metrics => Err(Error::Ended("the external metrics API")),
-        ended = health::serve_telemetry(telemetry, Arc::clone(&context.telemetry)) => ended,
-        ended = health::serve_health(probes, readiness.clone()) => ended,
+        ended = elector.run(&stop, |stop| lead(context, stop)) => ended,
+        ended = parts.ended() => Err(ended),
+    }
+}
+
+/// What runs beside the election for as long as the process. Dropped, all of it ends.
+#[derive(Default)]
+struct Parts(JoinSet<&'static str>);
+
+impl Parts {
+    fn begin(&mut self, name: &'static str, part: impl Future<Output = ()> + Send + 'static) {
+        self.0.spawn(async move {
+            part.await;
+            name
+        });
+    }
+
+    /// Returns when one has ended, which none should. A panic in one goes on here.
+    async fn ended(&mut self) -> Error {
+        match self.0.join_next().await {
+            Some(Ok(name)) => Error::Ended(name),
+            Some(Err(error)) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+            Some(Err(_)) | None => Error::Ended("a part"),
+        }
     }
 }
 

@@ -135,7 +135,8 @@ impl Server {
         let session = aws::session::Session::load(aws).await.unwrap().with_static_credentials("AKIA", "s", None);
         let (caches, watching) = Caches::new(&client, settings);
         let identities = Identities::new(session, None, clock.clone());
-        (Arc::new(Context::new(client, caches, identities, settings, clock)), watching)
+        let telemetry = Arc::default();
+        (Arc::new(Context::new(client, caches, identities, settings, clock, telemetry)), watching)
     }
 
     /// From now on, answers no request whose path begins so, as if its connection had died without a word.

@@ -92,11 +92,11 @@ impl Sources {
 }
 
 /// Drops what was built for objects that are gone. Each replica does it, since each answers for metrics; it never ends.
-pub(crate) async fn sweep(context: &Context) {
+pub(crate) async fn sweep(context: Arc<Context>) {
     let mut changes = context.caches.subscribe();
     loop {
         match changes.recv().await {
-            Ok(Change::ScaledObject(key)) => drop_if_gone(context, key),
+            Ok(Change::ScaledObject(key)) => drop_if_gone(&context, key),
             Ok(
                 Change::Autoscaler(_)
                 | Change::Health(_)
@@ -107,7 +107,7 @@ pub(crate) async fn sweep(context: &Context) {
             Err(RecvError::Lagged(_)) => {
                 let held: Vec<_> = context.sources.lock().keys().map(|held| held.key.clone()).collect();
                 for key in held {
-                    drop_if_gone(context, key);
+                    drop_if_gone(&context, key);
                 }
             }
             Err(RecvError::Closed) => return,

@@ -3,6 +3,10 @@
 //! Where KEDA 2.14 had two names for one number (the older one deprecated), both are served. The text is Prometheus' own format and not
 //! OpenMetrics, as KEDA's is by default: there a counter may be called `keda_scaler_errors` beside `keda_scaler_errors_total`.
 
+#[cfg(target_os = "linux")]
+mod process;
+mod requests;
+
 use std::sync::atomic::AtomicU64;
 
 use prometheus_client::encoding::text::encode;
@@ -11,6 +15,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
+pub(crate) use self::requests::Requests;
 use crate::key::{Key, Reference};
 
 type Labels = Vec<(&'static str, String)>;
@@ -64,6 +69,13 @@ pub(crate) struct Telemetry {
     loop_latency: Gauges,
     loop_latency_millis: Gauges,
     leader: Gauge,
+    requests: Requests,
+}
+
+impl Default for Telemetry {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 impl Telemetry {
@@ -85,6 +97,7 @@ impl Telemetry {
             loop_latency: Family::default(),
             loop_latency_millis: Family::default(),
             leader: Gauge::default(),
+            requests: Requests::default(),
         };
         metrics.register();
         metrics
@@ -131,6 +144,14 @@ impl Telemetry {
             self.loop_latency_millis.clone(),
         );
         registry.register("leader_election_master_status", "Whether this replica leads", self.leader.clone());
+        self.requests.register(registry);
+        #[cfg(target_os = "linux")]
+        registry.register_collector(Box::new(process::ThisProcess));
+    }
+
+    /// Where the requests to the API server are counted.
+    pub(crate) fn requests(&self) -> &Requests {
+        &self.requests
     }
 
     /// A metric was read in `seconds` of real time.
@@ -292,6 +313,15 @@ mod tests {
         let families: Vec<_> = text.lines().filter(|line| line.starts_with("# TYPE")).collect();
         let once: std::collections::BTreeSet<_> = families.iter().collect();
         assert!(families.len() == once.len() && !text.contains("# EOF"), "each family is there once: {text}");
+        if cfg!(target_os = "linux") {
+            let numbers: Vec<_> = text.lines().filter(|line| line.starts_with("process_")).collect();
+            let names = ["resident_memory_bytes", "virtual_memory_bytes", "open_fds", "max_fds", "start_time_seconds"];
+            for name in names.iter().chain(&["cpu_seconds_total"]) {
+                let begin = format!("process_{name} ");
+                let value = numbers.iter().find_map(|line| line.strip_prefix(&begin)?.parse::<f64>().ok());
+                assert!(value.is_some_and(|value| value >= 0.0), "{name} is not in {numbers:?}");
+            }
+        }
         telemetry.poll_late(&object.key, 0.5);
         telemetry.retire(&series);
         telemetry.forget(&object.key);

@@ -126,13 +126,14 @@ async fn a_shutdown_gives_the_lease_back_even_if_the_work_does_not_end() {
     let server = Server::start([], |_| None);
     let elector = elector(&server, "me", Clock::scaled(50.0));
     let stop = CancellationToken::new();
-    let begun = Notified::default();
-    let running = elector.run(&stop, |_| async {
-        begun.0.notify_one();
+    let begun = std::sync::Arc::new(tokio::sync::Notify::new());
+    let told = std::sync::Arc::clone(&begun);
+    let running = elector.run(&stop, |_| async move {
+        told.notify_one();
         std::future::pending::<()>().await;
     });
     let ending = async {
-        begun.0.notified().await;
+        begun.notified().await;
         stop.cancel();
     };
     let (ended, ()) = soon(Box::pin(async { tokio::join!(running, ending) })).await;
@@ -141,16 +142,38 @@ async fn a_shutdown_gives_the_lease_back_even_if_the_work_does_not_end() {
     assert!(!elector.mandate.holds());
 }
 
-#[derive(Default)]
-struct Notified(tokio::sync::Notify);
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn work_that_keeps_its_thread_busy_delays_no_renewal() {
+    let (renewed, renewals) = std::sync::mpsc::channel();
+    let renewed = std::sync::Mutex::new(renewed);
+    let server = Server::start([], move |line| {
+        if line.starts_with("PUT") {
+            let _ = renewed.lock().unwrap().send(());
+        }
+        None
+    });
+    let [duration, renew_deadline, retry] = [15_000, 10_000, 50].map(Duration::from_millis);
+    let timing = LeaseTiming { duration, renew_deadline, retry };
+    let settings = Settings { identity: "me".to_owned(), lease: timing, ..Settings::default() };
+    let clock = Clock::real();
+    let elector = Elector::new(server.client(), &settings, clock.clone(), Mandate::new(clock));
+    let stop = CancellationToken::new();
+    let (said, heard) = std::sync::mpsc::channel();
+    let leading = elector.run(&stop, |_| async move {
+        said.send(renewals.recv_timeout(5 * SECOND)).unwrap();
+    });
+    soon(Box::pin(leading)).await.unwrap();
+    heard.recv().unwrap().expect("the lease was renewed while the work kept its thread");
+}
 
 #[tokio::test]
 async fn a_leader_that_is_replaced_may_not_write_and_its_work_is_dropped() {
     let server = Server::start([], |_| None);
     let elector = elector(&server, "me", Clock::scaled(50.0));
     let stop = CancellationToken::new();
-    let replaced = async {
-        server.put(LEASE, json!({ "metadata": { "name": "operator.keda.sh" }, "spec": { "holderIdentity": "other", "leaseDurationSeconds": 15 } }));
+    let other = std::sync::Arc::clone(&server);
+    let replaced = async move {
+        other.put(LEASE, json!({ "metadata": { "name": "operator.keda.sh" }, "spec": { "holderIdentity": "other", "leaseDurationSeconds": 15 } }));
         std::future::pending::<()>().await;
     };
     let lost = soon(Box::pin(elector.run(&stop, |_| replaced))).await.unwrap_err();

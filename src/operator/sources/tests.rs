@@ -111,10 +111,7 @@ async fn each_replica_drops_what_it_built_for_objects_that_are_gone() {
     read(&context).await;
     let text = context.telemetry.render();
     assert!(text.contains("s0-aws-sqs-orders") && text.contains(r#"scaler="awsSqsQueueScaler""#), "{text}");
-    tokio::spawn({
-        let context = Arc::clone(&context);
-        async move { sweep(&context).await }
-    });
+    tokio::spawn(sweep(Arc::clone(&context)));
     tokio::task::yield_now().await;
     server.remove(SCALED_OBJECT_PATH);
     seen(&context, |context| context.sources.lock().is_empty()).await;
