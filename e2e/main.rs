@@ -10,6 +10,7 @@
     reason = "this whole crate is one test binary"
 )]
 
+mod account;
 mod bad_input;
 mod contract;
 mod demo;

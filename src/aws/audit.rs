@@ -43,7 +43,7 @@ pub enum Scope {
 /// Finds what carries the stack's tag, and what is called `prefix` or begins with `prefix-`.
 ///
 /// Looked through: clusters with their Fargate profiles, addons and access entries, queues, roles, customer managed policies,
-/// OIDC providers. A cluster that is called otherwise and carries the tag has been renamed since: what begins with its name is
+/// OIDC providers, log groups of control planes. A cluster that is called otherwise and carries the tag has been renamed since: what begins with its name is
 /// looked for as well. Objects of Kubernetes are not listed: they go with their cluster.
 ///
 /// # Errors
@@ -60,7 +60,7 @@ pub async fn find(cloud: &Cloud, prefix: &str, scope: Scope) -> Result<Vec<Found
             found.push(Found { address: Address::new(kind, name), object, tagged });
         }
     };
-    let mut prefixes = vec![prefix.to_owned()];
+    let (mut prefixes, mut owned) = (vec![prefix.to_owned()], Vec::new());
     for name in clusters(cloud).await? {
         let looked = unless_foreign(is_named(&name), resources::cluster_object(cloud, &name).await)?;
         let Some(cluster) = looked else { continue };
@@ -72,6 +72,7 @@ pub async fn find(cloud: &Cloud, prefix: &str, scope: Scope) -> Result<Vec<Found
                 }
             }
             prefixes.push(name.clone());
+            owned.push(name.clone());
         }
         keep("aws_eks_cluster", &name, cluster);
     }
@@ -110,6 +111,14 @@ pub async fn find(cloud: &Cloud, prefix: &str, scope: Scope) -> Result<Vec<Found
         if let Some(provider) = unless_foreign(false, resources::oidc_provider_object(cloud, &arn).await)? {
             let host = arn.split_once(":oidc-provider/").map_or(arn.as_str(), |(_, host)| host);
             keep("aws_iam_openid_connect_provider", host, provider);
+        }
+    }
+    for prefix in &prefixes {
+        let looked = unless_unserved(unless_foreign(false, log_group(cloud, prefix).await))?;
+        if let Some(object) = looked {
+            // One that EKS made for a cluster of ours has no tag.
+            let tagged = cloud.owns(&object) || owned.contains(prefix);
+            found.push(Found { address: Address::new("aws_cloudwatch_log_group", &object.id), object, tagged });
         }
     }
     Ok(found)
@@ -160,6 +169,11 @@ fn outlives(other: &Found, one: &Found) -> bool {
         ("aws_eks_fargate_profile", "aws_iam_role") => names("pod_execution_role_arn", "arn"),
         ("aws_eks_addon", "aws_iam_role") => names("service_account_role_arn", "arn"),
         ("aws_eks_cluster", "aws_iam_role") => names("role_arn", "arn"),
+        // EKS makes it anew for as long as it writes.
+        ("aws_eks_cluster", "aws_cloudwatch_log_group") => {
+            let cluster = other.object.text("name").and_then(resources::cluster_of_log_group);
+            cluster.is_some() && cluster == one.object.text("name")
+        }
         // A policy goes once nobody has it; whoever has it is not said, so every role goes first.
         ("aws_iam_role", "aws_iam_policy") => true,
         _ => false,
@@ -180,6 +194,19 @@ async fn clusters(cloud: &Cloud) -> Result<Vec<String>> {
         if token.is_none() {
             return Ok(names);
         }
+    }
+}
+
+/// The group of the control plane of a cluster. What made it was allowed to look at it, so a refused look has found none of ours.
+async fn log_group(cloud: &Cloud, cluster: &str) -> Result<Option<Object>> {
+    resources::log_group_object(cloud, &resources::log_group_name(cluster)).await
+}
+
+/// What was found, unless an emulator has no such service: it says so by this status alone.
+fn unless_unserved(looked: Result<Option<Object>>) -> Result<Option<Object>> {
+    match looked {
+        Err(Error::Service { status: 501, .. }) => Ok(None),
+        looked => looked,
     }
 }
 

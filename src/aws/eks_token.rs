@@ -59,7 +59,7 @@ pub async fn token(session: &Session, cluster_name: &str) -> Result<Token> {
         .build()
         .map_err(request)?
         .into();
-    let url = format!("{}/?Action=GetCallerIdentity&Version=2011-06-15", endpoint(session));
+    let url = format!("{}/?Action=GetCallerIdentity&Version=2011-06-15", session.endpoint("STS", "sts"));
     let headers = [("x-k8s-aws-id", cluster_name)];
     let signable = SignableRequest::new("GET", &url, headers.into_iter(), SignableBody::Bytes(&[])).map_err(request)?;
     let (instructions, _) = sign(signable, &parameters).map_err(request)?.into_parts();
@@ -73,11 +73,4 @@ pub async fn token(session: &Session, cluster_name: &str) -> Result<Token> {
 
 fn request(error: impl fmt::Display) -> Error {
     Error::Request { operation: OPERATION, message: error.to_string() }
-}
-
-fn endpoint(session: &Session) -> String {
-    let region = session.region();
-    let suffix = if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
-    let url = session.endpoint_of("STS").unwrap_or_else(|| format!("https://sts.{region}.{suffix}"));
-    url.trim_end_matches('/').to_owned()
 }

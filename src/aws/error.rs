@@ -103,7 +103,9 @@ impl Error {
 
     /// Whether the service said that what was to be made exists already.
     pub(crate) fn is_already_there(&self) -> bool {
-        matches!(self.code(), Some("EntityAlreadyExists" | "EntityAlreadyExistsException"))
+        const ALREADY_THERE: [&str; 3] =
+            ["EntityAlreadyExists", "EntityAlreadyExistsException", "ResourceAlreadyExistsException"];
+        self.code().is_some_and(|code| ALREADY_THERE.contains(&code))
     }
 
     /// Whether the service said that the thing does not exist. A refused look is not one of these.
@@ -165,7 +167,7 @@ impl From<Error> for provision::Failure {
     }
 }
 
-fn is_throttling(code: &str) -> bool {
+pub(crate) fn is_throttling(code: &str) -> bool {
     const THROTTLING: [&str; 8] = [
         "Throttling",
         "ThrottlingException",

@@ -10,6 +10,7 @@
 mod agent;
 pub mod audit;
 pub mod cloud;
+mod cloudwatch_logs;
 pub mod eks_token;
 mod error;
 pub mod preflight;
@@ -17,6 +18,7 @@ pub mod probe;
 pub mod queue;
 pub mod resources;
 pub mod session;
+mod signed;
 #[cfg(test)]
 mod tests;
 

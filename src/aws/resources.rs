@@ -14,6 +14,7 @@ mod cluster;
 mod edit;
 mod fargate_profile;
 mod kind;
+mod log_group;
 mod oidc_provider;
 mod passing;
 mod policy;
@@ -118,6 +119,7 @@ impl AwsResource {
             Kind::Addon => addon::read(cloud, known).await,
             Kind::AccessEntry => access_entry::read(cloud, known).await,
             Kind::AccessPolicyAssociation => access_policy_association::read(cloud, known).await,
+            Kind::LogGroup => log_group::read(cloud, known).await,
         }
     }
 
@@ -147,6 +149,7 @@ impl Resource for AwsResource {
             Kind::Addon => addon::SCHEMA,
             Kind::AccessEntry => access_entry::SCHEMA,
             Kind::AccessPolicyAssociation => access_policy_association::SCHEMA,
+            Kind::LogGroup => log_group::SCHEMA,
         }
     }
 
@@ -240,6 +243,7 @@ impl Resource for AwsResource {
             Kind::FargateProfile => fargate_profile::create(cloud, desired, context).boxed(),
             Kind::Addon => addon::create(cloud, desired, context).boxed(),
             Kind::AccessEntry => access_entry::create(cloud, desired, context).boxed(),
+            Kind::LogGroup => log_group::create(cloud, desired, context).boxed(),
             Kind::AccessPolicyAssociation => access_policy_association::create(cloud, desired, context).boxed(),
         };
         async move { Ok(tags::put(made.await?, desired)) }.boxed()
@@ -263,6 +267,7 @@ impl Resource for AwsResource {
             Kind::FargateProfile => fargate_profile::update(cloud, edit, context).boxed(),
             Kind::Addon => addon::update(cloud, edit, context).boxed(),
             Kind::AccessEntry => access_entry::update(cloud, edit, context).boxed(),
+            Kind::LogGroup => log_group::update(cloud, edit, context).boxed(),
             // Attaching and associating set the whole of it; they can be said again.
             Kind::RolePolicyAttachment => role_policy_attachment::create(cloud, desired, context).boxed(),
             Kind::AccessPolicyAssociation => access_policy_association::create(cloud, desired, context).boxed(),
@@ -286,6 +291,7 @@ impl Resource for AwsResource {
             Kind::FargateProfile => fargate_profile::delete(cloud, current, context).boxed(),
             Kind::Addon => addon::delete(cloud, current, context).boxed(),
             Kind::AccessEntry => access_entry::delete(cloud, current, context).boxed(),
+            Kind::LogGroup => log_group::delete(cloud, current, context).boxed(),
             Kind::AccessPolicyAssociation => access_policy_association::delete(cloud, current, context).boxed(),
         }
     }
@@ -294,6 +300,7 @@ impl Resource for AwsResource {
 pub(crate) use access_entry::fetch as access_entry_object;
 pub(crate) use addon::fetch as addon_object;
 pub(crate) use fargate_profile::fetch as fargate_profile_object;
+pub(crate) use log_group::{cluster_of as cluster_of_log_group, fetch as log_group_object, name_for as log_group_name};
 pub(crate) use oidc_provider::{fetch as oidc_provider_object, list as oidc_providers};
 pub(crate) use policy::{fetch as policy_object, list as policies};
 pub(crate) use queue::fetch as queue_object;

@@ -227,6 +227,14 @@ impl Session {
         own.or(general)
     }
 
+    /// The endpoint of a service in the region, without a slash at its end: the configured one, else AWS's own.
+    pub(crate) fn endpoint(&self, service_id: &str, host: &str) -> String {
+        let region = self.region();
+        let suffix = if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
+        let url = self.endpoint_of(service_id).unwrap_or_else(|| format!("https://{host}.{region}.{suffix}"));
+        url.trim_end_matches('/').to_owned()
+    }
+
     fn with_provider(&self, provider: SharedCredentialsProvider) -> Self {
         let builder = self.config.to_builder().credentials_provider(provider);
         // A cache of its own: the parent's cache holds the parent's identity.

@@ -22,6 +22,9 @@ use crate::target::Target;
 /// The operator's CRDs, generated from its types.
 pub(crate) const CRDS: &str = include_str!("../../templates/kubernetes/crds.yaml");
 
+/// The role that starts pods: a profile takes it under the path `/` alone.
+const FARGATE: &str = "fargate";
+
 /// The attribute of roles that is a wish without a value as well: the boundary that was wanted before is taken off.
 const BOUNDARY: &str = "permissions_boundary";
 
@@ -80,8 +83,9 @@ impl Declared<'_> {
             (Profile::Seed, Some(_)) => Some(json!({})),
         };
         let description = aws::audit::description(self.cloud.stack(), label);
+        let path = if label == FARGATE { "/" } else { &self.roles.path };
         let attributes = json!({
-            "name": name, "path": self.roles.path, "description": description, "assume_role_policy": trust,
+            "name": name, "path": path, "description": description, "assume_role_policy": trust,
             "inline_policies": inline, BOUNDARY: self.roles.permissions_boundary,
         });
         self.add("aws_iam_role", label, attributes, needs);
@@ -108,7 +112,7 @@ fn control_plane(
     let subnets = (!subnets.is_empty()).then_some(subnets);
     for (label, name, trust, policy) in [
         ("cluster", &names.cluster_role, policies.cluster_trust()?, policies::CLUSTER_POLICY),
-        ("fargate", &names.fargate_role, policies.fargate_trust()?, policies::FARGATE_POLICY),
+        (FARGATE, &names.fargate_role, policies.fargate_trust()?, policies::FARGATE_POLICY),
     ] {
         declared.role(label, name, &trust, None, &[]);
         let role = format!("${{aws_iam_role.{label}.id}}");
@@ -116,6 +120,13 @@ fn control_plane(
         declared.add("aws_iam_role_policy_attachment", label, attachment, &[]);
     }
     let attached = |label| Address::new("aws_iam_role_policy_attachment", label);
+    let mut needed = vec![attached("cluster")];
+    if !stack.cluster.logs.is_empty() {
+        // EKS would make it without retention, and nobody would remove it.
+        let group = json!({ "name": names.log_group, "retention_in_days": stack.cluster.log_retention_days });
+        declared.add("aws_cloudwatch_log_group", "cluster", group, &[]);
+        needed.push(Address::new("aws_cloudwatch_log_group", "cluster"));
+    }
     let cluster = json!({
         "name": names.cluster,
         "version": stack.cluster.version,
@@ -133,7 +144,7 @@ fn control_plane(
         // None is a wish as well: those that were wanted before are switched off.
         "enabled_log_types": stack.cluster.logs,
     });
-    declared.add("aws_eks_cluster", "this", cluster, &[attached("cluster")]);
+    declared.add("aws_eks_cluster", "this", cluster, &needed);
     let profile = json!({
         "cluster_name": "${aws_eks_cluster.this.name}",
         "name": names.fargate_profile,

@@ -12,10 +12,11 @@ pub(super) enum Kind {
     Addon,
     AccessEntry,
     AccessPolicyAssociation,
+    LogGroup,
 }
 
 /// Every kind by the name that it has in addresses.
-pub(super) const KINDS: [(&str, Kind); 10] = [
+pub(super) const KINDS: [(&str, Kind); 11] = [
     ("aws_sqs_queue", Kind::Queue),
     ("aws_iam_role", Kind::Role),
     ("aws_iam_policy", Kind::Policy),
@@ -26,4 +27,5 @@ pub(super) const KINDS: [(&str, Kind); 10] = [
     ("aws_eks_addon", Kind::Addon),
     ("aws_eks_access_entry", Kind::AccessEntry),
     ("aws_eks_access_policy_association", Kind::AccessPolicyAssociation),
+    ("aws_cloudwatch_log_group", Kind::LogGroup),
 ];

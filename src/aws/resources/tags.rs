@@ -15,6 +15,7 @@ use super::passing::call;
 use super::role::iam_tags_of;
 use super::value::{self, text};
 use crate::cloud::Cloud;
+use crate::cloudwatch_logs;
 use crate::error::{Error, Result};
 
 /// The attribute of a recorded object that lists the keys that we put on it.
@@ -88,9 +89,9 @@ struct Thing<'a> {
 }
 
 impl Thing<'_> {
-    /// What EKS knows it by.
+    /// What services that tag by ARN know it by.
     fn arn(&self) -> Result<&str> {
-        let request = |failure: Failure| Error::Request { operation: "eks:TagResource", message: failure.to_string() };
+        let request = |failure: Failure| Error::Request { operation: "TagResource", message: failure.to_string() };
         text(&self.object.attributes, "arn").map_err(request)
     }
 
@@ -118,6 +119,10 @@ impl Thing<'_> {
             Kind::Cluster | Kind::FargateProfile | Kind::Addon | Kind::AccessEntry => {
                 let answer = eks.untag_resource().resource_arn(self.arn()?).set_tag_keys(keys).send().await;
                 answer.map(drop).map_err(|error| Error::from_sdk("eks:UntagResource", &error))
+            }
+            Kind::LogGroup => {
+                let input = json!({ "resourceArn": self.arn()?, "tagKeys": keys });
+                cloudwatch_logs::request(self.cloud.session(), "logs:UntagResource", &input).await.map(drop)
             }
             Kind::RolePolicyAttachment | Kind::AccessPolicyAssociation => Ok(()),
         }
@@ -147,6 +152,10 @@ impl Thing<'_> {
             Kind::Cluster | Kind::FargateProfile | Kind::Addon | Kind::AccessEntry => {
                 let answer = eks.tag_resource().resource_arn(self.arn()?).set_tags(Some(tags.clone())).send().await;
                 answer.map(drop).map_err(|error| Error::from_sdk("eks:TagResource", &error))
+            }
+            Kind::LogGroup => {
+                let input = json!({ "resourceArn": self.arn()?, "tags": tags });
+                cloudwatch_logs::request(self.cloud.session(), "logs:TagResource", &input).await.map(drop)
             }
             Kind::RolePolicyAttachment | Kind::AccessPolicyAssociation => Ok(()),
         }
