@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::own_service::{found, json, kubectl, script};
+use crate::terminal::Terminal;
 use crate::workspace::Workspace;
 
 /// The bounds of hopeless waits are the system's time, and the machine may be busy.
@@ -103,6 +104,44 @@ fn who_watches_sees_every_ten_seconds_that_nothing_changes_also_in_a_pipe() {
     let waiting = objects.iter().find(|it| it["type"] == "waiting").unwrap();
     assert!(waiting["real_seconds"].as_f64().unwrap() >= 10.0 && waiting["what"] == "nothing changes", "{waiting}");
     workspace.run("down").with(0);
+}
+
+/// The lines of a step that lasts.
+fn still<'a>(text: &'a str, step: &str) -> Vec<&'a str> {
+    text.lines().map(str::trim_end).filter(|line| line.starts_with(&format!("{step}... ["))).collect()
+}
+
+#[test]
+fn a_creation_that_lasts_says_in_a_pipe_and_in_a_terminal_what_it_usually_takes() {
+    let workspace = Workspace::new();
+    let up = workspace.run_within("up --faults slow", PATIENCE).with(0).stdout;
+    let cluster = "aws_eks_cluster.this: Still creating";
+    let said = still(&up, cluster);
+    assert!(!said.is_empty(), "{up}");
+    for line in said {
+        holds(line, &["0s elapsed, usually 10m00s to 16m00s on AWS] CREATING (", " done)"]);
+    }
+    let down = workspace.run_within("down --output json", PATIENCE).with(0).stdout;
+    let objects: Vec<Value> = down.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let of_cluster = |kind: &str| {
+        objects.iter().find(|it| it["type"] == kind && it["address"] == "aws_eks_cluster.this").unwrap().clone()
+    };
+    assert_eq!(of_cluster("progress")["usual"]["shortest_seconds"], 180.0);
+    assert_eq!(of_cluster("progress")["usual"]["runs"], Value::Null);
+    // The next run knows what the first took, though nothing else is left of it.
+    let history = json(&workspace, "durations.json");
+    assert_eq!(history["seconds"]["aws_eks_cluster.this delete"][0].as_f64().map(f64::round), {
+        of_cluster("complete")["elapsed"].as_f64().map(f64::round)
+    });
+    let terminal = Terminal::start(workspace.sluice("up --faults slow"));
+    let (code, screen) = terminal.ends();
+    assert_eq!(code, Some(0), "{screen}");
+    let said = still(&screen, cluster);
+    assert!(!said.is_empty(), "{screen}");
+    for line in said {
+        holds(line, &[" the last time] CREATING ("]);
+    }
+    workspace.run_within("down", PATIENCE).with(0);
 }
 
 #[test]

@@ -169,8 +169,11 @@ impl Workspace {
     pub(crate) fn nothing_is_left(&self) {
         self.nothing_runs();
         // kubectl keeps what it has discovered in its user's home; that is kubectl's own.
-        let own =
-            |file: &str| file.contains("/evidence/") || file.contains("/report/") || file.starts_with("home/.kube/");
+        let own = |file: &str| {
+            // What steps took is remembered for the next stack.
+            let kept = ["/evidence/", "/report/"].iter().any(|folder| file.contains(folder));
+            kept || file.ends_with("/durations.json") || file.starts_with("home/.kube/")
+        };
         // The stack file is the test's own.
         let kept = |file: &&String| !own(file) && *file != "stack.yaml";
         let files = self.files();

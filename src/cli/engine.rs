@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::assembly;
 use crate::diagnostic::{Diagnostic, Outcome, one};
+use crate::durations::Durations;
 use crate::exit::Exit;
 use crate::progress;
 use crate::settings::Settings;
@@ -239,7 +240,9 @@ impl<'a> Engine<'a> {
     /// A channel for events, and the task that shows them until it is dropped; `steps` is how many there will be.
     fn print(&self, steps: Option<usize>) -> (mpsc::UnboundedSender<Event>, impl Future<Output = ()> + use<>) {
         let (sender, events) = mpsc::unbounded_channel();
-        let task = tokio::spawn(progress::show(self.view.clone(), steps, events));
+        let durations = steps.map(|_| Durations::load(&self.settings.folder)).unwrap_or_default();
+        let run = progress::Run { steps: steps.unwrap_or_default(), durations, clock: self.target.clock.clone() };
+        let task = tokio::spawn(progress::show(self.view.clone(), run, events));
         (sender, task.map(|_| ()))
     }
 }

@@ -13,6 +13,7 @@ pub mod arguments;
 mod assembly;
 mod commands;
 mod diagnostic;
+mod durations;
 mod engine;
 mod env;
 pub mod exit;

@@ -1,7 +1,8 @@
 //! What a run of the engine does, as it happens: lines for a person in real time, objects of the stream for a program.
 //!
 //! A step that lasts says so every ten seconds of real time (see [`crate::waiting`]), with the reason that was given last; so
-//! does a read. The stack's own time stands beside it where the two differ.
+//! does a read. The stack's own time stands beside it where the two differ, and what the step usually takes (see
+//! [`crate::durations`]).
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -11,21 +12,33 @@ use provision::{Action, Address, Event, Plan};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
+use crate::durations::{Durations, Usual};
 use crate::view::{Tone, View};
 use crate::waiting::{self, Due, LOOK, spelled};
 
 /// One line for a person.
 type Line = (Tone, String);
 
-/// Shows events until their senders are dropped.
-pub(crate) async fn show(view: View, plan: Option<usize>, mut events: mpsc::UnboundedReceiver<Event>) {
+/// A run of the engine whose steps are shown.
+#[derive(Debug)]
+pub(crate) struct Run {
+    /// How many steps there will be; 0 for what only looks.
+    pub(crate) steps: usize,
+    /// What they took before.
+    pub(crate) durations: Durations,
+    /// The stack's time.
+    pub(crate) clock: Clock,
+}
+
+/// Shows events until their senders are dropped; then what steps took is remembered.
+pub(crate) async fn show(view: View, run: Run, mut events: mpsc::UnboundedReceiver<Event>) {
     let clock = Clock::real();
-    let mut steps = Steps::new(clock.clone(), plan.unwrap_or_default());
+    let mut steps = Steps::new(clock.clone(), run);
     loop {
         let event = tokio::select! {
             event = events.recv() => match event {
                 Some(event) => Some(event),
-                None => return,
+                None => return steps.durations.save(),
             },
             () = clock.sleep(LOOK) => None,
         };
@@ -56,6 +69,8 @@ struct Step {
     due: Due,
     /// What it waits for, as it said last.
     status: String,
+    /// How long it usually lasts.
+    usual: Option<Usual>,
 }
 
 /// The steps of a run, seen from outside.
@@ -66,11 +81,16 @@ struct Steps {
     running: BTreeMap<Address, Step>,
     /// How long the last one that ended took, in real time.
     took: Duration,
+    durations: Durations,
+    /// The stack's time.
+    system: Clock,
 }
 
 impl Steps {
-    fn new(clock: Clock, of: usize) -> Self {
-        Self { clock, of, done: 0, running: BTreeMap::new(), took: Duration::ZERO }
+    /// `clock` is real time, or a test's.
+    fn new(clock: Clock, run: Run) -> Self {
+        let Run { steps, durations, clock: system } = run;
+        Self { clock, of: steps, done: 0, running: BTreeMap::new(), took: Duration::ZERO, durations, system }
     }
 
     /// The event as an object of the stream, with what only the onlooker knows.
@@ -86,6 +106,7 @@ impl Steps {
             && let Some(step) = self.running.get(address)
         {
             body.insert("real_seconds".to_owned(), json!(step.due.elapsed().as_secs_f64()));
+            body.extend(step.usual.map(|usual| ("usual".to_owned(), usual.object())));
         }
         Some((kind, body.into()))
     }
@@ -107,9 +128,9 @@ impl Steps {
                     Action::Delete => "Still destroying",
                     Action::Update | Action::Replace | Action::NoOp | Action::Forget | Action::Keep => "Still changing",
                 };
-                self.begin(address, verb)
+                self.begin(address, verb, self.durations.usual(address, *action))
             }
-            Event::RefreshStart { address } => self.begin(address, "Still reading"),
+            Event::RefreshStart { address } => self.begin(address, "Still reading", None),
             Event::RefreshComplete { address, .. } => {
                 self.running.remove(address);
                 Vec::new()
@@ -123,6 +144,7 @@ impl Steps {
             Event::Note { address, text } => vec![(Tone::Change, format!("{address}: {text}"))],
             Event::Complete { address, action, elapsed, id } => {
                 self.done += 1;
+                self.durations.add(address, *action, *elapsed);
                 let time = self.ended(address, *elapsed);
                 let id = id.as_ref().map(|id| format!(" [id={id}]")).unwrap_or_default();
                 let line = format!("{address}: {} after {time}{id}{}", done(*action), self.tally());
@@ -144,8 +166,8 @@ impl Steps {
         }
     }
 
-    fn begin(&mut self, address: &Address, verb: &'static str) -> Vec<Line> {
-        let step = Step { verb, due: Due::new(&self.clock), status: String::new() };
+    fn begin(&mut self, address: &Address, verb: &'static str, usual: Option<Usual>) -> Vec<Line> {
+        let step = Step { verb, due: Due::new(&self.clock), status: String::new(), usual };
         self.running.insert(address.clone(), step);
         Vec::new()
     }
@@ -161,7 +183,8 @@ impl Steps {
                 .iter()
                 .find_map(|own| step.status.strip_prefix(own))
                 .map_or(step.status.as_str(), |rest| rest.trim_start_matches(": "));
-            let line = waiting::line(&format!("{address}: {}", step.verb), elapsed, reason);
+            let usual = step.usual.map(|usual| usual.spelled(|system| self.system.to_real(system)));
+            let line = waiting::line(&format!("{address}: {}", step.verb), elapsed, usual.as_deref(), reason);
             lines.push((Tone::Dim, format!("{line}{tally}")));
         }
         lines
@@ -200,6 +223,10 @@ mod tests {
         "kubernetes_deployment.shop/orders".parse().unwrap()
     }
 
+    fn run(steps: usize) -> Run {
+        Run { steps, durations: Durations::default(), clock: Clock::real() }
+    }
+
     fn texts(lines: Vec<Line>) -> Vec<String> {
         lines.into_iter().map(|(_, text)| text).collect()
     }
@@ -211,7 +238,7 @@ mod tests {
     #[test]
     fn a_step_that_lasts_says_so_every_ten_seconds_with_its_last_reason() {
         let (clock, handle) = Clock::manual(jiff::Timestamp::UNIX_EPOCH);
-        let mut steps = Steps::new(clock, 3);
+        let mut steps = Steps::new(clock, run(3));
         assert!(steps.take(&Event::ApplyStart { address: address(), action: Action::Create }).is_empty());
         steps.take(&progress("0 of 1 pods available"));
         let mut said = Vec::new();
@@ -227,17 +254,33 @@ mod tests {
         assert_eq!(
             said,
             [
-                "kubernetes_deployment.shop/orders: Still creating... [10s elapsed] 0 of 1 pods available (0 of 3 done)",
-                "kubernetes_deployment.shop/orders: Still creating... [20s elapsed] orders-1: ImagePullBackOff (0 of 3 done)",
-                "kubernetes_deployment.shop/orders: Still creating... [30s elapsed] orders-1: ImagePullBackOff (0 of 3 done)",
+                "kubernetes_deployment.shop/orders: Still creating... [10s elapsed, usually 1m00s to 2m00s on AWS] 0 of 1 pods available (0 of 3 done)",
+                "kubernetes_deployment.shop/orders: Still creating... [20s elapsed, usually 1m00s to 2m00s on AWS] orders-1: ImagePullBackOff (0 of 3 done)",
+                "kubernetes_deployment.shop/orders: Still creating... [30s elapsed, usually 1m00s to 2m00s on AWS] orders-1: ImagePullBackOff (0 of 3 done)",
             ]
         );
     }
 
     #[test]
+    fn a_step_that_was_done_before_says_what_it_took_in_the_time_of_who_waits() {
+        let (clock, handle) = Clock::manual(jiff::Timestamp::UNIX_EPOCH);
+        let mut steps = Steps::new(clock, Run { clock: Clock::scaled(30.0), ..run(1) });
+        let ended =
+            Event::Complete { address: address(), action: Action::Create, elapsed: Duration::from_mins(9), id: None };
+        steps.take(&ended);
+        steps.take(&Event::ApplyStart { address: address(), action: Action::Create });
+        steps.take(&progress("CREATING"));
+        handle.advance(Duration::from_secs(10));
+        let said = texts(steps.due());
+        assert!(said[0].contains("... [10s elapsed, 18s the last time] CREATING"), "{said:?}");
+        let usual = &steps.object(&progress("CREATING")).unwrap().1["usual"];
+        assert_eq!(*usual, json!({ "shortest_seconds": 540.0, "longest_seconds": 540.0, "runs": 1 }));
+    }
+
+    #[test]
     fn a_step_that_reports_more_often_than_a_line_is_due_still_says_what_it_waits_for() {
         let (clock, handle) = Clock::manual(jiff::Timestamp::UNIX_EPOCH);
-        let mut steps = Steps::new(clock, 1);
+        let mut steps = Steps::new(clock, run(1));
         steps.take(&Event::ApplyStart { address: address(), action: Action::Delete });
         let mut said = Vec::new();
         for _ in 0..75 {
@@ -251,7 +294,7 @@ mod tests {
     #[test]
     fn a_read_that_lasts_says_so_and_one_that_ended_does_not() {
         let (clock, handle) = Clock::manual(jiff::Timestamp::UNIX_EPOCH);
-        let mut steps = Steps::new(clock, 0);
+        let mut steps = Steps::new(clock, run(0));
         steps.take(&Event::RefreshStart { address: address() });
         handle.advance(Duration::from_secs(11));
         assert_eq!(texts(steps.due()), ["kubernetes_deployment.shop/orders: Still reading... [11s elapsed]"]);
@@ -263,7 +306,7 @@ mod tests {
     #[test]
     fn a_duration_is_real_time_and_the_stacks_time_stands_beside_it_where_it_differs() {
         let (clock, handle) = Clock::manual(jiff::Timestamp::UNIX_EPOCH);
-        let mut steps = Steps::new(clock, 2);
+        let mut steps = Steps::new(clock, run(2));
         let ended = |elapsed| Event::Complete {
             address: address(),
             action: Action::Delete,
@@ -289,7 +332,7 @@ mod tests {
     #[test]
     fn a_failure_shows_what_was_seen_and_the_stream_carries_it() {
         let (clock, _handle) = Clock::manual(jiff::Timestamp::UNIX_EPOCH);
-        let mut steps = Steps::new(clock, 1);
+        let mut steps = Steps::new(clock, run(1));
         let failed = Event::Errored {
             address: address(),
             action: Action::Create,

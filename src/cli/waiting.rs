@@ -86,7 +86,7 @@ pub(crate) async fn with_reason<T>(
     let say = |elapsed: Duration, last: &str| {
         let reason = (!last.is_empty()).then_some(last);
         view.event("waiting", json!({ "what": what, "real_seconds": elapsed.as_secs_f64(), "reason": reason }));
-        view.aside_dim(&line(what, elapsed, last));
+        view.aside_dim(&line(what, elapsed, None, last));
     };
     watched(&Clock::real(), reason, say, work).await
 }
@@ -107,10 +107,11 @@ async fn watched<T>(clock: &Clock, reason: &Reason, say: impl Fn(Duration, &str)
     }
 }
 
-/// `WHAT... [20s elapsed] REASON`.
-pub(crate) fn line(what: &str, elapsed: Duration, reason: &str) -> String {
+/// `WHAT... [20s elapsed, USUAL] REASON`.
+pub(crate) fn line(what: &str, elapsed: Duration, usual: Option<&str>, reason: &str) -> String {
     let space = if reason.is_empty() { "" } else { " " };
-    format!("{what}... [{} elapsed]{space}{reason}", spelled(elapsed))
+    let usual = usual.map(|usual| format!(", {usual}")).unwrap_or_default();
+    format!("{what}... [{} elapsed{usual}]{space}{reason}", spelled(elapsed))
 }
 
 /// Whole seconds, and minutes from one minute on.
@@ -131,7 +132,7 @@ mod tests {
     async fn work_that_lasts_is_reported_every_ten_seconds_with_its_last_reason() {
         let (clock, handle) = Clock::manual(jiff::Timestamp::UNIX_EPOCH);
         let (reason, said) = (Reason::default(), RefCell::new(Vec::new()));
-        let say = |elapsed, reason: &str| said.borrow_mut().push(line("LocalStack starts", elapsed, reason));
+        let say = |elapsed, reason: &str| said.borrow_mut().push(line("LocalStack starts", elapsed, None, reason));
         let work = async {
             for second in 1..=25 {
                 if second == 15 {

@@ -136,7 +136,7 @@ impl Live {
         let reason = reason(&self.snapshot);
         let body = json!({ "workload": self.workload(), "what": what, "real_seconds": elapsed.as_secs_f64(),
             "reason": reason, "step": step.map(|step| step.name.as_str()) });
-        let line = self.labelled(&waiting::line(&what, elapsed, &reason));
+        let line = self.labelled(&waiting::line(&what, elapsed, None, &reason));
         Some((body, line))
     }
 
