@@ -193,6 +193,13 @@ fn next_step(code: &str) -> &'static str {
         "SignatureDoesNotMatch" => {
             "; the secret key does not belong to the access key, or this machine's clock is wrong"
         }
+        "ResourceLimitExceededException"
+        | "ServiceQuotaExceededException"
+        | "LimitExceeded"
+        | "LimitExceededException" => {
+            "; a quota of the account is used up: remove what is not needed, or ask for more in Service Quotas"
+        }
+        "UnsupportedAvailabilityZoneException" => "; take subnets in other zones (cluster.subnets in stack.yaml)",
         "InvalidIdentityToken" => {
             "; the web identity token is not accepted: check its audience and the role's OIDC provider"
         }

@@ -133,6 +133,9 @@ impl Object {
         let mut pods = self.newest_pods(&session, &live).await?;
         // Only in a cluster of the stack's own is Fargate all that there is.
         if self.lives_in.is_some() {
+            if let Some(why) = passed_over.given_up(&pods, &context.clock) {
+                return Ok(Seen::Hopeless(why));
+            }
             pods = passed_over
                 .replaced(&session, pods, context)
                 .await
