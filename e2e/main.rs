@@ -17,6 +17,7 @@ mod demo;
 mod docs;
 mod examples;
 mod faults;
+mod first_run;
 mod foreign;
 mod image;
 mod interrupts;

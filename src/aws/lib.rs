@@ -16,6 +16,7 @@ mod error;
 pub mod preflight;
 pub mod probe;
 pub mod queue;
+pub mod recording;
 pub mod resources;
 pub mod session;
 mod signed;

@@ -22,6 +22,7 @@ use aws_types::service_config::ServiceConfigKey;
 
 use crate::agent;
 use crate::error::{Error, Result};
+use crate::recording::Recording;
 
 /// One connection pool for the process; ring is the only crypto provider that is compiled in.
 static HTTP: LazyLock<SharedHttpClient> = LazyLock::new(|| {
@@ -153,6 +154,13 @@ impl Session {
         // Said by the program, so it goes before AWS_ENDPOINT_URL_<SERVICE>.
         builder.insert_origin("endpoint_url", Origin::shared_config());
         Self { config: builder.build() }
+    }
+
+    /// The same with each exchange recorded. What is asked for credentials is not.
+    #[must_use]
+    pub fn recorded_by(&self, recording: &Recording) -> Self {
+        let client = self.config.http_client().unwrap_or_else(|| HTTP.clone());
+        Self { config: self.config.to_builder().http_client(recording.of(client)).build() }
     }
 
     /// The same place as another caller.

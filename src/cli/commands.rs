@@ -91,6 +91,12 @@ fn of_command(global: &Global, command: &OnStack, typed: &Typed) -> Global {
 
 /// Commands that change the stack. They hold it alone.
 async fn mutating(command: Mutating, settings: &Settings, view: &View, stop: CancellationToken) -> Outcome {
+    let (record, name) = match &command {
+        Mutating::Demo(wanted) => (&wanted.record, "demo"),
+        Mutating::Up(wanted) => (&wanted.record, "up"),
+        Mutating::Down(wanted) => (&wanted.record, "down"),
+    };
+    let settings = &settings.recording_into(record.as_deref(), name, view)?;
     match command {
         Mutating::Demo(wanted) => Box::pin(demo::run(wanted, settings, view, stop)).await,
         Mutating::Up(wanted) => {

@@ -2,16 +2,18 @@
 
 use std::path::{Path, PathBuf};
 
+use aws::recording::{self, Recording};
 use aws::session::Session;
 use clock::Clock;
 use local::Faults;
+use serde_json::json;
 use stack::{Loaded, Origin, Override, Problem, Stack};
 
 use crate::arguments::{Global, TargetName};
-use crate::diagnostic::{Diagnostic, Outcome};
+use crate::diagnostic::{Diagnostic, Outcome, preflight};
 use crate::exit::Exit;
 use crate::stack_location;
-use crate::view::View;
+use crate::view::{Tone, View};
 use crate::workloads;
 
 /// The stack file that is read if none is named.
@@ -40,6 +42,8 @@ pub(crate) struct Settings {
     pub(crate) is_slowed: bool,
     /// State, evidence, reports and the local cloud's own files, of this stack on this target.
     pub(crate) folder: PathBuf,
+    /// Where each request to AWS is recorded, if it is.
+    pub(crate) recording: Option<Recording>,
 }
 
 impl Settings {
@@ -53,6 +57,33 @@ impl Settings {
 
     pub(crate) fn evidence(&self) -> PathBuf {
         self.folder.join("evidence")
+    }
+
+    /// `session`, whose requests are recorded if that was asked for.
+    pub(crate) fn recorded(&self, session: Session) -> Session {
+        self.recording.as_ref().map(|recording| session.recorded_by(recording)).unwrap_or(session)
+    }
+
+    /// The same with what is sent to AWS from now on recorded into `folder`, if one is given.
+    pub(crate) fn recording_into(&self, folder: Option<&Path>, command: &str, view: &View) -> Outcome<Self> {
+        let mut settings = self.clone();
+        let Some(folder) = folder else { return Ok(settings) };
+        let queues = self.stack.workloads.iter().map(|workload| workload.queue.name.clone());
+        let own = [self.stack.name.clone(), self.stack.cluster.name.clone()].into_iter().chain(queues).collect();
+        let options = recording::Options { folder, command, own, clock: Clock::real() };
+        let recording = Recording::begin(options).map_err(|error| {
+            let text = format!("requests cannot be recorded in {}: {error}", folder.display());
+            preflight(Diagnostic::error(text).help("name a folder that can be written with --record"))
+        })?;
+        let path = recording.path().display().to_string();
+        view.outcome(
+            "recording",
+            json!({ "path": path }),
+            Tone::Dim,
+            format!("Requests to AWS are recorded in {path}"),
+        );
+        settings.recording = Some(recording);
+        Ok(settings)
     }
 
     pub(crate) fn report(&self) -> PathBuf {
@@ -107,6 +138,7 @@ pub(crate) async fn resolve(global: &Global, view: &View) -> Outcome<Settings> {
         faults,
         is_slowed,
         folder,
+        recording: None,
     })
 }
 

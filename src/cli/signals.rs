@@ -1,4 +1,6 @@
-//! Ctrl-C, SIGTERM and a terminal that goes away: the first asks for an orderly end, the second ends at once.
+//! Ctrl-C, SIGTERM and a terminal that goes away: the first asks for an orderly end, a second Ctrl-C or SIGTERM ends at once.
+//! A terminal that goes away says so up to twice (the shell passes it on, and so does the kernel when the shell has ended), and
+//! nobody is in a hurry behind it: it never ends anything at once.
 
 use std::process::exit;
 use std::time::Duration;
@@ -16,7 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 
 /// A token that is cancelled by SIGINT, SIGTERM or SIGHUP.
 ///
-/// The second signal ends the process at once with [`Exit::Interrupted`]: the state is checkpointed after every step, so
+/// A second SIGINT or SIGTERM ends the process at once with [`Exit::Interrupted`]: the state is checkpointed after every step, so
 /// nothing more than time is lost. `person` gets a line if the orderly end takes a while.
 pub(crate) fn stop(person: Option<View>) -> CancellationToken {
     let stop = CancellationToken::new();
@@ -30,13 +32,13 @@ pub(crate) fn stop(person: Option<View>) -> CancellationToken {
         token.cancel();
         let clock = Clock::real();
         tokio::select! {
-            () = signals.next() => end(),
+            () = signals.next_of_person() => end(),
             () = clock.sleep(PATIENCE) => {}
         }
         if let Some(view) = person {
             view.aside("Interrupted: ending in order. A second Ctrl-C ends at once and leaves what is up.");
         }
-        signals.next().await;
+        signals.next_of_person().await;
         end();
     });
     stop
@@ -68,6 +70,14 @@ impl Signals {
         let hangup = if is_ignored(SignalKind::hangup()) { None } else { Some(signal(SignalKind::hangup()).ok()?) };
         let interrupt = signal(SignalKind::interrupt()).ok()?;
         Some(Self { interrupt, terminate: signal(SignalKind::terminate()).ok()?, hangup })
+    }
+
+    /// SIGINT or SIGTERM.
+    async fn next_of_person(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
     }
 
     async fn next(&mut self) {

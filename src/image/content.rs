@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::error::{Error, Result};
 use crate::layer::{self, Tree};
-use crate::program::Program;
+use crate::program::{Architecture, Program};
 
 /// Where the program is: on `PATH`, so that `kubectl exec` finds it by name.
 const PROGRAM: &str = "/usr/local/bin/sluice";
@@ -137,7 +137,10 @@ fn config(program: &Program, diff_id: &str) -> Result<oci::ImageConfiguration, O
     let history = oci::HistoryBuilder::default().created(CREATED).created_by("sluice image save").build()?;
     oci::ImageConfigurationBuilder::default()
         .created(CREATED)
-        .architecture(oci::Arch::default())
+        .architecture(match program.architecture() {
+            Architecture::Amd64 => oci::Arch::Amd64,
+            Architecture::Arm64 => oci::Arch::ARM64,
+        })
         .os(oci::Os::Linux)
         .config(run)
         .rootfs(oci::RootFsBuilder::default().typ("layers").diff_ids([diff_id.to_owned()]).build()?)

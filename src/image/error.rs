@@ -11,8 +11,16 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[expect(clippy::error_impl_error, reason = "one error enum per crate, and it is called Error everywhere")]
 pub enum Error {
     /// Containers run Linux programs.
-    #[error("this is a program for {0}, and containers need one for Linux; run this command with the Linux build")]
+    #[error(
+        "this is a program for {0}, and containers need one for Linux; name the file of a Linux build of sluice with --program"
+    )]
     NotLinux(&'static str),
+    /// The file is no program that an image could run.
+    #[error("{} is no program for Linux on amd64 or arm64; give the file of a Linux build of sluice", path.display())]
+    OtherArchitecture {
+        /// The file.
+        path: PathBuf,
+    },
     /// The file of the running program is gone or unreadable.
     #[error("failed to find the running program: {0}; start it again from a file that exists")]
     Program(#[source] io::Error),
@@ -25,7 +33,11 @@ pub enum Error {
         cause: lddtree::Error,
     },
     /// A library that the program loads is not on this machine.
-    #[error("{} loads {library}, which is in none of the loader's folders; install it", program.display())]
+    #[error(
+        "{} loads {library}, which is in none of the loader's folders; install it, or take a statically linked build, which \
+         loads nothing",
+        program.display()
+    )]
     Library {
         /// The program.
         program: PathBuf,

@@ -1,4 +1,4 @@
-//! The running program as its own container image: packed without Docker, saved as an archive or pushed to a registry.
+//! The running program, or another build of it, as its own container image: packed without Docker, saved as an archive or pushed to a registry.
 //!
 //! The way of the data: [`Program`] (the executable and what its loader maps) → `layer` (one tar.gz) → [`Image`]
 //! (layer, configuration, manifest) → [`Image::save`] or [`push()`].
@@ -24,5 +24,5 @@ mod tests;
 pub use content::Image;
 pub use error::{Error, Result};
 pub use name::Name;
-pub use program::Program;
-pub use push::{Options, Pushed, push};
+pub use program::{Architecture, Program};
+pub use push::{Login, Options, Pushed, push};

@@ -1,5 +1,6 @@
 //! An image to a registry, by the distribution protocol.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -21,9 +22,26 @@ const CONNECT_SECONDS: u64 = 10;
 const SILENCE_SECONDS: u64 = 300;
 const USER_AGENT: &str = concat!("sluice/", env!("CARGO_PKG_VERSION"));
 
+/// User name and password of a registry, from elsewhere than Docker's file.
+#[derive(Clone)]
+pub struct Login {
+    /// The user.
+    pub user: String,
+    /// The password.
+    pub password: String,
+}
+
+impl fmt::Debug for Login {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Login").field("user", &self.user).finish_non_exhaustive()
+    }
+}
+
 /// How to push.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
+    /// Who pushes; if not given, whom Docker's configuration file names.
+    pub login: Option<Login>,
     /// Speak http although the registry is not this machine.
     pub plain_http: bool,
     /// Docker's configuration file; the user's own if not given.
@@ -80,6 +98,9 @@ pub async fn push(image: &Image, name: &Name, options: &Options) -> Result<Pushe
 
 /// Helpers are programs that may wait for a person, so they are waited for where nobody else is kept.
 async fn credentials_for(name: &Name, options: &Options) -> Result<RegistryAuth> {
+    if let Some(Login { user, password }) = &options.login {
+        return Ok(RegistryAuth::Basic(user.clone(), password.clone()));
+    }
     let Some(file) = options.docker_config.clone().or_else(env::docker_config) else {
         return Ok(RegistryAuth::Anonymous);
     };

@@ -9,7 +9,7 @@ use clap::{Args, Subcommand};
 pub enum Image {
     /// Write it as an archive for `docker load`, `ctr images import` or `kind load image-archive`
     Save(Save),
-    /// Send it to a registry, with the credentials of `docker login`
+    /// Send it to a registry: to ECR as whoever calls AWS, else with the credentials of `docker login`
     Push(Push),
 }
 
@@ -22,6 +22,9 @@ pub struct Save {
     /// What it is called where it is loaded
     #[arg(long, value_name = "NAME:TAG", default_value = stack::IMAGE_DEFAULT)]
     pub name: String,
+    /// A Linux build of sluice that is taken in place of this program
+    #[arg(long, value_name = "FILE")]
+    pub program: Option<PathBuf>,
 }
 
 /// `image push`.
@@ -33,4 +36,7 @@ pub struct Push {
     /// Speak http to the registry (to one on this machine that is done anyway)
     #[arg(long)]
     pub plain_http: bool,
+    /// A Linux build of sluice that is taken in place of this program
+    #[arg(long, value_name = "FILE")]
+    pub program: Option<PathBuf>,
 }

@@ -27,12 +27,18 @@ pub struct Up {
     /// Do not ask (on the local target nothing is asked)
     #[arg(long, short = 'y')]
     pub yes: bool,
-    /// First send this program to the registry of --image, with the credentials of `docker login`
+    /// First send this program to the registry of --image: to ECR as whoever calls AWS, else as `docker login` says
     #[arg(long)]
     pub push: bool,
+    /// A Linux build of sluice that --push sends in place of this program, such as one for Fargate's amd64
+    #[arg(long, value_name = "FILE", requires = "push")]
+    pub program: Option<PathBuf>,
     /// Remove namespaces and definitions that hold objects of others as well, with these objects; without it they are kept
     #[arg(long)]
     pub remove_foreign: bool,
+    /// Record each request to AWS and its answer, without keys, tokens and ids, into a new file in this folder
+    #[arg(long, value_name = "FOLDER")]
+    pub record: Option<PathBuf>,
     /// The programs that stand for images
     #[command(flatten)]
     pub images: Programs,
@@ -47,6 +53,9 @@ pub struct Down {
     /// Remove namespaces and definitions that hold objects of others as well, with these objects; without it they are kept
     #[arg(long)]
     pub remove_foreign: bool,
+    /// Record each request to AWS and its answer, without keys, tokens and ids, into a new file in this folder
+    #[arg(long, value_name = "FOLDER")]
+    pub record: Option<PathBuf>,
 }
 
 /// `verify`.
@@ -83,9 +92,18 @@ pub struct Demo {
     /// Do not ask before up and down (on the local target nothing is asked)
     #[arg(long, short = 'y')]
     pub yes: bool,
-    /// First send this program to the registry of --image, with the credentials of `docker login`
+    /// First send this program to the registry of --image: to ECR as whoever calls AWS, else as `docker login` says
     #[arg(long)]
     pub push: bool,
+    /// A Linux build of sluice that --push sends in place of this program, such as one for Fargate's amd64
+    #[arg(long, value_name = "FILE", requires = "push")]
+    pub program: Option<PathBuf>,
+    /// Record each request to AWS and its answer, without keys, tokens and ids, into a new file in this folder
+    #[arg(long, value_name = "FOLDER")]
+    pub record: Option<PathBuf>,
+    /// Take down what is up after so many hours, whatever is proved by then
+    #[arg(long, value_name = "HOURS", default_value_t = 4.0, value_parser = hours)]
+    pub max_hours: f64,
     /// The programs that stand for images
     #[command(flatten)]
     pub images: Programs,
@@ -260,4 +278,10 @@ pub struct Token {
     /// The cluster; the stack's own if not given
     #[arg(long, value_name = "NAME")]
     pub cluster_name: Option<String>,
+}
+
+/// A number of hours above zero and at most a week.
+fn hours(text: &str) -> Result<f64, String> {
+    let wanted = text.parse::<f64>().ok().filter(|wanted| *wanted > 0.0 && *wanted <= 168.0);
+    wanted.ok_or_else(|| "it is no number of hours above 0 and up to 168".to_owned())
 }

@@ -1,15 +1,18 @@
 //! `sluice demo`: up, verify, down in one go; whatever happens in between, it takes down what it put up. The verdict is the last
 //! that it says.
 
+mod limit;
 mod verdict;
 
 use std::panic::AssertUnwindSafe;
 
+use clock::Clock;
 use futures::FutureExt as _;
 use provision::Lock;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
+use self::limit::Limit;
 use crate::arguments::{Demo, Programs, Up};
 use crate::commands::down::{self, Consent};
 use crate::commands::outputs;
@@ -34,11 +37,12 @@ pub(crate) async fn run(wanted: Demo, settings: &Settings, view: &View, stop: Ca
     let target = target::open(settings, Missing::Start, view).await?;
     let memory = target::local_process(settings)?.map(PeakMemory::start);
     let course = Course { from_nothing: true, ..Course::default() };
+    let limit = Limit::begin(wanted.max_hours, &Clock::real(), &stop, view);
     let work = async {
         images.store(settings, target.started)?;
-        prove(&wanted, settings, &target, &lock, view, stop, &course).await
+        prove(&wanted, settings, &target, &lock, view, limit.stop.clone(), &course).await
     };
-    let proved = Box::pin(guarded(work)).await;
+    let proved = limit.judged(Box::pin(guarded(work)).await);
     if !course.begun.get() {
         // Nothing was changed, so nothing is taken down: what is up, if anything is, was there before.
         if target.started {
@@ -101,7 +105,14 @@ async fn prove(
     course: &Course,
 ) -> Outcome<Proof> {
     view.print(Tone::Strong, "1/3  Up");
-    let up = Up { yes: wanted.yes, push: wanted.push, remove_foreign: false, images: Programs::default() };
+    let up = Up {
+        yes: wanted.yes,
+        push: wanted.push,
+        program: wanted.program.clone(),
+        remove_foreign: false,
+        record: None,
+        images: Programs::default(),
+    };
     let raised = up::run(&up, settings, target, lock, view, stop.clone(), course).await?;
     if raised != Exit::Done {
         return Ok(Proof::Declined(raised));

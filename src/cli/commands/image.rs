@@ -1,7 +1,7 @@
 //! This program as a container image: into a file, to a registry (`sluice image`), onto a kind cluster's nodes (`sluice up`).
 
 use std::io::ErrorKind;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use image::{Error, Name, Options, Program};
@@ -9,7 +9,7 @@ use serde_json::json;
 use tokio::process::Command;
 use tokio_util::sync::CancellationToken;
 
-use crate::arguments::image::{Image, Save};
+use crate::arguments::image::{Image, Push, Save};
 use crate::diagnostic::{Diagnostic, Outcome, one};
 use crate::exit::Exit;
 use crate::view::{Tone, View};
@@ -24,7 +24,9 @@ pub(crate) async fn run(image: Image, view: &View, stop: CancellationToken) -> O
     match image {
         Image::Save(wanted) => save(wanted, view, stop).await,
         Image::Push(wanted) => {
-            push(&wanted.reference, wanted.plain_http, view, &stop).await?;
+            let Push { reference, plain_http, program } = wanted;
+            let program = program_of(program.as_deref())?;
+            push(&reference, &program, plain_http, view, &stop).await?;
             Ok(Exit::Done)
         }
     }
@@ -32,7 +34,7 @@ pub(crate) async fn run(image: Image, view: &View, stop: CancellationToken) -> O
 
 async fn save(wanted: Save, view: &View, stop: CancellationToken) -> Outcome {
     let name = Name::parse_tagged(&wanted.name).map_err(usage)?;
-    let image = build(view, &stop).await?;
+    let image = build(&program_of(wanted.program.as_deref())?, view, &stop).await?;
     let (digest, size) = (image.digest().to_owned(), image.size());
     let reference = name.to_string();
     // From here on a signal waits: the file is there in a moment, whole.
@@ -51,10 +53,21 @@ async fn save(wanted: Save, view: &View, stop: CancellationToken) -> Outcome {
     Ok(Exit::Done)
 }
 
-/// Sends this program to the registry that `reference` names.
-pub(super) async fn push(reference: &str, plain_http: bool, view: &View, stop: &CancellationToken) -> Outcome<()> {
+/// The program that becomes the image: the one of this file, or else the running one.
+pub(super) fn program_of(file: Option<&Path>) -> Outcome<Program> {
+    file.map_or_else(Program::running, Program::at).map_err(one)
+}
+
+/// Sends a program to the registry that `reference` names.
+pub(super) async fn push(
+    reference: &str,
+    program: &Program,
+    plain_http: bool,
+    view: &View,
+    stop: &CancellationToken,
+) -> Outcome<()> {
     let name = Name::parse(reference).map_err(usage)?;
-    let image = build(view, stop).await?;
+    let image = build(program, view, stop).await?;
     let options = Options { plain_http, ..Options::default() };
     view.print(Tone::Dim, format!("Pushing {} to {}", megabytes(image.size()), name.registry()));
     let what = format!("Pushing to {}", name.registry());
@@ -79,7 +92,7 @@ pub(super) async fn load_into_kind(
     stop: &CancellationToken,
 ) -> Outcome<()> {
     let name = Name::parse_tagged(reference).map_err(usage)?;
-    let image = build(view, stop).await?;
+    let image = build(&program_of(None)?, view, stop).await?;
     let folder = tempfile::tempdir().map_err(one)?;
     let file = folder.path().join("sluice.tar");
     waiting::during(view, "Writing the image", write(image, name, file.clone())).await?;
@@ -103,8 +116,8 @@ pub(super) async fn load_into_kind(
     Err(one(Diagnostic::error(text).help(help)))
 }
 
-async fn build(view: &View, stop: &CancellationToken) -> Outcome<image::Image> {
-    let program = Program::running().map_err(one)?;
+async fn build(program: &Program, view: &View, stop: &CancellationToken) -> Outcome<image::Image> {
+    let program = program.clone();
     view.print(Tone::Dim, "Packing this program");
     let building = tokio::task::spawn_blocking(move || image::Image::build(&program));
     tokio::select! {

@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 
+use ::image::{Architecture, Program};
 use provision::plan::Mode;
 use provision::{Address, Lock};
 use serde_json::json;
@@ -37,6 +38,7 @@ pub(crate) async fn run(
 ) -> Outcome {
     check_subnets(settings, target)?;
     check_image(settings, target, wanted.push)?;
+    let program = program_to_push(wanted, target)?;
     pace::say_of_stack(settings, target, view);
     for text in &target.skipped {
         view.outcome("left_out", json!({ "text": text }), Tone::Dim, format!("Not in this plan: {text}"));
@@ -57,8 +59,8 @@ pub(crate) async fn run(
         return Ok(Exit::Failed);
     }
     // Asked only now: it takes a pod, and a plan that changes nothing needs none.
-    if wanted.push {
-        image::push(&settings.stack.operator.image, false, view, &stop).await?;
+    if let Some(program) = &program {
+        image::push(&settings.stack.operator.image, program, false, view, &stop).await?;
     }
     if !plan.is_empty() {
         prepare_pods(settings, target, view, &stop).await?;
@@ -145,6 +147,25 @@ fn check_image(settings: &Settings, target: &Target, push: bool) -> Outcome<()> 
     let help =
         "name one with --image, such as ACCOUNT.dkr.ecr.REGION.amazonaws.com/sluice:TAG, and send it there with --push";
     Err(preflight(Diagnostic::error(text).help(help)))
+}
+
+/// The program that is sent, if one is. Fargate runs linux/amd64 for EKS and nothing else; a pod of another program would end
+/// with "exec format error" after a quarter of an hour.
+fn program_to_push(wanted: &Up, target: &Target) -> Outcome<Option<Program>> {
+    if !wanted.push {
+        return Ok(None);
+    }
+    let program = image::program_of(wanted.program.as_deref())
+        .map_err(|wrong| wrong.into_iter().map(|diagnostic| diagnostic.exit(Exit::Preflight)).collect::<Vec<_>>())?;
+    let built_for = program.architecture();
+    if makes_cluster_on_aws(target) && built_for != Architecture::Amd64 {
+        let text =
+            format!("the program to push is for linux/{}, and Fargate runs linux/amd64 for EKS", built_for.name());
+        let help = "name the file of a linux/amd64 build of sluice with --program, or leave --push out and name an image that \
+                    is for linux/amd64 with --image";
+        return Err(preflight(Diagnostic::error(text).help(help)));
+    }
+    Ok(Some(program))
 }
 
 fn makes_cluster_on_aws(target: &Target) -> bool {

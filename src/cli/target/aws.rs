@@ -9,7 +9,7 @@ use crate::settings::Settings;
 
 pub(super) async fn open(settings: &Settings) -> Outcome<Target> {
     let wanted = session::Settings { region: Some(settings.stack.region.clone()), ..session::Settings::new("cli") };
-    let session = Session::load(wanted).await.map_err(preflight)?;
+    let session = settings.recorded(Session::load(wanted).await.map_err(preflight)?);
     let caller = session.caller_identity().await.map_err(preflight)?;
     Ok(Target {
         session,

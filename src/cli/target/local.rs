@@ -55,7 +55,8 @@ pub(super) async fn open(settings: &Settings, missing: Missing) -> Outcome<Targe
         endpoint_url: Some(aws_endpoint.clone()),
         ..session::Settings::new("cli")
     };
-    let session = Session::load(wanted).await.map_err(one)?.with_static_credentials(&key.id, &key.secret, None);
+    let session = settings.recorded(Session::load(wanted).await.map_err(one)?);
+    let session = session.with_static_credentials(&key.id, &key.secret, None);
     let caller = session.caller_identity().await.map_err(preflight)?;
     let mut limits = vec!["that AWS itself behaves like this: the cloud was Sluice's own, on this machine".to_owned()];
     if !existing::is_wanted(settings) {

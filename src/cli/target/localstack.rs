@@ -38,7 +38,8 @@ pub(super) async fn open(settings: &Settings, missing: Missing, reason: &Reason)
         endpoint_url: Some(endpoint.clone()),
         ..session::Settings::new("cli")
     };
-    let session = Session::load(wanted).await.map_err(one)?.with_static_credentials(KEY, KEY, None);
+    let session = settings.recorded(Session::load(wanted).await.map_err(one)?);
+    let session = session.with_static_credentials(KEY, KEY, None);
     let caller = session.caller_identity().await.map_err(preflight)?;
     let mut limits = vec!["that AWS itself behaves like this: AWS was LocalStack".to_owned()];
     let mut skipped = Vec::new();
