@@ -12,6 +12,7 @@ use crate::access_key::AccessKey;
 use crate::cloudwatch_logs::store::Store as CloudwatchLogsStore;
 use crate::control_plane;
 use crate::denials::Denials;
+use crate::ecr::store::Store as EcrStore;
 use crate::eks::store::Store as EksStore;
 use crate::fault_profile::{self, Profile};
 use crate::iam::store::Store as IamStore;
@@ -47,6 +48,7 @@ pub(crate) struct Cloud {
     sqs: Mutex<SqsStore>,
     eks: Mutex<EksStore>,
     cloudwatch_logs: Mutex<CloudwatchLogsStore>,
+    ecr: Mutex<EcrStore>,
     denials: Mutex<Denials>,
 }
 
@@ -88,6 +90,7 @@ impl Cloud {
             sqs: Mutex::default(),
             eks: Mutex::default(),
             cloudwatch_logs: Mutex::new(logs),
+            ecr: Mutex::default(),
             denials: Mutex::default(),
         })
     }
@@ -110,6 +113,10 @@ impl Cloud {
 
     pub(crate) fn cloudwatch_logs(&self) -> MutexGuard<'_, CloudwatchLogsStore> {
         lock(&self.cloudwatch_logs)
+    }
+
+    pub(crate) fn ecr(&self) -> MutexGuard<'_, EcrStore> {
+        lock(&self.ecr)
     }
 
     pub(crate) fn denials(&self) -> MutexGuard<'_, Denials> {

@@ -2,6 +2,7 @@
 //! name. A test holds the tables against the service models, so that no member is ignored in silence.
 
 mod cloudwatch_logs;
+mod ecr;
 mod eks;
 mod iam;
 mod served;
@@ -17,11 +18,12 @@ use crate::request::Service;
 use served::Served;
 
 /// All services with the names that people know them by.
-pub(crate) const SERVICES: [(Service, &str); 6] = [
+pub(crate) const SERVICES: [(Service, &str); 7] = [
     (Service::Sqs, "SQS"),
     (Service::Sts, "STS"),
     (Service::Iam, "IAM"),
     (Service::Eks, "EKS"),
+    (Service::Ecr, "ECR"),
     (Service::Tagging, "Resource Groups Tagging API"),
     (Service::CloudwatchLogs, "CloudWatch Logs"),
 ];
@@ -33,6 +35,7 @@ pub(crate) fn of(service: Service) -> &'static [Served] {
         Service::Sts => sts::STS,
         Service::Iam => iam::IAM,
         Service::Eks => eks::EKS,
+        Service::Ecr => ecr::ECR,
         Service::Tagging => tagging::TAGGING,
         Service::CloudwatchLogs => cloudwatch_logs::CLOUDWATCH_LOGS,
     }

@@ -57,7 +57,7 @@ impl Profile {
             Service::Iam => self.iam(subject).map(Err),
             Service::Eks => self.eks(subject).map(Err),
             Service::Sqs => self.queues(subject),
-            Service::Sts | Service::Tagging | Service::CloudwatchLogs => None,
+            Service::Sts | Service::Ecr | Service::Tagging | Service::CloudwatchLogs => None,
         }
     }
 

@@ -67,7 +67,7 @@ impl Refused {
                 Self { code: "AWS.SimpleQueueService.UnsupportedOperation", invalid: "InvalidParameterValue" }
             }
             Service::Iam | Service::Sts => Self { code: "ValidationError", invalid: "ValidationError" },
-            Service::Eks | Service::Tagging | Service::CloudwatchLogs => {
+            Service::Eks | Service::Ecr | Service::Tagging | Service::CloudwatchLogs => {
                 Self { code: "InvalidParameterException", invalid: "InvalidParameterException" }
             }
         }

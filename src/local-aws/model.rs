@@ -87,12 +87,14 @@ pub(crate) fn of(service: Service) -> &'static Model {
     static STS: LazyLock<Model> = LazyLock::new(|| parse(include_str!("models/sts.json")));
     static EKS: LazyLock<Model> = LazyLock::new(|| parse(include_str!("models/eks.json")));
     static LOGS: LazyLock<Model> = LazyLock::new(|| parse(include_str!("models/cloudwatch_logs.json")));
+    static ECR: LazyLock<Model> = LazyLock::new(|| parse(include_str!("models/ecr.json")));
     static TAGGING: LazyLock<Model> = LazyLock::new(|| parse(include_str!("models/tagging.json")));
     match service {
         Service::Sqs => &SQS,
         Service::Iam => &IAM,
         Service::Sts => &STS,
         Service::Eks => &EKS,
+        Service::Ecr => &ECR,
         Service::Tagging => &TAGGING,
         Service::CloudwatchLogs => &LOGS,
     }

@@ -20,7 +20,7 @@ pub(crate) type Answer = Response<Full<Bytes>>;
 pub(crate) enum Protocol {
     /// SQS, with the older protocol's error code in a header.
     Json10,
-    /// The tagging API and CloudWatch Logs.
+    /// ECR, the tagging API and CloudWatch Logs.
     Json11,
     /// Forms in, XML out.
     Query(Service),
@@ -36,7 +36,7 @@ impl Protocol {
         match service {
             Service::Sqs if request.header("x-amz-target").is_some() => Self::Json10,
             Service::Sqs => Self::Query(Service::Sqs),
-            Service::Tagging | Service::CloudwatchLogs => Self::Json11,
+            Service::Ecr | Service::Tagging | Service::CloudwatchLogs => Self::Json11,
             Service::Eks => Self::Rest,
             _ if wants_json => Self::QueryAsJson,
             service => Self::Query(service),

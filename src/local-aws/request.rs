@@ -29,6 +29,7 @@ pub(crate) enum Service {
     Sts,
     Iam,
     Eks,
+    Ecr,
     Tagging,
     CloudwatchLogs,
 }
@@ -41,6 +42,7 @@ impl Service {
             "sts" => Self::Sts,
             "iam" => Self::Iam,
             "eks" => Self::Eks,
+            "ecr" => Self::Ecr,
             "tagging" => Self::Tagging,
             "logs" => Self::CloudwatchLogs,
             _ => return None,
@@ -95,6 +97,7 @@ impl Request {
         if let Some(target) = self.header("x-amz-target") {
             return match target.split('.').next() {
                 Some("AmazonSQS") => Some(Service::Sqs),
+                Some("AmazonEC2ContainerRegistry_V20150921") => Some(Service::Ecr),
                 Some("ResourceGroupsTaggingAPI_20170126") => Some(Service::Tagging),
                 Some("Logs_20140328") => Some(Service::CloudwatchLogs),
                 _ => None,

@@ -18,10 +18,12 @@ use crate::fault::Fault;
 use crate::fault_profile::Subject;
 use crate::protocol::{Answer, Protocol, foreign};
 use crate::request::{Request, Service};
-use crate::{cloudwatch_logs, coverage, eks, iam, identifier, sqs, sts, tagging, trail};
+use crate::{cloudwatch_logs, coverage, ecr, eks, iam, identifier, sqs, sts, tagging, trail};
 
 /// Larger than any batch that SQS takes, base64 and form encoding included.
 const BODY_BYTES_MAX: usize = 8 << 20;
+/// A layer of an image in one go, as the program's own is sent: a debug build has hundreds of megabytes.
+const LAYER_BYTES_MAX: usize = 1 << 30;
 
 pub(crate) async fn run(listener: std::net::TcpListener, cloud: Arc<Cloud>, stop: CancellationToken) -> Result<()> {
     let server = Server::new(listener, None, cloud.clock.clone()).map_err(Error::Listener)?;
@@ -36,13 +38,19 @@ pub(crate) async fn run(listener: std::net::TcpListener, cloud: Arc<Cloud>, stop
 async fn handle(cloud: &Arc<Cloud>, request: http::Request<Incoming>, peer: SocketAddr) -> Answer {
     let (parts, body) = request.into_parts();
     let request_id = identifier::uuid();
-    let Some(body) = local_server::read_body(body, BODY_BYTES_MAX).await else {
+    let limit = if parts.uri.path().starts_with("/v2/") { LAYER_BYTES_MAX } else { BODY_BYTES_MAX };
+    let Some(body) = local_server::read_body(body, limit).await else {
         let fault = Fault::new(413, "RequestEntityTooLarge", "The request is too large or was cut off.");
         return Protocol::Rest.render("", Err(fault), &request_id);
     };
     let request = Request::new(parts, body);
     if let Some(page) = request.path.strip_prefix("/_sluice/") {
         return own_page(cloud, page, &request);
+    }
+    // It has tokens in place of signatures.
+    if ecr::registry::is_meant(&request) {
+        let call = described(cloud, &request, Caller::Anonymous, &peer.ip().to_string());
+        return ecr::registry::answer(cloud, &request, call);
     }
     // Looked at before the signature: who asks for a service that is not here learns nothing else.
     let Some(service) = request.service() else { return foreign::refuse(&request, &request_id) };
@@ -84,14 +92,7 @@ async fn serve(
     if unsigned && service != Service::Sqs && action != "AssumeRoleWithWebIdentity" {
         return Err(Fault::new(403, "MissingAuthenticationToken", "Request is missing Authentication Token"));
     }
-    let call = Call {
-        caller,
-        host: request.header("host").unwrap_or("127.0.0.1").to_owned(),
-        user_agent: request.header("user-agent").unwrap_or_default().to_owned(),
-        referer: request.header("referer").map(str::to_owned),
-        source_address: source.to_owned(),
-        now: cloud.clock.now(),
-    };
+    let call = described(cloud, request, caller, source);
     let subject = Subject::of(service, action, protocol, request);
     if let Some(answer) = cloud.faults.instead(&subject) {
         return answer;
@@ -101,10 +102,23 @@ async fn serve(
         Service::Sts => sts::call(cloud, &call, action, request.form()).await,
         Service::Iam => iam::call(cloud, &call, action, request.form()),
         Service::Eks => eks::call(cloud, &call, request),
+        Service::Ecr => ecr::call(cloud, &call, action, request),
         Service::Tagging => tagging::call(cloud, &call, action, request),
         Service::CloudwatchLogs => cloudwatch_logs::call(cloud, &call, action, request),
     };
     cloud.faults.after(&subject, answer)
+}
+
+/// The call, with what policies may ask about it.
+fn described(cloud: &Cloud, request: &Request, caller: Caller, source: &str) -> Call {
+    Call {
+        caller,
+        host: request.header("host").unwrap_or("127.0.0.1").to_owned(),
+        user_agent: request.header("user-agent").unwrap_or_default().to_owned(),
+        referer: request.header("referer").map(str::to_owned),
+        source_address: source.to_owned(),
+        now: cloud.clock.now(),
+    }
 }
 
 /// The operation's name: from the target header, else the `Action` parameter; EKS goes by path.

@@ -2,6 +2,7 @@
 
 mod cloudwatch_logs;
 mod coverage;
+mod ecr;
 mod eks;
 mod faults;
 mod foreign;

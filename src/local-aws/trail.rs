@@ -56,6 +56,7 @@ fn source_name(service: Service) -> &'static str {
         Service::Sts => "sts.amazonaws.com",
         Service::Iam => "iam.amazonaws.com",
         Service::Eks => "eks.amazonaws.com",
+        Service::Ecr => "ecr.amazonaws.com",
         Service::Tagging => "tagging.amazonaws.com",
         Service::CloudwatchLogs => "logs.amazonaws.com",
     }
@@ -88,7 +89,7 @@ fn parameters(service: Service, request: &Request) -> Value {
     let body = match service {
         Service::Sqs if request.header("x-amz-target").is_some() => serde_json::from_slice(&request.body).ok(),
         Service::Sqs | Service::Sts | Service::Iam => Some(request.form().clone()),
-        Service::Eks | Service::Tagging | Service::CloudwatchLogs => None,
+        Service::Eks | Service::Ecr | Service::Tagging | Service::CloudwatchLogs => None,
     };
     let given = PARAMETERS.into_iter().filter_map(|(name, shown)| {
         let value = body.as_ref()?.get(name)?.as_str()?;

@@ -2,7 +2,7 @@
 """Derives this folder's tables of inputs from the service models that botocore carries (Apache-2.0); only facts are kept: the
 operations' names, their members, types, bounds and enumerations.
 
-    python3 derive.py [folder of botocore's data]        writes sqs.json, iam.json, sts.json, eks.json, tagging.json, cloudwatch_logs.json here
+    python3 derive.py [folder of botocore's data]        writes sqs.json, iam.json, sts.json, eks.json, ecr.json, tagging.json, cloudwatch_logs.json here
 
 An operation that `coverage` does not serve is listed by its name (and, for EKS, its address) without an input, so that it can be
 refused by name. What is served is read from the tables in ../coverage/*.rs.
@@ -15,7 +15,7 @@ import re
 import sys
 
 HERE = pathlib.Path(__file__).parent
-SERVICES = {"sqs": "sqs", "iam": "iam", "sts": "sts", "eks": "eks", "tagging": "resourcegroupstaggingapi", "cloudwatch_logs": "logs"}
+SERVICES = {"sqs": "sqs", "iam": "iam", "sts": "sts", "eks": "eks", "ecr": "ecr", "tagging": "resourcegroupstaggingapi", "cloudwatch_logs": "logs"}
 KEPT = ("min", "max", "enum", "sensitive")
 # Patterns of word characters and a few others are kept; richer ones are left to the handlers.
 WORD = re.compile(r"\[\\w((?:[^\]\\]|\\.)*)\][*+]")

@@ -77,6 +77,7 @@ fn sources(service: Service) -> String {
         Service::Sts => "sts",
         Service::Iam => "iam",
         Service::Eks => "eks",
+        Service::Ecr => "ecr",
         Service::Tagging => "tagging",
         Service::CloudwatchLogs => "cloudwatch_logs",
     };
