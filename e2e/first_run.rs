@@ -92,7 +92,7 @@ fn a_recording_has_every_request_with_times_and_neither_keys_nor_the_account() {
         found.unwrap_or_else(|| panic!("no {path}"))["request"]["body"].as_str().unwrap().to_owned()
     };
     assert!(body("/clusters").contains("arn:aws:iam::000000000001:role/e2e-"), "{}", body("/clusters"));
-    workspace.run("local stop").with(DONE);
+    workspace.run("down").with(DONE);
     std::fs::remove_dir_all(folder).unwrap();
     std::fs::remove_file(workspace.path().join("trail.jsonl")).unwrap();
     workspace.nothing_is_left();
@@ -115,8 +115,8 @@ fn a_demo_whose_hours_are_over_takes_down_what_it_put_up_and_has_failed() {
     let demo = Running::start(&workspace, "demo --max-hours 0.0025");
     let (code, events) = demo.ends();
     assert_eq!(code, Some(FAILED), "{events:#?}");
-    let of = |kind: &str| events.iter().filter(|event| event["type"] == kind).collect::<Vec<_>>();
-    assert!(of("warning").iter().any(|it| it["summary"].as_str().unwrap().contains("--max-hours")), "{events:#?}");
+    let said = events.iter().filter(|it| it["severity"] == "warning").filter_map(|it| it["summary"].as_str());
+    assert!(said.into_iter().any(|text| text.contains("--max-hours")), "{events:#?}");
     let last = events.last().unwrap();
     assert_eq!((&last["type"], &last["teardown"]), (&"conclusion".into(), &"removed".into()), "{last}");
     workspace.nothing_is_left();

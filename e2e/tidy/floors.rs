@@ -63,6 +63,7 @@ const FLOORS: &[(&str, Floors)] = &[
                 "cloudwatch_logs::faults",
                 "cloudwatch_logs::group",
                 "cloudwatch_logs::store",
+                "ecr::store",
                 "eks::faults",
                 "eks::repeated",
                 "eks::store",
@@ -85,7 +86,7 @@ const FLOORS: &[(&str, Floors)] = &[
             // Who is let in.
             &["authentication", "authorization"],
             // The services' operations.
-            &["cloudwatch_logs", "eks", "iam", "sqs", "sts", "tagging"],
+            &["cloudwatch_logs", "ecr", "eks", "iam", "sqs", "sts", "tagging"],
             // What is logged of a call.
             &["trail"],
             // Who dispatches.

@@ -1,4 +1,4 @@
-//! A record of each request to AWS and its answer, as a person may hand it on: what tells who they are is replaced
+//! A record of each request to AWS and its answer, as a person may hand it on: what says who they are is replaced
 //! ([`redaction`]), each value by the same stand-in everywhere.
 //!
 //! The file has one JSON object a line (`docs/formats.md`), and an exchange in it has the members that the local AWS's log of whole

@@ -28,7 +28,7 @@ const USER: &str = "AWS";
 const PAGE: u64 = 100;
 
 /// One call with its input.
-struct Asked<'a> {
+struct Operation<'a> {
     cloud: &'a Cloud,
     call: &'a Call,
     action: &'a str,
@@ -40,14 +40,14 @@ pub(crate) fn call(cloud: &Cloud, call: &Call, action: &str, request: &Request) 
     let input: Value = serde_json::from_slice(&request.body)
         .map_err(|_| Fault::sender("MalformedInput", "The request body is no JSON."))?;
     intake::check(Service::Ecr, action, &input)?;
-    let asked = Asked { cloud, call, action, input };
+    let operation = Operation { cloud, call, action, input };
     match action {
-        "GetAuthorizationToken" => asked.token(),
-        "CreateRepository" => asked.create(),
-        "DescribeRepositories" => asked.describe(),
-        "DeleteRepository" => asked.delete(),
-        "ListTagsForResource" | "TagResource" | "UntagResource" => asked.tags(),
-        "ListImages" => asked.images(),
+        "GetAuthorizationToken" => operation.token(),
+        "CreateRepository" => operation.create(),
+        "DescribeRepositories" => operation.describe(),
+        "DeleteRepository" => operation.delete(),
+        "ListTagsForResource" | "TagResource" | "UntagResource" => operation.tags(),
+        "ListImages" => operation.images(),
         _ => Err(coverage::not_offered(Service::Ecr, action).unwrap_or_else(|| {
             Fault::sender("InvalidAction", format!("The action {action} is not valid for this endpoint."))
         })),
@@ -72,7 +72,7 @@ fn given_tags(input: &Value) -> BTreeMap<String, String> {
     input["tags"].as_array().into_iter().flatten().filter_map(pair).collect()
 }
 
-impl Asked<'_> {
+impl Operation<'_> {
     fn text(&self, name: &str) -> &str {
         self.input[name].as_str().unwrap_or_default()
     }
@@ -194,9 +194,9 @@ impl Asked<'_> {
     }
 
     fn tags(&self) -> Result<Value, Fault> {
-        let asked = self.text("resourceArn");
-        let name = asked.split_once(":repository/").map_or("", |(_, name)| name);
-        let name = if asked == arn(self.cloud, name) { name } else { "" };
+        let given = self.text("resourceArn");
+        let name = given.split_once(":repository/").map_or("", |(_, name)| name);
+        let name = if given == arn(self.cloud, name) { name } else { "" };
         self.allowed_on(name)?;
         let mut store = self.cloud.ecr();
         let repository = store.repositories.get_mut(name).ok_or_else(|| not_found(self.cloud, name))?;

@@ -42,7 +42,7 @@ pub(crate) async fn run(wanted: Demo, settings: &Settings, view: &View, stop: Ca
         images.store(settings, target.started)?;
         prove(&wanted, settings, &target, &lock, view, limit.stop.clone(), &course).await
     };
-    let proved = limit.judged(Box::pin(guarded(work)).await);
+    let proved = limit.applied_to(Box::pin(guarded(work)).await);
     if !course.begun.get() {
         // Nothing was changed, so nothing is taken down: what is up, if anything is, was there before.
         if target.started {

@@ -53,7 +53,7 @@ pub(crate) fn answer(cloud: &Cloud, request: &Request, call: Call) -> Answer {
     let answered = authenticated(cloud, request, call).and_then(|call| {
         let rest = path.trim_start_matches("/v2").trim_start_matches('/');
         let (name, target) = parse(rest).ok_or_else(|| refusal(404, "NAME_UNKNOWN", "there is no such page"))?;
-        Asked { cloud, request, call, name }.serve(&target)
+        Operation { cloud, request, call, name }.serve(&target)
     });
     answered.unwrap_or_else(|Refusal { status, code, message }| {
         let body = json!({ "errors": [{ "code": code, "message": message }] }).to_string();
@@ -97,7 +97,7 @@ fn authenticated(cloud: &Cloud, request: &Request, call: Call) -> Result<Call, R
     }
 }
 
-struct Asked<'a> {
+struct Operation<'a> {
     cloud: &'a Cloud,
     request: &'a Request,
     call: Call,
@@ -117,7 +117,7 @@ fn digest(data: &[u8]) -> String {
     format!("sha256:{}", hex::encode(Sha256::digest(data)))
 }
 
-impl Asked<'_> {
+impl Operation<'_> {
     fn serve(&self, target: &Target<'_>) -> Result<Answer, Refusal> {
         match (target, &self.request.method) {
             (Target::Root, &Method::GET | &Method::HEAD) => {

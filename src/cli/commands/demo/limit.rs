@@ -39,7 +39,7 @@ impl Limit {
     }
 
     /// What came of the work: a part that the limit has ended was not interrupted by anybody.
-    pub(super) fn judged<T>(&self, outcome: Outcome<T>) -> Outcome<T> {
+    pub(super) fn applied_to<T>(&self, outcome: Outcome<T>) -> Outcome<T> {
         outcome.map_err(|wrong| {
             let is_cut_off = self.is_over.load(Ordering::Relaxed)
                 && wrong.first().is_some_and(|first| first.exit == Exit::Interrupted);
@@ -57,7 +57,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn what_lasts_longer_than_its_hours_is_ended_and_judged_as_failed() {
+    async fn what_lasts_longer_than_its_hours_is_ended_and_counts_as_failed() {
         let (clock, handle) = Clock::manual(jiff::Timestamp::UNIX_EPOCH);
         let view = View::new(crate::arguments::Output::Json, true);
         let stop = CancellationToken::new();
@@ -67,10 +67,10 @@ mod tests {
         handle.advance(Duration::from_mins(89));
         tokio::task::yield_now().await;
         assert!(!limit.stop.is_cancelled());
-        assert_eq!(limit.judged(interrupted()).unwrap_err()[0].exit, Exit::Interrupted);
+        assert_eq!(limit.applied_to(interrupted()).unwrap_err()[0].exit, Exit::Interrupted);
         handle.advance(Duration::from_mins(2));
         limit.stop.cancelled().await;
-        let wrong = limit.judged(interrupted()).unwrap_err();
+        let wrong = limit.applied_to(interrupted()).unwrap_err();
         assert!(wrong[0].exit == Exit::Failed && wrong[0].summary.contains("1.5 hours"), "{wrong:?}");
         // The duty to clean up has no such end, nor has anybody else's signal been given.
         assert!(!stop.is_cancelled());
