@@ -95,6 +95,13 @@ pub async fn find(cloud: &Cloud, prefix: &str, scope: Scope) -> Result<Vec<Found
     for (name, queue) in looked_at(queues, queue).await? {
         keep("aws_sqs_queue", &name, queue);
     }
+    for (name, repository) in looked_at(repositories(cloud, &prefixes, scope).await?, async |name: String| {
+        unless_foreign(is_named(&name), resources::ecr_repository_object(cloud, &name).await)
+    })
+    .await?
+    {
+        keep("aws_ecr_repository", &name, repository);
+    }
     let is_candidate = |name: &str| prefixes.iter().any(|prefix| is_called(name, prefix));
     let mark = description(&cloud.stack, "");
     let roles = roles(cloud).await?.into_iter();
@@ -208,6 +215,20 @@ fn unless_unserved(looked: Result<Option<Object>>) -> Result<Option<Object>> {
         Err(Error::Service { status: 501, .. }) => Ok(None),
         looked => looked,
     }
+}
+
+/// The repositories to look at. Whoever may not list them has made none; an emulator without ECR has none.
+async fn repositories(cloud: &Cloud, prefixes: &[String], scope: Scope) -> Result<Vec<String>> {
+    let names = match resources::ecr_repositories(cloud).await {
+        Err(Error::Service { status: 501, .. }) => return Ok(Vec::new()),
+        Err(error) if error.is_refused() => return Ok(Vec::new()),
+        names => names?,
+    };
+    let is_ours = |name: &String| {
+        let first = name.split('/').next().unwrap_or_default();
+        scope == Scope::Account || prefixes.iter().any(|prefix| is_called(first, prefix))
+    };
+    Ok(names.into_iter().filter(is_ours).collect())
 }
 
 async fn role(cloud: &Cloud, name: String) -> Result<Option<Object>> {

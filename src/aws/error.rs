@@ -110,11 +110,12 @@ impl Error {
 
     /// Whether the service said that the thing does not exist. A refused look is not one of these.
     pub fn is_not_found(&self) -> bool {
-        const NOT_FOUND: [&str; 6] = [
+        const NOT_FOUND: [&str; 7] = [
             "NoSuchEntity",
             "NoSuchEntityException",
             "NotFoundException",
             "ResourceNotFoundException",
+            "RepositoryNotFoundException",
             "QueueDoesNotExist",
             "AWS.SimpleQueueService.NonExistentQueue",
         ];

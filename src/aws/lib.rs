@@ -11,6 +11,7 @@ mod agent;
 pub mod audit;
 pub mod cloud;
 mod cloudwatch_logs;
+pub mod ecr;
 pub mod eks_token;
 mod error;
 pub mod preflight;

@@ -11,6 +11,7 @@ mod access_entry;
 mod access_policy_association;
 mod addon;
 mod cluster;
+mod ecr_repository;
 mod edit;
 mod fargate_profile;
 mod kind;
@@ -120,6 +121,7 @@ impl AwsResource {
             Kind::AccessEntry => access_entry::read(cloud, known).await,
             Kind::AccessPolicyAssociation => access_policy_association::read(cloud, known).await,
             Kind::LogGroup => log_group::read(cloud, known).await,
+            Kind::EcrRepository => ecr_repository::read(cloud, known).await,
         }
     }
 
@@ -150,6 +152,7 @@ impl Resource for AwsResource {
             Kind::AccessEntry => access_entry::SCHEMA,
             Kind::AccessPolicyAssociation => access_policy_association::SCHEMA,
             Kind::LogGroup => log_group::SCHEMA,
+            Kind::EcrRepository => ecr_repository::SCHEMA,
         }
     }
 
@@ -245,6 +248,7 @@ impl Resource for AwsResource {
             Kind::AccessEntry => access_entry::create(cloud, desired, context).boxed(),
             Kind::LogGroup => log_group::create(cloud, desired, context).boxed(),
             Kind::AccessPolicyAssociation => access_policy_association::create(cloud, desired, context).boxed(),
+            Kind::EcrRepository => ecr_repository::create(cloud, desired, context).boxed(),
         };
         async move { Ok(tags::put(made.await?, desired)) }.boxed()
     }
@@ -271,6 +275,8 @@ impl Resource for AwsResource {
             // Attaching and associating set the whole of it; they can be said again.
             Kind::RolePolicyAttachment => role_policy_attachment::create(cloud, desired, context).boxed(),
             Kind::AccessPolicyAssociation => access_policy_association::create(cloud, desired, context).boxed(),
+            // Its tags alone can change, and they are everybody's concern.
+            Kind::EcrRepository => ecr_repository::again(cloud, edit).boxed(),
         };
         async move {
             tags::change(cloud, self.kind, edit, context).await?;
@@ -293,12 +299,14 @@ impl Resource for AwsResource {
             Kind::AccessEntry => access_entry::delete(cloud, current, context).boxed(),
             Kind::LogGroup => log_group::delete(cloud, current, context).boxed(),
             Kind::AccessPolicyAssociation => access_policy_association::delete(cloud, current, context).boxed(),
+            Kind::EcrRepository => ecr_repository::delete(cloud, current, context).boxed(),
         }
     }
 }
 
 pub(crate) use access_entry::fetch as access_entry_object;
 pub(crate) use addon::fetch as addon_object;
+pub(crate) use ecr_repository::{fetch as ecr_repository_object, list as ecr_repositories};
 pub(crate) use fargate_profile::fetch as fargate_profile_object;
 pub(crate) use log_group::{cluster_of as cluster_of_log_group, fetch as log_group_object, name_for as log_group_name};
 pub(crate) use oidc_provider::{fetch as oidc_provider_object, list as oidc_providers};

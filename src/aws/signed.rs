@@ -32,6 +32,13 @@ pub(crate) struct Service {
     pub(crate) refusal: fn(&str) -> Option<(String, String)>,
 }
 
+impl Service {
+    /// Its name in hosts: ECR keeps its own for the registries (ECR API Reference, "Service endpoints").
+    fn host(self) -> &'static str {
+        if self.name == "ecr" { "api.ecr" } else { self.name }
+    }
+}
+
 /// One request: a POST to the service's root.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Call<'a> {
@@ -48,7 +55,7 @@ pub(crate) struct Call<'a> {
 /// [`Error::Service`] if the service refuses. Another [`Error`] if there are no credentials or no usable answer.
 pub(crate) async fn send(session: &Session, service: Service, call: Call<'_>) -> Result<String> {
     let Call { operation, headers, body } = call;
-    let endpoint = session.endpoint(service.id, service.name);
+    let endpoint = session.endpoint(service.id, service.host());
     let signed = signature(session, service, &endpoint, call).await?;
     let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
     let request = Parts { headers: headers.chain(signed).collect(), body: body.to_owned() };

@@ -54,6 +54,9 @@ pub(crate) fn aws(stack: &Stack, target: &Target, cloud: &Arc<Cloud>) -> Outcome
     let provider = json!({ "url": url, "client_id_list": [policies::AUDIENCE] });
     declared.add("aws_iam_openid_connect_provider", "this", provider, &[]);
     identities(&mut declared, stack, &names, &policies).map_err(one)?;
+    if let Some(repository) = &stack.ecr.repository {
+        declared.add("aws_ecr_repository", "this", json!({ "name": repository }), &[]);
+    }
     for workload in &stack.workloads {
         declared.add("aws_sqs_queue", &workload.name, queue(workload), &[]);
     }

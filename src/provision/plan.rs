@@ -95,6 +95,30 @@ pub struct Plan {
     pub notes: Vec<String>,
 }
 
+impl Plan {
+    /// The part that makes this one thing, if it is to be made and needs nothing else.
+    #[must_use]
+    pub fn only(&self, address: &Address) -> Option<Self> {
+        let change =
+            self.changes.iter().find(|change| change.address == *address && change.action == Action::Create)?;
+        change.depends_on.is_empty().then(|| Self {
+            mode: self.mode,
+            changes: vec![change.clone()],
+            drift: Vec::new(),
+            notes: Vec::new(),
+        })
+    }
+
+    /// The plan once [`Self::only`] of this thing was carried out: nothing is left to do for it.
+    pub fn has_made(&mut self, address: &Address, object: Object) {
+        for change in self.changes.iter_mut().filter(|change| change.address == *address) {
+            change.action = Action::NoOp;
+            change.fields.clear();
+            change.prior = Some(object.clone());
+        }
+    }
+}
+
 /// How many resources are added, changed and destroyed; a replacement counts as one added and one destroyed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Summary {

@@ -5,6 +5,7 @@ mod aws;
 use jiff::civil::Date;
 use regex::Regex;
 
+use crate::ECR_REGISTRY;
 use crate::model::{Consumer, Stack, Workload};
 use crate::reader::Findings;
 use crate::region::{self, Region};
@@ -35,6 +36,7 @@ pub(crate) fn check(findings: &mut Findings, stack: &Stack, today: Date) {
     check_admins(findings, &stack.cluster.admins);
     aws::check(findings, stack);
     check_image(findings, "operator.image", &stack.operator.image);
+    check_repository(findings, stack.ecr.repository.as_deref());
     for (name, program) in &stack.images {
         let key = format!("images.{name}");
         check_image(findings, &key, name);
@@ -262,8 +264,21 @@ fn check_workload(findings: &mut Findings, key: &str, workload: &Workload) {
 }
 
 fn check_image(findings: &mut Findings, key: &str, image: &str) {
-    if !matches("^[a-z0-9][a-zA-Z0-9._:/@-]*$", image) {
+    let named = image.strip_prefix(ECR_REGISTRY).map_or(image, |rest| rest.trim_start_matches('/'));
+    if !matches("^[a-z0-9][a-zA-Z0-9._:/@-]*$", named) {
         findings.problem(key, format!("{image:?} is no image reference"), "write one such as \"sluice:latest\"");
+    }
+}
+
+/// ECR's rule for names (ECR API Reference, CreateRepository), and ours: by the last part the program is known.
+fn check_repository(findings: &mut Findings, name: Option<&str>) {
+    let Some(name) = name else { return };
+    let part = "[a-z0-9]+([._-][a-z0-9]+)*";
+    let is_name = matches(&format!("^({part}/)*{part}$"), name) && (2..=256).contains(&name.len());
+    if !is_name || name.rsplit('/').next() != Some("sluice") {
+        let cause = format!("{name:?} is no repository for this program");
+        let next = "write small letters and digits in parts, the last of which is \"sluice\", such as \"team/sluice\"";
+        findings.problem("ecr.repository", cause, next);
     }
 }
 

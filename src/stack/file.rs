@@ -2,15 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use crate::IMAGE_DEFAULT;
 use crate::checks::LOG_TYPES;
 use crate::model::{
-    ApiEndpoint, Cluster, Consumer, Identity, Kubernetes, Local, LocalStack, Operator, Profile, Queue, Roles, Scaling,
-    Selector, Stack, Worker, Workload,
+    ApiEndpoint, Cluster, Consumer, Ecr, Identity, Kubernetes, Local, LocalStack, Operator, Profile, Queue, Roles,
+    Scaling, Selector, Stack, Worker, Workload,
 };
 use crate::reader::{Findings, Item, Section};
 use crate::tree::Node;
 use crate::version;
+use crate::{ECR_REGISTRY, IMAGE_DEFAULT};
 
 /// The consumer that `workloads` means if it names none.
 const WORKLOAD: &str = "myapp";
@@ -21,7 +21,8 @@ pub(crate) fn read(findings: &mut Findings, root: Node) -> Stack {
     let name = root.text("name", "sluice-demo");
     let region = root.text("region", "ap-northeast-1");
     let profile = root.word("profile", &[("lean", Profile::Lean), ("seed", Profile::Seed)]);
-    let image = root.text("image", IMAGE_DEFAULT);
+    let ecr = read_ecr(root.section("ecr"));
+    let image = root.text("image", &own_image(&ecr));
     let operator = read_operator(root.section("operator"), &image);
     let mut cluster = read_cluster(root.section("cluster"), &name, profile);
     let read = |index: usize, _: &str, item: Item<'_>| read_workload(index, item.section(), &cluster.name, &image);
@@ -52,6 +53,7 @@ pub(crate) fn read(findings: &mut Findings, root: Node) -> Stack {
         operator,
         workloads,
         kubernetes,
+        ecr,
         local,
         localstack,
         images,
@@ -238,6 +240,18 @@ fn read_worker(mut section: Section<'_>) -> Worker {
     };
     section.finish();
     worker
+}
+
+fn read_ecr(mut section: Section<'_>) -> Ecr {
+    let ecr = Ecr { repository: section.optional_text("repository", None) };
+    section.finish();
+    ecr
+}
+
+/// The image of a stack that names none: in its own repository, if it has one.
+fn own_image(ecr: &Ecr) -> String {
+    let in_repository = |name: &String| format!("{ECR_REGISTRY}/{name}:{}", env!("CARGO_PKG_VERSION"));
+    ecr.repository.as_ref().map_or_else(|| IMAGE_DEFAULT.to_owned(), in_repository)
 }
 
 fn read_local(mut section: Section<'_>) -> Local {

@@ -47,6 +47,9 @@ pub struct Loaded {
 /// This program where a stack names no image: what `sluice image save` packs.
 pub const IMAGE_DEFAULT: &str = "sluice:latest";
 
+/// The host of the stack's own ECR repository, as a reference that the apply fills in: nobody knows it before.
+pub const ECR_REGISTRY: &str = "${aws_ecr_repository.this.registry}";
+
 /// The text of a stack file and its name in messages.
 #[derive(Debug, Clone, Copy)]
 pub struct File<'a> {

@@ -21,6 +21,8 @@ pub struct Stack {
     pub workloads: Vec<Workload>,
     /// A cluster that is there already, instead of one on EKS.
     pub kubernetes: Kubernetes,
+    /// The stack's own place for its image.
+    pub ecr: Ecr,
     /// Settings of the target `local`.
     pub local: Local,
     /// Settings of the target `localstack`.
@@ -218,6 +220,13 @@ pub struct Worker {
 pub struct Local {
     /// What is late, busy or refused in the local cloud, as on AWS; as written, such as `aws:7`.
     pub faults: Option<String>,
+}
+
+/// An ECR repository that goes with the stack.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Ecr {
+    /// Name of the repository that `up` makes and `down` removes with its images; without it there is none.
+    pub repository: Option<String>,
 }
 
 /// Settings of the target `localstack`; all optional.

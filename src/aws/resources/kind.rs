@@ -13,10 +13,11 @@ pub(super) enum Kind {
     AccessEntry,
     AccessPolicyAssociation,
     LogGroup,
+    EcrRepository,
 }
 
 /// Every kind by the name that it has in addresses.
-pub(super) const KINDS: [(&str, Kind); 11] = [
+pub(super) const KINDS: [(&str, Kind); 12] = [
     ("aws_sqs_queue", Kind::Queue),
     ("aws_iam_role", Kind::Role),
     ("aws_iam_policy", Kind::Policy),
@@ -28,4 +29,5 @@ pub(super) const KINDS: [(&str, Kind); 11] = [
     ("aws_eks_access_entry", Kind::AccessEntry),
     ("aws_eks_access_policy_association", Kind::AccessPolicyAssociation),
     ("aws_cloudwatch_log_group", Kind::LogGroup),
+    ("aws_ecr_repository", Kind::EcrRepository),
 ];

@@ -9,6 +9,7 @@ use std::collections::{BTreeSet, HashMap};
 use provision::{Attributes, Context, Failure, Known, Object, Reading};
 use serde_json::{Value, json};
 
+use super::ecr_repository::tag_list;
 use super::edit::Edit;
 use super::kind::Kind;
 use super::passing::call;
@@ -16,6 +17,7 @@ use super::role::iam_tags_of;
 use super::value::{self, text};
 use crate::cloud::Cloud;
 use crate::cloudwatch_logs;
+use crate::ecr;
 use crate::error::{Error, Result};
 
 /// The attribute of a recorded object that lists the keys that we put on it.
@@ -124,6 +126,10 @@ impl Thing<'_> {
                 let input = json!({ "resourceArn": self.arn()?, "tagKeys": keys });
                 cloudwatch_logs::request(self.cloud.session(), "logs:UntagResource", &input).await.map(drop)
             }
+            Kind::EcrRepository => {
+                let input = json!({ "resourceArn": self.arn()?, "tagKeys": keys });
+                ecr::call(self.cloud.session(), "ecr:UntagResource", &input).await.map(drop)
+            }
             Kind::RolePolicyAttachment | Kind::AccessPolicyAssociation => Ok(()),
         }
     }
@@ -156,6 +162,11 @@ impl Thing<'_> {
             Kind::LogGroup => {
                 let input = json!({ "resourceArn": self.arn()?, "tags": tags });
                 cloudwatch_logs::request(self.cloud.session(), "logs:TagResource", &input).await.map(drop)
+            }
+            Kind::EcrRepository => {
+                let tags = tag_list(tags.clone());
+                let input = json!({ "resourceArn": self.arn()?, "tags": tags });
+                ecr::call(self.cloud.session(), "ecr:TagResource", &input).await.map(drop)
             }
             Kind::RolePolicyAttachment | Kind::AccessPolicyAssociation => Ok(()),
         }

@@ -4,7 +4,9 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
-use image::{Error, Name, Options, Program};
+use aws::ecr;
+use aws::session::{self, Session};
+use image::{Error, Login, Name, Options, Program};
 use serde_json::json;
 use tokio::process::Command;
 use tokio_util::sync::CancellationToken;
@@ -26,7 +28,8 @@ pub(crate) async fn run(image: Image, view: &View, stop: CancellationToken) -> O
         Image::Push(wanted) => {
             let Push { reference, plain_http, program } = wanted;
             let program = program_of(program.as_deref())?;
-            push(&reference, &program, plain_http, view, &stop).await?;
+            let login = own_login(&reference).await?;
+            push(&reference, &program, (login, plain_http), view, &stop).await?;
             Ok(Exit::Done)
         }
     }
@@ -53,6 +56,18 @@ async fn save(wanted: Save, view: &View, stop: CancellationToken) -> Outcome {
     Ok(Exit::Done)
 }
 
+/// Who pushes to a registry of ECR: whoever calls AWS. Somebody without credentials may still have those of `docker login`.
+async fn own_login(reference: &str) -> Outcome<Option<Login>> {
+    let Some(region) = ecr::region_of(reference.split('/').next().unwrap_or_default()) else { return Ok(None) };
+    let wanted = session::Settings { region: Some(region.to_owned()), ..session::Settings::new("cli") };
+    let session = Session::load(wanted).await.map_err(one)?;
+    match ecr::login(&session).await {
+        Ok(ecr::Login { user, password }) => Ok(Some(Login { user, password })),
+        Err(error) if error.is_of_identity() => Ok(None),
+        Err(error) => Err(one(error)),
+    }
+}
+
 /// The program that becomes the image: the one of this file, or else the running one.
 pub(super) fn program_of(file: Option<&Path>) -> Outcome<Program> {
     file.map_or_else(Program::running, Program::at).map_err(one)
@@ -62,13 +77,13 @@ pub(super) fn program_of(file: Option<&Path>) -> Outcome<Program> {
 pub(super) async fn push(
     reference: &str,
     program: &Program,
-    plain_http: bool,
+    (login, plain_http): (Option<Login>, bool),
     view: &View,
     stop: &CancellationToken,
 ) -> Outcome<()> {
     let name = Name::parse(reference).map_err(usage)?;
     let image = build(program, view, stop).await?;
-    let options = Options { plain_http, ..Options::default() };
+    let options = Options { login, plain_http, ..Options::default() };
     view.print(Tone::Dim, format!("Pushing {} to {}", megabytes(image.size()), name.registry()));
     let what = format!("Pushing to {}", name.registry());
     let pushed = tokio::select! {

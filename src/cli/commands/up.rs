@@ -1,5 +1,7 @@
 //! `sluice up`: plan, ask where it costs money, apply, show the outputs.
 
+mod repository;
+
 use std::cell::Cell;
 
 use ::image::{Architecture, Program};
@@ -51,19 +53,25 @@ pub(crate) async fn run(
             engine.graph.order().iter().filter(|address| is_of_aws(address) && refreshed.object(address).is_some());
         refuse_existing(there.count(), "exist")?;
     }
-    let plan = engine.plan(Mode::Up, refreshed).await?;
+    let mut plan = engine.plan(Mode::Up, refreshed).await?;
     engine.show(&plan);
+    repository::check(&plan, wanted.push, target.asks || target.existing.is_some())?;
     let question = "Carry this out? Only \"yes\" is taken as yes:";
     if !plan.is_empty() && !approved(view, target, wanted.yes, question, &stop).await? {
         view.line("Nothing was changed.");
         return Ok(Exit::Failed);
     }
     // Asked only now: it takes a pod, and a plan that changes nothing needs none.
+    let mut of_pods = settings.clone();
     if let Some(program) = &program {
-        image::push(&settings.stack.operator.image, program, false, view, &stop).await?;
+        // What is made for it belongs to the stack.
+        course.begun.set(true);
+        of_pods.stack.operator.image = repository::image(&mut engine, &mut plan, settings).await?;
+        let login = repository::login(&of_pods.stack.operator.image, settings, target).await?;
+        image::push(&of_pods.stack.operator.image, program, (login, false), view, &stop).await?;
     }
     if !plan.is_empty() {
-        prepare_pods(settings, target, view, &stop).await?;
+        prepare_pods(&of_pods, target, view, &stop).await?;
     }
     if stop.is_cancelled() {
         return Err(vec![Diagnostic::interrupted("nothing was changed")]);
