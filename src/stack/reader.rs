@@ -45,6 +45,9 @@ impl Findings {
         let said = self.settings.iter().find(|setting| setting.key == key);
         // A list or map is placed by its first item.
         let said = said.or_else(|| self.settings.iter().find(below));
+        // A text of a list is placed by the list.
+        let list = key.strip_suffix(']').and_then(|rest| rest.rsplit_once('[')).map(|(list, _)| list);
+        let said = said.or_else(|| self.settings.iter().find(|setting| Some(setting.key.as_str()) == list));
         let origin = said.map_or(Origin::Default, |setting| setting.origin.clone());
         Problem { file: self.file.clone(), origin, key: key.to_owned(), cause, next_step }
     }

@@ -387,7 +387,8 @@ fn admins_are_roles_and_users_each_once() {
     assert_eq!(stack(&format!("cluster: {{admins: ['{role}']}}")).cluster.admins, [role]);
     let session = "arn:aws:sts::111122223333:assumed-role/Admin/me";
     assert!(problems(&format!("cluster: {{admins: ['{session}']}}")).contains("no ARN of a role or user"));
-    assert!(problems(&format!("cluster: {{admins: ['{role}', '{role}']}}")).contains("listed twice"));
+    let twice = problems(&format!("cluster: {{admins: ['{role}', '{role}']}}"));
+    assert!(twice.starts_with("stack.yaml:1:") && twice.contains("listed twice"), "{twice}");
 }
 
 #[test]
