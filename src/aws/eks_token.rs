@@ -59,7 +59,7 @@ pub async fn token(session: &Session, cluster_name: &str) -> Result<Token> {
         .build()
         .map_err(request)?
         .into();
-    let url = format!("{}/?Action=GetCallerIdentity&Version=2011-06-15", session.endpoint("STS", "sts"));
+    let url = format!("{}/?Action=GetCallerIdentity&Version=2011-06-15", endpoint(session));
     let headers = [("x-k8s-aws-id", cluster_name)];
     let signable = SignableRequest::new("GET", &url, headers.into_iter(), SignableBody::Bytes(&[])).map_err(request)?;
     let (instructions, _) = sign(signable, &parameters).map_err(request)?.into_parts();
@@ -73,4 +73,11 @@ pub async fn token(session: &Session, cluster_name: &str) -> Result<Token> {
 
 fn request(error: impl fmt::Display) -> Error {
     Error::Request { operation: OPERATION, message: error.to_string() }
+}
+
+/// Where the call is signed for. The authenticator takes calls to STS's own hosts alone, so that a token never names the VPC
+/// endpoint by which this machine reaches STS (kubernetes-sigs/aws-iam-authenticator, `pkg/token/token.go`).
+fn endpoint(session: &Session) -> String {
+    let url = session.endpoint("STS", "sts");
+    if url.contains(".vpce.") { session.own_endpoint("sts") } else { url }
 }

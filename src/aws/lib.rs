@@ -14,6 +14,7 @@ mod cloudwatch_logs;
 pub mod ecr;
 pub mod eks_token;
 mod error;
+mod partition;
 pub mod preflight;
 pub mod probe;
 pub mod queue;

@@ -22,6 +22,7 @@ use aws_types::service_config::ServiceConfigKey;
 
 use crate::agent;
 use crate::error::{Error, Result};
+use crate::partition;
 use crate::recording::Recording;
 
 /// One connection pool for the process; ring is the only crypto provider that is compiled in.
@@ -237,10 +238,13 @@ impl Session {
 
     /// The endpoint of a service in the region, without a slash at its end: the configured one, else AWS's own.
     pub(crate) fn endpoint(&self, service_id: &str, host: &str) -> String {
-        let region = self.region();
-        let suffix = if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
-        let url = self.endpoint_of(service_id).unwrap_or_else(|| format!("https://{host}.{region}.{suffix}"));
+        let url = self.endpoint_of(service_id).unwrap_or_else(|| self.own_endpoint(host));
         url.trim_end_matches('/').to_owned()
+    }
+
+    /// AWS's own endpoint of a service in the region.
+    pub(crate) fn own_endpoint(&self, host: &str) -> String {
+        format!("https://{host}.{}.{}", self.region(), partition::domain(self.region()))
     }
 
     fn with_provider(&self, provider: SharedCredentialsProvider) -> Self {

@@ -115,3 +115,12 @@ async fn a_token_is_a_presigned_url_that_covers_the_cluster_and_shows_no_secret(
     assert!(!url.contains("hush-hush"));
     assert!(!format!("{token:?}{caller:?}").contains("hush") && !format!("{token:?}").contains("k8s-aws"));
 }
+
+#[tokio::test]
+async fn a_token_never_names_a_vpc_endpoint_of_sts() {
+    let caller = session("https://vpce-0a1b-2c3d.sts.eu-west-1.vpce.amazonaws.com".into()).await;
+    let token = eks_token::token(&caller, "demo").await.unwrap();
+    let url = URL_SAFE_NO_PAD.decode(token.value.strip_prefix("k8s-aws-v1.").unwrap()).unwrap();
+    let url = String::from_utf8(url).unwrap();
+    assert!(url.starts_with("https://sts.eu-west-1.amazonaws.com/?"), "{url}");
+}
