@@ -8,6 +8,7 @@ use std::time::Duration;
 use http::header::{HeaderValue, USER_AGENT};
 use kube::client::ClientBuilder;
 use kube::{Client, Config};
+use tower::limit::ConcurrencyLimitLayer;
 
 use crate::error::{Error, Result};
 use crate::telemetry::Requests;
@@ -19,13 +20,18 @@ const READ_LIMIT: Duration = Duration::from_secs(35);
 pub(crate) const WATCH_SECONDS: u32 = 30;
 /// Longest wait of a watch for a next byte; longer than a watch lasts.
 const WATCH_LIMIT: Duration = Duration::from_mins(1);
+/// Calls under way at the same time. A thousand objects that change at once must not open a thousand connections: each costs a
+/// handshake and its buffers.
+const CALLS_MAX: usize = 64;
 /// How this program names itself to the API server, and so in its audit log.
 const AGENT: &str = concat!("sluice/", env!("CARGO_PKG_VERSION"), " (operator)");
 
 /// One client for each kind of waiting.
 pub(crate) struct Clients {
-    /// For calls.
+    /// For calls, of which [`CALLS_MAX`] are under way; the others wait for their turn.
     pub(crate) calls: Client,
+    /// For the election, whose renewals wait for no other call.
+    pub(crate) election: Client,
     /// For watches, which are silent while nothing changes.
     pub(crate) watches: Client,
 }
@@ -44,10 +50,14 @@ impl Clients {
         let host = config.cluster_url.authority().map_or("", |authority| authority.as_str());
         let client = |limit| {
             ClientBuilder::try_from(bounded(config.clone(), limit))
-                .map(|client| client.with_layer(&requests.to(host)).build())
+                .map(|client| client.with_layer(&requests.to(host)))
                 .map_err(Error::kubernetes("make a client for the API server"))
         };
-        Ok(Self { calls: client(READ_LIMIT)?, watches: client(WATCH_LIMIT)? })
+        Ok(Self {
+            calls: client(READ_LIMIT)?.with_layer(&ConcurrencyLimitLayer::new(CALLS_MAX)).build(),
+            election: client(READ_LIMIT)?.build(),
+            watches: client(WATCH_LIMIT)?.build(),
+        })
     }
 }
 
@@ -62,6 +72,7 @@ fn bounded(mut config: Config, limit: Duration) -> Config {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scripted::soon;
     use crate::telemetry::Telemetry;
 
     #[test]
@@ -85,12 +96,39 @@ mod tests {
         tokio::spawn(async move { axum::serve(listener, axum::Router::new().fallback(answer)).await });
         let telemetry = Telemetry::new();
         let clients = Clients::new(&Config::new(url.parse().unwrap()), telemetry.requests()).unwrap();
-        for client in [clients.calls, clients.watches] {
+        for client in [clients.calls, clients.election, clients.watches] {
             let _ = client.apiserver_version().await;
             assert_eq!(agents.recv().await.unwrap().unwrap(), AGENT);
         }
         let host = url.trim_start_matches("http://");
-        let line = format!("rest_client_requests_total{{code=\"200\",host=\"{host}\",method=\"GET\"}} 2");
+        let line = format!("rest_client_requests_total{{code=\"200\",host=\"{host}\",method=\"GET\"}} 3");
         assert!(telemetry.render().contains(&line), "{line} is not in\n{}", telemetry.render());
+    }
+
+    #[tokio::test]
+    async fn a_burst_of_calls_opens_no_connection_each_and_the_election_does_not_wait_for_it() {
+        let (sender, mut came) = tokio::sync::mpsc::unbounded_channel();
+        let answer = move |uri: http::Uri| {
+            let is_slow = uri.path() == "/slow";
+            if is_slow {
+                let _ = sender.send(());
+            }
+            async move { if is_slow { std::future::pending().await } else { "{}" } }
+        };
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(async move { axum::serve(listener, axum::Router::new().fallback(answer)).await });
+        let clients = Clients::new(&Config::new(url.parse().unwrap()), Telemetry::new().requests()).unwrap();
+        let mut burst = tokio::task::JoinSet::new();
+        for _ in 0..3 * CALLS_MAX {
+            let client = clients.calls.clone();
+            burst
+                .spawn(async move { client.request_text(http::Request::get("/slow").body(Vec::new()).unwrap()).await });
+        }
+        for _ in 0..CALLS_MAX {
+            soon(came.recv()).await.unwrap();
+        }
+        soon(clients.election.request_text(http::Request::get("/lease").body(Vec::new()).unwrap())).await.unwrap();
+        assert!(came.try_recv().is_err(), "more than {CALLS_MAX} calls are under way");
     }
 }

@@ -6,7 +6,7 @@
 
 mod watches;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use kube::api::ObjectMeta;
@@ -43,7 +43,7 @@ pub(crate) struct Inputs {
 #[derive(Default)]
 struct Index {
     users: HashMap<Reference, User>,
-    users_of: HashMap<Reference, BTreeSet<Reference>>,
+    users_of: HashMap<Reference, HashSet<Reference>>,
 }
 
 #[derive(Default)]

@@ -23,6 +23,7 @@ mod environment;
 mod error;
 mod events;
 mod failures;
+mod few;
 mod finalizers;
 mod generations;
 mod health;
@@ -85,7 +86,7 @@ pub async fn run(settings: Settings, identities: Identities, clock: Clock, stop:
         tracing::warn!(variable, "this environment variable of KEDA's has no effect here");
     }
     let telemetry = Arc::new(Telemetry::new());
-    let Clients { calls: client, watches } = Clients::infer(telemetry.requests()).await?;
+    let Clients { calls: client, election, watches } = Clients::infer(telemetry.requests()).await?;
     let listen = async |purpose, port| health::listen(purpose, SocketAddr::new(settings.bind, port)).await;
     let metrics = listen("the external metrics API", settings.metrics_api_port).await?;
     let prometheus = listen("Prometheus metrics", settings.telemetry_port).await?;
@@ -118,7 +119,7 @@ pub async fn run(settings: Settings, identities: Identities, clock: Clock, stop:
     });
     parts.begin("the metrics server", health::serve_telemetry(prometheus, telemetry));
     parts.begin("the health server", health::serve_health(probes, readiness));
-    let elector = Elector::new(client, &settings, clock, mandate);
+    let elector = Elector::new(election, &settings, clock, mandate);
     tokio::select! {
         ended = elector.run(&stop, |stop| lead(context, stop)) => ended,
         ended = parts.ended() => Err(ended),

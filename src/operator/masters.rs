@@ -11,6 +11,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use keda::api::ScaledObject;
 use keda::naming;
 
+use crate::few::Few;
 use crate::key::Key;
 
 /// A workload, as both kinds name it.
@@ -62,10 +63,10 @@ pub(crate) struct Masters(Mutex<Index>);
 struct Index {
     objects: HashMap<Key, Claim>,
     autoscalers: HashMap<Key, Autoscaler>,
-    objects_of: HashMap<Workload, BTreeSet<Key>>,
-    autoscalers_of: HashMap<Workload, BTreeSet<Key>>,
+    objects_of: HashMap<Workload, Few<Key>>,
+    autoscalers_of: HashMap<Workload, Few<Key>>,
     /// The ScaledObjects by the HPA that they want.
-    wanting: HashMap<Key, BTreeSet<Key>>,
+    wanting: HashMap<Key, Few<Key>>,
 }
 
 /// What a ScaledObject claims.
@@ -202,7 +203,7 @@ impl Index {
     /// Who of the `claimants` comes before `key`: who has an HPA before who has none, then the older one.
     fn first<'a>(
         &'a self,
-        claimants: Option<&'a BTreeSet<Key>>,
+        claimants: Option<&'a Few<Key>>,
         key: &'a Key,
         claim: &'a Claim,
         has_none: impl Fn(&Key) -> bool,
@@ -216,7 +217,7 @@ impl Index {
     }
 }
 
-fn remove<K: std::hash::Hash + Eq>(map: &mut HashMap<K, BTreeSet<Key>>, of: &K, key: &Key) {
+fn remove<K: std::hash::Hash + Eq>(map: &mut HashMap<K, Few<Key>>, of: &K, key: &Key) {
     if let Some(keys) = map.get_mut(of) {
         keys.remove(key);
         if keys.is_empty() {

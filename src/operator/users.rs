@@ -1,12 +1,13 @@
 //! Who uses which (Cluster)TriggerAuthentication: an index that follows the objects with triggers, so that a change of one finds
 //! its users without a walk over all objects.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 
 use keda::api::ScaleTriggers;
 
 use crate::authentication::{CLUSTER_KIND, KIND};
+use crate::few::Few;
 use crate::key::{Key, Reference};
 use crate::owner::Owner;
 
@@ -17,9 +18,9 @@ pub(crate) struct Users(Mutex<Index>);
 #[derive(Debug, Default)]
 struct Index {
     /// The authentications by user.
-    references: HashMap<Reference, BTreeSet<Reference>>,
+    references: HashMap<Reference, Few<Reference>>,
     /// The users by authentication.
-    users: HashMap<Reference, BTreeSet<Reference>>,
+    users: HashMap<Reference, HashSet<Reference>>,
 }
 
 impl Users {
@@ -33,7 +34,8 @@ impl Users {
             index.references.insert(key.clone(), after.clone())
         };
         let before = before.unwrap_or_default();
-        for lost in before.difference(&after) {
+        let (lost, won) = (before.without(&after), after.without(&before));
+        for lost in &lost {
             if let Some(users) = index.users.get_mut(lost) {
                 users.remove(key);
                 if users.is_empty() {
@@ -41,10 +43,10 @@ impl Users {
                 }
             }
         }
-        for won in after.difference(&before) {
+        for won in &won {
             index.users.entry(won.clone()).or_default().insert(key.clone());
         }
-        before.symmetric_difference(&after).cloned().collect()
+        [lost, won].concat()
     }
 
     /// The objects that use it.
@@ -59,10 +61,10 @@ impl Users {
 }
 
 /// The authentications that an object's triggers name. One that is being deleted uses none.
-fn references(object: &dyn Owner) -> BTreeSet<Reference> {
+fn references(object: &dyn Owner) -> Few<Reference> {
     let metadata = object.metadata();
     if metadata.deletion_timestamp.is_some() {
-        return BTreeSet::new();
+        return Few::default();
     }
     let namespace = metadata.namespace.as_deref().unwrap_or_default();
     object.triggers().iter().filter_map(|trigger| reference(trigger, namespace)).collect()

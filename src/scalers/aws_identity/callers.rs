@@ -16,7 +16,7 @@ use super::role::Role;
 use crate::connections::Connections;
 
 /// Calls of one caller that may be under way at the same time.
-const CALLS_MAX: usize = 256;
+const CALLS_MAX: usize = 64;
 
 /// The operator's own session and those of the identities that triggers use.
 pub struct Identities {
