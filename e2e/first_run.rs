@@ -83,7 +83,7 @@ fn a_recording_has_every_request_with_times_and_neither_keys_nor_the_account() {
         assert!(exchange["answer"]["status"].is_u64() || exchange["failure"].is_string(), "{exchange}");
     }
     assert!(
-        counts.values().all(|count| *count == 0) && counts.len() == 4,
+        counts.values().all(|count| *count == 0) && counts.len() >= 4,
         "requests that only one side saw: {counts:?}"
     );
     // A value has one stand-in, so that what belongs together still does.

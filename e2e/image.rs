@@ -67,6 +67,23 @@ fn a_reference_without_a_tag_is_wrong_usage_and_leaves_nothing() {
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
 }
 
+#[test]
+fn a_repository_of_the_stack_is_made_filled_and_removed_with_the_stack() {
+    let workspace = Workspace::new();
+    workspace.write("stack.yaml", "ecr: {repository: team/sluice}\n");
+    // Small, and a program as good as another where pods are processes of this machine.
+    let up = workspace.run("up --push --program /bin/true").with(0).stdout;
+    let place = |text: &str| up.find(text).unwrap_or_else(|| panic!("lacks {text:?}:\n{up}"));
+    let (made, pushed) = (place("aws_ecr_repository.this: created"), place("Pushed 127.0.0.1:"));
+    let run = place("kubernetes_deployment.keda/keda-operator: created");
+    assert!(made < pushed && pushed < run, "{up}");
+    let again = workspace.run("plan").with(0).stdout;
+    assert!(again.contains("No changes"), "{again}");
+    let down = workspace.run("down").with(0).stdout;
+    assert!(down.contains("aws_ecr_repository.this: destroyed"), "{down}");
+    workspace.nothing_is_left();
+}
+
 /// Ended with the value.
 struct Process(Child);
 

@@ -78,28 +78,12 @@ pub async fn find(cloud: &Cloud, prefix: &str, scope: Scope) -> Result<Vec<Found
     }
     prefixes.sort();
     prefixes.dedup();
-    let mut queues = match scope {
-        Scope::Account => queue_names(cloud, None).await?,
-        Scope::Names => {
-            let mut names = Vec::new();
-            for prefix in &prefixes {
-                names.extend(queue_names(cloud, Some(prefix)).await?);
-            }
-            names
-        }
-    };
-    // One name may begin with two of the prefixes.
-    queues.sort();
-    queues.dedup();
+    let queues = queues(cloud, &prefixes, scope).await?;
     let queue = async |name: String| unless_foreign(is_named(&name), resources::queue_object(cloud, &name).await);
     for (name, queue) in looked_at(queues, queue).await? {
         keep("aws_sqs_queue", &name, queue);
     }
-    for (name, repository) in looked_at(repositories(cloud, &prefixes, scope).await?, async |name: String| {
-        unless_foreign(is_named(&name), resources::ecr_repository_object(cloud, &name).await)
-    })
-    .await?
-    {
+    for (name, repository) in repositories(cloud, &prefixes, scope).await? {
         keep("aws_ecr_repository", &name, repository);
     }
     let is_candidate = |name: &str| prefixes.iter().any(|prefix| is_called(name, prefix));
@@ -217,18 +201,25 @@ fn unless_unserved(looked: Result<Option<Object>>) -> Result<Option<Object>> {
     }
 }
 
-/// The repositories to look at. Whoever may not list them has made none; an emulator without ECR has none.
-async fn repositories(cloud: &Cloud, prefixes: &[String], scope: Scope) -> Result<Vec<String>> {
+/// Repositories that may be the stack's. Whoever may not list them has made none; an emulator without ECR has none.
+async fn repositories(cloud: &Cloud, prefixes: &[String], scope: Scope) -> Result<Vec<(String, Object)>> {
     let names = match resources::ecr_repositories(cloud).await {
         Err(Error::Service { status: 501, .. }) => return Ok(Vec::new()),
         Err(error) if error.is_refused() => return Ok(Vec::new()),
         names => names?,
     };
-    let is_ours = |name: &String| {
-        let first = name.split('/').next().unwrap_or_default();
-        scope == Scope::Account || prefixes.iter().any(|prefix| is_called(first, prefix))
-    };
-    Ok(names.into_iter().filter(is_ours).collect())
+    let is_ours = |name: &String| scope == Scope::Account || is_ours_by_name(name, prefixes);
+    looked_at(names.into_iter().filter(is_ours).collect(), async |name: String| {
+        let is_named = is_ours_by_name(&name, prefixes);
+        unless_foreign(is_named, resources::ecr_repository_object(cloud, &name).await)
+    })
+    .await
+}
+
+/// The first part of a repository's name is that of a team or a stack.
+fn is_ours_by_name(repository: &str, prefixes: &[String]) -> bool {
+    let first = repository.split('/').next().unwrap_or_default();
+    prefixes.iter().any(|prefix| is_called(first, prefix))
 }
 
 async fn role(cloud: &Cloud, name: String) -> Result<Option<Object>> {
@@ -247,6 +238,24 @@ fn unless_foreign(is_named: bool, looked: Result<Option<Object>>) -> Result<Opti
 /// without a look at each role of the account.
 pub fn description(stack: &str, of: &str) -> String {
     format!("Sluice stack {stack}: {of}")
+}
+
+/// Names of the queues to look at, each once.
+async fn queues(cloud: &Cloud, prefixes: &[String], scope: Scope) -> Result<Vec<String>> {
+    let mut queues = match scope {
+        Scope::Account => queue_names(cloud, None).await?,
+        Scope::Names => {
+            let mut names = Vec::new();
+            for prefix in prefixes {
+                names.extend(queue_names(cloud, Some(prefix)).await?);
+            }
+            names
+        }
+    };
+    // One name may begin with two of the prefixes.
+    queues.sort();
+    queues.dedup();
+    Ok(queues)
 }
 
 async fn queue_names(cloud: &Cloud, prefix: Option<&str>) -> Result<Vec<String>> {

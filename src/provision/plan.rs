@@ -110,7 +110,7 @@ impl Plan {
     }
 
     /// The plan once [`Self::only`] of this thing was carried out: nothing is left to do for it.
-    pub fn has_made(&mut self, address: &Address, object: Object) {
+    pub fn has_made(&mut self, address: &Address, object: &Object) {
         for change in self.changes.iter_mut().filter(|change| change.address == *address) {
             change.action = Action::NoOp;
             change.fields.clear();

@@ -165,15 +165,21 @@ fn program_to_push(wanted: &Up, target: &Target) -> Outcome<Option<Program>> {
     }
     let program = image::program_of(wanted.program.as_deref())
         .map_err(|wrong| wrong.into_iter().map(|diagnostic| diagnostic.exit(Exit::Preflight)).collect::<Vec<_>>())?;
-    let built_for = program.architecture();
-    if makes_cluster_on_aws(target) && built_for != Architecture::Amd64 {
+    if makes_cluster_on_aws(target) {
+        runs_on_fargate(program.architecture())?;
+    }
+    Ok(Some(program))
+}
+
+fn runs_on_fargate(built_for: Architecture) -> Outcome<()> {
+    if built_for != Architecture::Amd64 {
         let text =
             format!("the program to push is for linux/{}, and Fargate runs linux/amd64 for EKS", built_for.name());
         let help = "name the file of a linux/amd64 build of sluice with --program, or leave --push out and name an image that \
                     is for linux/amd64 with --image";
         return Err(preflight(Diagnostic::error(text).help(help)));
     }
-    Ok(Some(program))
+    Ok(())
 }
 
 fn makes_cluster_on_aws(target: &Target) -> bool {
@@ -189,4 +195,17 @@ fn check_subnets(settings: &Settings, target: &Target) -> Outcome<()> {
         ));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_that_fargate_cannot_run_is_refused_before_anything_is_made() {
+        runs_on_fargate(Architecture::Amd64).unwrap();
+        let wrong = &runs_on_fargate(Architecture::Arm64).unwrap_err()[0];
+        assert!(wrong.exit == Exit::Preflight && wrong.summary.contains("linux/arm64"), "{wrong:?}");
+        assert!(wrong.help.as_deref().unwrap().contains("--program"), "{wrong:?}");
+    }
 }

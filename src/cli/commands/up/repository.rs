@@ -23,7 +23,7 @@ pub(super) async fn image(engine: &mut Engine<'_>, plan: &mut Plan, settings: &S
     if let Some(part) = plan.only(&address) {
         let applied = engine.apply(&part).await?;
         if let Some(made) = applied.objects.get(&address) {
-            plan.has_made(&address, made.clone());
+            plan.has_made(&address, made);
         }
     }
     let prior = plan.changes.iter().find(|change| change.address == address).and_then(|change| change.prior.as_ref());
