@@ -56,6 +56,8 @@ const FLOORS: &[(&str, Floors)] = &[
             &["access_denied"],
             // What can be asked, and how it is answered.
             &["coverage", "intake", "model", "protocol"],
+            // The network that nobody can change.
+            &["ec2::filter", "ec2::network"],
             // What answers in a service's place.
             &["fault_profile"],
             // What is stored.
@@ -86,7 +88,7 @@ const FLOORS: &[(&str, Floors)] = &[
             // Who is let in.
             &["authentication", "authorization"],
             // The services' operations.
-            &["cloudwatch_logs", "ecr", "eks", "iam", "sqs", "sts", "tagging"],
+            &["cloudwatch_logs", "ec2", "ecr", "eks", "iam", "quotas", "sqs", "sts", "tagging"],
             // What is logged of a call.
             &["trail"],
             // Who dispatches.

@@ -161,7 +161,7 @@ fn check_scope(cloud: &Cloud, claim: &Claim) -> Result<(), Fault> {
         )));
     }
     // IAM is global and signs for us-east-1; so does STS's global endpoint.
-    let global = matches!(service, "iam" | "sts") && region == "us-east-1";
+    let global = matches!(service, "iam" | "servicequotas" | "sts") && region == "us-east-1";
     if region != cloud.region && !global {
         return Err(mismatch(format!(
             "Credential should be scoped to a valid region: this cloud is {}, not '{region}'.",

@@ -77,9 +77,9 @@ impl Cloud {
         let sts = Sessions::new(administrator, iam.administrator());
         let logs = CloudwatchLogsStore::new(&region, &account);
         Arc::new(Self {
+            faults: Profile::new(faults, &region, clock.clone()),
             region,
             account,
-            faults: Profile::new(faults, clock.clone()),
             clock,
             issuers,
             control_planes,

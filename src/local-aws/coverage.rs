@@ -2,9 +2,11 @@
 //! name. A test holds the tables against the service models, so that no member is ignored in silence.
 
 mod cloudwatch_logs;
+mod ec2;
 mod ecr;
 mod eks;
 mod iam;
+mod quotas;
 mod served;
 mod sqs;
 mod sts;
@@ -18,7 +20,7 @@ use crate::request::Service;
 use served::Served;
 
 /// All services with the names that people know them by.
-pub(crate) const SERVICES: [(Service, &str); 7] = [
+pub(crate) const SERVICES: [(Service, &str); 9] = [
     (Service::Sqs, "SQS"),
     (Service::Sts, "STS"),
     (Service::Iam, "IAM"),
@@ -26,6 +28,8 @@ pub(crate) const SERVICES: [(Service, &str); 7] = [
     (Service::Ecr, "ECR"),
     (Service::Tagging, "Resource Groups Tagging API"),
     (Service::CloudwatchLogs, "CloudWatch Logs"),
+    (Service::Ec2, "EC2"),
+    (Service::Quotas, "Service Quotas"),
 ];
 
 /// The served operations of a service.
@@ -38,6 +42,8 @@ pub(crate) fn of(service: Service) -> &'static [Served] {
         Service::Ecr => ecr::ECR,
         Service::Tagging => tagging::TAGGING,
         Service::CloudwatchLogs => cloudwatch_logs::CLOUDWATCH_LOGS,
+        Service::Ec2 => ec2::EC2,
+        Service::Quotas => quotas::QUOTAS,
     }
 }
 

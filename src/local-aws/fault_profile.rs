@@ -28,13 +28,14 @@ use crate::request::Service;
 /// The faults, and what happened so far that they depend on.
 pub(crate) struct Profile {
     faults: Faults,
+    region: String,
     clock: Clock,
     journal: Mutex<Journal>,
 }
 
 impl Profile {
-    pub(crate) fn new(faults: Faults, clock: Clock) -> Self {
-        Self { faults, clock, journal: Mutex::default() }
+    pub(crate) fn new(faults: Faults, region: &str, clock: Clock) -> Self {
+        Self { faults, region: region.to_owned(), clock, journal: Mutex::default() }
     }
 
     pub(crate) fn faults(&self) -> &Faults {
@@ -57,7 +58,12 @@ impl Profile {
             Service::Iam => self.iam(subject).map(Err),
             Service::Eks => self.eks(subject).map(Err),
             Service::Sqs => self.queues(subject),
-            Service::Sts | Service::Ecr | Service::Tagging | Service::CloudwatchLogs => None,
+            Service::Sts
+            | Service::Ecr
+            | Service::Tagging
+            | Service::CloudwatchLogs
+            | Service::Ec2
+            | Service::Quotas => None,
         }
     }
 

@@ -7,6 +7,7 @@ mod managed;
 pub(crate) mod model;
 mod provider;
 mod role;
+mod simulation;
 pub(crate) mod store;
 
 use jiff::Timestamp;
@@ -32,6 +33,9 @@ impl Store {
                 Some(role) if action != "CreateRole" => (role.arn.clone(), role.tags.clone()),
                 _ => (format!("arn:aws:iam::{}:role{path}{name}", self.account), Tags::new()),
             };
+        }
+        if let Some(arn) = text("PolicySourceArn") {
+            return (arn.to_owned(), Tags::new());
         }
         if let Some(arn) = text("PolicyArn") {
             return (arn.to_owned(), self.policies.get(arn).map(|policy| policy.tags.clone()).unwrap_or_default());
@@ -64,6 +68,23 @@ impl Store {
         })
     }
 
+    /// Counts, and AWS's default quotas.
+    fn summary(&self) -> Value {
+        let policies = self.policies.values().filter(|policy| !policy.of_aws).count();
+        let numbers = [
+            ("Users", 1),
+            ("UsersQuota", 5000),
+            ("Roles", self.roles.len()),
+            ("RolesQuota", 1000),
+            ("Policies", policies),
+            ("PoliciesQuota", 1500),
+            ("Providers", self.providers.len()),
+            ("AccountMFAEnabled", 0),
+        ];
+        let entries = numbers.map(|(key, value)| json!({ "key": key, "value": value }));
+        json!({ "SummaryMap": entries })
+    }
+
     fn get_user(&self, input: &Value) -> Result<Value, Fault> {
         match input.get("UserName").and_then(Value::as_str) {
             None | Some(ADMINISTRATOR) => Ok(json!({ "User": self.user() })),
@@ -77,6 +98,8 @@ impl Store {
             "ListUsers" => {
                 input::page("Users", input::at_path("/", input).map(|()| self.user()).into_iter().collect(), input)
             }
+            "GetAccountSummary" => Ok(self.summary()),
+            "SimulatePrincipalPolicy" => self.simulate(input),
             "ListAccountAliases" => input::page("AccountAliases", Vec::new(), input),
             "CreateRole" => self.create_role(input, now),
             "GetRole" => self.get_role(input),

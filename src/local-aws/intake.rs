@@ -66,6 +66,8 @@ impl Refused {
             Service::Sqs => {
                 Self { code: "AWS.SimpleQueueService.UnsupportedOperation", invalid: "InvalidParameterValue" }
             }
+            Service::Ec2 => Self { code: "UnsupportedOperation", invalid: "InvalidParameterValue" },
+            Service::Quotas => Self { code: "IllegalArgumentException", invalid: "IllegalArgumentException" },
             Service::Iam | Service::Sts => Self { code: "ValidationError", invalid: "ValidationError" },
             Service::Eks | Service::Ecr | Service::Tagging | Service::CloudwatchLogs => {
                 Self { code: "InvalidParameterException", invalid: "InvalidParameterException" }

@@ -1,4 +1,5 @@
-//! The local AWS cloud: SQS, STS, IAM, EKS, ECR and CloudWatch Logs (and tag search) on one plain-HTTP loopback endpoint.
+//! The local AWS cloud: SQS, STS, IAM, EKS, ECR and CloudWatch Logs (and tag search, quotas, and what EC2 says of the network) on
+//! one plain-HTTP loopback endpoint.
 //!
 //! Entry point: [`serve`]. Requests cross a socket in AWS's own protocols, are authenticated by SigV4 and authorised
 //! by IAM before a service sees them. Clusters are started and ended by whoever holds the other end of
@@ -24,6 +25,7 @@ pub mod control_plane;
 mod coverage;
 mod credential;
 mod denials;
+mod ec2;
 mod ecr;
 mod eks;
 mod error;
@@ -36,6 +38,7 @@ mod issuer;
 mod model;
 mod policy;
 mod protocol;
+mod quotas;
 mod request;
 mod server;
 mod sqs;

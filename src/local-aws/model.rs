@@ -76,7 +76,7 @@ pub(crate) struct Member {
     /// Where a REST protocol carries it: `uri`, `querystring`, or the body if not given.
     #[serde(rename = "in")]
     pub(crate) location: Option<String>,
-    /// Its name there.
+    /// Its name there, or in EC2's query parameters.
     pub(crate) name: Option<String>,
 }
 
@@ -89,6 +89,8 @@ pub(crate) fn of(service: Service) -> &'static Model {
     static LOGS: LazyLock<Model> = LazyLock::new(|| parse(include_str!("models/cloudwatch_logs.json")));
     static ECR: LazyLock<Model> = LazyLock::new(|| parse(include_str!("models/ecr.json")));
     static TAGGING: LazyLock<Model> = LazyLock::new(|| parse(include_str!("models/tagging.json")));
+    static EC2: LazyLock<Model> = LazyLock::new(|| parse(include_str!("models/ec2.json")));
+    static QUOTAS: LazyLock<Model> = LazyLock::new(|| parse(include_str!("models/quotas.json")));
     match service {
         Service::Sqs => &SQS,
         Service::Iam => &IAM,
@@ -97,6 +99,8 @@ pub(crate) fn of(service: Service) -> &'static Model {
         Service::Ecr => &ECR,
         Service::Tagging => &TAGGING,
         Service::CloudwatchLogs => &LOGS,
+        Service::Ec2 => &EC2,
+        Service::Quotas => &QUOTAS,
     }
 }
 

@@ -20,12 +20,14 @@ pub(crate) type Answer = Response<Full<Bytes>>;
 pub(crate) enum Protocol {
     /// SQS, with the older protocol's error code in a header.
     Json10,
-    /// ECR, the tagging API and CloudWatch Logs.
+    /// ECR, the tagging API, CloudWatch Logs and Service Quotas.
     Json11,
     /// Forms in, XML out.
     Query(Service),
     /// A query service asked with `Accept: application/json`, as EKS token authenticators do.
     QueryAsJson,
+    /// Forms in, XML of EC2's own shape out.
+    Ec2,
     /// EKS.
     Rest,
 }
@@ -36,7 +38,8 @@ impl Protocol {
         match service {
             Service::Sqs if request.header("x-amz-target").is_some() => Self::Json10,
             Service::Sqs => Self::Query(Service::Sqs),
-            Service::Ecr | Service::Tagging | Service::CloudwatchLogs => Self::Json11,
+            Service::Ecr | Service::Tagging | Service::CloudwatchLogs | Service::Quotas => Self::Json11,
+            Service::Ec2 => Self::Ec2,
             Service::Eks => Self::Rest,
             _ if wants_json => Self::QueryAsJson,
             service => Self::Query(service),
@@ -59,6 +62,7 @@ impl Protocol {
             Self::Query(service) => {
                 self.answer(200, &xml::success(service, action, &value, request_id), request_id, None)
             }
+            Self::Ec2 => self.answer(200, &xml::ec2_success(action, &value, request_id), request_id, None),
             Self::QueryAsJson => {
                 let mut response = Map::new();
                 response.insert(format!("{action}Result"), value);
@@ -92,6 +96,7 @@ impl Protocol {
             Self::Query(service) => {
                 self.answer(fault.status, &xml::failure(service, fault, side, request_id), request_id, None)
             }
+            Self::Ec2 => self.answer(fault.status, &xml::ec2_failure(fault, request_id), request_id, None),
             Self::QueryAsJson => {
                 let body = json!({ "Error": { "Code": fault.code, "Message": message, "Type": side }, "RequestId": request_id });
                 self.answer(fault.status, &body.to_string(), request_id, None)
@@ -104,6 +109,7 @@ impl Protocol {
             Self::Json10 => "application/x-amz-json-1.0",
             Self::Json11 => "application/x-amz-json-1.1",
             Self::Query(_) => "text/xml",
+            Self::Ec2 => "text/xml;charset=UTF-8",
             Self::QueryAsJson | Self::Rest => "application/json",
         };
         let mut builder =

@@ -32,6 +32,8 @@ pub(crate) enum Service {
     Ecr,
     Tagging,
     CloudwatchLogs,
+    Ec2,
+    Quotas,
 }
 
 impl Service {
@@ -45,6 +47,8 @@ impl Service {
             "ecr" => Self::Ecr,
             "tagging" => Self::Tagging,
             "logs" => Self::CloudwatchLogs,
+            "ec2" => Self::Ec2,
+            "servicequotas" => Self::Quotas,
             _ => return None,
         })
     }

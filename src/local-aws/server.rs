@@ -18,7 +18,7 @@ use crate::fault::Fault;
 use crate::fault_profile::Subject;
 use crate::protocol::{Answer, Protocol, foreign};
 use crate::request::{Request, Service};
-use crate::{cloudwatch_logs, coverage, ecr, eks, iam, identifier, sqs, sts, tagging, trail};
+use crate::{cloudwatch_logs, coverage, ec2, ecr, eks, iam, identifier, quotas, sqs, sts, tagging, trail};
 
 /// Larger than any batch that SQS takes, base64 and form encoding included.
 const BODY_BYTES_MAX: usize = 8 << 20;
@@ -105,6 +105,8 @@ async fn serve(
         Service::Ecr => ecr::call(cloud, &call, action, request),
         Service::Tagging => tagging::call(cloud, &call, action, request),
         Service::CloudwatchLogs => cloudwatch_logs::call(cloud, &call, action, request),
+        Service::Ec2 => ec2::call(cloud, &call, action, request.form()),
+        Service::Quotas => quotas::call(cloud, &call, action, request),
     };
     cloud.faults.after(&subject, answer)
 }

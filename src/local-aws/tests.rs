@@ -2,15 +2,18 @@
 
 mod cloudwatch_logs;
 mod coverage;
+mod ec2;
 mod ecr;
 mod eks;
 mod faults;
 mod foreign;
 mod iam;
 mod queue_rules;
+mod quotas;
 mod security;
 mod sessions;
 mod signer;
+mod simulation;
 mod sqs;
 mod trail;
 

@@ -59,6 +59,8 @@ fn source_name(service: Service) -> &'static str {
         Service::Ecr => "ecr.amazonaws.com",
         Service::Tagging => "tagging.amazonaws.com",
         Service::CloudwatchLogs => "logs.amazonaws.com",
+        Service::Ec2 => "ec2.amazonaws.com",
+        Service::Quotas => "servicequotas.amazonaws.com",
     }
 }
 
@@ -89,7 +91,9 @@ fn parameters(service: Service, request: &Request) -> Value {
     let body = match service {
         Service::Sqs if request.header("x-amz-target").is_some() => serde_json::from_slice(&request.body).ok(),
         Service::Sqs | Service::Sts | Service::Iam => Some(request.form().clone()),
-        Service::Eks | Service::Ecr | Service::Tagging | Service::CloudwatchLogs => None,
+        Service::Eks | Service::Ecr | Service::Tagging | Service::CloudwatchLogs | Service::Ec2 | Service::Quotas => {
+            None
+        }
     };
     let given = PARAMETERS.into_iter().filter_map(|(name, shown)| {
         let value = body.as_ref()?.get(name)?.as_str()?;

@@ -39,6 +39,16 @@ pub enum Kind {
     ForeignRoles,
     /// EKS takes as long as on AWS.
     Slow,
+    /// The subnets that clusters are given lead to an internet gateway.
+    SubnetsPublic,
+    /// One of the subnets is in a zone that has no Fargate.
+    ZoneForbidden,
+    /// The subnets lead nowhere, and there are no endpoints.
+    NoWayOut,
+    /// Names do not resolve in the VPC.
+    VpcDnsOff,
+    /// The account may have no more clusters and identity providers, and hardly any of Fargate.
+    QuotasLow,
 }
 
 struct Row {
@@ -53,7 +63,7 @@ struct Row {
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 22] = [
         Self::RolesLate,
         Self::IamReadsLate,
         Self::IamBusy,
@@ -71,7 +81,17 @@ impl Kind {
         Self::Throttling,
         Self::ForeignRoles,
         Self::Slow,
+        Self::SubnetsPublic,
+        Self::ZoneForbidden,
+        Self::NoWayOut,
+        Self::VpcDnsOff,
+        Self::QuotasLow,
     ];
+
+    /// Whether it never passes by itself: somebody has to mend what a stack was given. Such a fault is not one of `aws`.
+    pub fn stands(self) -> bool {
+        self as usize >= Self::SubnetsPublic as usize
+    }
 
     /// As it is given on the command line.
     pub fn name(self) -> &'static str {
@@ -99,7 +119,7 @@ impl Kind {
 }
 
 /// In the order of the enum.
-static ROWS: [Row; 17] = [
+static ROWS: [Row; 22] = [
     Row {
         kind: Kind::RolesLate,
         name: "roles-late",
@@ -218,6 +238,41 @@ static ROWS: [Row; 17] = [
         about: "clusters take 8 to 12 minutes, profiles and addons 1 to 3, deletions 2 to 6",
         lasts: 480..=720,
         source: "EKS User Guide, \"Create an Amazon EKS cluster\"; terraform-aws-modules/terraform-aws-eks issues",
+    },
+    Row {
+        kind: Kind::SubnetsPublic,
+        name: "subnets-public",
+        about: "the subnets lead to an internet gateway, and EKS makes no Fargate profile in them",
+        lasts: 0..=0,
+        source: "awslabs/eks-perf-tests 195",
+    },
+    Row {
+        kind: Kind::ZoneForbidden,
+        name: "zone-forbidden",
+        about: "one of the subnets is in a zone without Fargate, where its region has one, and EKS makes no Fargate profile there",
+        lasts: 0..=0,
+        source: "ECS Developer Guide, \"Supported Regions for Amazon ECS on AWS Fargate\"; eksctl-io/eksctl 5677 and 5875",
+    },
+    Row {
+        kind: Kind::NoWayOut,
+        name: "no-way-out",
+        about: "the subnets lead nowhere, and the VPC has no endpoints, as far as EC2 tells: pods of the local cloud need no network",
+        lasts: 0..=0,
+        source: "EKS User Guide, \"Deploy private clusters with limited internet access\"",
+    },
+    Row {
+        kind: Kind::VpcDnsOff,
+        name: "vpc-dns-off",
+        about: "names do not resolve in the VPC, as far as EC2 tells",
+        lasts: 0..=0,
+        source: "EKS User Guide, \"Amazon EKS networking requirements for VPC and subnets\"",
+    },
+    Row {
+        kind: Kind::QuotasLow,
+        name: "quotas-low",
+        about: "the account may have no more clusters and OIDC providers, and one virtual CPU of Fargate",
+        lasts: 0..=0,
+        source: "EKS API Reference, CreateCluster; EKS Best Practices Guide, \"Known limits and service quotas\"",
     },
 ];
 

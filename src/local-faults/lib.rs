@@ -20,7 +20,7 @@ use std::time::Duration;
 
 pub use kind::Kind;
 
-/// The name of all faults together.
+/// The name of all faults that pass together.
 pub const ALL: &str = "aws";
 
 /// Which faults there are, and the seed of what they leave open.
@@ -35,7 +35,7 @@ pub struct Faults {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// There is no fault of that name.
-    #[error("there is no fault `{name}`; there are {ALL} (all of them), {}", names())]
+    #[error("there is no fault `{name}`; there are {ALL} (all that pass), {}", names())]
     Unknown {
         /// What was given.
         name: String,
@@ -46,6 +46,11 @@ pub enum Error {
         /// What was given.
         seed: String,
     },
+}
+
+/// The faults that pass by themselves.
+fn passing() -> impl Iterator<Item = Kind> {
+    Kind::ALL.into_iter().filter(|kind| !kind.stands())
 }
 
 fn names() -> String {
@@ -64,7 +69,7 @@ impl FromStr for Faults {
         for name in kinds.split(',').map(str::trim) {
             match Kind::ALL.into_iter().find(|kind| kind.name() == name) {
                 Some(kind) => drop(chosen.insert(kind)),
-                None if name == ALL => chosen.extend(Kind::ALL),
+                None if name == ALL => chosen.extend(passing()),
                 None => return Err(Error::Unknown { name: name.to_owned() }),
             }
         }
@@ -74,12 +79,10 @@ impl FromStr for Faults {
 
 impl fmt::Display for Faults {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.chosen.len() == Kind::ALL.len() {
-            f.write_str(ALL)?;
-        } else {
-            f.write_str(&self.chosen.iter().map(|kind| kind.name()).collect::<Vec<_>>().join(","))?;
-        }
-        write!(f, ":{}", self.seed)
+        let all = passing().all(|kind| self.has(kind));
+        let single = self.chosen.iter().filter(|kind| !all || kind.stands()).map(|kind| kind.name());
+        let words: Vec<&str> = all.then_some(ALL).into_iter().chain(single).collect();
+        write!(f, "{}:{}", words.join(","), self.seed)
     }
 }
 

@@ -9,8 +9,11 @@ use super::*;
 #[test]
 fn text_chooses_all_faults_or_single_ones_and_a_seed() {
     let all: Faults = "aws:7".parse().unwrap();
-    assert!(Kind::ALL.into_iter().all(|kind| all.has(kind)));
+    assert!(Kind::ALL.into_iter().all(|kind| all.has(kind) != kind.stands()));
     assert_eq!(all.to_string(), "aws:7");
+    let more: Faults = "aws,subnets-public:7".parse().unwrap();
+    assert!(more.has(Kind::SubnetsPublic) && more.has(Kind::Slow) && !more.has(Kind::NoWayOut));
+    assert_eq!(more.to_string(), "aws,subnets-public:7");
     let two: Faults = "queues-late, roles-late".parse().unwrap();
     assert!(two.has(Kind::RolesLate) && two.has(Kind::QueuesLate) && !two.has(Kind::Slow));
     assert_eq!(two.to_string(), "roles-late,queues-late:0");

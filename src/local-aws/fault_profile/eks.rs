@@ -4,6 +4,7 @@ use local_faults::Kind;
 
 use super::journal::Mark;
 use super::{Profile, Subject};
+use crate::ec2::network::Network;
 use crate::fault::Fault;
 
 /// What EKS says of a role that has not reached it (terraform-provider-aws, `internal/service/eks/cluster.go`); `{}` is the
@@ -39,10 +40,39 @@ pub(crate) struct Fate {
 
 impl Profile {
     pub(super) fn eks(&self, subject: &Subject) -> Option<Fault> {
+        if let Some(fault) = self.standing(subject) {
+            return Some(fault);
+        }
         match (subject.operation.as_str(), subject.role.as_deref()) {
             ("CreateCluster", Some(role)) => self.late_role(role, true),
             ("CreateFargateProfile", Some(role)) => self.late_role(role, false).or_else(|| self.hidden_update(subject)),
             _ => self.hidden_update(subject),
+        }
+    }
+
+    /// What EKS refuses for as long as nobody mends it. It looks at a network where pods are to run.
+    fn standing(&self, subject: &Subject) -> Option<Fault> {
+        let faults = self.faults();
+        let network = Network::of(&self.region, "", faults);
+        match subject.operation.as_str() {
+            "CreateCluster" if faults.has(Kind::QuotasLow) => {
+                Some(Fault::sender("ResourceLimitExceededException", "Cluster limit exceeded for account"))
+            }
+            "CreateFargateProfile" if faults.has(Kind::SubnetsPublic) => {
+                network.public_of(&subject.subnets).map(|subnet| {
+                    let text = format!("Subnet {subnet} provided in Fargate Profile is not a private subnet");
+                    Fault::sender("InvalidParameterException", text)
+                })
+            }
+            "CreateFargateProfile" if faults.has(Kind::ZoneForbidden) => {
+                network.without_fargate_of(&subject.subnets).map(|(subnet, zone)| {
+                    let text = format!(
+                        "Fargate Profile creation for the Availability Zone {zone} for Subnet {subnet} is not supported"
+                    );
+                    Fault::sender("InvalidParameterException", text)
+                })
+            }
+            _ => None,
         }
     }
 

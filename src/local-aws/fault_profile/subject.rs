@@ -6,6 +6,7 @@ use super::journal::Mark;
 use crate::model;
 use crate::protocol::Protocol;
 use crate::request::{Request, Service};
+use crate::strings;
 
 /// A call: its operation, and the names of what it is about as far as it gives them.
 pub(crate) struct Subject {
@@ -17,6 +18,8 @@ pub(crate) struct Subject {
     /// A role's name; for EKS that of the role that is given to it.
     pub(super) role: Option<String>,
     pub(super) cluster: Option<String>,
+    /// The subnets that a Fargate profile is given.
+    pub(super) subnets: Vec<String>,
     pub(super) queue: Option<String>,
     /// The URL of an OIDC issuer.
     pub(super) issuer: Option<String>,
@@ -35,6 +38,7 @@ impl Subject {
             is_query,
             role: text("RoleName"),
             cluster: None,
+            subnets: strings::list(body.get("subnets")),
             queue: text("QueueName").or_else(|| Some(text("QueueUrl")?.rsplit_once('/')?.1.to_owned())),
             issuer: text("Url"),
             trust: text("AssumeRolePolicyDocument").or_else(|| text("PolicyDocument")),

@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::builtin;
 use super::model::{AssumableRole, Managed, Provider, Role, Tags};
 use crate::caller::Caller;
+use crate::fault::Fault;
 use crate::identifier;
 use crate::policy::Named;
 
@@ -78,6 +79,20 @@ impl Store {
     pub(super) fn boundary_at_stake(&self, input: &Value) -> Option<String> {
         let given = input.get("PermissionsBoundary").and_then(Value::as_str).map(str::to_owned);
         given.or_else(|| self.roles.get(input.get("RoleName")?.as_str()?)?.boundary.clone())
+    }
+
+    /// The policies of whoever `arn` is, and the permissions boundary.
+    pub(super) fn policies_at(&self, arn: &str) -> Result<(Vec<Named>, Option<Vec<Named>>), Fault> {
+        let administrator = self.administrator();
+        if administrator.arn() == arn {
+            return Ok((self.identity_policies(&administrator), None));
+        }
+        let Some(role) = self.role_by_arn(arn) else {
+            let message = format!("The entity {arn} cannot be found.");
+            return Err(Fault::new(404, "NoSuchEntity", message));
+        };
+        let boundary = role.boundary.as_ref().map(|arn| self.managed_policy(arn).into_iter().collect());
+        Ok((self.policies_of(role), boundary))
     }
 
     fn policies_of(&self, role: &Role) -> Vec<Named> {

@@ -2,7 +2,7 @@
 """Derives this folder's tables of inputs from the service models that botocore carries (Apache-2.0); only facts are kept: the
 operations' names, their members, types, bounds and enumerations.
 
-    python3 derive.py [folder of botocore's data]        writes sqs.json, iam.json, sts.json, eks.json, ecr.json, tagging.json, cloudwatch_logs.json here
+    python3 derive.py [folder of botocore's data]        writes a file a service here
 
 An operation that `coverage` does not serve is listed by its name (and, for EKS, its address) without an input, so that it can be
 refused by name. What is served is read from the tables in ../coverage/*.rs.
@@ -15,7 +15,7 @@ import re
 import sys
 
 HERE = pathlib.Path(__file__).parent
-SERVICES = {"sqs": "sqs", "iam": "iam", "sts": "sts", "eks": "eks", "ecr": "ecr", "tagging": "resourcegroupstaggingapi", "cloudwatch_logs": "logs"}
+SERVICES = {"sqs": "sqs", "iam": "iam", "sts": "sts", "eks": "eks", "ecr": "ecr", "tagging": "resourcegroupstaggingapi", "cloudwatch_logs": "logs", "ec2": "ec2", "quotas": "service-quotas"}
 KEPT = ("min", "max", "enum", "sensitive")
 # Patterns of word characters and a few others are kept; richer ones are left to the handlers.
 WORD = re.compile(r"\[\\w((?:[^\]\\]|\\.)*)\][*+]")
@@ -34,14 +34,14 @@ def served(name):
     return set(re.findall(r"served\(\s*\"(\w+)\"", text))
 
 
-def shape(given):
+def shape(given, name):
     kept = {"type": given["type"], **{key: given[key] for key in KEPT if key in given}}
     word = WORD.fullmatch(given.get("pattern", ""))
     if word:
         kept["pattern"], kept["beside"] = given["pattern"], word[1].replace("\\", "")
     if given["type"] == "structure":
         kept["required"] = given.get("required", [])
-        kept["members"] = {name: member(one) for name, one in given["members"].items()}
+        kept["members"] = {key: member(one, name) for key, one in given["members"].items()}
     if given["type"] == "list":
         kept["member"] = given["member"]["shape"]
     if given["type"] == "map":
@@ -49,10 +49,14 @@ def shape(given):
     return kept
 
 
-def member(given):
+def member(given, service):
     place = given.get("location")
     if place in ("uri", "querystring"):
         return {"shape": given["shape"], "in": place, "name": given["locationName"]}
+    if service == "ec2" and "locationName" in given:
+        # Smithy, "AWS EC2 query protocol": the name of its own, else the XML name with a capital.
+        wire = given.get("queryName") or given["locationName"][0].upper() + given["locationName"][1:]
+        return {"shape": given["shape"], "name": wire}
     return {"shape": given["shape"]}
 
 
@@ -61,12 +65,12 @@ def children(kept):
     yield from (kept[key] for key in ("member", "key", "value") if key in kept)
 
 
-def reach(model, names):
+def reach(model, names, service):
     shapes, waiting = {}, list(names)
     while waiting:
         name = waiting.pop()
         if name not in shapes:
-            shapes[name] = shape(model["shapes"][name])
+            shapes[name] = shape(model["shapes"][name], service)
             waiting.extend(children(shapes[name]))
     return dict(sorted(shapes.items()))
 
@@ -82,13 +86,15 @@ def derive(name, folder):
     for operation, given in sorted(model["operations"].items()):
         kept = {}
         if operation in mine:
-            kept["input"] = given.get("input", {}).get("shape")
+            # What takes nothing has an empty input.
+            kept["input"] = given.get("input", {"shape": "Nothing"})["shape"]
         if name == "eks":
             kept["http"] = [given["http"]["method"], given["http"]["requestUri"]]
         operations[operation] = kept
     absent = mine - set(operations)
     assert not absent, f"{name} has no such operations: {absent}"
-    shapes = reach(model, [one["input"] for one in operations.values() if one.get("input")])
+    model["shapes"].setdefault("Nothing", {"type": "structure", "members": {}})
+    shapes = reach(model, [one["input"] for one in operations.values() if one.get("input")], name)
     version = model["metadata"]["apiVersion"]
     text = f'{{\n  "version": "{version}",\n  "operations": {{\n{lines(operations)}\n  }},\n  "shapes": {{\n{lines(shapes)}\n  }}\n}}\n'
     (HERE / f"{name}.json").write_text(text)

@@ -43,6 +43,11 @@ enum Test {
 }
 
 impl Condition {
+    /// The condition key that it asks for, as written.
+    pub(crate) fn key(&self) -> &str {
+        &self.key
+    }
+
     pub(super) fn parse_all(element: Option<&Value>) -> Result<Vec<Self>, String> {
         let Some(element) = element else { return Ok(Vec::new()) };
         let operators = element.as_object().ok_or("Syntax errors in policy: Condition must be an object.")?;

@@ -80,6 +80,8 @@ fn sources(service: Service) -> String {
         Service::Ecr => "ecr",
         Service::Tagging => "tagging",
         Service::CloudwatchLogs => "cloudwatch_logs",
+        Service::Ec2 => "ec2",
+        Service::Quotas => "quotas",
     };
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut files = vec![root.join(format!("{folder}.rs"))];

@@ -235,6 +235,57 @@ async fn slow_takes_minutes_for_a_cluster() {
     stage.until("an ACTIVE cluster", async |stage| (status(stage).await == "ACTIVE").then_some(())).await;
 }
 
+/// Creates a cluster and a Fargate profile in these subnets; gives the profile's refusal.
+async fn profile_in(stage: &Stage, subnets: Value) -> (String, String) {
+    active(stage).await;
+    let pods = role(stage, "pods", "eks-fargate-pods.amazonaws.com").await;
+    let body = json!({ "fargateProfileName": "p", "podExecutionRoleArn": pods, "subnets": subnets,
+        "selectors": [{ "namespace": "n" }] });
+    let answer = stage.eks("POST", "/clusters/c/fargate-profiles", body).await;
+    if answer.status == 200 { (String::new(), String::new()) } else { (answer.code(), answer.message()) }
+}
+
+const PRIVATE: [&str; 2] = ["subnet-0a1b2c3d4e5f60001", "subnet-0a1b2c3d4e5f60002"];
+
+#[tokio::test]
+async fn subnets_public_are_refused_for_a_fargate_profile() {
+    let (code, text) = profile_in(&stage("subnets-public"), json!(PRIVATE)).await;
+    assert_eq!(code, "InvalidParameterException");
+    assert_eq!(text, format!("Subnet {} provided in Fargate Profile is not a private subnet", PRIVATE[0]));
+    assert_eq!(profile_in(&Stage::start(), json!(PRIVATE)).await.0, "");
+}
+
+#[tokio::test]
+async fn zone_forbidden_is_refused_for_a_fargate_profile() {
+    let (code, text) = profile_in(&stage("zone-forbidden"), json!(PRIVATE)).await;
+    assert_eq!(code, "InvalidParameterException");
+    assert!(
+        text.contains("Availability Zone ap-northeast-1c for Subnet") && text.ends_with("is not supported"),
+        "{text}"
+    );
+    // The other subnet is where it should be.
+    assert_eq!(profile_in(&stage("zone-forbidden"), json!([PRIVATE[0]])).await.0, "");
+}
+
+#[tokio::test]
+async fn quotas_low_take_no_further_cluster() {
+    let stage = stage("quotas-low");
+    let role = role(&stage, "cluster", "eks.amazonaws.com").await;
+    let answer = stage.eks("POST", "/clusters", cluster(&role)).await;
+    assert_eq!(answer.code(), "ResourceLimitExceededException");
+}
+
+#[tokio::test]
+async fn no_way_out_and_vpc_dns_off_are_what_ec2_tells() {
+    let stage = stage("no-way-out,vpc-dns-off");
+    let tables = stage.query("ec2", &[("Action", "DescribeRouteTables")]).await;
+    assert!(!tables.text.contains("nat-") && tables.text.contains("igw-"), "{}", tables.text);
+    let form =
+        [("Action", "DescribeVpcAttribute"), ("VpcId", "vpc-0a1b2c3d4e5f60000"), ("Attribute", "enableDnsSupport")];
+    let answer = stage.query("ec2", &form).await;
+    assert!(answer.text.contains("<enableDnsSupport><value>false</value></enableDnsSupport>"), "{}", answer.text);
+}
+
 #[tokio::test]
 async fn without_faults_nothing_is_late() {
     let stage = Stage::start();
