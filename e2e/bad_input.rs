@@ -106,7 +106,7 @@ fn an_image_that_pods_could_get_from_nowhere_is_refused_before_anything_is_made(
     workspace.nothing_runs();
     // AWS itself is asked for nothing but who calls.
     workspace.run("local start").with(0);
-    workspace.write("stack.yaml", "cluster: { subnets: [subnet-1, subnet-2] }");
+    workspace.write("stack.yaml", "cluster: { subnets: [subnet-0a1b2c3d4e5f60001, subnet-0a1b2c3d4e5f60002] }");
     let words = "eval \"$(\"$0\" env)\"; exec \"$0\" up --target aws --yes";
     let mut command = Command::new("sh");
     command.args(["-c", words, env!("CARGO_BIN_EXE_sluice")]);

@@ -27,6 +27,7 @@ mod output;
 mod own_service;
 mod parity;
 mod practice;
+mod preflight;
 mod progress;
 mod removal;
 mod rounds;

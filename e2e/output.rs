@@ -15,12 +15,13 @@ const LEFTOVERS: i32 = 5;
 const PREFLIGHT: i32 = 6;
 
 /// Every command that has something to say, as it can be called on a stack that is up; in this order.
-const COMMANDS: [(&str, i32); 30] = [
+const COMMANDS: [(&str, i32); 32] = [
     ("workshop", DONE),
     ("workshop 1 show", DONE),
     ("workshop 1 hint 2", DONE),
     ("local status", 1),
     ("local start", DONE),
+    ("preflight", DONE),
     ("plan", DONE),
     ("up --yes", DONE),
     ("demo", PREFLIGHT),
@@ -37,6 +38,7 @@ const COMMANDS: [(&str, i32); 30] = [
     ("explain", DONE),
     ("explain --evidence recorded.jsonl", DONE),
     ("env", DONE),
+    ("policy", DONE),
     ("kubeconfig", DONE),
     ("kubeconfig --write config.yaml", DONE),
     ("token", DONE),

@@ -171,7 +171,7 @@ fn outlives(other: &Found, one: &Found) -> bool {
     }
 }
 
-async fn clusters(cloud: &Cloud) -> Result<Vec<String>> {
+pub(crate) async fn clusters(cloud: &Cloud) -> Result<Vec<String>> {
     let (mut names, mut token) = (Vec::new(), None);
     loop {
         let answer = cloud.eks.list_clusters().set_next_token(token).send().await;

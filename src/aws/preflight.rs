@@ -1,26 +1,43 @@
-//! Before anything is made: are we somebody, and the somebody who was meant?
+//! Before anything is made: what AWS would refuse, or what would hang, after minutes that cost money.
+//!
+//! [`look`] asks and evaluates; each room has one file, in which what is read and what follows from it stand apart, so that the second
+//! is tested from recorded answers. A read that is refused or fails proves nothing: the check is then [`Outcome::Unchecked`], with
+//! the reason, unless the same right is needed later.
 
-use crate::error::{Error, Result};
-use crate::session::{CallerIdentity, Session};
+mod finding;
+mod network;
+mod quotas;
+mod regions;
+mod rights;
+mod versions;
+mod wanted;
 
-/// Who is calling.
+use futures::future::join;
+
+pub use finding::{Check, Finding, Outcome};
+pub use wanted::{Cluster, Wanted};
+
+use crate::cloud::Cloud;
+
+/// All that can be known to fail, and what could not be looked at.
 ///
-/// # Errors
-///
-/// [`Error::Request`] if `account` is given and the caller belongs to another one. Otherwise those of
-/// [`Session::caller_identity`].
-pub async fn caller(session: &Session, account: Option<&str>) -> Result<CallerIdentity> {
-    let identity = session.caller_identity().await?;
-    if let Some(account) = account
-        && account != identity.account_id
-    {
-        let CallerIdentity { account_id, arn, .. } = &identity;
-        return Err(Error::Request {
-            operation: "preflight",
-            message: format!(
-                "the credentials belong to account {account_id} ({arn}), the stack to {account}; choose another profile"
-            ),
-        });
-    }
-    Ok(identity)
+/// No error ends it: what fails is a finding.
+pub async fn look(cloud: &Cloud, wanted: &Wanted) -> Vec<Finding> {
+    let session = cloud.session();
+    let rights = rights::look(cloud, wanted);
+    let cluster = async {
+        let Some(cluster) = &wanted.cluster else { return Vec::new() };
+        let mut found = regions::evaluate(session.region());
+        if !found.iter().any(Finding::is_problem) {
+            let (network, quotas) = join(network::look(session, cluster), quotas::look(cloud, wanted, cluster)).await;
+            found.extend(versions::look(session, &cluster.version).await);
+            found.extend(network);
+            found.extend(quotas);
+        }
+        found
+    };
+    // On the heap: what is waited for is large.
+    let (mut found, cluster) = join(Box::pin(rights), Box::pin(cluster)).await;
+    found.extend(cluster);
+    found
 }

@@ -6,9 +6,9 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
-use crate::eks_token;
 use crate::queue::Queue;
 use crate::session::{Session, Settings};
+use crate::{ec2, eks_token, service_quotas};
 
 /// A service that gives `answers` (status, body) in order; its URL.
 async fn scripted(answers: Vec<(u16, &'static str)>) -> String {
@@ -91,6 +91,57 @@ async fn a_missing_count_is_an_error_and_never_zero() {
     let queue = Queue::new(&session(url.clone()).await, &format!("{url}/111122223333/q"));
     let error = queue.counts().await.unwrap_err().to_string();
     assert!(error.contains("ApproximateNumberOfMessagesNotVisible is missing"), "{error}");
+}
+
+const DNS: &str = "<DescribeVpcAttributeResponse><vpcId>vpc-1</vpcId><enableDnsSupport><value>true</value></enableDnsSupport>\
+                   </DescribeVpcAttributeResponse>";
+
+#[tokio::test]
+async fn a_signed_read_is_repeated_while_it_is_throttled() {
+    let busy =
+        "<Response><Errors><Error><Code>RequestLimitExceeded</Code><Message>slow</Message></Error></Errors></Response>";
+    let (url, mut requests) = recorded(vec![(503, busy), (200, DNS)]).await;
+    assert!(ec2::vpc_attribute(&session(url).await, "vpc-1", "enableDnsSupport").await.unwrap());
+    for _ in 0..2 {
+        let request = requests.recv().await.unwrap();
+        assert!(
+            request.starts_with("POST / HTTP/1.1\r\n") && request.contains("/eu-west-1/ec2/aws4_request"),
+            "{request}"
+        );
+        assert!(request.contains("Action=DescribeVpcAttribute&Version=2016-11-15&VpcId=vpc-1"), "{request}");
+        assert!(request.contains("x-amz-security-token: hushed-token") && !request.contains("hush-hush"), "{request}");
+    }
+}
+
+#[tokio::test]
+async fn a_signed_read_that_is_refused_is_sent_once_and_an_answer_without_a_value_is_none() {
+    let refused = "<Response><Errors><Error><Code>UnauthorizedOperation</Code><Message>not you</Message></Error></Errors></Response>";
+    let caller = session(scripted(vec![(403, refused)]).await).await;
+    let error = ec2::vpc_attribute(&caller, "vpc-1", "enableDnsSupport").await.unwrap_err();
+    assert_eq!((error.code(), error.is_retryable()), (Some("UnauthorizedOperation"), false));
+    let caller = session(scripted(vec![(200, DNS)]).await).await;
+    let error = ec2::vpc_attribute(&caller, "vpc-1", "enableDnsHostnames").await.unwrap_err().to_string();
+    assert!(error.contains("it has no enableDnsHostnames"), "{error}");
+}
+
+#[tokio::test]
+async fn all_pages_of_a_signed_list_are_read() {
+    let first = "<r><vpcEndpointSet><item><serviceName>a.sqs</serviceName><state>available</state></item></vpcEndpointSet>\
+                 <nextToken>more</nextToken></r>";
+    let second =
+        "<r><vpcEndpointSet><item><serviceName>a.sts</serviceName><state>pending</state></item></vpcEndpointSet></r>";
+    let (url, mut requests) = recorded(vec![(200, first), (200, second)]).await;
+    let found = ec2::endpoints(&session(url).await, "vpc-1").await.unwrap();
+    assert_eq!(found.iter().map(|one| one.service.as_str()).collect::<Vec<_>>(), ["a.sqs", "a.sts"]);
+    requests.recv().await.unwrap();
+    assert!(requests.recv().await.unwrap().contains("NextToken=more"));
+}
+
+#[tokio::test]
+async fn a_quota_that_was_never_changed_is_aws_s_default() {
+    let none = r#"{"__type":"NoSuchResourceException","Message":"no"}"#;
+    let url = scripted(vec![(400, none), (200, r#"{"Quota":{"Value":6.0}}"#)]).await;
+    assert_eq!(service_quotas::value(&session(url).await, "fargate", "L-3032A538").await.unwrap().to_string(), "6");
 }
 
 #[tokio::test]

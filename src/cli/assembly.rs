@@ -45,7 +45,7 @@ pub(crate) fn aws(stack: &Stack, target: &Target, cloud: &Arc<Cloud>) -> Outcome
     let issuer = existing.map_or("${aws_eks_cluster.this.issuer_host}", |existing| existing.issuer.as_str());
     let policies = Policies { stack, account_id: &target.account_id, issuer };
     let names = stack.names();
-    let subnets = if stack.cluster.subnets.is_empty() { &target.subnets } else { &stack.cluster.subnets };
+    let subnets = subnets(stack, target);
     if existing.is_none() {
         control_plane(&mut declared, stack, &names, &policies, subnets).map_err(one)?;
         admins(&mut declared, stack, &names, &target.caller_arn);
@@ -61,6 +61,11 @@ pub(crate) fn aws(stack: &Stack, target: &Target, cloud: &Arc<Cloud>) -> Outcome
         declared.add("aws_sqs_queue", &workload.name, queue(workload), &[]);
     }
     Ok(declared.nodes)
+}
+
+/// The target's own subnets, where it has a network of its own; otherwise those that the stack names.
+pub(crate) fn subnets<'a>(stack: &'a Stack, target: &'a Target) -> &'a [String] {
+    if target.subnets.is_empty() { &stack.cluster.subnets } else { &target.subnets }
 }
 
 struct Declared<'a> {

@@ -13,6 +13,8 @@ mod manifests;
 mod outputs;
 mod plan;
 mod pods;
+mod policy;
+mod preflight;
 mod send;
 mod status;
 mod token;
@@ -140,6 +142,11 @@ async fn read_only(command: &ReadOnly, settings: &Settings, view: &View, stop: C
             images::resolve(settings, &wanted.images.run, !wanted.destroy, view)?;
             ("plan", Missing::Start)
         }
+        // What pods run is checked as `up` checks it.
+        ReadOnly::Preflight(wanted) => {
+            images::resolve(settings, &wanted.images.run, true, view)?;
+            ("preflight", Missing::Start)
+        }
         ReadOnly::Graph => ("graph", Missing::Start),
         ReadOnly::Audit => ("audit", Missing::StartOrTake),
     };
@@ -149,6 +156,7 @@ async fn read_only(command: &ReadOnly, settings: &Settings, view: &View, stop: C
     let target = target::open(settings, missing, &beside).await?;
     let outcome = match command {
         ReadOnly::Plan(wanted) => plan::run(wanted, settings, &target, &lock, view, stop).await,
+        ReadOnly::Preflight(wanted) => preflight::run(wanted, settings, &target, &lock, view, stop).await,
         ReadOnly::Graph => graph::run(settings, &target, &lock, view, &stop),
         ReadOnly::Audit => unless_stopped(&stop, audit::run(settings, &target, view)).await,
     };
@@ -168,6 +176,7 @@ async fn recorded(command: &Recorded, settings: &Settings, view: &View) -> Outco
             verify::explain(wanted, settings, target.as_ref(), view).await
         }
         Recorded::Env => env::run(settings, view),
+        Recorded::Policy(wanted) => Ok(policy::run(wanted, settings, view)),
     }
 }
 

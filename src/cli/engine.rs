@@ -202,7 +202,15 @@ impl<'a> Engine<'a> {
                 self.view.line("There is no plan for all of it. For what could be read it would be:");
                 show_lines(&self.view, &provision::render(&part));
             }
-            obstacles(unplannable.0)
+            // A name that others have in the account is found before the first step, like all that the preflight looks at.
+            let is_taken = |address: &Address| {
+                address.kind().starts_with("aws_")
+                    && matches!(refreshed.readings.get(address), Some(Reading::Foreign(_)))
+            };
+            let (taken, others): (Vec<_>, Vec<_>) =
+                unplannable.0.into_iter().partition(|(address, _)| is_taken(address));
+            let taken = obstacles(taken).into_iter().map(|wrong| wrong.exit(Exit::Preflight));
+            taken.chain(obstacles(others)).collect()
         })
     }
 

@@ -23,6 +23,8 @@ mod logging;
 mod memory;
 mod options;
 mod pace;
+mod permissions;
+mod preflight;
 mod progress;
 mod settings;
 mod shell;

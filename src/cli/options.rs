@@ -76,7 +76,7 @@ fn looks_at_cloud(command: &OnStack) -> bool {
         OnStack::Workshop(wanted) => {
             wanted.page.is_some() && !matches!(wanted.action, Some(Practice::Show | Practice::Hint))
         }
-        OnStack::Recorded(Recorded::Outputs(_))
+        OnStack::Recorded(Recorded::Outputs(_) | Recorded::Policy(_))
         | OnStack::Local(LocalCloud::Stop)
         | OnStack::Evaluate(_)
         | OnStack::Manifests(_) => false,

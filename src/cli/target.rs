@@ -9,7 +9,7 @@ mod localstack;
 use ::aws::session::Session;
 use clock::Clock;
 pub(crate) use existing::is_wanted as has_own_cluster;
-pub(crate) use existing::{ExistingCluster, check_pods, check_rights};
+pub(crate) use existing::{ExistingCluster, check_pods, missing_rights};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 pub(crate) use local::{location, other_region, process as local_process, record as local_record, same_faults};
@@ -38,7 +38,7 @@ pub(crate) struct Target {
     pub(crate) skipped: Vec<String>,
     /// Whether a person is asked before something is changed: it costs money here.
     pub(crate) asks: bool,
-    /// Subnets that stand for a network where the stack names none.
+    /// The target's own network, which takes the place of the one that the stack names.
     pub(crate) subnets: Vec<String>,
     /// Whether the cloud was started by [`open`].
     pub(crate) started: bool,
@@ -114,6 +114,11 @@ pub(crate) fn environment(settings: &Settings) -> Outcome<Vec<(&'static str, Opt
         variables.push(("KUBECONFIG", Some(absolute(settings.kubeconfig())?)));
     }
     Ok(variables)
+}
+
+/// Whether the cluster's issuer may be another one than EKS's own on AWS.
+pub(crate) fn has_foreign_issuers(settings: &Settings) -> bool {
+    settings.target != TargetName::Aws || existing::is_wanted(settings)
 }
 
 pub(crate) fn absolute(path: std::path::PathBuf) -> Outcome<String> {

@@ -97,7 +97,7 @@ pub async fn push(image: &Image, name: &Name, options: &Options) -> Result<Pushe
 }
 
 /// Helpers are programs that may wait for a person, so they are waited for where nobody else is kept.
-async fn credentials_for(name: &Name, options: &Options) -> Result<RegistryAuth> {
+pub(crate) async fn credentials_for(name: &Name, options: &Options) -> Result<RegistryAuth> {
     if let Some(Login { user, password }) = &options.login {
         return Ok(RegistryAuth::Basic(user.clone(), password.clone()));
     }
@@ -108,7 +108,7 @@ async fn credentials_for(name: &Name, options: &Options) -> Result<RegistryAuth>
     tokio::task::spawn_blocking(move || credentials::look_up(&file, &registry)).await.map_err(bug)?
 }
 
-fn client(protocol: ClientProtocol) -> oci_client::errors::Result<Client> {
+pub(crate) fn client(protocol: ClientProtocol) -> oci_client::errors::Result<Client> {
     // The HTTP client has no provider of its own and would panic without one. An earlier choice is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
     Client::try_from(ClientConfig {

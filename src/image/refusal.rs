@@ -1,6 +1,6 @@
 //! A registry's no, in one message that says what to do.
 
-use oci_client::errors::OciDistributionError;
+use oci_client::errors::{OciDistributionError, OciErrorCode};
 use oci_client::secrets::RegistryAuth;
 use serde_json::Value;
 
@@ -46,6 +46,29 @@ impl Refusal {
                 Error::NoRegistry { registry, cause, hint: self.hint() }
             }
             other => Error::NoRegistry { registry, cause: other.to_string(), hint: self.hint() },
+        }
+    }
+
+    /// The same of a look: a registry that does not know the image says so in two ways.
+    pub(crate) fn explain_look(&self, error: OciDistributionError) -> Error {
+        match error {
+            OciDistributionError::ImageManifestNotFoundError(answer) => {
+                let (registry, repository) = (self.registry.clone(), self.repository.clone());
+                Error::NoRepository { registry, repository, answer: shown(Some(answer)) }
+            }
+            OciDistributionError::RegistryError { envelope, url } => {
+                let has = |codes: &[OciErrorCode]| envelope.errors.iter().any(|error| codes.contains(&error.code));
+                let answer = shown(envelope.errors.first().map(|error| error.message.clone()));
+                let (registry, repository) = (self.registry.clone(), self.repository.clone());
+                if has(&[OciErrorCode::ManifestUnknown, OciErrorCode::NameUnknown, OciErrorCode::NotFound]) {
+                    return Error::NoRepository { registry, repository, answer };
+                }
+                if has(&[OciErrorCode::Denied, OciErrorCode::Unauthorized]) {
+                    return Error::Denied { registry, who: self.who.clone(), repository, answer };
+                }
+                self.explain(OciDistributionError::RegistryError { envelope, url })
+            }
+            other => self.explain(other),
         }
     }
 

@@ -246,3 +246,78 @@ async fn web_page() -> std::net::SocketAddr {
     });
     address
 }
+
+/// A registry that answers each path with a status and a body, and everything else with 404.
+async fn scripted(answers: Vec<(String, u16, String)>) -> std::net::SocketAddr {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut socket, _)) = listener.accept().await {
+            let mut buffer = [0; 8192];
+            let read = socket.read(&mut buffer).await.unwrap_or_default();
+            let request = String::from_utf8_lossy(&buffer[..read]).into_owned();
+            let path = request.split(' ').nth(1).unwrap_or_default();
+            let unknown = r#"{"errors":[{"code":"MANIFEST_UNKNOWN","message":"manifest unknown"}]}"#.to_owned();
+            let found = answers.iter().find(|(known, ..)| known == path);
+            let (status, body) = found.map_or((404, unknown), |(_, status, body)| (*status, body.clone()));
+            let kind = "application/vnd.oci.image.manifest.v1+json";
+            let length = body.len();
+            let head = format!(
+                "HTTP/1.1 {status} X\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n"
+            );
+            let _ = socket.write_all(format!("{head}{body}").as_bytes()).await;
+        }
+    });
+    address
+}
+
+fn manifest(config: &str) -> String {
+    serde_json::json!({
+        "schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json",
+        "config": { "mediaType": "application/vnd.oci.image.config.v1+json", "digest": digest(config.as_bytes()), "size": config.len() },
+        "layers": [],
+    })
+    .to_string()
+}
+
+#[tokio::test]
+async fn a_look_finds_the_platforms_of_an_image() {
+    let config = r#"{"architecture":"arm64","os":"linux"}"#;
+    let index = serde_json::json!({
+        "schemaVersion": 2, "mediaType": "application/vnd.oci.image.index.v1+json",
+        "manifests": [{ "mediaType": "application/vnd.oci.image.manifest.v1+json", "digest": digest(b"x"), "size": 1,
+            "platform": { "os": "linux", "architecture": "amd64" } }],
+    });
+    let address = scripted(vec![
+        ("/v2/".into(), 200, "{}".into()),
+        ("/v2/one/manifests/1".into(), 200, manifest(config)),
+        (format!("/v2/one/blobs/{}", digest(config.as_bytes())), 200, config.into()),
+        ("/v2/many/manifests/1".into(), 200, index.to_string()),
+    ])
+    .await;
+    let look = async |rest: &str| {
+        let name = Name::parse(&format!("{address}/{rest}")).unwrap();
+        crate::look(&name, &crate::Reader::Nobody).await.unwrap()
+    };
+    assert_eq!(look("one:1").await, crate::Seen::Image(vec!["linux/arm64".into()]));
+    assert_eq!(look("many:1").await, crate::Seen::Image(vec!["linux/amd64".into()]));
+    assert_eq!(look("one:2").await, crate::Seen::Missing);
+}
+
+#[tokio::test]
+async fn a_look_distinguishes_a_refusal_from_an_absence() {
+    let denied = r#"{"errors":[{"code":"DENIED","message":"no"}]}"#;
+    let address = scripted(vec![
+        ("/v2/".into(), 200, "{}".into()),
+        ("/v2/private/manifests/1".into(), 403, denied.into()),
+        ("/v2/broken/manifests/1".into(), 503, String::new()),
+    ])
+    .await;
+    let look = async |rest: &str| {
+        let name = Name::parse(&format!("{address}/{rest}")).unwrap();
+        crate::look(&name, &crate::Reader::Nobody).await
+    };
+    assert_eq!(look("private:1").await.unwrap(), crate::Seen::Denied);
+    assert!(matches!(look("broken:1").await, Err(Error::Broken { .. })));
+}

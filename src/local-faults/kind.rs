@@ -256,14 +256,14 @@ static ROWS: [Row; 22] = [
     Row {
         kind: Kind::NoWayOut,
         name: "no-way-out",
-        about: "the subnets lead nowhere, and the VPC has no endpoints, as far as EC2 tells: pods of the local cloud need no network",
+        about: "the subnets lead nowhere, and the VPC has no endpoints, as far as EC2 says: pods of the local cloud need no network",
         lasts: 0..=0,
         source: "EKS User Guide, \"Deploy private clusters with limited internet access\"",
     },
     Row {
         kind: Kind::VpcDnsOff,
         name: "vpc-dns-off",
-        about: "names do not resolve in the VPC, as far as EC2 tells",
+        about: "names do not resolve in the VPC, as far as EC2 says",
         lasts: 0..=0,
         source: "EKS User Guide, \"Amazon EKS networking requirements for VPC and subnets\"",
     },

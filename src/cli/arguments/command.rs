@@ -8,7 +8,8 @@ use clap::Subcommand;
 use super::image::Image;
 use super::pods::{Manifests, Operator, OperatorCommand, Reach, Worker};
 use super::{
-    Demo, Down, Exec, Explain, Init, Kubeconfig, LocalRun, Outputs, Plan, Send, Token, Up, Verify, Watch, Workshop,
+    Demo, Down, Exec, Explain, Init, Kubeconfig, LocalRun, Outputs, Plan, Policy, Preflight, Send, Token, Up, Verify,
+    Watch, Workshop,
 };
 
 /// The commands.
@@ -55,6 +56,8 @@ pub enum Mutating {
 pub enum ReadOnly {
     /// Show what `up` would change
     Plan(Plan),
+    /// Say what would keep `up` from coming to its end, all of it with its repair (6 if anything would)
+    Preflight(Preflight),
     /// Show the resource graph (Mermaid)
     Graph,
     /// List everything that exists of this stack, by tag and by name (5 if there is more than this folder's state records)
@@ -72,6 +75,8 @@ pub enum Recorded {
     Explain(Explain),
     /// Print shell exports for aws, kubectl, boto3 and terraform
     Env,
+    /// Print the IAM policy that whoever runs `up`, `verify` and `down` needs, and nothing beyond
+    Policy(Policy),
 }
 
 /// The commands that need the stack to be up.

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
+use super::pods::account_id;
+
 /// `plan`.
 #[derive(Debug, Args)]
 pub struct Plan {
@@ -16,6 +18,17 @@ pub struct Plan {
     /// Remove namespaces and definitions that hold objects of others as well, with these objects; without it they are kept
     #[arg(long)]
     pub remove_foreign: bool,
+    /// The programs that stand for images
+    #[command(flatten)]
+    pub images: Programs,
+}
+
+/// `preflight`.
+#[derive(Debug, Args)]
+pub struct Preflight {
+    /// As if `up --push` followed: this program is sent to the registry of --image, so it need not be there
+    #[arg(long)]
+    pub push: bool,
     /// The programs that stand for images
     #[command(flatten)]
     pub images: Programs,
@@ -118,6 +131,14 @@ pub struct Outputs {
     /// Every key of the stack file with its value and where that came from, instead
     #[arg(long, conflicts_with = "name")]
     pub stack_file: bool,
+}
+
+/// `policy`.
+#[derive(Debug, Args)]
+pub struct Policy {
+    /// The AWS account; without it the policy serves in whichever account it is put into
+    #[arg(long, value_name = "ID", value_parser = account_id)]
+    pub account_id: Option<String>,
 }
 
 /// `send`.

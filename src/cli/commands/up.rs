@@ -11,11 +11,13 @@ use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use crate::arguments::Up;
+use crate::assembly;
 use crate::commands::{image, kubeconfig, outputs};
-use crate::diagnostic::{Diagnostic, Outcome, Severity, preflight};
+use crate::diagnostic::{self, Diagnostic, Outcome, Severity};
 use crate::engine::{Engine, Others, approved};
 use crate::exit::Exit;
 use crate::pace;
+use crate::preflight::{self, makes_cluster_on_aws, names_registry};
 use crate::settings::Settings;
 use crate::target::{self, Target};
 use crate::view::{Tone, View};
@@ -38,22 +40,26 @@ pub(crate) async fn run(
     stop: CancellationToken,
     course: &Course,
 ) -> Outcome {
-    check_subnets(settings, target)?;
-    check_image(settings, target, wanted.push)?;
     let program = program_to_push(wanted, target)?;
     pace::say_of_stack(settings, target, view);
     for text in &target.skipped {
         view.outcome("left_out", json!({ "text": text }), Tone::Dim, format!("Not in this plan: {text}"));
     }
-    target::check_rights(target, view).await?;
+    let found = preflight::look(settings, target, wanted.push, view).await;
     let mut engine = Engine::open(settings, target, lock, view, &stop, (Mode::Up, Others::new(wanted.remove_foreign)))?;
-    let refreshed = engine.refresh_with_unknown(Mode::Up).await?;
-    if course.from_nothing {
-        let there =
-            engine.graph.order().iter().filter(|address| is_of_aws(address) && refreshed.object(address).is_some());
-        refuse_existing(there.count(), "exist")?;
-    }
-    let mut plan = engine.plan(Mode::Up, refreshed).await?;
+    let (planned, has_cluster) = match engine.refresh_with_unknown(Mode::Up).await {
+        Ok(refreshed) => {
+            let is_there = |address: &&Address| refreshed.object(address).is_some();
+            if course.from_nothing {
+                let there = engine.graph.order().iter().filter(|address| is_of_aws(address)).filter(is_there);
+                refuse_existing(there.count(), "exist")?;
+            }
+            let has_cluster = is_there(&&assembly::cluster_address());
+            (engine.plan(Mode::Up, refreshed).await, has_cluster)
+        }
+        Err(wrong) => (Err(wrong), false),
+    };
+    let mut plan = found.conclude(planned, has_cluster, view, false)?;
     engine.show(&plan);
     repository::check(&plan, wanted.push, target.asks || target.existing.is_some())?;
     let question = "Carry this out? Only \"yes\" is taken as yes:";
@@ -105,7 +111,7 @@ pub(crate) fn refuse_existing(count: usize, verb: &str) -> Outcome<()> {
     let text = format!("this stack is up already ({count} of its resources {verb}), and a demo would take it down");
     let help =
         "prove it with `sluice verify`; or take it down first with `sluice down`; or name another stack with --stack";
-    Err(preflight(Diagnostic::error(text).help(help)))
+    Err(diagnostic::preflight(Diagnostic::error(text).help(help)))
 }
 
 /// Whether the cluster of the user's can get the image and reach AWS. A kind cluster's nodes are given this program first.
@@ -137,24 +143,7 @@ async fn prepare_pods(settings: &Settings, target: &Target, view: &View, stop: &
         )
     };
     let missing = not_loaded.into_iter().fold(Diagnostic::error(why), |missing, wrong| missing.because(wrong.summary));
-    Err(preflight(missing.help(help)))
-}
-
-/// A name without one means Docker's own images, and this program is none of them.
-fn names_registry(image: &str) -> bool {
-    image.contains('/')
-}
-
-/// What only the nodes have cannot be had where there are none to load it onto, nor sent anywhere.
-fn check_image(settings: &Settings, target: &Target, push: bool) -> Outcome<()> {
-    let image = &settings.stack.operator.image;
-    if names_registry(image) || !(push || makes_cluster_on_aws(target)) {
-        return Ok(());
-    }
-    let text = format!("the image {image} names no registry that pods could get it from");
-    let help =
-        "name one with --image, such as ACCOUNT.dkr.ecr.REGION.amazonaws.com/sluice:TAG, and send it there with --push";
-    Err(preflight(Diagnostic::error(text).help(help)))
+    Err(diagnostic::preflight(missing.help(help)))
 }
 
 /// The program that is sent, if one is. Fargate runs linux/amd64 for EKS and nothing else; a pod of another program would end
@@ -177,22 +166,7 @@ fn runs_on_fargate(built_for: Architecture) -> Outcome<()> {
             format!("the program to push is for linux/{}, and Fargate runs linux/amd64 for EKS", built_for.name());
         let help = "name the file of a linux/amd64 build of sluice with --program, or leave --push out and name an image that \
                     is for linux/amd64 with --image";
-        return Err(preflight(Diagnostic::error(text).help(help)));
-    }
-    Ok(())
-}
-
-fn makes_cluster_on_aws(target: &Target) -> bool {
-    target.asks && target.existing.is_none()
-}
-
-/// EKS itself would refuse fewer only after the roles were made.
-fn check_subnets(settings: &Settings, target: &Target) -> Outcome<()> {
-    if makes_cluster_on_aws(target) && settings.stack.cluster.subnets.len() < 2 {
-        return Err(preflight(
-            Diagnostic::error("EKS needs at least two private subnets in different zones, the stack names fewer")
-                .help("list them under cluster.subnets in stack.yaml"),
-        ));
+        return Err(diagnostic::preflight(Diagnostic::error(text).help(help)));
     }
     Ok(())
 }

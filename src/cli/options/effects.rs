@@ -41,13 +41,15 @@ const NO_STACK: Effects = Effects { shown: &[], accepted: &[] };
 pub(super) fn of(path: &str) -> Option<Effects> {
     let (shown, accepted): (Groups, Groups) = match path {
         "demo" | "up" => (&[STACK, HOME, REGION, CONTEXT, ENDPOINT, CONTAINER, PODS, TIME], &[]),
-        "plan" => (&[STACK, HOME, REGION, CONTEXT, ENDPOINT, CONTAINER, PODS], &[TIME]),
+        "plan" | "preflight" => (&[STACK, HOME, REGION, CONTEXT, ENDPOINT, CONTAINER, PODS], &[TIME]),
         "down" | "graph" | "audit" => (&[STACK, HOME, REGION, CONTEXT, ENDPOINT, CONTAINER], &[PODS, TIME]),
         "status" | "env" | "explain" | "drift" | "verify" | "send" | "watch" => {
             (&[STACK, HOME, REGION, CONTEXT, ENDPOINT], &[CONTAINER, PODS, TIME])
         }
         // `--stack-file` shows what each of them sets.
         "outputs" => (&[STACK, HOME, REGION, CONTEXT, ENDPOINT, CONTAINER, PODS], &[]),
+        // It names what a stack would make, and looks at nothing.
+        "policy" => (&[STACK, &["target"], REGION], &[&["directory"], CONTEXT, ENDPOINT, CONTAINER, PODS]),
         // A cluster of the user's has a kubeconfig already.
         "kubeconfig" => (&[STACK, HOME, REGION], &[CONTEXT, ENDPOINT, CONTAINER, PODS, TIME]),
         // It signs a URL, whoever is behind it.

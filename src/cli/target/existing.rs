@@ -3,6 +3,7 @@
 use std::net::{IpAddr, UdpSocket};
 use std::path::{Path, PathBuf};
 
+use aws::preflight::{Check, Finding};
 use clock::Clock;
 use cluster::existing::{self, Contexts, Verdict};
 use cluster::{Cluster, Connection};
@@ -86,19 +87,22 @@ pub(super) fn added(mut target: Target, settings: &Settings, existing: Option<Ex
     target
 }
 
-/// Whether the context's user may do what a stack needs. Asked before anything is read, or each object would be an error of
-/// its own.
-pub(crate) async fn check_rights(target: &Target, view: &View) -> Outcome<()> {
-    let Some(existing) = &target.existing else { return Ok(()) };
-    let what = format!("Waiting for the rights of the user of context {}", existing.context);
-    let missing = waiting::during(view, &what, cluster::preflight::missing_rights(&existing.cluster)).await;
-    let missing = missing.map_err(preflight)?;
-    if missing.is_empty() {
-        return Ok(());
+/// Whether the context's user may do what a stack needs. A look that fails says so: nothing else could be done there either.
+pub(crate) async fn missing_rights(target: &Target) -> Vec<Finding> {
+    let Some(existing) = &target.existing else { return Vec::new() };
+    let context = &existing.context;
+    let repair = "use a context whose user may administer the cluster";
+    match cluster::preflight::missing_rights(&existing.cluster).await {
+        Ok(missing) if missing.is_empty() => {
+            vec![Finding::fine(Check::Cluster, format!("the user of context {context} may administer the cluster"))]
+        }
+        Ok(missing) => {
+            let missing: Vec<_> = missing.iter().map(ToString::to_string).collect();
+            let text = format!("the user of context {context} may not: {}", missing.join(", "));
+            vec![Finding::problem(Check::Cluster, text, repair)]
+        }
+        Err(error) => vec![Finding::problem(Check::Cluster, error.to_string(), repair)],
     }
-    let missing: Vec<_> = missing.iter().map(ToString::to_string).collect();
-    let text = format!("the user of context {} may not: {}", existing.context, missing.join(", "));
-    Err(preflight(Diagnostic::error(text).help("use a context whose user may administer the cluster")))
 }
 
 /// What can be known to fail in an existing cluster, found before anything is made: the way to AWS is an error, and why the

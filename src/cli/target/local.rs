@@ -13,7 +13,7 @@ use crate::exit::Exit;
 use crate::options::{is_same, other_time};
 use crate::settings::Settings;
 
-/// The local cloud has no network; EKS wants two subnets all the same.
+/// The private subnets of the local cloud's one network, as its EC2 lists them. A stack file names those of AWS.
 const SUBNETS: [&str; 2] = ["subnet-0a1b2c3d4e5f60001", "subnet-0a1b2c3d4e5f60002"];
 
 /// The place of the stack's local cloud.

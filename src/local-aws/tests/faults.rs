@@ -276,7 +276,7 @@ async fn quotas_low_take_no_further_cluster() {
 }
 
 #[tokio::test]
-async fn no_way_out_and_vpc_dns_off_are_what_ec2_tells() {
+async fn no_way_out_and_vpc_dns_off_are_what_ec2_says() {
     let stage = stage("no-way-out,vpc-dns-off");
     let tables = stage.query("ec2", &[("Action", "DescribeRouteTables")]).await;
     assert!(!tables.text.contains("nat-") && tables.text.contains("igw-"), "{}", tables.text);

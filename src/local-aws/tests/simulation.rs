@@ -20,20 +20,20 @@ async fn it_decides_each_action_on_each_resource() {
         { "Effect": "Deny", "Action": "sqs:DeleteQueue", "Resource": "*" },
     ]);
     let arn = stage.role("r", &statements).await;
-    let asked = [
+    let wanted = [
         ("ActionNames.member.1", "sqs:SendMessage"),
         ("ActionNames.member.2", "sqs:DeleteQueue"),
         ("ResourceArns.member.1", "arn:aws:sqs:ap-northeast-1:111122223333:mine"),
         ("ResourceArns.member.2", "arn:aws:sqs:ap-northeast-1:111122223333:other"),
     ];
-    assert_eq!(decisions(&stage, &arn, &asked).await, ["allowed", "implicitDeny", "explicitDeny", "explicitDeny"]);
+    assert_eq!(decisions(&stage, &arn, &wanted).await, ["allowed", "implicitDeny", "explicitDeny", "explicitDeny"]);
     // The user has AdministratorAccess.
     let user = format!("arn:aws:iam::{ACCOUNT}:user/sluice");
     assert_eq!(decisions(&stage, &user, &[("ActionNames.member.1", "ec2:RunInstances")]).await, ["allowed"]);
 }
 
 #[tokio::test]
-async fn conditions_are_asked_with_the_context_that_is_given() {
+async fn conditions_are_checked_with_the_context_that_is_given() {
     let stage = Stage::start();
     let statements = json!([{ "Effect": "Allow", "Action": "iam:PassRole", "Resource": "*",
         "Condition": { "StringEquals": { "iam:PassedToService": "eks.amazonaws.com" } } }]);

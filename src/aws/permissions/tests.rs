@@ -1,0 +1,139 @@
+//! The table by itself; what it is compared with is in the tests of the whole program.
+
+use std::fmt::Write as _;
+
+use super::*;
+
+fn site(account_id: &str) -> Site {
+    Site {
+        partition: "aws".to_owned(),
+        region: "ap-northeast-1".to_owned(),
+        account_id: account_id.to_owned(),
+        cluster: "sluice-demo".to_owned(),
+        path: "/".to_owned(),
+        passed_roles: vec!["sluice-demo-cluster".to_owned(), "sluice-demo-fargate".to_owned()],
+        queues: vec!["sluice-demo-myapp".to_owned()],
+        repository: None,
+        key: None,
+        issuers: None,
+    }
+}
+
+#[test]
+fn the_rows_are_in_order_and_each_stands_once() {
+    let keys: Vec<_> = PERMISSIONS.iter().map(|row| (row.operation, row.operation != row.action, row.action)).collect();
+    assert!(keys.is_sorted_by(|before, after| before < after), "{keys:#?}");
+    assert!(FREE.iter().all(|free| PERMISSIONS.iter().all(|row| row.operation != *free)));
+}
+
+/// What is on everything: lists, and a login of the whole registry.
+const WIDE: [&str; 10] = [
+    "ec2:DescribeRouteTables",
+    "ec2:DescribeSubnets",
+    "ecr:DescribeRepositories",
+    "ecr:GetAuthorizationToken",
+    "eks:ListClusters",
+    "iam:ListOpenIDConnectProviders",
+    "iam:ListPolicies",
+    "iam:ListRoles",
+    "logs:DescribeLogGroups",
+    "sqs:ListQueues",
+];
+
+/// What pods call by the stack's roles, or whoever tries an emulator.
+const BY_OTHERS: [&str; 5] = [
+    "sqs:ChangeMessageVisibility",
+    "sqs:DeleteMessage",
+    "sqs:ReceiveMessage",
+    "sts:AssumeRole",
+    "sts:AssumeRoleWithWebIdentity",
+];
+
+/// What this crate can do and no stack asks for: it declares no thumbprints and no groups of an entry, and nobody purges.
+const BY_NO_STACK: [&str; 3] = ["eks:UpdateAccessEntry", "iam:UpdateOpenIDConnectProviderThumbprint", "sqs:PurgeQueue"];
+
+const SERVICES: [&str; 9] = ["ec2", "ecr", "eks", "iam", "kms", "logs", "servicequotas", "sqs", "sts"];
+
+/// Condition keys that look like operations.
+const KEYS: [&str; 2] = ["iam:AWSServiceName", "iam:PassedToService"];
+
+fn is_operation(word: &str) -> bool {
+    let Some((service, name)) = word.split_once(':') else { return false };
+    SERVICES.contains(&service) && name.len() > 3 && name.bytes().all(|byte| byte.is_ascii_alphabetic())
+}
+
+#[test]
+fn every_operation_of_this_crate_has_a_row() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let (mut folders, mut named) = (vec![root.to_owned()], BTreeSet::new());
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() && !path.ends_with("permissions") && !path.ends_with("target") {
+                folders.push(path);
+            } else if path.extension().is_some_and(|ending| ending == "rs")
+                && !path.ends_with("permissions.rs")
+                && !path.ends_with("tests.rs")
+            {
+                let text = std::fs::read_to_string(&path).unwrap();
+                // A call that fails names its operation.
+                named.extend(
+                    text.split('"').filter(|word| is_operation(word) && !KEYS.contains(word)).map(str::to_owned),
+                );
+            }
+        }
+    }
+    let known: BTreeSet<&str> = PERMISSIONS.iter().map(|row| row.operation).chain(FREE.iter().copied()).collect();
+    let known: BTreeSet<&str> = known.into_iter().chain(BY_OTHERS).chain(BY_NO_STACK).collect();
+    let named: BTreeSet<&str> = named.iter().map(String::as_str).collect();
+    assert_eq!(named, known);
+}
+
+#[test]
+fn a_managed_policy_holds_it() {
+    // IAM User Guide, "IAM and AWS STS quotas": 6,144 characters without white space.
+    let longest = Site { cluster: "c".repeat(40), ..site("123456789012") };
+    let text = policy(&longest).to_string();
+    assert!(text.len() <= 6144, "{}", text.len());
+}
+
+#[test]
+fn resources_are_the_stacks_by_name() {
+    let mut site = site("123456789012");
+    site.queues.push("orders".to_owned());
+    assert_eq!(
+        site.resources(Scope::Queues),
+        ["arn:aws:sqs:ap-northeast-1:123456789012:sluice-demo-*", "arn:aws:sqs:ap-northeast-1:123456789012:orders",]
+    );
+    assert_eq!(
+        site.resources(Scope::OidcProviders),
+        ["arn:aws:iam::123456789012:oidc-provider/oidc.eks.ap-northeast-1.amazonaws.com/id/*",]
+    );
+    let pass = needs(&site, &[Part::Make]).into_iter().find(|need| need.action == "iam:PassRole").unwrap();
+    assert_eq!(
+        pass.resources,
+        ["arn:aws:iam::123456789012:role/sluice-demo-cluster", "arn:aws:iam::123456789012:role/sluice-demo-fargate",]
+    );
+    assert_eq!(pass.operations, BTreeSet::from(["eks:CreateCluster", "eks:CreateFargateProfile"]));
+    // Only what lists the account is on everything.
+    let wide = needs(&site, &[Part::Look, Part::Make, Part::Remove, Part::Messages]);
+    let wide = wide.into_iter().filter(|need| need.resources == ["*"]);
+    assert!(wide.into_iter().all(|need| WIDE.contains(&need.action)));
+}
+
+/// The table as `docs/permissions.md` shows it.
+fn table() -> String {
+    let mut text = String::from("| Operation | Action | On | For | Why |\n|---|---|---|---|---|\n");
+    for Permission { operation, action, scope, part, why } in PERMISSIONS {
+        writeln!(text, "| `{operation}` | `{action}` | {scope:?} | {part:?} | {why} |").unwrap();
+    }
+    text
+}
+
+#[test]
+fn the_documents_show_the_table() {
+    let document = include_str!("../../../docs/permissions.md");
+    for expected in [table(), format!("```json\n{:#}\n```", policy(&site("*")))] {
+        assert!(document.contains(&expected), "docs/permissions.md must hold:\n{expected}");
+    }
+}
