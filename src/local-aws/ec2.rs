@@ -130,7 +130,7 @@ fn zones(network: &Network, input: &Value) -> Result<Value, Fault> {
 fn attribute(network: &Network, input: &Value) -> Result<Value, Fault> {
     let text = |name: &str| input.get(name).and_then(Value::as_str).unwrap_or_default();
     let (vpc, attribute) = (text("VpcId"), text("Attribute"));
-    if vpc != network.vpc_id() {
+    if vpc != network::VPC {
         return Err(Fault::sender("InvalidVpcID.NotFound", format!("The vpc ID '{vpc}' does not exist")));
     }
     let value = network.vpc_attribute(attribute);

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::filter::Row;
 
-const VPC: &str = "vpc-0a1b2c3d4e5f60000";
+pub(super) const VPC: &str = "vpc-0a1b2c3d4e5f60000";
 const INTERNET: &str = "igw-0a1b2c3d4e5f60000";
 const NAT: &str = "nat-0a1b2c3d4e5f60000";
 const TABLE_PRIVATE: &str = "rtb-0a1b2c3d4e5f60001";
@@ -35,10 +35,6 @@ pub(crate) struct Network<'a> {
 impl<'a> Network<'a> {
     pub(crate) fn of(region: &'a str, account: &'a str, faults: &'a Faults) -> Self {
         Self { region, account, faults }
-    }
-
-    pub(super) fn vpc_id(&self) -> &'static str {
-        VPC
     }
 
     /// A subnet that is not private although a cluster may be given it, of those that are named; all, if none is.

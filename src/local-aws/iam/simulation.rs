@@ -76,7 +76,11 @@ fn given(entries: Option<&Value>, source: &str) -> Context {
 /// Condition keys that the policies ask for and the context does not have.
 fn missing(identity: &[Named], boundary: &[Named], context: &Context) -> Vec<String> {
     let statements = identity.iter().chain(boundary).flat_map(|policy| &policy.document.statements);
-    let keys = statements.flat_map(|statement| statement.conditions.iter().map(|condition| condition.key()));
-    let keys: BTreeSet<&str> = keys.filter(|key| context.get(key).is_none()).collect();
-    keys.into_iter().map(str::to_owned).collect()
+    let mut keys = BTreeSet::new();
+    for condition in statements.flat_map(|statement| &statement.conditions) {
+        if context.get(condition.key()).is_none() {
+            keys.insert(condition.key().to_owned());
+        }
+    }
+    keys.into_iter().collect()
 }
