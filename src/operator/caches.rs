@@ -93,6 +93,8 @@ pub(crate) struct Caches {
     /// Since when a target is as it is.
     pub(crate) generations: Arc<Generations>,
     changes: broadcast::Sender<Change>,
+    /// Whether each cache holds everything. A store itself wakes only one of those who wait for it.
+    is_synced: tokio::sync::watch::Receiver<bool>,
 }
 
 /// What a (Cluster)TriggerAuthentication is to the triggers that use it: their credentials change with nothing else, in
@@ -140,6 +142,7 @@ impl Caches {
             watch_generations(&apis::<PartialObjectMeta<Deployment>>(client, namespaces), DEPLOYMENT, &generations);
         let seventh =
             watch_generations(&apis::<PartialObjectMeta<StatefulSet>>(client, namespaces), STATEFUL_SET, &generations);
+        let (synced, is_synced) = tokio::sync::watch::channel(false);
         let caches = Self {
             scaled_objects,
             authentications,
@@ -150,9 +153,18 @@ impl Caches {
             inputs,
             generations,
             changes,
+            is_synced,
+        };
+        let filled = caches.clone();
+        let filling = async move {
+            filled.scaled_objects.ready().await;
+            filled.authentications.ready().await;
+            filled.cluster_authentications.ready().await;
+            filled.autoscalers.ready().await;
+            let _ = synced.send(true);
         };
         (caches, async move {
-            tokio::join!(first, second, third, fourth, fifth, sixth, seventh);
+            tokio::join!(first, second, third, fourth, fifth, sixth, seventh, filling);
         })
     }
 
@@ -166,12 +178,10 @@ impl Caches {
         self.changes.subscribe()
     }
 
-    /// Returns once each cache holds everything that the API server has.
+    /// Returns once each cache holds everything that the API server has, for whoever waits.
     pub(crate) async fn synced(&self) {
-        self.scaled_objects.ready().await;
-        self.authentications.ready().await;
-        self.cluster_authentications.ready().await;
-        self.autoscalers.ready().await;
+        // An error means that the watches have ended, and with them the process.
+        let _ = self.is_synced.clone().wait_for(|is_synced| *is_synced).await;
     }
 
     /// Whether an HPA of that name is beside the object.
@@ -385,4 +395,27 @@ fn content(object: &HorizontalPodAutoscaler) -> u64 {
     let spec = serde_json::to_string(&object.spec).unwrap_or_default();
     (&object.metadata.uid, &object.metadata.labels, &object.metadata.annotations, spec).hash(&mut hasher);
     hasher.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use clock::Clock;
+    use futures::future::join_all;
+
+    use crate::scripted::{Server, soon};
+    use crate::settings::Settings;
+
+    #[tokio::test]
+    async fn everybody_who_waits_for_the_caches_is_woken() {
+        let server = Server::start([], |_| None);
+        let (context, watching) = server.handles(Clock::real(), &Settings::default()).await;
+        let waiting = [(); 3].map(|()| {
+            let context = std::sync::Arc::clone(&context);
+            tokio::spawn(async move { context.caches.synced().await })
+        });
+        // Each has begun to wait.
+        tokio::task::yield_now().await;
+        let _watching = tokio_util::task::AbortOnDropHandle::new(tokio::spawn(watching));
+        soon(join_all(waiting)).await;
+    }
 }

@@ -120,7 +120,8 @@ impl Server {
         context
     }
 
-    async fn handles(
+    /// The operator's handles on it, and what fills their caches.
+    pub(crate) async fn handles(
         self: &Arc<Self>,
         clock: Clock,
         settings: &Settings,

@@ -127,9 +127,9 @@ async fn a_shutdown_gives_the_lease_back_even_if_the_work_does_not_end() {
     let elector = elector(&server, "me", Clock::scaled(50.0));
     let stop = CancellationToken::new();
     let begun = std::sync::Arc::new(tokio::sync::Notify::new());
-    let told = std::sync::Arc::clone(&begun);
+    let begins = std::sync::Arc::clone(&begun);
     let running = elector.run(&stop, |_| async move {
-        told.notify_one();
+        begins.notify_one();
         std::future::pending::<()>().await;
     });
     let ending = async {
