@@ -220,7 +220,7 @@ async fn a_running_step_repeats_the_reason_that_it_gave_last() {
     }
     let mut bench = Bench::new();
     // Slow enough that ticks come also where the machine is busy.
-    bench.clock = Clock::scaled(60.0);
+    bench.clock = Clock::scaled(20.0);
     // Quick ones that keep ending must not put the tick off.
     let mut nodes: Vec<Node> = vec![Arc::new(Slow(address("slow"), Attributes::new()))];
     nodes.extend((0..20).map(|index| thing(&bench.cloud, &format!("t{index}"), json!({}), &[])));
