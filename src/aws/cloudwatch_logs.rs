@@ -1,15 +1,14 @@
 //! CloudWatch Logs, as far as log groups need it.
 //!
-//! AWS JSON 1.1: CloudWatch Logs API Reference.
+//! CloudWatch Logs API Reference.
 
 use serde_json::{Value, json};
 
 use crate::error::{Error, Result};
 use crate::session::Session;
-use crate::signed::{self, Call, Service};
+use crate::signed::json::JsonService;
 
-const SERVICE: Service = Service { id: "CloudWatch Logs", name: "logs", refusal };
-const CONTENT: &str = "application/x-amz-json-1.1";
+const SERVICE: JsonService = JsonService { id: "CloudWatch Logs", name: "logs", target: "Logs_20140328" };
 
 /// A log group as `DescribeLogGroups` shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,20 +53,5 @@ pub(crate) async fn tags(session: &Session, arn: &str) -> Result<Value> {
 
 /// Any other operation; the answers of those that change something say nothing.
 pub(crate) async fn request(session: &Session, operation: &'static str, input: &Value) -> Result<Value> {
-    let target = format!("Logs_20140328.{}", operation.strip_prefix("logs:").unwrap_or(operation));
-    let headers = [("content-type", CONTENT), ("x-amz-target", target.as_str())];
-    let body = input.to_string();
-    let text = signed::send(session, SERVICE, Call { operation, headers: &headers, body: &body }).await?;
-    if text.is_empty() {
-        return Ok(json!({}));
-    }
-    serde_json::from_str(&text).map_err(|error| Error::answer(operation, error.to_string()))
-}
-
-/// Smithy, "AWS JSON 1.1 protocol": `__type`, and `message` in either spelling.
-fn refusal(text: &str) -> Option<(String, String)> {
-    let answer: Value = serde_json::from_str(text).ok()?;
-    let code = answer["__type"].as_str()?.rsplit('#').next()?.to_owned();
-    let message = answer["message"].as_str().or_else(|| answer["Message"].as_str()).unwrap_or_default();
-    Some((code, message.to_owned()))
+    SERVICE.call(session, operation, input).await
 }

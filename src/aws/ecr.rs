@@ -1,6 +1,6 @@
 //! ECR: who may push to its registries, and its repositories.
 //!
-//! AWS JSON 1.1, by requests of our own: of some sixty operations six are needed, and the SDK's crate for all of them would cost
+//! By requests of our own: of some sixty operations six are needed, and the SDK's crate for all of them would cost
 //! every build what they never use.
 
 use std::fmt;
@@ -11,9 +11,9 @@ use serde_json::{Value, json};
 
 use crate::error::{Error, Result};
 use crate::session::Session;
-use crate::signed::{self, Call, Service};
+use crate::signed::json::JsonService;
 
-const SERVICE: Service = Service { id: "ECR", name: "ecr", refusal };
+const SERVICE: JsonService = JsonService { id: "ECR", name: "ecr", target: "AmazonEC2ContainerRegistry_V20150921" };
 const TOKEN: &str = "ecr:GetAuthorizationToken";
 
 /// User and password of a registry, for twelve hours.
@@ -57,20 +57,7 @@ pub async fn login(session: &Session) -> Result<Login> {
 
 /// One call; the answer as JSON. `operation` is `ecr:Operation`.
 pub(crate) async fn call(session: &Session, operation: &'static str, input: &Value) -> Result<Value> {
-    let name = operation.split_once(':').map_or(operation, |(_, name)| name);
-    let target = format!("AmazonEC2ContainerRegistry_V20150921.{name}");
-    let headers = [("content-type", "application/x-amz-json-1.1"), ("x-amz-target", target.as_str())];
-    let body = input.to_string();
-    let text = signed::send(session, SERVICE, Call { operation, headers: &headers, body: &body }).await?;
-    serde_json::from_str(&text).map_err(|error| Error::answer(operation, error.to_string()))
-}
-
-/// Smithy, "AWS JSON 1.1 protocol": `__type`, and `message` in either spelling.
-fn refusal(text: &str) -> Option<(String, String)> {
-    let answer: Value = serde_json::from_str(text).ok()?;
-    let code = answer["__type"].as_str()?.rsplit('#').next()?.to_owned();
-    let message = answer["message"].as_str().or_else(|| answer["Message"].as_str()).unwrap_or_default();
-    Some((code, message.to_owned()))
+    SERVICE.call(session, operation, input).await
 }
 
 #[cfg(test)]

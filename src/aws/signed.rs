@@ -1,6 +1,8 @@
 //! Requests of services whose SDK crates would cost more than they bring: a few reads each, signed and sent over the session's own
 //! HTTP client, with the SDK's retries, time-outs and errors.
 
+pub(crate) mod json;
+
 use std::fmt;
 
 use aws_config::BehaviorVersion;
