@@ -241,7 +241,7 @@ fn at_the_question(workspace: &Workspace) -> Terminal {
 #[test]
 fn the_question_before_a_change_ends_at_once_on_ctrl_c_and_at_the_input_s_end() {
     let workspace = Workspace::new();
-    workspace.write("stack.yaml", "cluster: { subnets: [subnet-1, subnet-2] }");
+    workspace.write("stack.yaml", "cluster: { subnets: [subnet-0a1b2c3d4e5f60001, subnet-0a1b2c3d4e5f60002] }");
     workspace.run("local start").with(DONE);
     let process = at_the_question(&workspace);
     process.interrupt();

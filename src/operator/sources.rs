@@ -141,9 +141,15 @@ impl Triggers {
         (specs, (!errors.is_empty()).then_some(TriggersError(errors)))
     }
 
-    /// The types of the triggers.
-    pub(crate) fn kinds(&self) -> impl Iterator<Item = &str> {
-        self.all.iter().map(|trigger| trigger.kind.as_str())
+    /// The types of the triggers whose scalers are built.
+    pub(crate) async fn built(&self) -> Vec<&str> {
+        let are_built = join_all(self.all.iter().map(Trigger::is_built)).await;
+        self.all
+            .iter()
+            .zip(are_built)
+            .filter(|(_, is_built)| *is_built)
+            .map(|(trigger, _)| trigger.kind.as_str())
+            .collect()
     }
 
     /// Reads every metric, all at the same time. What was read at most `age` ago will do. A failure makes the next call build

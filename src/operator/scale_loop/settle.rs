@@ -84,7 +84,7 @@ impl ScaleLoop {
             self.stop_watching(object).await;
         } else if !std::mem::replace(&mut self.is_watching, true) {
             self.publish(object, Event::watch_started()).await;
-            for kind in self.context.sources.of(&self.context, object).kinds() {
+            for kind in self.context.sources.of(&self.context, object).built().await {
                 self.publish(object, Event::scaler_built(kind)).await;
             }
         }

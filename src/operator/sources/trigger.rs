@@ -149,6 +149,11 @@ impl Trigger {
         built.scaler.insert(made).clone()
     }
 
+    /// Whether it has a scaler.
+    pub(super) async fn is_built(&self) -> bool {
+        matches!(self.built.lock().await.scaler, Some(Ok(_)))
+    }
+
     /// One reading a metric. Only one at a time reads; who asks meanwhile shares what comes of it.
     pub(super) async fn read(&self, common: &Common<'_>, owner: &Reference, age: Duration) -> Read {
         let clock = &common.context.clock;

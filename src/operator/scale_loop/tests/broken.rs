@@ -40,6 +40,11 @@ async fn one_of_which_nothing_is_known_has_a_metric_that_nobody_can_read() {
     let (server, _, metrics) = reconciled(&[json!({ "type": "no-such-trigger", "metadata": {} })]).await;
     assert_eq!(metrics, ["s0-aws-sqs-orders", "s1"], "so the HPA scales nothing in by the others alone");
     assert!(condition(&server, "Ready").1.contains("no-such-trigger"));
+    let events = server.events().join("\n");
+    assert!(
+        events.contains("Scaler aws-sqs-queue is built") && !events.contains("no-such-trigger is built"),
+        "{events}"
+    );
 }
 
 #[tokio::test]
