@@ -121,6 +121,10 @@ fn is_of_the_way(message: &str) -> bool {
 }
 
 fn unplaced(pod: &Pod) -> Option<Trouble> {
+    if pod.spec.as_ref().is_some_and(|spec| spec.node_name.is_some()) {
+        // It has a node since; the condition is a moment behind.
+        return None;
+    }
     let conditions = pod.status.as_ref()?.conditions.iter().flatten();
     let condition = conditions.into_iter().find(|c| c.type_ == "PodScheduled" && c.status == "False")?;
     let message = condition.message.as_deref().or(condition.reason.as_deref()).unwrap_or("not scheduled");
@@ -206,6 +210,10 @@ mod tests {
         };
         assert_eq!(minutes(&none, &unfit("Pod not supported on Fargate: volumes not supported: x")), Some(0));
         assert_eq!(minutes(&none, &unfit("0/2 nodes are available: 2 Insufficient cpu.")), Some(5));
+        let mut placed = unfit("no active Fargate profile matches namespace \"keda\"");
+        assert_eq!(minutes(&none, &placed), Some(0));
+        placed.spec.get_or_insert_default().node_name = Some("fargate-1".to_owned());
+        assert_eq!(minutes(&none, &placed), None, "what was said before it had a node is over");
         assert_eq!(minutes(&none, &unfit("Pod provisioning timed out (will retry) for pod: myproject/myapp-1")), None);
         let stalled = json!({ "status": { "conditions": [{ "type": "Progressing", "status": "False",
             "reason": "ProgressDeadlineExceeded", "message": "ReplicaSet \"x\" has timed out progressing." }] } });

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Secret;
-use kube::api::{Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams};
+use kube::api::{Api, DeleteParams, DynamicObject, ListParams, ObjectMeta, Patch, PatchParams, Preconditions};
 use provision::Context;
 use serde_json::json;
 
@@ -131,13 +131,16 @@ pub(super) async fn api_services(session: &Session, namespace: &str, stack: &str
             continue;
         }
         let own = Name { name: object.metadata.name.clone().unwrap_or_default(), ..name.clone() };
-        match api.delete(&own.name, &DeleteParams::default()).await {
+        // As it was read: another step may give it another backend at this moment.
+        let ObjectMeta { uid, resource_version, .. } = object.metadata;
+        let as_read = DeleteParams::default().preconditions(Preconditions { uid, resource_version });
+        match api.delete(&own.name, &as_read).await {
             Ok(_) => {
                 any = true;
                 let text = format!("removed {}: what serves it is in this namespace", own.for_people());
                 context.progress.note(text);
             }
-            Err(kube::Error::Api(status)) if status.code == 404 => {}
+            Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => {}
             Err(error) => return Err(failed(error)),
         }
     }
