@@ -11,7 +11,7 @@ use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
 use serde_json::Value;
 
 use crate::address::text;
-use crate::readiness::{find_condition, statuses};
+use crate::readiness::{find_condition, statuses, unscheduled};
 use crate::redact::redact;
 
 /// How long an image may be missing: a push from elsewhere may be under way.
@@ -121,12 +121,7 @@ fn is_of_the_way(message: &str) -> bool {
 }
 
 fn unplaced(pod: &Pod) -> Option<Trouble> {
-    if pod.spec.as_ref().is_some_and(|spec| spec.node_name.is_some()) {
-        // It has a node since; the condition is a moment behind.
-        return None;
-    }
-    let conditions = pod.status.as_ref()?.conditions.iter().flatten();
-    let condition = conditions.into_iter().find(|c| c.type_ == "PodScheduled" && c.status == "False")?;
+    let condition = unscheduled(pod)?;
     let message = condition.message.as_deref().or(condition.reason.as_deref()).unwrap_or("not scheduled");
     // Fargate says this of what it never runs (https://docs.aws.amazon.com/eks/latest/userguide/fargate-pod-configuration.html);
     // and a pod is given to a profile only when it is made.

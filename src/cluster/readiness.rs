@@ -1,6 +1,6 @@
 //! When an object can be used, distinguished from the object itself; and why a Deployment's pods are not up yet.
 
-use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
+use k8s_openapi::api::core::v1::{ContainerStatus, Pod, PodCondition};
 use kube::api::{Api, ListParams};
 use serde_json::Value;
 
@@ -119,11 +119,18 @@ pub(crate) fn waiting_reason(pod: &Pod) -> Option<String> {
     waiting_words(pod).map(|words| redact(&words))
 }
 
+/// What a scheduler said last of a pod that has no node. Of one that has, the condition may be a moment behind.
+pub(crate) fn unscheduled(pod: &Pod) -> Option<&PodCondition> {
+    if pod.spec.as_ref().is_some_and(|spec| spec.node_name.is_some()) {
+        return None;
+    }
+    let conditions = pod.status.as_ref()?.conditions.as_ref()?;
+    conditions.iter().find(|condition| condition.type_ == "PodScheduled" && condition.status == "False")
+}
+
 fn waiting_words(pod: &Pod) -> Option<String> {
     let name = pod.metadata.name.as_deref().unwrap_or("a pod");
-    let status = pod.status.as_ref()?;
-    let unscheduled = status.conditions.iter().flatten().find(|c| c.type_ == "PodScheduled" && c.status == "False");
-    if let Some(condition) = unscheduled {
+    if let Some(condition) = unscheduled(pod) {
         let message = condition.message.as_deref().or(condition.reason.as_deref()).unwrap_or("not scheduled");
         return Some(format!("{name}: {message}"));
     }

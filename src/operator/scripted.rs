@@ -17,6 +17,7 @@ use tokio::sync::Notify;
 use crate::caches::Caches;
 use crate::context::Context;
 use crate::settings::Settings;
+use crate::telemetry::Telemetry;
 
 pub(crate) const SCALED_OBJECT: &str = "/apis/keda.sh/v1alpha1/namespaces/shop/scaledobjects/orders";
 pub(crate) const DEPLOYMENT: &str = "/apis/apps/v1/namespaces/shop/deployments/orders";
@@ -136,7 +137,7 @@ impl Server {
         let session = aws::session::Session::load(aws).await.unwrap().with_static_credentials("AKIA", "s", None);
         let (caches, watching) = Caches::new(&client, settings);
         let identities = Identities::new(session, None, clock.clone());
-        let telemetry = Arc::default();
+        let telemetry = Arc::new(Telemetry::new());
         (Arc::new(Context::new(client, caches, identities, settings, clock, telemetry)), watching)
     }
 

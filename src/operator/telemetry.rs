@@ -72,12 +72,6 @@ pub(crate) struct Telemetry {
     requests: Requests,
 }
 
-impl Default for Telemetry {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 impl Telemetry {
     pub(crate) fn new() -> Self {
         let mut metrics = Self {

@@ -13,6 +13,7 @@ use kube::api::{Api, DeleteParams, Preconditions};
 use provision::Context;
 
 use crate::connection::Session;
+use crate::readiness::unscheduled;
 
 /// How long a pod may be left without a node before each of the replacements; a profile that counts by then takes the new one.
 const PATIENCE: [Duration; 4] =
@@ -89,16 +90,11 @@ impl PassedOver {
 
 /// What a scheduler said of a pod that Fargate has passed over; `None` of any other.
 fn said(pod: &Pod) -> Option<&str> {
-    let has_node = pod.spec.as_ref().is_some_and(|spec| spec.node_name.is_some());
-    if has_node || pod.metadata.deletion_timestamp.is_some() {
+    if pod.metadata.deletion_timestamp.is_some() {
         return None;
     }
-    let mut conditions = pod.status.iter().flat_map(|status| status.conditions.iter().flatten());
-    let unscheduled = conditions
-        .find(|condition| condition.type_ == "PodScheduled" && condition.status == "False")?
-        .message
-        .as_deref();
-    unscheduled.filter(|message| SAID.iter().any(|said| message.contains(said)))
+    let message = unscheduled(pod)?.message.as_deref();
+    message.filter(|message| SAID.iter().any(|said| message.contains(said)))
 }
 
 #[cfg(test)]
