@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
-use nix::fcntl::{OFlag, OpenHow, ResolveFlag, open, openat2};
+use nix::fcntl::{OFlag, ResolveFlag, open};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sys::stat::Mode;
 
 use crate::spec::{Mount, Spec};
-use crate::tree::{Owner, Tree, handle};
+use crate::tree::{Owner, Tree, handle, resolved};
 use crate::{Result, etc, refused, system};
 
 /// Folders that programs expect, with their modes.
@@ -267,9 +267,7 @@ pub(crate) fn source(one: &Mount, owner: Owner) -> Result<OwnedFd> {
     if one.sub_path.as_os_str().is_empty() {
         return Ok(top);
     }
-    let how = OpenHow::new().flags(OFlag::O_PATH | OFlag::O_CLOEXEC);
-    let how = how.resolve(ResolveFlag::RESOLVE_BENEATH | ResolveFlag::RESOLVE_NO_MAGICLINKS);
-    match openat2(&top, &one.sub_path, how) {
+    match resolved(&top, &one.sub_path, ResolveFlag::RESOLVE_BENEATH) {
         Ok(found) => Ok(found),
         Err(nix::errno::Errno::ENOENT) => Tree::at(&one.source, owner)?.folder(&one.sub_path, 0o755),
         Err(error) => Err(refused(action)(error)),

@@ -14,6 +14,9 @@ use crate::{Result, refused};
 /// What does not exist in a tree is made for this user, if it is not to be our own.
 pub(crate) type Owner = Option<(Uid, Gid)>;
 
+/// One try lasts microseconds, so a machine would have to rename without a pause to use them up.
+const TRIES_MAX: u32 = 1000;
+
 pub(crate) struct Tree {
     top: OwnedFd,
     owner: Owner,
@@ -27,9 +30,7 @@ impl Tree {
 
     /// What lies at `path`, which is taken as if the tree's top were `/`.
     pub(crate) fn find(&self, path: &Path) -> nix::Result<OwnedFd> {
-        let how = OpenHow::new().flags(OFlag::O_PATH | OFlag::O_CLOEXEC);
-        let how = how.resolve(ResolveFlag::RESOLVE_IN_ROOT | ResolveFlag::RESOLVE_NO_MAGICLINKS);
-        openat2(&self.top, &relative(path), how)
+        resolved(&self.top, &relative(path), ResolveFlag::RESOLVE_IN_ROOT)
     }
 
     pub(crate) fn has(&self, path: &Path) -> bool {
@@ -100,6 +101,22 @@ pub(crate) fn handle(open: &OwnedFd) -> PathBuf {
     PathBuf::from(format!("/proc/self/fd/{}", open.as_raw_fd()))
 }
 
+/// What lies at `path` below `top`, by a walk that `scope` keeps inside.
+///
+/// Where anything on the machine is renamed or mounted while such a walk follows a `..`, the kernel cannot tell that the walk
+/// stayed inside, answers EAGAIN, and leaves it to the caller to try again (openat2(2), "ERRORS").
+pub(crate) fn resolved(top: &OwnedFd, path: &Path, scope: ResolveFlag) -> nix::Result<OwnedFd> {
+    let how = OpenHow::new().flags(OFlag::O_PATH | OFlag::O_CLOEXEC);
+    let how = how.resolve(scope | ResolveFlag::RESOLVE_NO_MAGICLINKS);
+    for _ in 1..TRIES_MAX {
+        match openat2(top, path, how) {
+            Err(Errno::EAGAIN) => std::thread::yield_now(),
+            outcome => return outcome,
+        }
+    }
+    openat2(top, path, how)
+}
+
 /// The path below the top, without `.` and `..`.
 fn relative(path: &Path) -> PathBuf {
     let mut plain = PathBuf::new();
@@ -147,5 +164,29 @@ mod tests {
         tree.link(Path::new("/a/b"), Path::new("/elsewhere")).unwrap();
         assert_eq!(std::fs::read_to_string(folder.path().join("a/b")).unwrap(), "first");
         assert!(tree.has(Path::new("a/b")) && !tree.has(Path::new("a/c")));
+    }
+
+    #[test]
+    fn renames_elsewhere_on_the_machine_do_not_disturb_a_walk() {
+        let elsewhere = tempfile::tempdir().unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let tree = Tree::at(folder.path(), None).unwrap();
+        tree.folder(Path::new("/run/secrets"), 0o755).unwrap();
+        tree.folder(Path::new("/var"), 0o755).unwrap();
+        tree.link(Path::new("/var/run"), Path::new("../run")).unwrap();
+        let done = std::sync::atomic::AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let (first, second) = (elsewhere.path().join("first"), elsewhere.path().join("second"));
+                std::fs::write(&first, "").unwrap();
+                while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                    std::fs::rename(&first, &second).unwrap();
+                    std::fs::rename(&second, &first).unwrap();
+                }
+            });
+            let walks: Vec<_> = (0..100_000).map(|_| tree.find(Path::new("/var/run/secrets")).map(drop)).collect();
+            done.store(true, std::sync::atomic::Ordering::Relaxed);
+            assert_eq!(walks.into_iter().find(Result::is_err), None);
+        });
     }
 }
