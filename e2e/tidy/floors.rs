@@ -46,6 +46,8 @@ const FLOORS: &[(&str, Floors)] = &[
                 "fault",
                 "identifier",
                 "issuer",
+                "logs",
+                "questions",
                 "strings",
                 "validation",
             ],
@@ -90,7 +92,7 @@ const FLOORS: &[(&str, Floors)] = &[
             // The services' operations.
             &["cloudwatch_logs", "ec2", "ecr", "eks", "iam", "quotas", "sqs", "sts", "tagging"],
             // What is logged of a call.
-            &["trail"],
+            &["trail", "wire"],
             // Who dispatches.
             &["server"],
         ],

@@ -1,8 +1,9 @@
 //! What whoever runs the program must be allowed in AWS: one row for each action that one of its operations is authorised by.
 //!
 //! The [`policy`] for a stack is made of the rows, so is the table of `docs/permissions.md`, and a preflight asks about the same
-//! [`needs`]. A test holds every operation that this crate names against the rows. What runs in pods has roles of its own, which
-//! the stack declares.
+//! [`needs`]. A test holds every operation that this crate names against the rows, and one of the whole program compares them with
+//! what the local AWS authorised: none is missing, none is superfluous. What runs in pods has roles of its own, which the stack
+//! declares.
 //!
 //! The resource of an action is that of the Service Authorization Reference of its service.
 

@@ -198,6 +198,7 @@ fn with_running(options: &LocalRun, endpoint: &str) -> Outcome<()> {
         options.trust.as_ref().map(|file| format!("--trust {}", file.display())),
         options.audit_log_path.as_ref().map(|file| format!("--audit-log-path {}", file.display())),
         options.trail_path.as_ref().map(|file| format!("--trail-path {}", file.display())),
+        options.wire_log_path.as_ref().map(|file| format!("--wire-log-path {}", file.display())),
     ];
     let other: Vec<String> = other.into_iter().flatten().collect();
     if other.is_empty() {

@@ -69,7 +69,9 @@ impl Cloud {
         };
         let principal = call.caller.principal(&self.account);
         let question = Question { action, resource, principal: &principal, context: &context };
-        match decide(&layers, &question) {
+        let decision = decide(&layers, &question);
+        call.questions.add(action, resource, matches!(decision, Decision::Allowed));
+        match decision {
             Decision::Allowed => Ok(()),
             Decision::Refused { refusal, reasons } => Err(self.access_denied(call, action, resource, refusal, reasons)),
         }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::policy::{Named, Principal};
+use crate::questions::Questions;
 
 /// The authenticated caller.
 #[derive(Debug, Clone)]
@@ -121,4 +122,6 @@ pub(crate) struct Call {
     pub(crate) referer: Option<String>,
     pub(crate) source_address: String,
     pub(crate) now: Timestamp,
+    /// What IAM was asked for it.
+    pub(crate) questions: Arc<Questions>,
 }

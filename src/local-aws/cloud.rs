@@ -4,7 +4,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use clock::Clock;
 use local_faults::{Faults, Kind};
-use local_server::Lines;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -17,6 +16,7 @@ use crate::eks::store::Store as EksStore;
 use crate::fault_profile::{self, Profile};
 use crate::iam::store::Store as IamStore;
 use crate::issuer::Issuers;
+use crate::logs::Logs;
 use crate::sqs::store::Store as SqsStore;
 use crate::sts::session::Sessions;
 
@@ -29,7 +29,7 @@ pub(crate) struct Settings {
     pub(crate) issuers: Issuers,
     pub(crate) faults: Faults,
     pub(crate) control_planes: mpsc::Sender<control_plane::Request>,
-    pub(crate) trail: Option<Lines>,
+    pub(crate) logs: Logs,
     pub(crate) stop: CancellationToken,
 }
 
@@ -40,7 +40,7 @@ pub(crate) struct Cloud {
     pub(crate) clock: Clock,
     pub(crate) issuers: Issuers,
     pub(crate) control_planes: mpsc::Sender<control_plane::Request>,
-    pub(crate) trail: Option<Lines>,
+    pub(crate) logs: Logs,
     pub(crate) stop: CancellationToken,
     pub(crate) faults: Profile,
     iam: Mutex<IamStore>,
@@ -59,23 +59,14 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Cloud {
     pub(crate) fn new(settings: Settings) -> Arc<Self> {
-        let Settings {
-            region,
-            account_id: account,
-            administrator,
-            clock,
-            issuers,
-            faults,
-            control_planes,
-            trail,
-            stop,
-        } = settings;
+        let Settings { region, account_id: account, administrator, clock, issuers, faults, control_planes, logs, stop } =
+            settings;
         let mut iam = IamStore::new(&account, clock.now());
         if faults.has(Kind::ForeignRoles) {
             iam.add_foreign(fault_profile::foreign_roles(), clock.now());
         }
         let sts = Sessions::new(administrator, iam.administrator());
-        let logs = CloudwatchLogsStore::new(&region, &account);
+        let log_groups = CloudwatchLogsStore::new(&region, &account);
         Arc::new(Self {
             faults: Profile::new(faults, &region, clock.clone()),
             region,
@@ -83,13 +74,13 @@ impl Cloud {
             clock,
             issuers,
             control_planes,
-            trail,
+            logs,
             stop,
             iam: Mutex::new(iam),
             sts: Mutex::new(sts),
             sqs: Mutex::default(),
             eks: Mutex::default(),
-            cloudwatch_logs: Mutex::new(logs),
+            cloudwatch_logs: Mutex::new(log_groups),
             ecr: Mutex::default(),
             denials: Mutex::default(),
         })

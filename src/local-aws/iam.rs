@@ -7,6 +7,7 @@ mod managed;
 pub(crate) mod model;
 mod provider;
 mod role;
+mod service_linked;
 mod simulation;
 pub(crate) mod store;
 
@@ -180,5 +181,7 @@ pub(crate) fn call(cloud: &Cloud, call: &Call, action: &str, input: &Value) -> R
     for action in std::iter::once(full_action.as_str()).chain(tagging) {
         cloud.authorize(call, Access { context: context.clone(), ..Access::new(action, &resource) })?;
     }
-    cloud.iam().perform(action, input, call.now)
+    let mut store = cloud.iam();
+    store.keep_service_linked(action, input)?;
+    store.perform(action, input, call.now)
 }

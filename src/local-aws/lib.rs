@@ -35,9 +35,11 @@ mod iam;
 mod identifier;
 mod intake;
 mod issuer;
+mod logs;
 mod model;
 mod policy;
 mod protocol;
+mod questions;
 mod quotas;
 mod request;
 mod server;
@@ -49,11 +51,12 @@ mod tagging;
 mod tests;
 mod trail;
 mod validation;
+mod wire;
 
 pub use access_key::AccessKey;
 use clock::Clock;
 pub use error::{Error, Result};
-use local_server::Lines;
+pub use logs::Logs;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -76,8 +79,8 @@ pub struct Options {
     pub faults: local_faults::Faults,
     /// Where requests to start, change and stop clusters' control planes go.
     pub control_planes: mpsc::Sender<control_plane::Request>,
-    /// Where a record of each call goes; without it nothing is logged.
-    pub trail: Option<Lines>,
+    /// Where what is written down of calls goes.
+    pub logs: Logs,
 }
 
 /// Serves until `stop`; open long polls are answered empty then.
@@ -87,7 +90,7 @@ pub struct Options {
 /// [`Error::TrustRoots`] if the certificates that issuers are trusted by cannot be used. [`Error::Listener`] if the
 /// listener cannot be used.
 pub async fn serve(options: Options, stop: CancellationToken) -> Result<()> {
-    let Options { listener, region, account_id, administrator, clock, trust_roots_pem, faults, control_planes, trail } =
+    let Options { listener, region, account_id, administrator, clock, trust_roots_pem, faults, control_planes, logs } =
         options;
     let issuers = issuer::Issuers::new(&trust_roots_pem, clock.clone())?;
     let cloud = cloud::Cloud::new(cloud::Settings {
@@ -98,7 +101,7 @@ pub async fn serve(options: Options, stop: CancellationToken) -> Result<()> {
         issuers,
         faults,
         control_planes,
-        trail,
+        logs,
         stop: stop.clone(),
     });
     server::run(listener, cloud, stop).await

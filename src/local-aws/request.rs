@@ -37,6 +37,21 @@ pub(crate) enum Service {
 }
 
 impl Service {
+    /// The name in a credential scope.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Sqs => "sqs",
+            Self::Sts => "sts",
+            Self::Iam => "iam",
+            Self::Eks => "eks",
+            Self::Tagging => "tagging",
+            Self::CloudwatchLogs => "logs",
+            Self::Ecr => "ecr",
+            Self::Ec2 => "ec2",
+            Self::Quotas => "servicequotas",
+        }
+    }
+
     /// By the name in a credential scope.
     pub(crate) fn by_scope(name: &str) -> Option<Self> {
         Some(match name {

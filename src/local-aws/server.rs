@@ -17,8 +17,9 @@ use crate::error::{Error, Result};
 use crate::fault::Fault;
 use crate::fault_profile::Subject;
 use crate::protocol::{Answer, Protocol, foreign};
+use crate::questions::Questions;
 use crate::request::{Request, Service};
-use crate::{cloudwatch_logs, coverage, ec2, ecr, eks, iam, identifier, quotas, sqs, sts, tagging, trail};
+use crate::{cloudwatch_logs, coverage, ec2, ecr, eks, iam, identifier, quotas, sqs, sts, tagging, trail, wire};
 
 /// Larger than any batch that SQS takes, base64 and form encoding included.
 const BODY_BYTES_MAX: usize = 8 << 20;
@@ -49,7 +50,7 @@ async fn handle(cloud: &Arc<Cloud>, request: http::Request<Incoming>, peer: Sock
     }
     // It has tokens in place of signatures.
     if ecr::registry::is_meant(&request) {
-        let call = described(cloud, &request, Caller::Anonymous, &peer.ip().to_string());
+        let call = described(cloud, &request, Caller::Anonymous, &peer.ip().to_string(), &Arc::default());
         return ecr::registry::answer(cloud, &request, call);
     }
     // Looked at before the signature: who asks for a service that is not here learns nothing else.
@@ -58,8 +59,12 @@ async fn handle(cloud: &Arc<Cloud>, request: http::Request<Incoming>, peer: Sock
     let action = action(&request, service);
     let caller = authenticate(cloud, &request);
     let source = peer.ip().to_string();
+    let questions = Arc::new(Questions::kept(cloud.logs.wire.is_some()));
     let result = match caller.clone() {
-        Ok(caller) => serve(cloud, service, protocol, &request, (caller, &action, &source)).await,
+        Ok(caller) => {
+            let call = described(cloud, &request, caller, &source, &questions);
+            serve(cloud, service, protocol, &request, (&call, &action)).await
+        }
         Err(fault) => Err(fault),
     };
     trail::record(
@@ -77,42 +82,13 @@ async fn handle(cloud: &Arc<Cloud>, request: http::Request<Incoming>, peer: Sock
     if let Err(fault) = &result {
         tracing::debug!(?service, action, code = %fault.code, message = fault.message, "call refused");
     }
-    protocol.render(&action, result, &request_id)
-}
-
-async fn serve(
-    cloud: &Arc<Cloud>,
-    service: Service,
-    protocol: Protocol,
-    request: &Request,
-    (caller, action, source): (Caller, &str, &str),
-) -> Result<Value, Fault> {
-    let unsigned = matches!(caller, Caller::Anonymous);
-    // Only these two take unsigned calls: a web identity is its own proof, and a queue's policy may name anyone.
-    if unsigned && service != Service::Sqs && action != "AssumeRoleWithWebIdentity" {
-        return Err(Fault::new(403, "MissingAuthenticationToken", "Request is missing Authentication Token"));
-    }
-    let call = described(cloud, request, caller, source);
-    let subject = Subject::of(service, action, protocol, request);
-    if let Some(answer) = cloud.faults.instead(&subject) {
-        return answer;
-    }
-    let answer = match service {
-        Service::Sqs => sqs::call(cloud, &call, action, request, protocol).await,
-        Service::Sts => sts::call(cloud, &call, action, request.form()).await,
-        Service::Iam => iam::call(cloud, &call, action, request.form()),
-        Service::Eks => eks::call(cloud, &call, request),
-        Service::Ecr => ecr::call(cloud, &call, action, request),
-        Service::Tagging => tagging::call(cloud, &call, action, request),
-        Service::CloudwatchLogs => cloudwatch_logs::call(cloud, &call, action, request),
-        Service::Ec2 => ec2::call(cloud, &call, action, request.form()),
-        Service::Quotas => quotas::call(cloud, &call, action, request),
-    };
-    cloud.faults.after(&subject, answer)
+    let answer = protocol.render(&action, result, &request_id);
+    let exchange = wire::Exchange { service, request: &request, caller: caller.as_ref().ok(), questions: &questions };
+    wire::record(cloud, exchange, answer).await
 }
 
 /// The call, with what policies may ask about it.
-fn described(cloud: &Cloud, request: &Request, caller: Caller, source: &str) -> Call {
+fn described(cloud: &Cloud, request: &Request, caller: Caller, source: &str, questions: &Arc<Questions>) -> Call {
     Call {
         caller,
         host: request.header("host").unwrap_or("127.0.0.1").to_owned(),
@@ -120,7 +96,38 @@ fn described(cloud: &Cloud, request: &Request, caller: Caller, source: &str) -> 
         referer: request.header("referer").map(str::to_owned),
         source_address: source.to_owned(),
         now: cloud.clock.now(),
+        questions: Arc::clone(questions),
     }
+}
+
+async fn serve(
+    cloud: &Arc<Cloud>,
+    service: Service,
+    protocol: Protocol,
+    request: &Request,
+    (call, action): (&Call, &str),
+) -> Result<Value, Fault> {
+    let unsigned = matches!(call.caller, Caller::Anonymous);
+    // Only these two take unsigned calls: a web identity is its own proof, and a queue's policy may name anyone.
+    if unsigned && service != Service::Sqs && action != "AssumeRoleWithWebIdentity" {
+        return Err(Fault::new(403, "MissingAuthenticationToken", "Request is missing Authentication Token"));
+    }
+    let subject = Subject::of(service, action, protocol, request);
+    if let Some(answer) = cloud.faults.instead(&subject) {
+        return answer;
+    }
+    let answer = match service {
+        Service::Sqs => sqs::call(cloud, call, action, request, protocol).await,
+        Service::Sts => sts::call(cloud, call, action, request.form()).await,
+        Service::Iam => iam::call(cloud, call, action, request.form()),
+        Service::Eks => eks::call(cloud, call, request),
+        Service::Tagging => tagging::call(cloud, call, action, request),
+        Service::CloudwatchLogs => cloudwatch_logs::call(cloud, call, action, request),
+        Service::Ecr => ecr::call(cloud, call, action, request),
+        Service::Ec2 => ec2::call(cloud, call, action, request.form()),
+        Service::Quotas => quotas::call(cloud, call, action, request),
+    };
+    cloud.faults.after(&subject, answer)
 }
 
 /// The operation's name: from the target header, else the `Action` parameter; EKS goes by path.

@@ -30,7 +30,7 @@ use serde_json::{Value, json};
 use signer::{Key, Shape};
 use tokio_util::sync::CancellationToken;
 
-use crate::{AccessKey, Options, control_plane, serve};
+use crate::{AccessKey, Logs, Options, control_plane, serve};
 
 const ACCOUNT: &str = "111122223333";
 const REGION: &str = "ap-northeast-1";
@@ -92,15 +92,15 @@ impl Answer {
 
 impl Stage {
     fn start() -> Self {
-        Self::start_with(local_faults::Faults::default(), None)
+        Self::start_with(local_faults::Faults::default(), Logs::default())
     }
 
     fn with(faults: local_faults::Faults) -> Self {
-        Self::start_with(faults, None)
+        Self::start_with(faults, Logs::default())
     }
 
-    /// With faults and a trail.
-    fn start_with(faults: local_faults::Faults, trail: Option<local_server::Lines>) -> Self {
+    /// With faults and logs.
+    fn start_with(faults: local_faults::Faults, logs: Logs) -> Self {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let (clock, handle) = Clock::manual("2026-11-24T00:00:00Z".parse::<Timestamp>().unwrap());
@@ -117,7 +117,7 @@ impl Stage {
             trust_roots_pem: String::new(),
             faults,
             control_planes,
-            trail,
+            logs,
         };
         tokio::spawn(serve(options, stop.clone()));
         let client = Client::builder(TokioExecutor::new()).build_http();

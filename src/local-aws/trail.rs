@@ -33,7 +33,7 @@ pub(crate) struct Answered<'a> {
 
 /// Writes the record of a call, if records are kept.
 pub(crate) fn record(cloud: &Cloud, answered: &Answered<'_>) {
-    let Some(lines) = &cloud.trail else { return };
+    let Some(lines) = &cloud.logs.trail else { return };
     let Answered { service, request, .. } = *answered;
     let mut record = json!({
         "eventVersion": "1.11", "eventType": "AwsApiCall", "eventID": identifier::uuid(),

@@ -37,10 +37,19 @@ pub struct Options {
     pub faults: local_faults::Faults,
     /// The program that containers of the image `sluice` run, and that launches all others.
     pub program: PathBuf,
-    /// The file to which the API servers append their audit log.
-    pub audit_log: Option<PathBuf>,
-    /// The file to which the AWS endpoint appends a record of each call.
+    /// What is written down.
+    pub logs: LogFiles,
+}
+
+/// The files of what is written down; without one it is not.
+#[derive(Debug, Default)]
+pub struct LogFiles {
+    /// To which the API servers append their audit log.
+    pub audit: Option<PathBuf>,
+    /// To which the AWS endpoint appends a record of each call.
     pub trail: Option<PathBuf>,
+    /// To which it appends each request and answer whole.
+    pub wire: Option<PathBuf>,
 }
 
 /// Runs the local cloud until `stop`, then ends every container and removes the record.
@@ -52,7 +61,7 @@ pub struct Options {
 /// environment asks for cannot be had. [`Error::Address`] if the address cannot be listened on. [`Error::Certificate`]
 /// if no authority can be made. [`Error::Aws`] if the AWS endpoint cannot start.
 pub async fn run(options: Options, stop: CancellationToken) -> Result<()> {
-    let Options { folder, address, trusted, region, account_id, clock, faults, program, audit_log, trail } = options;
+    let Options { folder, address, trusted, region, account_id, clock, faults, program, logs } = options;
     if let Some(record) = folder.load_record()?
         && process::is_alive(&record)
     {
@@ -62,7 +71,7 @@ pub async fn run(options: Options, stop: CancellationToken) -> Result<()> {
     // The record is read and written by two steps; this keeps a second process out between them.
     let _alone = folder.lock()?;
     let pod_walls = walls::choose(&program, &folder.pods())?;
-    let (audit, trail) = (opened(audit_log)?, opened(trail)?);
+    let (audit, logs) = all_opened(logs)?;
     let failed = |source| Error::Address { address, source };
     let listener = TcpListener::bind(address).map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
@@ -97,7 +106,7 @@ pub async fn run(options: Options, stop: CancellationToken) -> Result<()> {
             trust_roots_pem,
             faults: faults.clone(),
             control_planes,
-            trail,
+            logs,
         },
         stop.clone(),
     );
@@ -123,6 +132,10 @@ pub async fn run(options: Options, stop: CancellationToken) -> Result<()> {
     let record = folder.record();
     std::fs::remove_file(&record).map_err(|source| Error::File { action: "remove", path: record, source })?;
     Ok(served?)
+}
+
+fn all_opened(LogFiles { audit, trail, wire }: LogFiles) -> Result<(Option<Lines>, local_aws::Logs)> {
+    Ok((opened(audit)?, local_aws::Logs { trail: opened(trail)?, wire: opened(wire)? }))
 }
 
 /// The log at a path.

@@ -11,6 +11,23 @@ use serde::{Deserialize, Serialize};
 use crate::images::Mapping;
 use crate::{Error, Result};
 
+/// Credentials that reach the AWS endpoint.
+#[derive(Clone)]
+pub struct Access {
+    /// The key.
+    pub key: AccessKey,
+    /// What temporary credentials have besides.
+    pub session_token: Option<String>,
+}
+
+impl std::fmt::Debug for Access {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { key, session_token } = self;
+        let token = session_token.as_ref().map(|_| "(redacted)");
+        f.debug_struct("Access").field("key", key).field("session_token", &token).finish()
+    }
+}
+
 /// The folder of one local cloud, `.sluice/<stack>/`.
 #[derive(Debug, Clone)]
 pub struct Folder(PathBuf);
@@ -108,12 +125,13 @@ impl Folder {
         serde_json::from_str(&text).map(Some).map_err(|error| Error::Record { path, reason: error.to_string() })
     }
 
-    /// The administrator's access key, or `None` where no local cloud has written one.
+    /// What the credentials file says, or `None` where no local cloud has written one. It is the administrator's access key, unless
+    /// somebody put others there, such as those of an assumed role.
     ///
     /// # Errors
     ///
     /// [`Error::File`] if the credentials cannot be read.
-    pub fn load_access(&self) -> Result<Option<AccessKey>> {
+    pub fn load_access(&self) -> Result<Option<Access>> {
         let path = self.credentials();
         let text = match std::fs::read_to_string(&path) {
             Ok(text) => text,
@@ -124,7 +142,11 @@ impl Folder {
             let mut pairs = text.lines().filter_map(|line| line.split_once('='));
             pairs.find(|(key, _)| key.trim() == name).map(|(_, value)| value.trim().to_owned())
         };
-        Ok(value("aws_access_key_id").zip(value("aws_secret_access_key")).map(|(id, secret)| AccessKey { id, secret }))
+        let key = value("aws_access_key_id").zip(value("aws_secret_access_key"));
+        Ok(key.map(|(id, secret)| Access {
+            key: AccessKey { id, secret },
+            session_token: value("aws_session_token").filter(|token| !token.is_empty()),
+        }))
     }
 
     /// The programs that stand for images; none where nothing was mapped.

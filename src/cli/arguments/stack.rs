@@ -234,6 +234,9 @@ pub struct LocalRun {
     /// Append a record of each AWS call to FILE, in the shape of CloudTrail's, one a line
     #[arg(long, value_name = "FILE")]
     pub trail_path: Option<PathBuf>,
+    /// Append each AWS request and answer to FILE, whole but for secrets, one exchange a line
+    #[arg(long, value_name = "FILE")]
+    pub wire_log_path: Option<PathBuf>,
     /// The programs that stand for images
     #[command(flatten)]
     pub images: Programs,

@@ -87,6 +87,7 @@ pub(crate) async fn start(options: &LocalRun, location: &StackLocation) -> Outco
         ("--trust", &options.trust),
         ("--audit-log-path", &options.audit_log_path),
         ("--trail-path", &options.trail_path),
+        ("--wire-log-path", &options.wire_log_path),
     ];
     for (name, file) in files {
         if let Some(file) = file {
@@ -112,8 +113,11 @@ async fn here(options: LocalRun, location: &StackLocation, stop: CancellationTok
             clock: Clock::scaled(location.time_scale),
             faults: location.faults.clone(),
             program: program()?,
-            audit_log: options.audit_log_path,
-            trail: options.trail_path,
+            logs: cloud::LogFiles {
+                audit: options.audit_log_path,
+                trail: options.trail_path,
+                wire: options.wire_log_path,
+            },
         },
         stop,
     )

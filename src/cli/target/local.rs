@@ -45,7 +45,7 @@ pub(super) async fn open(settings: &Settings, missing: Missing) -> Outcome<Targe
     if missing == Missing::Start {
         same_faults(settings, &record)?;
     }
-    let key = location.folder.load_access().map_err(one)?.ok_or_else(|| {
+    let access = location.folder.load_access().map_err(one)?.ok_or_else(|| {
         let text = format!("{} is missing or empty", location.folder.credentials().display());
         vec![Diagnostic::error(text).help("end the local cloud with `sluice local stop`, then begin again")]
     })?;
@@ -56,7 +56,8 @@ pub(super) async fn open(settings: &Settings, missing: Missing) -> Outcome<Targe
         ..session::Settings::new("cli")
     };
     let session = settings.recorded(Session::load(wanted).await.map_err(one)?);
-    let session = session.with_static_credentials(&key.id, &key.secret, None);
+    let token = access.session_token.as_deref();
+    let session = session.with_static_credentials(&access.key.id, &access.key.secret, token);
     let caller = session.caller_identity().await.map_err(preflight)?;
     let mut limits = vec!["that AWS itself behaves like this: the cloud was Sluice's own, on this machine".to_owned()];
     if !existing::is_wanted(settings) {

@@ -74,6 +74,7 @@ pub(super) fn create(context: &RequestContext<'_>) -> Result<Value, Fault> {
     context.allowed_on("CreateCluster", &name, None)?;
     let role_arn = required(&context.body, "roleArn")?.to_owned();
     context.may_pass(&role_arn, CREATOR_SERVICE, &name)?;
+    context.link("eks.amazonaws.com", "AWSServiceRoleForAmazonEKS")?;
     let cluster = parse(context, &name, &role_arn)?;
     let taken =
         || in_use(format!("Cluster already exists with name: {name}")).with_detail("clusterName", name.as_str());

@@ -99,6 +99,7 @@ fn create(context: &RequestContext<'_>, cluster_name: &str) -> Result<Value, Fau
     let name = required(body, "fargateProfileName")?.to_owned();
     let role_arn = required(body, "podExecutionRoleArn")?.to_owned();
     context.may_pass(&role_arn, SERVICE, cluster_name)?;
+    context.link("eks-fargate.amazonaws.com", "AWSServiceRoleForAmazonEKSForFargate")?;
     let plain = name.len() <= 100 && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
     if !plain || name.starts_with("eks-") {
         return Err(invalid(format!(

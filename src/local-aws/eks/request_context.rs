@@ -60,6 +60,20 @@ impl RequestContext<'_> {
         format!("arn:aws:eks:{}:{}:cluster/{name}", self.cloud.region, self.cloud.account)
     }
 
+    /// EKS needs a role of its own in the account, which the first caller must be allowed to have made.
+    pub(super) fn link(&self, service: &str, name: &str) -> Result<(), Fault> {
+        let arn = self.cloud.iam().service_linked_arn(service, name);
+        if self.cloud.iam().role_exists(&arn) {
+            return Ok(());
+        }
+        let mut context = Context::default();
+        context.set("iam:AWSServiceName", service);
+        self.cloud.authorize(self.call, Access { context, ..Access::new("iam:CreateServiceLinkedRole", &arn) })?;
+        let mut iam = self.cloud.iam();
+        // Of two that both need it first, one makes it.
+        if iam.role_exists(&arn) { Ok(()) } else { iam.add_service_linked(service, name, self.call.now) }
+    }
+
     /// The caller hands a role to EKS, which needs a permission of its own.
     pub(super) fn may_pass(&self, role_arn: &str, service: &str, cluster: &str) -> Result<(), Fault> {
         let mut context = Context::default();

@@ -411,3 +411,24 @@ async fn an_entry_of_nodes_has_no_groups_and_no_policies() {
         "InvalidParameterException"
     );
 }
+
+#[tokio::test]
+async fn the_first_cluster_brings_a_role_of_eks_itself_that_nobody_changes() {
+    let stage = Stage::start();
+    let name = "AWSServiceRoleForAmazonEKS";
+    let role = [("Action", "GetRole"), ("RoleName", name)];
+    assert_eq!(stage.query("iam", &role).await.code(), "NoSuchEntity");
+    cluster(&stage).await;
+    let found = stage.query("iam", &role).await;
+    assert!(found.text.contains(&format!(":role/aws-service-role/eks.amazonaws.com/{name}</Arn>")), "{}", found.text);
+    for change in [
+        vec![("Action", "DeleteRole"), ("RoleName", name)],
+        vec![
+            ("Action", "AttachRolePolicy"),
+            ("RoleName", name),
+            ("PolicyArn", "arn:aws:iam::aws:policy/AdministratorAccess"),
+        ],
+    ] {
+        assert_eq!(stage.query("iam", &change).await.code(), "UnmodifiableEntity");
+    }
+}

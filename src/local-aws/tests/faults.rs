@@ -291,6 +291,7 @@ async fn without_faults_nothing_is_late() {
     let stage = Stage::start();
     active(&stage).await;
     assert_eq!(stage.query("iam", &[("Action", "GetRole"), ("RoleName", "cluster")]).await.code(), "");
+    // The cluster's, and the one that EKS keeps for itself.
     let listed = stage.query("iam", &[("Action", "ListRoles")]).await;
-    assert_eq!(listed.text.matches("<RoleName>").count(), 1);
+    assert_eq!(listed.text.matches("<RoleName>").count(), 2);
 }

@@ -6,7 +6,8 @@ use super::*;
 async fn each_call_has_a_record_of_who_called_and_how_it_ended() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("trail.log");
-    let stage = Stage::start_with(local_faults::Faults::default(), Some(local_server::Lines::open(&file).unwrap()));
+    let logs = Logs { trail: Some(local_server::Lines::open(&file).unwrap()), ..Logs::default() };
+    let stage = Stage::start_with(local_faults::Faults::default(), logs);
     let url = stage.queue("jobs", json!({})).await;
     stage.sqs("SendMessage", json!({ "QueueUrl": url, "MessageBody": "hush" })).await.ok();
     stage.sqs("GetQueueAttributes", json!({ "QueueUrl": format!("{url}-other") })).await;
