@@ -35,5 +35,6 @@ mod scenarios;
 mod terminal;
 mod tidy;
 mod walls;
+mod wire;
 mod words;
 mod workspace;

@@ -10,7 +10,7 @@ mod kubernetes;
 mod local;
 mod recording;
 mod rules;
-mod xml;
+pub(crate) mod xml;
 
 use crate::workspace::{Workspace, moment};
 use local::Local;
