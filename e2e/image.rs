@@ -79,8 +79,56 @@ fn a_repository_of_the_stack_is_made_filled_and_removed_with_the_stack() {
     assert!(made < pushed && pushed < run, "{up}");
     let again = workspace.run("plan").with(0).stdout;
     assert!(again.contains("No changes"), "{again}");
+    let other = workspace.run("up --push --program /bin/false").with(0).stdout;
+    assert!(other.contains("2 changed"), "{other}");
+    let again = workspace.run("plan").with(0).stdout;
+    assert!(again.contains("No changes"), "{again}");
     let down = workspace.run("down").with(0).stdout;
     assert!(down.contains("aws_ecr_repository.this: destroyed"), "{down}");
+    workspace.nothing_is_left();
+}
+
+/// The images of the stack's two Deployments, as the API server has them.
+fn images_of_pods(workspace: &Workspace) -> Vec<String> {
+    let state: Value = serde_json::from_slice(&std::fs::read(workspace.stack_file("state.json")).unwrap()).unwrap();
+    let deployments = ["kubernetes_deployment.keda/keda-operator", "kubernetes_deployment.myproject/myapp"];
+    let image = |address: &str| {
+        let container = "/object/attributes/manifest/spec/template/spec/containers/0/image";
+        state["resources"][address].pointer(container).unwrap_or_else(|| panic!("{address} in {state}")).clone()
+    };
+    deployments.iter().map(|address| image(address).as_str().unwrap().to_owned()).collect()
+}
+
+/// The second half of L7: what is pushed under the same tag is what pods run, by the operator's Deployment and by the workload's.
+#[test]
+fn what_is_pushed_under_the_same_tag_is_what_pods_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some((registry, host)) = registry(folder.path(), None) else { return };
+    std::fs::write(folder.path().join("config.json"), authorised(&host)).unwrap();
+    let workspace = Workspace::with(vec![("DOCKER_CONFIG".to_owned(), folder.path().into())]);
+    let image = format!("{host}/team/sluice:1");
+    let up = |options: &str| workspace.run(&format!("up --image {image} {options}")).with(0).stdout;
+    let plan = || workspace.run(&format!("plan --image {image}")).with(0).stdout;
+    up("--push --program /bin/true");
+    let first = images_of_pods(&workspace);
+    assert!(first.iter().all(|one| *one == first[0] && one.starts_with(&format!("{image}@sha256:"))), "{first:?}");
+    assert!(plan().contains("No changes"), "{}", plan());
+    // Pushed by `up` itself.
+    let rolled = up("--push --program /bin/false");
+    assert!(rolled.contains("2 changed"), "{rolled}");
+    let second = images_of_pods(&workspace);
+    assert!(second.iter().all(|one| *one == second[0] && *one != first[0]), "{second:?}");
+    // Pushed by somebody else, and seen by `plan` and `up`.
+    let pushed = sluice(&["image", "push", &image, "--program", "/bin/true"], folder.path());
+    assert!(pushed.status.success(), "{pushed:?}");
+    assert!(plan().contains("2 to change") && plan().contains(&first[0]), "{}", plan());
+    up("");
+    assert_eq!(images_of_pods(&workspace), first);
+    // A registry that does not answer is no reason to roll anything.
+    drop(registry);
+    let silent = plan();
+    assert!(silent.contains("could not be asked") && silent.contains("No changes"), "{silent}");
+    workspace.run("down").with(0);
     workspace.nothing_is_left();
 }
 

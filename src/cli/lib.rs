@@ -24,6 +24,7 @@ mod memory;
 mod options;
 mod pace;
 mod permissions;
+mod pins;
 mod preflight;
 mod progress;
 mod settings;

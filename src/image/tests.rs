@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use serde_json::Value;
 
 use crate::layer::digest;
-use crate::{Error, Image, Name, Options, Program, push};
+use crate::{Error, Image, Name, Options, Program, Tagged, push, tagged};
 
 /// Debian's package of the distribution project's registry.
 const REGISTRY: &str = "docker-registry";
@@ -188,6 +188,9 @@ async fn a_registry_gets_the_image_once_under_tag_and_digest() {
     assert_eq!(first.sent, image.size());
     assert_eq!(first.reference, format!("{}/team/sluice:1@{}", registry.host, image.digest()));
     assert_eq!(registry.stored("team/sluice/_manifests/tags/1/current/link"), image.digest());
+    assert_eq!(tagged(&name, &registry.options("{}")).await.unwrap(), Tagged::Content(image.digest().to_owned()));
+    let missing = registry.name("team/sluice:2");
+    assert_eq!(tagged(&missing, &registry.options("{}")).await.unwrap(), Tagged::Missing);
     let second = push(&image, &name, &registry.options("{}")).await.unwrap();
     assert!(second.sent < 2_000, "the layer is there already: {second:?}");
     let by_digest = registry.name(&format!("team/sluice@{}", image.digest()));

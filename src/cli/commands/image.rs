@@ -29,7 +29,9 @@ pub(crate) async fn run(image: Image, view: &View, stop: CancellationToken) -> O
             let Push { reference, plain_http, program } = wanted;
             let program = program_of(program.as_deref())?;
             let login = own_login(&reference).await?;
-            push(&reference, &program, (login, plain_http), view, &stop).await?;
+            Name::parse(&reference).map_err(usage)?;
+            let image = build(&program, view, &stop).await?;
+            push(&reference, &image, (login, plain_http), view, &stop).await?;
             Ok(Exit::Done)
         }
     }
@@ -73,21 +75,20 @@ pub(super) fn program_of(file: Option<&Path>) -> Outcome<Program> {
     file.map_or_else(Program::running, Program::at).map_err(one)
 }
 
-/// Sends a program to the registry that `reference` names.
+/// Sends an image to the registry that `reference` names.
 pub(super) async fn push(
     reference: &str,
-    program: &Program,
+    image: &image::Image,
     (login, plain_http): (Option<Login>, bool),
     view: &View,
     stop: &CancellationToken,
 ) -> Outcome<()> {
     let name = Name::parse(reference).map_err(usage)?;
-    let image = build(program, view, stop).await?;
     let options = Options { login, plain_http, ..Options::default() };
     view.print(Tone::Dim, format!("Pushing {} to {}", megabytes(image.size()), name.registry()));
     let what = format!("Pushing to {}", name.registry());
     let pushed = tokio::select! {
-        pushed = waiting::during(view, &what, image::push(&image, &name, &options)) => pushed.map_err(one)?,
+        pushed = waiting::during(view, &what, image::push(image, &name, &options)) => pushed.map_err(one)?,
         () = stop.cancelled() => return Err(stopped("run it again; what the registry has whole is not sent twice")),
     };
     view.outcome(
@@ -131,7 +132,8 @@ pub(super) async fn load_into_kind(
     Err(one(Diagnostic::error(text).help(help)))
 }
 
-async fn build(program: &Program, view: &View, stop: &CancellationToken) -> Outcome<image::Image> {
+/// Packs a program.
+pub(super) async fn build(program: &Program, view: &View, stop: &CancellationToken) -> Outcome<image::Image> {
     let program = program.clone();
     view.print(Tone::Dim, "Packing this program");
     let building = tokio::task::spawn_blocking(move || image::Image::build(&program));

@@ -8,6 +8,7 @@ use crate::arguments::Plan;
 use crate::diagnostic::Outcome;
 use crate::engine::{Engine, Others};
 use crate::exit::Exit;
+use crate::pins;
 use crate::settings::Settings;
 use crate::target::Target;
 use crate::view::View;
@@ -22,7 +23,8 @@ pub(crate) async fn run(
 ) -> Outcome {
     let mode = if plan.destroy { Mode::Down } else { Mode::Up };
     let others = Others::new(plan.remove_foreign);
-    let mut engine = Engine::open(settings, target, lock, view, &stop, (mode, others))?;
+    let pinned = if plan.destroy { settings.clone() } else { pins::pinned(settings, target, None, view).await? };
+    let mut engine = Engine::open(&pinned, target, lock, view, &stop, (mode, others))?;
     let refreshed = engine.refresh_with_unknown(mode).await?;
     let changes = engine.plan(mode, refreshed).await?;
     engine.show(&changes);

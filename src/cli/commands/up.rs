@@ -16,11 +16,11 @@ use crate::commands::{image, kubeconfig, outputs};
 use crate::diagnostic::{self, Diagnostic, Outcome, Severity};
 use crate::engine::{Engine, Others, approved};
 use crate::exit::Exit;
-use crate::pace;
 use crate::preflight::{self, makes_cluster_on_aws, names_registry};
 use crate::settings::Settings;
 use crate::target::{self, Target};
 use crate::view::{Tone, View};
+use crate::{pace, pins};
 
 /// How an `up` is meant, and how far it came.
 #[derive(Debug, Default)]
@@ -46,6 +46,11 @@ pub(crate) async fn run(
         view.outcome("left_out", json!({ "text": text }), Tone::Dim, format!("Not in this plan: {text}"));
     }
     let found = preflight::look(settings, target, wanted.push, view).await;
+    let packed = match &program {
+        Some(program) => Some(image::build(program, view, &stop).await?),
+        None => None,
+    };
+    let settings = &pins::pinned(settings, target, packed.as_ref().map(::image::Image::digest), view).await?;
     let mut engine = Engine::open(settings, target, lock, view, &stop, (Mode::Up, Others::new(wanted.remove_foreign)))?;
     let (planned, has_cluster) = match engine.refresh_with_unknown(Mode::Up).await {
         Ok(refreshed) => {
@@ -69,12 +74,12 @@ pub(crate) async fn run(
     }
     // Asked only now: it takes a pod, and a plan that changes nothing needs none.
     let mut of_pods = settings.clone();
-    if let Some(program) = &program {
+    if let Some(packed) = &packed {
         // What is made for it belongs to the stack.
         course.begun.set(true);
         of_pods.stack.operator.image = repository::image(&mut engine, &mut plan, settings).await?;
         let login = repository::login(&of_pods.stack.operator.image, settings, target).await?;
-        image::push(&of_pods.stack.operator.image, program, (login, false), view, &stop).await?;
+        image::push(&of_pods.stack.operator.image, packed, (login, false), view, &stop).await?;
     }
     if !plan.is_empty() {
         prepare_pods(&of_pods, target, view, &stop).await?;
