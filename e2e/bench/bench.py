@@ -107,6 +107,7 @@ class Bench:
             note("the API server is no process of this machine: its CPU cannot be had")
         if self.audit is None:
             note("the API server's audit log is not known (--audit-log): its requests are not counted")
+        until(f"end of the old namespace {objects.NAMESPACE}", 60, lambda: not (self.api.get(objects.HERE) or {}).get("metadata", {}).get("deletionTimestamp"))
         if self.api.get(objects.HERE) is not None:
             raise SystemExit(f"namespace {objects.NAMESPACE} exists already, perhaps of a run that was broken off; delete it first")
         self.begin_namespace()

@@ -1,6 +1,7 @@
 """The operators that are measured: this project's as a process of this machine, KEDA, or what is there already."""
 
 import base64
+import contextlib
 import json
 import os
 import socket
@@ -37,6 +38,13 @@ def reachable(api):
     return others[0] if others else "127.0.0.1"
 
 
+def free_ports(address, count):
+    """Ports that nobody had on this address a moment ago."""
+    with contextlib.ExitStack() as held:
+        probes = [held.enter_context(socket.create_server((address, 0))) for _ in range(count)]
+        return [probe.getsockname()[1] for probe in probes]
+
+
 class Sluice:
     """`sluice operator` as a process, with the rights of its own ServiceAccount and of nobody else."""
 
@@ -56,9 +64,11 @@ class Sluice:
             self.items.append(endpoint(item, address))
             api.apply(path(item), item)
         service = next(item["metadata"]["name"] for item in items if item["kind"] == "Service")
-        ports = [{"name": "https", "port": 6443, "protocol": "TCP"}, {"name": "metrics", "port": 8080, "protocol": "TCP"}]
+        # Ports of its own: others of this machine may have the usual ones.
+        ports = dict(zip(("https", "metrics", "health"), free_ports(address, 3)))
         piece = {
-            "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": "IPv4", "ports": ports,
+            "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": "IPv4",
+            "ports": [{"name": name, "port": ports[name], "protocol": "TCP"} for name in ("https", "metrics")],
             "metadata": {"name": f"{service}-bench", "namespace": NAMESPACE, "labels": {"kubernetes.io/service-name": service}},
             "endpoints": [{"addresses": [address], "conditions": {"ready": True}}],
         }
@@ -77,8 +87,9 @@ class Sluice:
             json.dump(config, out)
         own = {"KUBECONFIG": str(file), "POD_IP": address, "POD_NAME": "sluice-bench", "POD_NAMESPACE": NAMESPACE}
         self.log = scratch / "operator.log"
+        listening = [f"--bind-address={address}", f"--secure-port={ports['https']}", f"--metrics-bind-address={address}:{ports['metrics']}", f"--health-probe-bind-address={address}:{ports['health']}"]
         with open(self.log, "ab") as log:
-            self.process = subprocess.Popen([self.program, "operator"], cwd=scratch, env={"PATH": os.environ["PATH"], **environment, **own}, stdout=log, stderr=log)
+            self.process = subprocess.Popen([self.program, "operator", *listening], cwd=scratch, env={"PATH": os.environ["PATH"], **environment, **own}, stdout=log, stderr=log)
         self.group = machine.Group([machine.Process(self.process.pid, "sluice operator")])
         until("external metrics API of the operator", 90, lambda: self._is_up(api))
 

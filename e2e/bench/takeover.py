@@ -115,11 +115,25 @@ def taken_over(bench, before):
         return all(good)
     finally:
         replicas.close()
-        # While there is an operator that takes its finalizers off.
-        for collection in (SCALED, AUTHENTICATIONS):
-            api.delete(f"{collection}/{NAME}")
-        until("end of the KEDA objects", 60, lambda: all(api.get(f"{collection}/{NAME}") is None for collection in (SCALED, AUTHENTICATIONS)))
-        operator.stop(bench)
+        try:
+            delete_objects(api)
+        finally:
+            operator.stop(bench)
+
+
+def delete_objects(api):
+    """Deletes the KEDA objects while there is an operator that takes its finalizers off."""
+    paths = [f"{collection}/{NAME}" for collection in (SCALED, AUTHENTICATIONS)]
+    for path in paths:
+        api.delete(path)
+    try:
+        until("end of the KEDA objects", 60, lambda: all(api.get(path) is None for path in paths))
+    except Late:
+        # The cluster is to be as it was for whoever comes next.
+        for path in paths:
+            if api.get(path):
+                api.patch(path, {"metadata": {"finalizers": None}})
+        raise
 
 
 def main():
@@ -133,7 +147,9 @@ def main():
         bench.begin()
         good = taken_over(bench, scaled_by_keda(bench))
     except (Late, Refused, OSError, botocore.exceptions.ClientError) as error:
-        print(f"FAIL  {error}; the logs are in {scratch}")
+        # What failed while the cluster was tidied up may follow from what failed before, an interruption for one.
+        before = f" (after {error.__context__!r})" if error.__context__ else ""
+        print(f"FAIL  {error}{before}; the logs are in {scratch}")
     finally:
         bench.end()
         Keda(given.keda).stop(bench)

@@ -30,6 +30,7 @@ mod health;
 mod inputs;
 mod key;
 mod lease;
+mod listening;
 mod mandate;
 mod masters;
 mod metrics_api;
@@ -54,6 +55,7 @@ use std::time::Duration;
 
 use clock::Clock;
 pub use error::{Error, Result};
+pub use listening::Listening;
 pub use scalers::aws_identity::Identities;
 pub use scalers::env::web_identity_token_file;
 pub use settings::{LeaseTiming, Settings};
@@ -87,10 +89,14 @@ pub async fn run(settings: Settings, identities: Identities, clock: Clock, stop:
     }
     let telemetry = Arc::new(Telemetry::new());
     let Clients { calls: client, election, watches } = Clients::infer(telemetry.requests()).await?;
-    let listen = async |purpose, port| health::listen(purpose, SocketAddr::new(settings.bind, port)).await;
-    let metrics = listen("the external metrics API", settings.metrics_api_port).await?;
-    let prometheus = listen("Prometheus metrics", settings.telemetry_port).await?;
-    let probes = listen("health probes", settings.health_port).await?;
+    let metrics_api = SocketAddr::new(settings.metrics_api_address.unwrap_or(settings.bind), settings.metrics_api_port);
+    let metrics = health::listen("the external metrics API", metrics_api).await?;
+    let listen = async |purpose, listening: Listening| match listening.within(settings.bind) {
+        Some(address) => health::listen(purpose, address).await.map(Some),
+        None => Ok(None),
+    };
+    let prometheus = listen("Prometheus metrics", settings.telemetry).await?;
+    let probes = listen("health probes", settings.health).await?;
 
     let (caches, watching) = Caches::new(&watches, &settings);
     let mandate = Mandate::new(clock.clone());
@@ -117,8 +123,12 @@ pub async fn run(settings: Settings, identities: Identities, clock: Clock, stop:
         ready.set();
         metrics_api::serve(metrics, serving, served, reviewer).await;
     });
-    parts.begin("the metrics server", health::serve_telemetry(prometheus, telemetry));
-    parts.begin("the health server", health::serve_health(probes, readiness));
+    if let Some(prometheus) = prometheus {
+        parts.begin("the metrics server", health::serve_telemetry(prometheus, telemetry));
+    }
+    if let Some(probes) = probes {
+        parts.begin("the health server", health::serve_health(probes, readiness));
+    }
     let elector = Elector::new(election, &settings, clock, mandate);
     tokio::select! {
         ended = elector.run(&stop, |stop| lead(context, stop)) => ended,

@@ -3,6 +3,8 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
+use crate::listening::Listening;
+
 /// The settings of one operator process. [`Settings::default`] has KEDA's defaults; [`Settings::from_env`] adds the environment.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -18,14 +20,16 @@ pub struct Settings {
     pub unserved: Vec<&'static str>,
     /// Who this process is in the lease and in events; the pod's name.
     pub identity: String,
-    /// Address that all servers listen on.
+    /// Address that servers listen on which name none of their own.
     pub bind: IpAddr,
-    /// Port of the external metrics API (TLS).
+    /// Address of the external metrics API (TLS), if it has one of its own.
+    pub metrics_api_address: Option<IpAddr>,
+    /// Port of the external metrics API.
     pub metrics_api_port: u16,
-    /// Port of Prometheus' `/metrics`.
-    pub telemetry_port: u16,
-    /// Port of `/healthz` and `/readyz`.
-    pub health_port: u16,
+    /// Prometheus' `/metrics`.
+    pub telemetry: Listening,
+    /// `/healthz` and `/readyz`.
+    pub health: Listening,
     /// Name of the leader lease; KEDA's own name, so that KEDA and this operator never act at the same time.
     pub lease_name: String,
     /// How long leadership lasts without renewal.
@@ -73,9 +77,10 @@ impl Default for Settings {
             unserved: Vec::new(),
             identity: "keda-operator".to_owned(),
             bind: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+            metrics_api_address: None,
             metrics_api_port: 6443,
-            telemetry_port: 8080,
-            health_port: 8081,
+            telemetry: Listening::Port(8080),
+            health: Listening::Port(8081),
             lease_name: "operator.keda.sh".to_owned(),
             lease: LeaseTiming::default(),
             metrics_service: "keda-operator-metrics-apiserver".to_owned(),

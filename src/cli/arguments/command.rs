@@ -194,8 +194,8 @@ impl Command {
             Self::Local(Local::Container(command)) => Need::NoThreads(command),
             Self::Image(image) => Need::NoStack(Stackless::Image(image)),
             Self::InPod(InPod::Reach(wanted)) => Need::NoStack(Stackless::Reach(wanted)),
-            Self::InPod(InPod::Operator(Operator { command: None, keda })) => {
-                Need::NoStack(Stackless::Operator(Operator { command: None, keda }))
+            Self::InPod(InPod::Operator(running @ Operator { command: None, .. })) => {
+                Need::NoStack(Stackless::Operator(running))
             }
             Self::InPod(InPod::Operator(Operator { command: Some(OperatorCommand::Manifests(wanted)), .. })) => {
                 Need::Stack(OnStack::Manifests(wanted))

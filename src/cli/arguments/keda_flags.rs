@@ -1,4 +1,4 @@
-//! The flags of KEDA's operator, so that a Deployment made for it starts this one: they are taken, and have no effect.
+//! The flags of KEDA's operator, so that a Deployment made for it starts this one: these are taken, and have no effect.
 //!
 //! Source: kedacore/keda v2.20.2 `cmd/operator/main.go` and controller-runtime's `pkg/log/zap`, `pkg/client/config`.
 
@@ -18,12 +18,11 @@ const SWITCHES: [&str; 10] = [
     "zap-devel",
 ];
 /// Flags with a value.
-const VALUES: [&str; 25] = [
+const VALUES: [&str; 23] = [
     "ca-dir",
     "cert-dir",
     "cert-secret-name",
     "filepath-auth-root-path",
-    "health-probe-bind-address",
     "http-idle-conn-timeout",
     "http-max-idle-conns",
     "http-max-idle-conns-per-host",
@@ -33,7 +32,6 @@ const VALUES: [&str; 25] = [
     "kube-api-qps",
     "kubeconfig",
     "leader-election-id",
-    "metrics-bind-address",
     "metrics-server-service-name",
     "metrics-service-bind-address",
     "operator-service-name",

@@ -1,6 +1,9 @@
 //! The options of the programs inside pods.
 
+use std::net::IpAddr;
+
 use clap::{Args, Subcommand};
+use operator::Listening;
 
 use super::keda_flags::KedaFlags;
 
@@ -17,9 +20,29 @@ pub struct Operator {
     /// Something else than running it
     #[command(subcommand)]
     pub command: Option<OperatorCommand>,
+    /// Where it listens
+    #[command(flatten)]
+    pub servers: Servers,
     /// What KEDA's operator takes
     #[command(flatten)]
     pub keda: KedaFlags,
+}
+
+/// Where the operator listens, by the flags of KEDA's operator and of its metrics adapter, for a pod in the host's network.
+#[derive(Debug, Args)]
+pub struct Servers {
+    /// Address of the external metrics API instead of all of the pod's
+    #[arg(long, value_name = "IP")]
+    pub bind_address: Option<IpAddr>,
+    /// Port of the external metrics API
+    #[arg(long, value_name = "PORT", default_value_t = 6443, value_parser = clap::value_parser!(u16).range(1..))]
+    pub secure_port: u16,
+    /// Where Prometheus' /metrics is served: `:PORT`, `IP:PORT`, or 0 for nowhere
+    #[arg(long, value_name = "ADDRESS", default_value = ":8080")]
+    pub metrics_bind_address: Listening,
+    /// Where /healthz and /readyz are served, in the same form
+    #[arg(long, value_name = "ADDRESS", default_value = ":8081")]
+    pub health_probe_bind_address: Listening,
 }
 
 /// What else than running it.

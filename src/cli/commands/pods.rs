@@ -34,7 +34,13 @@ pub(crate) async fn operator(operator: Operator, stop: CancellationToken) -> Out
     for flag in &operator.keda.given {
         tracing::warn!(flag, "this flag of KEDA's operator has no effect here");
     }
-    let settings = operator::Settings::from_env().map_err(one)?;
+    let settings = operator::Settings {
+        metrics_api_address: operator.servers.bind_address,
+        metrics_api_port: operator.servers.secure_port,
+        telemetry: operator.servers.metrics_bind_address,
+        health: operator.servers.health_probe_bind_address,
+        ..operator::Settings::from_env().map_err(one)?
+    };
     let session = Session::load_or(aws::session::Settings::new("operator"), STS_REGION).await.map_err(one)?;
     let clock = clock::env::clock();
     let identities = operator::Identities::new(session, operator::web_identity_token_file(), clock.clone());
