@@ -65,12 +65,13 @@ fn a_signal_ends_what_looks_and_keeps_the_last_report() {
         }
     };
     is_kept();
-    // What was seen until then can be evaluated, and is called what it is; its report stands beside the last whole run's.
+    // What was seen until then can be evaluated, and is called what it is; its report leaves the last whole run's as it is.
     let evidence = workspace.files().into_iter().find(|file| file.contains("/evidence/")).unwrap();
     let evaluated = workspace.run(&format!("verify --evidence {evidence}")).with(4);
     assert!(evaluated.stdout.contains("interrupted in step idle"), "{}", evaluated.stdout);
     is_kept();
-    assert!(workspace.stack_file("report/interrupted/report.html").exists());
+    let run = std::path::Path::new(&evidence).file_stem().unwrap().to_str().unwrap();
+    assert!(workspace.stack_file(&format!("report/evaluated/{run}/report.html")).exists());
     // Of a run that was killed nobody recorded the end.
     let text = std::fs::read_to_string(workspace.path().join(&evidence)).unwrap();
     let until_step = text.lines().position(|line| line.contains("\"state\":\"started\"")).unwrap();

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
 use crate::workspace::{Ended, Running, Workspace, ended, kill, signal, wait_until};
 
@@ -15,7 +16,7 @@ const LEFTOVERS: i32 = 5;
 const PREFLIGHT: i32 = 6;
 
 /// Every command that has something to say, as it can be called on a stack that is up; in this order.
-const COMMANDS: [(&str, i32); 32] = [
+const COMMANDS: [(&str, i32); 33] = [
     ("workshop", DONE),
     ("workshop 1 show", DONE),
     ("workshop 1 hint 2", DONE),
@@ -35,6 +36,7 @@ const COMMANDS: [(&str, i32); 32] = [
     ("send 2", DONE),
     ("watch --seconds 2", DONE),
     ("verify --evidence recorded.jsonl", VERIFICATION_FAILED),
+    ("evidence diff recorded.jsonl recorded.jsonl", DONE),
     ("explain", DONE),
     ("explain --evidence recorded.jsonl", DONE),
     ("env", DONE),
@@ -81,17 +83,19 @@ fn recorded() -> String {
         "max_replicas": 3, "queue_length": 3 });
     let thresholds = json!({ "cadence_seconds": 5.0, "slack_seconds": 30.0, "tolerance_seconds": 30.0, "agreeing_reads": 2,
         "settle_seconds": 60.0, "hold_seconds": 90.0, "gap_seconds": 20.0 });
-    json!({ "format": "sluice-evidence", "version": 1, "product": "0.1.0", "run": "r", "story": "tutorial", "stack": "e2e",
+    let header = json!({ "format": "sluice-evidence", "version": 2, "product": "0.1.0", "run": "r", "story": "tutorial", "stack": "e2e",
         "started": "2026-11-24T04:00:00Z", "time_scale": 30.0, "seed": null, "messages": 9, "workload": "myproject/myapp",
         "scaling": scaling, "thresholds": thresholds, "environment": {}, "limits": [] })
-    .to_string()
-        + "\n"
+    .to_string();
+    let digest = Sha256::digest(&header);
+    let seal: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("{},\"seal\":\"{seal}\"}}\n", header.trim_end_matches('}'))
 }
 
 #[test]
 fn every_command_gives_one_object_a_line_with_version_type_and_time() {
     let workspace = Workspace::new();
-    for parent in ["", "local", "image", "operator"] {
+    for parent in ["", "evidence", "local", "image", "operator"] {
         for name in listed(&workspace.run(&format!("{parent} --help")).with(DONE).stdout) {
             let name = format!("{parent} {name}").trim().to_owned();
             let is_called = COMMANDS.iter().any(|(words, _)| *words == name || words.starts_with(&format!("{name} ")));

@@ -5,6 +5,7 @@ mod demo;
 mod down;
 mod drift;
 mod env;
+mod evidence;
 mod graph;
 mod image;
 mod kubeconfig;
@@ -40,6 +41,7 @@ use crate::view::View;
 /// Runs what has no stack: what runs inside pods, and the making of their image.
 pub(crate) async fn run_without_stack(command: Stackless, view: &View, stop: CancellationToken) -> Outcome {
     match command {
+        Stackless::Evidence(wanted) => evidence::run(&wanted, view),
         Stackless::Image(image) => image::run(image, view, stop).await,
         Stackless::Reach(wanted) => pods::reach(&wanted).await,
         Stackless::Operator(operator) => pods::operator(operator, stop).await,
@@ -62,7 +64,7 @@ pub(crate) async fn run_on_stack(
         OnStack::ReadOnly(command) => Box::pin(read_only(&command, settings, view, stop)).await,
         OnStack::Recorded(command) => Box::pin(unless_stopped(&stop, recorded(&command, settings, view))).await,
         OnStack::Present(command) => Box::pin(present(command, settings, typed, view, stop)).await,
-        OnStack::Evaluate(evidence) => verify::evaluate(&evidence, settings, view),
+        OnStack::Evaluate(evidence, seal) => verify::evaluate(&evidence, seal.as_deref(), settings, view),
         OnStack::Workshop(wanted) => workshop::run(&wanted, settings, global, view, stop).await,
         OnStack::Local(command) => local::run(command, settings, view, stop).await,
         OnStack::Manifests(wanted) => manifests::run(wanted, settings, view),
@@ -84,7 +86,7 @@ fn of_command(global: &Global, command: &OnStack, typed: &Typed) -> Global {
         | OnStack::ReadOnly(_)
         | OnStack::Recorded(_)
         | OnStack::Present(_)
-        | OnStack::Evaluate(_)
+        | OnStack::Evaluate(..)
         | OnStack::Workshop(_)
         | OnStack::Manifests(_) => {}
     }

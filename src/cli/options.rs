@@ -78,7 +78,7 @@ fn looks_at_cloud(command: &OnStack) -> bool {
         }
         OnStack::Recorded(Recorded::Outputs(_) | Recorded::Policy(_))
         | OnStack::Local(LocalCloud::Stop)
-        | OnStack::Evaluate(_)
+        | OnStack::Evaluate(..)
         | OnStack::Manifests(_) => false,
     }
 }

@@ -33,6 +33,17 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+    /// Lines of the evidence file are not what was written.
+    #[error(
+        "the evidence in {path} was changed after it was written, at {broken}, or by a line before that was removed or added; \
+         evaluate the file that `sluice verify` wrote"
+    )]
+    Changed {
+        /// The file.
+        path: PathBuf,
+        /// The lines, in words.
+        broken: String,
+    },
     /// No scenario has this name.
     #[error("failed to find a scenario called {0:?}; scenarios: tutorial")]
     Scenario(String),

@@ -1,4 +1,6 @@
-//! The evidence file: a header line, then one JSON object a line, only ever appended to.
+//! The evidence file: a header line, then one JSON object a line, only ever appended to, each sealed to the one before.
+
+mod chain;
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -8,6 +10,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+pub(crate) use crate::evidence::chain::Chain;
 use crate::observation::{
     Counts, Decision, Diagnosis, Hpa, KubernetesEvent, Observation, Pod, Receipt, Record, Replicas, ScaledObject,
     Source, Step, StepState,
@@ -17,7 +20,7 @@ use crate::settings::{Consumer, Scaling, Thresholds};
 /// The format's name, first key of the header.
 pub(crate) const FORMAT: &str = "sluice-evidence";
 /// The format's version.
-pub(crate) const VERSION: u32 = 1;
+pub(crate) const VERSION: u32 = 2;
 
 /// The first line of an evidence file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -71,7 +74,12 @@ pub struct Evidence {
     pub header: Header,
     /// What was seen.
     pub records: Vec<Record>,
+    /// The seal of its file's last line; absent of what no file holds.
+    pub seal: Option<String>,
 }
+
+/// Broken lines that an error names, at most.
+const NAMED_MAX: usize = 5;
 
 /// Something of one kind with the time at which it was seen.
 pub(crate) type At<'a, T> = (Timestamp, &'a T);
@@ -92,7 +100,7 @@ impl Evidence {
     /// Brings records into order of time; log lines arrive later than they were written.
     pub fn new(header: Header, mut records: Vec<Record>) -> Self {
         records.sort_by_key(|record| record.time);
-        Self { header, records }
+        Self { header, records, seal: None }
     }
 
     /// Reads an evidence file. A last line without its line feed was cut off by the end of the writer and is left out.
@@ -100,29 +108,22 @@ impl Evidence {
     /// # Errors
     ///
     /// [`Error::Read`] if the file cannot be read. [`Error::Evidence`] names the line that is not what this version
-    /// writes.
+    /// writes, and [`Error::Changed`] the lines that somebody changed since.
     pub fn load(path: &Path) -> Result<Self> {
         let read_error = |source| Error::Read { path: path.to_owned(), source };
         let malformed = |line, reason: String| Error::Evidence { path: path.to_owned(), line, reason };
-        let mut reader = BufReader::new(std::fs::File::open(path).map_err(read_error)?);
-        let mut lines = Vec::new();
-        let mut line = String::new();
-        while reader.read_line(&mut line).map_err(read_error)? > 0 {
-            if !line.ends_with('\n') {
-                break;
-            }
-            lines.push(std::mem::take(&mut line));
-        }
+        let lines = lines(path).map_err(read_error)?;
         let (first, rest) = lines.split_first().ok_or_else(|| malformed(1, "there is no header".to_owned()))?;
         let header: Header = serde_json::from_str(first).map_err(|error| malformed(1, error.to_string()))?;
         if header.format != FORMAT || header.version != VERSION {
             return Err(malformed(1, format!("format {} version {} is not known", header.format, header.version)));
         }
+        let seal = unbroken(&lines).map_err(|broken| Error::Changed { path: path.to_owned(), broken })?;
         let records = rest
             .iter()
             .enumerate()
             .map(|(index, line)| serde_json::from_str(line).map_err(|error| malformed(index + 2, error.to_string())));
-        Ok(Self::new(header, records.collect::<Result<_>>()?))
+        Ok(Self { seal: Some(seal), ..Self::new(header, records.collect::<Result<_>>()?) })
     }
 
     readers! {
@@ -211,6 +212,44 @@ impl Evidence {
     }
 }
 
+/// The lines of a file without their line feeds. What follows the last of those was cut off by the end of the writer.
+fn lines(path: &Path) -> std::io::Result<Vec<String>> {
+    let mut reader = BufReader::new(std::fs::File::open(path)?);
+    let mut lines = Vec::new();
+    let mut line = String::new();
+    while reader.read_line(&mut line)? > 0 && line.ends_with('\n') {
+        line.pop();
+        lines.push(std::mem::take(&mut line));
+    }
+    Ok(lines)
+}
+
+/// The last seal, or in words which lines are not what was written.
+fn unbroken(lines: &[String]) -> Result<String, String> {
+    let mut chain = Chain::default();
+    let numbered = (1..).zip(lines);
+    let broken: Vec<String> =
+        numbered.filter(|(_, line)| chain.check(line).is_err()).map(|(number, line)| place(number, line)).collect();
+    match broken.len() {
+        0 => Ok(chain.last()),
+        count @ ..=NAMED_MAX => Err(broken[..count].join(", ")),
+        count => Err(format!("{} and {} more", broken[..NAMED_MAX].join(", "), count - NAMED_MAX)),
+    }
+}
+
+/// A line of a file, with what it is about as far as it can be read.
+fn place(number: usize, line: &str) -> String {
+    match (number, serde_json::from_str::<Record>(line)) {
+        (1, _) => "line 1 (the header)".to_owned(),
+        (_, Ok(record)) => {
+            let (source, time) =
+                (record.source.noun().trim_start_matches("the "), record.time.strftime("%H:%M:%S%.3f"));
+            format!("line {number} (record {}: {source} at {time})", number - 1)
+        }
+        (_, Err(_)) => format!("line {number} (record {})", number - 1),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -221,15 +260,34 @@ mod tests {
         let evidence = Run::good().evidence();
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("evidence.jsonl");
-        let mut text = serde_json::to_string(&evidence.header).unwrap() + "\n";
-        for record in &evidence.records {
-            text += &(serde_json::to_string(record).unwrap() + "\n");
-        }
+        let text = evidence.text();
         std::fs::write(&path, text.clone() + "{\"time\":\"2026-").unwrap();
-        assert_eq!(Evidence::load(&path).unwrap(), evidence);
+        let read = Evidence::load(&path).unwrap();
+        assert_eq!((&read.header, &read.records), (&evidence.header, &evidence.records));
         std::fs::write(&path, text + "{\"time\":\"2026-\n").unwrap();
         let error = Evidence::load(&path).unwrap_err().to_string();
         assert!(error.contains(&format!("line {}", evidence.records.len() + 2)), "{error}");
+    }
+
+    #[test]
+    fn a_changed_record_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("evidence.jsonl");
+        let text = Run::good().evidence().text();
+        let (number, line) = text.lines().enumerate().find(|(_, line)| line.contains("\"kind\":\"queue\"")).unwrap();
+        std::fs::write(&path, text.replacen(line, &line.replace("\"in_flight\":", "\"in_flight\":1"), 1)).unwrap();
+        let error = Evidence::load(&path).unwrap_err().to_string();
+        let named = format!("line {} (record {number}: queue at ", number + 1);
+        assert!(error.contains(&named) && !error.contains(", line "), "{error}");
+        std::fs::write(
+            &path,
+            text.lines().filter(|other| *other != line).map(|line| format!("{line}\n")).collect::<String>(),
+        )
+        .unwrap();
+        assert!(Evidence::load(&path).unwrap_err().to_string().contains(&format!("line {}", number + 1)));
+        let header = text.replacen("\"messages\":9", "\"messages\":3", 1);
+        std::fs::write(&path, header).unwrap();
+        assert!(Evidence::load(&path).unwrap_err().to_string().contains("line 1 (the header)"));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use indexmap::IndexMap;
 use jiff::{SignedDuration, Timestamp};
 
-use crate::evidence::{Evidence, FORMAT, Header, VERSION};
+use crate::evidence::{Chain, Evidence, FORMAT, Header, VERSION};
 use crate::observation::{
     Condition, Counts, Decision, Hpa, KubernetesEvent, Observation, Pod, Receipt, Record, Replicas, ScaledObject,
     Source, Step, StepState,
@@ -251,5 +251,15 @@ impl Run {
 
     pub(crate) fn evidence(self) -> Evidence {
         Evidence::new(self.header, self.records)
+    }
+}
+
+impl Evidence {
+    /// As a run writes it.
+    pub(crate) fn text(&self) -> String {
+        let mut chain = Chain::default();
+        let records = self.records.iter().map(|record| serde_json::to_string(record).unwrap());
+        let lines = std::iter::once(serde_json::to_string(&self.header).unwrap()).chain(records);
+        lines.map(|line| chain.seal(&line) + "\n").collect()
     }
 }

@@ -11,6 +11,7 @@
 //! This crate must not know which target it looks at, how the stack was made, templates, or the command line.
 
 mod check;
+mod difference;
 mod error;
 mod evidence;
 mod extract;
@@ -35,6 +36,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio_util::sync::CancellationToken;
 
 pub use check::{Outcome, Verdict};
+pub use difference::{Difference, Row, Weight};
 pub use error::{Error, Result};
 pub use evidence::{Evidence, Header};
 pub use observation::{

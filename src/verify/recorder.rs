@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 use crate::error::{Error, Result};
-use crate::evidence::Header;
+use crate::evidence::{Chain, Header};
 use crate::observation::{Observation, Record, Source};
 use crate::snapshot::Snapshot;
 
@@ -81,6 +81,7 @@ pub(crate) fn start(
 struct File {
     path: PathBuf,
     file: std::fs::File,
+    chain: Chain,
 }
 
 impl File {
@@ -90,15 +91,15 @@ impl File {
             std::fs::create_dir_all(folder).map_err(failed)?;
         }
         let file = std::fs::File::create(path).map_err(failed)?;
-        let mut created = Self { path: path.to_owned(), file };
+        let mut created = Self { path: path.to_owned(), file, chain: Chain::default() };
         created.append(header)?;
         Ok(created)
     }
 
     fn append(&mut self, value: &impl serde::Serialize) -> Result<()> {
         let failed = |source| Error::Write { path: self.path.clone(), source };
-        let mut line = serde_json::to_vec(value).map_err(|error| failed(error.into()))?;
-        line.push(b'\n');
-        self.file.write_all(&line).map_err(failed)
+        let text = serde_json::to_string(value).map_err(|error| failed(error.into()))?;
+        let line = self.chain.seal(&text) + "\n";
+        self.file.write_all(line.as_bytes()).map_err(failed)
     }
 }

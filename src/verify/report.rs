@@ -62,6 +62,9 @@ pub struct Report {
     pub proved: Vec<String>,
     /// What a run in this environment cannot prove.
     pub limits: Vec<String>,
+    /// The seal of the evidence's last line, by which its file is known as the one that was evaluated.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seal: Option<String>,
     /// When the replicas came and went.
     pub moments: Moments,
     /// The causal timeline.
@@ -94,6 +97,7 @@ impl Report {
             environment: header.environment,
             proved: passed.map(|verdict| format!("{}: {}", verdict.name, verdict.expected)).collect(),
             limits: header.limits,
+            seal: evidence.seal.clone(),
             moments: Moments::of(evidence),
             timeline: crate::explain(evidence),
             verdicts,
@@ -200,7 +204,8 @@ impl Reports {
         whole["proved"] = proved.into();
         if let [only] = runs.as_mut_slice() {
             // The rest of it stands above.
-            let said = ["run", "story", "workload", "consumer", "messages", "outcome", "started", "finished", "seed"];
+            let said =
+                ["run", "story", "workload", "consumer", "messages", "outcome", "started", "finished", "seed", "seal"];
             *only = said.into_iter().map(|key| (key.to_owned(), only[key].take())).collect();
         } else if let Some(whole) = whole.as_object_mut() {
             whole.remove("timeline");
@@ -336,11 +341,10 @@ mod tests {
         let evidence = Run::good().evidence();
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("evidence.jsonl");
-        let records = evidence.records.iter().map(|record| serde_json::to_string(record).unwrap());
-        let lines: Vec<_> = std::iter::once(serde_json::to_string(&evidence.header).unwrap()).chain(records).collect();
-        std::fs::write(&path, lines.join("\n") + "\n").unwrap();
+        std::fs::write(&path, evidence.text()).unwrap();
         let report = crate::evaluate(&path).unwrap();
         assert!(report.is_pass());
+        let evidence = Evidence { seal: report.seal.clone(), ..evidence };
         let json = |report: Report| Reports::of(vec![report]).unwrap().json().unwrap();
         assert_eq!(json(report), json(Report::of(&evidence)));
     }

@@ -8,8 +8,8 @@ use clap::Subcommand;
 use super::image::Image;
 use super::pods::{Manifests, Operator, OperatorCommand, Reach, Worker};
 use super::{
-    Demo, Down, Exec, Explain, Init, Kubeconfig, LocalRun, Outputs, Plan, Policy, Preflight, Send, Token, Up, Verify,
-    Watch, Workshop,
+    Demo, Down, Evidence, Exec, Explain, Init, Kubeconfig, LocalRun, Outputs, Plan, Policy, Preflight, Send, Token, Up,
+    Verify, Watch, Workshop,
 };
 
 /// The commands.
@@ -29,6 +29,9 @@ pub enum Command {
     Present(Present),
     /// The guided walkthrough: list its pages, or walk, check and solve the steps of one
     Workshop(Workshop),
+    /// Look at what runs recorded
+    #[command(subcommand)]
+    Evidence(Evidence),
     /// Run the local cloud by itself, for aws, kubectl, boto3 and terraform
     #[command(subcommand)]
     Local(Local),
@@ -157,6 +160,7 @@ pub(crate) enum Need {
 /// What runs inside pods, and the making of their image.
 #[derive(Debug)]
 pub(crate) enum Stackless {
+    Evidence(Evidence),
     Image(Image),
     Reach(Reach),
     Operator(Operator),
@@ -170,8 +174,8 @@ pub(crate) enum OnStack {
     ReadOnly(ReadOnly),
     Recorded(Recorded),
     Present(Present),
-    /// `verify --evidence`: the file.
-    Evaluate(PathBuf),
+    /// `verify --evidence`: the file, and the seal that it must have.
+    Evaluate(PathBuf, Option<String>),
     Workshop(Workshop),
     Local(LocalCloud),
     /// `operator manifests`.
@@ -185,13 +189,14 @@ impl Command {
             Self::Mutating(command) => Need::Stack(OnStack::Mutating(command)),
             Self::ReadOnly(command) => Need::Stack(OnStack::ReadOnly(command)),
             Self::Recorded(command) => Need::Stack(OnStack::Recorded(command)),
-            Self::Present(Present::Verify(Verify { evidence: Some(evidence), proof: _ })) => {
-                Need::Stack(OnStack::Evaluate(evidence))
+            Self::Present(Present::Verify(Verify { evidence: Some(evidence), seal, proof: _ })) => {
+                Need::Stack(OnStack::Evaluate(evidence, seal))
             }
             Self::Present(command) => Need::Stack(OnStack::Present(command)),
             Self::Workshop(wanted) => Need::Stack(OnStack::Workshop(wanted)),
             Self::Local(Local::Cloud(command)) => Need::Stack(OnStack::Local(command)),
             Self::Local(Local::Container(command)) => Need::NoThreads(command),
+            Self::Evidence(wanted) => Need::NoStack(Stackless::Evidence(wanted)),
             Self::Image(image) => Need::NoStack(Stackless::Image(image)),
             Self::InPod(InPod::Reach(wanted)) => Need::NoStack(Stackless::Reach(wanted)),
             Self::InPod(InPod::Operator(running @ Operator { command: None, .. })) => {
@@ -222,13 +227,13 @@ impl Need {
             Self::NoStack(Stackless::Operator(_) | Stackless::Worker(_)) => Life::PodService,
             Self::Stack(OnStack::Local(LocalCloud::Run(_))) => Life::Service,
             Self::NoThreads(_)
-            | Self::NoStack(Stackless::Image(_) | Stackless::Reach(_))
+            | Self::NoStack(Stackless::Evidence(_) | Stackless::Image(_) | Stackless::Reach(_))
             | Self::Stack(
                 OnStack::Mutating(_)
                 | OnStack::ReadOnly(_)
                 | OnStack::Recorded(_)
                 | OnStack::Present(_)
-                | OnStack::Evaluate(_)
+                | OnStack::Evaluate(..)
                 | OnStack::Workshop(_)
                 | OnStack::Manifests(_)
                 | OnStack::Local(LocalCloud::Start(_) | LocalCloud::Stop | LocalCloud::Status),

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::{Args, Subcommand, ValueEnum};
 
 use super::pods::account_id;
 
@@ -80,6 +80,35 @@ pub struct Verify {
     /// Evaluate this recorded evidence again instead of running
     #[arg(long, value_name = "FILE", conflicts_with_all = ["messages", "workloads"])]
     pub evidence: Option<PathBuf>,
+    /// Refuse the evidence unless its last line has this seal, or one that begins with these 16 digits or more
+    #[arg(long, requires = "evidence", value_parser = seal)]
+    pub seal: Option<String>,
+}
+
+fn seal(text: &str) -> Result<String, String> {
+    if (16..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        Ok(text.to_ascii_lowercase())
+    } else {
+        Err("a seal has 64 hexadecimal digits, of which the first 16 do".to_owned())
+    }
+}
+
+/// `evidence`.
+#[derive(Debug, Subcommand)]
+pub enum Evidence {
+    /// Compare two recorded runs, of two versions, settings or targets (4 where they do not show the same)
+    Diff(Diff),
+}
+
+/// `evidence diff`.
+#[derive(Debug, Args)]
+pub struct Diff {
+    /// The first run's evidence
+    #[arg(value_name = "FILE")]
+    pub first: PathBuf,
+    /// The second run's evidence
+    #[arg(value_name = "FILE")]
+    pub second: PathBuf,
 }
 
 /// What is proved, of whom.

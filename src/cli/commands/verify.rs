@@ -123,18 +123,29 @@ fn can_write(folder: &Path) -> Outcome<()> {
     })
 }
 
-/// Evaluates a recorded run again; needs nothing that is up.
-pub(crate) fn evaluate(evidence: &Path, settings: &Settings, view: &View) -> Outcome {
+/// Evaluates a recorded run again; needs nothing that is up. Its report goes to a folder of its own: the one of the last run may
+/// be all that there is of that.
+pub(crate) fn evaluate(evidence: &Path, seal: Option<&str>, settings: &Settings, view: &View) -> Outcome {
     let report = verify::evaluate(evidence).map_err(one)?;
+    let found = report.seal.as_deref().unwrap_or_default();
+    if let Some(expected) = seal.filter(|expected| !found.starts_with(expected)) {
+        let text = format!("the evidence in {} has the seal {found}, and not {expected}", evidence.display());
+        let help = "it is another run's, or all of it was sealed anew; the seal of a run stands in its report.json";
+        return Err(one(Diagnostic::error(text).help(help)));
+    }
     show(&report, view);
-    let folder = settings.report();
-    let Some(step) = report.interrupted_in.clone() else {
-        return publish(vec![report], &[evidence.to_owned()], &folder, view);
-    };
-    // It proves nothing, and the report of the last whole run may be all that there is of that.
-    let text = format!("the run ended in step {step}: its report stands beside the one of the last whole run");
-    view.diagnostic(&Diagnostic::warning(text));
-    publish(vec![report], &[evidence.to_owned()], &folder.join("interrupted"), view)
+    if let Some(step) = &report.interrupted_in {
+        view.diagnostic(&Diagnostic::warning(format!("the run ended in step {step}: it proves nothing")));
+    }
+    let folder = settings.report().join("evaluated").join(stem(evidence));
+    let exit = write(&Reports::of(vec![report]), &folder)?;
+    announce(&[evidence.to_owned()], &folder, view);
+    Ok(exit)
+}
+
+/// What a file is called without its ending.
+fn stem(file: &Path) -> &std::ffi::OsStr {
+    file.file_stem().unwrap_or(file.as_os_str())
 }
 
 pub(crate) async fn watch(
@@ -225,9 +236,20 @@ fn show(report: &Report, view: &View) {
     }
 }
 
-/// Writes report.json, junit.xml and report.html of all runs.
+/// Writes the report of all runs of this command: as the last one, and where no other run's report will take its place.
 fn publish(reports: Vec<Report>, evidence: &[PathBuf], folder: &Path, view: &View) -> Outcome {
-    let Some(report) = Reports::of(reports) else { return Ok(Exit::VerificationFailed) };
+    let reports = Reports::of(reports);
+    if let Some(last) = evidence.last() {
+        write(&reports, &folder.join("runs").join(stem(last)))?;
+    }
+    let exit = write(&reports, folder)?;
+    announce(evidence, folder, view);
+    Ok(exit)
+}
+
+/// Writes report.json, junit.xml and report.html.
+fn write(report: &Option<Reports>, folder: &Path) -> Outcome {
+    let Some(report) = report else { return Ok(Exit::VerificationFailed) };
     let html = stack::render("report.html", &report.html_context().map_err(one)?).map_err(one)?;
     let texts = [
         ("report.json", report.json().map_err(one)?),
@@ -245,12 +267,16 @@ fn publish(reports: Vec<Report>, evidence: &[PathBuf], folder: &Path, view: &Vie
         let written = std::fs::write(&beside, text).and_then(|()| std::fs::rename(&beside, &path));
         written.map_err(|error| failed(&path, &error))?;
     }
+    Ok(if report.is_pass() { Exit::Done } else { Exit::VerificationFailed })
+}
+
+/// Says where evidence and report are.
+fn announce(evidence: &[PathBuf], folder: &Path, view: &View) {
     let last = evidence.last();
     let shown = json!({ "evidence": last, "evidence_of_all": evidence, "report": folder });
     let files: Vec<_> = evidence.iter().map(|path| format!("Evidence {}", path.display())).collect();
     let text = format!("{}\nReport   {}", files.join("\n"), folder.join("report.html").display());
     view.outcome("report", shown, Tone::Dim, text);
-    Ok(if report.is_pass() { Exit::Done } else { Exit::VerificationFailed })
 }
 
 /// The newest recorded run of the stack, or of one of its workloads.
