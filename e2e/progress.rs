@@ -1,13 +1,15 @@
 //! Pods that do not run: the wait ends early, and the failure shows the last Warning, the program's own last words and the
 //! next command, without the credentials that it has let slip; in every form.
 
+use std::collections::BTreeMap;
+use std::process::Command;
 use std::time::Duration;
 
 use serde_json::Value;
 
 use crate::own_service::{found, json, kubectl, script};
 use crate::terminal::Terminal;
-use crate::workspace::Workspace;
+use crate::workspace::{Workspace, ended};
 
 /// The bounds of hopeless waits are the system's time, and the machine may be busy.
 const PATIENCE: Duration = Duration::from_mins(8);
@@ -31,6 +33,41 @@ fn holds(text: &str, parts: &[&str]) {
     assert!(!text.contains("wJalr"), "a credential is shown:\n{text}");
 }
 
+/// What the archive of a failure contains, by path; its place is the last thing that a person reads of it.
+#[track_caller]
+fn kept(workspace: &Workspace, stdout: &str) -> BTreeMap<String, String> {
+    let line = stdout
+        .lines()
+        .rev()
+        .find(|line| line.starts_with("Failure "))
+        .unwrap_or_else(|| panic!("no archive:\n{stdout}"));
+    let path = workspace.path().join(line.split_whitespace().nth(1).unwrap());
+    let target = workspace.path().join("opened");
+    std::fs::create_dir_all(&target).unwrap();
+    ended(Command::new("tar").arg("-xzf").arg(&path).arg("-C").arg(&target).arg("--strip-components=1")).with(0);
+    let files = workspace.files().into_iter().filter_map(|file| {
+        let inside = file.strip_prefix("opened/")?.to_owned();
+        Some((inside, std::fs::read_to_string(workspace.path().join(&file)).unwrap()))
+    });
+    let files = files.collect();
+    std::fs::remove_dir_all(&target).unwrap();
+    files
+}
+
+/// The archive has the program's last words from its log, and no credential anywhere.
+#[track_caller]
+fn explains(files: &BTreeMap<String, String>, parts: &[&str]) {
+    let names: Vec<&String> = files.keys().collect();
+    for part in parts {
+        assert!(names.iter().any(|name| name.starts_with(part)), "no {part}: {names:#?}");
+    }
+    let log = files.iter().find(|(name, text)| name.ends_with(".log") && text.contains(WORDS));
+    assert!(log.is_some_and(|(name, _)| name.starts_with("kubernetes/")), "no log with the last words: {names:#?}");
+    for (name, text) in files {
+        assert!(!text.contains("wJalr") && !text.contains("PRIVATE KEY"), "a credential in {name}:\n{text}");
+    }
+}
+
 #[test]
 fn an_operator_that_crashes_ends_up_early_with_its_last_words() {
     let workspace = Workspace::new();
@@ -48,11 +85,19 @@ fn an_operator_that_crashes_ends_up_early_with_its_last_words() {
     holds(&up.stderr, &seen);
     holds(&up.stderr, &["→ look further with `kubectl -n keda describe pod keda-operator-"]);
     holds(&up.stdout, &[WORDS]);
+    explains(
+        &kept(&workspace, &up.stdout),
+        &["README.txt", "stack.json", "state.json", "local.log", "kubernetes/keda/pods.json"],
+    );
     workspace.run_within("down", PATIENCE).with(0);
     // A demo takes down what was to be looked at, and says so.
     let demo = workspace.run_within(&format!("demo {options}"), PATIENCE).with(FAILED);
     holds(&demo.stderr, &[WORDS, "→ bring it up to stay with `sluice up`, then look further with `kubectl -n keda"]);
     workspace.nothing_runs();
+    // Kept before it was taken down.
+    let files = kept(&workspace, &demo.stdout);
+    explains(&files, &["README.txt", "kubernetes/keda/events.json", "kubernetes/keda/deployments.json"]);
+    holds(&files["README.txt"], &["sluice demo of ", "kubernetes_deployment.keda/keda-operator", WORDS]);
 }
 
 #[test]
@@ -74,6 +119,10 @@ fn a_workload_that_crashes_fails_its_step_early_and_the_cause_is_in_every_form()
         "→ look further with `kubectl -n myproject describe pod orders-",
     ];
     holds(&verified.stdout, &seen);
+    explains(
+        &kept(&workspace, &verified.stdout),
+        &["evidence/", "kubernetes/myproject/scaledobjects.json", "kubernetes/myproject/logs/orders-"],
+    );
     let report = json(&workspace, "report/report.json");
     let completed =
         report["verdicts"].as_array().unwrap().iter().find(|it| it["name"] == "scenario-completed").unwrap();

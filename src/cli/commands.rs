@@ -29,6 +29,7 @@ use tokio_util::sync::CancellationToken;
 use crate::arguments::command::{Mutating, OnStack, Present, ReadOnly, Recorded, Stackless};
 use crate::arguments::{Global, TargetName};
 use crate::diagnostic::Outcome;
+use crate::failure::Watched;
 use crate::images;
 use crate::lock;
 use crate::options::{self, Typed};
@@ -107,10 +108,15 @@ async fn mutating(command: Mutating, settings: &Settings, view: &View, stop: Can
             let images = images::resolve(settings, &wanted.images.run, true, view)?;
             let lock = lock::exclusive(settings, "up")?;
             let target = target::open(settings, Missing::Start, view).await?;
+            let watched = Watched::begin("up", &target);
+            let course = up::Course::default();
             let outcome = match images.store(settings, target.started) {
-                Ok(()) => up::run(&wanted, settings, &target, &lock, view, stop, &up::Course::default()).await,
+                Ok(()) => up::run(&wanted, settings, &target, &lock, view, stop, &course).await,
                 Err(wrong) => Err(wrong),
             };
+            if course.begun.get() {
+                watched.kept(&outcome, |exit| *exit, settings, &target, view).await;
+            }
             close_if_nothing_was_made(&outcome, settings, &target, view).await?;
             outcome
         }
@@ -202,7 +208,9 @@ async fn present(
             let target = found(settings, view, &stop).await?;
             let _alone = lock::verification(settings)?;
             let after = verify::After::Stays;
+            let watched = Watched::begin("verify", &target);
             let verified = Box::pin(verify::run(&wanted.proof, settings, &target, after, view, stop)).await;
+            watched.kept(&verified, |verified| verified.exit, settings, &target, view).await;
             verified.map(|verified| verified.exit)
         }
         Present::Send(wanted) => {

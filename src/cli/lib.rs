@@ -17,6 +17,7 @@ mod durations;
 mod engine;
 mod env;
 pub mod exit;
+mod failure;
 mod images;
 mod lock;
 mod logging;

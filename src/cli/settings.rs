@@ -55,6 +55,10 @@ impl Settings {
         self.folder.join("kubeconfig")
     }
 
+    pub(crate) fn failures(&self) -> PathBuf {
+        self.folder.join("failures")
+    }
+
     pub(crate) fn evidence(&self) -> PathBuf {
         self.folder.join("evidence")
     }

@@ -12,7 +12,9 @@ pub(crate) use existing::is_wanted as has_own_cluster;
 pub(crate) use existing::{ExistingCluster, check_pods, missing_rights};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
-pub(crate) use local::{location, other_region, process as local_process, record as local_record, same_faults};
+pub(crate) use local::{
+    location, log as local_log, other_region, process as local_process, record as local_record, same_faults,
+};
 
 use crate::arguments::TargetName;
 use crate::diagnostic::{Outcome, one};

@@ -1,7 +1,7 @@
 //! A Kubernetes cluster seen as its client: connect, apply, wait, read, remove.
 //!
 //! Entry points: [`Cluster`] (a connection that is made when first used), [`Object`] (any manifest as a resource of the
-//! engine), [`Rollout`] (a wait for pods of somebody else's making), [`read`] (what verification and views look at), [`wait`], [`audit`], [`preflight`], [`kubeconfig`].
+//! engine), [`Rollout`] (a wait for pods of somebody else's making), [`collection`] (all that may explain a failure), [`read`] (what verification and views look at), [`wait`], [`audit`], [`preflight`], [`kubeconfig`].
 //!
 //! Invariants: an unreachable cluster is an error, never an absent object; a cluster that does not exist holds nothing
 //! and is not connected to; objects of another stack are not touched; bearer tokens appear in no log, error or file.
@@ -9,6 +9,7 @@
 
 mod address;
 pub mod audit;
+pub mod collection;
 mod connection;
 mod diagnosis;
 mod ending;

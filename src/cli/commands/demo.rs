@@ -20,6 +20,7 @@ use crate::commands::up::{self, Course};
 use crate::commands::verify::{self, Verified};
 use crate::diagnostic::{Diagnostic, Outcome};
 use crate::exit::Exit;
+use crate::failure::Watched;
 use crate::images;
 use crate::lock;
 use crate::memory::PeakMemory;
@@ -37,6 +38,7 @@ pub(crate) async fn run(wanted: Demo, settings: &Settings, view: &View, stop: Ca
     let target = target::open(settings, Missing::Start, view).await?;
     let memory = target::local_process(settings)?.map(PeakMemory::start);
     let course = Course { from_nothing: true, ..Course::default() };
+    let watched = Watched::begin("demo", &target);
     let limit = Limit::begin(wanted.max_hours, &Clock::real(), &stop, view);
     let work = async {
         images.store(settings, target.started)?;
@@ -56,6 +58,7 @@ pub(crate) async fn run(wanted: Demo, settings: &Settings, view: &View, stop: Ca
             view.diagnostic(&as_it_goes(diagnostic.clone()));
         }
     }
+    let failure = watched.kept(&proved, Proof::exit, settings, &target, view).await;
     view.print(Tone::Strong, "\n3/3  Down");
     // A cloud that ran before the demo goes on.
     let consent = Consent { yes: true, remove_foreign: false, closes: target.started };
@@ -73,7 +76,7 @@ pub(crate) async fn run(wanted: Demo, settings: &Settings, view: &View, stop: Ca
         let text = format!("Peak memory of all processes together: {megabytes} MB");
         view.outcome("memory", json!({ "peak_megabytes": megabytes }), Tone::Dim, text);
     }
-    Ok(verdict::print(&proved, &removed, view))
+    Ok(verdict::print(&proved, &removed, failure.as_deref(), view))
 }
 
 /// What came of the first two parts.
@@ -86,7 +89,7 @@ enum Proof {
 }
 
 impl Proof {
-    fn exit(&self) -> Exit {
+    pub(super) fn exit(&self) -> Exit {
         match self {
             Self::Declined(exit) => *exit,
             Self::Evaluated(verified) => verified.exit,

@@ -94,6 +94,11 @@ pub(crate) fn record(settings: &Settings) -> Outcome<Option<Record>> {
     process::find(&location(settings).folder).map_err(one)
 }
 
+/// The log of the stack's local cloud, if it is on this target.
+pub(crate) fn log(settings: &Settings) -> Option<std::path::PathBuf> {
+    (settings.target == TargetName::Local).then(|| location(settings).folder.log())
+}
+
 /// The process of the stack's local cloud, if it runs on this target.
 pub(crate) fn process(settings: &Settings) -> Outcome<Option<u32>> {
     if settings.target != TargetName::Local {

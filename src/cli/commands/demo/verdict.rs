@@ -1,5 +1,7 @@
 //! The last block of a demo: the verdict, the numbers, what became of the stack, and where the report is.
 
+use std::path::Path;
+
 use serde_json::{Value, json};
 
 use crate::commands::demo::Proof;
@@ -18,7 +20,7 @@ fn exit(proved: Exit, removed: &Outcome) -> Exit {
 }
 
 /// Says how the demo ended.
-pub(super) fn print(proved: &Outcome<Proof>, removed: &Outcome, view: &View) -> Exit {
+pub(super) fn print(proved: &Outcome<Proof>, removed: &Outcome, failure: Option<&Path>, view: &View) -> Exit {
     let of_proof = match proved {
         Ok(proof) => proof.exit(),
         Err(wrong) => wrong.first().map_or(Exit::Failed, |first| first.exit),
@@ -34,6 +36,9 @@ pub(super) fn print(proved: &Outcome<Proof>, removed: &Outcome, view: &View) -> 
     view.print(tone, text);
     if let Ok(Proof::Evaluated(verified)) = proved {
         view.line(format!("Report   {}", verified.report.display()));
+    }
+    if let Some(failure) = failure {
+        view.line(format!("Failure  {}", failure.display()));
     }
     exit
 }
