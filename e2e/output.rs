@@ -87,8 +87,7 @@ fn recorded() -> String {
         "started": "2026-11-24T04:00:00Z", "time_scale": 30.0, "seed": null, "messages": 9, "workload": "myproject/myapp",
         "scaling": scaling, "thresholds": thresholds, "environment": {}, "limits": [] })
     .to_string();
-    let digest = Sha256::digest(&header);
-    let seal: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    let seal = hex::encode(Sha256::digest(&header));
     format!("{},\"seal\":\"{seal}\"}}\n", header.trim_end_matches('}'))
 }
 

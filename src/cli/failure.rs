@@ -22,7 +22,7 @@ use crate::target::{self, Target};
 use crate::view::{Tone, View};
 
 /// Real time for reading the cluster: a person waits, and what costs money is still up.
-const READING_LIMIT: Duration = Duration::from_secs(60);
+const READING_LIMIT: Duration = Duration::from_mins(1);
 /// Bytes of a log file of this machine, from its end.
 const LOG_BYTES_MAX: usize = 4 << 20;
 /// What stands for the account's number, where it is a person's own.

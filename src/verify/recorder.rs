@@ -80,7 +80,7 @@ pub(crate) fn start(
 /// Lines are short and few, so they are written at once: what was seen is on disk before the next thing is seen.
 struct File {
     path: PathBuf,
-    file: std::fs::File,
+    out: std::fs::File,
     chain: Chain,
 }
 
@@ -90,8 +90,8 @@ impl File {
         if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
             std::fs::create_dir_all(folder).map_err(failed)?;
         }
-        let file = std::fs::File::create(path).map_err(failed)?;
-        let mut created = Self { path: path.to_owned(), file, chain: Chain::default() };
+        let out = std::fs::File::create(path).map_err(failed)?;
+        let mut created = Self { path: path.to_owned(), out, chain: Chain::default() };
         created.append(header)?;
         Ok(created)
     }
@@ -100,6 +100,6 @@ impl File {
         let failed = |source| Error::Write { path: self.path.clone(), source };
         let text = serde_json::to_string(value).map_err(|error| failed(error.into()))?;
         let line = self.chain.seal(&text) + "\n";
-        self.file.write_all(line.as_bytes()).map_err(failed)
+        self.out.write_all(line.as_bytes()).map_err(failed)
     }
 }

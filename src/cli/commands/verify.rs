@@ -138,7 +138,7 @@ pub(crate) fn evaluate(evidence: &Path, seal: Option<&str>, settings: &Settings,
         view.diagnostic(&Diagnostic::warning(format!("the run ended in step {step}: it proves nothing")));
     }
     let folder = settings.report().join("evaluated").join(stem(evidence));
-    let exit = write(&Reports::of(vec![report]), &folder)?;
+    let exit = write(Reports::of(vec![report]).as_ref(), &folder)?;
     announce(&[evidence.to_owned()], &folder, view);
     Ok(exit)
 }
@@ -240,15 +240,15 @@ fn show(report: &Report, view: &View) {
 fn publish(reports: Vec<Report>, evidence: &[PathBuf], folder: &Path, view: &View) -> Outcome {
     let reports = Reports::of(reports);
     if let Some(last) = evidence.last() {
-        write(&reports, &folder.join("runs").join(stem(last)))?;
+        write(reports.as_ref(), &folder.join("runs").join(stem(last)))?;
     }
-    let exit = write(&reports, folder)?;
+    let exit = write(reports.as_ref(), folder)?;
     announce(evidence, folder, view);
     Ok(exit)
 }
 
 /// Writes report.json, junit.xml and report.html.
-fn write(report: &Option<Reports>, folder: &Path) -> Outcome {
+fn write(report: Option<&Reports>, folder: &Path) -> Outcome {
     let Some(report) = report else { return Ok(Exit::VerificationFailed) };
     let html = stack::render("report.html", &report.html_context().map_err(one)?).map_err(one)?;
     let texts = [

@@ -52,8 +52,7 @@ fn parts(line: &str) -> Option<(String, &str)> {
 }
 
 fn digest(before: &str, text: &str) -> String {
-    let digest = Sha256::new().chain_update(before).chain_update(text).finalize();
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    hex::encode(Sha256::new().chain_update(before).chain_update(text).finalize())
 }
 
 #[cfg(test)]
