@@ -9,7 +9,7 @@ use provision::{Attributes, Context, Failure, Known, Object, Reading, Schema};
 use serde_json::{Value, json};
 
 use super::edit::Edit;
-use super::passing::call;
+use super::passing::{call, made_before};
 use super::value::{self, text};
 use super::wait::{IAM_PROPAGATION, Lasting, Look, until};
 use crate::cloud::{Cloud, TAG_STACK};
@@ -72,20 +72,17 @@ pub(crate) async fn fetch(cloud: &Cloud, name: &str) -> Result<Option<Object>> {
 pub(super) async fn create(cloud: &Cloud, desired: &Attributes, context: &Context) -> Result<Object, Failure> {
     let name = text(desired, "name")?;
     let input = json!({ "logGroupName": name, "tags": value::tags(desired) });
-    call(context, || async {
+    let taken = call(context, || async {
         match logs::request(cloud.session(), "logs:CreateLogGroup", &input).await {
-            // A try whose answer was lost made it: nobody else gives it our tag.
-            Err(error) if error.is_already_there() && is_ours(cloud, name).await? => Ok(()),
-            answer => answer.map(drop),
+            Err(error) if error.is_already_there() => Ok(Some(error)),
+            answer => answer.map(|_| None),
         }
-    })
-    .await?;
+    });
+    if let Some(taken) = taken.await? {
+        made_before(cloud, &format!("log group {name}"), taken, context, || fetch(cloud, name)).await?;
+    }
     retain(cloud, name, desired, context).await?;
     shown(cloud, name, context).await
-}
-
-async fn is_ours(cloud: &Cloud, name: &str) -> Result<bool> {
-    Ok(fetch(cloud, name).await?.is_some_and(|object| cloud.owns(&object)))
 }
 
 async fn retain(cloud: &Cloud, name: &str, desired: &Attributes, context: &Context) -> Result<(), Failure> {

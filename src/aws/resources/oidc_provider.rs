@@ -7,7 +7,7 @@ use provision::{Attributes, Context, Failure, Known, Object, Reading, Schema};
 use serde_json::json;
 
 use super::edit::Edit;
-use super::passing::call;
+use super::passing::{call, made_before};
 use super::role::{gone, iam_tags, tags_json};
 use super::value::{self, text, texts, without_scheme};
 use super::wait::{IAM_PROPAGATION, Look, until};
@@ -70,32 +70,35 @@ pub(crate) async fn fetch(cloud: &Cloud, arn: &str) -> Result<Option<Object>> {
 pub(super) async fn create(cloud: &Cloud, desired: &Attributes, context: &Context) -> Result<Object, Failure> {
     const OPERATION: &str = "iam:CreateOpenIDConnectProvider";
     let url = text(desired, "url")?;
-    let arn = call(context, || async {
+    let made = call(context, || async {
         let call = cloud.iam.create_open_id_connect_provider().url(url);
         let call = call.set_client_id_list(texts(desired, "client_id_list"));
         let call = call.set_thumbprint_list(texts(desired, "thumbprint_list")).set_tags(Some(iam_tags(desired)));
         match call.send().await.map_err(|error| Error::from_sdk(OPERATION, &error)) {
-            // A try whose answer was lost made it: nobody else gives it our tag.
-            Err(error) if error.is_already_there() => ours_of(cloud, &json!(url)).await?.ok_or(error),
-            answer => answer?.open_id_connect_provider_arn.ok_or_else(|| Error::answer(OPERATION, "it holds no ARN")),
+            Err(error) if error.is_already_there() => Ok(Err(error)),
+            answer => {
+                let arn = answer?.open_id_connect_provider_arn;
+                arn.map(Ok).ok_or_else(|| Error::answer(OPERATION, "it holds no ARN"))
+            }
         }
-    })
-    .await?;
+    });
+    let what = format!("OIDC provider {url}");
+    let arn = match made.await? {
+        Ok(arn) => arn,
+        Err(taken) => made_before(cloud, &what, taken, context, || of_issuer(cloud, url)).await?.id,
+    };
     fresh(cloud, &arn, context).await
 }
 
-/// The ARN of the issuer's provider, if it is ours.
-async fn ours_of(cloud: &Cloud, url: &serde_json::Value) -> Result<Option<String>> {
-    for arn in list(cloud).await? {
-        let is_of_issuer = arn.split_once(":oidc-provider/").is_some_and(|(_, host)| host == without_scheme(url));
-        if is_of_issuer
-            && let Some(object) = fetch(cloud, &arn).await?
-            && cloud.owns(&object)
-        {
-            return Ok(Some(arn));
-        }
+/// The issuer's provider.
+async fn of_issuer(cloud: &Cloud, url: &str) -> Result<Option<Object>> {
+    let url = json!(url);
+    let is_of_issuer =
+        |arn: &String| arn.split_once(":oidc-provider/").is_some_and(|(_, host)| host == without_scheme(&url));
+    match list(cloud).await?.into_iter().find(is_of_issuer) {
+        Some(arn) => fetch(cloud, &arn).await,
+        None => Ok(None),
     }
-    Ok(None)
 }
 
 async fn fresh(cloud: &Cloud, arn: &str, context: &Context) -> Result<Object, Failure> {

@@ -6,9 +6,10 @@
 
 use std::time::Duration;
 
-use provision::{Context, Failure};
+use provision::{Context, Failure, Object};
 
-use super::wait::{IAM_PROPAGATION, pause};
+use super::wait::{IAM_PROPAGATION, Look, pause, until};
+use crate::cloud::Cloud;
 use crate::error::{Error, Result};
 
 const MINUTES_3: Duration = Duration::from_mins(3);
@@ -231,7 +232,7 @@ fn passes(error: &Error) -> Option<(Duration, &'static str)> {
 /// Calls until it succeeds, repeating what passes by itself for as long as that may take.
 ///
 /// The call must be safe to repeat when its answer was lost: by a token of the request, by being idempotent, or by taking
-/// [`Error::is_already_there`] for what it has made itself.
+/// [`Error::is_already_there`] for what it may have [made before](made_before).
 pub(super) async fn call<T, F: Future<Output = Result<T>>>(
     context: &Context,
     mut call: impl FnMut() -> F,
@@ -259,6 +260,30 @@ pub(super) async fn call<T, F: Future<Output = Result<T>>>(
         pause(context, delay).await;
         delay = (delay * 3 / 2).min(Duration::from_secs(5));
     }
+}
+
+/// What was to be made and exists already: an earlier try made it, whose answer was lost, if it has our tag; else the answer
+/// `taken` stands. Of a service's servers one may know that it exists before another one shows it.
+pub(super) async fn made_before<F: Future<Output = Result<Option<Object>>>>(
+    cloud: &Cloud,
+    what: &str,
+    taken: Error,
+    context: &Context,
+    mut look: impl FnMut() -> F,
+) -> Result<Object, Failure> {
+    let found = until(context, what, IAM_PROPAGATION, || {
+        let look = look();
+        async {
+            let found = match look.await {
+                Err(error) if error.is_not_found() => None,
+                found => found?,
+            };
+            let waiting = || Look::Waiting("it exists already, and is not visible everywhere yet".to_owned());
+            Ok(found.map_or_else(waiting, Look::Done))
+        }
+    })
+    .await?;
+    if cloud.owns(&found) { Ok(found) } else { Err(taken.into()) }
 }
 
 #[cfg(test)]
@@ -420,5 +445,40 @@ mod tests {
         let document = include_str!("../../../docs/aws.md");
         let expected = table();
         assert!(document.contains(&expected), "docs/aws.md must hold:\n{expected}");
+    }
+
+    /// A thing with these tags.
+    fn tagged(tags: serde_json::Value) -> Object {
+        Object::new("thing", provision::Attributes::from([("tags".to_owned(), tags)]))
+    }
+
+    #[tokio::test]
+    async fn what_exists_already_is_looked_for_until_it_is_seen_and_is_ours_by_its_tag() {
+        let settings = crate::session::Settings {
+            region: Some("eu-west-1".into()),
+            endpoint_url: Some("http://127.0.0.1:9".into()),
+            ..crate::session::Settings::new("test")
+        };
+        let session = crate::session::Session::load(settings).await.unwrap();
+        let cloud = Cloud::new(&session, "demo", "run", "", &std::collections::BTreeMap::new());
+        let (context, _stop) = context(clock::Clock::scaled(20.0));
+        let taken = || refusal("iam:CreateRole", "EntityAlreadyExists", "Role with name x already exists.");
+        for (tags, is_ours) in
+            [(serde_json::json!({ "sluice:stack": "demo" }), true), (serde_json::json!({ "team": "other" }), false)]
+        {
+            let mut looks = 0;
+            let found = made_before(&cloud, "role x", taken(), &context, || {
+                looks += 1;
+                std::future::ready(match looks {
+                    1 => Err(refusal("iam:ListRolePolicies", "NoSuchEntity", "The role with name x cannot be found.")),
+                    2 => Ok(None),
+                    _ => Ok(Some(tagged(tags.clone()))),
+                })
+            })
+            .await;
+            assert_eq!(found.is_ok(), is_ours, "{found:?}");
+            assert!(is_ours || found.unwrap_err().to_string().contains("EntityAlreadyExists"));
+            assert_eq!(looks, 3);
+        }
     }
 }

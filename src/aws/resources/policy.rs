@@ -4,7 +4,7 @@ use provision::{Attributes, Context, Failure, Known, Object, Reading, Schema};
 use serde_json::{Value, json};
 
 use super::edit::Edit;
-use super::passing::call;
+use super::passing::{call, made_before};
 use super::role::{decoded, gone, iam_tags, tags_json};
 use super::value::{self, document, optional, text};
 use super::wait::{IAM_PROPAGATION, Look, until};
@@ -86,28 +86,29 @@ pub(crate) async fn fetch(cloud: &Cloud, arn: &str) -> Result<Option<Object>> {
 pub(super) async fn create(cloud: &Cloud, desired: &Attributes, context: &Context) -> Result<Object, Failure> {
     let text = desired.get("policy").map(document);
     let name = optional(desired, "name").unwrap_or_default();
-    let arn = call(context, || async {
+    let made = call(context, || async {
         let call = cloud.iam.create_policy().set_policy_name(optional(desired, "name"));
         let call = call.set_path(optional(desired, "path")).set_description(optional(desired, "description"));
         let call = call.set_policy_document(text.clone()).set_tags(Some(iam_tags(desired)));
         match call.send().await.map_err(|error| Error::from_sdk("iam:CreatePolicy", &error)) {
-            // A try whose answer was lost made it: nobody else gives it our tag.
-            Err(error) if error.is_already_there() => ours_of(cloud, &name).await?.ok_or(error),
+            Err(error) if error.is_already_there() => Ok(Err(error)),
             answer => {
                 let arn = answer?.policy.and_then(|policy| policy.arn);
-                arn.ok_or_else(|| Error::answer("iam:CreatePolicy", "it holds no ARN"))
+                arn.map(Ok).ok_or_else(|| Error::answer("iam:CreatePolicy", "it holds no ARN"))
             }
         }
-    })
-    .await?;
+    });
+    let arn = match made.await? {
+        Ok(arn) => arn,
+        Err(taken) => made_before(cloud, &format!("policy {name}"), taken, context, || of_name(cloud, &name)).await?.id,
+    };
     fresh(cloud, &arn, context).await
 }
 
-/// The ARN of the policy of that name, if it is ours.
-async fn ours_of(cloud: &Cloud, name: &str) -> Result<Option<String>> {
+/// The policy of that name.
+async fn of_name(cloud: &Cloud, name: &str) -> Result<Option<Object>> {
     let Some(arn) = find(cloud, name).await? else { return Ok(None) };
-    let found = fetch(cloud, &arn).await?;
-    Ok(found.filter(|object| cloud.owns(object)).map(|_| arn))
+    fetch(cloud, &arn).await
 }
 
 async fn fresh(cloud: &Cloud, arn: &str, context: &Context) -> Result<Object, Failure> {

@@ -8,7 +8,7 @@ use provision::{Attributes, Context, Failure, Known, Object, Reading, Schema};
 use serde_json::{Map, Value, json};
 
 use super::edit::Edit;
-use super::passing::call;
+use super::passing::{call, made_before};
 use super::value::{self, document, optional, parsed, text};
 use super::wait::{IAM_PROPAGATION, Look, until};
 use crate::cloud::Cloud;
@@ -121,19 +121,15 @@ pub(super) async fn create(cloud: &Cloud, desired: &Attributes, context: &Contex
         let call = call.set_max_session_duration(duration.map(|n| n as i32)).set_tags(Some(iam_tags(desired)));
         let call = call.set_permissions_boundary(optional(desired, "permissions_boundary"));
         match call.send().await.map_err(|error| Error::from_sdk("iam:CreateRole", &error)) {
-            // A try whose answer was lost made it: nobody else gives it our tag.
-            Err(error) if error.is_already_there() && is_ours(cloud, name).await? => Ok(()),
-            answer => answer.map(drop),
+            Err(error) if error.is_already_there() => Ok(Some(error)),
+            answer => answer.map(|_| None),
         }
     });
-    made.await.map_err(|failure| with_document(&failure, trust.as_deref()))?;
+    if let Some(taken) = made.await.map_err(|failure| with_document(&failure, trust.as_deref()))? {
+        made_before(cloud, &format!("role {name}"), taken, context, || fetch(cloud, name)).await?;
+    }
     put_inline(cloud, name, desired, context).await?;
     fresh(cloud, name, context).await
-}
-
-async fn is_ours(cloud: &Cloud, name: &str) -> Result<bool> {
-    let found = fetch(cloud, name).await?;
-    Ok(found.is_some_and(|object| cloud.owns(&object)))
 }
 
 /// A refused trust policy is shown: the text is what has to be corrected.
