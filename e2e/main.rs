@@ -23,6 +23,7 @@ mod image;
 mod interrupts;
 mod kill;
 mod locks;
+mod moto;
 mod output;
 mod own_service;
 mod parity;

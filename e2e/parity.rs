@@ -4,7 +4,7 @@
 //! cloud differs on purpose, each with its entry in the lists of differences. `parity/record.py` makes them from real parts.
 
 mod aws;
-mod client;
+pub(crate) mod client;
 mod comparison;
 mod kubernetes;
 mod local;

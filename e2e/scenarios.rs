@@ -7,7 +7,7 @@ mod account;
 mod aggregation;
 mod certificates;
 pub(crate) mod clients;
-mod env;
+pub(crate) mod env;
 mod masters;
 mod objects;
 mod outages;

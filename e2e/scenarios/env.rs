@@ -21,6 +21,9 @@ pub(crate) const AUDIT_LOG: &str = "SLUICE_E2E_AUDIT_LOG";
 /// The file to which that cluster's API server writes its log.
 pub(crate) const APISERVER_LOG: &str = "SLUICE_E2E_APISERVER_LOG";
 
+/// A folder of programs, among them moto_server and a Python that has boto3.
+pub(crate) const MOTO: &str = "SLUICE_E2E_MOTO";
+
 /// A variable that is set to something.
 pub(crate) fn get(name: &str) -> Option<OsString> {
     std::env::var_os(name).filter(|value| !value.is_empty())
