@@ -40,6 +40,14 @@ impl Moment {
         Self(self.0.saturating_add(after))
     }
 
+    /// The nearest multiple of `period` since the clock was made; the moment itself if `period` is zero.
+    #[must_use]
+    pub fn nearest(self, period: Duration) -> Self {
+        let (at, period) = (self.0.as_nanos(), period.as_nanos());
+        let whole = (at + period / 2).checked_div(period).map(|count| count * period);
+        whole.and_then(|nanos| u64::try_from(nanos).ok()).map_or(self, |nanos| Self(Duration::from_nanos(nanos)))
+    }
+
     /// System time from `earlier` to this moment; zero if `earlier` is later.
     pub fn since(self, earlier: Self) -> Duration {
         self.0.saturating_sub(earlier.0)
@@ -211,6 +219,14 @@ mod tests {
         assert!(!waiter.is_finished());
         handle.advance(Duration::from_secs(6));
         assert_eq!(waiter.await.unwrap().as_second(), 10);
+    }
+
+    #[test]
+    fn moments_are_rounded_to_a_common_grid() {
+        let moment = |millis| Moment(Duration::from_millis(millis));
+        let grid = Duration::from_millis(500);
+        assert_eq!([0, 249, 250, 749, 1001].map(|at| moment(at).nearest(grid)), [0, 0, 500, 500, 1000].map(moment));
+        assert_eq!(moment(249).nearest(Duration::ZERO), moment(249));
     }
 
     #[tokio::test]

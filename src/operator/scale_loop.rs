@@ -32,7 +32,6 @@ use self::phase::{Checked, Observed, Phase};
 use self::pushes::Pushes;
 use self::reconcile::ReconcileError;
 use self::scale::Counted;
-use self::spread::first_interval;
 use crate::backoff::{Backoff, PAUSE_MAX};
 use crate::context::Context;
 use crate::key::{Key, Reference};
@@ -165,18 +164,21 @@ impl ScaleLoop {
             return Next::At(self.rest());
         };
         let now = self.context.clock.moment();
-        let due = last.map_or(now, |last| self.pushes.due(last).unwrap_or_else(|| last.plus(self.interval)));
+        let polling = object.spec.polling();
+        let regular = |last| spread::next(&self.context.clock, last, self.interval, polling);
+        let due = last.map_or(now, |last| self.pushes.due(last).unwrap_or_else(|| regular(last)));
         if due <= now {
             let late = self.context.clock.to_real(now.since(due)).as_secs_f64();
             self.context.telemetry.poll_late(&self.key, late);
-            let polling = object.spec.polling();
-            self.interval = if last.is_some() { polling } else { first_interval(self.uid.as_deref(), polling) };
+            let first = || spread::first_interval(self.uid.as_deref(), polling);
+            self.interval = if last.is_some() { polling } else { first() };
             self.phase = Phase::Polling { last: Some(now) };
             self.pushes.answered();
             Box::pin(self.poll(&object)).await;
             self.mirror().await;
             // A poll may find that the object is to be reconciled.
-            let next = if self.checked.is_none() { now } else { now.plus(self.interval) };
+            let regular = spread::next(&self.context.clock, now, self.interval, polling);
+            let next = if self.checked.is_none() { now } else { regular };
             return Next::At(self.rest().min(next));
         }
         self.mirror().await;
