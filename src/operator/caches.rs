@@ -1,12 +1,11 @@
 //! Local copies of the objects that are read all the time, kept fresh by watches.
 
 use futures::{Stream, StreamExt, stream};
-use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use keda::api::{ClusterTriggerAuthentication, Condition, ScaledObject, TriggerAuthentication};
 use keda::conditions;
 use keda::naming::SCALED_OBJECT_LABEL;
-use kube::api::{ObjectMeta, PartialObjectMeta};
+use kube::api::ObjectMeta;
 use kube::runtime::reflector::{ObjectRef, Store, store};
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Client, Resource};
@@ -21,13 +20,11 @@ use tokio::sync::broadcast;
 use crate::authentication::{CLUSTER_KIND, KIND};
 use crate::client::WATCH_SECONDS;
 use crate::error::brief;
-use crate::generations::Generations;
 use crate::inputs::Inputs;
 use crate::key::{Key, Reference};
 use crate::masters::Masters;
 use crate::owner::{Owner, SCALED_OBJECT};
 use crate::settings::Settings;
-use crate::target::{DEPLOYMENT, STATEFUL_SET};
 use crate::users::Users;
 
 /// What has changed in the cluster. Consumers that fall behind must look at everything again.
@@ -88,10 +85,8 @@ pub(crate) struct Caches {
     pub(crate) users: Arc<Users>,
     /// Who may scale what.
     pub(crate) masters: Arc<Masters>,
-    /// What triggers were built from.
+    /// What triggers were built from, and since when a target is as it is.
     pub(crate) inputs: Arc<Inputs>,
-    /// Since when a target is as it is.
-    pub(crate) generations: Arc<Generations>,
     changes: broadcast::Sender<Change>,
     /// Whether each cache holds everything. A store itself wakes only one of those who wait for it.
     is_synced: tokio::sync::watch::Receiver<bool>,
@@ -137,11 +132,6 @@ impl Caches {
             let _ = announcing.send(Change::Inputs { user, are_values });
         }));
         let fifth = inputs.follow(client, settings);
-        let generations = Arc::new(Generations::default());
-        let sixth =
-            watch_generations(&apis::<PartialObjectMeta<Deployment>>(client, namespaces), DEPLOYMENT, &generations);
-        let seventh =
-            watch_generations(&apis::<PartialObjectMeta<StatefulSet>>(client, namespaces), STATEFUL_SET, &generations);
         let (synced, is_synced) = tokio::sync::watch::channel(false);
         let caches = Self {
             scaled_objects,
@@ -151,7 +141,6 @@ impl Caches {
             users,
             masters,
             inputs,
-            generations,
             changes,
             is_synced,
         };
@@ -164,7 +153,7 @@ impl Caches {
             let _ = synced.send(true);
         };
         (caches, async move {
-            tokio::join!(first, second, third, fourth, fifth, sixth, seventh, filling);
+            tokio::join!(first, second, third, fourth, fifth, filling);
         })
     }
 
@@ -269,27 +258,6 @@ where
         streams.push(drain(events, notify()));
     }
     (Cache(stores), async move { stream::iter(streams).for_each_concurrent(None, |part| part).await })
-}
-
-/// Follows the metadata of one kind of workloads.
-fn watch_generations<K>(
-    apis: &[Api<K>],
-    kind: &'static str,
-    into: &Arc<Generations>,
-) -> impl Future<Output = ()> + use<K>
-where
-    K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
-{
-    let streams: Vec<_> = apis
-        .iter()
-        .map(|api| {
-            let events = watcher(api.clone(), watcher::Config::default().timeout(WATCH_SECONDS)).default_backoff();
-            let into = Arc::clone(into);
-            let notify = move |key: &Key, object: Option<&K>| into.learn(kind, key, object.map(Resource::meta));
-            drain(events, Box::new(notify))
-        })
-        .collect();
-    async move { stream::iter(streams).for_each_concurrent(None, |part| part).await }
 }
 
 /// Notifies of each object that has changed, also while the watch was down: what is listed anew is compared with what was known.

@@ -1,8 +1,9 @@
 //! What triggers were built from besides their own text and authentication: Secrets, ConfigMaps, ServiceAccounts, the pod templates of
 //! workloads. Watches of their metadata say when one of them changes, so that a rotated key or a changed role takes effect at once.
 //!
-//! Only what some object uses is remembered, and a kind is watched only while something of it is used. Where the watch is not allowed, a
-//! change is noticed after a failed reading, as without it.
+//! Only what some object uses is remembered, and a kind is watched only while something of it is used; workloads are watched always,
+//! since their [`Generations`] are of use to each poll. Where the watch is not allowed, a change is noticed after a failed reading, as
+//! without it.
 
 mod watches;
 
@@ -12,14 +13,14 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use kube::api::ObjectMeta;
 use tokio::sync::watch;
 
+use crate::generations::Generations;
 use crate::key::Reference;
+pub(crate) use crate::target::{DEPLOYMENT, STATEFUL_SET};
 
 /// Kinds that are watched, as manifests have them.
 pub(crate) const SECRET: &str = "Secret";
 pub(crate) const CONFIG_MAP: &str = "ConfigMap";
 pub(crate) const SERVICE_ACCOUNT: &str = "ServiceAccount";
-pub(crate) const DEPLOYMENT: &str = "Deployment";
-pub(crate) const STATEFUL_SET: &str = "StatefulSet";
 const KINDS: [&str; 5] = [SECRET, CONFIG_MAP, SERVICE_ACCOUNT, DEPLOYMENT, STATEFUL_SET];
 
 /// A state of an input, as far as somebody has seen it.
@@ -33,6 +34,8 @@ pub(crate) enum Seen {
 
 /// Who uses what, and how often that has changed.
 pub(crate) struct Inputs {
+    /// Since when a workload is as it is.
+    pub(crate) generations: Generations,
     index: Mutex<Index>,
     /// By the position in [`KINDS`].
     in_use: [watch::Sender<bool>; KINDS.len()],
@@ -56,7 +59,12 @@ struct User {
 
 impl Inputs {
     pub(crate) fn new(announce: impl Fn(Reference, bool) + Send + Sync + 'static) -> Self {
-        Self { index: Mutex::default(), in_use: KINDS.map(|_| watch::Sender::new(false)), announce: Box::new(announce) }
+        Self {
+            generations: Generations::default(),
+            index: Mutex::default(),
+            in_use: KINDS.map(|kind| watch::Sender::new(is_workload(kind))),
+            announce: Box::new(announce),
+        }
     }
 
     /// How often the inputs of `user` have changed.
@@ -88,8 +96,8 @@ impl Inputs {
                 }
             }
         }
-        let unused: Vec<_> =
-            KINDS.into_iter().filter(|kind| !index.users_of.keys().any(|input| input.kind == *kind)).collect();
+        let is_used = |kind| is_workload(kind) || index.users_of.keys().any(|input| input.kind == kind);
+        let unused: Vec<_> = KINDS.into_iter().filter(|kind| !is_used(kind)).collect();
         drop(index);
         for kind in unused {
             self.set_in_use(kind, false);
@@ -209,14 +217,17 @@ mod tests {
     #[test]
     fn a_kind_is_watched_while_something_of_it_is_used() {
         let inputs = Inputs::new(|_, _| {});
-        let (user, target) = (reference("ScaledObject", "orders"), reference(DEPLOYMENT, "orders"));
+        let user = reference("ScaledObject", "orders");
+        let (target, secret) = (reference(DEPLOYMENT, "orders"), reference(SECRET, "orders"));
         let is_used = |kind| *inputs.in_use[KINDS.iter().position(|one| *one == kind).unwrap()].borrow();
+        assert!(is_used(DEPLOYMENT) && is_used(STATEFUL_SET) && !is_used(SECRET));
         inputs.uses(&user, &target, Seen::Unknown);
-        assert!(is_used(DEPLOYMENT) && !is_used(SECRET));
+        inputs.uses(&user, &secret, Seen::Unknown);
+        assert!(is_used(SECRET) && !is_used(CONFIG_MAP));
         inputs.hear(&target, Seen::At(5), true);
         inputs.hear(&target, Seen::At(1), false);
         assert_eq!(inputs.revision(&user), 1, "made again, its generation begins anew");
         inputs.forget(&user);
-        assert!(!is_used(DEPLOYMENT) && inputs.lock().users_of.is_empty());
+        assert!(is_used(DEPLOYMENT) && !is_used(SECRET) && inputs.lock().users_of.is_empty());
     }
 }

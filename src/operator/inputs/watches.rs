@@ -1,4 +1,4 @@
-//! The watches of inputs: metadata only, a kind only while something of it is used.
+//! The watches of inputs: metadata only, a kind only while something of it is used. Those of workloads say their generations too.
 
 use std::collections::BTreeSet;
 use std::fmt::Debug;
@@ -29,6 +29,13 @@ impl Inputs {
             }
         }
         async move { drop(join_all(watches).await) }
+    }
+
+    /// What the watch of a workload's kind says is its generation too.
+    fn learn(&self, input: &Reference, metadata: Option<&ObjectMeta>) {
+        if is_workload(input.kind) {
+            self.generations.learn(input, metadata);
+        }
     }
 
     fn watch(
@@ -105,19 +112,30 @@ where
     while let Some(event) = events.next().await {
         match event {
             Ok(watcher::Event::Apply(object)) => {
-                inputs.hear(&input(&object.metadata), state(kind, &object.metadata), false);
+                let input = input(&object.metadata);
+                inputs.learn(&input, Some(&object.metadata));
+                inputs.hear(&input, state(kind, &object.metadata), false);
             }
-            Ok(watcher::Event::Delete(object)) => inputs.hear(&input(&object.metadata), Seen::Absent, false),
+            Ok(watcher::Event::Delete(object)) => {
+                let input = input(&object.metadata);
+                inputs.learn(&input, None);
+                inputs.hear(&input, Seen::Absent, false);
+            }
             Ok(watcher::Event::Init) => listed.clear(),
             Ok(watcher::Event::InitApply(object)) => {
                 let input = input(&object.metadata);
-                if inputs.is_used(&input) {
+                inputs.learn(&input, Some(&object.metadata));
+                let is_used = inputs.is_used(&input);
+                if is_used {
                     inputs.hear(&input, state(kind, &object.metadata), true);
+                }
+                if is_used || is_workload(kind) {
                     listed.insert(input);
                 }
             }
             Ok(watcher::Event::InitDone) => {
                 is_failing = false;
+                inputs.generations.learn_all(kind, namespace, &listed);
                 let is_here = |input: &Reference| namespace.is_none_or(|namespace| input.key.namespace == namespace);
                 for missing in inputs.used(kind).iter().filter(|input| is_here(input) && !listed.contains(*input)) {
                     inputs.hear(missing, Seen::Absent, true);

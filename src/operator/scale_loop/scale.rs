@@ -17,7 +17,7 @@ impl ScaleLoop {
     /// remembered.
     pub(super) async fn replicas(&mut self, target: &Target) -> Result<(i32, bool), TargetError> {
         let watched = target.watched().and_then(|watched| {
-            let generation = self.context.caches.generations.of(&watched)?;
+            let generation = self.context.caches.inputs.generations.of(&watched)?;
             Some((watched, generation))
         });
         if let (Some(now), Some(counted)) = (&watched, &self.counted)

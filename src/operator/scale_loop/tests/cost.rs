@@ -46,7 +46,7 @@ impl Stage {
     /// Waits until the watch has the target's generation.
     async fn until_known(&self, generation: i64) {
         let reference = Reference { kind: "Deployment", key: Key::new("shop", "orders") };
-        let known = || self.this.context.caches.generations.of(&reference).map(|(_, generation)| generation);
+        let known = || self.this.context.caches.inputs.generations.of(&reference).map(|(_, generation)| generation);
         let seen = async {
             while known() != Some(generation) {
                 tokio::task::yield_now().await;
