@@ -7,9 +7,11 @@
 mod process;
 mod requests;
 
+use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use prometheus_client::encoding::text::encode;
+use prometheus_client::encoding::{EncodeLabelSet, LabelSetEncoder};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -18,7 +20,22 @@ use prometheus_client::registry::Registry;
 pub(crate) use self::requests::Requests;
 use crate::key::{Key, Reference};
 
-type Labels = Vec<(&'static str, String)>;
+/// The labels of one thing, shared by all of its series.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Labels(Arc<[(&'static str, String)]>);
+
+impl<const N: usize> From<[(&'static str, String); N]> for Labels {
+    fn from(labels: [(&'static str, String); N]) -> Self {
+        Self(Arc::new(labels))
+    }
+}
+
+impl EncodeLabelSet for Labels {
+    fn encode(&self, encoder: &mut LabelSetEncoder<'_>) -> std::fmt::Result {
+        self.0.as_ref().encode(encoder)
+    }
+}
+
 type Gauges = Family<Labels, Gauge<f64, AtomicU64>>;
 type Counters = Family<Labels, Counter>;
 
@@ -40,14 +57,14 @@ pub(crate) struct Series<'a> {
 
 impl Series<'_> {
     fn labels(&self) -> Labels {
-        vec![
+        Labels::from([
             ("namespace", self.object.key.namespace.clone()),
             ("metric", self.metric.to_owned()),
             ("scaledObject", self.object.key.name.clone()),
             ("scaler", self.scaler.to_owned()),
             ("triggerIndex", self.index.to_string()),
             ("type", self.object.kind.to_lowercase()),
-        ]
+        ])
     }
 }
 
@@ -101,10 +118,14 @@ impl Telemetry {
         let build = Gauges::default();
         // The one that the HPA's labels have: what tools that know KEDA may expect of this operator.
         let version = keda::KEDA_VERSION.to_owned();
-        let platform = [("goos", std::env::consts::OS.to_owned()), ("goarch", std::env::consts::ARCH.to_owned())];
-        let mut labels = vec![("version", version), ("git_commit", String::new()), ("goversion", String::new())];
-        labels.extend(platform);
-        build.get_or_create(&labels).set(1.0);
+        let labels = [
+            ("version", version),
+            ("git_commit", String::new()),
+            ("goversion", String::new()),
+            ("goos", std::env::consts::OS.to_owned()),
+            ("goarch", std::env::consts::ARCH.to_owned()),
+        ];
+        build.get_or_create(&labels.into()).set(1.0);
         let registry = &mut self.registry;
         registry.register("keda_build_info", "Version of the operator", build);
         registry.register("keda_scaler_metrics_value", "Value of a scaler's metric", self.value.clone());
@@ -197,12 +218,12 @@ impl Telemetry {
 
     /// So many objects more of this type in a namespace.
     pub(crate) fn count_object(&self, kind: &str, namespace: &str, more: f64) {
-        count(&self.resources, &vec![("type", kind.to_owned()), ("namespace", namespace.to_owned())], more);
+        count(&self.resources, &[("type", kind.to_owned()), ("namespace", namespace.to_owned())].into(), more);
     }
 
     /// So many triggers more of this type.
     pub(crate) fn count_trigger(&self, kind: &str, more: f64) {
-        count(&self.triggers, &vec![("type", kind.to_owned())], more);
+        count(&self.triggers, &[("type", kind.to_owned())].into(), more);
     }
 
     /// The series of a metric that is gone.
@@ -266,15 +287,15 @@ fn count(totals: &Gauges, labels: &Labels, more: f64) {
 }
 
 fn loop_labels(object: &Key) -> Labels {
-    vec![
+    Labels::from([
         ("namespace", object.namespace.clone()),
         ("type", "scaledobject".to_owned()),
         ("resource", object.name.clone()),
-    ]
+    ])
 }
 
 fn object_labels(object: &Key) -> Labels {
-    vec![("namespace", object.namespace.clone()), ("scaledObject", object.name.clone())]
+    Labels::from([("namespace", object.namespace.clone()), ("scaledObject", object.name.clone())])
 }
 
 #[cfg(test)]

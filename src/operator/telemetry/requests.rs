@@ -74,7 +74,7 @@ where
                 Ok(answer) => answer.status().as_str().to_owned(),
                 Err(_) => "<error>".to_owned(),
             };
-            requests.0.get_or_create(&vec![("code", code), ("host", host), ("method", method)]).inc();
+            requests.0.get_or_create(&[("code", code), ("host", host), ("method", method)].into()).inc();
             answer
         })
     }
