@@ -1,5 +1,7 @@
 //! The conditions of a ScaledObject, with KEDA's reasons (`docs/rules.md#keda-conditions`).
 
+pub mod job;
+
 use crate::api::{Condition, ConditionStatus};
 
 /// Condition type: the object is well defined and its triggers can be read.

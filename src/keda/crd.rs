@@ -4,7 +4,7 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomRe
 use kube::CustomResourceExt;
 use serde_json::{Map, Value, json};
 
-use crate::api::{ClusterTriggerAuthentication, ScaledObject, TriggerAuthentication};
+use crate::api::{ClusterTriggerAuthentication, ScaledJob, ScaledObject, TriggerAuthentication};
 use crate::{Error, Result};
 
 /// The longest stabilisation window that Kubernetes allows, in seconds.
@@ -27,7 +27,7 @@ const QUANTITY: &str = r"^(\+|-)?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))(([KMGTPE]i)|[n
 ///
 /// [`Error::Definition`] if a definition cannot be turned into JSON and back: a mistake in this crate's types.
 pub fn crds() -> Result<Vec<CustomResourceDefinition>> {
-    [ClusterTriggerAuthentication::crd(), ScaledObject::crd(), TriggerAuthentication::crd()]
+    [ClusterTriggerAuthentication::crd(), ScaledJob::crd(), ScaledObject::crd(), TriggerAuthentication::crd()]
         .into_iter()
         .map(refined)
         .collect()
@@ -43,6 +43,11 @@ fn refined(crd: CustomResourceDefinition) -> Result<CustomResourceDefinition> {
         if is_scaled_object {
             schema["properties"]["spec"]["x-kubernetes-validations"] =
                 json!([{ "rule": BOUNDS, "message": BOUNDS_MESSAGE }]);
+        }
+        if let Some(target) = schema.pointer_mut("/properties/spec/properties/jobTargetRef") {
+            let description = target["description"].take();
+            plain(target);
+            target["description"] = description;
         }
         for (path, default) in DEFAULTS {
             if let Some(field) = schema.pointer_mut(path) {
@@ -78,6 +83,25 @@ fn refine(schema: &mut Value) {
     }
     if let Some(Value::Object(properties)) = object.get_mut("properties") {
         refine_properties(properties);
+    }
+}
+
+/// The spec of another kind, without the words of each field, which `kubectl explain` has under that kind; labels and
+/// annotations of its pods are passed on whatever else the metadata have.
+fn plain(schema: &mut Value) {
+    let Some(object) = schema.as_object_mut() else { return };
+    object.remove("description");
+    for key in ["items", "additionalProperties"] {
+        if let Some(child) = object.get_mut(key) {
+            plain(child);
+        }
+    }
+    for (name, property) in object.get_mut("properties").and_then(Value::as_object_mut).into_iter().flatten() {
+        if name == "metadata" {
+            *property = json!({ "type": "object", "x-kubernetes-preserve-unknown-fields": true });
+        } else {
+            plain(property);
+        }
     }
 }
 

@@ -39,11 +39,28 @@ pub enum Error {
         min: i32,
     },
     /// `triggers` is empty.
-    #[error("no triggers defined in the ScaledObject; add at least one to spec.triggers")]
-    NoTriggers,
+    #[error("no triggers defined in the {kind}; add at least one to spec.triggers")]
+    NoTriggers {
+        /// ScaledObject or ScaledJob.
+        kind: &'static str,
+    },
     /// Two triggers have one name.
-    #[error("triggerName {0:?} is defined multiple times in the ScaledObject, but it must be unique")]
-    DuplicateTriggerName(String),
+    #[error("triggerName {name:?} is defined multiple times in the {kind}, but it must be unique")]
+    DuplicateTriggerName {
+        /// ScaledObject or ScaledJob.
+        kind: &'static str,
+        /// The name.
+        name: String,
+    },
+    /// `jobTargetRef` cannot be made a Job.
+    #[error("ScaledJob.spec.jobTargetRef is no spec of a Job: {0}; correct it")]
+    JobTarget(String),
+    /// A ScaledJob's name does not fit into the label that its Jobs carry.
+    #[error("the name {0:?} is longer than the 63 characters of the label that its Jobs carry; choose a shorter one")]
+    LongName(String),
+    /// A trigger of a ScaledJob has a metric type.
+    #[error("metricType cannot be set in ScaledJob triggers; remove it from the trigger of type {0:?}")]
+    JobMetricType(String),
     /// `useCachedMetrics` on a trigger that cannot have it.
     #[error("property \"useCachedMetrics\" is not supported for {0:?} scaler; remove it from that trigger")]
     CachedMetricsUnsupported(String),

@@ -1,5 +1,7 @@
 //! The Kubernetes Events that KEDA writes on its objects: reasons and texts (`docs/rules.md#keda-events`).
 
+mod job;
+
 use serde::Serialize;
 
 /// The component that reports them.

@@ -1,7 +1,7 @@
 //! The autoscaling contract: KEDA's API types (2.20 schema, which takes 2.14's manifests) and every decision taken on them, as pure functions.
 //!
 //! Entry points: [`api`] for the kinds, [`crds`] for their definitions, [`hpa::build`] for the autoscaler that a
-//! ScaledObject owns, [`decision::decide`] for one poll.
+//! ScaledObject owns, [`decision::decide`] for one poll of it, [`job::decide`] for one of a ScaledJob.
 //!
 //! Invariants: nothing here reads a clock, a socket, a file or the environment; times come in as arguments, already as
 //! durations of system time where a window is evaluated. A missing or failed reading is never taken for a zero.
@@ -16,6 +16,7 @@ mod error;
 pub mod event;
 pub mod fallback;
 pub mod hpa;
+pub mod job;
 pub mod metric;
 pub mod naming;
 pub mod pause;

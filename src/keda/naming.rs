@@ -4,6 +4,12 @@ use crate::api::{ScaledObject, ScaledObjectSpec};
 
 /// Label on a ScaledObject and its HPA, and the key of the metric selector.
 pub const SCALED_OBJECT_LABEL: &str = "scaledobject.keda.sh/name";
+/// Label on the Jobs of a ScaledJob and on their pods: the ScaledJob's name.
+pub const SCALED_JOB_LABEL: &str = "scaledjob.keda.sh/name";
+/// Annotation on the Jobs of a ScaledJob: the generation of the spec that they were made from.
+pub const SCALED_JOB_GENERATION: &str = "scaledjob.keda.sh/generation";
+/// Annotation of a ScaledJob: keys of its labels that its Jobs do not get, separated by commas.
+pub const JOB_EXCLUDED_LABELS: &str = "scaledjob.keda.sh/job-excluded-labels";
 /// Annotation: hold the target as it is.
 pub const PAUSED: &str = "autoscaling.keda.sh/paused";
 /// Annotation: hold the target at a number of replicas.

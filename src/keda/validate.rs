@@ -2,8 +2,16 @@
 
 use std::collections::BTreeSet;
 
-use crate::api::{IdentityOwner, PodIdentityProvider, ScaledObjectSpec, TriggerAuthenticationSpec};
+use k8s_openapi::api::batch::v1::JobSpec;
+use serde::Deserialize;
+
+use crate::api::{
+    IdentityOwner, PodIdentityProvider, ScaleTriggers, ScaledJobSpec, ScaledObjectSpec, TriggerAuthenticationSpec,
+};
 use crate::{Error, Result, resource};
+
+/// Characters that the value of a label may have.
+const LABEL_MAX: usize = 63;
 
 /// Every rule for a ScaledObject that can be checked without looking at the cluster, in the reconciler's order.
 ///
@@ -28,17 +36,53 @@ pub fn scaled_object(spec: &ScaledObjectSpec) -> Result<()> {
     }
 }
 
+/// Every rule for a ScaledJob of that name that can be checked without looking at the cluster.
+///
+/// # Errors
+///
+/// [`Error::JobTarget`] if `jobTargetRef` is no JobSpec with a container. [`Error::LongName`] if the name is too long for the label that
+/// its Jobs carry. [`Error::TooSmall`] if a count or time is. Those of [`triggers`] on the list alone, and
+/// [`Error::JobMetricType`] if a trigger has a metricType, which only an HPA could make use of.
+pub fn scaled_job(name: &str, spec: &ScaledJobSpec) -> Result<()> {
+    if spec.job_target_ref.is_null() {
+        return Err(Error::JobTarget("it is not there".to_owned()));
+    }
+    let target = JobSpec::deserialize(&spec.job_target_ref).map_err(|error| Error::JobTarget(error.to_string()))?;
+    if target.template.spec.is_none_or(|pods| pods.containers.is_empty()) {
+        return Err(Error::JobTarget("its template has no containers".to_owned()));
+    }
+    if name.len() > LABEL_MAX {
+        return Err(Error::LongName(name.to_owned()));
+    }
+    at_least(&[
+        ("pollingInterval", spec.polling_interval, 1),
+        ("minReplicaCount", spec.min_replica_count, 0),
+        ("maxReplicaCount", spec.max_replica_count, 1),
+        ("successfulJobsHistoryLimit", spec.successful_jobs_history_limit, 0),
+        ("failedJobsHistoryLimit", spec.failed_jobs_history_limit, 0),
+    ])?;
+    list("ScaledJob", &spec.triggers)?;
+    let is_set = |trigger: &&ScaleTriggers| trigger.metric_type.as_deref().is_some_and(|one| !one.is_empty());
+    match spec.triggers.iter().find(is_set) {
+        Some(trigger) => Err(Error::JobMetricType(trigger.type_.clone())),
+        None => Ok(()),
+    }
+}
+
 /// The least of each count and time, as KEDA 2.20's definition has them.
 fn minimums(spec: &ScaledObjectSpec) -> Result<()> {
-    let table = [
+    at_least(&[
         ("pollingInterval", spec.polling_interval, 1),
         ("initialCooldownPeriod", spec.initial_cooldown_period, 0),
         ("cooldownPeriod", spec.cooldown_period, 0),
         ("idleReplicaCount", spec.idle_replica_count, 0),
         ("minReplicaCount", spec.min_replica_count, 0),
         ("maxReplicaCount", spec.max_replica_count, 1),
-    ];
-    for (field, value, min) in table {
+    ])
+}
+
+fn at_least(table: &[(&'static str, Option<i32>, i32)]) -> Result<()> {
+    for (field, value, min) in table.iter().copied() {
         match value {
             Some(value) if value < min => return Err(Error::TooSmall { field, value, min }),
             _ => {}
@@ -73,23 +117,29 @@ pub fn replica_bounds(spec: &ScaledObjectSpec) -> Result<()> {
 /// [`Error::NoTriggers`] if there are none. [`Error::CachedMetricsUnsupported`] if a trigger of type `cpu`, `memory`
 /// or `cron` has `useCachedMetrics`. [`Error::DuplicateTriggerName`] if two have one name.
 pub fn triggers(spec: &ScaledObjectSpec) -> Result<()> {
-    if spec.triggers.is_empty() {
-        return Err(Error::NoTriggers);
+    list("ScaledObject", &spec.triggers)?;
+    let resources = resource::of(spec)?;
+    if resources.len() == spec.triggers.len() && spec.min_replicas() == 0 {
+        return Err(Error::OnlyResources);
+    }
+    Ok(())
+}
+
+/// The rules that hold whoever has the triggers.
+fn list(kind: &'static str, triggers: &[ScaleTriggers]) -> Result<()> {
+    if triggers.is_empty() {
+        return Err(Error::NoTriggers { kind });
     }
     let mut names = BTreeSet::new();
-    for trigger in &spec.triggers {
+    for trigger in triggers {
         let cached = trigger.use_cached_metrics.unwrap_or(false);
         if cached && (trigger.is_resource() || trigger.type_ == "cron") {
             return Err(Error::CachedMetricsUnsupported(trigger.type_.clone()));
         }
         let name = trigger.name.as_deref().unwrap_or_default();
         if !name.is_empty() && !names.insert(name) {
-            return Err(Error::DuplicateTriggerName(name.to_owned()));
+            return Err(Error::DuplicateTriggerName { kind, name: name.to_owned() });
         }
-    }
-    let resources = resource::of(spec)?;
-    if resources.len() == spec.triggers.len() && spec.min_replicas() == 0 {
-        return Err(Error::OnlyResources);
     }
     Ok(())
 }
@@ -216,12 +266,47 @@ mod tests {
 
     #[test]
     fn trigger_lists_follow_the_rules_of_keda() {
-        assert_eq!(scaled_object(&spec(vec![])), Err(Error::NoTriggers));
+        assert_eq!(scaled_object(&spec(vec![])), Err(Error::NoTriggers { kind: "ScaledObject" }));
         let named = |name: &str| ScaleTriggers { name: Some(name.into()), ..trigger("aws-sqs-queue") };
-        assert_eq!(scaled_object(&spec(vec![named("a"), named("a")])), Err(Error::DuplicateTriggerName("a".into())));
+        let duplicate = Error::DuplicateTriggerName { kind: "ScaledObject", name: "a".into() };
+        assert_eq!(scaled_object(&spec(vec![named("a"), named("a")])), Err(duplicate));
         assert_eq!(scaled_object(&spec(vec![named("a"), named("b"), named("")])), Ok(()));
         let cached = ScaleTriggers { use_cached_metrics: Some(true), ..trigger("cron") };
         assert_eq!(scaled_object(&spec(vec![cached])), Err(Error::CachedMetricsUnsupported("cron".into())));
+    }
+
+    #[test]
+    fn scaled_jobs_follow_the_rules_of_keda() {
+        let check = |name: &str, change: &serde_json::Value| {
+            let mut spec = json!({
+                "jobTargetRef": { "template": { "spec": { "containers": [{ "name": "c" }] } } },
+                "triggers": [{ "type": "cron", "metadata": {} }],
+            });
+            for (key, value) in change.as_object().unwrap() {
+                spec[key] = value.clone();
+            }
+            let spec: ScaledJobSpec = serde_json::from_value(spec).unwrap();
+            scaled_job(name, &spec).map_err(|error| error.to_string()).err().unwrap_or_default()
+        };
+        assert_eq!(check("orders", &json!({})), "");
+        for (change, wanted) in [
+            (json!({ "triggers": [] }), "no triggers defined in the ScaledJob"),
+            (json!({ "triggers": [{ "type": "cron", "metadata": {}, "metricType": "Value" }] }), "metricType"),
+            (json!({ "triggers": [{ "type": "cron", "metadata": {}, "useCachedMetrics": true }] }), "useCachedMetrics"),
+            (json!({ "jobTargetRef": null }), "jobTargetRef"),
+            (json!({ "jobTargetRef": { "template": { "spec": { "containers": [] } } } }), "no containers"),
+            (json!({ "jobTargetRef": { "template": 7 } }), "jobTargetRef"),
+            (json!({ "maxReplicaCount": 0 }), "spec.maxReplicaCount in body"),
+            (json!({ "pollingInterval": 0 }), "spec.pollingInterval in body"),
+            (json!({ "failedJobsHistoryLimit": -1 }), "spec.failedJobsHistoryLimit in body"),
+        ] {
+            let found = check("orders", &change);
+            assert!(found.contains(wanted), "{change}: {found}");
+        }
+        // KEDA refuses neither a minimum above the maximum nor cpu alone.
+        assert_eq!(check("orders", &json!({ "minReplicaCount": 5, "maxReplicaCount": 2 })), "");
+        assert_eq!(check("orders", &json!({ "triggers": [{ "type": "cpu", "metadata": {} }] })), "");
+        assert!(check(&"x".repeat(64), &json!({})).contains("63"));
     }
 
     #[test]

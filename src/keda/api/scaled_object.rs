@@ -230,7 +230,7 @@ pub struct Fallback {
 impl ScaledObjectSpec {
     /// Time between two polls. One second at least, so that a zero makes no hot loop.
     pub fn polling(&self) -> Duration {
-        self.polling_interval.map_or(DEFAULT_POLLING, |n| seconds(n).max(Duration::from_secs(1)))
+        polling(self.polling_interval)
     }
 
     /// Time after the last activity before the target may go to zero or idle.
@@ -275,7 +275,12 @@ impl ScaledObjectSpec {
     }
 }
 
-fn joined<'a>(names: impl Iterator<Item = &'a str>) -> String {
+/// The time between two polls that is written so.
+pub(super) fn polling(interval: Option<i32>) -> Duration {
+    interval.map_or(DEFAULT_POLLING, |n| seconds(n).max(Duration::from_secs(1)))
+}
+
+pub(super) fn joined<'a>(names: impl Iterator<Item = &'a str>) -> String {
     let mut seen = Vec::new();
     for name in names {
         if !seen.contains(&name) {

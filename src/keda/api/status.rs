@@ -55,6 +55,33 @@ pub struct ScaledObjectStatus {
     pub authentications_types: Option<String>,
 }
 
+/// ScaledJobStatus defines the observed state of ScaledJob
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ScaledJobStatus {
+    /// When a trigger was last seen active.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_active_time: Option<MicroTime>,
+    /// Conditions an array representation to store multiple Conditions
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub conditions: Vec<Condition>,
+    /// Of KEDA's definition; nobody writes it.
+    #[serde(rename = "Paused", skip_serializing_if = "Option::is_none")]
+    pub paused: Option<String>,
+    /// Names of the external metrics, in the order of the triggers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub external_metric_names: Vec<String>,
+    /// Activity by external metric.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub triggers_activity: BTreeMap<String, TriggerActivityStatus>,
+    /// The types of the triggers, joined by commas.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub triggers_types: Option<String>,
+    /// The names of the authentications that the triggers use, joined by commas.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub authentications_types: Option<String>,
+}
+
 /// TriggerActivityStatus represents the activity status of an external trigger
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]

@@ -80,6 +80,7 @@ fn the_columns_are_those_of_keda() {
         columns("ScaledObject"),
         "SCALETARGETKIND SCALETARGETNAME MIN MAX READY ACTIVE FALLBACK PAUSED TRIGGERS AUTHENTICATIONS AGE"
     );
+    assert_eq!(columns("ScaledJob"), "MIN MAX READY ACTIVE PAUSED TRIGGERS AUTHENTICATIONS AGE");
     let authentication = "PODIDENTITY SECRET ENV VAULTADDRESS SCALEDOBJECTS SCALEDJOBS";
     assert_eq!(columns("TriggerAuthentication"), authentication);
     let cluster_wide = authentication.replace("VAULTADDRESS", "FILEPATH VAULTADDRESS");
@@ -101,6 +102,7 @@ fn names_scopes_and_subresources_are_those_of_keda() {
         found,
         [
             row("clustertriggerauthentications.keda.sh", "Cluster", "cta,clustertriggerauth"),
+            row("scaledjobs.keda.sh", "Namespaced", "sj"),
             row("scaledobjects.keda.sh", "Namespaced", "so"),
             row("triggerauthentications.keda.sh", "Namespaced", "ta,triggerauth"),
         ]
@@ -136,6 +138,25 @@ fn the_fields_that_came_after_2_14_are_there_with_their_limits() {
         }
         assert_eq!(node(kind, "/spec/properties/oauth2/properties/type")["default"], "clientCredentials");
     }
+}
+
+#[test]
+fn a_scaled_job_takes_a_whole_job_and_the_metadata_of_its_pods() {
+    let crds = crds().unwrap();
+    let crd = crds.iter().find(|crd| crd.spec.names.kind == "ScaledJob").unwrap();
+    let version = serde_json::to_value(&crd.spec.versions[0]).unwrap();
+    let spec = version.pointer("/schema/openAPIV3Schema/properties/spec").unwrap();
+    assert_eq!(spec["required"], json!(["jobTargetRef", "triggers"]));
+    let job = &spec["properties"]["jobTargetRef"];
+    assert_eq!(job["required"], json!(["template"]));
+    for field in ["parallelism", "backoffLimit", "ttlSecondsAfterFinished", "suspend", "podFailurePolicy"] {
+        assert!(job["properties"].get(field).is_some(), "{field}");
+    }
+    let template = &job["properties"]["template"]["properties"];
+    assert_eq!(template["metadata"]["x-kubernetes-preserve-unknown-fields"], true);
+    let container = &template["spec"]["properties"]["containers"]["items"];
+    assert_eq!(container["required"], json!(["name"]));
+    assert!(container["properties"]["resources"]["properties"].get("requests").is_some());
 }
 
 #[test]
