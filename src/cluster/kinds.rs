@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use crate::address::Name;
 
 /// Every kind: API version and name.
-pub(crate) const KINDS: [(&str, &str); 15] = [
+pub(crate) const KINDS: [(&str, &str); 16] = [
     ("keda.sh/v1alpha1", "ScaledObject"),
+    ("keda.sh/v1alpha1", "ScaledJob"),
     ("keda.sh/v1alpha1", "TriggerAuthentication"),
     ("keda.sh/v1alpha1", "ClusterTriggerAuthentication"),
     ("apiregistration.k8s.io/v1", "APIService"),

@@ -31,6 +31,11 @@ pub fn requested(annotations: &BTreeMap<String, String>) -> Result<Option<Pause>
     Ok(flag(annotations, naming::PAUSED).then_some(Pause::AsIs))
 }
 
+/// Whether a ScaledJob makes no Jobs, which knows no count to be held at.
+pub fn is_paused(annotations: &BTreeMap<String, String>) -> bool {
+    flag(annotations, naming::PAUSED)
+}
+
 /// Whether scaling in is held.
 pub fn scale_in(annotations: &BTreeMap<String, String>) -> bool {
     flag(annotations, naming::PAUSED_SCALE_IN)

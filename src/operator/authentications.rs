@@ -24,7 +24,7 @@ use crate::context::Context;
 use crate::error::{brief, is_conflict, is_not_found};
 use crate::finalizers;
 use crate::key::{Key, Reference};
-use crate::owner::SCALED_OBJECT;
+use crate::owner::{SCALED_JOB, SCALED_OBJECT};
 use crate::stop::unless_stopped;
 
 /// Keeps them until `stop`.
@@ -53,7 +53,13 @@ pub(crate) async fn run(context: Arc<Context>, stop: CancellationToken) {
                 Ok(Change::Credentials(reference) | Change::Consumers(reference)) => {
                     due.insert(reference);
                 }
-                Ok(Change::ScaledObject(_) | Change::Autoscaler(_) | Change::Health(_) | Change::Inputs { .. }) => {}
+                Ok(
+                    Change::ScaledObject(_)
+                    | Change::ScaledJob(_)
+                    | Change::Autoscaler(_)
+                    | Change::Health(_)
+                    | Change::Inputs { .. },
+                ) => {}
                 Err(TryRecvError::Lagged(_)) => due = all(&context),
                 Err(TryRecvError::Empty) => break,
                 Err(TryRecvError::Closed) => return,
@@ -139,11 +145,12 @@ async fn keep<K>(
             api.patch(&key.name, &params, &Patch::Merge(finalizers::added(object.meta()))).await?;
             context.recorder.publish(&reference, Event::authentication_added(is_cluster_wide)).await;
         }
-        let users = users(context, kept);
-        if status.and_then(|status| status.scaledobjects.clone()) == users {
+        let (objects, jobs) = (users(context, kept, SCALED_OBJECT), users(context, kept, SCALED_JOB));
+        let known = status.map(|status| (status.scaledobjects.clone(), status.scaledjobs.clone()));
+        if known.unwrap_or_default() == (objects.clone(), jobs.clone()) {
             return Ok(());
         }
-        let patch = Patch::Merge(json!({ "status": { "scaledobjects": users } }));
+        let patch = Patch::Merge(json!({ "status": { "scaledobjects": objects, "scaledjobs": jobs } }));
         api.patch_status(&key.name, &params, &patch).await.map(drop)
     };
     match keeping.await {
@@ -154,10 +161,10 @@ async fn keep<K>(
     }
 }
 
-/// The names of the ScaledObjects that use it, as KEDA joins them; `None` if there are none.
-fn users(context: &Context, reference: &Reference) -> Option<String> {
+/// The names of the objects of a kind that use it, as KEDA joins them; `None` if there are none.
+fn users(context: &Context, reference: &Reference, kind: &str) -> Option<String> {
     let users = context.caches.users.of(reference).into_iter();
-    let mut names: Vec<_> = users.filter(|user| user.kind == SCALED_OBJECT).map(|user| user.key.name).collect();
+    let mut names: Vec<_> = users.filter(|user| user.kind == kind).map(|user| user.key.name).collect();
     names.sort();
     names.dedup();
     (!names.is_empty()).then(|| names.join(","))

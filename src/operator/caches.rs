@@ -2,9 +2,10 @@
 
 use futures::{Stream, StreamExt, stream};
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
-use keda::api::{ClusterTriggerAuthentication, Condition, ScaledObject, TriggerAuthentication};
+use k8s_openapi::api::batch::v1::Job;
+use keda::api::{ClusterTriggerAuthentication, Condition, ScaledJob, ScaledObject, TriggerAuthentication};
 use keda::conditions;
-use keda::naming::SCALED_OBJECT_LABEL;
+use keda::naming::{SCALED_JOB_LABEL, SCALED_OBJECT_LABEL};
 use kube::api::ObjectMeta;
 use kube::runtime::reflector::{ObjectRef, Store, store};
 use kube::runtime::{WatchStreamExt, watcher};
@@ -21,9 +22,10 @@ use crate::authentication::{CLUSTER_KIND, KIND};
 use crate::client::WATCH_SECONDS;
 use crate::error::brief;
 use crate::inputs::Inputs;
+use crate::jobs::Jobs;
 use crate::key::{Key, Reference};
 use crate::masters::Masters;
-use crate::owner::{Owner, SCALED_OBJECT};
+use crate::owner::{Owner, SCALED_JOB, SCALED_OBJECT};
 use crate::settings::Settings;
 use crate::users::Users;
 
@@ -31,6 +33,7 @@ use crate::users::Users;
 #[derive(Debug, Clone)]
 pub(crate) enum Change {
     ScaledObject(Key),
+    ScaledJob(Key),
     /// The HPA of that ScaledObject was changed by somebody in a way that matters, or is gone; or who else claims its target.
     Autoscaler(Key),
     /// The HPA of that ScaledObject can work now, or cannot any more; or its requests have put a fallback in force or ended it.
@@ -78,6 +81,9 @@ where
 #[derive(Clone)]
 pub(crate) struct Caches {
     pub(crate) scaled_objects: Cache<ScaledObject>,
+    pub(crate) scaled_jobs: Cache<ScaledJob>,
+    /// The Jobs of ScaledJobs.
+    pub(crate) jobs: Arc<Jobs>,
     pub(crate) authentications: Cache<TriggerAuthentication>,
     pub(crate) cluster_authentications: Cache<ClusterTriggerAuthentication>,
     autoscalers: Cache<HorizontalPodAutoscaler>,
@@ -132,9 +138,15 @@ impl Caches {
             let _ = announcing.send(Change::Inputs { user, are_values });
         }));
         let fifth = inputs.follow(client, settings);
+        let (scaled_jobs, sixth) =
+            watch(&apis(client, namespaces), &|| notify_of_scaled_jobs(changes.clone(), Arc::clone(&users)));
+        let jobs = Arc::new(Jobs::default());
+        let seventh = watch_jobs(&apis::<Job>(client, namespaces), &jobs);
         let (synced, is_synced) = tokio::sync::watch::channel(false);
         let caches = Self {
             scaled_objects,
+            scaled_jobs,
+            jobs,
             authentications,
             cluster_authentications,
             autoscalers,
@@ -147,13 +159,14 @@ impl Caches {
         let filled = caches.clone();
         let filling = async move {
             filled.scaled_objects.ready().await;
+            filled.scaled_jobs.ready().await;
             filled.authentications.ready().await;
             filled.cluster_authentications.ready().await;
             filled.autoscalers.ready().await;
             let _ = synced.send(true);
         };
         (caches, async move {
-            tokio::join!(first, second, third, fourth, fifth, filling);
+            tokio::join!(first, second, third, fourth, fifth, sixth, seventh, filling);
         })
     }
 
@@ -171,6 +184,15 @@ impl Caches {
     pub(crate) async fn synced(&self) {
         // An error means that the watches have ended, and with them the process.
         let _ = self.is_synced.clone().wait_for(|is_synced| *is_synced).await;
+    }
+
+    /// Whether that object with triggers is there.
+    pub(crate) fn has_owner(&self, reference: &Reference) -> bool {
+        if reference.kind == SCALED_JOB {
+            self.scaled_jobs.get(&reference.key).is_some()
+        } else {
+            self.scaled_objects.get(&reference.key).is_some()
+        }
     }
 
     /// Whether an HPA of that name is beside the object.
@@ -216,6 +238,16 @@ fn notify_of_scaled_objects(
     })
 }
 
+fn notify_of_scaled_jobs(changes: broadcast::Sender<Change>, users: Arc<Users>) -> Notify<ScaledJob> {
+    Box::new(move |key, object| {
+        let user = Reference { kind: SCALED_JOB, key: key.clone() };
+        for reference in users.learn(&user, object.map(|object| object as &dyn Owner)) {
+            let _ = changes.send(Change::Consumers(reference));
+        }
+        let _ = changes.send(Change::ScaledJob(key.clone()));
+    })
+}
+
 fn notify_of_authentications<K: Resource<DynamicType = ()> + 'static>(
     changes: broadcast::Sender<Change>,
     kind: &'static str,
@@ -258,6 +290,20 @@ where
         streams.push(drain(events, notify()));
     }
     (Cache(stores), async move { stream::iter(streams).for_each_concurrent(None, |part| part).await })
+}
+
+/// Follows the Jobs of ScaledJobs.
+fn watch_jobs(apis: &[Api<Job>], into: &Arc<Jobs>) -> impl Future<Output = ()> + use<> {
+    let config = || watcher::Config::default().timeout(WATCH_SECONDS).labels(SCALED_JOB_LABEL);
+    let streams: Vec<_> = apis
+        .iter()
+        .map(|api| {
+            let events = watcher(api.clone(), config()).default_backoff();
+            let into = Arc::clone(into);
+            drain(events, Box::new(move |key: &Key, job: Option<&Job>| into.learn(key, job)))
+        })
+        .collect();
+    async move { stream::iter(streams).for_each_concurrent(None, |part| part).await }
 }
 
 /// Notifies of each object that has changed, also while the watch was down: what is listed anew is compared with what was known.

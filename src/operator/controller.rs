@@ -1,4 +1,4 @@
-//! One [`ScaleLoop`] per ScaledObject, as long as the object exists, and the numbers of all of them.
+//! One [`ScaleLoop`] per ScaledObject and one [`JobLoop`] per ScaledJob, as long as the object exists, and the numbers of all of them.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -12,11 +12,13 @@ use tokio_util::task::AbortOnDropHandle;
 use crate::backoff::{Backoff, PAUSE_MAX};
 use crate::caches::Change;
 use crate::context::Context;
+use crate::job_loop::JobLoop;
 use crate::key::{Key, Reference};
-use crate::owner::SCALED_OBJECT;
-use crate::scale_loop::{ScaleLoop, Wake};
+use crate::owner::{SCALED_JOB, SCALED_OBJECT};
+use crate::scale_loop::ScaleLoop;
 use crate::stop::unless_stopped;
 use crate::totals::Totals;
+use crate::wake::Wake;
 
 /// Runs until `stop`; every loop has ended when it returns.
 pub(crate) async fn run(context: Arc<Context>, stop: CancellationToken) {
@@ -45,75 +47,88 @@ pub(crate) async fn run(context: Arc<Context>, stop: CancellationToken) {
 struct Controller {
     context: Arc<Context>,
     stop: CancellationToken,
-    loops: HashMap<Key, Arc<Wake>>,
-    tasks: JoinSet<Key>,
+    loops: HashMap<Reference, Arc<Wake>>,
+    tasks: JoinSet<Reference>,
     totals: Totals,
 }
 
 impl Controller {
     fn heard(&mut self, change: &Change) {
         match change {
-            Change::ScaledObject(key) => {
-                self.totals.learn(&self.context, &Reference { kind: SCALED_OBJECT, key: key.clone() });
-                self.wake(key, false);
-            }
-            Change::Autoscaler(key) => self.wake(key, true),
+            Change::ScaledObject(key) => self.has_changed(&of(SCALED_OBJECT, key)),
+            Change::ScaledJob(key) => self.has_changed(&of(SCALED_JOB, key)),
+            Change::Autoscaler(key) => self.wake(&of(SCALED_OBJECT, key), true),
             Change::Credentials(reference) => {
                 self.totals.learn(&self.context, reference);
                 // Their triggers are built again, and may be in order now.
                 for user in self.context.caches.users.of(reference) {
-                    if user.kind == SCALED_OBJECT {
-                        self.wake(&user.key, true);
-                    }
+                    self.wake(&user, true);
                 }
             }
-            Change::Health(key) => self.wake(key, false),
+            Change::Health(key) => self.wake(&of(SCALED_OBJECT, key), false),
             // A template changes with each scaling. It matters where something is wrong, and else to the next reading.
-            Change::Inputs { user, are_values } if user.kind == SCALED_OBJECT => self.wake(&user.key, *are_values),
+            Change::Inputs { user, are_values } => self.wake(user, *are_values),
             // Nothing of a loop depends on it, and no total.
-            Change::Inputs { .. } | Change::Consumers(_) => {}
+            Change::Consumers(_) => {}
         }
+    }
+
+    fn has_changed(&mut self, object: &Reference) {
+        self.totals.learn(&self.context, object);
+        self.wake(object, false);
     }
 
     fn look_at_all(&mut self) {
         let known: Vec<_> = self.loops.keys().cloned().collect();
-        let there = self.context.caches.scaled_objects.all().into_iter().map(|object| Key::of(&object.metadata));
-        for key in there.chain(known).collect::<std::collections::BTreeSet<_>>() {
-            self.wake(&key, true);
+        let caches = self.context.caches.clone();
+        let objects = caches.scaled_objects.all().into_iter().map(|one| of(SCALED_OBJECT, &Key::of(&one.metadata)));
+        let jobs = caches.scaled_jobs.all().into_iter().map(|one| of(SCALED_JOB, &Key::of(&one.metadata)));
+        for object in objects.chain(jobs).chain(known).collect::<std::collections::BTreeSet<_>>() {
+            self.wake(&object, true);
         }
         self.totals.learn_all(&self.context);
     }
 
     /// Wakes the object's loop, or starts one. `again`: reconcile even if the object itself has not changed.
-    fn wake(&mut self, key: &Key, again: bool) {
-        if let Some(wake) = self.loops.get(key) {
+    fn wake(&mut self, object: &Reference, again: bool) {
+        if let Some(wake) = self.loops.get(object) {
             return wake.up(again);
         }
-        if self.context.caches.scaled_objects.get(key).is_none() {
+        if !self.context.caches.has_owner(object) {
             return;
         }
         let wake = Arc::new(Wake::default());
-        self.loops.insert(key.clone(), Arc::clone(&wake));
-        let (context, key, stop) = (Arc::clone(&self.context), key.clone(), self.stop.child_token());
+        self.loops.insert(object.clone(), Arc::clone(&wake));
+        let (context, object, stop) = (Arc::clone(&self.context), object.clone(), self.stop.child_token());
         self.tasks.spawn(async move {
-            let begin = || ScaleLoop::new(Arc::clone(&context), key.clone(), stop.clone()).run(Arc::clone(&wake));
-            supervised(&context.clock, &stop, &key, begin).await;
-            key
+            let (clock, key) = (context.clock.clone(), &object.key);
+            if object.kind == SCALED_JOB {
+                let begin = || JobLoop::new(Arc::clone(&context), key.clone(), stop.clone()).run(Arc::clone(&wake));
+                supervised(&clock, &stop, &object, begin).await;
+            } else {
+                let begin = || ScaleLoop::new(Arc::clone(&context), key.clone(), stop.clone()).run(Arc::clone(&wake));
+                supervised(&clock, &stop, &object, begin).await;
+            }
+            object
         });
     }
 
-    fn ended(&mut self, ended: Result<Key, tokio::task::JoinError>) {
-        if let Ok(key) = ended {
-            self.loops.remove(&key);
+    fn ended(&mut self, ended: Result<Reference, tokio::task::JoinError>) {
+        if let Ok(object) = ended {
+            self.loops.remove(&object);
             // Made again under the same name meanwhile.
-            self.wake(&key, true);
+            self.wake(&object, true);
         }
     }
 }
 
+fn of(kind: &'static str, key: &Key) -> Reference {
+    Reference { kind, key: key.clone() }
+}
+
 /// Runs what `begin` gives until it ends. A panic in one object's loop must not take the others down, and must not
 /// come again at once: the loop is begun anew after a pause that grows.
-async fn supervised<F>(clock: &Clock, stop: &CancellationToken, key: &Key, begin: impl Fn() -> F)
+async fn supervised<F>(clock: &Clock, stop: &CancellationToken, object: &Reference, begin: impl Fn() -> F)
 where
     F: Future<Output = ()> + Send + 'static,
 {
@@ -127,7 +142,7 @@ where
                     backoff.reset();
                 }
                 let pause = backoff.fail(clock.moment());
-                tracing::error!(scaled_object = %key, error = %error, pause_seconds = pause.as_secs(), "the scale loop broke; starting it again after a pause");
+                tracing::error!(%object, error = %error, pause_seconds = pause.as_secs(), "the scale loop broke; starting it again after a pause");
                 let _ = unless_stopped(stop, clock.sleep(pause)).await;
             }
             _ => return,

@@ -1,8 +1,9 @@
-//! The operator: looks after ScaledObjects and serves their metrics to the HPA, as KEDA does.
+//! The operator: looks after ScaledObjects and ScaledJobs and serves the metrics of the former to the HPA, as KEDA does.
 //!
 //! Entry point: [`run`]. The way of the data: watches fill [`caches`]; the leader's [`controller`] keeps one
 //! [`scale_loop`] per ScaledObject, which reads its triggers ([`sources`]), lets `keda::decision` decide and scales the
-//! [`target`] between 0 and 1; the HPA asks [`metrics_api`] for the same metrics and scales between 1 and N.
+//! [`target`] between 0 and 1; the HPA asks [`metrics_api`] for the same metrics and scales between 1 and N. One [`job_loop`] per
+//! ScaledJob reads its triggers alike, lets `keda::job` decide and makes Jobs.
 //!
 //! Invariants: only the leader writes ([`mandate`]; certificates apart, which all replicas share); a failed reading never scales in;
 //! what must survive a restart lies in the objects' status, never in memory; one object's trouble is reported in its status
@@ -28,6 +29,8 @@ mod finalizers;
 mod generations;
 mod health;
 mod inputs;
+mod job_loop;
+mod jobs;
 mod key;
 mod lease;
 mod listening;
@@ -35,18 +38,21 @@ mod mandate;
 mod masters;
 mod metrics_api;
 mod owner;
+mod phase;
 mod pods;
 mod scale_loop;
 #[cfg(test)]
 mod scripted;
 mod settings;
 mod sources;
+mod spread;
 mod status;
 mod stop;
 mod target;
 mod telemetry;
 mod totals;
 mod users;
+mod wake;
 mod x509;
 
 use std::net::SocketAddr;

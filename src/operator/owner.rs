@@ -2,9 +2,10 @@
 
 use futures::future::BoxFuture;
 use k8s_openapi::api::core::v1::PodSpec;
-use keda::api::{ScaleTriggers, ScaledObject};
+use keda::api::{ScaleTriggers, ScaledJob, ScaledObject};
 use kube::Client;
 use kube::api::ObjectMeta;
+use serde::Deserialize;
 
 use crate::inputs;
 use crate::key::{Key, Reference};
@@ -12,6 +13,9 @@ use crate::target::{Target, TargetError};
 
 /// The kind of ScaledObjects, as manifests have it.
 pub(crate) const SCALED_OBJECT: &str = "ScaledObject";
+
+/// The kind of ScaledJobs, as manifests have it.
+pub(crate) const SCALED_JOB: &str = "ScaledJob";
 
 /// An object with triggers.
 pub(crate) trait Owner: Send + Sync {
@@ -78,5 +82,34 @@ impl Owner for ScaledObject {
             let target = Target::resolve(client, self).await?;
             Ok(target.pod_template().await?.and_then(|template| template.spec))
         })
+    }
+}
+
+impl Owner for ScaledJob {
+    fn kind(&self) -> &'static str {
+        SCALED_JOB
+    }
+
+    fn metadata(&self) -> &ObjectMeta {
+        &self.metadata
+    }
+
+    fn triggers(&self) -> &[ScaleTriggers] {
+        &self.spec.triggers
+    }
+
+    fn container(&self) -> Option<&str> {
+        self.spec.env_source_container_name.as_deref()
+    }
+
+    /// Its own spec has it, so a change is one of its generation.
+    fn template(&self) -> Option<Reference> {
+        None
+    }
+
+    fn pods<'a>(&'a self, _client: &'a Client) -> BoxFuture<'a, Result<Option<PodSpec>, TargetError>> {
+        // The check of the object refuses one that cannot be read.
+        let pods = PodSpec::deserialize(&self.spec.job_target_ref["template"]["spec"]).ok();
+        Box::pin(std::future::ready(Ok(pods)))
     }
 }

@@ -6,16 +6,13 @@
 mod activity;
 mod finalize;
 mod mirror;
-mod phase;
 mod poll;
 mod pushes;
 mod reconcile;
 mod scale;
 mod settle;
-mod spread;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use clock::Moment;
@@ -24,11 +21,9 @@ use keda::decision::Decision;
 use keda::event::Event;
 use keda::pause;
 use kube::Resource;
-use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use self::activity::Activity;
-use self::phase::{Checked, Observed, Phase};
 use self::pushes::Pushes;
 use self::reconcile::ReconcileError;
 use self::scale::Counted;
@@ -36,25 +31,11 @@ use crate::backoff::{Backoff, PAUSE_MAX};
 use crate::context::Context;
 use crate::key::{Key, Reference};
 use crate::owner::SCALED_OBJECT;
+use crate::phase::{Checked, Observed, Phase};
+use crate::spread;
 use crate::status;
 use crate::stop::unless_stopped;
-
-/// Wakes a loop: there may be something to do.
-#[derive(Default)]
-pub(crate) struct Wake {
-    notify: Notify,
-    again: AtomicBool,
-}
-
-impl Wake {
-    /// `again`: something that the object depends on has changed, so it is to be reconciled in any case.
-    pub(crate) fn up(&self, again: bool) {
-        if again {
-            self.again.store(true, Ordering::Release);
-        }
-        self.notify.notify_one();
-    }
-}
+use crate::wake::Wake;
 
 /// What a turn of the loop leaves to do.
 enum Next {
@@ -116,14 +97,14 @@ impl ScaleLoop {
     pub(crate) async fn run(mut self, wake: Arc<Wake>) {
         let stop = self.stop.clone();
         while !stop.is_cancelled() {
-            if wake.again.swap(false, Ordering::AcqRel) {
+            if wake.is_again() {
                 self.checked = None;
             }
             let Next::At(moment) = self.bounded_turn().await else { break };
             tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
-                () = wake.notify.notified() => {}
+                () = wake.woken() => {}
                 () = self.pushes.next() => {}
                 () = self.context.clock.sleep_until(moment) => {}
             }
@@ -137,7 +118,7 @@ impl ScaleLoop {
             return next;
         }
         tracing::warn!(scaled_object = %self.key, limit_seconds = TURN_LIMIT.as_secs(), "gave up what did not end");
-        self.context.telemetry.object_failed(&self.key);
+        self.context.telemetry.object_failed(&self.reference());
         self.backoff.fail(clock.moment());
         Next::At(self.rest())
     }
@@ -169,7 +150,7 @@ impl ScaleLoop {
         let due = last.map_or(now, |last| self.pushes.due(last).unwrap_or_else(|| regular(last)));
         if due <= now {
             let late = self.context.clock.to_real(now.since(due)).as_secs_f64();
-            self.context.telemetry.poll_late(&self.key, late);
+            self.context.telemetry.poll_late(&self.reference(), late);
             let first = || spread::first_interval(self.uid.as_deref(), polling);
             self.interval = if last.is_some() { polling } else { first() };
             self.phase = Phase::Polling { last: Some(now) };
@@ -190,14 +171,15 @@ impl ScaleLoop {
         let now = self.context.clock.moment();
         let has_changed = self.checked.as_ref().is_none_or(|checked| {
             // What is in order is built anew by its next reading.
-            checked.observed != Observed::of(object) || (checked.is_in_error && checked.inputs != self.inputs())
+            checked.observed != Observed::of(&object.metadata)
+                || (checked.is_in_error && checked.inputs != self.inputs())
         });
         has_changed || self.backoff.until().is_some_and(|until| until <= now)
     }
 
     /// How often what the object's triggers were built from has changed.
     fn inputs(&self) -> u64 {
-        self.context.caches.inputs.revision(&Reference { kind: SCALED_OBJECT, key: self.key.clone() })
+        self.context.caches.inputs.revision(&self.reference())
     }
 
     /// The object as polls go by it. A spec that is not in order decides nothing: the HPA is still that of the last one that
@@ -210,6 +192,10 @@ impl ScaleLoop {
     fn is_paused(&self, object: &ScaledObject) -> bool {
         let annotations = object.metadata.annotations.as_ref();
         annotations.is_some_and(|annotations| !matches!(pause::requested(annotations), Ok(None)))
+    }
+
+    fn reference(&self) -> Reference {
+        Reference { kind: SCALED_OBJECT, key: self.key.clone() }
     }
 
     /// Whether the last reconcile failed.
@@ -242,12 +228,12 @@ impl ScaleLoop {
 
     /// Writes the status; a failure is reported and leaves the rest to the next turn.
     async fn write(&mut self, object: &ScaledObject, wanted: &ScaledObjectStatus) {
-        match status::write(&self.context.client, object, wanted).await {
+        match status::write(&self.context.client, object, object.status.as_ref(), wanted).await {
             Ok(Some(written)) => self.held = Some(Arc::new(written)),
             Ok(None) => {}
             Err(error) => {
                 self.publish(object, ReconcileError::status(error).event()).await;
-                self.context.telemetry.object_failed(&self.key);
+                self.context.telemetry.object_failed(&self.reference());
             }
         }
     }
@@ -257,7 +243,7 @@ impl ScaleLoop {
     }
 
     fn forget(&self) {
-        self.context.sources.forget(&self.context, &Reference { kind: SCALED_OBJECT, key: self.key.clone() });
+        self.context.sources.forget(&self.context, &self.reference());
     }
 }
 

@@ -283,6 +283,8 @@ impl Server {
             collection.rsplit('/').next(),
             Some(
                 "scaledobjects"
+                    | "scaledjobs"
+                    | "jobs"
                     | "triggerauthentications"
                     | "clustertriggerauthentications"
                     | "horizontalpodautoscalers"

@@ -29,8 +29,8 @@ pub(crate) use self::error::{TriggerError, TriggersError};
 use self::trigger::{Attempt, Trigger};
 use crate::caches::Change;
 use crate::context::Context;
-use crate::key::{Key, Reference};
-use crate::owner::{self, Owner, Revision, SCALED_OBJECT};
+use crate::key::Reference;
+use crate::owner::{self, Owner, Revision, SCALED_JOB, SCALED_OBJECT};
 
 /// The triggers by object.
 #[derive(Default)]
@@ -75,14 +75,16 @@ impl Sources {
 
     /// Drops everything about the object, its numbers in the telemetry included.
     pub(crate) fn forget(&self, context: &Context, reference: &Reference) {
-        self.accepted.forget(&reference.key);
-        context.failures.forget(&reference.key);
+        if reference.kind == SCALED_OBJECT {
+            self.accepted.forget(&reference.key);
+            context.failures.forget(&reference.key);
+        }
         context.caches.inputs.forget(reference);
         let dropped = self.lock().remove(reference);
         if let Some(triggers) = dropped {
             triggers.retire(context, None);
         }
-        context.telemetry.forget(&reference.key);
+        context.telemetry.forget(reference);
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Reference, Arc<Triggers>>> {
@@ -96,7 +98,8 @@ pub(crate) async fn sweep(context: Arc<Context>) {
     let mut changes = context.caches.subscribe();
     loop {
         match changes.recv().await {
-            Ok(Change::ScaledObject(key)) => drop_if_gone(&context, key),
+            Ok(Change::ScaledObject(key)) => drop_if_gone(&context, &Reference { kind: SCALED_OBJECT, key }),
+            Ok(Change::ScaledJob(key)) => drop_if_gone(&context, &Reference { kind: SCALED_JOB, key }),
             Ok(
                 Change::Autoscaler(_)
                 | Change::Health(_)
@@ -105,9 +108,9 @@ pub(crate) async fn sweep(context: Arc<Context>) {
                 | Change::Consumers(_),
             ) => {}
             Err(RecvError::Lagged(_)) => {
-                let held: Vec<_> = context.sources.lock().keys().map(|held| held.key.clone()).collect();
-                for key in held {
-                    drop_if_gone(&context, key);
+                let held: Vec<_> = context.sources.lock().keys().cloned().collect();
+                for reference in held {
+                    drop_if_gone(&context, &reference);
                 }
             }
             Err(RecvError::Closed) => return,
@@ -115,9 +118,9 @@ pub(crate) async fn sweep(context: Arc<Context>) {
     }
 }
 
-fn drop_if_gone(context: &Context, key: Key) {
-    if context.caches.scaled_objects.get(&key).is_none() {
-        context.sources.forget(context, &Reference { kind: SCALED_OBJECT, key });
+fn drop_if_gone(context: &Context, reference: &Reference) {
+    if !context.caches.has_owner(reference) {
+        context.sources.forget(context, reference);
     }
 }
 

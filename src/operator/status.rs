@@ -1,23 +1,27 @@
 //! Writing an object's status: one merge patch of what has changed, and no call where nothing has.
 
-use keda::api::{ScaledObject, ScaledObjectStatus};
+use std::fmt::Debug;
+
 use kube::api::{Patch, PatchParams};
-use kube::{Api, Client};
+use kube::core::NamespaceResourceScope;
+use kube::{Api, Client, Resource};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
 use crate::key::Key;
 
-/// Makes `status` that of `object`. Returns the object as it is then.
-pub(crate) async fn write(
-    client: &Client,
-    object: &ScaledObject,
-    status: &ScaledObjectStatus,
-) -> kube::Result<Option<ScaledObject>> {
-    let value = |status: &ScaledObjectStatus| serde_json::to_value(status).map_err(kube::Error::SerdeError);
-    let before = value(&object.status.clone().unwrap_or_default())?;
+/// Makes `status` that of `object`, which is `before`. Returns the object as it is then.
+pub(crate) async fn write<K, S>(client: &Client, object: &K, before: Option<&S>, status: &S) -> kube::Result<Option<K>>
+where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned,
+    S: Serialize,
+{
+    let value = |status: &S| serde_json::to_value(status).map_err(kube::Error::SerdeError);
+    let before = before.map_or(Ok(json!({})), value)?;
     let Some(changes) = changes(&before, &value(status)?) else { return Ok(None) };
-    let key = Key::of(&object.metadata);
-    let api: Api<ScaledObject> = Api::namespaced(client.clone(), &key.namespace);
+    let key = Key::of(object.meta());
+    let api: Api<K> = Api::namespaced(client.clone(), &key.namespace);
     let patch = Patch::Merge(json!({ "status": changes }));
     api.patch_status(&key.name, &PatchParams::default(), &patch).await.map(Some)
 }

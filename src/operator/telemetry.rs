@@ -19,6 +19,7 @@ use prometheus_client::registry::Registry;
 
 pub(crate) use self::requests::Requests;
 use crate::key::{Key, Reference};
+use crate::owner::{SCALED_JOB, SCALED_OBJECT};
 
 /// The labels of one thing, shared by all of its series.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -43,7 +44,7 @@ type Counters = Family<Labels, Counter>;
 pub(crate) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// Counters of KEDA 2.14 without the ending `_total`. They are held as gauges, which get no ending.
-const BARE_COUNTERS: [&str; 2] = ["keda_scaler_errors", "keda_scaled_object_errors"];
+const BARE_COUNTERS: [&str; 3] = ["keda_scaler_errors", "keda_scaled_object_errors", "keda_scaled_job_errors"];
 
 /// Which metric of which trigger of which object a number belongs to.
 pub(crate) struct Series<'a> {
@@ -80,6 +81,8 @@ pub(crate) struct Telemetry {
     object_errors: Counters,
     bare_errors: Gauges,
     bare_object_errors: Gauges,
+    job_errors: Counters,
+    bare_job_errors: Gauges,
     paused: Gauges,
     triggers: Gauges,
     resources: Gauges,
@@ -102,6 +105,8 @@ impl Telemetry {
             object_errors: Family::default(),
             bare_errors: Family::default(),
             bare_object_errors: Family::default(),
+            job_errors: Family::default(),
+            bare_job_errors: Family::default(),
             paused: Family::default(),
             triggers: Family::default(),
             resources: Family::default(),
@@ -143,9 +148,11 @@ impl Telemetry {
         registry.register("keda_scaler_detail_errors", "Errors of a scaler", self.errors.clone());
         registry.register("keda_scaler_errors", "Errors of all scalers", self.errors_total.clone());
         registry.register("keda_scaled_object_errors", "Errors of a ScaledObject", self.object_errors.clone());
-        let [scaler, object] = BARE_COUNTERS;
+        let [scaler, object, job] = BARE_COUNTERS;
         registry.register(scaler, "Errors of a scaler (deprecated)", self.bare_errors.clone());
         registry.register(object, "Errors of a ScaledObject (deprecated)", self.bare_object_errors.clone());
+        registry.register("keda_scaled_job_errors", "Errors of a ScaledJob", self.job_errors.clone());
+        registry.register(job, "Errors of a ScaledJob (deprecated)", self.bare_job_errors.clone());
         registry.register("keda_scaled_object_paused", "Whether a ScaledObject is paused", self.paused.clone());
         registry.register("keda_trigger_registered_total", "Triggers by type", self.triggers.clone());
         registry.register("keda_trigger_totals", "The same (deprecated)", self.triggers.clone());
@@ -179,9 +186,9 @@ impl Telemetry {
         // The counters exist from the first success on, so that an increase can be seen.
         drop(self.errors.get_or_create(&labels));
         drop(self.bare_errors.get_or_create(&labels));
-        let labels = object_labels(&series.object.key);
-        drop(self.object_errors.get_or_create(&labels));
-        drop(self.bare_object_errors.get_or_create(&labels));
+        let (errors, bare_errors, labels) = self.errors_of(series.object);
+        drop(errors.get_or_create(&labels));
+        drop(bare_errors.get_or_create(&labels));
     }
 
     /// A metric could not be read, or its scaler not be built.
@@ -191,22 +198,32 @@ impl Telemetry {
         self.bare_errors.get_or_create(&labels).inc();
         self.errors_total.inc();
         self.active.get_or_create(&labels).set(0.0);
-        self.object_failed(&series.object.key);
+        self.object_failed(series.object);
     }
 
     /// Something is wrong with an object.
-    pub(crate) fn object_failed(&self, object: &Key) {
-        let labels = object_labels(object);
-        self.object_errors.get_or_create(&labels).inc();
-        self.bare_object_errors.get_or_create(&labels).inc();
+    pub(crate) fn object_failed(&self, object: &Reference) {
+        let (errors, bare_errors, labels) = self.errors_of(object);
+        errors.get_or_create(&labels).inc();
+        bare_errors.get_or_create(&labels).inc();
     }
 
-    pub(crate) fn paused(&self, object: &Key, paused: bool) {
+    /// The families of errors that are an object's, with its labels.
+    fn errors_of(&self, object: &Reference) -> (&Counters, &Gauges, Labels) {
+        if object.kind == SCALED_JOB {
+            (&self.job_errors, &self.bare_job_errors, job_labels(&object.key))
+        } else {
+            (&self.object_errors, &self.bare_object_errors, object_labels(object))
+        }
+    }
+
+    /// Of ScaledObjects only, as in KEDA.
+    pub(crate) fn paused(&self, object: &Reference, paused: bool) {
         self.paused.get_or_create(&object_labels(object)).set(if paused { 1.0 } else { 0.0 });
     }
 
     /// A poll began `seconds` of real time later than planned.
-    pub(crate) fn poll_late(&self, object: &Key, seconds: f64) {
+    pub(crate) fn poll_late(&self, object: &Reference, seconds: f64) {
         let labels = loop_labels(object);
         self.loop_latency.get_or_create(&labels).set(seconds);
         self.loop_latency_millis.get_or_create(&labels).set(seconds * 1000.0);
@@ -236,11 +253,13 @@ impl Telemetry {
     }
 
     /// The series of an object that is gone; those of its metrics are retired one by one.
-    pub(crate) fn forget(&self, object: &Key) {
-        let labels = object_labels(object);
-        self.paused.remove(&labels);
-        self.object_errors.remove(&labels);
-        self.bare_object_errors.remove(&labels);
+    pub(crate) fn forget(&self, object: &Reference) {
+        let (errors, bare_errors, labels) = self.errors_of(object);
+        errors.remove(&labels);
+        bare_errors.remove(&labels);
+        if object.kind == SCALED_OBJECT {
+            self.paused.remove(&labels);
+        }
         let labels = loop_labels(object);
         self.loop_latency.remove(&labels);
         self.loop_latency_millis.remove(&labels);
@@ -286,16 +305,20 @@ fn count(totals: &Gauges, labels: &Labels, more: f64) {
     }
 }
 
-fn loop_labels(object: &Key) -> Labels {
+fn loop_labels(object: &Reference) -> Labels {
     Labels::from([
-        ("namespace", object.namespace.clone()),
-        ("type", "scaledobject".to_owned()),
-        ("resource", object.name.clone()),
+        ("namespace", object.key.namespace.clone()),
+        ("type", object.kind.to_lowercase()),
+        ("resource", object.key.name.clone()),
     ])
 }
 
-fn object_labels(object: &Key) -> Labels {
-    Labels::from([("namespace", object.namespace.clone()), ("scaledObject", object.name.clone())])
+fn object_labels(object: &Reference) -> Labels {
+    Labels::from([("namespace", object.key.namespace.clone()), ("scaledObject", object.key.name.clone())])
+}
+
+fn job_labels(object: &Key) -> Labels {
+    Labels::from([("namespace", object.namespace.clone()), ("scaledJob", object.name.clone())])
 }
 
 #[cfg(test)]
@@ -325,6 +348,7 @@ mod tests {
         ] {
             assert!(text.contains(&line), "{line} is not in\n{text}");
         }
+        assert!(!text.contains("keda_scaled_job_errors{"), "{text}");
         let families: Vec<_> = text.lines().filter(|line| line.starts_with("# TYPE")).collect();
         let once: std::collections::BTreeSet<_> = families.iter().collect();
         assert!(families.len() == once.len() && !text.contains("# EOF"), "each family is there once: {text}");
@@ -337,10 +361,40 @@ mod tests {
                 assert!(value.is_some_and(|value| value >= 0.0), "{name} is not in {numbers:?}");
             }
         }
-        telemetry.poll_late(&object.key, 0.5);
+        telemetry.poll_late(&object, 0.5);
         telemetry.retire(&series);
-        telemetry.forget(&object.key);
+        telemetry.forget(&object);
         let text = telemetry.render();
         assert!(!text.contains("orders"), "{text}");
+    }
+
+    #[test]
+    fn a_scaled_job_and_a_scaled_object_of_one_name_have_series_of_their_own() {
+        let telemetry = Telemetry::new();
+        let of = |kind| Reference { kind, key: Key::new("shop", "orders") };
+        for kind in [SCALED_JOB, SCALED_OBJECT] {
+            let object = of(kind);
+            telemetry.failed(&Series { object: &object, metric: "s0-m", scaler: "s", index: 0 });
+            telemetry.poll_late(&object, 0.5);
+        }
+        telemetry.paused(&of(SCALED_OBJECT), true);
+        let job = [
+            r#"keda_scaled_job_errors_total{namespace="shop",scaledJob="orders"} 1"#,
+            r#"keda_scaled_job_errors{namespace="shop",scaledJob="orders"} 1.0"#,
+            r#"keda_internal_scale_loop_latency_seconds{namespace="shop",type="scaledjob",resource="orders"} 0.5"#,
+            r#"scaledObject="orders",scaler="s",triggerIndex="0",type="scaledjob"} 1"#,
+        ];
+        let text = telemetry.render();
+        for line in job {
+            assert!(text.contains(line), "{line} is not in {text}");
+        }
+        telemetry.forget(&of(SCALED_JOB));
+        let text = telemetry.render();
+        assert!(job[..3].iter().all(|line| !text.contains(line)), "{text}");
+        for line in
+            ["keda_scaled_object_errors_total{", "keda_scaled_object_paused{", r#"type="scaledobject",resource"#]
+        {
+            assert!(text.contains(line), "{line} is not in {text}");
+        }
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::authentication::{CLUSTER_KIND, KIND};
 use crate::context::Context;
 use crate::key::{Key, Reference};
-use crate::owner::SCALED_OBJECT;
+use crate::owner::{Owner, SCALED_JOB, SCALED_OBJECT};
 use crate::telemetry::Telemetry;
 
 /// What is counted of each object: the types of its triggers, none for an authentication.
@@ -25,9 +25,11 @@ impl Totals {
     pub(crate) fn learn_all(&mut self, context: &Context) {
         let caches = &context.caches;
         let objects = caches.scaled_objects.all();
+        let jobs = caches.scaled_jobs.all();
         let own = caches.authentications.all();
         let cluster_wide = caches.cluster_authentications.all();
         let there = (objects.iter().map(|one| (SCALED_OBJECT, Key::of(&one.metadata))))
+            .chain(jobs.iter().map(|one| (SCALED_JOB, Key::of(&one.metadata))))
             .chain(own.iter().map(|one| (KIND, Key::of(&one.metadata))))
             .chain(cluster_wide.iter().map(|one| (CLUSTER_KIND, Key::of(&one.metadata))))
             .map(|(kind, key)| Reference { kind, key });
@@ -42,10 +44,8 @@ impl Totals {
         let caches = &context.caches;
         let key = &reference.key;
         let now = match reference.kind {
-            SCALED_OBJECT => caches
-                .scaled_objects
-                .get(key)
-                .map(|object| object.spec.triggers.iter().map(|trigger| trigger.type_.clone()).collect()),
+            SCALED_OBJECT => caches.scaled_objects.get(key).map(|object| types(&*object)),
+            SCALED_JOB => caches.scaled_jobs.get(key).map(|object| types(&*object)),
             CLUSTER_KIND => caches.cluster_authentications.get(key).map(|_| Vec::new()),
             _ => caches.authentications.get(key).map(|_| Vec::new()),
         };
@@ -59,6 +59,7 @@ impl Totals {
         }
         let kind = match reference.kind {
             SCALED_OBJECT => "scaled_object",
+            SCALED_JOB => "scaled_job",
             CLUSTER_KIND => "cluster_trigger_authentication",
             _ => "trigger_authentication",
         };
@@ -74,6 +75,11 @@ impl Totals {
             None => self.counted.remove(reference),
         };
     }
+}
+
+/// The types of an object's triggers.
+fn types(object: &dyn Owner) -> Vec<String> {
+    object.triggers().iter().map(|trigger| trigger.type_.clone()).collect()
 }
 
 #[cfg(test)]

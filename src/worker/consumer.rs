@@ -33,14 +33,18 @@ enum Work {
 }
 
 impl Consumer {
-    pub(crate) async fn run(self) {
-        let mut failures = 0;
+    /// Consumes until the stop, or once. What became of the last message, if there was any.
+    pub(crate) async fn run(self) -> Option<Outcome> {
+        let (mut failures, mut last) = (0, None);
         while let Some(received) = self.received().await {
             match received {
                 Ok(messages) => {
                     failures = 0;
                     for message in messages {
-                        self.settle(&message).await;
+                        last = Some(self.settle(&message).await);
+                    }
+                    if self.plan.once {
+                        break;
                     }
                 }
                 Err(error) => {
@@ -51,6 +55,7 @@ impl Consumer {
                 }
             }
         }
+        last
     }
 
     /// The next answer of the queue; `None` once stopping. A receive that is under way then is dropped: a message in
@@ -63,7 +68,7 @@ impl Consumer {
         self.stop.run_until_cancelled(receive).await
     }
 
-    async fn settle(&self, message: &Message) {
+    async fn settle(&self, message: &Message) -> Outcome {
         let started_at = self.clock.now();
         let work = if self.stop.is_cancelled() { Work::OutOfTime } else { self.worked(message).await };
         let outcome = match work {
@@ -80,6 +85,7 @@ impl Consumer {
             }
         };
         self.ledger.write(message, outcome, started_at, self.clock.now());
+        outcome
     }
 
     /// The work itself, with the message kept hidden meanwhile, and bounded by the grace once stopping.

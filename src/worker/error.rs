@@ -13,6 +13,9 @@ pub enum Error {
         /// What is wrong with it, and what to write instead.
         problem: String,
     },
+    /// One message was to be taken, and it is back in the queue.
+    #[error("the one message was not worked on and goes back to the queue")]
+    Unsettled,
     /// There is no AWS session.
     #[error("the worker has no AWS session: {0}")]
     Session(#[from] aws::Error),

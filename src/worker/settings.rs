@@ -30,6 +30,8 @@ pub struct Settings {
     pub grace: Duration,
     /// The pod's name, for the receipts.
     pub pod: String,
+    /// Takes one message, or none if a whole receive finds none, and ends.
+    pub once: bool,
     /// Where receipts go, one JSON object a line.
     pub receipts: Box<dyn Write + Send>,
 }
@@ -44,6 +46,7 @@ pub(crate) struct Plan {
     pub(crate) wait: Duration,
     pub(crate) visibility: Duration,
     pub(crate) grace: Duration,
+    pub(crate) once: bool,
 }
 
 impl Settings {
@@ -59,6 +62,7 @@ impl Settings {
             visibility: Duration::from_mins(2),
             grace: Duration::from_secs(25),
             pod: String::new(),
+            once: false,
             receipts,
         }
     }
@@ -70,6 +74,9 @@ impl Settings {
         }
         if self.parallelism == 0 {
             return wrong("parallelism", "it is 0, so nothing would ever be received; write 1 or more");
+        }
+        if self.once && self.parallelism > 1 {
+            return wrong("parallelism", "one message is taken once, by one consumer; write 1");
         }
         if !(0.0..=1.0).contains(&self.failure_rate) {
             return wrong("failure_rate", "it is not between 0 and 1; write a share such as 0.1");
@@ -89,6 +96,7 @@ impl Settings {
             wait: self.wait,
             visibility: self.visibility,
             grace: self.grace,
+            once: self.once,
         };
         (plan, self.receipts, self.pod)
     }

@@ -280,3 +280,42 @@ fn senseless_settings_are_refused() {
     assert!(refused(|settings| settings.queue_url.clear()).contains("queue_url"));
     assert!(refused(|settings| settings.visibility = Duration::ZERO).contains("visibility"));
 }
+
+/// What comes of a consumer that ends by itself.
+async fn ended(stage: Stage) -> (Result<()>, Vec<Value>, usize) {
+    let result = Clock::real().timeout(Duration::from_mins(1), stage.consumer).await.expect("it ends").unwrap();
+    let bytes = stage.paper.0.lock().unwrap().clone();
+    let receipts = String::from_utf8(bytes).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    (result, receipts, stage.queue.ledger(|ledger| ledger.waiting.len()))
+}
+
+#[tokio::test]
+async fn once_takes_exactly_one_message_and_ends() {
+    let stage = Stage::start(3, |_| {}, |settings| settings.once = true).await;
+    let (result, receipts, waiting) = ended(stage).await;
+    assert!(result.is_ok());
+    assert_eq!((receipts.len(), waiting), (1, 2));
+    assert_eq!((&receipts[0]["outcome"], &receipts[0]["message_id"]), (&json!("deleted"), &json!("m0")));
+}
+
+#[tokio::test]
+async fn once_ends_well_where_nothing_waits_and_is_patient_with_the_queue() {
+    let (result, receipts, _) = ended(Stage::start(0, |_| {}, |settings| settings.once = true).await).await;
+    assert!(result.is_ok() && receipts.is_empty());
+    let away = |ledger: &mut Ledger| {
+        ledger.refusals.insert("ReceiveMessage".into(), (500, "InternalFailure", 4));
+    };
+    let (result, receipts, _) = ended(Stage::start(1, away, |settings| settings.once = true).await).await;
+    assert!(result.is_ok() && receipts.len() == 1, "{receipts:?}");
+}
+
+#[tokio::test]
+async fn a_message_whose_work_fails_goes_back_and_fails_the_job() {
+    let fails = |settings: &mut Settings| {
+        settings.once = true;
+        settings.failure_rate = 1.0;
+    };
+    let (result, receipts, waiting) = ended(Stage::start(1, |_| {}, fails).await).await;
+    assert!(matches!(result, Err(Error::Unsettled)), "{result:?}");
+    assert_eq!((receipts[0]["outcome"].as_str(), waiting), (Some("failed"), 1));
+}

@@ -92,6 +92,9 @@ pub struct Worker {
     /// Seconds that work may go on after the signal to stop
     #[arg(long, default_value_t = 25, value_name = "SECONDS")]
     pub grace_seconds: u64,
+    /// Takes one message and ends, as a Job does; one whose work fails goes back, and the exit code is 1
+    #[arg(long, env = "ONE_MESSAGE", value_parser = clap::builder::FalseyValueParser::new(), conflicts_with = "parallelism")]
+    pub one_message: bool,
     /// Decides which messages fail
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,

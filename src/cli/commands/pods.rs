@@ -29,7 +29,7 @@ pub(crate) async fn reach(reach: &Reach) -> Outcome {
     }
 }
 
-/// Looks after ScaledObjects until it is stopped.
+/// Looks after ScaledObjects and ScaledJobs until it is stopped.
 pub(crate) async fn operator(operator: Operator, stop: CancellationToken) -> Outcome {
     for flag in &operator.keda.given {
         tracing::warn!(flag, "this flag of KEDA's operator has no effect here");
@@ -48,7 +48,7 @@ pub(crate) async fn operator(operator: Operator, stop: CancellationToken) -> Out
     Ok(Exit::Done)
 }
 
-/// Consumes until it is stopped. Receipts go to stdout, where the pod's log takes them.
+/// Consumes until it is stopped, or one message. Receipts go to stdout, where the pod's log takes them.
 pub(crate) async fn worker(worker: Worker, stop: CancellationToken) -> Outcome {
     let settings = worker::Settings {
         work: Duration::from_secs(worker.work_seconds),
@@ -58,6 +58,7 @@ pub(crate) async fn worker(worker: Worker, stop: CancellationToken) -> Outcome {
         wait: Duration::from_secs(worker.wait_seconds),
         visibility: Duration::from_secs(worker.visibility_seconds),
         grace: Duration::from_secs(worker.grace_seconds),
+        once: worker.one_message,
         pod: worker::env::pod_name(),
         ..worker::Settings::new(worker.queue_url, Box::new(std::io::stdout()))
     };

@@ -82,8 +82,7 @@ mod tests {
     }
 
     fn pod(job: &str, phase: &str, conditions: &[&str]) -> Pod {
-        let conditions: Vec<_> =
-            conditions.iter().map(|type_| json!({ "type": type_, "status": "True" })).collect();
+        let conditions: Vec<_> = conditions.iter().map(|type_| json!({ "type": type_, "status": "True" })).collect();
         serde_json::from_value(json!({
             "metadata": { "labels": { "job-name": job } }, "status": { "phase": phase, "conditions": conditions },
         }))

@@ -49,9 +49,9 @@ pub fn demand(spec: &ScaledJobSpec, readings: &[Reading]) -> Demand {
         "min" => active.iter().fold(OfTrigger::default(), |best, one| {
             if best.queue_length == 0.0 || one.queue_length < best.queue_length { *one } else { best }
         }),
-        _ => active.iter().fold(OfTrigger::default(), |best, one| {
-            if one.queue_length > best.queue_length { *one } else { best }
-        }),
+        _ => active
+            .iter()
+            .fold(OfTrigger::default(), |best, one| if one.queue_length > best.queue_length { *one } else { best }),
     };
     Demand {
         is_active: together.is_active || spec.min_jobs() > 0,

@@ -49,7 +49,7 @@ async fn a_loop_that_breaks_again_and_again_is_begun_after_growing_pauses() {
                 begun.fetch_add(1, Ordering::SeqCst);
                 async { panic!("broken by the test") }
             };
-            supervised(&clock, &stop, &Key::new("shop", "orders"), start).await;
+            supervised(&clock, &stop, &of("ScaledObject", &Key::new("shop", "orders")), start).await;
         }
     });
     let begins = async |count| {

@@ -5,9 +5,10 @@ use keda::event::Event;
 use kube::Api;
 use kube::api::{Patch, PatchParams};
 
-use super::{Next, Phase, ScaleLoop};
+use super::{Next, ScaleLoop};
 use crate::error::{brief, is_not_found};
 use crate::finalizers;
+use crate::phase::Phase;
 use crate::target::Target;
 
 impl ScaleLoop {

@@ -136,7 +136,7 @@ impl ScaleLoop {
         let replicas = decision.scale_to()?;
         let failure = target.scale(replicas).await.err();
         if let Some(error) = &failure {
-            self.context.telemetry.object_failed(&self.key);
+            self.context.telemetry.object_failed(&self.reference());
             tracing::warn!(scaled_object = %self.key, replicas, error = %error, "failed to scale");
         }
         if failure.is_none() && matches!(decision.action, Action::Activate { .. }) {
@@ -207,7 +207,7 @@ impl ScaleLoop {
     /// The target cannot be read, so nothing is decided.
     async fn unreadable(&mut self, object: &ScaledObject, mut status: ScaledObjectStatus, error: &TargetError) {
         tracing::warn!(scaled_object = %self.key, error = %error, "the target cannot be read; nothing is scaled");
-        self.context.telemetry.object_failed(&self.key);
+        self.context.telemetry.object_failed(&self.reference());
         if self.is_paused(object) {
             return;
         }

@@ -6,9 +6,9 @@ use keda::api::ScaledObject;
 use keda::event::Event;
 
 use super::ScaleLoop;
-use super::phase::{Checked, Observed, Phase};
 use super::reconcile::{self, Policy, ReconcileError, Reconciled};
 use crate::error::is_conflict;
+use crate::phase::{Checked, Observed, Phase};
 
 impl ScaleLoop {
     /// Reconciles the object, with the outcome written into its status.
@@ -30,7 +30,7 @@ impl ScaleLoop {
     async fn settle(&mut self, reconciled: Reconciled) {
         let Reconciled { object, before, after, is_paused, is_accepted, errors } = reconciled;
         self.held = Some(Arc::new(object.clone()));
-        self.context.telemetry.paused(&self.key, after.paused);
+        self.context.telemetry.paused(&self.reference(), after.paused);
         if before.paused != after.paused {
             self.publish(&object, if after.paused { Event::paused() } else { Event::unpaused() }).await;
         }
@@ -51,7 +51,7 @@ impl ScaleLoop {
     }
 
     fn check_of(&self, object: &ScaledObject, is_in_error: bool) -> Checked {
-        Checked { observed: Observed::of(object), is_in_error, inputs: self.inputs() }
+        Checked { observed: Observed::of(&object.metadata), is_in_error, inputs: self.inputs() }
     }
 
     /// Applies the policy. Where two steps failed, one that is to be tried again decides.
@@ -72,7 +72,7 @@ impl ScaleLoop {
                 self.context.sources.accepted.give_way(object);
             }
             tracing::info!(scaled_object = %self.key, error = %error, next_attempt = next, "reconcile failed");
-            self.context.telemetry.object_failed(&self.key);
+            self.context.telemetry.object_failed(&self.reference());
             self.publish(object, error.event()).await;
         }
     }

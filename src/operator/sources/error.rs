@@ -48,6 +48,21 @@ pub(crate) enum TriggerError {
     },
 }
 
+impl TriggerError {
+    /// Whether it may heal without a change of the object or of its (Cluster)TriggerAuthentication.
+    fn may_heal_unseen(&self) -> bool {
+        match self {
+            Self::AuthenticationKind(_) | Self::NoAuthentication { .. } | Self::Authentication(_) => false,
+            Self::Scaler { error, is_self_contained, .. } => match **error {
+                scalers::Error::UnknownType(_) => false,
+                scalers::Error::Metadata { .. } => !is_self_contained,
+                _ => true,
+            },
+            Self::Target(_) | Self::Container(_) | Self::ServiceAccount { .. } | Self::Specs(_) | Self::Gone => true,
+        }
+    }
+}
+
 fn parenthesised(problems: &[String]) -> String {
     if problems.is_empty() { String::new() } else { format!(" ({})", problems.join("; ")) }
 }
@@ -62,9 +77,9 @@ impl TriggersError {
         self.0.len()
     }
 
-    /// One error a trigger.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &TriggerError> {
-        self.0.iter().map(|(_, _, error)| &**error)
+    /// Whether one of them may heal without a change that is seen.
+    pub(crate) fn may_heal_unseen(&self) -> bool {
+        self.0.iter().any(|(_, _, error)| error.may_heal_unseen())
     }
 }
 

@@ -4,6 +4,7 @@ use keda::api::ScaledObject;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::key::Key;
 use crate::scripted::{DEPLOYMENT, SCALED_OBJECT as SCALED_OBJECT_PATH, SECRET, Server, soon, until};
 
 const AUTHENTICATION: &str = "/apis/keda.sh/v1alpha1/namespaces/shop/triggerauthentications/keys";

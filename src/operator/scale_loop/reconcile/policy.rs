@@ -5,7 +5,6 @@
 //! `ConfigMap`, a `ServiceAccount` or a template that changes is seen, but its watch may not be allowed.
 
 use super::error::ReconcileError;
-use crate::sources::TriggerError;
 
 /// What follows a failed reconcile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -22,8 +21,9 @@ pub(in crate::scale_loop) fn policy(error: &ReconcileError) -> Policy {
         ReconcileError::Spec(_)
         | ReconcileError::PauseAnnotation(_)
         | ReconcileError::Metrics(keda::Error::MetricType { .. }) => Policy::AwaitChange,
-        ReconcileError::Triggers(errors) => errors.iter().map(trigger).max().unwrap_or(Policy::BackOff),
-        ReconcileError::Adopt(_)
+        ReconcileError::Triggers(errors) if !errors.may_heal_unseen() => Policy::AwaitChange,
+        ReconcileError::Triggers(_)
+        | ReconcileError::Adopt(_)
         | ReconcileError::Target(_)
         // Who gives way is watched, but in the order of the watches, which may differ from that of the changes.
         | ReconcileError::Conflict(_)
@@ -35,23 +35,5 @@ pub(in crate::scale_loop) fn policy(error: &ReconcileError) -> Policy {
         | ReconcileError::Autoscaler(_)
         | ReconcileError::Pause { .. }
         | ReconcileError::Status(_) => Policy::BackOff,
-    }
-}
-
-fn trigger(error: &TriggerError) -> Policy {
-    match error {
-        TriggerError::AuthenticationKind(_)
-        | TriggerError::NoAuthentication { .. }
-        | TriggerError::Authentication(_) => Policy::AwaitChange,
-        TriggerError::Scaler { error, is_self_contained, .. } => match **error {
-            scalers::Error::UnknownType(_) => Policy::AwaitChange,
-            scalers::Error::Metadata { .. } if *is_self_contained => Policy::AwaitChange,
-            _ => Policy::BackOff,
-        },
-        TriggerError::Target(_)
-        | TriggerError::Container(_)
-        | TriggerError::ServiceAccount { .. }
-        | TriggerError::Specs(_)
-        | TriggerError::Gone => Policy::BackOff,
     }
 }

@@ -87,5 +87,5 @@ pub(super) async fn write(
     object: &ScaledObject,
     wanted: &ScaledObjectStatus,
 ) -> Result<Option<ScaledObject>, ReconcileError> {
-    status::write(&context.client, object, wanted).await.map_err(ReconcileError::status)
+    status::write(&context.client, object, object.status.as_ref(), wanted).await.map_err(ReconcileError::status)
 }

@@ -16,13 +16,13 @@ const STEPS_MIN: u32 = 20;
 
 /// When an object that was polled at `last` is polled again, `interval` later: at the nearest moment of the grid, so that a poll
 /// that began late does not delay all that follow.
-pub(super) fn next(clock: &Clock, last: Moment, interval: Duration, polling: Duration) -> Moment {
+pub(crate) fn next(clock: &Clock, last: Moment, interval: Duration, polling: Duration) -> Moment {
     let step = (polling / STEPS_MIN).min(clock.to_system(STEP_MAX));
     last.plus(interval).nearest(step)
 }
 
 /// The time from an object's first poll to its second, a part of `polling` that its uid decides: a tenth at least.
-pub(super) fn first_interval(uid: Option<&str>, polling: Duration) -> Duration {
+pub(crate) fn first_interval(uid: Option<&str>, polling: Duration) -> Duration {
     let mut hasher = DefaultHasher::new();
     uid.hash(&mut hasher);
     let share = hasher.finish() as f64 / u64::MAX as f64;

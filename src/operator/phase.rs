@@ -1,13 +1,13 @@
-//! Where a ScaledObject is in its life, and what its last reconcile saw.
+//! Where an object with triggers is in its life, and what its last reconcile saw.
 
 use std::collections::BTreeMap;
 
 use clock::Moment;
-use keda::api::ScaledObject;
+use kube::api::ObjectMeta;
 
 /// Where the object is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Phase {
+pub(crate) enum Phase {
     /// It was never in order since this loop began, so it is not polled.
     Checking,
     /// It was in order at least once and is polled at its interval. `last`: the last poll's start; `None` polls at once.
@@ -18,16 +18,16 @@ pub(super) enum Phase {
 
 /// What the last reconcile saw of the object, and whether a step failed.
 #[derive(Debug)]
-pub(super) struct Checked {
-    pub(super) observed: Observed,
-    pub(super) is_in_error: bool,
+pub(crate) struct Checked {
+    pub(crate) observed: Observed,
+    pub(crate) is_in_error: bool,
     /// How often what its triggers were built from had changed.
-    pub(super) inputs: u64,
+    pub(crate) inputs: u64,
 }
 
 /// What a reconcile depends on in the object itself; the status is not part of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Observed {
+pub(crate) struct Observed {
     uid: Option<String>,
     generation: Option<i64>,
     labels: Option<BTreeMap<String, String>>,
@@ -36,8 +36,7 @@ pub(super) struct Observed {
 }
 
 impl Observed {
-    pub(super) fn of(object: &ScaledObject) -> Self {
-        let metadata = &object.metadata;
+    pub(crate) fn of(metadata: &ObjectMeta) -> Self {
         Self {
             uid: metadata.uid.clone(),
             generation: metadata.generation,
