@@ -8,6 +8,7 @@ mod aggregation;
 mod certificates;
 pub(crate) mod clients;
 pub(crate) mod env;
+mod jobs;
 mod masters;
 mod objects;
 mod outages;
@@ -34,7 +35,7 @@ struct Scenario {
     cannot: fn(&Stage) -> Option<String>,
 }
 
-const SCENARIOS: [Scenario; 19] = [
+const SCENARIOS: [Scenario; 20] = [
     Scenario { name: "tutorial", run: scaling::tutorial, cannot: |_| None },
     // Before anything is broken: since the stack came up nothing may be wrong.
     Scenario { name: "namespace-goes", run: aggregation::namespace_goes, cannot: |_| None },
@@ -44,6 +45,7 @@ const SCENARIOS: [Scenario; 19] = [
     Scenario { name: "two-objects", run: masters::two_objects, cannot: |_| None },
     Scenario { name: "existing-hpa", run: masters::existing_hpa, cannot: |_| None },
     Scenario { name: "custom-target", run: masters::custom_target, cannot: |_| None },
+    Scenario { name: "jobs", run: jobs::each_message_once, cannot: |_| None },
     Scenario { name: "replicas-alike", run: replicas::answer_alike, cannot: |_| None },
     Scenario { name: "leaders-die", run: replicas::only_the_leader_writes, cannot: |stage| stage.audit_log().err() },
     Scenario { name: "connections-silent", run: silence::connections, cannot: |_| None },

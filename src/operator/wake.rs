@@ -1,4 +1,4 @@
-//! How the loop of one object is told that there may be something to do.
+//! Wakes the loop of one object: there may be something to do.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 

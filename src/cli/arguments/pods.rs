@@ -93,7 +93,7 @@ pub struct Worker {
     #[arg(long, default_value_t = 25, value_name = "SECONDS")]
     pub grace_seconds: u64,
     /// Takes one message and ends, as a Job does; one whose work fails goes back, and the exit code is 1
-    #[arg(long, env = "ONE_MESSAGE", value_parser = clap::builder::FalseyValueParser::new(), conflicts_with = "parallelism")]
+    #[arg(long, env = "ONE_MESSAGE", value_parser = clap::builder::FalseyValueParser::new())]
     pub one_message: bool,
     /// Decides which messages fail
     #[arg(long, value_name = "N")]

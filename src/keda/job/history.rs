@@ -76,7 +76,7 @@ mod tests {
     #[test]
     fn the_oldest_of_each_outcome_go() {
         let at = |minute: u32| format!("2020-07-29T15:{minute}:00Z");
-        let jobs = [
+        let jobs = vec![
             ended("success1", "Complete", &at(37)),
             ended("success2", "Complete", &at(36)),
             ended("success3", "Complete", &at(35)),

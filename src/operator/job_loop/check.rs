@@ -55,7 +55,8 @@ impl JobLoop {
         }
         if is_paused(&object) {
             self.stop_watching(&object).await;
-        } else if found.is_accepted && !(matches!(self.phase, Phase::Polling { .. }) && !errors.is_empty()) {
+        } else if found.is_accepted && (errors.is_empty() || !matches!(self.phase, Phase::Polling { .. })) {
+            // What is tried again and again is polled at its interval all the same.
             self.begin(&object).await;
         }
     }

@@ -101,7 +101,7 @@ async fn where_the_jobs_cannot_be_read_none_is_made() {
 }
 
 #[tokio::test]
-async fn a_refused_job_is_reported_and_not_asked_for_again_in_that_poll() {
+async fn a_refused_job_is_reported_and_the_others_of_that_poll_are_not_tried() {
     let refuses = |line: &str| (line == format!("POST {JOBS}")).then_some((403, "exceeded quota"));
     let server = Server::start([(SCALED_JOB, scaled_job(&json!({})))], refuses);
     job_loop(&server).await.turn().await;
@@ -124,8 +124,8 @@ async fn running_jobs_of_an_earlier_spec_go_unless_the_rollout_is_gradual() {
         let server = Server::start(objects, |_| None);
         job_loop(&server).await.turn().await;
         assert_eq!(deleted(&server), gone, "{rollout}");
-        let is_told = server.events().iter().any(|event| event.starts_with("ScaledJobRolloutCleanupCompleted"));
-        assert_eq!(is_told, !gone.is_empty());
+        let is_reported = server.events().iter().any(|event| event.starts_with("ScaledJobRolloutCleanupCompleted"));
+        assert_eq!(is_reported, !gone.is_empty());
     }
 }
 
@@ -154,9 +154,9 @@ async fn a_pause_makes_and_deletes_nothing_and_its_end_goes_on() {
     this.turn().await;
     assert_eq!((made(&server), deleted(&server)), (0, vec![]));
     assert_eq!((condition(&server, "Paused").0, condition(&server, "Ready").0), ("True".into(), "True".into()));
-    let mut going = server.object(SCALED_JOB).unwrap();
-    going["metadata"]["annotations"] = json!({});
-    server.put(SCALED_JOB, going);
+    let mut resumed = server.object(SCALED_JOB).unwrap();
+    resumed["metadata"]["annotations"] = json!({});
+    server.put(SCALED_JOB, resumed);
     let is_seen = |this: &mut JobLoop| this.latest().is_some_and(|object| !is_paused(&object));
     until(|| is_seen(&mut this)).await;
     this.turn().await;
