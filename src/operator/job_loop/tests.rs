@@ -253,3 +253,13 @@ async fn an_idle_object_costs_no_call_and_a_shutdown_makes_no_job() {
     this.turn().await;
     assert_eq!(made(&server), 0);
 }
+
+#[tokio::test]
+async fn the_end_of_a_scaled_job_leaves_a_scaled_object_of_its_name_alone() {
+    let server = Server::start([(SCALED_JOB, scaled_job(&json!({})))], |_| None);
+    let this = job_loop(&server).await;
+    this.context.failures.record(&this.key, "s0-m", false);
+    this.forget();
+    let health = this.context.failures.counted(&this.key, &std::collections::BTreeMap::new());
+    assert_eq!(health["s0-m"].number_of_failures, Some(1));
+}
