@@ -174,8 +174,8 @@ mod tests {
         ScaledJobSpec { max_replica_count: Some(max), scaling_strategy: Some(strategy), ..Default::default() }
     }
 
-    /// The limits of KEDA's own tests of its strategies (`pkg/scaling/executor/scale_jobs_test.go`): what may run, running and
-    /// pending Jobs, the maximum; then the limit.
+    /// The limits of KEDA's own tests of its strategies (`pkg/scaling/executor/scale_jobs_test.go`) and a few rows beside them: what
+    /// may run, running and pending Jobs, the maximum; then the limit.
     #[test]
     fn the_limits_of_the_strategies_are_those_of_keda() {
         type Row<'a> = (&'a str, Option<i32>, Option<&'a str>, [i64; 4], i64);

@@ -117,9 +117,9 @@ mod tests {
         }
     }
 
-    /// KEDA's own table: queue length, target and activity of each trigger; then what comes of them.
+    /// Queue length, target and activity of each trigger; then what comes of them by KEDA's rules.
     #[test]
-    fn several_triggers_are_combined_as_in_the_table_of_keda() {
+    fn several_triggers_are_combined_by_the_rules_of_keda() {
         type Row<'a> = (&'a str, i32, &'a [(f64, f64, bool)], (bool, i64, i64));
         let four = [(20.0, 2.0, true), (5.0, 1.0, true), (3.0, 1.0, false), (7.0, 1.0, true)];
         let table: [Row<'_>; 12] = [
