@@ -24,6 +24,7 @@ mod interrupts;
 mod kill;
 mod locks;
 mod moto;
+mod network;
 mod output;
 mod own_service;
 mod parity;

@@ -58,8 +58,8 @@ const FLOORS: &[(&str, Floors)] = &[
             &["access_denied"],
             // What can be asked, and how it is answered.
             &["coverage", "intake", "model", "protocol"],
-            // The network that nobody can change.
-            &["ec2::filter", "ec2::network"],
+            // Blocks of addresses, and the network that nobody can change.
+            &["ec2::cidr", "ec2::filter", "ec2::network"],
             // What answers in a service's place.
             &["fault_profile"],
             // What is stored.
@@ -67,6 +67,7 @@ const FLOORS: &[(&str, Floors)] = &[
                 "cloudwatch_logs::faults",
                 "cloudwatch_logs::group",
                 "cloudwatch_logs::store",
+                "ec2::store",
                 "ecr::store",
                 "eks::faults",
                 "eks::repeated",

@@ -13,7 +13,7 @@ use provision::{Address, Node, Object};
 
 use crate::cloud::Cloud;
 use crate::error::{Error, Result};
-use crate::resources;
+use crate::resources::{self, NetworkPart};
 
 /// Looks under way at the same time.
 const AT_ONCE: usize = 8;
@@ -43,7 +43,7 @@ pub enum Scope {
 /// Finds what carries the stack's tag, and what is called `prefix` or begins with `prefix-`.
 ///
 /// Looked through: clusters with their Fargate profiles, addons and access entries, queues, roles, customer managed policies,
-/// OIDC providers, log groups of control planes. A cluster that is called otherwise and carries the tag has been renamed since: what begins with its name is
+/// OIDC providers, log groups of control planes, and by the tag alone VPCs and what is in them. A cluster that is called otherwise and carries the tag has been renamed since: what begins with its name is
 /// looked for as well. Objects of Kubernetes are not listed: they go with their cluster.
 ///
 /// # Errors
@@ -112,7 +112,28 @@ pub async fn find(cloud: &Cloud, prefix: &str, scope: Scope) -> Result<Vec<Found
             found.push(Found { address: Address::new("aws_cloudwatch_log_group", &object.id), object, tagged });
         }
     }
+    found.extend(networks(cloud).await?);
     Ok(found)
+}
+
+/// Networks and what is in them, by the tag alone: their names are nobody's.
+async fn networks(cloud: &Cloud) -> Result<Vec<Found>> {
+    let mut found = Vec::new();
+    for part in NetworkPart::ALL {
+        let objects = network(cloud, part).await?.into_iter();
+        let one = |object: Object| Found { address: Address::new(part.kind(), &object.id), object, tagged: true };
+        found.extend(objects.map(one));
+    }
+    Ok(found)
+}
+
+/// What carries the stack's tag of a network. Whoever may not list it has made none; an emulator without EC2 has none.
+async fn network(cloud: &Cloud, part: NetworkPart) -> Result<Vec<Object>> {
+    match resources::network_of_stack(cloud, part).await {
+        Err(Error::Service { status: 501, .. }) => Ok(Vec::new()),
+        Err(error) if error.is_refused() => Ok(Vec::new()),
+        found => found,
+    }
 }
 
 /// Whether a name is `prefix`, or begins with `prefix-`.
@@ -145,6 +166,17 @@ pub fn nodes(cloud: &Arc<Cloud>, found: &[Found], declared: &BTreeMap<String, Ad
     made.collect()
 }
 
+/// What must outlive a kind in a network: what is in a VPC goes before it, and an address after what shows it (EC2 API Reference).
+const NETWORK: [(&str, &[&str]); 7] = [
+    ("aws_eks_cluster", &["aws_subnet", "aws_vpc"]),
+    ("aws_eks_fargate_profile", &["aws_subnet", "aws_vpc"]),
+    ("aws_nat_gateway", &["aws_eip", "aws_subnet", "aws_internet_gateway", "aws_vpc"]),
+    ("aws_eip", &["aws_internet_gateway"]),
+    ("aws_subnet", &["aws_vpc"]),
+    ("aws_internet_gateway", &["aws_vpc"]),
+    ("aws_route_table", &["aws_vpc"]),
+];
+
 /// Whether `other` must be there for as long as `one` is: the order in which EKS and IAM let them go.
 fn outlives(other: &Found, one: &Found) -> bool {
     let names = |attribute: &str, of: &str| {
@@ -167,7 +199,7 @@ fn outlives(other: &Found, one: &Found) -> bool {
         }
         // A policy goes once nobody has it; whoever has it is not said, so every role goes first.
         ("aws_iam_role", "aws_iam_policy") => true,
-        _ => false,
+        (one, other) => NETWORK.iter().any(|(of, needs)| *of == one && needs.contains(&other)),
     }
 }
 

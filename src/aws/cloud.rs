@@ -16,7 +16,7 @@ pub const TAG_RUN: &str = "sluice:run";
 pub const TAG_EXPIRES_AT: &str = "sluice:expires-at";
 
 /// Attempts of one call while a service throttles, fails or gives no answer: half a minute on average.
-const ATTEMPTS: u32 = 8;
+pub(crate) const ATTEMPTS: u32 = 8;
 
 /// The account and the stack that resources belong to. Cheap to clone.
 #[derive(Debug, Clone)]

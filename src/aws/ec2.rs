@@ -1,14 +1,14 @@
-//! The few reads of EC2 that a preflight needs, over the query protocol. The SDK's crate for EC2 has 600 operations more and takes
+//! The few operations of EC2 that a network and a preflight need, over the query protocol. The SDK's crate for EC2 has 600 operations more and takes
 //! minutes to build.
 
+mod form;
 mod xml;
-
-use form_urlencoded::Serializer;
 
 use crate::error::{Error, Result};
 use crate::session::Session;
 use crate::signed::{self, Call, Service};
-use xml::Element;
+pub(crate) use form::Form;
+pub(crate) use xml::Element;
 
 const SERVICE: Service = Service { id: "EC2", name: "ec2", refusal };
 /// EC2 API Reference, "Query Requests".
@@ -159,10 +159,25 @@ pub async fn endpoints(session: &Session, vpc: &str) -> Result<Vec<Endpoint>> {
 /// [`Error::Service`] if EC2 refuses. Another [`Error`] if the call gets no usable answer.
 pub async fn vpc_attribute(session: &Session, vpc: &str, attribute: &str) -> Result<bool> {
     const OPERATION: &str = "ec2:DescribeVpcAttribute";
-    let parameters = [("VpcId".to_owned(), vpc.to_owned()), ("Attribute".to_owned(), attribute.to_owned())];
-    let answer = call(session, OPERATION, &parameters).await?;
+    let form = Form::default().with("VpcId", vpc).with("Attribute", attribute);
+    let answer = request(session, OPERATION, &form).await?;
     let value = answer.child(attribute).and_then(|one| one.text("value"));
     value.map(|value| value == "true").ok_or_else(|| Error::answer(OPERATION, format!("it has no {attribute}")))
+}
+
+/// The zones of the region that are open to the account, by name: name and id of each.
+///
+/// # Errors
+///
+/// [`Error::Service`] if EC2 refuses. Another [`Error`] if the call gets no usable answer.
+pub(crate) async fn zones(session: &Session) -> Result<Vec<(String, String)>> {
+    const OPERATION: &str = "ec2:DescribeAvailabilityZones";
+    let filters = [("state", vec!["available".to_owned()]), ("zone-type", vec!["availability-zone".to_owned()])];
+    let items = found(session, OPERATION, "availabilityZoneInfo", &filters).await?;
+    let zone = |item: &Element| Some((item.text("zoneName")?.to_owned(), item.text("zoneId")?.to_owned()));
+    let mut zones = all(OPERATION, &items, zone)?;
+    zones.sort();
+    Ok(zones)
 }
 
 /// All pages of what a filter finds.
@@ -173,13 +188,28 @@ async fn list(
     filter: &str,
     values: &[String],
 ) -> Result<Vec<Element>> {
-    let mut parameters = vec![("Filter.1.Name".to_owned(), filter.to_owned())];
-    let values = (1..).zip(values).map(|(number, value)| (format!("Filter.1.Value.{number}"), value.clone()));
-    parameters.extend(values);
+    found(session, operation, set, &[(filter, values.to_vec())]).await
+}
+
+/// All pages of what filters find together: each a name and its values.
+///
+/// # Errors
+///
+/// [`Error::Service`] if EC2 refuses. Another [`Error`] if the call gets no usable answer.
+pub(crate) async fn found(
+    session: &Session,
+    operation: &'static str,
+    set: &str,
+    filters: &[(&str, Vec<String>)],
+) -> Result<Vec<Element>> {
+    let mut form = Form::default();
+    for (number, (name, values)) in (1..).zip(filters) {
+        form = form.with(&format!("Filter.{number}.Name"), *name).listed(&format!("Filter.{number}.Value"), values);
+    }
     let (mut found, mut token) = (Vec::new(), None);
     loop {
-        let more = token.map(|token| ("NextToken".to_owned(), token));
-        let answer = call(session, operation, &parameters.iter().cloned().chain(more).collect::<Vec<_>>()).await?;
+        let page = token.iter().fold(form.clone(), |form, token: &String| form.with("NextToken", token));
+        let answer = request(session, operation, &page).await?;
         found.extend(answer.items(set).iter().cloned());
         token = answer.text("nextToken").filter(|token| !token.is_empty()).map(str::to_owned);
         if token.is_none() {
@@ -193,12 +223,14 @@ fn all<T>(operation: &'static str, items: &[Element], read: impl Fn(&Element) ->
     read.ok_or_else(|| Error::answer(operation, "an item lacks what it must have"))
 }
 
-async fn call(session: &Session, operation: &'static str, parameters: &[(String, String)]) -> Result<Element> {
+/// One call; the answer's root.
+///
+/// # Errors
+///
+/// [`Error::Service`] if EC2 refuses. Another [`Error`] if the call gets no usable answer.
+pub(crate) async fn request(session: &Session, operation: &'static str, form: &Form) -> Result<Element> {
     let action = operation.rsplit(':').next().unwrap_or(operation);
-    let mut form = Serializer::new(String::new());
-    form.append_pair("Action", action).append_pair("Version", VERSION);
-    form.extend_pairs(parameters);
-    let body = form.finish();
+    let body = form.encoded(action, VERSION);
     let text = signed::send(session, SERVICE, Call { operation, headers: &FORM, body: &body }).await?;
     Element::parse(&text).map_err(|why| Error::answer(operation, why))
 }

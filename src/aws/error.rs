@@ -110,7 +110,8 @@ impl Error {
 
     /// Whether the service said that the thing does not exist. A refused look is not one of these.
     pub fn is_not_found(&self) -> bool {
-        const NOT_FOUND: [&str; 7] = [
+        const NOT_FOUND: [&str; 8] = [
+            "NatGatewayNotFound",
             "NoSuchEntity",
             "NoSuchEntityException",
             "NotFoundException",
@@ -124,9 +125,16 @@ impl Error {
             Self::Service { code, message, .. } if code == "ClientException" => {
                 message.contains("No cluster found for name")
             }
+            // EC2 has a code for each kind (EC2 API Reference, "Error codes").
+            Self::Service { code, .. } if code.starts_with("Invalid") && code.ends_with("ID.NotFound") => true,
             Self::Service { code, .. } => NOT_FOUND.contains(&code.as_str()),
             _ => false,
         }
+    }
+
+    /// Whether a service refused by exactly this code.
+    pub(crate) fn has_code(&self, wanted: &str) -> bool {
+        matches!(self, Self::Service { code, .. } if code == wanted)
     }
 
     pub(crate) fn answer(operation: &'static str, message: impl Into<String>) -> Self {

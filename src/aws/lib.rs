@@ -28,5 +28,6 @@ pub mod session;
 mod signed;
 #[cfg(test)]
 mod tests;
+mod zones;
 
 pub use error::{Error, Result};

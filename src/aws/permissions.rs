@@ -62,6 +62,10 @@ pub enum Scope {
     Queues,
     /// The key that EKS encrypts with, where the stack names one.
     Keys,
+    /// VPCs and what is in them, where the stack makes a network; ids are known only once it exists.
+    Network,
+    /// Lists that only a stack that makes a network needs.
+    NetworkLists,
 }
 
 /// One action, and why it is needed.
@@ -94,10 +98,43 @@ pub const FREE: &[&str] = &["sts:GetCallerIdentity"];
 
 /// All of them, by service and operation.
 pub const PERMISSIONS: &[Permission] = &[
+    own("ec2:AllocateAddress", Scope::Network, Part::Make, "the address of the NAT gateway"),
+    by("ec2:AllocateAddress", "ec2:CreateTags", Scope::Network, Part::Make, "the stack's tags"),
+    own("ec2:AssociateRouteTable", Scope::Network, Part::Make, "where subnets lead"),
+    own("ec2:AttachInternetGateway", Scope::Network, Part::Make, "the way out of the VPC"),
+    own("ec2:CreateInternetGateway", Scope::Network, Part::Make, "the way out of the VPC"),
+    by("ec2:CreateInternetGateway", "ec2:CreateTags", Scope::Network, Part::Make, "the stack's tags"),
+    own("ec2:CreateNatGateway", Scope::Network, Part::Make, "the way out of the private subnets"),
+    by("ec2:CreateNatGateway", "ec2:CreateTags", Scope::Network, Part::Make, "the stack's tags"),
+    own("ec2:CreateRoute", Scope::Network, Part::Make, "where subnets lead"),
+    own("ec2:CreateRouteTable", Scope::Network, Part::Make, "where subnets lead"),
+    by("ec2:CreateRouteTable", "ec2:CreateTags", Scope::Network, Part::Make, "the stack's tags"),
+    own("ec2:CreateSubnet", Scope::Network, Part::Make, "two private subnets and a public one"),
+    by("ec2:CreateSubnet", "ec2:CreateTags", Scope::Network, Part::Make, "the stack's tags"),
+    own("ec2:CreateTags", Scope::Network, Part::Make, "a tag that changed"),
+    own("ec2:CreateVpc", Scope::Network, Part::Make, "a network of the stack's own"),
+    by("ec2:CreateVpc", "ec2:CreateTags", Scope::Network, Part::Make, "the stack's tags"),
+    own("ec2:DeleteInternetGateway", Scope::Network, Part::Remove, "the way out of the VPC"),
+    own("ec2:DeleteNatGateway", Scope::Network, Part::Remove, "the way out of the private subnets"),
+    own("ec2:DeleteRoute", Scope::Network, Part::Make, "a route that somebody added"),
+    own("ec2:DeleteRouteTable", Scope::Network, Part::Remove, "where subnets lead"),
+    own("ec2:DeleteSubnet", Scope::Network, Part::Remove, "subnets"),
+    own("ec2:DeleteTags", Scope::Network, Part::Make, "a tag that is no longer wanted"),
+    own("ec2:DeleteVpc", Scope::Network, Part::Remove, "a network of the stack's own"),
+    own("ec2:DescribeAddresses", Scope::Account, Part::Look, "the audit"),
+    own("ec2:DescribeAvailabilityZones", Scope::NetworkLists, Part::Make, "zones that have Fargate"),
+    own("ec2:DescribeInternetGateways", Scope::Account, Part::Look, "the audit"),
+    own("ec2:DescribeNatGateways", Scope::Account, Part::Look, "the audit"),
     own("ec2:DescribeRouteTables", Scope::Account, Part::Make, "the preflight, and EKS in the caller's name"),
     own("ec2:DescribeSubnets", Scope::Account, Part::Make, "the preflight, and EKS in the caller's name"),
     own("ec2:DescribeVpcAttribute", Scope::Account, Part::Check, "whether names resolve in the VPC"),
     own("ec2:DescribeVpcEndpoints", Scope::Account, Part::Check, "what stands in for a way out"),
+    own("ec2:DescribeVpcs", Scope::Account, Part::Look, "the audit"),
+    own("ec2:DetachInternetGateway", Scope::Network, Part::Remove, "the way out of the VPC"),
+    own("ec2:DisassociateRouteTable", Scope::Network, Part::Remove, "where subnets lead"),
+    own("ec2:ModifyVpcAttribute", Scope::Network, Part::Make, "names in the VPC"),
+    own("ec2:ReleaseAddress", Scope::Network, Part::Remove, "the address of the NAT gateway"),
+    own("ec2:ReplaceRoute", Scope::Network, Part::Make, "where subnets lead"),
     own("ecr:CreateRepository", Scope::Repository, Part::Make, "a repository for the program's image"),
     by("ecr:CreateRepository", "ecr:TagResource", Scope::Repository, Part::Make, "the stack's tags"),
     own("ecr:DeleteRepository", Scope::Repository, Part::Remove, "the repository with its images"),
@@ -262,6 +299,8 @@ pub struct Site {
     pub repository: Option<String>,
     /// The key that EKS encrypts with: an ARN, or an alias, whose key may be any; `None` where the stack names none.
     pub key: Option<String>,
+    /// Whether the stack makes a network.
+    pub network: bool,
     /// Host and first path of the clusters' issuers, such as `oidc.eks.eu-west-1.amazonaws.com/id`; `None` is that of AWS.
     pub issuers: Option<String>,
 }
@@ -303,6 +342,12 @@ impl Site {
                 let repository = |name: &String| format!("arn:{partition}:ecr:{region}:{account_id}:repository/{name}");
                 self.repository.iter().map(repository).collect()
             }
+            Scope::Network => {
+                let kinds = ["vpc", "subnet", "internet-gateway", "elastic-ip", "natgateway", "route-table"];
+                let ec2 = |kind: &str| format!("arn:{partition}:ec2:{region}:{account_id}:{kind}/*");
+                kinds.into_iter().filter(|_| self.network).map(ec2).collect()
+            }
+            Scope::NetworkLists => self.network.then(|| "*".to_owned()).into_iter().collect(),
             Scope::Keys => match &self.key {
                 Some(arn) if arn.contains(":key/") => vec![arn.clone()],
                 // A policy cannot name a key by its alias.

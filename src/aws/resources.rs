@@ -16,6 +16,7 @@ mod edit;
 mod fargate_profile;
 mod kind;
 mod log_group;
+mod network;
 mod oidc_provider;
 mod passing;
 mod policy;
@@ -122,6 +123,7 @@ impl AwsResource {
             Kind::AccessPolicyAssociation => access_policy_association::read(cloud, known).await,
             Kind::LogGroup => log_group::read(cloud, known).await,
             Kind::EcrRepository => ecr_repository::read(cloud, known).await,
+            Kind::Network(part) => network::read(cloud, part, known).await,
         }
     }
 
@@ -153,6 +155,7 @@ impl Resource for AwsResource {
             Kind::AccessPolicyAssociation => access_policy_association::SCHEMA,
             Kind::LogGroup => log_group::SCHEMA,
             Kind::EcrRepository => ecr_repository::SCHEMA,
+            Kind::Network(part) => network::schema(part),
         }
     }
 
@@ -174,12 +177,14 @@ impl Resource for AwsResource {
     }
 
     /// What costs by the hour never waits for the removal of something that costs nothing and needs it only to be made: a trust
-    /// policy names an OIDC provider, a role or a queue, and a provider the cluster whose issuer it is.
+    /// policy names an OIDC provider, a role or a queue, a provider the cluster whose issuer it is, and a route table a NAT gateway.
     fn may_outlive(&self, dependency: &Address) -> bool {
         match dependency.kind() {
             "aws_eks_cluster" => !self.is_inside_cluster(),
             "aws_iam_openid_connect_provider" | "aws_sqs_queue" => true,
             "aws_iam_role" => self.kind == Kind::Role,
+            // Its route is a black hole then, and goes with it.
+            "aws_nat_gateway" => self.kind == Kind::Network(network::Part::RouteTable),
             _ => false,
         }
     }
@@ -249,6 +254,7 @@ impl Resource for AwsResource {
             Kind::LogGroup => log_group::create(cloud, desired, context).boxed(),
             Kind::AccessPolicyAssociation => access_policy_association::create(cloud, desired, context).boxed(),
             Kind::EcrRepository => ecr_repository::create(cloud, desired, context).boxed(),
+            Kind::Network(part) => network::create(cloud, part, desired, context).boxed(),
         };
         async move { Ok(tags::put(made.await?, desired)) }.boxed()
     }
@@ -277,6 +283,7 @@ impl Resource for AwsResource {
             Kind::AccessPolicyAssociation => access_policy_association::create(cloud, desired, context).boxed(),
             // Its tags alone can change, and they are everybody's concern.
             Kind::EcrRepository => ecr_repository::again(cloud, edit).boxed(),
+            Kind::Network(part) => network::update(cloud, part, edit, context).boxed(),
         };
         async move {
             tags::change(cloud, self.kind, edit, context).await?;
@@ -300,6 +307,7 @@ impl Resource for AwsResource {
             Kind::LogGroup => log_group::delete(cloud, current, context).boxed(),
             Kind::AccessPolicyAssociation => access_policy_association::delete(cloud, current, context).boxed(),
             Kind::EcrRepository => ecr_repository::delete(cloud, current, context).boxed(),
+            Kind::Network(part) => network::delete(cloud, part, current, context).boxed(),
         }
     }
 }
@@ -309,6 +317,7 @@ pub(crate) use addon::fetch as addon_object;
 pub(crate) use ecr_repository::{fetch as ecr_repository_object, list as ecr_repositories};
 pub(crate) use fargate_profile::fetch as fargate_profile_object;
 pub(crate) use log_group::{cluster_of as cluster_of_log_group, fetch as log_group_object, name_for as log_group_name};
+pub(crate) use network::{Part as NetworkPart, all_of_stack as network_of_stack};
 pub(crate) use oidc_provider::{fetch as oidc_provider_object, list as oidc_providers};
 pub(crate) use policy::{fetch as policy_object, list as policies};
 pub(crate) use queue::fetch as queue_object;

@@ -20,6 +20,7 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 
+use crate::cloud::ATTEMPTS;
 use crate::error::{Error, Result, is_throttling};
 use crate::session::Session;
 
@@ -70,7 +71,8 @@ pub(crate) async fn send(session: &Session, service: Service, call: Call<'_>) ->
         .http_client(config.http_client().ok_or_else(|| wrong("HTTP client"))?)
         .endpoint_url(&endpoint)
         .no_auth()
-        .standard_retry(config.retry_config().unwrap_or(&RetryConfig::standard()))
+        // Three calls in a row may be throttled, and a session's own three attempts are over then.
+        .standard_retry(&RetryConfig::standard().with_max_attempts(ATTEMPTS))
         .retry_classifier(Passing)
         .retry_classifier(TransientErrorClassifier::<Refused>::new())
         .timeout_config(config.timeout_config().cloned().unwrap_or_else(TimeoutConfig::disabled))

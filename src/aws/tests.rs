@@ -100,9 +100,10 @@ const DNS: &str = "<DescribeVpcAttributeResponse><vpcId>vpc-1</vpcId><enableDnsS
 async fn a_signed_read_is_repeated_while_it_is_throttled() {
     let busy =
         "<Response><Errors><Error><Code>RequestLimitExceeded</Code><Message>slow</Message></Error></Errors></Response>";
-    let (url, mut requests) = recorded(vec![(503, busy), (200, DNS)]).await;
+    // Three in a row, as a busy account gives them.
+    let (url, mut requests) = recorded(vec![(503, busy), (503, busy), (503, busy), (200, DNS)]).await;
     assert!(ec2::vpc_attribute(&session(url).await, "vpc-1", "enableDnsSupport").await.unwrap());
-    for _ in 0..2 {
+    for _ in 0..4 {
         let request = requests.recv().await.unwrap();
         assert!(
             request.starts_with("POST / HTTP/1.1\r\n") && request.contains("/eu-west-1/ec2/aws4_request"),

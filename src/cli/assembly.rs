@@ -2,6 +2,7 @@
 //!
 //! What is known only after an apply (the issuer, the queues' URLs) is written as a reference, `${kind.name.attribute}`.
 
+pub(crate) mod network;
 #[cfg(test)]
 mod removal_tests;
 
@@ -45,9 +46,13 @@ pub(crate) fn aws(stack: &Stack, target: &Target, cloud: &Arc<Cloud>) -> Outcome
     let issuer = existing.map_or("${aws_eks_cluster.this.issuer_host}", |existing| existing.issuer.as_str());
     let policies = Policies { stack, account_id: &target.account_id, issuer };
     let names = stack.names();
-    let subnets = subnets(stack, target);
     if existing.is_none() {
-        control_plane(&mut declared, stack, &names, &policies, subnets).map_err(one)?;
+        let subnets = if stack.cluster.makes_network {
+            network::declare(&mut declared, &names, &stack.cluster.vpc_cidr)
+        } else {
+            subnets(stack, target).to_vec()
+        };
+        control_plane(&mut declared, stack, &names, &policies, &subnets).map_err(one)?;
         admins(&mut declared, stack, &names, &target.caller_arn);
     }
     let url = existing.map_or("${aws_eks_cluster.this.issuer}", |existing| existing.issuer.as_str());
@@ -63,9 +68,14 @@ pub(crate) fn aws(stack: &Stack, target: &Target, cloud: &Arc<Cloud>) -> Outcome
     Ok(declared.nodes)
 }
 
-/// The target's own subnets, where it has a network of its own; otherwise those that the stack names.
+/// The target's own subnets, where it has a network of its own; otherwise those that the stack names. A stack that makes a network
+/// needs none.
 pub(crate) fn subnets<'a>(stack: &'a Stack, target: &'a Target) -> &'a [String] {
-    if target.subnets.is_empty() { &stack.cluster.subnets } else { &target.subnets }
+    match () {
+        () if stack.cluster.makes_network => &[],
+        () if target.subnets.is_empty() => &stack.cluster.subnets,
+        () => &target.subnets,
+    }
 }
 
 struct Declared<'a> {
@@ -139,6 +149,8 @@ fn control_plane(
         "name": names.cluster,
         "version": stack.cluster.version,
         "role_arn": "${aws_iam_role.cluster.arn}",
+        // EKS takes no subnets of another VPC for a cluster that is there.
+        "vpc_id": stack.cluster.makes_network.then_some("${aws_vpc.this.id}"),
         "subnet_ids": subnets,
         "endpoint_public_access": stack.cluster.endpoint.public,
         "endpoint_private_access": stack.cluster.endpoint.private,
@@ -160,7 +172,9 @@ fn control_plane(
         "subnet_ids": subnets,
         "selectors": stack.cluster.selectors.iter().map(selector).collect::<Vec<_>>(),
     });
-    declared.add("aws_eks_fargate_profile", "this", profile, &[attached("fargate")]);
+    let way_out = stack.cluster.makes_network.then(network::way_out);
+    let needed: Vec<Address> = [attached("fargate")].into_iter().chain(way_out).collect();
+    declared.add("aws_eks_fargate_profile", "this", profile, &needed);
     // CoreDNS is unschedulable on a Fargate-only cluster until a profile covers kube-system and its configuration says `fargate`.
     let coredns = json!({
         "cluster_name": "${aws_eks_cluster.this.name}",

@@ -76,6 +76,9 @@ impl<'a> Engine<'a> {
         let options = store::Options { path: state, emergency, run: run.clone(), clock: target.clock.clone() };
         let mut store = Store::open(options, lock).map_err(one)?;
         stack_location::settle(&mut store.state, settings, target)?;
+        if mode == Mode::Up && target.existing.is_none() {
+            assembly::network::check_stays(&settings.stack, &store.state)?;
+        }
         let now = target.clock.now();
         let expires_at = now.checked_add(EXPIRES_AFTER).unwrap_or(now).strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
         let stack = &settings.stack;
@@ -141,7 +144,15 @@ impl<'a> Engine<'a> {
         let nodes = left.into_iter().map(|left| Arc::new(left.resource.taking_turns(&homes).sparing(spares)) as Node);
         self.graph.add_found(nodes).map_err(one)?;
         let refreshed = self.refresh().await;
-        let known = |address: &Address| Some((refreshed.object(address)?.id.clone(), address.clone()));
+        // What could not be read this time is not unknown for that: it would be removed twice, the second time beside its parts.
+        let recorded = |address: &Address| {
+            let entry = self.store.state.resources.get(address).filter(|_| refreshed.failures.contains_key(address))?;
+            entry.object.as_ref()
+        };
+        let known = |address: &Address| {
+            let object = refreshed.object(address).or_else(|| recorded(address))?;
+            Some((object.id.clone(), address.clone()))
+        };
         let known: BTreeMap<String, Address> = self.graph.order().iter().filter_map(known).collect();
         let unknown = aws::audit::nodes(&self.cloud, &found, &known);
         if unknown.is_empty() {

@@ -16,6 +16,7 @@ pub(crate) fn site(settings: &Settings, account_id: &str) -> Site {
         path: settings.stack.roles.path.clone(),
         passed_roles: vec![names.cluster_role.clone(), names.fargate_role.clone()],
         repository: settings.stack.ecr.repository.clone(),
+        network: settings.stack.cluster.makes_network,
         key: settings.stack.cluster.secrets_key.clone(),
         queues: names.workloads.iter().map(|workload| workload.queue.clone()).collect(),
         // Issuers of other clusters have hosts of their own.

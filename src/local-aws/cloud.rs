@@ -11,6 +11,7 @@ use crate::access_key::AccessKey;
 use crate::cloudwatch_logs::store::Store as CloudwatchLogsStore;
 use crate::control_plane;
 use crate::denials::Denials;
+use crate::ec2::store::Store as Ec2Store;
 use crate::ecr::store::Store as EcrStore;
 use crate::eks::store::Store as EksStore;
 use crate::fault_profile::{self, Profile};
@@ -49,6 +50,7 @@ pub(crate) struct Cloud {
     eks: Mutex<EksStore>,
     cloudwatch_logs: Mutex<CloudwatchLogsStore>,
     ecr: Mutex<EcrStore>,
+    ec2: Mutex<Ec2Store>,
     denials: Mutex<Denials>,
 }
 
@@ -82,6 +84,7 @@ impl Cloud {
             eks: Mutex::default(),
             cloudwatch_logs: Mutex::new(log_groups),
             ecr: Mutex::default(),
+            ec2: Mutex::default(),
             denials: Mutex::default(),
         })
     }
@@ -108,6 +111,10 @@ impl Cloud {
 
     pub(crate) fn ecr(&self) -> MutexGuard<'_, EcrStore> {
         lock(&self.ecr)
+    }
+
+    pub(crate) fn ec2(&self) -> MutexGuard<'_, Ec2Store> {
+        lock(&self.ec2)
     }
 
     pub(crate) fn denials(&self) -> MutexGuard<'_, Denials> {

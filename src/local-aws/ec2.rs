@@ -1,25 +1,39 @@
-//! EC2: what can be asked about the network that clusters are given. There is one, it cannot be changed, and nothing runs in it:
-//! pods are processes of this machine.
+//! EC2: the network of clusters. One is there and cannot be changed; others can be made: VPCs, subnets, internet and NAT gateways,
+//! addresses and route tables. Nothing runs in them: pods are processes of this machine.
 //!
-//! Shapes: EC2 API Reference; errors: "Error codes for the Amazon EC2 API".
+//! Shapes: EC2 API Reference; errors: "Error codes for the Amazon EC2 API"; the ARNs that calls are authorised on: Service
+//! Authorization Reference, "Actions, resources, and condition keys for Amazon EC2".
 
+mod access;
+pub(crate) mod arn;
+mod cidr;
+mod describing;
 mod filter;
+mod gateways;
 pub(crate) mod network;
+mod routes;
+mod rows;
+pub(crate) mod store;
+mod tag_list;
+mod tags;
+mod vpc;
 
 use serde_json::{Value, json};
 
-use crate::authorization::Access;
 use crate::caller::Call;
 use crate::cloud::Cloud;
 use crate::fault::Fault;
 use crate::model::{self, Shape};
 use crate::request::Service;
-use crate::{coverage, intake, strings};
-use filter::{Filters, Row};
+use crate::{coverage, intake};
 use network::Network;
+use store::{Kind, Made};
 
-/// Items of a page, where the caller names no number.
-const PAGE: usize = 1000;
+/// A call that is checked and allowed.
+struct Operation<'a> {
+    cloud: &'a Cloud,
+    input: &'a Value,
+}
 
 /// Performs `action` with the query parameters `form`.
 pub(crate) fn call(cloud: &Cloud, call: &Call, action: &str, form: &Value) -> Result<Value, Fault> {
@@ -28,27 +42,73 @@ pub(crate) fn call(cloud: &Cloud, call: &Call, action: &str, form: &Value) -> Re
     }
     let input = in_names_of_the_model(action, form);
     intake::check(Service::Ec2, action, &input)?;
-    cloud.authorize(call, Access::new(&format!("ec2:{action}"), "*"))?;
+    access::check(cloud, call, action, &input)?;
     if input.get("DryRun").and_then(Value::as_str) == Some("true") {
         let message = "Request would have succeeded, but DryRun flag is set.";
         return Err(Fault::new(412, "DryRunOperation", message));
     }
-    let network = Network::of(&cloud.region, &cloud.account, cloud.faults.faults());
-    match action {
-        "DescribeSubnets" => described("subnetSet", "subnet", "SubnetIds", "subnet-id", network.subnets(), &input),
-        "DescribeRouteTables" => {
-            let tables = network.route_tables();
-            described("routeTableSet", "routeTable", "RouteTableIds", "route-table-id", tables, &input)
-        }
-        "DescribeVpcs" => described("vpcSet", "vpc", "VpcIds", "vpc-id", vec![network.vpc()], &input),
-        "DescribeVpcEndpoints" => {
-            let ids = "VpcEndpointIds";
-            described("vpcEndpointSet", "vpcEndpoint", ids, "vpc-endpoint-id", Vec::new(), &input)
-        }
-        "DescribeAvailabilityZones" => zones(&network, &input),
-        "DescribeVpcAttribute" => attribute(&network, &input),
-        other => Err(Fault::sender("InvalidAction", format!("The action {other} is not valid for this web service."))),
+    cloud.ec2().sweep(&cloud.clock);
+    if let Some(late) = access::late(cloud, action, &input) {
+        return Err(late);
     }
+    let operation = Operation { cloud, input: &input };
+    match action {
+        "CreateVpc" => operation.create_vpc(),
+        "DeleteVpc" => operation.delete_vpc(),
+        "ModifyVpcAttribute" => operation.modify_vpc_attribute(),
+        "CreateSubnet" => operation.create_subnet(),
+        "DeleteSubnet" => operation.delete_subnet(),
+        "CreateInternetGateway" => operation.create_internet_gateway(),
+        "AttachInternetGateway" => operation.attach_internet_gateway(),
+        "DetachInternetGateway" => operation.detach_internet_gateway(),
+        "DeleteInternetGateway" => operation.delete_internet_gateway(),
+        "AllocateAddress" => operation.allocate_address(),
+        "ReleaseAddress" => operation.release_address(),
+        "CreateNatGateway" => operation.create_nat_gateway(),
+        "DeleteNatGateway" => operation.delete_nat_gateway(),
+        "CreateRouteTable" => operation.create_route_table(),
+        "DeleteRouteTable" => operation.delete_route_table(),
+        "CreateRoute" => operation.create_route(),
+        "ReplaceRoute" => operation.replace_route(),
+        "DeleteRoute" => operation.delete_route(),
+        "AssociateRouteTable" => operation.associate_route_table(),
+        "DisassociateRouteTable" => operation.disassociate_route_table(),
+        "CreateTags" => operation.create_tags(),
+        "DeleteTags" => operation.delete_tags(),
+        other => operation.describe(other),
+    }
+}
+
+impl Operation<'_> {
+    fn text(&self, name: &str) -> Option<&str> {
+        self.input.get(name).and_then(Value::as_str).filter(|text| !text.is_empty())
+    }
+
+    fn required(&self, name: &str) -> Result<&str, Fault> {
+        self.text(name).ok_or_else(|| missing(name))
+    }
+
+    fn network(&self) -> Network<'_> {
+        Network::of(&self.cloud.region, &self.cloud.account, self.cloud.faults.faults())
+    }
+
+    /// A new thing with the tags that the input gives it.
+    fn made<T>(&self, kind: Kind, thing: T) -> Result<Made<T>, Fault> {
+        Ok(Made { at: self.cloud.clock.moment(), tags: tag_list::given(self.input, kind)?, thing })
+    }
+
+    /// The answer of a call that has nothing to say.
+    fn done() -> Value {
+        json!({ "return": true })
+    }
+}
+
+fn missing(name: &str) -> Fault {
+    Fault::sender("MissingParameter", format!("The request must contain the parameter {name}"))
+}
+
+fn invalid(message: impl Into<String>) -> Fault {
+    Fault::sender("InvalidParameterValue", message)
 }
 
 /// The parameters by the names of the model: on the wire a list has the name of one item, `SubnetId.1`.
@@ -70,69 +130,10 @@ fn renamed(model: &model::Model, members: &std::collections::BTreeMap<String, mo
                 }
                 _ => value.clone(),
             },
+            (Some(Shape::Structure { members, .. }), Value::Object(_)) => renamed(model, members, value),
             _ => value.clone(),
         };
         (name.clone(), items)
     };
     Value::Object(given.iter().map(rename).collect())
-}
-
-/// A page of what the ids and the filters of the input leave.
-fn described(set: &str, kind: &str, ids: &str, key: &str, rows: Vec<Row>, input: &Value) -> Result<Value, Fault> {
-    let wanted = strings::list(input.get(ids));
-    let missing: Vec<&str> =
-        wanted.iter().filter(|id| rows.iter().all(|row| !row.is(key, id))).map(String::as_str).collect();
-    if !missing.is_empty() {
-        // `InvalidSubnetID.NotFound`, `InvalidVpcID.NotFound`, `InvalidRouteTableID.NotFound`.
-        let (first, rest) = kind.split_at(1);
-        let (code, plural) = (format!("Invalid{}{rest}ID.NotFound", first.to_uppercase()), missing.len() > 1);
-        let (noun, verb) = if plural { ("IDs", "do") } else { ("ID", "does") };
-        let message = format!("The {kind} {noun} '{}' {verb} not exist", missing.join(", "));
-        return Err(Fault { code: code.into(), ..Fault::sender("InvalidParameterValue", message) });
-    }
-    let filters = Filters::of(input)?;
-    filters.check(&rows)?;
-    let is_named = |row: &Row| wanted.is_empty() || wanted.iter().any(|id| row.is(key, id));
-    let found: Vec<Value> =
-        rows.into_iter().filter(|row| is_named(row) && filters.match_row(row)).map(|row| row.shown).collect();
-    page(set, found, input)
-}
-
-fn page(set: &str, found: Vec<Value>, input: &Value) -> Result<Value, Fault> {
-    let number = |name: &str| {
-        let text = input.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
-        let wrong = |_| Fault::sender("InvalidParameterValue", format!("The value of {name} is not valid."));
-        text.map(str::parse::<usize>).transpose().map_err(wrong)
-    };
-    let start = number("NextToken")?.unwrap_or(0);
-    let end = start.saturating_add(number("MaxResults")?.unwrap_or(PAGE));
-    let token = (found.len() > end).then(|| end.to_string());
-    let shown: Vec<Value> = found.into_iter().skip(start).take(end - start).collect();
-    Ok(json!({ set: shown, "nextToken": token }))
-}
-
-fn zones(network: &Network, input: &Value) -> Result<Value, Fault> {
-    let (names, ids) = (strings::list(input.get("ZoneNames")), strings::list(input.get("ZoneIds")));
-    // Zones of AWS that the account did not opt into do not exist here.
-    let _all = input.get("AllAvailabilityZones");
-    let filters = Filters::of(input)?;
-    let rows = network.zones();
-    filters.check(&rows)?;
-    let is_named =
-        |row: &Row, key: &str, wanted: &[String]| wanted.is_empty() || wanted.iter().any(|one| row.is(key, one));
-    let found = rows
-        .into_iter()
-        .filter(|row| is_named(row, "zone-name", &names) && is_named(row, "zone-id", &ids) && filters.match_row(row))
-        .map(|row| row.shown);
-    Ok(json!({ "availabilityZoneInfo": found.collect::<Vec<_>>() }))
-}
-
-fn attribute(network: &Network, input: &Value) -> Result<Value, Fault> {
-    let text = |name: &str| input.get(name).and_then(Value::as_str).unwrap_or_default();
-    let (vpc, attribute) = (text("VpcId"), text("Attribute"));
-    if vpc != network::VPC {
-        return Err(Fault::sender("InvalidVpcID.NotFound", format!("The vpc ID '{vpc}' does not exist")));
-    }
-    let value = network.vpc_attribute(attribute);
-    Ok(json!({ "vpcId": vpc, attribute: { "value": value } }))
 }

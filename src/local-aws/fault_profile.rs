@@ -121,12 +121,16 @@ impl Profile {
     /// Up to three calls of one operation in a row.
     fn throttled(&self, subject: &Subject) -> Option<Fault> {
         const IN_A_ROW: u64 = 3;
-        if !matches!(subject.service, Service::Iam | Service::Eks) || !self.faults.has(Kind::Throttling) {
+        let services = [Service::Iam, Service::Eks, Service::Ec2, Service::CloudwatchLogs];
+        if !services.contains(&subject.service) || !self.faults.has(Kind::Throttling) {
             return None;
         }
         let nth = self.journal().count(Kind::Throttling, &subject.operation) / IN_A_ROW;
         self.faults.strikes(Kind::Throttling, &subject.operation, nth, 12).then(|| match subject.service {
             Service::Eks => Fault::new(429, "ThrottlingException", "Rate exceeded"),
+            Service::CloudwatchLogs => Fault::sender("ThrottlingException", "Rate exceeded"),
+            // EC2 API Reference, "Request throttling for the Amazon EC2 API".
+            Service::Ec2 => Fault::new(503, "RequestLimitExceeded", "Request limit exceeded."),
             _ => Fault::sender("Throttling", "Rate exceeded"),
         })
     }

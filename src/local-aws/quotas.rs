@@ -23,7 +23,25 @@ struct Quota {
     global: bool,
 }
 
-const QUOTAS: [Quota; 4] = [
+const QUOTAS: [Quota; 6] = [
+    Quota {
+        service: "vpc",
+        service_name: "Amazon Virtual Private Cloud (Amazon VPC)",
+        code: "L-F678F1CE",
+        name: "VPCs per Region",
+        value: 5,
+        lowered: 1,
+        global: false,
+    },
+    Quota {
+        service: "ec2",
+        service_name: "Amazon Elastic Compute Cloud (Amazon EC2)",
+        code: "L-0263D0A3",
+        name: "EC2-VPC Elastic IPs",
+        value: 5,
+        lowered: 0,
+        global: false,
+    },
     Quota {
         service: "eks",
         service_name: "Amazon Elastic Kubernetes Service (Amazon EKS)",

@@ -9,7 +9,7 @@ use crate::caller::Call;
 use crate::cloud::Cloud;
 use crate::fault::Fault;
 use crate::request::{Request, Service};
-use crate::{coverage, ecr, intake, strings};
+use crate::{coverage, ec2, ecr, intake, strings};
 
 /// Performs `action`; there is GetResources.
 pub(crate) fn call(cloud: &Cloud, call: &Call, action: &str, request: &Request) -> Result<Value, Fault> {
@@ -27,6 +27,8 @@ pub(crate) fn call(cloud: &Cloud, call: &Call, action: &str, request: &Request) 
     all.extend(cloud.eks().tagged());
     all.extend(cloud.cloudwatch_logs().tagged());
     all.extend(cloud.ecr().tagged(|name| ecr::arn(cloud, name)));
+    let of_ec2 = cloud.ec2().tagged(&cloud.clock);
+    all.extend(of_ec2.into_iter().map(|(kind, id, tags)| (ec2::arn::of_kind(cloud, kind, &id), tags)));
     let filters = input.get("TagFilters").and_then(Value::as_array).cloned().unwrap_or_default();
     let kinds = strings::list(input.get("ResourceTypeFilters"));
     let arns = strings::list(input.get("ResourceARNList"));

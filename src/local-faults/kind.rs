@@ -33,6 +33,8 @@ pub enum Kind {
     QueuesLate,
     /// The last lines of a cluster's log come after its end.
     LogsLate,
+    /// EC2 does not know a new VPC, subnet, gateway, address or route table yet.
+    NetworksLate,
     /// Calls are refused because there are too many.
     Throttling,
     /// Roles of others that may be listed and not read.
@@ -63,7 +65,7 @@ struct Row {
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::RolesLate,
         Self::IamReadsLate,
         Self::IamBusy,
@@ -78,6 +80,7 @@ impl Kind {
         Self::IdentityLate,
         Self::QueuesLate,
         Self::LogsLate,
+        Self::NetworksLate,
         Self::Throttling,
         Self::ForeignRoles,
         Self::Slow,
@@ -119,7 +122,7 @@ impl Kind {
 }
 
 /// In the order of the enum.
-static ROWS: [Row; 22] = [
+static ROWS: [Row; 23] = [
     Row {
         kind: Kind::RolesLate,
         name: "roles-late",
@@ -219,11 +222,18 @@ static ROWS: [Row; 22] = [
         source: "terraform-aws-modules/terraform-aws-eks issues 2446, 2763 and 920",
     },
     Row {
+        kind: Kind::NetworksLate,
+        name: "networks-late",
+        about: "EC2 neither lists nor takes a new VPC, subnet, gateway, address or route table",
+        lasts: 1..=10,
+        source: "EC2 API Reference, \"Eventual consistency\"; terraform-provider-aws, ec2/vpc_route_table.go",
+    },
+    Row {
         kind: Kind::Throttling,
         name: "throttling",
-        about: "every twelfth call to IAM and EKS is refused because of its rate, up to three times in a row",
+        about: "every twelfth call to IAM, EKS, EC2 and CloudWatch Logs is refused because of its rate, up to three times in a row",
         lasts: 0..=0,
-        source: "IAM API Reference and EKS API Reference, common errors; AWS documents no sizes of the buckets",
+        source: "common errors of the four API References; EC2 documents buckets of 50 to 100 requests that all callers of an account and region share",
     },
     Row {
         kind: Kind::ForeignRoles,

@@ -1,6 +1,7 @@
 //! The rules that a stack must obey beyond types: names, versions, and what hangs together.
 
 mod aws;
+mod network;
 
 use jiff::civil::Date;
 use regex::Regex;
@@ -189,6 +190,7 @@ fn check_network(findings: &mut Findings, stack: &Stack) {
         let next = "name private subnets in at least two availability zones";
         findings.problem("cluster.subnets", "EKS does not create a cluster in a single subnet", next);
     }
+    network::check(findings, &stack.cluster);
     if let Some(vpc) = &stack.cluster.vpc
         && !matches("^vpc-[0-9a-f]+$", vpc)
     {

@@ -89,6 +89,8 @@ fn read_cluster(mut section: Section<'_>, stack: &str, profile: Profile) -> Clus
         version: section.text("version", version::DEFAULT),
         vpc: section.optional_text("vpc", None),
         subnets: section.texts("subnets").unwrap_or_default(),
+        makes_network: section.word("network", &[("given", false), ("create", true)]),
+        vpc_cidr: section.text("vpcCidr", "10.0.0.0/16"),
         logs: section.texts("logs").unwrap_or_else(logs),
         log_retention_days: section.integer("logRetention", 90, 0..=3653) as u32,
         admins: section.texts("admins").unwrap_or_default(),

@@ -12,6 +12,7 @@ mod file;
 pub mod manifests;
 pub mod model;
 pub mod names;
+pub mod network;
 pub mod policies;
 mod problem;
 mod reader;

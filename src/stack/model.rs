@@ -66,6 +66,10 @@ pub struct Cluster {
     pub vpc: Option<String>,
     /// Private subnets in at least two zones; may be empty on targets that have no network.
     pub subnets: Vec<String>,
+    /// Whether the stack makes a network of its own, with private subnets, in place of them.
+    pub makes_network: bool,
+    /// The block of addresses of that network's VPC.
+    pub vpc_cidr: String,
     /// Control-plane log types.
     pub logs: Vec<String>,
     /// Days for which logs are kept; 0 means for ever.

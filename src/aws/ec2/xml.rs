@@ -5,16 +5,16 @@ use quick_xml::events::Event;
 
 /// An element.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Element {
+pub(crate) struct Element {
     name: String,
     /// Its own text.
-    pub(super) content: String,
-    pub(super) children: Vec<Element>,
+    pub(crate) content: String,
+    pub(crate) children: Vec<Element>,
 }
 
 impl Element {
     /// The root of a document, or why it is none.
-    pub(super) fn parse(text: &str) -> Result<Self, String> {
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let mut reader = Reader::from_str(text);
         // The outermost holds the document.
         let mut open = vec![Self::default()];
@@ -49,17 +49,17 @@ impl Element {
     }
 
     /// The first child of a name.
-    pub(super) fn child(&self, name: &str) -> Option<&Self> {
+    pub(crate) fn child(&self, name: &str) -> Option<&Self> {
         self.children.iter().find(|child| child.name == name)
     }
 
     /// The text of the first child of a name.
-    pub(super) fn text(&self, name: &str) -> Option<&str> {
+    pub(crate) fn text(&self, name: &str) -> Option<&str> {
         self.child(name).map(|child| child.content.trim())
     }
 
     /// The items of a set; none if there is no such set.
-    pub(super) fn items(&self, set: &str) -> &[Self] {
+    pub(crate) fn items(&self, set: &str) -> &[Self] {
         self.child(set).map_or(&[], |set| &set.children)
     }
 }

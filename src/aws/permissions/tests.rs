@@ -15,6 +15,7 @@ fn site(account_id: &str) -> Site {
         queues: vec!["sluice-demo-myapp".to_owned()],
         repository: None,
         key: None,
+        network: false,
         issuers: None,
     }
 }
@@ -27,9 +28,13 @@ fn the_rows_are_in_order_and_each_stands_once() {
 }
 
 /// What is on everything: lists, and a login of the whole registry.
-const WIDE: [&str; 10] = [
+const WIDE: [&str; 14] = [
+    "ec2:DescribeAddresses",
+    "ec2:DescribeInternetGateways",
+    "ec2:DescribeNatGateways",
     "ec2:DescribeRouteTables",
     "ec2:DescribeSubnets",
+    "ec2:DescribeVpcs",
     "ecr:DescribeRepositories",
     "ecr:GetAuthorizationToken",
     "eks:ListClusters",

@@ -32,6 +32,9 @@ struct Vpc {
 
 pub(super) async fn look(session: &Session, wanted: &Cluster) -> Vec<Finding> {
     let region = session.region();
+    if wanted.makes_network {
+        return vec![evaluate_zones(region, ec2::zones(session).await)];
+    }
     if wanted.subnets.is_empty() {
         return evaluate_subnets(region, wanted, &[]);
     }
@@ -59,6 +62,23 @@ pub(super) async fn look(session: &Session, wanted: &Cluster) -> Vec<Finding> {
     found
 }
 
+/// A network of the stack's own needs two zones that serve.
+fn evaluate_zones(region: &str, zones: Result<Vec<(String, String)>>) -> Finding {
+    let zones = match zones {
+        Ok(zones) => zones,
+        Err(error) => {
+            return Finding::of_read(Check::Network, "the zones of the region", &error, Some("ec2:CreateSubnet"));
+        }
+    };
+    let serving = zones.iter().filter(|(_, id)| regions::serves(region, id)).count();
+    if serving < 2 {
+        let text =
+            format!("{region} has {serving} zones that are open to the account and have Fargate, and EKS needs two");
+        return problem(text, "choose another region with --region");
+    }
+    Finding::fine(Check::Network, format!("the stack makes its own network in two of the {serving} zones of {region}"))
+}
+
 fn vpcs(subnets: &[Subnet]) -> BTreeSet<&str> {
     subnets.iter().map(|subnet| subnet.vpc.as_str()).collect()
 }
@@ -78,7 +98,7 @@ fn evaluate_subnets(region: &str, wanted: &Cluster, subnets: &[Subnet]) -> Vec<F
     if distinct.len() < 2 {
         found.push(problem(
             "EKS needs at least two private subnets in different zones, the stack names fewer",
-            "list them under cluster.subnets in stack.yaml",
+            "list them under cluster.subnets in stack.yaml, or let the stack make a network with `cluster.network: create`",
         ));
     }
     let zones: BTreeSet<&str> = subnets.iter().map(|subnet| subnet.zone_id.as_str()).collect();

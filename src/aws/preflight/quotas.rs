@@ -10,7 +10,7 @@ use super::wanted::{Cluster, Wanted};
 use crate::cloud::Cloud;
 use crate::error::{Error, Result};
 use crate::session::Session;
-use crate::{audit, resources, service_quotas};
+use crate::{audit, ec2, resources, service_quotas};
 
 /// One quota.
 struct Quota {
@@ -23,6 +23,9 @@ struct Quota {
 const CLUSTERS: Quota = Quota { service: "eks", code: "L-1194D53C", what: "EKS clusters in the region" };
 const PROVIDERS: Quota = Quota { service: "iam", code: "L-858F3967", what: "OIDC providers in the account" };
 const VCPU: Quota = Quota { service: "fargate", code: "L-3032A538", what: "virtual CPUs of Fargate in the region" };
+
+const VPCS: Quota = Quota { service: "vpc", code: "L-F678F1CE", what: "VPCs in the region" };
+const ADDRESSES: Quota = Quota { service: "ec2", code: "L-0263D0A3", what: "Elastic IP addresses in the region" };
 
 /// IAM itself says how many roles there are and may be.
 const ROLES: Quota = Quota { service: "iam", code: "L-FE177D64", what: "IAM roles in the account" };
@@ -50,7 +53,8 @@ pub(super) async fn look(cloud: &Cloud, wanted: &Wanted, cluster: &Cluster) -> V
     let counted = join3(audit::clusters(cloud), resources::oidc_providers(cloud), roles(cloud));
     let (in_region, in_account, roles) = Box::pin(counted).await;
     let count = |list: Result<Vec<String>>| list.map(|list| list.len() as u64);
-    vec![
+    let of_network = if cluster.makes_network { of_network(session).await } else { Vec::new() };
+    let found = vec![
         evaluate(&CLUSTERS, clusters, count(in_region), 1.0),
         evaluate(&PROVIDERS, providers, count(in_account), 1.0),
         // What runs already is not counted: no operation lists it. The stack alone may be too much.
@@ -61,6 +65,18 @@ pub(super) async fn look(cloud: &Cloud, wanted: &Wanted, cluster: &Cluster) -> V
             roles.map(|(there, _)| there),
             wanted.roles.len() as f64,
         ),
+    ];
+    found.into_iter().chain(of_network).collect()
+}
+
+/// The two of which an account has five by default (VPC User Guide, "Amazon VPC quotas").
+async fn of_network(session: &Session) -> Vec<Finding> {
+    let value = async |quota: &Quota| service_quotas::value(session, quota.service, quota.code).await;
+    let count = async |operation, set| Ok(ec2::found(session, operation, set, &[]).await?.len() as u64);
+    let (vpcs, addresses) = (value(&VPCS).await, value(&ADDRESSES).await);
+    vec![
+        evaluate(&VPCS, vpcs, count("ec2:DescribeVpcs", "vpcSet").await, 1.0),
+        evaluate(&ADDRESSES, addresses, count("ec2:DescribeAddresses", "addressesSet").await, 1.0),
     ]
 }
 

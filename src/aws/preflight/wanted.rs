@@ -28,6 +28,8 @@ pub struct Cluster {
     pub version: String,
     /// The VPC that the subnets must be of, if that was said.
     pub vpc: Option<String>,
+    /// Whether the stack makes its network; it needs no subnets then.
+    pub makes_network: bool,
     /// The subnets of control plane and pods.
     pub subnets: Vec<String>,
     /// The most pods at a time.

@@ -21,7 +21,13 @@ use crate::cloud::Cloud;
 use crate::error::{Error, Result};
 
 pub(super) const SCHEMA: Schema = Schema {
-    force_new: &["name", "role_arn", "bootstrap_cluster_creator_admin_permissions", "bootstrap_self_managed_addons"],
+    force_new: &[
+        "name",
+        "role_arn",
+        "vpc_id",
+        "bootstrap_cluster_creator_admin_permissions",
+        "bootstrap_self_managed_addons",
+    ],
     computed: &["arn", "endpoint", "certificate_authority", "issuer", "issuer_host", "platform_version", "status"],
     sensitive: &[],
     open: &[], // A key can be given to a cluster that has none, and is never changed or taken away again (EKS User Guide, "Encrypt
@@ -104,6 +110,7 @@ pub(crate) fn object(cluster: &Cluster) -> Object {
         ("arn", json!(cluster.arn())),
         ("version", json!(cluster.version())),
         ("role_arn", json!(cluster.role_arn())),
+        ("vpc_id", json!(vpc.and_then(aws_sdk_eks::types::VpcConfigResponse::vpc_id))),
         ("subnet_ids", json!(vpc.map(aws_sdk_eks::types::VpcConfigResponse::subnet_ids))),
         ("security_group_ids", json!(vpc.map(aws_sdk_eks::types::VpcConfigResponse::security_group_ids))),
         ("endpoint_public_access", json!(vpc.map(aws_sdk_eks::types::VpcConfigResponse::endpoint_public_access))),

@@ -1,5 +1,7 @@
 //! The kinds, and their names in addresses.
 
+use super::network::Part;
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     Queue,
@@ -14,10 +16,11 @@ pub(super) enum Kind {
     AccessPolicyAssociation,
     LogGroup,
     EcrRepository,
+    Network(Part),
 }
 
 /// Every kind by the name that it has in addresses.
-pub(super) const KINDS: [(&str, Kind); 12] = [
+pub(super) const KINDS: [(&str, Kind); 18] = [
     ("aws_sqs_queue", Kind::Queue),
     ("aws_iam_role", Kind::Role),
     ("aws_iam_policy", Kind::Policy),
@@ -30,4 +33,10 @@ pub(super) const KINDS: [(&str, Kind); 12] = [
     ("aws_eks_access_policy_association", Kind::AccessPolicyAssociation),
     ("aws_cloudwatch_log_group", Kind::LogGroup),
     ("aws_ecr_repository", Kind::EcrRepository),
+    ("aws_vpc", Kind::Network(Part::Vpc)),
+    ("aws_subnet", Kind::Network(Part::Subnet)),
+    ("aws_internet_gateway", Kind::Network(Part::InternetGateway)),
+    ("aws_eip", Kind::Network(Part::Address)),
+    ("aws_nat_gateway", Kind::Network(Part::NatGateway)),
+    ("aws_route_table", Kind::Network(Part::RouteTable)),
 ];

@@ -17,6 +17,7 @@ use super::role::iam_tags_of;
 use super::value::{self, text};
 use crate::cloud::Cloud;
 use crate::cloudwatch_logs;
+use crate::ec2::{self, Form};
 use crate::ecr;
 use crate::error::{Error, Result};
 
@@ -130,8 +131,20 @@ impl Thing<'_> {
                 let input = json!({ "resourceArn": self.arn()?, "tagKeys": keys });
                 ecr::call(self.cloud.session(), "ecr:UntagResource", &input).await.map(drop)
             }
+            Kind::Network(_) => {
+                let form = self.form();
+                let form = (1..)
+                    .zip(keys.iter().flatten())
+                    .fold(form, |form, (number, key)| form.with(&format!("Tag.{number}.Key"), key));
+                ec2::request(self.cloud.session(), "ec2:DeleteTags", &form).await.map(drop)
+            }
             Kind::RolePolicyAttachment | Kind::AccessPolicyAssociation => Ok(()),
         }
+    }
+
+    /// The parameters of EC2 that name it.
+    fn form(&self) -> Form {
+        Form::default().with("ResourceId.1", &self.object.id)
     }
 
     async fn put(&self, tags: &HashMap<String, String>) -> Result<()> {
@@ -167,6 +180,10 @@ impl Thing<'_> {
                 let tags = tag_list(tags.clone());
                 let input = json!({ "resourceArn": self.arn()?, "tags": tags });
                 ecr::call(self.cloud.session(), "ecr:TagResource", &input).await.map(drop)
+            }
+            Kind::Network(_) => {
+                let form = self.form().tags("Tag", tags);
+                ec2::request(self.cloud.session(), "ec2:CreateTags", &form).await.map(drop)
             }
             Kind::RolePolicyAttachment | Kind::AccessPolicyAssociation => Ok(()),
         }

@@ -44,6 +44,17 @@ impl InMemory {
             return Err(Failure::new("a failure that the test wants"));
         }
         let is_cluster = *address == cluster_address();
+        let there = |kind: &str| account.objects.keys().any(|one| one.kind() == kind);
+        let held_by = match address.kind() {
+            "aws_eip" | "aws_internet_gateway" => there("aws_nat_gateway"),
+            "aws_subnet" if address.name() == "public" => there("aws_nat_gateway"),
+            "aws_subnet" => there("aws_eks_cluster"),
+            "aws_vpc" => ["aws_subnet", "aws_internet_gateway", "aws_route_table"].into_iter().any(there),
+            _ => false,
+        };
+        if held_by {
+            return Err(Failure::new(format!("DependencyViolation: {address} has dependencies")));
+        }
         if is_cluster && account.objects.keys().any(|one| one.kind() == "aws_eks_fargate_profile") {
             return Err(Failure::new("ResourceInUseException: the cluster has Fargate profiles"));
         }
@@ -149,7 +160,8 @@ impl Bench {
         let session = Session::load(settings).await.unwrap().with_static_credentials("AKIDEXAMPLE", "secret", None);
         let today = jiff::civil::date(2026, 11, 27);
         // The richest: all kinds of a stack are in it.
-        let file = stack::File { name: "stack.yaml", text: "profile: seed\n" };
+        let text = "profile: seed\ncluster: {network: create}\n";
+        let file = stack::File { name: "stack.yaml", text };
         let stack = stack::load(Some(file), &[], today).unwrap().stack;
         let cloud = Arc::new(Cloud::new(&session, &stack.name, "run", "", &BTreeMap::new()));
         let target = Target {
@@ -218,16 +230,40 @@ impl Bench {
 async fn the_profile_seed_makes_nineteen_resources_on_aws() {
     let bench = Bench::new().await;
     let mut kinds: BTreeMap<String, usize> = BTreeMap::new();
-    for address in bench.left().iter().filter(|address| address.kind().starts_with("aws_")) {
+    let network = ["aws_vpc", "aws_subnet", "aws_internet_gateway", "aws_eip", "aws_nat_gateway", "aws_route_table"];
+    let is_of_aws = |address: &&Address| address.kind().starts_with("aws_");
+    let (of_network, left): (Vec<Address>, Vec<Address>) =
+        bench.left().iter().filter(is_of_aws).cloned().partition(|address| network.contains(&address.kind()));
+    assert_eq!(of_network.len(), 9, "{of_network:?}");
+    for address in &left {
         *kinds.entry(address.kind().to_owned()).or_default() += 1;
     }
     assert_eq!(kinds.values().sum::<usize>(), 19, "{kinds:?}");
     assert_eq!((kinds["aws_iam_policy"], kinds["aws_iam_role_policy_attachment"]), (3, 5), "{kinds:?}");
 }
 
-/// What costs by the hour: the control plane, and pods, which need it.
+/// What costs by the hour: the control plane, pods, which need it, and the way out.
 fn costs(address: &Address) -> bool {
-    address.kind() == "aws_eks_cluster" || address.kind() == "kubernetes_deployment"
+    matches!(address.kind(), "aws_eks_cluster" | "kubernetes_deployment" | "aws_nat_gateway" | "aws_eip")
+}
+
+/// What keeps itself or another that costs, if it cannot be removed itself.
+fn keeps(address: &Address) -> bool {
+    costs(address) && address.kind().starts_with("aws_") || address.kind() == "aws_eks_fargate_profile"
+}
+
+/// An hour of a NAT gateway costs more than most clusters' pods: it waits neither for the cluster nor for what is in it.
+#[tokio::test]
+async fn what_costs_by_the_hour_in_the_network_goes_whatever_stays() {
+    let up = Bench::new().await;
+    let bench = up.copy();
+    for address in up.left().iter().filter(|address| !matches!(address.kind(), "aws_nat_gateway" | "aws_eip")) {
+        bench.account.lock().unwrap().failing.insert(address.clone(), u32::MAX);
+    }
+    bench.run(plan::Mode::Down).await.unwrap();
+    let left = bench.left();
+    let costs = |address: &&Address| matches!(address.kind(), "aws_nat_gateway" | "aws_eip");
+    assert_eq!(left.iter().filter(costs).count(), 0, "{left:?}");
 }
 
 #[tokio::test]
@@ -247,7 +283,7 @@ async fn a_step_that_fails_for_ever_leaves_itself_and_nothing_that_costs() {
     let up = Bench::new().await;
     for failing in up.left() {
         // Without these the cluster cannot go, whoever removes it.
-        if matches!(failing.kind(), "aws_eks_cluster" | "aws_eks_fargate_profile") {
+        if keeps(&failing) {
             continue;
         }
         let bench = up.copy();
@@ -267,10 +303,7 @@ async fn a_step_that_fails_for_ever_leaves_itself_and_nothing_that_costs() {
 async fn two_steps_that_fail_leave_nothing_that_costs() {
     let up = Bench::new().await;
     let addresses = up.left();
-    let cheap: Vec<&Address> = addresses
-        .iter()
-        .filter(|address| !matches!(address.kind(), "aws_eks_cluster" | "aws_eks_fargate_profile"))
-        .collect();
+    let cheap: Vec<&Address> = addresses.iter().filter(|address| !keeps(address)).collect();
     for seed in 0..100_u64 {
         let mut random = fastrand::Rng::with_seed(seed);
         let bench = up.copy();
@@ -299,7 +332,6 @@ async fn what_may_not_be_read_keeps_nothing_else() {
         bench.account.lock().unwrap().unreadable.insert(unreadable.clone());
         bench.run(plan::Mode::Down).await.unwrap_or_else(|obstacles| panic!("{unreadable}: {obstacles}"));
         let left = bench.left();
-        let holds_cluster = unreadable.kind() == "aws_eks_fargate_profile";
-        assert!(holds_cluster || !left.iter().any(costs), "{unreadable}: {left:?}");
+        assert!(keeps(&unreadable) || !left.iter().any(costs), "{unreadable}: {left:?}");
     }
 }

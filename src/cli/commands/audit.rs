@@ -106,7 +106,8 @@ pub(crate) fn show(audit: &Audit, view: &View) {
     report(audit, &all, view);
     if found.is_empty() {
         let but = if kept.is_empty() { "" } else { " but what is kept for the sake of others" };
-        let looked = "clusters and objects in them, queues, roles, policies, OIDC providers, log groups, repositories";
+        let looked =
+            "clusters and objects in them, queues, roles, policies, OIDC providers, log groups, repositories, networks";
         view.print(Tone::Good, format!("Audit: nothing of this stack is left{but} ({looked})."));
     } else {
         view.print(Tone::Change, format!("Audit: {} things of this stack exist:", found.len()));

@@ -41,6 +41,7 @@ fn cluster(stack: &Stack, target: &Target) -> Cluster {
     Cluster {
         version: stack.cluster.version.clone(),
         vpc: stack.cluster.vpc.clone().filter(|_| target.subnets.is_empty()),
+        makes_network: stack.cluster.makes_network,
         subnets: assembly::subnets(stack, target).to_vec(),
         pods,
         millicpu,

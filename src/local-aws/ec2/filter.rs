@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::fault::Fault;
 use crate::strings;
@@ -11,13 +11,22 @@ use crate::strings;
 #[derive(Debug, Clone)]
 pub(crate) struct Row {
     pub(super) shown: Value,
-    keys: BTreeMap<&'static str, Vec<String>>,
+    keys: BTreeMap<String, Vec<String>>,
 }
 
 impl Row {
     pub(super) fn new(shown: Value, keys: &[(&'static str, &[&str])]) -> Self {
-        let keys = keys.iter().map(|(key, values)| (*key, values.iter().map(|value| (*value).to_owned()).collect()));
-        Self { shown, keys: keys.collect() }
+        let texts = |values: &[&str]| values.iter().map(|value| (*value).to_owned()).collect();
+        Self { shown, keys: keys.iter().map(|(key, values)| ((*key).to_owned(), texts(values))).collect() }
+    }
+
+    /// The same with tags: shown, and what it can be found by.
+    pub(super) fn tagged(mut self, tags: &BTreeMap<String, String>) -> Self {
+        let set = tags.iter().map(|(key, value)| json!({ "key": key, "value": value }));
+        self.shown["tagSet"] = set.collect();
+        self.keys.insert("tag-key".to_owned(), tags.keys().cloned().collect());
+        self.keys.extend(tags.iter().map(|(key, value)| (format!("tag:{key}"), vec![value.clone()])));
+        self
     }
 
     pub(super) fn is(&self, key: &str, value: &str) -> bool {
@@ -30,7 +39,9 @@ pub(super) struct Filters(Vec<(String, Vec<String>)>);
 
 impl Filters {
     pub(super) fn of(input: &Value) -> Result<Self, Fault> {
-        let given = input.get("Filters").and_then(Value::as_array).into_iter().flatten();
+        // DescribeNatGateways has another name for them.
+        let given =
+            input.get("Filters").or_else(|| input.get("Filter")).and_then(Value::as_array).into_iter().flatten();
         let filter = |filter: &Value| {
             let name = filter.get("Name").and_then(Value::as_str).unwrap_or_default().to_owned();
             let values = strings::list(filter.get("Values"));
@@ -45,7 +56,8 @@ impl Filters {
     /// Refuses filters that the rows know nothing of.
     pub(super) fn check(&self, rows: &[Row]) -> Result<(), Fault> {
         let Some(row) = rows.first() else { return Ok(()) };
-        match self.0.iter().find(|(name, _)| !row.keys.contains_key(name.as_str())) {
+        let is_known = |name: &str| name.starts_with("tag:") || name == "tag-key" || row.keys.contains_key(name);
+        match self.0.iter().find(|(name, _)| !is_known(name)) {
             Some((name, _)) => Err(Fault::sender("InvalidParameterValue", format!("The filter '{name}' is invalid"))),
             None => Ok(()),
         }

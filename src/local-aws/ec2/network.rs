@@ -1,4 +1,4 @@
-//! The one network: a VPC with two private subnets in two zones, whose way out is a NAT gateway in one of two public subnets.
+//! The network that is there: a VPC with two private subnets in two zones, whose way out is a NAT gateway in one of two public subnets.
 //!
 //! Zone ids are made as AWS makes them (`apne1-az4`). Faults make the private subnets public, put one into a zone without Fargate,
 //! take the way out away, or switch the names of the VPC off.
@@ -13,6 +13,9 @@ const INTERNET: &str = "igw-0a1b2c3d4e5f60000";
 const NAT: &str = "nat-0a1b2c3d4e5f60000";
 const TABLE_PRIVATE: &str = "rtb-0a1b2c3d4e5f60001";
 const TABLE_PUBLIC: &str = "rtb-0a1b2c3d4e5f60002";
+/// Everything of it that has an id.
+pub(super) const IDS: [&str; 9] =
+    [VPC, INTERNET, NAT, TABLE_PRIVATE, TABLE_PUBLIC, SUBNETS[0].0, SUBNETS[1].0, SUBNETS[2].0, SUBNETS[3].0];
 /// Id, third number of the block, and whether it is a private one.
 const SUBNETS: [(&str, u8, bool); 4] = [
     ("subnet-0a1b2c3d4e5f60001", 1, true),
@@ -94,7 +97,9 @@ impl<'a> Network<'a> {
                 "optInStatus": "opt-in-not-required", "zoneType": "availability-zone",
                 "groupName": self.region, "networkBorderGroup": self.region,
             });
-            let keys: [(&str, &[&str]); 4] = [
+            let keys: [(&str, &[&str]); 6] = [
+                ("zone-type", &["availability-zone"]),
+                ("opt-in-status", &["opt-in-not-required"]),
                 ("zone-name", &[&name]),
                 ("zone-id", &[&id]),
                 ("region-name", &[self.region]),
@@ -148,6 +153,32 @@ impl<'a> Network<'a> {
             Row::new(shown, &keys)
         };
         SUBNETS.into_iter().map(row).collect()
+    }
+
+    pub(super) fn internet_gateways(&self) -> Vec<Row> {
+        let shown = json!({
+            "internetGatewayId": INTERNET, "ownerId": self.account,
+            "attachmentSet": [{ "vpcId": VPC, "state": "available" }],
+        });
+        let keys: [(&str, &[&str]); 4] = [
+            ("internet-gateway-id", &[INTERNET]),
+            ("attachment.vpc-id", &[VPC]),
+            ("attachment.state", &["available"]),
+            ("owner-id", &[self.account]),
+        ];
+        vec![Row::new(shown, &keys)]
+    }
+
+    pub(super) fn nat_gateways(&self) -> Vec<Row> {
+        let subnet = SUBNETS[2].0;
+        let shown = json!({
+            "natGatewayId": NAT, "vpcId": VPC, "subnetId": subnet, "state": "available", "connectivityType": "public",
+            "natGatewayAddressSet": [],
+        });
+        let keys: [(&str, &[&str]); 4] =
+            [("nat-gateway-id", &[NAT]), ("vpc-id", &[VPC]), ("subnet-id", &[subnet]), ("state", &["available"])];
+        let is_there = !self.faults.has(Kind::NoWayOut);
+        is_there.then(|| Row::new(shown, &keys)).into_iter().collect()
     }
 
     pub(super) fn route_tables(&self) -> Vec<Row> {

@@ -133,7 +133,7 @@ fn parse(context: &RequestContext<'_>, name: &str, role_arn: &str) -> Result<Clu
         status: "CREATING",
         endpoint: None,
         issues: Vec::new(),
-        vpc: network::vpc(body)?,
+        vpc: network::vpc(context.cloud, body)?,
         encryption: encryption::given(context, body)?,
         security_group: identifier::ec2("sg-"),
         network: json!({ "serviceIpv4Cidr": "10.100.0.0/16", "ipFamily": "ipv4", "elasticLoadBalancing": { "enabled": false } }),

@@ -6,6 +6,7 @@ use std::net::Ipv4Addr;
 use serde_json::{Value, json};
 
 use super::faults::invalid;
+use crate::cloud::Cloud;
 use crate::fault::Fault;
 use crate::{identifier, strings};
 
@@ -14,7 +15,7 @@ const CIDRS_MAX: usize = 40;
 const EVERYBODY: &str = "0.0.0.0/0";
 
 /// `resourcesVpcConfig` of a new cluster, as it is shown.
-pub(super) fn vpc(body: &Value) -> Result<Value, Fault> {
+pub(super) fn vpc(cloud: &Cloud, body: &Value) -> Result<Value, Fault> {
     let given = body.get("resourcesVpcConfig").ok_or_else(|| invalid("resourcesVpcConfig is required."))?;
     let subnets = strings::list(given.get("subnetIds"));
     check_subnets(&subnets)?;
@@ -25,10 +26,11 @@ pub(super) fn vpc(body: &Value) -> Result<Value, Fault> {
     check_ways(public, private)?;
     let cidrs = strings::list(given.get("publicAccessCidrs"));
     check_cidrs(&cidrs)?;
+    let vpc = subnets.iter().find_map(|subnet| cloud.ec2().vpc_of(subnet));
     Ok(json!({
         "subnetIds": subnets,
-        // Stands for the subnets' own, which nobody here can look up.
-        "vpcId": identifier::ec2("vpc-"),
+        // Of subnets that nobody made here nobody knows it.
+        "vpcId": vpc.unwrap_or_else(|| identifier::ec2("vpc-")),
         "securityGroupIds": groups,
         "endpointPublicAccess": public,
         "endpointPrivateAccess": private,
@@ -89,14 +91,14 @@ fn check_ways(public: bool, private: bool) -> Result<(), Fault> {
 }
 
 fn check_subnets(subnets: &[String]) -> Result<(), Fault> {
-    // Zones are EC2's and not known here, but one subnet cannot be in two of them.
+    // One subnet cannot be in two zones.
     if subnets.iter().collect::<BTreeSet<_>>().len() < 2 {
         return Err(invalid("Subnets specified must be in at least two different AZs"));
     }
     check_ids(subnets, "subnet-", "subnet")
 }
 
-/// Ids are checked by their form only: this cloud has no EC2.
+/// Ids are checked by their form only, so that clusters can be made of any.
 pub(super) fn check_ids(ids: &[String], prefix: &str, what: &str) -> Result<(), Fault> {
     let fine = |id: &&String| {
         id.strip_prefix(prefix)

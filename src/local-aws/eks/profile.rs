@@ -109,6 +109,9 @@ fn create(context: &RequestContext<'_>, cluster_name: &str) -> Result<Value, Fau
     let selectors = selectors(body)?;
     let subnets = strings::list(body.get("subnets"));
     check_ids(&subnets, "subnet-", "subnet")?;
+    if let Some(subnet) = context.cloud.ec2().public_of(&subnets) {
+        return Err(invalid(format!("Subnet {subnet} provided in Fargate Profile is not a private subnet")));
+    }
     let tags = tags(body);
     check_tags(&tags)?;
     let arn = format!(

@@ -112,6 +112,14 @@ impl Store {
             .ok_or_else(|| not_found(format!("No cluster found for name: {name}.")).with_detail("clusterName", name))
     }
 
+    /// Whether a cluster or its pods may have network interfaces in a subnet.
+    pub(crate) fn uses_subnet(&self, id: &str) -> bool {
+        let lists = |subnets: &Value| subnets.as_array().is_some_and(|all| all.iter().any(|one| one == id));
+        self.clusters.values().any(|cluster| {
+            lists(&cluster.vpc["subnetIds"]) || cluster.profiles.values().any(|profile| lists(&profile.subnets))
+        })
+    }
+
     /// ARN and tags of each resource, for the tag search.
     pub(crate) fn tagged(&self) -> Vec<(String, Tags)> {
         let mut all = Vec::new();

@@ -199,15 +199,32 @@ async fn queues_late_shows_a_queue_late_and_a_deleted_one_now_and_then() {
 }
 
 #[tokio::test]
-async fn throttling_refuses_some_calls_of_iam_and_eks_and_passes() {
+async fn networks_late_hides_what_was_just_made_for_a_while() {
+    let stage = stage("networks-late:1");
+    let made = stage.query("ec2", &[("Action", "CreateVpc"), ("CidrBlock", "10.7.0.0/16")]).await;
+    let vpc = made.tag("vpcId");
+    let list = [("Action", "DescribeVpcs"), ("Filter.1.Name", "vpc-id"), ("Filter.1.Value.1", &*vpc)];
+    let subnet = [("Action", "CreateSubnet"), ("VpcId", &*vpc), ("CidrBlock", "10.7.0.0/24")];
+    assert!(!stage.query("ec2", &list).await.text.contains(&vpc));
+    assert_eq!(stage.query("ec2", &subnet).await.code(), "InvalidVpcID.NotFound");
+    stage.handle.advance(Duration::from_secs(10));
+    assert!(stage.query("ec2", &list).await.text.contains(&vpc));
+    assert_eq!(stage.query("ec2", &subnet).await.status, 200);
+}
+
+#[tokio::test]
+async fn throttling_refuses_some_calls_and_passes() {
     let stage = stage("throttling:1");
-    let (mut iam, mut eks) = (Vec::new(), Vec::new());
+    let (mut iam, mut eks, mut ec2) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..120 {
         iam.push(stage.query("iam", &[("Action", "ListRoles")]).await.code());
         eks.push(stage.eks("GET", "/clusters", Value::Null).await.status);
+        ec2.push(stage.query("ec2", &[("Action", "DescribeVpcs")]).await.code());
     }
     let throttled = iam.iter().filter(|code| *code == "Throttling").count();
     assert!((3..40).contains(&throttled), "{throttled} of 120");
+    let refused = ec2.iter().filter(|code| *code == "RequestLimitExceeded").count();
+    assert!((3..40).contains(&refused) && refused < ec2.len(), "{refused} of 120");
     assert!(eks.contains(&429) && eks.contains(&200), "{eks:?}");
 }
 

@@ -14,6 +14,7 @@ fn wanted(subnets: &[Subnet]) -> Cluster {
     Cluster {
         version: "1.35".into(),
         vpc: None,
+        makes_network: false,
         subnets: subnets.iter().map(|subnet| subnet.id.clone()).collect(),
         pods: 7,
         millicpu: 1750,
@@ -30,6 +31,18 @@ fn problems(subnets: &[Subnet], change: impl Fn(&mut Cluster)) -> Vec<String> {
     let found = evaluate_subnets("ap-northeast-1", &wanted, subnets);
     let problems = found.into_iter().filter(Finding::is_problem);
     problems.inspect(|found| assert!(found.repair.is_some())).map(|found| found.text).collect()
+}
+
+#[test]
+fn a_network_of_the_stacks_own_needs_two_zones_that_serve() {
+    let zones = |ids: &[&str]| Ok(ids.iter().map(|id| ((*id).to_owned(), (*id).to_owned())).collect());
+    let look = |ids| evaluate_zones("ap-northeast-1", zones(ids));
+    assert_eq!(look(&["apne1-az1", "apne1-az3", "apne1-az4"]).outcome, Outcome::Fine);
+    let one = look(&["apne1-az1", "apne1-az3"]);
+    assert!(one.is_problem() && one.text.contains("has 1 zones"), "{one:?}");
+    let refused =
+        Error::Service { operation: "x", code: "UnauthorizedOperation".into(), message: "no".into(), status: 403 };
+    assert!(evaluate_zones("ap-northeast-1", Err(refused)).outcome != Outcome::Fine);
 }
 
 #[test]

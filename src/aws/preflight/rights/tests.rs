@@ -16,6 +16,7 @@ fn wanted() -> Wanted {
             path: "/".into(),
             repository: None,
             key: None,
+            network: false,
             issuers: None,
         },
         stack: "demo".into(),
@@ -23,7 +24,14 @@ fn wanted() -> Wanted {
         roles: vec!["demo-cluster".into(), "demo-fargate".into(), "demo-keda-operator".into()],
         fargate_profile: "default".into(),
         has_admins: false,
-        cluster: Some(Cluster { version: "1.35".into(), vpc: None, subnets: Vec::new(), pods: 1, millicpu: 250 }),
+        cluster: Some(Cluster {
+            version: "1.35".into(),
+            vpc: None,
+            makes_network: false,
+            subnets: Vec::new(),
+            pods: 1,
+            millicpu: 250,
+        }),
     }
 }
 
