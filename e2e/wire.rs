@@ -31,8 +31,12 @@ const LIMIT: Duration = Duration::from_mins(10);
 const CALLER: &str = "deployer";
 
 /// Operations of the table that this scenario does not call. A stack must say more for them: a key, a boundary, a repository, the
-/// profile `seed`, logs for ever. The default of a quota is asked for where an account has none of its own.
-const ELSEWHERE: [&str; 15] = [
+/// profile `seed`, logs for ever, a network of the user's own, or a route of the stack's that somebody changed. The default of a quota
+/// is asked for where an account has none of its own.
+const ELSEWHERE: [&str; 18] = [
+    "ec2:DeleteRoute",
+    "ec2:DescribeVpcEndpoints",
+    "ec2:ReplaceRoute",
     "ecr:CreateRepository",
     "ecr:DeleteRepository",
     "ecr:GetAuthorizationToken",
@@ -167,7 +171,7 @@ fn table() -> BTreeSet<(String, String)> {
 fn stack(version: &str, logs: &str, admin: &str, tags: &str, visibility: u32) -> String {
     format!(
         "tags: {{ {tags} }}\n\
-         cluster: {{ version: '{version}', logs: [{logs}], admins: ['{admin}'] }}\n\
+         cluster: {{ network: create, version: '{version}', logs: [{logs}], admins: ['{admin}'] }}\n\
          workloads: [{{ name: myapp, queue: {{ visibilityTimeout: {visibility} }} }}]\n"
     )
 }
