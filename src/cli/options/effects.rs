@@ -62,6 +62,7 @@ pub(super) fn of(path: &str) -> Option<Effects> {
         "local stop" => (&[STACK, &["directory"]], &[&["target"], REGION, CONTEXT, PODS]),
         "local status" => (&[STACK, &["directory"]], &[&["target"], REGION, CONTEXT, PODS, TIME]),
         "operator manifests" => (&[STACK, HOME, REGION, PODS], &[CONTEXT, ENDPOINT, CONTAINER]),
+        "evidence" | "evidence diff" => return Some(NO_STACK),
         "operator" | "worker" | "reach" | "image" | "image save" | "image push" | "local exec" | "local init" => {
             return Some(NO_STACK);
         }
@@ -169,7 +170,8 @@ mod tests {
 
     #[test]
     fn programs_inside_pods_show_their_own_options_only() {
-        assert_eq!(shown_by("operator"), ["output", "verbose"]);
+        let operator = ["bind-address", "secure-port", "metrics-bind-address", "health-probe-bind-address"];
+        assert_eq!(shown_by("operator"), [operator.as_slice(), &["output", "verbose"]].concat());
         let worker = [
             "queue-url",
             "work-seconds",
