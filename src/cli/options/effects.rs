@@ -180,6 +180,7 @@ mod tests {
             "parallelism",
             "failure-rate",
             "grace-seconds",
+            "one-message",
             "seed",
         ];
         assert_eq!(shown_by("worker"), [&worker[..], &["output", "verbose"]].concat());
