@@ -1,7 +1,5 @@
 //! What is kept of a failure: one archive that a person can open or send to somebody, made before anything is taken down.
 
-use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,6 +18,7 @@ use crate::exit::Exit;
 use crate::settings::Settings;
 use crate::target::{self, Target};
 use crate::view::{Tone, View};
+use crate::whole_file;
 
 /// Real time for reading the cluster: a person waits, and what costs money is still up.
 const READING_LIMIT: Duration = Duration::from_mins(1);
@@ -171,19 +170,16 @@ fn redacted(text: &str) -> String {
     cluster::redact_lines(&lines).into_iter().map(|line| line + "\n").collect()
 }
 
-/// Writes the archive, whole or not at all, for its owner alone.
+/// Writes the archive for its owner alone.
 fn write(path: &Path, name: &str, pages: &[Page]) -> std::io::Result<()> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    std::fs::create_dir_all(folder)?;
-    let beside = path.with_extension("new");
-    let file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
-    let mut archive = tar::Builder::new(GzEncoder::new(file, Compression::default()));
-    for page in pages {
-        let mut header = tar::Header::new_gnu();
-        header.set_mode(0o600);
-        header.set_size(page.text.len() as u64);
-        archive.append_data(&mut header, format!("sluice-failure-{name}/{}", page.path), page.text.as_bytes())?;
-    }
-    archive.into_inner()?.finish()?.flush()?;
-    std::fs::rename(&beside, path)
+    whole_file::write(path, 0o600, |out| {
+        let mut archive = tar::Builder::new(GzEncoder::new(out, Compression::default()));
+        for page in pages {
+            let mut header = tar::Header::new_gnu();
+            header.set_mode(0o600);
+            header.set_size(page.text.len() as u64);
+            archive.append_data(&mut header, format!("sluice-failure-{name}/{}", page.path), page.text.as_bytes())?;
+        }
+        archive.into_inner()?.finish().map(drop)
+    })
 }

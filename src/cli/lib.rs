@@ -35,6 +35,7 @@ mod stack_location;
 mod target;
 mod view;
 mod waiting;
+mod whole_file;
 mod workloads;
 
 use std::panic::AssertUnwindSafe;

@@ -4,6 +4,7 @@
 mod live;
 mod subject;
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -22,7 +23,7 @@ use crate::settings::Settings;
 use crate::target::{self, Target};
 use crate::view::{Tone, View};
 use crate::waiting;
-use crate::workloads;
+use crate::{whole_file, workloads};
 
 /// Real time between two looks whether a stack that is watched is still there.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -260,11 +261,9 @@ fn write(report: Option<&Reports>, folder: &Path) -> Outcome {
         let text = format!("failed to write {}: {error}", path.display());
         vec![Diagnostic::error(text).help("free some space, then evaluate again with `sluice verify --evidence FILE`")]
     };
-    std::fs::create_dir_all(folder).map_err(|error| failed(folder, &error))?;
     for (name, text) in texts {
-        // Beside it and then renamed: an end in the middle leaves the old report or the new, never half of one.
-        let (path, beside) = (folder.join(name), folder.join(format!("{name}.new")));
-        let written = std::fs::write(&beside, text).and_then(|()| std::fs::rename(&beside, &path));
+        let path = folder.join(name);
+        let written = whole_file::write(&path, 0o666, |out| out.write_all(text.as_bytes()));
         written.map_err(|error| failed(&path, &error))?;
     }
     Ok(if report.is_pass() { Exit::Done } else { Exit::VerificationFailed })
