@@ -166,7 +166,8 @@ pub(crate) async fn all_of_stack(cloud: &Cloud, part: Part) -> Result<Vec<Object
 async fn listed(cloud: &Cloud, part: Part, filters: &[(&str, Vec<String>)]) -> Result<Vec<Object>> {
     let Listing { operation, set, id, .. } = part.listing();
     let mut objects = Vec::new();
-    for item in ec2::found(cloud.session(), operation, set, filters).await? {
+    let found = ec2::found(cloud.session(), operation, set, filters).await?;
+    for item in found.into_iter().filter(|item| has_tags(item, filters)) {
         let id = item.text(id).ok_or_else(|| Error::answer(operation, "an item has no id"))?;
         if let Some(mut object) = object::of(part, id, &item) {
             if part == Part::Vpc {
@@ -176,6 +177,16 @@ async fn listed(cloud: &Cloud, part: Part, filters: &[(&str, Vec<String>)]) -> R
         }
     }
     Ok(objects)
+}
+
+/// Whether a thing has the tags that it was asked for by: emulators of EC2 leave such filters out of account for some kinds, and what
+/// is somebody else's is never taken for ours.
+fn has_tags(item: &Element, filters: &[(&str, Vec<String>)]) -> bool {
+    let tags = item.items("tagSet");
+    filters.iter().filter_map(|(filter, values)| Some((filter.strip_prefix("tag:")?, values))).all(|(key, values)| {
+        let value = tags.iter().find(|tag| tag.text("key") == Some(key)).and_then(|tag| tag.text("value"));
+        value.is_some_and(|value| values.iter().any(|wanted| wanted == value))
+    })
 }
 
 pub(super) async fn create(
@@ -308,4 +319,23 @@ pub(super) fn tags_of(name: Option<&str>, mut tags: HashMap<String, String>) -> 
     }
     debug_assert_eq!(TAG_STACK, "sluice:stack");
     json!(tags)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_list_shows_beside_what_was_asked_for_is_not_ours() {
+        let item = |tags: &str| {
+            let text = format!("<item><natGatewayId>nat-1</natGatewayId><tagSet>{tags}</tagSet></item>");
+            Element::parse(&text).unwrap()
+        };
+        let tag = |key: &str, value: &str| format!("<item><key>{key}</key><value>{value}</value></item>");
+        let asked = [("tag:sluice:stack", vec!["demo".to_owned()]), ("vpc-id", vec!["vpc-1".to_owned()])];
+        assert!(has_tags(&item(&(tag("Name", "x") + &tag("sluice:stack", "demo"))), &asked));
+        assert!(!has_tags(&item(""), &asked));
+        assert!(!has_tags(&item(&tag("sluice:stack", "other")), &asked));
+        assert!(has_tags(&item(""), &asked[1..]));
+    }
 }
