@@ -128,7 +128,8 @@ pub(crate) fn only_the_leader_writes(stage: &Stage) {
     }
     objects.end();
     let said = Writes::read(&log, begun);
-    assert!(said.leaders.len() > ended, "{} changes of the leader in {}", said.leaders.len(), log.display());
+    // The first may have been ended before it renewed the lease again; each of the others has taken it.
+    assert!(said.leaders.len() >= ended, "{} changes of the leader in {}", said.leaders.len(), log.display());
     let pods: BTreeSet<_> = said.writes.iter().map(|write| &write.pod).collect();
     assert!(pods.len() > REPLICAS, "only {} of the leaders wrote: {pods:?}", pods.len());
     let foreign = said.foreign();
