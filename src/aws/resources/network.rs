@@ -326,16 +326,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_list_shows_beside_what_was_asked_for_is_not_ours() {
+    fn what_a_list_shows_beside_the_stacks_own_is_not_ours() {
         let item = |tags: &str| {
             let text = format!("<item><natGatewayId>nat-1</natGatewayId><tagSet>{tags}</tagSet></item>");
             Element::parse(&text).unwrap()
         };
         let tag = |key: &str, value: &str| format!("<item><key>{key}</key><value>{value}</value></item>");
-        let asked = [("tag:sluice:stack", vec!["demo".to_owned()]), ("vpc-id", vec!["vpc-1".to_owned()])];
-        assert!(has_tags(&item(&(tag("Name", "x") + &tag("sluice:stack", "demo"))), &asked));
-        assert!(!has_tags(&item(""), &asked));
-        assert!(!has_tags(&item(&tag("sluice:stack", "other")), &asked));
-        assert!(has_tags(&item(""), &asked[1..]));
+        let filters = [("tag:sluice:stack", vec!["demo".to_owned()]), ("vpc-id", vec!["vpc-1".to_owned()])];
+        assert!(has_tags(&item(&(tag("Name", "x") + &tag("sluice:stack", "demo"))), &filters));
+        assert!(!has_tags(&item(""), &filters));
+        assert!(!has_tags(&item(&tag("sluice:stack", "other")), &filters));
+        assert!(has_tags(&item(""), &filters[1..]));
     }
 }
