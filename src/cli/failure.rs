@@ -7,6 +7,7 @@ use std::time::Duration;
 use aws::cloud::Cloud;
 use clock::Clock;
 use cluster::collection::{self, Page};
+use cluster::redact_text;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde_json::json;
@@ -104,7 +105,7 @@ impl Watched {
         if settings.target == TargetName::Aws {
             lines.push(format!("\nThe account's number is {ACCOUNT} here, so the seals of the evidence do not hold; the original is in the stack's folder."));
         }
-        Page { path: "README.txt".to_owned(), text: redacted(&lines.join("\n")) }
+        Page { path: "README.txt".to_owned(), text: redact_text(&lines.join("\n")) }
     }
 }
 
@@ -120,11 +121,11 @@ fn words(wrong: &Diagnostic) -> Vec<String> {
 fn files(settings: &Settings, began: &str) -> Vec<Page> {
     let mut pages = Vec::new();
     let keys = serde_json::to_string_pretty(&settings.keys).unwrap_or_default();
-    pages.push(Page { path: "stack.json".to_owned(), text: redacted(&keys) });
+    pages.push(Page { path: "stack.json".to_owned(), text: redact_text(&keys) });
     let mut add = |path: String, file: &Path| {
         if let Ok(bytes) = std::fs::read(file) {
             let end = bytes.len().saturating_sub(LOG_BYTES_MAX);
-            pages.push(Page { path, text: redacted(&String::from_utf8_lossy(&bytes[end..])) });
+            pages.push(Page { path, text: redact_text(&String::from_utf8_lossy(&bytes[end..])) });
         }
     };
     add("state.json".to_owned(), &settings.state());
@@ -163,11 +164,6 @@ async fn of_cluster(settings: &Settings, target: &Target) -> Vec<Page> {
         page.path = format!("kubernetes/{}", page.path);
     }
     pages
-}
-
-fn redacted(text: &str) -> String {
-    let lines: Vec<String> = text.lines().map(str::to_owned).collect();
-    cluster::redact_lines(&lines).into_iter().map(|line| line + "\n").collect()
 }
 
 /// Writes the archive for its owner alone.

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::connection::{Cluster, Session};
 use crate::readiness;
-use crate::redact::{redact, redact_lines};
+use crate::redact::{redact, redact_text};
 
 /// Lines of one container's log, counted from its end.
 const LOG_LINES_MAX: i64 = 5000;
@@ -71,7 +71,7 @@ pub async fn collect(cluster: &Cluster, namespaces: &[String], pages: &mut Vec<P
 }
 
 fn not_read(why: &str) -> Page {
-    Page { path: "not-read.txt".to_owned(), text: lines(why) }
+    Page { path: "not-read.txt".to_owned(), text: redact_text(why) }
 }
 
 struct Collection<'a> {
@@ -102,7 +102,7 @@ impl Collection<'_> {
                 let items =
                     list.items.into_iter().filter_map(|item| serde_json::to_value(item).ok()).map(without_secrets);
                 let text = format!("{:#}\n", Value::Array(items.collect()));
-                self.pages.push(Page { path, text: lines(&text) });
+                self.pages.push(Page { path, text: redact_text(&text) });
             }
             // An API that is not installed has no objects.
             Err(kube::Error::Api(status)) if status.code == 404 => {}
@@ -134,19 +134,13 @@ impl Collection<'_> {
                     let before = if previous { ".before-restart" } else { "" };
                     let path = format!("{namespace}/logs/{name}.{container}{before}.log");
                     match pods.logs(&name, &wanted).await {
-                        Ok(text) => self.pages.push(Page { path, text: lines(&text) }),
+                        Ok(text) => self.pages.push(Page { path, text: redact_text(&text) }),
                         Err(error) => self.unread.push(format!("{path}: {error}")),
                     }
                 }
             }
         }
     }
-}
-
-/// A text of several lines without what looks like a credential.
-fn lines(text: &str) -> String {
-    let all: Vec<String> = text.lines().map(str::to_owned).collect();
-    redact_lines(&all).into_iter().map(|line| line + "\n").collect()
 }
 
 /// An object without who manages which field, and without values of variables whose names promise a secret.
@@ -197,7 +191,7 @@ mod tests {
 
     #[test]
     fn a_key_over_several_lines_goes_whole() {
-        let text = lines(
+        let text = redact_text(
             "before\n-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkqhkiG9w0BAQEFAASC\n-----END PRIVATE KEY-----\nafter",
         );
         assert!(text.starts_with("before\n") && text.ends_with("after\n") && !text.contains("MIIE"), "{text}");

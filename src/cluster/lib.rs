@@ -38,7 +38,7 @@ pub use error::Error;
 pub use kinds::OperatorHomes;
 pub use object::{Manifest, Object};
 pub use record::rebuild;
-pub use redact::{redact, redact_lines};
+pub use redact::{redact, redact_lines, redact_text};
 pub use rollout::Rollout;
 
 /// Result of this crate.

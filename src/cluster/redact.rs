@@ -41,6 +41,12 @@ pub fn redact_lines(lines: &[String]) -> Vec<String> {
     lines.iter().map(line).collect()
 }
 
+/// The same for a text of several lines, each with its line feed.
+pub fn redact_text(text: &str) -> String {
+    let lines: Vec<String> = text.lines().map(str::to_owned).collect();
+    redact_lines(&lines).into_iter().map(|line| line + "\n").collect()
+}
+
 fn compiled(pattern: &str) -> Regex {
     #[expect(clippy::expect_used, reason = "the patterns are constants, and a test compiles each")]
     Regex::new(pattern).expect("a constant pattern")
