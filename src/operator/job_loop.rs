@@ -26,7 +26,7 @@ use crate::backoff::{Backoff, PAUSE_MAX};
 use crate::context::Context;
 use crate::key::{Key, Reference};
 use crate::owner::SCALED_JOB;
-use crate::phase::{Checked, Observed, Phase};
+use crate::phase::{self, Checked, Observed, Phase};
 use crate::spread;
 use crate::status;
 use crate::stop::unless_stopped;
@@ -176,20 +176,7 @@ impl JobLoop {
 
     /// The object as it was written last or as the cache has it, whichever is newer.
     fn latest(&mut self) -> Option<Arc<ScaledJob>> {
-        let cached = self.context.caches.scaled_jobs.get(&self.key);
-        // Resource versions of one kind can be compared as numbers (Kubernetes KEP-5504).
-        let version = |object: &ScaledJob| object.metadata.resource_version.as_ref()?.parse::<u64>().ok();
-        match (cached, &self.held) {
-            (Some(cached), Some(held))
-                if held.metadata.uid == cached.metadata.uid && version(held) > version(&cached) =>
-            {
-                Some(Arc::clone(held))
-            }
-            (cached, _) => {
-                self.held = None;
-                cached
-            }
-        }
+        phase::newest(self.context.caches.scaled_jobs.get(&self.key), &mut self.held)
     }
 
     /// Writes the status. A failure is reported; whether there was one.

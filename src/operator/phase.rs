@@ -1,8 +1,10 @@
 //! Where an object with triggers is in its life, and what its last reconcile saw.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use clock::Moment;
+use kube::Resource;
 use kube::api::ObjectMeta;
 
 /// Where the object is in its life.
@@ -43,6 +45,20 @@ impl Observed {
             labels: metadata.labels.clone(),
             annotations: metadata.annotations.clone(),
             is_terminating: metadata.deletion_timestamp.is_some(),
+        }
+    }
+}
+
+/// The object as it was written last or as the cache has it, whichever is newer. What is older is held no longer.
+pub(crate) fn newest<K: Resource>(cached: Option<Arc<K>>, held: &mut Option<Arc<K>>) -> Option<Arc<K>> {
+    // Resource versions of one kind can be compared as numbers (Kubernetes KEP-5504).
+    let version = |object: &K| object.meta().resource_version.as_ref()?.parse::<u64>().ok();
+    let is_newer = |held: &K, cached: &K| held.meta().uid == cached.meta().uid && version(held) > version(cached);
+    match (cached, held.as_ref()) {
+        (Some(cached), Some(held)) if is_newer(held, &cached) => Some(Arc::clone(held)),
+        (cached, _) => {
+            *held = None;
+            cached
         }
     }
 }

@@ -31,7 +31,7 @@ use crate::backoff::{Backoff, PAUSE_MAX};
 use crate::context::Context;
 use crate::key::{Key, Reference};
 use crate::owner::SCALED_OBJECT;
-use crate::phase::{Checked, Observed, Phase};
+use crate::phase::{self, Checked, Observed, Phase};
 use crate::spread;
 use crate::status;
 use crate::stop::unless_stopped;
@@ -211,19 +211,7 @@ impl ScaleLoop {
 
     /// The object as it was written last or as the cache has it, whichever is newer.
     fn latest(&mut self) -> Option<Arc<ScaledObject>> {
-        let cached = self.context.caches.scaled_objects.get(&self.key);
-        // Resource versions of one kind can be compared as numbers (Kubernetes KEP-5504).
-        let version = |object: &ScaledObject| object.metadata.resource_version.as_ref()?.parse::<u64>().ok();
-        let is_newer = |held: &ScaledObject, cached: &ScaledObject| {
-            held.metadata.uid == cached.metadata.uid && version(held) > version(cached)
-        };
-        match (cached, &self.held) {
-            (Some(cached), Some(held)) if is_newer(held, &cached) => Some(Arc::clone(held)),
-            (cached, _) => {
-                self.held = None;
-                cached
-            }
-        }
+        phase::newest(self.context.caches.scaled_objects.get(&self.key), &mut self.held)
     }
 
     /// Writes the status; a failure is reported and leaves the rest to the next turn.
