@@ -65,6 +65,13 @@ impl Stage {
         self.log_begins.set(log_length().filter(|_| self.suite.is_real_kubernetes()));
     }
 
+    /// `sluice down`. Where the stack came up is remembered: nobody names the cluster again.
+    #[track_caller]
+    pub(crate) fn lower(&self) {
+        let down = ended(self.workspace.sluice("down --yes").env_remove("SLUICE_CONTEXT")).with(0);
+        assert!(down.stdout.contains("nothing of this stack is left"), "{}", down.stdout);
+    }
+
     /// `sluice up` with these words. What is remembered of endpoints is forgotten: a new container has another port.
     #[track_caller]
     pub(crate) fn up(&self, words: &str) {

@@ -22,13 +22,7 @@ impl JobLoop {
     pub(super) async fn poll(&mut self, object: &ScaledJob) {
         let stop = self.stop.clone();
         // Nothing follows from what is read after a shutdown began.
-        let Some(readings) = unless_stopped(&stop, self.readings(object)).await else { return };
-        for reading in &readings {
-            if let Some(error) = reading.error() {
-                self.publish(object, Event::scaler_failed(error)).await;
-            }
-        }
-        let decision = match unless_stopped(&stop, self.decision(object, &readings)).await {
+        let decision = match unless_stopped(&stop, self.decision(object)).await {
             None => return,
             Some(Ok(decision)) => decision,
             Some(Err(error)) => {
@@ -38,6 +32,9 @@ impl JobLoop {
                 return;
             }
         };
+        for error in decision.readings.iter().filter_map(Reading::error) {
+            self.publish(object, Event::scaler_failed(error)).await;
+        }
         // Said before it is done: a reader of the log sees the cause before its effects.
         self.report(&decision);
         self.create(object, &decision).await;
@@ -46,23 +43,26 @@ impl JobLoop {
         self.decided = Some(decision);
     }
 
-    async fn readings(&self, object: &ScaledJob) -> Vec<Reading> {
-        let triggers = self.context.sources.of(&self.context, object);
-        // Each reading may make Jobs, so it is of now.
-        triggers.read(&self.context, object, age::idle(object.spec.polling())).await
-    }
-
-    /// What follows from the Jobs that are known; if that is to make some, from those that are there now.
-    async fn decision(&self, object: &ScaledJob, readings: &[Reading]) -> kube::Result<Decision> {
+    /// What follows from the triggers and the Jobs that are known. If that is to make some: from the Jobs that are there now and from
+    /// the triggers after that. A Job that ends between the two looks is then one too few, which the next poll makes; the other way
+    /// around its message would be counted without it, and a Job be made for nothing.
+    async fn decision(&self, object: &ScaledJob) -> kube::Result<Decision> {
+        let readings = self.readings(object, age::idle(object.spec.polling())).await;
         let known = self.context.caches.jobs.of(&self.key);
         // The fewer are pending, the more may be made.
         let count = job::Count { pending: 0, ..job::count(&known, &[], &[]) };
-        let decision = job::decide(&Input { spec: &object.spec, readings, count });
+        let decision = job::decide(&Input { spec: &object.spec, readings: &readings, count });
         if decision.create == 0 {
             return Ok(decision);
         }
         let count = self.count(object).await?;
-        Ok(job::decide(&Input { spec: &object.spec, readings, count }))
+        let readings = self.readings(object, Duration::ZERO).await;
+        Ok(job::decide(&Input { spec: &object.spec, readings: &readings, count }))
+    }
+
+    /// What each trigger says, at most `age` ago.
+    async fn readings(&self, object: &ScaledJob, age: Duration) -> Vec<Reading> {
+        self.context.sources.of(&self.context, object).read(&self.context, object, age).await
     }
 
     async fn create(&self, object: &ScaledJob, decision: &Decision) {

@@ -1,5 +1,7 @@
 //! Single turns of the loop against a scripted API server: what is made, deleted and written, and what is not.
 
+use std::sync::OnceLock;
+
 use clock::Clock;
 use serde_json::{Value, json};
 
@@ -88,6 +90,33 @@ async fn jobs_that_run_count_and_are_read_anew_before_one_is_made() {
     let object: ScaledJob = serde_json::from_value(server.object(SCALED_JOB).unwrap()).unwrap();
     this.poll(&object).await;
     assert_eq!(made(&server), 2);
+}
+
+#[tokio::test]
+async fn work_that_ends_between_a_reading_and_the_count_of_jobs_makes_none() {
+    let (path, running) = job("orders-a", "2", None);
+    let waiting = json!({ "type": "kubernetes-workload", "metadata": { "podSelector": "app=waiting", "value": "1" } });
+    let object = scaled_job(&json!({ "spec": { "triggers": [waiting] } }));
+    let pod = json!({ "metadata": { "name": "message", "namespace": "shop", "labels": { "app": "waiting" } } });
+    let pod_path = "/api/v1/namespaces/shop/pods/message";
+    let known: Arc<OnceLock<Arc<Server>>> = Arc::default();
+    let ends = {
+        let (known, path) = (Arc::clone(&known), path.clone());
+        move |line: &str| {
+            let server = known.get()?;
+            if line == format!("GET {JOBS}") && server.object(pod_path).is_some() {
+                server.remove(pod_path);
+                server.put(&path, job("orders-a", "2", Some("2026-01-01T00:00:00Z")).1);
+            }
+            None
+        }
+    };
+    let server = Server::start([(SCALED_JOB, object.clone()), (&path, running), (pod_path, pod)], ends);
+    let mut this = JobLoop::new(server.context().await, Key::new("shop", "orders"), CancellationToken::new());
+    assert!(known.set(Arc::clone(&server)).is_ok());
+    this.poll(&serde_json::from_value(object).unwrap()).await;
+    assert!(server.object(pod_path).is_none(), "the Jobs were counted: {:?}", server.calls());
+    assert_eq!(made(&server), 0);
 }
 
 #[tokio::test]
