@@ -7,6 +7,9 @@ use crate::workspace::Workspace;
 /// All faults together take minutes of the stack's time, among them throttled calls that the SDK repeats in real time.
 const LIMIT: Duration = Duration::from_mins(10);
 
+/// `up` where what is late by some seconds of the stack's time is so for seconds of real time too: a busy machine comes before its end.
+const LATE: &str = "up --time-scale 3";
+
 fn under(faults: &str) -> Workspace {
     let workspace = Workspace::new();
     workspace.write("stack.yaml", &format!("local: {{ faults: '{faults}' }}\n"));
@@ -32,7 +35,7 @@ fn up_and_down_pass_in_one_try_under_all_faults() {
 #[test]
 fn fargate_late_pods_that_were_passed_over_are_made_again() {
     let workspace = under("fargate-late:2");
-    let up = workspace.run_within("up", LIMIT).with(0);
+    let up = workspace.run_within(LATE, LIMIT).with(0);
     assert!(up.stdout.contains("Fargate has passed it over"), "{}", up.stdout);
     goes_down(&workspace);
 }
@@ -53,7 +56,7 @@ fn fargate_late_a_replaced_profile_leaves_no_operator_behind() {
 #[test]
 fn endpoint_and_access_late_are_waited_for() {
     let workspace = under("endpoint-late,access-late,identity-late:3");
-    workspace.run_within("up", LIMIT).with(0);
+    workspace.run_within(LATE, LIMIT).with(0);
     let log = std::fs::read_to_string(workspace.stack_file("local.log")).unwrap();
     assert!(log.contains("has not reached this API server yet"), "no request was refused: {log}");
     goes_down(&workspace);
