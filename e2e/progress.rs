@@ -98,6 +98,7 @@ fn an_operator_that_crashes_ends_up_early_with_its_last_words() {
     let files = kept(&workspace, &demo.stdout);
     explains(&files, &["README.txt", "kubernetes/keda/events.json", "kubernetes/keda/deployments.json"]);
     holds(&files["README.txt"], &["sluice demo of ", "kubernetes_deployment.keda/keda-operator", WORDS]);
+    holds(&files["output.txt"], &["Plan: ", " to add", WORDS]);
 }
 
 #[test]

@@ -58,7 +58,8 @@ impl Watched {
         if !matches!(exit, Exit::Failed | Exit::VerificationFailed) {
             return None;
         }
-        let mut pages = vec![self.first_page(&why, settings, target)];
+        let said = Page { path: "output.txt".to_owned(), text: redact_text(&view.transcript()) };
+        let mut pages = vec![self.first_page(&why, settings, target), said];
         pages.extend(files(settings, &self.began));
         pages.extend(of_cluster(settings, target).await);
         if settings.target == TargetName::Aws {
@@ -71,7 +72,7 @@ impl Watched {
         match write(&path, &name, &pages) {
             Ok(()) => {
                 let text = format!(
-                    "Failure  {} (logs, objects, Events, evidence, state; credentials are taken out)",
+                    "Failure  {} (plan and output, logs, objects, Events, evidence, state; credentials are taken out)",
                     path.display()
                 );
                 view.outcome("failure_bundle", json!({ "path": path, "files": pages.len() }), Tone::Dim, text);

@@ -33,6 +33,7 @@ mod shell;
 mod signals;
 mod stack_location;
 mod target;
+mod transcript;
 mod view;
 mod waiting;
 mod whole_file;

@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::arguments::Output;
 use crate::diagnostic::{Diagnostic, Severity};
+use crate::transcript::Transcript;
 
 /// The version of the JSON stream.
 const STREAM_VERSION: u32 = 1;
@@ -59,6 +60,7 @@ pub(crate) struct View {
     coloured_aside: bool,
     has_events: bool,
     clock: Clock,
+    transcript: Transcript,
 }
 
 impl View {
@@ -67,7 +69,7 @@ impl View {
         let may = output == Output::Human && !no_color;
         let coloured = may && std::io::stdout().is_terminal();
         let coloured_aside = may && std::io::stderr().is_terminal();
-        Self { output, coloured, coloured_aside, has_events: true, clock: Clock::real() }
+        Self { output, coloured, coloured_aside, has_events: true, clock: Clock::real(), transcript: Transcript::default() }
     }
 
     /// Whether a person reads this.
@@ -88,6 +90,7 @@ impl View {
     /// A dressed line for a person; nothing in JSON.
     pub(crate) fn print(&self, tone: Tone, text: impl AsRef<str>) {
         if self.is_human() {
+            self.transcript.add(self.clock.now(), text.as_ref());
             write_line(std::io::stdout(), &self.dress(tone, text.as_ref()));
         }
     }
@@ -99,7 +102,9 @@ impl View {
             if let (Value::Object(object), Value::Object(body)) = (&mut object, body) {
                 object.extend(body);
             }
-            write_line(std::io::stdout(), &object.to_string());
+            let object = object.to_string();
+            self.transcript.add(self.clock.now(), &object);
+            write_line(std::io::stdout(), &object);
         }
     }
 
@@ -128,7 +133,7 @@ impl View {
             json!({ "severity": name, "summary": summary, "detail": detail, "help": help, "exit_code": *exit as u8 }),
         );
         if self.is_human() {
-            let mut text = format!("{}: {summary}", dressed(tone, name, self.coloured_aside));
+            let mut text = format!(": {summary}");
             for line in detail {
                 text.push_str("\n  ");
                 text.push_str(line);
@@ -137,22 +142,31 @@ impl View {
                 text.push_str("\n  → ");
                 text.push_str(help);
             }
-            write_line(std::io::stderr(), &text);
+            self.transcript.add(self.clock.now(), &format!("{name}{text}"));
+            write_line(std::io::stderr(), &(dressed(tone, name, self.coloured_aside) + &text));
         }
     }
 
     /// A remark beside the work, for a person only, on stderr.
     pub(crate) fn aside(&self, text: &str) {
-        if self.is_human() {
-            write_line(std::io::stderr(), &dressed(Tone::Change, text, self.coloured_aside));
-        }
+        self.beside(Tone::Change, text);
     }
 
     /// The same about what is waited for.
     pub(crate) fn aside_dim(&self, text: &str) {
+        self.beside(Tone::Dim, text);
+    }
+
+    fn beside(&self, tone: Tone, text: &str) {
         if self.is_human() {
-            write_line(std::io::stderr(), &dressed(Tone::Dim, text, self.coloured_aside));
+            self.transcript.add(self.clock.now(), text);
+            write_line(std::io::stderr(), &dressed(tone, text, self.coloured_aside));
         }
+    }
+
+    /// What was said so far.
+    pub(crate) fn transcript(&self) -> String {
+        self.transcript.text()
     }
 
     /// The same view for beside output that is another program's, such as a kubeconfig: no event stands among it.
