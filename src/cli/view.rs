@@ -69,7 +69,14 @@ impl View {
         let may = output == Output::Human && !no_color;
         let coloured = may && std::io::stdout().is_terminal();
         let coloured_aside = may && std::io::stderr().is_terminal();
-        Self { output, coloured, coloured_aside, has_events: true, clock: Clock::real(), transcript: Transcript::default() }
+        Self {
+            output,
+            coloured,
+            coloured_aside,
+            has_events: true,
+            clock: Clock::real(),
+            transcript: Transcript::default(),
+        }
     }
 
     /// Whether a person reads this.
