@@ -57,7 +57,7 @@ fn metadata(scaled_object: &ScaledObject) -> ObjectMeta {
     let name = naming::hpa(scaled_object);
     ObjectMeta {
         labels: Some(labels(scaled_object, &name)),
-        annotations: scaled_object.metadata.annotations.clone(),
+        annotations: annotations(scaled_object),
         owner_references: scaled_object
             .controller_owner_ref(&())
             .map(|owner| vec![OwnerReference { block_owner_deletion: Some(true), ..owner }]),
@@ -65,6 +65,12 @@ fn metadata(scaled_object: &ScaledObject) -> ObjectMeta {
         name: Some(name),
         ..Default::default()
     }
+}
+
+fn annotations(scaled_object: &ScaledObject) -> Option<BTreeMap<String, String>> {
+    let mut annotations = scaled_object.metadata.annotations.clone()?;
+    annotations.remove(naming::LAST_APPLIED);
+    Some(annotations).filter(|annotations| !annotations.is_empty())
 }
 
 fn labels(scaled_object: &ScaledObject, hpa: &str) -> BTreeMap<String, String> {

@@ -10,6 +10,8 @@ pub const SCALED_JOB_LABEL: &str = "scaledjob.keda.sh/name";
 pub const SCALED_JOB_GENERATION: &str = "scaledjob.keda.sh/generation";
 /// Annotation of a ScaledJob: keys of its labels that its Jobs do not get, separated by commas.
 pub const JOB_EXCLUDED_LABELS: &str = "scaledjob.keda.sh/job-excluded-labels";
+/// Annotation by which kubectl remembers what it applied. It is about the object that has it, so it goes along to no other.
+pub const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 /// Annotation: hold the target as it is.
 pub const PAUSED: &str = "autoscaling.keda.sh/paused";
 /// Annotation: hold the target at a number of replicas.

@@ -23,7 +23,7 @@ use crate::caches::Change;
 use crate::context::Context;
 use crate::error::{brief, is_conflict, is_not_found};
 use crate::finalizers;
-use crate::key::{Key, Reference};
+use crate::key::Reference;
 use crate::owner::{SCALED_JOB, SCALED_OBJECT};
 use crate::stop::unless_stopped;
 
@@ -71,11 +71,9 @@ pub(crate) async fn run(context: Arc<Context>, stop: CancellationToken) {
 
 fn all(context: &Context) -> BTreeSet<Reference> {
     let caches = &context.caches;
-    let own = caches.authentications.all();
-    let own = own.iter().map(|one| Reference { kind: KIND, key: Key::of(&one.metadata) });
-    let cluster_wide = caches.cluster_authentications.all();
-    let cluster_wide = cluster_wide.iter().map(|one| Reference { kind: CLUSTER_KIND, key: Key::of(&one.metadata) });
-    own.chain(cluster_wide).collect()
+    let own = caches.authentications.keys().into_iter().map(|key| Reference { kind: KIND, key });
+    let cluster_wide = caches.cluster_authentications.keys().into_iter();
+    own.chain(cluster_wide.map(|key| Reference { kind: CLUSTER_KIND, key })).collect()
 }
 
 /// The generations that cannot be used and of which that has been reported.

@@ -1,19 +1,22 @@
 //! One [`ScaleLoop`] per ScaledObject and one [`JobLoop`] per ScaledJob, as long as the object exists, and the numbers of all of them.
 
+use std::any::Any;
 use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use clock::Clock;
+use futures::FutureExt;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::AbortOnDropHandle;
 
 use crate::backoff::{Backoff, PAUSE_MAX};
 use crate::caches::Change;
 use crate::context::Context;
 use crate::job_loop::JobLoop;
 use crate::key::{Key, Reference};
+use crate::life::Turns;
 use crate::owner::{SCALED_JOB, SCALED_OBJECT};
 use crate::scale_loop::ScaleLoop;
 use crate::stop::unless_stopped;
@@ -80,9 +83,9 @@ impl Controller {
 
     fn look_at_all(&mut self) {
         let known: Vec<_> = self.loops.keys().cloned().collect();
-        let caches = self.context.caches.clone();
-        let objects = caches.scaled_objects.all().into_iter().map(|one| of(SCALED_OBJECT, &Key::of(&one.metadata)));
-        let jobs = caches.scaled_jobs.all().into_iter().map(|one| of(SCALED_JOB, &Key::of(&one.metadata)));
+        let caches = &self.context.caches;
+        let objects = caches.scaled_objects.keys().into_iter().map(|key| Reference { kind: SCALED_OBJECT, key });
+        let jobs = caches.scaled_jobs.keys().into_iter().map(|key| Reference { kind: SCALED_JOB, key });
         for object in objects.chain(jobs).chain(known).collect::<std::collections::BTreeSet<_>>() {
             self.wake(&object, true);
         }
@@ -99,16 +102,18 @@ impl Controller {
         }
         let wake = Arc::new(Wake::default());
         self.loops.insert(object.clone(), Arc::clone(&wake));
+        if object.kind == SCALED_JOB {
+            self.begin::<JobLoop>(object, wake);
+        } else {
+            self.begin::<ScaleLoop>(object, wake);
+        }
+    }
+
+    fn begin<T: Turns + 'static>(&mut self, object: &Reference, wake: Arc<Wake>) {
         let (context, object, stop) = (Arc::clone(&self.context), object.clone(), self.stop.child_token());
         self.tasks.spawn(async move {
-            let (clock, key) = (context.clock.clone(), &object.key);
-            if object.kind == SCALED_JOB {
-                let begin = || JobLoop::new(Arc::clone(&context), key.clone(), stop.clone()).run(Arc::clone(&wake));
-                supervised(&clock, &stop, &object, begin).await;
-            } else {
-                let begin = || ScaleLoop::new(Arc::clone(&context), key.clone(), stop.clone()).run(Arc::clone(&wake));
-                supervised(&clock, &stop, &object, begin).await;
-            }
+            let begin = || T::new(Arc::clone(&context), object.key.clone(), stop.clone()).run(Arc::clone(&wake));
+            supervised(&context.clock, &stop, &object, begin).await;
             object
         });
     }
@@ -130,24 +135,27 @@ fn of(kind: &'static str, key: &Key) -> Reference {
 /// come again at once: the loop is begun anew after a pause that grows.
 async fn supervised<F>(clock: &Clock, stop: &CancellationToken, object: &Reference, begin: impl Fn() -> F)
 where
-    F: Future<Output = ()> + Send + 'static,
+    F: Future<Output = ()> + Send,
 {
     let mut backoff = Backoff::default();
     while !stop.is_cancelled() {
         let started = clock.moment();
-        // Dropped with its supervisor, it is aborted.
-        match AbortOnDropHandle::new(tokio::spawn(begin())).await {
-            Err(error) if error.is_panic() => {
-                if clock.elapsed(started) > PAUSE_MAX {
-                    backoff.reset();
-                }
-                let pause = backoff.fail(clock.moment());
-                tracing::error!(%object, error = %error, pause_seconds = pause.as_secs(), "the scale loop broke; starting it again after a pause");
-                let _ = unless_stopped(stop, clock.sleep(pause)).await;
-            }
-            _ => return,
+        // Nothing of what broke is used again.
+        let Err(panic) = AssertUnwindSafe(begin()).catch_unwind().await else { return };
+        if clock.elapsed(started) > PAUSE_MAX {
+            backoff.reset();
         }
+        let pause = backoff.fail(clock.moment());
+        let error = message(&*panic);
+        tracing::error!(%object, error, pause_seconds = pause.as_secs(), "the scale loop broke; starting it again after a pause");
+        let _ = unless_stopped(stop, clock.sleep(pause)).await;
     }
+}
+
+/// What a panic says of itself.
+fn message(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("a panic without a message")
 }
 
 #[cfg(test)]

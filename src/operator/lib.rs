@@ -33,6 +33,7 @@ mod job_loop;
 mod jobs;
 mod key;
 mod lease;
+mod life;
 mod listening;
 mod mandate;
 mod masters;

@@ -80,7 +80,7 @@ struct Claim {
 
 /// What an HPA is to the claims.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Autoscaler {
+pub(crate) struct Autoscaler {
     workload: Workload,
     /// The ScaledObject that owns it.
     owner: Option<String>,
@@ -114,8 +114,7 @@ impl Masters {
     }
 
     /// Takes in an HPA as it is now, or that it is gone. Returns the ScaledObjects whose right may have changed.
-    pub(crate) fn learn_autoscaler(&self, key: &Key, hpa: Option<&HorizontalPodAutoscaler>) -> BTreeSet<Key> {
-        let after = hpa.and_then(Autoscaler::of);
+    pub(crate) fn learn_autoscaler(&self, key: &Key, after: Option<Autoscaler>) -> BTreeSet<Key> {
         let mut index = self.lock();
         let before = index.autoscalers.remove(key);
         let mut touched = BTreeSet::new();
@@ -244,7 +243,8 @@ impl Claim {
 }
 
 impl Autoscaler {
-    fn of(hpa: &HorizontalPodAutoscaler) -> Option<Self> {
+    /// What an HPA claims; nothing without a spec.
+    pub(crate) fn of(hpa: &HorizontalPodAutoscaler) -> Option<Self> {
         let target = &hpa.spec.as_ref()?.scale_target_ref;
         let owners = hpa.metadata.owner_references.iter().flatten();
         let annotations = hpa.metadata.annotations.as_ref();

@@ -1,9 +1,10 @@
 //! Where an object with triggers is in its life, and what its last reconcile saw.
 
-use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use clock::Moment;
+use keda::naming::LAST_APPLIED;
 use kube::Resource;
 use kube::api::ObjectMeta;
 
@@ -32,8 +33,8 @@ pub(crate) struct Checked {
 pub(crate) struct Observed {
     uid: Option<String>,
     generation: Option<i64>,
-    labels: Option<BTreeMap<String, String>>,
-    annotations: Option<BTreeMap<String, String>>,
+    /// A digest of the labels and annotations.
+    notes: u64,
     is_terminating: bool,
 }
 
@@ -42,11 +43,20 @@ impl Observed {
         Self {
             uid: metadata.uid.clone(),
             generation: metadata.generation,
-            labels: metadata.labels.clone(),
-            annotations: metadata.annotations.clone(),
+            notes: notes(metadata),
             is_terminating: metadata.deletion_timestamp.is_some(),
         }
     }
+}
+
+/// What kubectl applied last is left out: the caches do not have it, and what matters of it is in the object.
+fn notes(metadata: &ObjectMeta) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    metadata.labels.iter().flatten().for_each(|label| label.hash(&mut hasher));
+    hasher.write_u8(0);
+    let annotations = metadata.annotations.iter().flatten();
+    annotations.filter(|(key, _)| *key != LAST_APPLIED).for_each(|annotation| annotation.hash(&mut hasher));
+    hasher.finish()
 }
 
 /// The object as it was written last or as the cache has it, whichever is newer. What is older is held no longer.
@@ -60,5 +70,26 @@ pub(crate) fn newest<K: Resource>(cached: Option<Arc<K>>, held: &mut Option<Arc<
             *held = None;
             cached
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn labels_and_annotations_count_and_what_kubectl_remembers_does_not() {
+        let observed = |labels: serde_json::Value, annotations: serde_json::Value| {
+            let metadata = json!({ "name": "orders", "labels": labels, "annotations": annotations });
+            Observed::of(&serde_json::from_value(metadata).unwrap())
+        };
+        let plain = observed(json!({}), json!({}));
+        assert_eq!(plain, observed(json!(null), json!(null)));
+        assert_eq!(plain, observed(json!({}), json!({ LAST_APPLIED: "{}" })));
+        assert_ne!(plain, observed(json!({ "team": "a" }), json!({})));
+        assert_ne!(observed(json!({ "team": "a" }), json!({})), observed(json!({}), json!({ "team": "a" })));
+        assert_ne!(observed(json!({ "team": "a" }), json!({})), observed(json!({ "team": "b" }), json!({})));
     }
 }

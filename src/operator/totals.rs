@@ -24,15 +24,11 @@ impl Totals {
     /// Counts everything that there is.
     pub(crate) fn learn_all(&mut self, context: &Context) {
         let caches = &context.caches;
-        let objects = caches.scaled_objects.all();
-        let jobs = caches.scaled_jobs.all();
-        let own = caches.authentications.all();
-        let cluster_wide = caches.cluster_authentications.all();
-        let there = (objects.iter().map(|one| (SCALED_OBJECT, Key::of(&one.metadata))))
-            .chain(jobs.iter().map(|one| (SCALED_JOB, Key::of(&one.metadata))))
-            .chain(own.iter().map(|one| (KIND, Key::of(&one.metadata))))
-            .chain(cluster_wide.iter().map(|one| (CLUSTER_KIND, Key::of(&one.metadata))))
-            .map(|(kind, key)| Reference { kind, key });
+        let of = |kind, keys: Vec<Key>| keys.into_iter().map(move |key| Reference { kind, key });
+        let there = of(SCALED_OBJECT, caches.scaled_objects.keys())
+            .chain(of(SCALED_JOB, caches.scaled_jobs.keys()))
+            .chain(of(KIND, caches.authentications.keys()))
+            .chain(of(CLUSTER_KIND, caches.cluster_authentications.keys()));
         let known: Vec<_> = self.counted.keys().cloned().collect();
         for reference in there.chain(known) {
             self.learn(context, &reference);

@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::scaled_object::{joined, polling};
+use super::scaled_object::polling;
 use super::{ScaleTriggers, ScaledJobStatus};
 
 const DEFAULT_MAX: i32 = 100;
@@ -152,17 +152,6 @@ impl ScaledJobSpec {
     /// Whether Jobs of an earlier spec go only after their pods.
     pub fn is_foreground(&self) -> bool {
         self.rollout.as_ref().and_then(|rollout| rollout.propagation_policy.as_deref()) == Some("foreground")
-    }
-
-    /// The types of the triggers in their order, each once, joined by commas.
-    pub fn triggers_types(&self) -> String {
-        joined(self.triggers.iter().map(|trigger| trigger.type_.as_str()))
-    }
-
-    /// The names of the authentications that the triggers use, each once, joined by commas.
-    pub fn authentications_types(&self) -> String {
-        let references = self.triggers.iter().filter_map(|trigger| trigger.authentication_ref.as_ref());
-        joined(references.map(|reference| reference.name.as_str()).filter(|name| !name.is_empty()))
     }
 }
 

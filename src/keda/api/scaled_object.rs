@@ -195,6 +195,17 @@ impl ScaleTriggers {
     pub fn is_resource(&self) -> bool {
         matches!(self.type_.as_str(), "cpu" | "memory")
     }
+
+    /// The types of these triggers in their order, each once, joined by commas.
+    pub fn types(triggers: &[Self]) -> String {
+        joined(triggers.iter().map(|trigger| trigger.type_.as_str()))
+    }
+
+    /// The names of the authentications that these triggers use, each once, joined by commas.
+    pub fn authentications(triggers: &[Self]) -> String {
+        let references = triggers.iter().filter_map(|trigger| trigger.authentication_ref.as_ref());
+        joined(references.map(|reference| reference.name.as_str()).filter(|name| !name.is_empty()))
+    }
 }
 
 /// AuthenticationRef points to the TriggerAuthentication or ClusterTriggerAuthentication object that is used to authenticate the scaler with the environment
@@ -258,17 +269,6 @@ impl ScaledObjectSpec {
         self.max_replica_count.unwrap_or(DEFAULT_MAX)
     }
 
-    /// The types of the triggers in their order, each once, joined by commas.
-    pub fn triggers_types(&self) -> String {
-        joined(self.triggers.iter().map(|trigger| trigger.type_.as_str()))
-    }
-
-    /// The names of the authentications that the triggers use, each once, joined by commas.
-    pub fn authentications_types(&self) -> String {
-        let references = self.triggers.iter().filter_map(|trigger| trigger.authentication_ref.as_ref());
-        joined(references.map(|reference| reference.name.as_str()).filter(|name| !name.is_empty()))
-    }
-
     /// Replicas while nothing is active: the idle count, else the minimum.
     pub fn idle_or_min(&self) -> i32 {
         self.idle_replica_count.unwrap_or_else(|| self.min_replicas())
@@ -280,7 +280,7 @@ pub(super) fn polling(interval: Option<i32>) -> Duration {
     interval.map_or(DEFAULT_POLLING, |n| seconds(n).max(Duration::from_secs(1)))
 }
 
-pub(super) fn joined<'a>(names: impl Iterator<Item = &'a str>) -> String {
+fn joined<'a>(names: impl Iterator<Item = &'a str>) -> String {
     let mut seen = Vec::new();
     for name in names {
         if !seen.contains(&name) {

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::api::{GROUP, ScaledJob, VERSION};
-use crate::naming::{JOB_EXCLUDED_LABELS, SCALED_JOB_GENERATION, SCALED_JOB_LABEL};
+use crate::naming::{JOB_EXCLUDED_LABELS, LAST_APPLIED, SCALED_JOB_GENERATION, SCALED_JOB_LABEL};
 use crate::{KEDA_VERSION, event};
 
 /// One Job of `owner`, as it is sent to the API server, which gives it its name.
@@ -58,7 +58,7 @@ fn labels(owner: &ScaledJob, name: &str) -> Map<String, Value> {
 }
 
 fn annotations(owner: &ScaledJob) -> Map<String, Value> {
-    let own = owner.metadata.annotations.iter().flatten();
+    let own = owner.metadata.annotations.iter().flatten().filter(|(key, _)| *key != LAST_APPLIED);
     let mut annotations: Map<_, _> = own.map(|(key, value)| (key.clone(), value.clone().into())).collect();
     let generation = owner.metadata.generation.unwrap_or_default().to_string();
     annotations.insert(SCALED_JOB_GENERATION.into(), generation.into());

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use keda::api::{ConditionStatus, ScaledJob, ScaledJobStatus};
+use keda::api::{ConditionStatus, ScaleTriggers, ScaledJob, ScaledJobStatus};
 use keda::event::Event;
 use keda::{conditions, job, validate};
 use kube::Api;
@@ -12,7 +12,7 @@ use super::error::JobError;
 use super::{JobLoop, is_paused};
 use crate::error::is_conflict;
 use crate::finalizers;
-use crate::phase::{Checked, Observed, Phase};
+use crate::phase::Phase;
 
 /// What a check found.
 #[derive(Default)]
@@ -25,15 +25,13 @@ struct Found {
 
 impl JobLoop {
     /// Checks the object, with the outcome written into its status.
-    pub(super) async fn check(&mut self, object: &Arc<ScaledJob>) {
-        let context = Arc::clone(&self.context);
-        let Ok(_permit) = context.reconciles.acquire().await else { return };
+    pub(super) async fn check_object(&mut self, object: &Arc<ScaledJob>) {
         let object = match self.adopt(object).await {
             Ok(object) => object,
             // Somebody else has written it meanwhile. That is no fault of the object, and the newer one is on its way.
             Err(JobError::Adopt(error)) if is_conflict(&error) => {
                 self.checked = None;
-                self.backoff.fail(context.clock.moment());
+                self.back_off();
                 return;
             }
             Err(error) => return self.fail(object, &[error]).await,
@@ -54,6 +52,8 @@ impl JobLoop {
             self.fail(&object, &errors).await;
         }
         if is_paused(&object) {
+            // No Job is made or deleted any more either.
+            self.phase = Phase::Checking;
             self.stop_watching(&object).await;
         } else if found.is_accepted && (errors.is_empty() || !matches!(self.phase, Phase::Polling { .. })) {
             // What is tried again and again is polled at its interval all the same.
@@ -121,16 +121,6 @@ impl JobLoop {
         }
     }
 
-    /// No trigger is read and no Job made or deleted any more.
-    pub(super) async fn stop_watching(&mut self, object: &ScaledJob) {
-        if !matches!(self.phase, Phase::Ended) {
-            self.phase = Phase::Checking;
-        }
-        if std::mem::take(&mut self.is_watching) {
-            self.publish(object, Event::watch_stopped()).await;
-        }
-    }
-
     async fn report_changes(&self, object: &ScaledJob, wanted: &ScaledJobStatus) {
         let before = object.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
         let is = |conditions: &[_], type_| conditions::status(conditions, type_) == ConditionStatus::True;
@@ -146,14 +136,10 @@ impl JobLoop {
         }
     }
 
-    fn check_of(&self, object: &ScaledJob, is_in_error: bool) -> Checked {
-        Checked { observed: Observed::of(&object.metadata), is_in_error, inputs: self.inputs() }
-    }
-
     async fn fail(&mut self, object: &ScaledJob, errors: &[JobError]) {
         self.checked = Some(self.check_of(object, true));
         let next = if errors.iter().any(JobError::may_heal_unseen) {
-            let pause = self.backoff.fail(self.context.clock.moment());
+            let pause = self.back_off();
             format!("in {} s, or after a change", pause.as_secs())
         } else {
             self.backoff.reset();
@@ -174,8 +160,8 @@ fn status_after(object: &ScaledJob, found: &Found, failed: Option<&JobError>) ->
         status.conditions = conditions::initial();
     }
     let named = |names: String| Some(names).filter(|names| !names.is_empty());
-    status.triggers_types = named(object.spec.triggers_types());
-    status.authentications_types = named(object.spec.authentications_types());
+    status.triggers_types = named(ScaleTriggers::types(&object.spec.triggers));
+    status.authentications_types = named(ScaleTriggers::authentications(&object.spec.triggers));
     if let Some(metrics) = &found.metrics {
         status.triggers_activity.retain(|metric, _| metrics.contains(metric));
         status.external_metric_names.clone_from(metrics);

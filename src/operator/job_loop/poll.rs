@@ -19,7 +19,7 @@ use crate::stop::unless_stopped;
 const ACTIVE_EVERY: Duration = Duration::from_mins(1);
 
 impl JobLoop {
-    pub(super) async fn poll(&mut self, object: &ScaledJob) {
+    pub(super) async fn poll_once(&mut self, object: &ScaledJob) {
         let stop = self.stop.clone();
         // Nothing follows from what is read after a shutdown began.
         let decision = match unless_stopped(&stop, self.decision(object)).await {
@@ -113,7 +113,7 @@ impl JobLoop {
         let Some(object) = self.latest().filter(|latest| latest.metadata.uid == object.metadata.uid) else { return };
         let mut status = object.status.clone().unwrap_or_default();
         let before = status.conditions.clone();
-        let is_in_error = self.checked.as_ref().is_some_and(|checked| checked.is_in_error);
+        let is_in_error = self.is_in_error();
         for condition in &decision.conditions {
             // Readable triggers do not mend what the check found.
             if condition.type_ != conditions::READY || !is_in_error {

@@ -6,6 +6,7 @@ use clock::Clock;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::phase::Phase;
 use crate::scripted::{Server, until};
 
 const SCALED_JOB: &str = "/apis/keda.sh/v1alpha1/namespaces/shop/scaledjobs/orders";

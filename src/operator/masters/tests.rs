@@ -35,7 +35,7 @@ fn masters(objects: &[&ScaledObject], hpas: &[&HorizontalPodAutoscaler]) -> Mast
         masters.learn_object(&Key::of(&object.metadata), Some(object));
     }
     for hpa in hpas {
-        masters.learn_autoscaler(&Key::of(&hpa.metadata), Some(hpa));
+        masters.learn_autoscaler(&Key::of(&hpa.metadata), Autoscaler::of(hpa));
     }
     masters
 }
@@ -72,8 +72,8 @@ fn who_is_freed_by_a_change_is_notified() {
     assert_eq!(masters.learn_object(&key("old"), None), BTreeSet::from([key("young")]));
     assert_eq!(words(&masters, &young), "");
     let foreign = hpa("theirs", None, &json!({}));
-    assert_eq!(masters.learn_autoscaler(&key("theirs"), Some(&foreign)), BTreeSet::from([key("young")]));
-    assert_eq!(masters.learn_autoscaler(&key("theirs"), Some(&foreign)), BTreeSet::new());
+    assert_eq!(masters.learn_autoscaler(&key("theirs"), Autoscaler::of(&foreign)), BTreeSet::from([key("young")]));
+    assert_eq!(masters.learn_autoscaler(&key("theirs"), Autoscaler::of(&foreign)), BTreeSet::new());
     assert!(!words(&masters, &young).is_empty());
     assert_eq!(masters.learn_autoscaler(&key("theirs"), None), BTreeSet::from([key("young")]));
     assert_eq!(words(&masters, &young), "");

@@ -6,17 +6,17 @@ use keda::event::Event;
 use keda::pause::Pause;
 use keda::{conditions, fallback, hpa, pause};
 
-use super::ScaleLoop;
+use super::{ScaleLoop, is_paused};
 use crate::sources::age;
 use crate::stop::unless_stopped;
 use crate::target::{Target, TargetError};
 
 impl ScaleLoop {
-    pub(super) async fn poll(&mut self, object: &ScaledObject) {
+    pub(super) async fn poll_once(&mut self, object: &ScaledObject) {
         if self.rests(object) {
             return;
         }
-        self.activity.resume(object, &self.context.clock);
+        self.activity.resume(object, &self.life.context.clock);
         let stop = self.stop.clone();
         // Nothing follows from what is read after a shutdown began.
         let Some((readings, seen)) = unless_stopped(&stop, self.look(object)).await else { return };
@@ -180,7 +180,7 @@ impl ScaleLoop {
             }
         }
         if !has_failed {
-            self.activity.note(object, &mut status, decision, &self.context.clock);
+            self.activity.note(object, &mut status, decision, &self.life.context.clock);
             if let Action::HoldPaused { at: Some(at) } = decision.action {
                 status.paused_replica_count = Some(at);
             }
@@ -208,7 +208,7 @@ impl ScaleLoop {
     async fn unreadable(&mut self, object: &ScaledObject, mut status: ScaledObjectStatus, error: &TargetError) {
         tracing::warn!(scaled_object = %self.key, error = %error, "the target cannot be read; nothing is scaled");
         self.context.telemetry.object_failed(&self.reference());
-        if self.is_paused(object) {
+        if is_paused(object) {
             return;
         }
         conditions::set(&mut status.conditions, conditions::no_current_replicas(&error.to_string()));

@@ -8,20 +8,19 @@ use keda::event::Event;
 use super::ScaleLoop;
 use super::reconcile::{self, Policy, ReconcileError, Reconciled};
 use crate::error::is_conflict;
-use crate::phase::{Checked, Observed, Phase};
+use crate::phase::Phase;
 
 impl ScaleLoop {
     /// Reconciles the object, with the outcome written into its status.
     pub(super) async fn reconcile(&mut self, object: &ScaledObject) {
         let context = Arc::clone(&self.context);
-        let Ok(_permit) = context.reconciles.acquire().await else { return };
         match reconcile::reconcile(&context, object).await {
             Ok(reconciled) => self.settle(reconciled).await,
             // Somebody else has written it meanwhile. That is no fault of the object, and the newer one is on its way.
             Err(ReconcileError::Adopt(error)) if is_conflict(&error) => {
                 tracing::debug!(scaled_object = %self.key, "it has changed meanwhile; looking at it again");
                 self.checked = None;
-                self.backoff.fail(self.context.clock.moment());
+                self.back_off();
             }
             Err(error) => self.fail(object, &[error]).await,
         }
@@ -50,16 +49,12 @@ impl ScaleLoop {
         self.begin(&object, is_paused, before.ready || !after.ready).await;
     }
 
-    fn check_of(&self, object: &ScaledObject, is_in_error: bool) -> Checked {
-        Checked { observed: Observed::of(&object.metadata), is_in_error, inputs: self.inputs() }
-    }
-
     /// Applies the policy. Where two steps failed, one that is to be tried again decides.
     async fn fail(&mut self, object: &ScaledObject, errors: &[ReconcileError]) {
         self.checked = Some(self.check_of(object, true));
         let next = match errors.iter().map(reconcile::policy).max() {
             Some(Policy::BackOff) => {
-                let pause = self.backoff.fail(self.context.clock.moment());
+                let pause = self.back_off();
                 format!("in {} s, or after a change", pause.as_secs())
             }
             Some(Policy::AwaitChange) | None => {
@@ -90,13 +85,6 @@ impl ScaleLoop {
         }
         if !was_ready {
             self.publish(object, Event::ready()).await;
-        }
-    }
-
-    /// Reports that triggers are read no more, if they were.
-    pub(super) async fn stop_watching(&mut self, object: &ScaledObject) {
-        if std::mem::take(&mut self.is_watching) {
-            self.publish(object, Event::watch_stopped()).await;
         }
     }
 }

@@ -12,17 +12,24 @@ use crate::owner::{Revision, revision};
 #[derive(Default)]
 pub(crate) struct Accepted(Mutex<HashMap<Key, Spec>>);
 
-/// A spec that was found in order, and of which object and generation it was.
+/// A spec that was found in order, and of which object and generation it was. It is needed only once that has another, so it is kept as
+/// text, which takes a fraction of the room.
 struct Spec {
     of: Revision,
-    spec: Arc<ScaledObjectSpec>,
+    spec: Box<str>,
+}
+
+impl Spec {
+    fn read(&self) -> Option<ScaledObjectSpec> {
+        serde_json::from_str(&self.spec).ok()
+    }
 }
 
 impl Accepted {
     /// The object is in order as it is.
     pub(crate) fn accept(&self, object: &ScaledObject) {
-        let spec = Spec { of: revision(object), spec: Arc::new(object.spec.clone()) };
-        self.lock().insert(Key::of(&object.metadata), spec);
+        let Ok(spec) = serde_json::to_string(&object.spec) else { return };
+        self.lock().insert(Key::of(&object.metadata), Spec { of: revision(object), spec: spec.into() });
     }
 
     /// Somebody else scales the object's target: the last spec that was in order is in force no more if it has the same one.
@@ -30,7 +37,7 @@ impl Accepted {
         let key = Key::of(&object.metadata);
         let mut accepted = self.lock();
         let target = &object.spec.scale_target_ref;
-        if accepted.get(&key).is_some_and(|accepted| accepted.spec.scale_target_ref == *target) {
+        if accepted.get(&key).and_then(Spec::read).is_some_and(|spec| spec.scale_target_ref == *target) {
             accepted.remove(&key);
         }
     }
@@ -49,7 +56,7 @@ impl Accepted {
         }
         let mut in_force = ScaledObject::clone(object);
         in_force.metadata.generation = accepted.of.1;
-        in_force.spec.clone_from(&accepted.spec);
+        in_force.spec = accepted.read()?;
         Some(Arc::new(in_force))
     }
 

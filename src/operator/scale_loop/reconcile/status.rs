@@ -1,6 +1,6 @@
 //! Step 7: the status that follows from a check.
 
-use keda::api::{Condition, ConditionStatus, ScaledObject, ScaledObjectStatus};
+use keda::api::{Condition, ConditionStatus, ScaleTriggers, ScaledObject, ScaledObjectStatus};
 use keda::conditions;
 use keda::pause::Pause;
 use keda::resource;
@@ -26,8 +26,8 @@ pub(super) fn after(object: &ScaledObject, found: &Found, failed: Option<&Reconc
         status.paused_replica_count = None;
     }
     let named = |names: String| Some(names).filter(|names| !names.is_empty());
-    status.triggers_types = named(object.spec.triggers_types());
-    status.authentications_types = named(object.spec.authentications_types());
+    status.triggers_types = named(ScaleTriggers::types(&object.spec.triggers));
+    status.authentications_types = named(ScaleTriggers::authentications(&object.spec.triggers));
     if object.spec.fallback.is_none() {
         // One that comes later counts from zero.
         status.health.clear();

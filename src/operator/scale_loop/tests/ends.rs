@@ -14,8 +14,8 @@ async fn silent(change: &Value, replicas: i32) -> (Arc<Server>, ScaleLoop, Clock
 }
 
 /// A turn that hangs until its limit passes.
-async fn cut_off(server: &Server, this: &mut ScaleLoop, handle: &ClockHandle) -> Next {
-    let mut turn = Box::pin(this.bounded_turn());
+async fn cut_off(server: &Server, this: &mut ScaleLoop, handle: &ClockHandle) -> Option<Moment> {
+    let mut turn = Box::pin(this.turn());
     let called = async {
         while !server.calls().iter().any(|call| call.line.contains(DEPLOYMENT)) {
             tokio::task::yield_now().await;
@@ -29,7 +29,7 @@ async fn cut_off(server: &Server, this: &mut ScaleLoop, handle: &ClockHandle) ->
     })
     .await;
     // Its limit counts from before the call.
-    handle.advance(TURN_LIMIT);
+    handle.advance(ScaleLoop::LIMIT);
     soon(turn).await
 }
 
@@ -37,11 +37,11 @@ async fn cut_off(server: &Server, this: &mut ScaleLoop, handle: &ClockHandle) ->
 async fn a_poll_goes_on_after_a_call_that_is_never_answered() {
     let active = json!({ "metadata": { "annotations": { "autoscaling.keda.sh/force-activation": "true" } } });
     let (server, mut this, handle) = silent(&active, 0).await;
-    let Next::At(again) = cut_off(&server, &mut this, &handle).await else { panic!("the loop ended") };
+    let Some(again) = cut_off(&server, &mut this, &handle).await else { panic!("the loop ended") };
     assert!(again > this.context.clock.moment(), "it is tried again after a pause");
     server.silence(None);
     handle.advance(again.since(this.context.clock.moment()));
-    soon(Box::pin(this.bounded_turn())).await;
+    soon(Box::pin(this.turn())).await;
     assert_eq!(server.object(DEPLOYMENT).unwrap()["spec"]["replicas"], 1);
 }
 
@@ -53,10 +53,10 @@ async fn a_finalizer_goes_after_a_call_that_is_never_answered() {
         "status": { "originalReplicaCount": 1 },
     });
     let (server, mut this, handle) = silent(&deleted, 2).await;
-    let Next::At(again) = cut_off(&server, &mut this, &handle).await else { panic!("the loop ended") };
+    let Some(again) = cut_off(&server, &mut this, &handle).await else { panic!("the loop ended") };
     server.silence(None);
     handle.advance(again.since(this.context.clock.moment()));
-    soon(Box::pin(this.bounded_turn())).await;
+    soon(Box::pin(this.turn())).await;
     let finalizers = server.object(SCALED_OBJECT).unwrap()["metadata"]["finalizers"].clone();
     assert!(finalizers.as_array().is_none_or(Vec::is_empty), "{finalizers}");
 }
