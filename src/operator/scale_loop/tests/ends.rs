@@ -60,3 +60,31 @@ async fn a_finalizer_goes_after_a_call_that_is_never_answered() {
     let finalizers = server.object(SCALED_OBJECT).unwrap()["metadata"]["finalizers"].clone();
     assert!(finalizers.as_array().is_none_or(Vec::is_empty), "{finalizers}");
 }
+
+#[tokio::test]
+async fn who_waits_until_others_are_checked_is_not_given_up() {
+    let objects = [(SCALED_OBJECT, scaled_object(&json!({}))), (DEPLOYMENT, deployment(0))];
+    let server = Server::start(objects, |_| None);
+    let (clock, handle) = Clock::manual(jiff::Timestamp::UNIX_EPOCH);
+    let context = server.watched_by(clock).await;
+    let mut this = ScaleLoop::new(Arc::clone(&context), Key::new("shop", "orders"), CancellationToken::new());
+    let others = u32::try_from(context.reconciles.available_permits()).unwrap();
+    let others = context.reconciles.acquire_many(others).await.unwrap();
+    let mut turn = Box::pin(this.turn());
+    for _ in 0..2 {
+        let a_while = async {
+            for _ in 0..50 {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::select! {
+            _ = &mut turn => panic!("the turn ended while all permits were held by others"),
+            () = a_while => {}
+        }
+        handle.advance(ScaleLoop::LIMIT);
+    }
+    assert_eq!(server.writes(), Vec::<String>::new());
+    drop(others);
+    soon(turn).await;
+    assert!(server.object(&format!("{AUTOSCALERS}/keda-hpa-orders")).is_some() && this.backoff.until().is_none());
+}
