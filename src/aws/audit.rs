@@ -155,11 +155,12 @@ where
 }
 
 /// Resources for what [`find`] found, for `Graph::add_found`. Only what is tagged: the rest is not ours to remove. What
-/// is declared already, as `declared` has it by its id, is left out.
-pub fn nodes(cloud: &Arc<Cloud>, found: &[Found], declared: &BTreeMap<String, Address>) -> Vec<Node> {
+/// is declared already, as `declared` has it by its kind and id, is left out.
+pub fn nodes(cloud: &Arc<Cloud>, found: &[Found], declared: &BTreeMap<(String, String), Address>) -> Vec<Node> {
     let ours: Vec<&Found> = found.iter().filter(|found| found.tagged).collect();
-    let address = |found: &Found| declared.get(&found.object.id).unwrap_or(&found.address).clone();
-    let made = ours.iter().filter(|found| !declared.contains_key(&found.object.id)).filter_map(|one| {
+    let known = |found: &Found| declared.get(&(found.address.kind().to_owned(), found.object.id.clone()));
+    let address = |found: &Found| known(found).unwrap_or(&found.address).clone();
+    let made = ours.iter().filter(|found| known(found).is_none()).filter_map(|one| {
         let outlived_by = ours.iter().filter(|other| outlives(other, one)).map(|other| address(other)).collect();
         resources::rebuild(cloud, &one.address, &one.object.attributes, outlived_by)
     });

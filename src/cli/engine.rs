@@ -1,6 +1,5 @@
 //! The way of a stack through the engine: open the state, look, plan, apply, and report what happens.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use aws::audit::Scope;
@@ -22,6 +21,7 @@ use crate::durations::Durations;
 use crate::exit::Exit;
 use crate::progress;
 use crate::settings::Settings;
+use crate::sightings;
 use crate::stack_location;
 use crate::target::Target;
 use crate::view::{Answer, Tone, View};
@@ -143,23 +143,15 @@ impl<'a> Engine<'a> {
         let spares = self.spares;
         let nodes = left.into_iter().map(|left| Arc::new(left.resource.taking_turns(&homes).sparing(spares)) as Node);
         self.graph.add_found(nodes).map_err(one)?;
-        let refreshed = self.refresh().await;
-        // What could not be read this time is not unknown for that: it would be removed twice, the second time beside its parts.
-        let recorded = |address: &Address| {
-            let entry = self.store.state.resources.get(address).filter(|_| refreshed.failures.contains_key(address))?;
-            entry.object.as_ref()
-        };
-        let known = |address: &Address| {
-            let object = refreshed.object(address).or_else(|| recorded(address))?;
-            Some((object.id.clone(), address.clone()))
-        };
-        let known: BTreeMap<String, Address> = self.graph.order().iter().filter_map(known).collect();
+        let mut refreshed = self.refresh().await;
+        let known = sightings::known(&self.graph, &self.store.state, &refreshed, &found);
         let unknown = aws::audit::nodes(&self.cloud, &found, &known);
-        if unknown.is_empty() {
-            return Ok(refreshed);
+        if !unknown.is_empty() {
+            self.graph.add_found(unknown).map_err(one)?;
+            refreshed = self.refresh().await;
         }
-        self.graph.add_found(unknown).map_err(one)?;
-        Ok(self.refresh().await)
+        sightings::fill(&known, &self.graph, &mut refreshed, &found);
+        Ok(refreshed)
     }
 
     /// What the cluster holds of the stack. A cluster of the stack's own that cannot be looked into is no obstacle to

@@ -30,6 +30,7 @@ mod preflight;
 mod progress;
 mod settings;
 mod shell;
+mod sightings;
 mod signals;
 mod stack_location;
 mod target;
