@@ -5,7 +5,7 @@
 //! what the local AWS authorised: none is missing, none is superfluous. What runs in pods has roles of its own, which the stack
 //! declares.
 //!
-//! The resource of an action is that of the Service Authorization Reference of its service.
+//! The resource of an action is that of the Service Authorization Reference of its service; a test compares them with an extract.
 
 #[cfg(test)]
 mod tests;
@@ -32,7 +32,7 @@ pub enum Part {
 /// On what an action is needed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Scope {
-    /// A list of the account; IAM knows no narrower resource for it.
+    /// A list of the account, or a look at what is not known before.
     Account,
     /// The cluster.
     Cluster,

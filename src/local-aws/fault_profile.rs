@@ -4,6 +4,7 @@
 //! [`Profile::after`] keeps what happened, from which later answers follow. The services themselves know nothing of it, except
 //! for how long their states last (`eks::lifecycle`). Without faults nothing is kept.
 
+mod buckets;
 mod eks;
 mod foreign;
 mod iam;
@@ -13,6 +14,7 @@ mod subject;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use buckets::Buckets;
 use clock::Clock;
 use local_faults::{Faults, Kind};
 use serde_json::Value;
@@ -31,11 +33,12 @@ pub(crate) struct Profile {
     region: String,
     clock: Clock,
     journal: Mutex<Journal>,
+    buckets: Mutex<Buckets>,
 }
 
 impl Profile {
     pub(crate) fn new(faults: Faults, region: &str, clock: Clock) -> Self {
-        Self { faults, region: region.to_owned(), clock, journal: Mutex::default() }
+        Self { faults, region: region.to_owned(), clock, journal: Mutex::default(), buckets: Mutex::default() }
     }
 
     pub(crate) fn faults(&self) -> &Faults {
@@ -118,20 +121,37 @@ impl Profile {
         self.faults.strikes(kind, of, nth, of_times)
     }
 
-    /// Up to three calls of one operation in a row.
+    /// Up to three calls of one operation in a row; EC2 documents how its limits work, and has them.
     fn throttled(&self, subject: &Subject) -> Option<Fault> {
         const IN_A_ROW: u64 = 3;
+        const OF_TIMES: u64 = 12;
         let services = [Service::Iam, Service::Eks, Service::Ec2, Service::CloudwatchLogs];
         if !services.contains(&subject.service) || !self.faults.has(Kind::Throttling) {
             return None;
         }
-        let nth = self.journal().count(Kind::Throttling, &subject.operation) / IN_A_ROW;
-        self.faults.strikes(Kind::Throttling, &subject.operation, nth, 12).then(|| match subject.service {
+        let operation = &subject.operation;
+        let nth = self.journal().count(Kind::Throttling, operation);
+        let strikes = |nth: u64| self.faults.strikes(Kind::Throttling, operation, nth, OF_TIMES);
+        let is_refused = match subject.service {
+            Service::Ec2 => self.lacks_tokens(operation, strikes(nth)),
+            _ => strikes(nth / IN_A_ROW),
+        };
+        is_refused.then(|| match subject.service {
             Service::Eks => Fault::new(429, "ThrottlingException", "Rate exceeded"),
             Service::CloudwatchLogs => Fault::sender("ThrottlingException", "Rate exceeded"),
             // EC2 API Reference, "Request throttling for the Amazon EC2 API".
             Service::Ec2 => Fault::new(503, "RequestLimitExceeded", "Request limit exceeded."),
             _ => Fault::sender("Throttling", "Rate exceeded"),
         })
+    }
+
+    /// Whether EC2 has no token left for a call; `others_took_all` before it.
+    fn lacks_tokens(&self, action: &str, others_took_all: bool) -> bool {
+        let now = self.clock.moment();
+        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        if others_took_all {
+            buckets.empty(action, now);
+        }
+        !buckets.take(action, now)
     }
 }

@@ -231,9 +231,9 @@ static ROWS: [Row; 23] = [
     Row {
         kind: Kind::Throttling,
         name: "throttling",
-        about: "every twelfth call to IAM, EKS, EC2 and CloudWatch Logs is refused because of its rate, up to three times in a row",
+        about: "every twelfth call to IAM, EKS and CloudWatch Logs is refused because of its rate, up to three times in a row; before every twelfth of an action of EC2 others have emptied its bucket",
         lasts: 0..=0,
-        source: "common errors of the four API References; EC2 documents buckets of 50 to 100 requests that all callers of an account and region share",
+        source: "common errors of the four API References; EC2 Developer Guide, \"Request throttling for the Amazon EC2 API\": buckets of 10 to 100 tokens, 1 to 20 more each second, which all callers of an account and region share",
     },
     Row {
         kind: Kind::ForeignRoles,

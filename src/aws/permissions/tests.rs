@@ -126,6 +126,85 @@ fn resources_are_the_stacks_by_name() {
     assert!(wide.into_iter().all(|need| WIDE.contains(&need.action)));
 }
 
+/// What `derive.py` took from the Service Authorization Reference: the ARN of each kind, and for each action the kinds that it is on
+/// and the actions that it needs besides.
+#[derive(serde::Deserialize)]
+struct Reference {
+    kinds: BTreeMap<String, String>,
+    actions: BTreeMap<String, Action>,
+}
+
+#[derive(serde::Deserialize)]
+struct Action {
+    required: Vec<String>,
+    optional: Vec<String>,
+    needs: Vec<String>,
+}
+
+/// Whether an ARN of ours is of the kind whose ARN is this: the same service, a region and an account where it has them, and the same
+/// beginning.
+fn is_of_kind(ours: &str, theirs: &str) -> bool {
+    let ours: Vec<&str> = ours.splitn(6, ':').collect();
+    let theirs: Vec<&str> = theirs.splitn(6, ':').collect();
+    let beginning = theirs[5].split("${").next().unwrap_or_default();
+    let same = |field: usize| ours[field].is_empty() == theirs[field].is_empty();
+    ours[2] == theirs[2] && same(3) && same(4) && ours[5].starts_with(beginning)
+}
+
+/// On everything although the reference knows a kind for it.
+const WIDER: [(&str, &str); 4] = [
+    ("ec2:DescribeVpcAttribute", "whose VPC it is shows only once the subnets were looked at"),
+    ("ecr:DescribeRepositories", "the audit lists all of them"),
+    ("iam:SimulatePrincipalPolicy", "who calls is not known before"),
+    ("servicequotas:GetServiceQuota", "quotas are nobody's"),
+];
+
+/// Narrower than the reference says, by AWS's own documents: the EKS User Guide has policies for `eks:CreateCluster` on a cluster's ARN
+/// ("Amazon EKS identity-based policy examples", "Create a cluster"), and a refusal names it (cortexlabs/cortex issue 1232).
+const NARROWER: [&str; 1] = ["eks:CreateCluster"];
+
+/// `servicequotas:GetServiceQuota` needs these for quotas of services that no stack uses.
+const OF_OTHER_SERVICES: [&str; 7] =
+    ["autoscaling:", "cloudformation:", "dynamodb:", "elasticloadbalancing:", "kinesis:", "rds:", "route53:"];
+
+#[test]
+fn resources_are_what_the_service_authorization_reference_has() {
+    let Reference { kinds, actions } = serde_json::from_str(include_str!("service_authorization.json")).unwrap();
+    let mut site = site("123456789012");
+    (site.network, site.repository, site.key) = (true, Some("team/app".into()), Some("alias/secrets".into()));
+    let (mut wrong, mut wider, mut narrower) = (Vec::new(), BTreeSet::new(), BTreeSet::new());
+    for Permission { operation, action, scope, .. } in PERMISSIONS {
+        let Some(reference) = actions.get(*action) else {
+            wrong.push(format!("{action}: the reference has no such action"));
+            continue;
+        };
+        let (service, resources) = (action.split(':').next().unwrap(), site.resources(*scope));
+        let has = |kind: &String| resources.iter().any(|arn| is_of_kind(arn, &kinds[&format!("{service}:{kind}")]));
+        let mut all = reference.required.iter().chain(&reference.optional);
+        match (resources == ["*"], all.clone().next().is_none()) {
+            (true, true) => {}
+            (true, false) => drop(wider.insert(*action)),
+            (false, true) => drop(narrower.insert(*action)),
+            (false, false) => {
+                let lacks: Vec<_> = reference.required.iter().filter(|kind| !has(kind)).collect();
+                if !lacks.is_empty() || !all.any(has) {
+                    wrong.push(format!("{action} is on {resources:?} and lacks {lacks:?}"));
+                }
+            }
+        }
+        if operation == action {
+            let rows = || PERMISSIONS.iter().filter(|row| row.operation == *operation || row.operation == row.action);
+            let is_there = |needed: &&String| rows().any(|row| row.action == **needed);
+            let is_other = |needed: &&String| OF_OTHER_SERVICES.iter().any(|service| needed.starts_with(service));
+            let needed = reference.needs.iter().filter(|needed| !is_there(needed) && !is_other(needed));
+            wrong.extend(needed.map(|needed| format!("{action} needs {needed} as well")));
+        }
+    }
+    assert_eq!(wrong, Vec::<String>::new());
+    assert_eq!(wider, WIDER.map(|(action, _)| action).into());
+    assert_eq!(narrower, NARROWER.into());
+}
+
 /// The table as `docs/permissions.md` shows it.
 fn table() -> String {
     let mut text = String::from("| Operation | Action | On | For | Why |\n|---|---|---|---|---|\n");

@@ -220,12 +220,33 @@ async fn throttling_refuses_some_calls_and_passes() {
         iam.push(stage.query("iam", &[("Action", "ListRoles")]).await.code());
         eks.push(stage.eks("GET", "/clusters", Value::Null).await.status);
         ec2.push(stage.query("ec2", &[("Action", "DescribeVpcs")]).await.code());
+        stage.handle.advance(Duration::from_secs(1));
     }
     let throttled = iam.iter().filter(|code| *code == "Throttling").count();
     assert!((3..40).contains(&throttled), "{throttled} of 120");
     let refused = ec2.iter().filter(|code| *code == "RequestLimitExceeded").count();
     assert!((3..40).contains(&refused) && refused < ec2.len(), "{refused} of 120");
     assert!(eks.contains(&429) && eks.contains(&200), "{eks:?}");
+}
+
+/// The sizes are those that EC2 documents; once others have emptied a bucket it stays empty until tokens come.
+#[tokio::test]
+async fn throttling_of_ec2_lasts_until_tokens_come() {
+    let stage = stage("throttling:1");
+    let code = async || stage.query("ec2", &[("Action", "DescribeVpcs")]).await.code();
+    let passed = async || {
+        let mut passed = 0;
+        while passed < 200 && code().await.is_empty() {
+            passed += 1;
+        }
+        passed
+    };
+    assert!(passed().await <= 100);
+    for _ in 0..10 {
+        assert_eq!(code().await, "RequestLimitExceeded");
+    }
+    stage.handle.advance(Duration::from_secs(1));
+    assert!((1..=20).contains(&passed().await));
 }
 
 #[tokio::test]
