@@ -267,8 +267,8 @@ fn queue(workload: &Workload) -> Value {
     })
 }
 
-/// Every Kubernetes object of the stack, inside the cluster that the same plan makes.
-pub(crate) fn kubernetes(stack: &Stack, target: &Target, cluster: &cluster::Cluster) -> Outcome<Vec<cluster::Object>> {
+/// Every Kubernetes object of the stack.
+pub(crate) fn manifests(stack: &Stack, target: &Target) -> Outcome<Vec<stack::Manifest>> {
     let queue_urls = stack.workloads.iter().map(|workload| {
         let url = format!("${{{}.url}}", queue_address(&workload.name));
         (workload.name.clone(), url)
@@ -278,7 +278,12 @@ pub(crate) fn kubernetes(stack: &Stack, target: &Target, cluster: &cluster::Clus
         queue_urls: queue_urls.collect(),
         endpoint_for_pods: target.endpoint_for_pods.clone(),
     };
-    let manifests = stack::manifests::all(stack, &site, CRDS).map_err(one)?;
+    stack::manifests::all(stack, &site, CRDS).map_err(one)
+}
+
+/// [`manifests`] as resources, inside the cluster that the same plan makes.
+pub(crate) fn kubernetes(stack: &Stack, target: &Target, cluster: &cluster::Cluster) -> Outcome<Vec<cluster::Object>> {
+    let manifests = manifests(stack, target)?;
     let lives_in = target.existing.is_none().then(cluster_address);
     manifests.into_iter().map(|manifest| object(stack, cluster, manifest, lives_in.clone())).collect()
 }

@@ -10,6 +10,7 @@ use aws::cloud::Cloud;
 use aws::preflight::{Check, Finding, Outcome as Ended};
 use serde_json::json;
 
+use crate::assembly;
 use crate::diagnostic::{Diagnostic, Outcome};
 use crate::exit::Exit;
 use crate::settings::Settings;
@@ -25,9 +26,11 @@ pub(crate) struct Findings(Vec<Finding>);
 pub(crate) async fn look(settings: &Settings, target: &Target, push: bool, view: &View) -> Findings {
     let cloud = Cloud::new(&target.session, &settings.stack.name, "preflight", "", &std::collections::BTreeMap::new());
     let wanted = wanted::of(settings, target);
+    // What is wrong with them is said by the plan.
+    let manifests = assembly::manifests(&settings.stack, target).unwrap_or_default();
     let looking = async {
         let of_aws = Box::pin(aws::preflight::look(&cloud, &wanted));
-        let of_cluster = Box::pin(target::missing_rights(target));
+        let of_cluster = Box::pin(target::missing_rights(target, &manifests));
         let of_images = Box::pin(images::look(settings, target, push));
         let (mut found, cluster, images) = futures::join!(of_aws, of_cluster, of_images);
         found.extend(cluster);

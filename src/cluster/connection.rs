@@ -2,8 +2,8 @@
 
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use clock::Clock;
@@ -18,6 +18,7 @@ use tokio::sync::Mutex;
 
 use crate::Result;
 use crate::error::Error;
+use crate::patience::Patience;
 use crate::renewal::{self, Lease, SignIn};
 
 /// How this program names itself to the API server, and so in its audit log.
@@ -103,6 +104,7 @@ struct Inner {
     clock: Clock,
     session: Mutex<Option<Session>>,
     ready: AtomicBool,
+    patience: std::sync::Mutex<Patience>,
 }
 
 /// A client that renews its own credentials.
@@ -123,7 +125,8 @@ impl Cluster {
     pub fn new(connection: Connection, clock: Clock) -> Self {
         // With ring as the only provider compiled in this only makes the choice explicit; it may have been made already.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        Self(Arc::new(Inner { connection, clock, session: Mutex::new(None), ready: AtomicBool::new(false) }))
+        let (session, ready, patience) = (Mutex::default(), AtomicBool::default(), std::sync::Mutex::default());
+        Self(Arc::new(Inner { connection, clock, session, ready, patience }))
     }
 
     /// The clock that waits are measured by.
@@ -158,11 +161,18 @@ impl Cluster {
 
     pub(crate) fn set_ready(&self) {
         self.0.ready.store(true, Ordering::Relaxed);
+        *self.patience() = Patience::default();
+    }
+
+    /// How long the API server has been waited for.
+    pub(crate) fn patience(&self) -> std::sync::MutexGuard<'_, Patience> {
+        self.0.patience.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Forgets the connection, for instance after the cluster has been replaced.
     pub async fn forget(&self) {
         self.0.ready.store(false, Ordering::Relaxed);
+        *self.patience() = Patience::default();
         *self.0.session.lock().await = None;
     }
 

@@ -22,6 +22,7 @@ mod kinds;
 pub mod kubeconfig;
 mod object;
 mod ownership;
+mod patience;
 pub mod preflight;
 pub mod read;
 mod readiness;
@@ -30,7 +31,7 @@ mod redact;
 mod renewal;
 mod rollout;
 mod shape;
-pub mod wait;
+mod wait;
 
 pub use connection::{Cluster, Connection, Endpoint, Locate, Secret, Token, TokenSource};
 pub use diagnosis::Diagnosis;

@@ -27,7 +27,8 @@ use crate::error::Error;
 const MARGIN: SignedDuration = SignedDuration::from_secs(60);
 /// Refusals in a row, with no accepted request in between, after which the server is asked less often.
 const REFUSALS_FREE: u32 = 2;
-/// Real time until the next attempt after that; it doubles each time.
+/// Time until the next attempt after that; it doubles each time. It is the clock's, as the limits of whoever waits are: a pause that
+/// took longer than they do would use them up.
 const PAUSE_MIN: Duration = Duration::from_secs(1);
 const PAUSE_MAX: Duration = Duration::from_secs(30);
 /// Real time between attempts while the server is busy.
@@ -186,7 +187,7 @@ impl Renewing {
                     state.renewal_at = Some(moment.plus(self.clock.to_system(RENEWAL_PAUSE)));
                 }
                 Err(error) => {
-                    state.trouble.add(error.to_string(), moment, &self.clock);
+                    state.trouble.add(error.to_string(), moment);
                     return Err(Stop::SignIn(error));
                 }
             }
@@ -207,7 +208,7 @@ impl Renewing {
     async fn refused(&self, number: u64, answer: Response<Body>) -> Answer {
         self.mark(number).await;
         let text = "the API server does not accept the credentials".to_owned();
-        self.state.lock().await.trouble.add(text, self.clock.moment(), &self.clock);
+        self.state.lock().await.trouble.add(text, self.clock.moment());
         Ok(answer)
     }
 }
@@ -220,17 +221,17 @@ impl Trouble {
             let at = clock.deadline(until.since(now)).round(jiff::Unit::Second).unwrap_or(clock.now());
             return Err(format!("{}; the next attempt is at {}", self.last, at.strftime("%H:%M:%S UTC")));
         }
-        self.closed_until = Some(now.plus(clock.to_system(self.pause())));
+        self.closed_until = Some(now.plus(self.pause()));
         Ok(())
     }
 
-    fn add(&mut self, why: String, now: Moment, clock: &Clock) {
+    fn add(&mut self, why: String, now: Moment) {
         self.refusals = self.refusals.saturating_add(1);
         self.last = why;
         if self.refusals >= REFUSALS_FREE {
             let pause = self.pause();
             tracing::warn!(why = %self.last, next_seconds = pause.as_secs(), "not let in to the Kubernetes API");
-            self.closed_until = Some(now.plus(clock.to_system(pause)));
+            self.closed_until = Some(now.plus(pause));
         }
     }
 

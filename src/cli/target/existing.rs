@@ -88,11 +88,12 @@ pub(super) fn added(mut target: Target, settings: &Settings, existing: Option<Ex
 }
 
 /// Whether the context's user may do what a stack needs. A look that fails says so: nothing else could be done there either.
-pub(crate) async fn missing_rights(target: &Target) -> Vec<Finding> {
+pub(crate) async fn missing_rights(target: &Target, manifests: &[stack::Manifest]) -> Vec<Finding> {
     let Some(existing) = &target.existing else { return Vec::new() };
     let context = &existing.context;
     let repair = "use a context whose user may administer the cluster";
-    match cluster::preflight::missing_rights(&existing.cluster).await {
+    let objects: Vec<_> = manifests.iter().map(|manifest| manifest.object.clone()).collect();
+    match cluster::preflight::missing_rights(&existing.cluster, &objects).await {
         Ok(missing) if missing.is_empty() => {
             vec![Finding::fine(Check::Cluster, format!("the user of context {context} may administer the cluster"))]
         }

@@ -29,7 +29,7 @@ impl Object {
 
     /// Applies the manifest, sets the initial fields, waits until it is ready.
     pub(super) async fn make(&self, manifest: &Value, context: &Context) -> Result<Value> {
-        wait::endpoint_ready(&self.cluster, &context.progress).await?;
+        wait::endpoint_ready(&self.cluster, context).await?;
         let session = self.cluster.session().await?;
         // What stands there may have come after the plan was made: of a killed run (ours), or somebody else's.
         let existing = self.fetch_patiently(&session, context).await?;
@@ -84,7 +84,7 @@ impl Object {
 
     /// Deletes the object and waits until it and, for a Deployment, its pods are gone.
     pub(super) async fn remove(&self, context: &Context) -> Result<()> {
-        let start = context.clock.moment();
+        let mut since = None;
         loop {
             let error = match self.delete_once().await {
                 Ok(None) => return Ok(()),
@@ -94,7 +94,7 @@ impl Object {
                 }
                 Err(error) => error,
             };
-            self.again(error, start, context).await?;
+            self.again(error, &mut since, context).await?;
         }
     }
 
@@ -143,10 +143,10 @@ impl Object {
 
     /// [`Self::fetch`] as soon as the server lets us.
     async fn fetch_patiently(&self, session: &Session, context: &Context) -> Result<Option<Value>> {
-        let start = context.clock.moment();
+        let mut since = None;
         loop {
             match self.fetch(session).await {
-                Err(error) => self.again(error, start, context).await?,
+                Err(error) => self.again(error, &mut since, context).await?,
                 found => return found,
             }
         }
@@ -154,24 +154,26 @@ impl Object {
 
     /// Applies once the server knows the kind and lets us; both may take a moment after what they depend on was made.
     async fn apply_patiently(&self, manifest: &Value, manager: &str, context: &Context) -> Result<()> {
-        let start = context.clock.moment();
+        let mut since = None;
         loop {
             match self.apply(manifest, manager).await {
                 Ok(()) => return Ok(()),
-                Err(error) => self.again(error, start, context).await?,
+                Err(error) => self.again(error, &mut since, context).await?,
             }
         }
     }
 
-    /// Waits before a call is repeated, if that can help.
-    async fn again(&self, error: Error, start: clock::Moment, context: &Context) -> Result<()> {
+    /// Waits before a call is repeated, if that can help; `since` is when it first failed. An answer that is long in coming is no
+    /// reason to ask only once.
+    async fn again(&self, error: Error, since: &mut Option<clock::Moment>, context: &Context) -> Result<()> {
         let is_young = match &error {
             // Its definition or its namespace was applied a moment ago.
             Error::UnknownKind { .. } | Error::Refused { code: 404, .. } => true,
             Error::Refused { code: 403, message, .. } if message.contains("is being terminated") => true,
             error => self.is_of_new_cluster(error) || error.passes(),
         };
-        if !is_young || context.clock.elapsed(start) >= SETTLE_LIMIT {
+        let since = *since.get_or_insert_with(|| context.clock.moment());
+        if !is_young || context.clock.elapsed(since) >= SETTLE_LIMIT {
             return Err(error);
         }
         if context.stop.is_cancelled() {
@@ -225,5 +227,75 @@ fn merge(target: &mut Value, patch: &Value) {
             }
         }
         (target, patch) => *target = patch.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use axum::Router;
+    use clock::Clock;
+    use futures::FutureExt as _;
+    use provision::Progress;
+    use serde_json::json;
+
+    use super::*;
+    use crate::connection::{Cluster, Connection, Endpoint, Secret, Token};
+    use crate::object::Manifest;
+
+    /// An API server whose first answers are failures that take their time, and which holds nothing.
+    async fn server(failures: usize) -> String {
+        let asked = Arc::<AtomicUsize>::default();
+        let answer = move |request: axum::extract::Request| async move {
+            let is_first = asked.fetch_add(1, Ordering::Relaxed) < failures;
+            if is_first {
+                // Three minutes of a clock that is a thousand times as fast.
+                Clock::real().sleep(Duration::from_millis(180)).await;
+            }
+            let resource = json!({ "name": "configmaps", "singularName": "configmap", "namespaced": true,
+                "kind": "ConfigMap", "verbs": ["get"] });
+            let list = json!({ "kind": "APIResourceList", "groupVersion": "v1", "resources": [resource] });
+            let (code, body) = match request.uri().path() {
+                _ if is_first => (
+                    500,
+                    json!({ "kind": "Status", "code": 500, "message": "etcdserver: request timed out",
+                    "reason": "InternalError", "status": "Failure" }),
+                ),
+                "/api/v1" => (200, list),
+                _ => (
+                    404,
+                    json!({ "kind": "Status", "code": 404, "message": "not found", "reason": "NotFound",
+                    "status": "Failure" }),
+                ),
+            };
+            let code = http::StatusCode::from_u16(code).unwrap();
+            (code, [(http::header::CONTENT_TYPE, "application/json")], body.to_string())
+        };
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(async move { axum::serve(listener, Router::new().fallback(answer)).await });
+        url
+    }
+
+    #[tokio::test]
+    async fn a_slow_failure_is_asked_about_again() {
+        let url = server(1).await;
+        let locate = Arc::new(move || {
+            let endpoint = Endpoint { server: url.clone(), certificate_authority: String::new() };
+            async move { Ok(Some(endpoint)) }.boxed()
+        });
+        let expires_at = "2999-01-01T00:00:00Z".parse().unwrap();
+        let token =
+            Arc::new(move || async move { Ok(Token { value: Secret::new("t".to_owned()), expires_at }) }.boxed());
+        let cluster = Cluster::new(Connection::Eks { locate, token }, Clock::scaled(1000.0));
+        let object = json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "x", "namespace": "n" } });
+        let manifest = Manifest { object, initial: None, depends_on: Vec::new(), lives_in: None };
+        let object = Object::new(cluster.clone(), "demo", manifest).unwrap();
+        let stop = tokio_util::sync::CancellationToken::new();
+        let context = Context { clock: cluster.clock().clone(), progress: Progress::silent(), stop };
+        let session = cluster.session().await.unwrap();
+        assert_eq!(object.fetch_patiently(&session, &context).await.unwrap(), None);
     }
 }
