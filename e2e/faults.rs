@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use crate::workspace::Workspace;
+use crate::scenarios::clients::aws;
+use crate::scenarios::stage::access_of;
+use crate::workspace::{Running, Workspace, wait_until};
 
 /// All faults together take minutes of the stack's time, among them throttled calls that the SDK repeats in real time.
 const LIMIT: Duration = Duration::from_mins(10);
@@ -59,6 +61,34 @@ fn endpoint_and_access_late_are_waited_for() {
     workspace.run_within(LATE, LIMIT).with(0);
     let log = std::fs::read_to_string(workspace.stack_file("local.log")).unwrap();
     assert!(log.contains("has not reached this API server yet"), "no request was refused: {log}");
+    goes_down(&workspace);
+}
+
+/// Somebody takes the only access entry away before the endpoint answers for the first time.
+#[test]
+fn an_api_server_that_refuses_every_token_ends_up_with_the_reason_and_goes_down() {
+    let workspace = under("endpoint-late:1");
+    workspace.run("local start").with(0);
+    let up = Running::start(&workspace, "up");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let eks = aws_sdk_eks::Client::new(&runtime.block_on(aws(&access_of(&workspace))));
+    wait_until("the cluster's access entry goes", LIMIT, || {
+        runtime.block_on(async {
+            let cluster = eks.describe_cluster().name("e2e").send().await.ok()?.cluster?;
+            (cluster.status? == aws_sdk_eks::types::ClusterStatus::Active).then_some(())?;
+            let listed = eks.list_access_entries().cluster_name("e2e").send().await.ok()?;
+            let entry = listed.access_entries?.pop()?;
+            eks.delete_access_entry().cluster_name("e2e").principal_arn(entry).send().await.ok()
+        })
+    })
+    .unwrap();
+    let (code, said) = up.ends();
+    assert_eq!(code, Some(1), "{said:?}");
+    let why = |event: &serde_json::Value| {
+        let error = event["error"].as_str().unwrap_or_default();
+        event["type"] == "errored" && error.contains("to let this identity in") && error.contains("401")
+    };
+    assert!(said.iter().any(why), "{said:#?}");
     goes_down(&workspace);
 }
 

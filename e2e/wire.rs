@@ -67,8 +67,13 @@ struct Stage {
 
 impl Stage {
     fn new() -> Self {
+        Self::started("")
+    }
+
+    /// With further options of `local start`.
+    fn started(options: &str) -> Self {
         let (workspace, log) = (Workspace::new(), tempfile::NamedTempFile::new().unwrap());
-        workspace.run(&format!("local start --wire-log-path {}", log.path().display())).with(0);
+        workspace.run(&format!("local start --wire-log-path {} {options}", log.path().display())).with(0);
         let access: Access = access_of(&workspace);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let administrator = runtime.block_on(aws(&access));
@@ -249,4 +254,23 @@ fn without_one_action_of_the_policy_the_run_names_it() {
     let checked = check::check(&stage.log());
     println!("{}", checked.summary());
     assert!(checked.violations.is_empty() && checked.exchanges > 100, "{}", checked.summary());
+}
+
+/// What AWS answers while things are late, busy or refused is documented as well, and so is what is asked again for it.
+#[test]
+fn the_contract_is_kept_under_all_faults() {
+    let stage = Stage::started("--faults aws:3");
+    let workspace = &stage.workspace;
+    workspace.write("stack.yaml", "cluster: { network: create, logs: [api] }\n");
+    workspace.run_within("up", LIMIT).with(0);
+    workspace.write("stack.yaml", "cluster: { network: create, logs: [audit] }\n");
+    workspace.run_within("up", LIMIT).with(0);
+    let down = workspace.run_within("down", LIMIT).with(0);
+    assert!(down.stdout.contains("nothing of this stack is left"), "{}", down.stdout);
+    let checked = check::check(&stage.log());
+    println!("{}", checked.summary());
+    assert!(checked.violations.is_empty(), "{}", checked.summary());
+    let of_faults = ["ConcurrentModification", "RequestLimitExceeded", "ResourceInUseException", "Throttling"];
+    let met = checked.errors();
+    assert!(of_faults.iter().all(|error| met.contains(error)), "{met:?}");
 }

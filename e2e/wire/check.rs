@@ -54,6 +54,11 @@ impl Checked {
         text
     }
 
+    /// The codes of all errors that were answered.
+    pub(crate) fn errors(&self) -> BTreeSet<&str> {
+        self.operations.values().flat_map(|count| count.errors.iter().map(String::as_str)).collect()
+    }
+
     fn add(&mut self, models: &Models, line: &Value) {
         self.exchanges += 1;
         let exchange = match Exchange::read(models, line) {

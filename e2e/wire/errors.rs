@@ -30,11 +30,14 @@ const COMMON: &[&str] = &[
 ];
 
 /// Errors that AWS gives although the model of the operation does not list them, each with where that is known from.
-const BESIDE_THE_MODEL: &[(&str, &str, &str)] = &[(
-    "eks:CreateFargateProfile",
-    "ResourceInUseException",
-    "EKS User Guide, \"Define which Pods use AWS Fargate\"; eksctl-io/eksctl 8514",
-)];
+const BESIDE_THE_MODEL: &[(&str, &str, &str)] = &[
+    (
+        "eks:CreateFargateProfile",
+        "ResourceInUseException",
+        "EKS User Guide, \"Define which Pods use AWS Fargate\"; eksctl-io/eksctl 8514",
+    ),
+    ("iam:AttachRolePolicy", "ConcurrentModification", "hashicorp/terraform-provider-aws issue 34371"),
+];
 
 /// Errors of EC2, whose model lists none (EC2 API Reference, "Error codes"): what its operations of this product can meet.
 const EC2: &[&str] = &[

@@ -66,8 +66,8 @@ mod tests {
 
     /// An API server that refuses the first requests, and how many it got.
     async fn server(refusals: usize) -> (String, Arc<AtomicUsize>) {
-        let asked = Arc::<AtomicUsize>::default();
-        let count = asked.clone();
+        let requests = Arc::<AtomicUsize>::default();
+        let count = requests.clone();
         let answer = move || async move {
             let is_refused = count.fetch_add(1, Ordering::Relaxed) < refusals;
             let status = if is_refused { http::StatusCode::UNAUTHORIZED } else { http::StatusCode::OK };
@@ -76,7 +76,7 @@ mod tests {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(async move { axum::serve(listener, Router::new().fallback(answer)).await });
-        (url, asked)
+        (url, requests)
     }
 
     fn cluster(url: String) -> Cluster {
@@ -96,7 +96,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_server_that_refuses_every_token_ends_the_wait_and_every_later_one() {
-        let (url, asked) = server(usize::MAX).await;
+        let (url, requests) = server(usize::MAX).await;
         let cluster = cluster(url);
         let context = context(&cluster, CancellationToken::new());
         let start = cluster.clock().moment();
@@ -104,9 +104,9 @@ mod tests {
         assert!(said.contains("to let this identity in") && said.contains("Unauthorized"), "{said}");
         assert!(cluster.clock().elapsed(start) >= Duration::from_mins(3));
         // Whatever is made next asks once (its client signs in anew for a second try) and does not wait.
-        let before = asked.load(Ordering::Relaxed);
+        let before = requests.load(Ordering::Relaxed);
         endpoint_ready(&cluster, &context).await.unwrap_err();
-        assert!(asked.load(Ordering::Relaxed) <= before + 2);
+        assert!(requests.load(Ordering::Relaxed) <= before + 2);
     }
 
     #[tokio::test]
@@ -119,12 +119,12 @@ mod tests {
 
     #[tokio::test]
     async fn ctrl_c_ends_the_wait() {
-        let (url, asked) = server(usize::MAX).await;
+        let (url, requests) = server(usize::MAX).await;
         let cluster = cluster(url);
         let stop = CancellationToken::new();
         stop.cancel();
         let ended = endpoint_ready(&cluster, &context(&cluster, stop)).await;
         assert!(matches!(ended, Err(Error::Interrupted { .. })), "{ended:?}");
-        assert!(asked.load(Ordering::Relaxed) <= 2);
+        assert!(requests.load(Ordering::Relaxed) <= 2);
     }
 }

@@ -140,9 +140,9 @@ static ROWS: [Row; 23] = [
     Row {
         kind: Kind::IamBusy,
         name: "iam-busy",
-        about: "IAM answers ConcurrentModification for a second change of a role",
+        about: "IAM answers ConcurrentModification for one of several roles that are made, or for a second change of a role",
         lasts: 1..=2,
-        source: "IAM API Reference; terraform-provider-aws issues 34378 and 39421",
+        source: "IAM API Reference; terraform-provider-aws issues 34371, 34378 and 39421",
     },
     Row {
         kind: Kind::IamDeletesLate,

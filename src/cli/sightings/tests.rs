@@ -1,3 +1,5 @@
+//! What a plan removes, after reads that failed or were late and an audit that saw more.
+
 use std::sync::Arc;
 
 use aws::cloud::Cloud;

@@ -247,9 +247,9 @@ mod tests {
 
     /// An API server whose first answers are failures that take their time, and which holds nothing.
     async fn server(failures: usize) -> String {
-        let asked = Arc::<AtomicUsize>::default();
+        let requests = Arc::<AtomicUsize>::default();
         let answer = move |request: axum::extract::Request| async move {
-            let is_first = asked.fetch_add(1, Ordering::Relaxed) < failures;
+            let is_first = requests.fetch_add(1, Ordering::Relaxed) < failures;
             if is_first {
                 // Three minutes of a clock that is a thousand times as fast.
                 Clock::real().sleep(Duration::from_millis(180)).await;
@@ -280,7 +280,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_slow_failure_is_asked_about_again() {
+    async fn a_slow_failure_is_tried_again() {
         let url = server(1).await;
         let locate = Arc::new(move || {
             let endpoint = Endpoint { server: url.clone(), certificate_authority: String::new() };

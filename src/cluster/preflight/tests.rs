@@ -65,7 +65,7 @@ async fn missing(may: May) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn who_may_not_grant_what_the_operator_gets_is_told_each_right() {
+async fn each_right_that_the_operator_gets_and_the_caller_lacks_is_named() {
     let may = |verb: &str, resource: &str, name: &str| {
         let lacks = matches!((verb, resource), ("escalate" | "bind", _) | ("create", "jobs.batch") | (_, "*/scale.*"));
         !lacks && name != "x"
@@ -90,7 +90,7 @@ async fn a_role_of_the_cluster_may_be_bound_by_who_has_what_it_grants() {
 }
 
 #[tokio::test]
-async fn what_the_stack_itself_makes_reads_and_lists_is_asked() {
+async fn what_the_stack_itself_makes_reads_and_lists_is_needed() {
     let lacks =
         missing(|verb, resource, _| !(verb == "list" && resource.starts_with("scaledjobs.")) && resource != "pods.")
             .await;

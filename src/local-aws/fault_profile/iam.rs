@@ -6,6 +6,10 @@ use super::journal::Mark;
 use super::{Profile, Subject, foreign};
 use crate::fault::Fault;
 
+/// The changes of a role that IAM refuses while another is under way: those whose models list it, and attaching (seen:
+/// terraform-provider-aws issue 34371).
+const ONE_AT_A_TIME: [&str; 5] = ["AttachRolePolicy", "CreateRole", "DeleteRole", "TagRole", "UntagRole"];
+
 impl Profile {
     pub(super) fn iam(&self, subject: &Subject) -> Option<Fault> {
         let operation = subject.operation.as_str();
@@ -24,16 +28,17 @@ impl Profile {
             );
             return Some(Fault::access_denied(text));
         }
+        // Roles are made many at a time.
+        let is_busy = operation == "CreateRole" || self.is_within(Kind::IamBusy, Mark::RoleChanged, role);
+        if ONE_AT_A_TIME.contains(&operation) && is_busy && self.strikes(Kind::IamBusy, role, 2) {
+            let text = "The request was rejected because multiple requests to change this object were submitted simultaneously. Wait a few minutes and submit your request again.";
+            return Some(Fault::new(409, "ConcurrentModification", text));
+        }
         if operation == "CreateRole" {
             return None;
         }
-        let is_change = !operation.starts_with("Get") && !operation.starts_with("List");
         if operation == "DeleteRole" && self.is_within(Kind::IamDeletesLate, Mark::PolicyTakenOff, role) {
             return Some(Fault::new(409, "DeleteConflict", "Cannot delete entity, must detach all policies first."));
-        }
-        if is_change && self.is_within(Kind::IamBusy, Mark::RoleChanged, role) && self.strikes(Kind::IamBusy, role, 2) {
-            let text = "The request was rejected because multiple requests to change this object were submitted simultaneously. Wait a few minutes and submit your request again.";
-            return Some(Fault::new(409, "ConcurrentModification", text));
         }
         let is_unknown =
             self.is_within(Kind::IamReadsLate, Mark::RoleMade, role) && self.strikes(Kind::IamReadsLate, role, 2);

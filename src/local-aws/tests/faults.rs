@@ -94,9 +94,22 @@ async fn iam_reads_late_does_not_know_a_new_role_now_and_then() {
 }
 
 #[tokio::test]
-async fn iam_busy_refuses_a_second_change_of_a_role() {
+async fn iam_busy_refuses_a_second_change_of_a_role_and_one_of_many_that_are_made() {
     let stage = stage("iam-busy:1");
-    role(&stage, "r", "ec2.amazonaws.com").await;
+    let trust = json!({ "Version": "2012-10-17", "Statement": [{ "Effect": "Allow", "Action": "sts:AssumeRole",
+        "Principal": { "Service": "ec2.amazonaws.com" } }] })
+    .to_string();
+    let mut made = Vec::new();
+    for name in ["r", "s", "t", "u", "v", "w"] {
+        let call = [("Action", "CreateRole"), ("RoleName", name), ("AssumeRolePolicyDocument", trust.as_str())];
+        made.extend(refusals(&stage, async |stage| stage.query("iam", &call).await).await);
+    }
+    assert!(!made.is_empty() && made.iter().all(|(code, _)| code == "ConcurrentModification"), "{made:?}");
+    // IAM's model lists no such error of it.
+    let put = [("Action", "PutRolePolicy"), ("RoleName", "r"), ("PolicyName", "p"), ("PolicyDocument", POLICY)];
+    for _ in 0..12 {
+        assert_eq!(stage.query("iam", &put).await.code(), "");
+    }
     let tag = [("Action", "TagRole"), ("RoleName", "r"), ("Tags.member.1.Key", "a"), ("Tags.member.1.Value", "b")];
     let mut codes = Vec::new();
     for _ in 0..12 {
@@ -272,6 +285,8 @@ async fn slow_takes_minutes_for_a_cluster() {
     assert_eq!(status(&stage).await, "CREATING");
     stage.until("an ACTIVE cluster", async |stage| (status(stage).await == "ACTIVE").then_some(())).await;
 }
+
+const POLICY: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"sqs:*","Resource":"*"}]}"#;
 
 /// Creates a cluster and a Fargate profile in these subnets; gives the profile's refusal.
 async fn profile_in(stage: &Stage, subnets: Value) -> (String, String) {
