@@ -78,7 +78,7 @@ mod tests {
     fn the_hpa_is_named_after_the_object_unless_it_is_named() {
         let mut object = ScaledObject::new("orders", ScaledObjectSpec::default());
         assert_eq!(hpa(&object), "keda-hpa-orders");
-        let advanced = object.spec.advanced.insert(crate::api::AdvancedConfig::default());
+        let advanced = object.spec.advanced.insert(Box::default());
         let config =
             advanced.horizontal_pod_autoscaler_config.insert(crate::api::HorizontalPodAutoscalerConfig::default());
         config.name = Some(String::new());

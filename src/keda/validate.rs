@@ -333,7 +333,8 @@ mod tests {
     fn a_formula_and_a_foreign_secret_store_are_refused_by_name() {
         let mut object = spec(vec![trigger("aws-sqs-queue")]);
         let modifiers = crate::api::ScalingModifiers { formula: Some("a + b".into()), ..Default::default() };
-        object.advanced = Some(crate::api::AdvancedConfig { scaling_modifiers: Some(modifiers), ..Default::default() });
+        object.advanced =
+            Some(Box::new(crate::api::AdvancedConfig { scaling_modifiers: Some(modifiers), ..Default::default() }));
         assert_eq!(scaled_object(&object), Err(Error::ScalingModifiersUnsupported));
         for (source, spec) in [
             ("hashiCorpVault", json!({ "address": "a", "authentication": "token", "secrets": [] })),

@@ -90,7 +90,7 @@ impl Caches {
         let (changes, _) = broadcast::channel(4096);
         let namespaces = &settings.watch_namespaces;
         let (users, masters) = (Arc::new(Users::default()), Arc::new(Masters::default()));
-        let (scaled_objects, first) = watched(scopes(client, namespaces), None, slim, &|| {
+        let (scaled_objects, first) = watched(scopes(client, namespaces), None, slim_object, &|| {
             notify_of_scaled_objects(changes.clone(), Arc::clone(&users), Arc::clone(&masters))
         });
         let (authentications, second) =
@@ -249,10 +249,24 @@ fn notify_of_autoscalers(changes: broadcast::Sender<Change>, masters: Arc<Master
     })
 }
 
+/// Room that reading a list made in advance is given back too.
+fn slim_object(object: ScaledObject) -> ScaledObject {
+    let mut object = slim(object);
+    object.spec.triggers.shrink_to_fit();
+    if let Some(status) = &mut object.status {
+        status.conditions.shrink_to_fit();
+        status.external_metric_names.shrink_to_fit();
+    }
+    object
+}
+
 /// Without what is of no use here and is often longer than the rest: who wrote which field, and what kubectl applied last.
 fn slim<K: Resource>(mut object: K) -> K {
     let metadata = object.meta_mut();
     metadata.managed_fields = None;
+    if let Some(finalizers) = &mut metadata.finalizers {
+        finalizers.shrink_to_fit();
+    }
     if let Some(annotations) = &mut metadata.annotations {
         annotations.remove(naming::LAST_APPLIED);
     }

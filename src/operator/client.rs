@@ -22,7 +22,7 @@ pub(crate) const WATCH_SECONDS: u32 = 30;
 const WATCH_LIMIT: Duration = Duration::from_mins(1);
 /// Calls under way at the same time. A thousand objects that change at once must not open a thousand connections: each costs a
 /// handshake and its buffers.
-const CALLS_MAX: usize = 64;
+const CALLS_MAX: usize = 24;
 /// How this program names itself to the API server, and so in its audit log.
 const AGENT: &str = concat!("sluice/", env!("CARGO_PKG_VERSION"), " (operator)");
 

@@ -17,6 +17,9 @@ use crate::settings::Settings;
 use crate::sources::Sources;
 use crate::telemetry::Telemetry;
 
+/// Polls under way at the same time while sources answer in time. Each takes a connection and its buffers.
+const POLLS: usize = 32;
+
 /// Made once, by [`crate::run`].
 pub(crate) struct Context {
     /// For the leader's work: its writes are refused while this process does not lead.
@@ -32,6 +35,8 @@ pub(crate) struct Context {
     pub(crate) failures: Failures,
     /// Bounds the reconciles that run at the same time.
     pub(crate) reconciles: Semaphore,
+    /// Polls that begin at the same time do not run at the same time, as far as they end soon.
+    pub(crate) polls: Semaphore,
     /// Where ClusterTriggerAuthentications find their Secrets and ConfigMaps.
     pub(crate) cluster_object_namespace: String,
     /// ConfigMaps and Secrets, as far as they may be read.
@@ -64,6 +69,7 @@ impl Context {
             sources: Sources::default(),
             failures,
             reconciles: Semaphore::new(settings.reconciles_max),
+            polls: Semaphore::new(POLLS),
             cluster_object_namespace: settings.cluster_object_namespace.clone(),
         }
     }

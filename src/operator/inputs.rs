@@ -7,12 +7,13 @@
 
 mod watches;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use kube::api::ObjectMeta;
 use tokio::sync::watch;
 
+use crate::few::Few;
 use crate::generations::Generations;
 use crate::key::Reference;
 pub(crate) use crate::target::{DEPLOYMENT, STATEFUL_SET};
@@ -46,7 +47,7 @@ pub(crate) struct Inputs {
 #[derive(Default)]
 struct Index {
     users: HashMap<Reference, User>,
-    users_of: HashMap<Reference, HashSet<Reference>>,
+    users_of: HashMap<Reference, Few<Reference>>,
 }
 
 #[derive(Default)]
@@ -54,7 +55,22 @@ struct User {
     /// Counts the changes of its inputs.
     revision: u64,
     /// What it was built from, as it saw it.
-    inputs: HashMap<Reference, Seen>,
+    inputs: Vec<(Reference, Seen)>,
+}
+
+impl User {
+    /// It has seen an input so, or will.
+    fn sees(&mut self, input: &Reference, seen: Seen) {
+        match self.inputs.iter_mut().find(|(one, _)| one == input) {
+            Some((_, known)) if seen != Seen::Unknown => *known = seen,
+            Some(_) => {}
+            None => {
+                // Most have few, and a first push would make room for four.
+                self.inputs.reserve_exact(1);
+                self.inputs.push((input.clone(), seen));
+            }
+        }
+    }
 }
 
 impl Inputs {
@@ -75,10 +91,7 @@ impl Inputs {
     /// `user` is about to read `input`, or has seen it so. Whatever becomes of that, it hears of changes from now on.
     pub(crate) fn uses(&self, user: &Reference, input: &Reference, seen: Seen) {
         let mut index = self.lock();
-        let known = index.users.entry(user.clone()).or_default().inputs.entry(input.clone()).or_insert(seen);
-        if seen != Seen::Unknown {
-            *known = seen;
-        }
+        index.users.entry(user.clone()).or_default().sees(input, seen);
         index.users_of.entry(input.clone()).or_default().insert(user.clone());
         drop(index);
         self.set_in_use(input.kind, true);
@@ -88,7 +101,7 @@ impl Inputs {
     pub(crate) fn forget(&self, user: &Reference) {
         let mut index = self.lock();
         let Some(dropped) = index.users.remove(user) else { return };
-        for input in dropped.inputs.keys() {
+        for (input, _) in &dropped.inputs {
             if let Some(users) = index.users_of.get_mut(input) {
                 users.remove(user);
                 if users.is_empty() {
@@ -111,7 +124,8 @@ impl Inputs {
         let users: Vec<_> = index.users_of.get(input).into_iter().flatten().cloned().collect();
         for user in users {
             let Some(of_user) = index.users.get_mut(&user) else { continue };
-            let Some(seen) = of_user.inputs.get_mut(input) else { continue };
+            let Some(at) = of_user.inputs.iter().position(|(one, _)| one == input) else { continue };
+            let seen = &mut of_user.inputs[at].1;
             if is_change(input.kind, *seen, now, is_first) {
                 of_user.revision += 1;
                 touched.push(user);

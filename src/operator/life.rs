@@ -58,6 +58,8 @@ pub(crate) struct Life<K> {
     pub(crate) backoff: Backoff,
     /// From the last poll to the next.
     interval: Duration,
+    /// When the next poll is due, if it is known.
+    due: Option<Moment>,
 }
 
 impl<K: Kind> Life<K> {
@@ -73,6 +75,7 @@ impl<K: Kind> Life<K> {
             checked: None,
             backoff: Backoff::default(),
             interval: Duration::ZERO,
+            due: None,
         }
     }
 
@@ -224,9 +227,16 @@ pub(crate) trait Turns: DerefMut<Target = Life<Self::Kind>> + Send + Sized {
             let clock = &context.clock;
             let is_due = self.latest().is_some_and(|object| is_there(&*object) && self.is_due(&object));
             // Of ten thousand objects that are to be checked most wait here: so that takes no room, and is no part of the turn.
-            let permit =
-                if is_due { Some(unless_stopped(&stop, context.reconciles.acquire()).await?.ok()?) } else { None };
-            let turn = Box::pin(self.unbounded_turn(permit.is_some()));
+            let _permit = if is_due {
+                Some(unless_stopped(&stop, context.reconciles.acquire()).await?.ok()?)
+            } else if self.due.is_some_and(|due| due <= clock.moment()) {
+                // A source that does not answer keeps nobody from others for longer.
+                let wait = clock.timeout(clock.to_system(POLL_WAIT), context.polls.acquire());
+                unless_stopped(&stop, wait).await?.ok().and_then(Result::ok)
+            } else {
+                None
+            };
+            let turn = Box::pin(self.unbounded_turn(is_due));
             if let Ok(next) = clock.timeout(clock.to_system(Self::LIMIT), turn).await {
                 return next;
             }
@@ -277,10 +287,14 @@ pub(crate) trait Turns: DerefMut<Target = Life<Self::Kind>> + Send + Sized {
                 due = if self.checked.is_none() { now } else { self.next(now, polling) };
             }
             self.settled().await;
+            self.due = Some(due);
             Some(self.rest().min(due))
         }
     }
 }
+
+/// The longest wait of a poll until others have ended, real time.
+const POLL_WAIT: Duration = Duration::from_millis(300);
 
 /// Whether it is not being deleted.
 fn is_there(object: &impl Owner) -> bool {

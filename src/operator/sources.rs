@@ -44,7 +44,7 @@ pub(crate) struct Sources {
 pub(crate) struct Triggers {
     owner: Reference,
     of: Revision,
-    all: Vec<Trigger>,
+    all: Box<[Trigger]>,
     /// When the target was woken up last. What was read before is not for the HPA, which begins to count then.
     woken: Mutex<Option<Moment>>,
 }

@@ -1,7 +1,7 @@
 //! Who uses which (Cluster)TriggerAuthentication: an index that follows the objects with triggers, so that a change of one finds
 //! its users without a walk over all objects.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use keda::api::ScaleTriggers;
@@ -20,7 +20,7 @@ struct Index {
     /// The authentications by user.
     references: HashMap<Reference, Few<Reference>>,
     /// The users by authentication.
-    users: HashMap<Reference, HashSet<Reference>>,
+    users: HashMap<Reference, Few<Reference>>,
 }
 
 impl Users {

@@ -47,22 +47,22 @@ pub struct TriggerAuthenticationSpec {
     pub file_path: Option<String>,
     /// HashiCorpVault is used to authenticate using Hashicorp Vault
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub hashi_corp_vault: Option<HashiCorpVault>,
+    pub hashi_corp_vault: Option<Box<HashiCorpVault>>,
     /// AzureKeyVault is used to authenticate using Azure Key Vault
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub azure_key_vault: Option<AzureKeyVault>,
+    pub azure_key_vault: Option<Box<AzureKeyVault>>,
     /// GCPSecretManager is used to authenticate using GCP Secret Manager
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub gcp_secret_manager: Option<GcpSecretManager>,
+    pub gcp_secret_manager: Option<Box<GcpSecretManager>>,
     /// AwsSecretManager is used to authenticate using AwsSecretManager
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub aws_secret_manager: Option<AwsSecretManager>,
+    pub aws_secret_manager: Option<Box<AwsSecretManager>>,
     /// Parameters that are tokens of ServiceAccounts.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub bound_service_account_token: Vec<BoundServiceAccountToken>,
     /// OAuth2 is used to authenticate by client credentials
     #[serde(rename = "oauth2", skip_serializing_if = "Option::is_none")]
-    pub oauth2: Option<OAuth2>,
+    pub oauth2: Option<Box<OAuth2>>,
 }
 
 /// The spec of a ClusterTriggerAuthentication: that of a TriggerAuthentication, field by field.

@@ -71,7 +71,7 @@ pub struct ScaledObjectSpec {
     pub max_replica_count: Option<i32>,
     /// AdvancedConfig specifies advance scaling options
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub advanced: Option<AdvancedConfig>,
+    pub advanced: Option<Box<AdvancedConfig>>,
     /// What to scale by.
     #[schemars(length(min = 1))]
     pub triggers: Vec<ScaleTriggers>,
