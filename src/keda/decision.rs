@@ -16,9 +16,10 @@ use std::time::Duration;
 use jiff::Timestamp;
 pub use model::{Action, Decision, Outcome, Reading, Sample, Why};
 
-use crate::api::{Condition, ConditionStatus, ScaledObjectSpec, ScaledObjectStatus};
+use crate::api::{Condition, ConditionStatus, Fallback, ScaledObjectSpec, ScaledObjectStatus};
+use crate::modifiers::{self, Composite, Modifiers};
 use crate::pause::{self, Pause};
-use crate::{conditions, fallback};
+use crate::{conditions, fallback, naming};
 
 /// What is known at the moment of a poll.
 #[derive(Debug, Clone)]
@@ -53,9 +54,22 @@ pub fn decide(input: &Input<'_>) -> Decision {
     }
 }
 
+/// What the object's formula makes of the readings, if it has one.
+fn composite(input: &Input<'_>) -> Option<Composite> {
+    let (wanted, health) = (input.spec.fallback.as_ref(), &input.status.health);
+    match Modifiers::of(input.spec) {
+        Ok(modifiers) => modifiers.map(|modifiers| modifiers.composite(wanted, health, input.readings)),
+        Err(error) => Some(Composite::Failed(error.to_string())),
+    }
+}
+
 /// What the readings amount to.
 struct Poll<'a> {
     input: &'a Input<'a>,
+    /// What a formula makes of them, where there is one.
+    composite: Option<Composite>,
+    /// What the HPA reads of them.
+    held: Vec<Reading>,
     /// A trigger is active, or in fallback, or the annotation says so.
     active: bool,
     forced: bool,
@@ -71,14 +85,22 @@ impl<'a> Poll<'a> {
             reading.error().is_some() && input.spec.fallback.as_ref().is_some_and(engaged)
         };
         let falling_back = input.readings.iter().any(in_fallback);
-        let wants_some = |fallback| fallback::replicas(fallback, input.current) > 0;
+        let composite = composite(input);
+        let held = composite.as_ref().map_or_else(|| input.readings.to_vec(), |one| vec![one.reading()]);
+        // The formula alone says what such a fallback comes to.
+        let wants_some = |fallback: &Fallback| {
+            fallback.behavior.as_deref() != Some(modifiers::BEHAVIOR) && fallback::replicas(fallback, input.current) > 0
+        };
         let held_up = falling_back && input.spec.fallback.as_ref().is_some_and(wants_some);
         // Objects with cpu and memory triggers alone have no external reading and never go to zero.
         let resources_only =
             !input.spec.triggers.is_empty() && input.spec.triggers.iter().all(crate::api::ScaleTriggers::is_resource);
-        let active = forced || held_up || resources_only || input.readings.iter().any(Reading::is_active);
-        let errors = input.readings.iter().filter_map(Reading::error).map(str::to_owned).collect();
-        Self { input, active, forced, falling_back, errors }
+        let active = forced || held_up || resources_only || held.iter().any(Reading::is_active);
+        let mut errors: Vec<_> = input.readings.iter().filter_map(Reading::error).map(str::to_owned).collect();
+        if let (Some(Composite::Failed(cause)), true) = (&composite, errors.is_empty()) {
+            errors.push(format!("{}: {cause}", naming::COMPOSITE_METRIC));
+        }
+        Self { input, composite, held, active, forced, falling_back, errors }
     }
 
     fn decided(&self) -> Decision {
@@ -97,12 +119,15 @@ impl<'a> Poll<'a> {
         if pause::scale_out(self.input.annotations) {
             return Action::HoldPaused { at: None };
         }
-        Action::Activate { from: current, to: direct::count(self.input).unwrap_or_else(|| spec.hpa_min_replicas()) }
+        Action::Activate {
+            from: current,
+            to: direct::count(self.input, &self.held).unwrap_or_else(|| spec.hpa_min_replicas()),
+        }
     }
 
     fn when_inactive(&self) -> Action {
         let (spec, current) = (self.input.spec, self.input.current);
-        if !self.errors.is_empty() && !self.wants_zero_on_failure() {
+        if !self.errors.is_empty() && !self.wants_zero_on_failure() && !self.is_left_to_formula() {
             return Action::HoldOnError;
         }
         let above_idle = spec.idle_replica_count.is_some_and(|idle| current > idle);
@@ -119,6 +144,11 @@ impl<'a> Poll<'a> {
     fn wants_zero_on_failure(&self) -> bool {
         let wants_none = |fallback| fallback::replicas(fallback, self.input.current) == 0;
         self.falling_back && self.input.spec.fallback.as_ref().is_some_and(wants_none)
+    }
+
+    /// Each failure is borne by the formula, which has a value all the same.
+    fn is_left_to_formula(&self) -> bool {
+        matches!(self.composite, Some(Composite::Sample(_)))
     }
 
     fn deactivation(&self) -> Action {
@@ -197,14 +227,15 @@ impl<'a> Poll<'a> {
     }
 
     fn decision(&self, action: Action) -> Decision {
-        let reasons = explain::reasons(self.input, &action, self.forced, self.falling_back);
+        let reasons = explain::reasons(self, &action);
         Decision {
             target: self.input.target.to_owned(),
             current: self.input.current,
             active: self.active,
             falling_back: self.falling_back,
             readings: self.input.readings.to_vec(),
-            wanted_by_hpa: explain::wanted_by_hpa(self.input),
+            composite: self.composite.as_ref().map(Composite::reading),
+            wanted_by_hpa: explain::wanted_by_hpa(self.input, &self.held),
             triggered_by: self.triggered_by(),
             reasons,
             conditions: Vec::new(),
@@ -214,10 +245,10 @@ impl<'a> Poll<'a> {
     }
 
     fn triggered_by(&self) -> String {
-        let active = self.input.readings.iter().filter(|reading| reading.is_active());
+        let active = self.held.iter().filter(|reading| reading.is_active());
         let names: Vec<_> = active.map(|reading| reading.metric.as_str()).collect();
         match names.is_empty() {
-            true if self.forced => crate::naming::FORCE_ACTIVATION.to_owned(),
+            true if self.forced => naming::FORCE_ACTIVATION.to_owned(),
             true if self.falling_back => "fallback".to_owned(),
             _ => names.join(";"),
         }

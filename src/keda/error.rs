@@ -97,18 +97,20 @@ pub enum Error {
     },
     /// A behavior of a fallback that is none.
     #[error(
-        "fallback.behavior {0:?} is unknown; use static, currentReplicas, currentReplicasIfHigher or currentReplicasIfLower"
+        "fallback.behavior {0:?} is unknown; use static, currentReplicas, currentReplicasIfHigher, currentReplicasIfLower or scalingModifiers"
     )]
     FallbackBehavior(String),
     /// A fallback where no trigger can take part in it.
     #[error("fallback needs at least one trigger that is not cpu or memory; remove the fallback or add such a trigger")]
     FallbackWithoutExternalTrigger,
-    /// The ScaledObject asks for a formula.
+    /// The formula, or what goes with it, cannot be used as it is written.
+    #[error("{0}; correct advanced.scalingModifiers")]
+    Modifiers(String),
+    /// A fallback leaves its value to a formula that is not there.
     #[error(
-        "advanced.scalingModifiers and fallback.behavior scalingModifiers are not served; remove them and let each trigger have \
-         its own target"
+        "fallback.behavior scalingModifiers needs a formula in advanced.scalingModifiers; add one, or choose another behavior"
     )]
-    ScalingModifiersUnsupported,
+    FallbackWithoutFormula,
     /// The pause annotation is no number.
     #[error("annotation autoscaling.keda.sh/paused-replicas={0:?} is no integer of 0 or more; correct or remove it")]
     PausedReplicas(String),

@@ -96,6 +96,11 @@ impl Event {
         Self::warning("KEDAScalerFailed", message)
     }
 
+    /// A trigger whose value counts in a formula could not be built or read.
+    pub fn metric_source_failed(message: impl Into<String>) -> Self {
+        Self::warning("KEDAMetricSourceFailed", message)
+    }
+
     /// A TriggerAuthentication was seen for the first time.
     pub fn authentication_added(cluster: bool) -> Self {
         let (reason, kind) = if cluster {

@@ -11,13 +11,15 @@ use kube::Resource;
 use kube::api::ObjectMeta;
 
 use crate::api::{Condition, ConditionStatus, GroupVersionKindResource, ScaledObject, ScaledObjectSpec};
+use crate::modifiers::Modifiers;
 use crate::{Error, KEDA_VERSION, Result, conditions, metric, naming, pause, resource};
 
 /// The HPA for `scaled_object`, whose target was resolved to `target` and whose triggers gave `metrics` in their order.
 ///
 /// # Errors
 ///
-/// [`Error::DuplicateMetricName`] if two metrics have one name. [`Error::Resource`] if a `cpu` or `memory` trigger cannot be used.
+/// [`Error::DuplicateMetricName`] if two metrics have one name. [`Error::Resource`] if a `cpu` or `memory` trigger cannot be used, and
+/// [`Error::Modifiers`] if a formula cannot.
 pub fn build(
     scaled_object: &ScaledObject,
     target: &GroupVersionKindResource,
@@ -128,6 +130,11 @@ fn rendered(scaled_object: &ScaledObject, metrics: &[metric::Spec]) -> Result<Ve
             }
         })
         .collect();
+    // A formula's metric stands for those of all triggers; what the HPA reads itself stays.
+    let external = match Modifiers::of(&scaled_object.spec)? {
+        Some(modifiers) => external.map(|_| vec![modifiers.spec().rendered(name)]),
+        None => external,
+    };
     let resources = resource::of(&scaled_object.spec)?;
     let mut all: Vec<_> = external?.into_iter().chain(resources.iter().map(resource::Resource::rendered)).collect();
     // Stable, so that the order within a type stays: ContainerResource, External, Resource.
@@ -279,6 +286,33 @@ mod tests {
             names,
             [("ContainerResource", "app"), ("External", ""), ("Resource", "memory"), ("Resource", "cpu")]
         );
+    }
+
+    #[test]
+    fn a_formula_has_one_metric_beside_those_that_the_hpa_reads_itself() {
+        let object = scaled_object(&json!({
+            "scaleTargetRef": { "name": "x" },
+            "triggers": [
+                { "type": "aws-sqs-queue", "name": "queue", "metadata": {} },
+                { "type": "cpu", "metricType": "Utilization", "metadata": { "value": "60" } },
+                { "type": "cpu", "metricType": "AverageValue", "metadata": { "value": "500m", "containerName": "app" } },
+            ],
+            "advanced": { "scalingModifiers": { "formula": "queue * 2", "target": "2.5", "metricType": "Value" } },
+        }));
+        let hpa = build(&object, &GroupVersionKindResource::deployment(), &[sqs()]).unwrap();
+        let metrics = serde_json::to_value(hpa.spec.unwrap().metrics).unwrap();
+        let types: Vec<_> = metrics.as_array().unwrap().iter().map(|metric| metric["type"].clone()).collect();
+        assert_eq!(types, ["ContainerResource", "External", "Resource"]);
+        assert_eq!(
+            metrics[1]["external"],
+            json!({
+                "metric": {
+                    "name": "composite-metric", "selector": { "matchLabels": { "scaledobject.keda.sh/name": "orders" } },
+                },
+                "target": { "type": "Value", "value": "2500m" },
+            })
+        );
+        assert!(build(&object, &GroupVersionKindResource::deployment(), &[sqs(), sqs()]).is_err());
     }
 
     #[test]

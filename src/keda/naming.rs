@@ -32,6 +32,9 @@ pub const HPA_EXCLUDED_LABELS: &str = "scaledobject.keda.sh/hpa-excluded-labels"
 /// Annotation of an HPA, `"false"`: it does not count where one workload is looked for with two masters.
 pub const HPA_OWNERSHIP: &str = "validations.keda.sh/hpa-ownership";
 
+/// The metric that a formula makes of all triggers.
+pub const COMPOSITE_METRIC: &str = "composite-metric";
+
 /// `base` with each of `/ . : % ( )` replaced by a dash; nothing else is changed.
 pub fn normalised(base: &str) -> String {
     base.replace(['/', '.', ':', '%', '(', ')'], "-")
@@ -40,6 +43,12 @@ pub fn normalised(base: &str) -> String {
 /// The external metric of the trigger at `index`: `s<index>-<normalised base>`.
 pub fn metric(index: usize, base: &str) -> String {
     format!("s{index}-{}", normalised(base))
+}
+
+/// The index of the trigger whose metric has that name, `s<index>-…`; the greatest number if it is not of a trigger.
+pub(crate) fn trigger_index(metric: &str) -> usize {
+    let digits = metric.strip_prefix('s').map_or("", |rest| rest.split('-').next().unwrap_or_default());
+    digits.parse().unwrap_or(usize::MAX)
 }
 
 /// The name of the HPA that the ScaledObject wants.

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use crate::api::{
     IdentityOwner, PodIdentityProvider, ScaleTriggers, ScaledJobSpec, ScaledObjectSpec, TriggerAuthenticationSpec,
 };
+use crate::modifiers::{self, Modifiers};
 use crate::{Error, Result, resource};
 
 /// Characters that the value of a label may have.
@@ -19,7 +20,8 @@ const LABEL_MAX: usize = 63;
 ///
 /// [`Error::NoTarget`] if the target has no name. Those of [`replica_bounds`] and [`triggers`].
 /// [`Error::NegativeFallback`] if a number of the fallback is negative, [`Error::FallbackBehavior`] if its behavior is none,
-/// and [`Error::FallbackWithoutExternalTrigger`] if no trigger can take part in it. [`Error::ScalingModifiersUnsupported`] if the object asks for a formula.
+/// and [`Error::FallbackWithoutExternalTrigger`] if no trigger can take part in it, [`Error::FallbackWithoutFormula`] if it needs a formula.
+/// [`Error::Modifiers`] if a formula cannot be used.
 pub fn scaled_object(spec: &ScaledObjectSpec) -> Result<()> {
     if spec.scale_target_ref.name.is_empty() {
         return Err(Error::NoTarget);
@@ -28,12 +30,7 @@ pub fn scaled_object(spec: &ScaledObjectSpec) -> Result<()> {
     replica_bounds(spec)?;
     triggers(spec)?;
     fallback(spec)?;
-    let modifiers = spec.advanced.as_ref().and_then(|advanced| advanced.scaling_modifiers.as_ref());
-    if modifiers.is_some_and(crate::api::ScalingModifiers::in_use) {
-        Err(Error::ScalingModifiersUnsupported)
-    } else {
-        Ok(())
-    }
+    Modifiers::of(spec).map(drop)
 }
 
 /// Every rule for a ScaledJob of that name that can be checked without looking at the cluster.
@@ -153,7 +150,8 @@ fn fallback(spec: &ScaledObjectSpec) -> Result<()> {
     }
     match fallback.behavior.as_deref().unwrap_or_default() {
         "" | "static" | "currentReplicas" | "currentReplicasIfHigher" | "currentReplicasIfLower" => {}
-        "scalingModifiers" => return Err(Error::ScalingModifiersUnsupported),
+        modifiers::BEHAVIOR if spec.scaling_modifiers().is_none() => return Err(Error::FallbackWithoutFormula),
+        modifiers::BEHAVIOR => {}
         other => return Err(Error::FallbackBehavior(other.to_owned())),
     }
     if spec.triggers.iter().all(crate::api::ScaleTriggers::is_resource) {
@@ -330,12 +328,25 @@ mod tests {
     }
 
     #[test]
-    fn a_formula_and_a_foreign_secret_store_are_refused_by_name() {
-        let mut object = spec(vec![trigger("aws-sqs-queue")]);
-        let modifiers = crate::api::ScalingModifiers { formula: Some("a + b".into()), ..Default::default() };
-        object.advanced =
-            Some(Box::new(crate::api::AdvancedConfig { scaling_modifiers: Some(modifiers), ..Default::default() }));
-        assert_eq!(scaled_object(&object), Err(Error::ScalingModifiersUnsupported));
+    fn a_formula_is_checked_with_the_names_of_the_triggers() {
+        let mut object = spec(vec![ScaleTriggers { name: Some("a".into()), ..trigger("aws-sqs-queue") }]);
+        let mut check = |formula: &str, behavior: Option<&str>| {
+            let text = |text: &str| Some(text.to_owned());
+            let modifiers =
+                crate::api::ScalingModifiers { formula: text(formula), target: text("2"), ..Default::default() };
+            object.advanced =
+                Some(Box::new(crate::api::AdvancedConfig { scaling_modifiers: Some(modifiers), ..Default::default() }));
+            object.fallback =
+                behavior.map(|one| Fallback { failure_threshold: 3, replicas: 2, behavior: Some(one.to_owned()) });
+            scaled_object(&object).map_err(|error| error.to_string())
+        };
+        assert_eq!(check("a * 2", None), Ok(()));
+        assert_eq!(check("a ?? 2", Some("scalingModifiers")), Ok(()));
+        assert!(check("a + b", None).unwrap_err().contains("unknown name b"));
+    }
+
+    #[test]
+    fn a_foreign_secret_store_is_refused_by_name() {
         for (source, spec) in [
             ("hashiCorpVault", json!({ "address": "a", "authentication": "token", "secrets": [] })),
             ("boundServiceAccountToken", json!([{ "parameter": "token", "serviceAccountName": "sa" }])),
@@ -365,7 +376,7 @@ mod tests {
         for served in ["static", "currentReplicas", "currentReplicasIfHigher", "currentReplicasIfLower"] {
             assert_eq!(check(served), Ok(()));
         }
-        assert_eq!(check("scalingModifiers"), Err(Error::ScalingModifiersUnsupported));
+        assert_eq!(check("scalingModifiers"), Err(Error::FallbackWithoutFormula));
         assert_eq!(check("more"), Err(Error::FallbackBehavior("more".into())));
     }
 }

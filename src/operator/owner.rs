@@ -26,6 +26,11 @@ pub(crate) trait Owner: Send + Sync {
 
     fn triggers(&self) -> &[ScaleTriggers];
 
+    /// Whether a formula makes one metric of all triggers, so that none needs a target of its own.
+    fn has_formula(&self) -> bool {
+        false
+    }
+
     /// The container of its pods whose environment the triggers read; the first if none is named.
     fn container(&self) -> Option<&str>;
 
@@ -60,6 +65,10 @@ impl Owner for ScaledObject {
 
     fn triggers(&self) -> &[ScaleTriggers] {
         &self.spec.triggers
+    }
+
+    fn has_formula(&self) -> bool {
+        self.spec.scaling_modifiers().is_some()
     }
 
     fn container(&self) -> Option<&str> {

@@ -159,6 +159,14 @@ impl Server {
         self.happen(path, event, object);
     }
 
+    /// Creates so many running pods in namespace `shop`. Each selector matches all of them.
+    pub(crate) fn put_pods(&self, count: usize) {
+        for number in 0..count {
+            let pod = json!({ "metadata": { "name": number.to_string() }, "status": { "phase": "Running" } });
+            self.put(&format!("/api/v1/namespaces/shop/pods/{number}"), pod);
+        }
+    }
+
     /// Removes the object at a path.
     pub(crate) fn remove(&self, path: &str) {
         let removed = self.objects.lock().unwrap().remove(path).unwrap();

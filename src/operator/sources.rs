@@ -21,6 +21,7 @@ use futures::stream::BoxStream;
 use jiff::Timestamp;
 use keda::decision::Reading;
 use keda::metric::Spec;
+use keda::naming::COMPOSITE_METRIC;
 use tokio::sync::broadcast::error::RecvError;
 
 use self::accepted::Accepted;
@@ -31,6 +32,7 @@ use crate::caches::Change;
 use crate::context::Context;
 use crate::key::Reference;
 use crate::owner::{self, Owner, Revision, SCALED_JOB, SCALED_OBJECT};
+use crate::telemetry::Series;
 
 /// The triggers by object.
 #[derive(Default)]
@@ -45,6 +47,8 @@ pub(crate) struct Triggers {
     owner: Reference,
     of: Revision,
     all: Box<[Trigger]>,
+    /// A formula makes one metric of all of them.
+    has_formula: bool,
     /// When the target was woken up last. What was read before is not for the HPA, which begins to count then.
     woken: Mutex<Option<Moment>>,
 }
@@ -66,7 +70,13 @@ impl Sources {
             let before = same.and_then(|before| before.all.iter().find(|one| one.index == index));
             Trigger::new(trigger, index, &reference, before)
         });
-        let made = Arc::new(Triggers { owner: reference.clone(), of, all: all.collect(), woken: Mutex::default() });
+        let made = Arc::new(Triggers {
+            owner: reference.clone(),
+            of,
+            all: all.collect(),
+            has_formula: owner.has_formula(),
+            woken: Mutex::default(),
+        });
         if let Some(before) = held.insert(reference, Arc::clone(&made)) {
             before.retire(context, Some(&made));
         }
@@ -183,14 +193,34 @@ impl Triggers {
             let spec = trigger.known().iter().find(|spec| spec.name.eq_ignore_ascii_case(name))?.clone();
             Some((trigger, spec))
         })?;
-        let age = match trigger.use_cached_metrics {
+        let read = trigger.read(&common, &self.owner, self.age(trigger, context, polling)).await;
+        let reading = read.readings.into_iter().find(|reading| reading.metric == spec.name)?;
+        Some((spec, read.at, reading))
+    }
+
+    /// All metrics for the HPA's request of what a formula makes of them, and when the oldest was read. The ages are those of
+    /// [`Self::metric`].
+    pub(crate) async fn metrics(
+        &self,
+        context: &Context,
+        owner: &dyn Owner,
+        polling: Duration,
+    ) -> (Vec<Reading>, Timestamp) {
+        let common = Common::new(context, owner);
+        let each =
+            self.all.iter().map(|trigger| trigger.read(&common, &self.owner, self.age(trigger, context, polling)));
+        let all = join_all(each).await;
+        let oldest = all.iter().map(|read| read.at).min().unwrap_or_else(|| context.clock.now());
+        (all.into_iter().flat_map(|read| read.readings).collect(), oldest)
+    }
+
+    /// How old the value of a trigger may be for the HPA of an object that is polled each `polling`.
+    fn age(&self, trigger: &Trigger, context: &Context, polling: Duration) -> Duration {
+        match trigger.use_cached_metrics {
             Some(true) => polling,
             Some(false) => Duration::ZERO,
             None => age::shared(polling).min(self.since_woken(&context.clock)),
-        };
-        let read = trigger.read(&common, &self.owner, age).await;
-        let reading = read.readings.into_iter().find(|reading| reading.metric == spec.name)?;
-        Some((spec, read.at, reading))
+        }
     }
 
     /// The target was woken up.
@@ -220,6 +250,9 @@ impl Triggers {
 
     /// Removes the numbers of these triggers from the telemetry, those apart that their `successors` have too.
     fn retire(&self, context: &Context, successors: Option<&Self>) {
+        if self.has_formula && successors.is_none_or(|after| !after.has_formula) {
+            context.telemetry.retire(&composite_series(&self.owner));
+        }
         for trigger in &self.all {
             let same = successors.and_then(|after| after.all.iter().find(|one| one.index == trigger.index));
             let same = same.filter(|one| one.series_label() == trigger.series_label());
@@ -229,6 +262,11 @@ impl Triggers {
             }
         }
     }
+}
+
+/// The numbers of the metric that a formula makes, as KEDA names them.
+pub(crate) fn composite_series(owner: &Reference) -> Series<'_> {
+    Series { object: owner, metric: COMPOSITE_METRIC, scaler: COMPOSITE_METRIC, index: 0 }
 }
 
 #[cfg(test)]

@@ -191,6 +191,13 @@ impl Telemetry {
         drop(bare_errors.get_or_create(&labels));
     }
 
+    /// A metric was made of others, which were read.
+    pub(crate) fn composed(&self, series: &Series<'_>, value: f64, active: bool) {
+        let labels = series.labels();
+        self.value.get_or_create(&labels).set(value);
+        self.active.get_or_create(&labels).set(if active { 1.0 } else { 0.0 });
+    }
+
     /// A metric could not be read, or its scaler not be built.
     pub(crate) fn failed(&self, series: &Series<'_>) {
         let labels = series.labels();

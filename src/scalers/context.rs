@@ -14,6 +14,8 @@ pub struct Context {
     pub services: Arc<Services>,
     /// The namespace of the object that has the trigger.
     pub namespace: String,
+    /// Whether the trigger's value only counts in a formula, so that it needs no target of its own.
+    pub is_metric_source: bool,
     /// The environment of the target's container, for the `…FromEnv` keys.
     pub environment: BTreeMap<String, String>,
     /// The parameters that the TriggerAuthentication's sources gave.

@@ -8,8 +8,13 @@ use std::time::Duration;
 #[non_exhaustive]
 pub enum Error {
     /// The type is not one of ours.
-    #[error("no scaler found for type: {0}")]
-    UnknownType(String),
+    #[error("no scaler found for type: {found}; this operator serves {}", served.join(", "))]
+    UnknownType {
+        /// The type of the trigger.
+        found: String,
+        /// Those that are.
+        served: Vec<&'static str>,
+    },
     /// The trigger cannot be used as it is written.
     #[error("error parsing {trigger} metadata: {problems}")]
     Metadata {

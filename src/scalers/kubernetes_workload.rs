@@ -53,16 +53,8 @@ impl KubernetesWorkload {
         {
             metadata.problem(format!("invalid pod selector {selector:?}: {problem}"));
         }
-        let given = metadata.required("value", "how many pods stand for one replica");
-        let value = given.parse::<f64>().ok().filter(|value| value.is_finite() && *value > 0.0);
-        if !given.is_empty() && value.is_none() {
-            metadata.problem(format!("value={given:?} must be a number greater than 0"));
-        }
-        let value = value.unwrap_or(1.0);
-        let activation = metadata.parsed("activationValue", 0.0);
-        if !f64::is_finite(activation) {
-            metadata.problem(format!("activationValue={activation} must be a number"));
-        }
+        let value = metadata.target_number("value", "how many pods stand for one replica");
+        let activation = metadata.number("activationValue", 0.0);
         let by_node = metadata.flag("groupByNode", false);
         let target = metadata.target(value);
         metadata.finish()?;

@@ -53,6 +53,28 @@ impl<'a> Metadata<'a> {
         })
     }
 
+    /// The number that one replica stands for, greater than 0: required, unless the trigger's value only counts in a formula.
+    pub(crate) fn target_number(&mut self, key: &str, what: &str) -> f64 {
+        if self.context.is_metric_source && self.text(key).is_none() {
+            return 0.0;
+        }
+        let given = self.required(key, what);
+        let number = given.parse::<f64>().ok().filter(|number| number.is_finite() && *number > 0.0);
+        if !given.is_empty() && number.is_none() {
+            self.problem(format!("{key}={given:?} must be a number greater than 0"));
+        }
+        number.unwrap_or(1.0)
+    }
+
+    /// A number; `default` if absent.
+    pub(crate) fn number(&mut self, key: &str, default: f64) -> f64 {
+        let number = self.parsed(key, default);
+        if !f64::is_finite(number) {
+            self.problem(format!("{key}={number} must be a number"));
+        }
+        number
+    }
+
     /// What the HPA holds the trigger's metric at, by the trigger's `metricType`.
     pub(crate) fn target(&mut self, value: f64) -> Target {
         Target::new(self.metric_type, value).unwrap_or_else(|error| {

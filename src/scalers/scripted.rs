@@ -127,6 +127,7 @@ pub(crate) fn context_of(aws: Identities, cluster: Arc<Cluster>, clock: Clock) -
     Context {
         services: Arc::new(Services::new(aws, cluster, clock)),
         namespace: "shop".into(),
+        is_metric_source: false,
         environment: BTreeMap::new(),
         authentication: BTreeMap::new(),
         pod_identity: None,

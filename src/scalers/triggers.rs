@@ -51,6 +51,13 @@ pub fn specs(trigger: &ScaleTriggers, index: usize, namespace: &str) -> Vec<Spec
     row(&trigger.type_).and_then(|row| (row.spec)(trigger, index, namespace)).into_iter().collect()
 }
 
+/// The types that are served, in the order of their names. The HPA itself reads `cpu` and `memory`.
+fn served() -> Vec<&'static str> {
+    let mut types: Vec<_> = TABLE.iter().map(|row| row.type_).chain(["cpu", "memory"]).collect();
+    types.sort_unstable();
+    types
+}
+
 /// The label `scaler` of a trigger without a name in Prometheus metrics: the name of KEDA's Go type
 /// (`docs/rules.md#keda-prometheus-metrics`).
 pub fn label(trigger_type: &str) -> &str {
@@ -64,6 +71,24 @@ pub fn label(trigger_type: &str) -> &str {
 /// [`Error::UnknownType`] if no scaler has the trigger's type. [`Error::Metadata`] holds all that is wrong with its
 /// metadata and its identity.
 pub fn build(trigger: &ScaleTriggers, index: usize, context: &Context) -> Result<Box<dyn Scaler>> {
-    let row = row(&trigger.type_).ok_or_else(|| Error::UnknownType(trigger.type_.clone()))?;
+    let row =
+        row(&trigger.type_).ok_or_else(|| Error::UnknownType { found: trigger.type_.clone(), served: served() })?;
     (row.build)(trigger, index, context)
+}
+
+#[cfg(test)]
+mod tests {
+    use clock::Clock;
+
+    use super::*;
+    use crate::scripted::context_with;
+
+    #[tokio::test]
+    async fn a_type_that_is_not_served_is_named_with_those_that_are() {
+        let trigger = ScaleTriggers { type_: "kafka".into(), ..Default::default() };
+        let context = context_with(Clock::real()).await;
+        let error = build(&trigger, 0, &context).err().unwrap().to_string();
+        assert!(error.starts_with("no scaler found for type: kafka; this operator serves aws-sqs-queue, cpu, cron, "));
+        assert!(error.contains("memory"), "{error}");
+    }
 }

@@ -269,6 +269,11 @@ impl ScaledObjectSpec {
         self.max_replica_count.unwrap_or(DEFAULT_MAX)
     }
 
+    /// The formula and what goes with it, if any of its fields is set.
+    pub fn scaling_modifiers(&self) -> Option<&ScalingModifiers> {
+        self.advanced.as_ref()?.scaling_modifiers.as_ref().filter(|modifiers| modifiers.in_use())
+    }
+
     /// Replicas while nothing is active: the idle count, else the minimum.
     pub fn idle_or_min(&self) -> i32 {
         self.idle_replica_count.unwrap_or_else(|| self.min_replicas())

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::api::autoscaling::v2::{HPAScalingPolicy, HPAScalingRules};
 
-use super::Input;
+use super::{Input, Reading};
 use crate::naming;
 
 /// Policies of a scale-up of which nothing is said: the greater of 4 pods and 100 percent.
@@ -26,12 +26,12 @@ pub(super) fn wish(annotations: &BTreeMap<String, String>) -> Result<bool, &str>
 }
 
 /// The count to wake up at, where it is asked for and the HPA's count is known; never below what KEDA begins with.
-pub(super) fn count(input: &Input<'_>) -> Option<i32> {
+pub(super) fn count(input: &Input<'_>, held: &[Reading]) -> Option<i32> {
     if wish(input.annotations) != Ok(true) {
         return None;
     }
     let begin = input.spec.hpa_min_replicas();
-    let wanted = super::explain::wanted_by_hpa(input)?;
+    let wanted = super::explain::wanted_by_hpa(input, held)?;
     Some(wanted.min(limit(input, begin)).max(begin))
 }
 

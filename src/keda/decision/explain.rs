@@ -1,24 +1,49 @@
 //! A decision's reasons in words: the samples, the formula, the limit that bit, what is waited for, what is done.
 
-use super::{Action, Input, Outcome, Reading, Sample, Why, direct};
+use super::{Action, Input, Outcome, Poll, Reading, Sample, Why, direct};
 use crate::fallback;
 use crate::metric::Target;
+use crate::naming::COMPOSITE_METRIC;
 
-pub(super) fn reasons(input: &Input<'_>, action: &Action, forced: bool, falling_back: bool) -> Vec<Why> {
-    let mut reasons: Vec<_> = input.readings.iter().map(reading).collect();
-    if forced {
+pub(super) fn reasons(poll: &Poll<'_>, action: &Action) -> Vec<Why> {
+    let input = poll.input;
+    let mut reasons: Vec<_> = match &poll.composite {
+        None => input.readings.iter().map(reading).collect(),
+        Some(composite) => {
+            let formula = input.spec.scaling_modifiers().and_then(|modifiers| modifiers.formula.as_deref());
+            let formula = Why::Formula(format!("{COMPOSITE_METRIC} is {}", formula.unwrap_or_default()));
+            let each = input.readings.iter().map(part_of_formula);
+            each.chain([formula, reading(&composite.reading())]).collect()
+        }
+    };
+    if poll.forced {
         reasons.push(Why::Override("annotation force-activation makes it active".to_owned()));
     }
-    if falling_back && let Some(fallback) = &input.spec.fallback {
+    if poll.falling_back
+        && let Some(fallback) = &input.spec.fallback
+    {
         let (replicas, threshold) = (fallback::replicas(fallback, input.current), fallback.failure_threshold);
         reasons.push(Why::Override(format!(
             "fallback to {replicas} replicas is in force: more than {threshold} failures in a row"
         )));
     }
-    reasons.extend(formula(input));
-    reasons.extend(at_once(input, action));
+    reasons.extend(formula(input, &poll.held));
+    reasons.extend(at_once(input, &poll.held, action));
     reasons.push(outcome(input, action));
     reasons
+}
+
+/// A reading that counts in a formula only, so that its own activation threshold does not.
+fn part_of_formula(reading: &Reading) -> Why {
+    match &reading.outcome {
+        Outcome::Sample(sample) => Why::Sample(format!("{} = {}{}", reading.metric, sample.value, parts(sample))),
+        Outcome::Failed(error) => Why::Failure(format!("{} could not be read: {error}", reading.metric)),
+    }
+}
+
+fn parts(sample: &Sample) -> String {
+    let parts: Vec<_> = sample.parts.iter().map(|(name, value)| format!("{name} {value}")).collect();
+    if parts.is_empty() { String::new() } else { format!(" ({})", parts.join(", ")) }
 }
 
 fn reading(reading: &Reading) -> Why {
@@ -27,26 +52,25 @@ fn reading(reading: &Reading) -> Why {
         Outcome::Sample(sample) => sample,
         Outcome::Failed(error) => return Why::Failure(format!("{metric} could not be read: {error}")),
     };
-    let parts: Vec<_> = sample.parts.iter().map(|(name, value)| format!("{name} {value}")).collect();
-    let parts = if parts.is_empty() { String::new() } else { format!(" ({})", parts.join(", ")) };
+    let parts = parts(sample);
     let (value, activation) = (sample.value, sample.activation);
     let verdict = if sample.active { "above" } else { "not above" };
     Why::Sample(format!("{metric} = {value}{parts}, {verdict} the activation threshold {activation}"))
 }
 
 /// The count that the samples make the HPA want, clamped to its bounds; `None` where it cannot be distinguished from here.
-pub(super) fn wanted_by_hpa(input: &Input<'_>) -> Option<i32> {
-    let wanted = unbounded(input)?;
+pub(super) fn wanted_by_hpa(input: &Input<'_>, held: &[Reading]) -> Option<i32> {
+    let wanted = unbounded(input, held)?;
     Some(wanted.max(input.spec.hpa_min_replicas()).min(input.spec.max_replicas()))
 }
 
 /// The greatest of `ceil(value / target)` over all metrics. Nothing is known if a metric failed, if the HPA reads
 /// cpu or memory as well, or if a total is held (that takes the number of ready pods).
-fn unbounded(input: &Input<'_>) -> Option<i32> {
+fn unbounded(input: &Input<'_>, held: &[Reading]) -> Option<i32> {
     if input.spec.triggers.iter().any(crate::api::ScaleTriggers::is_resource) {
         return None;
     }
-    let counts: Option<Vec<_>> = input.readings.iter().map(|reading| count(reading).map(|(count, ..)| count)).collect();
+    let counts: Option<Vec<_>> = held.iter().map(|reading| count(reading).map(|(count, ..)| count)).collect();
     counts?.into_iter().max()
 }
 
@@ -59,10 +83,9 @@ fn count(reading: &Reading) -> Option<(i32, f64, f64)> {
     }
 }
 
-fn formula(input: &Input<'_>) -> Vec<Why> {
-    let Some(wanted) = unbounded(input) else { return Vec::new() };
-    let terms: Vec<_> = input
-        .readings
+fn formula(input: &Input<'_>, held: &[Reading]) -> Vec<Why> {
+    let Some(wanted) = unbounded(input, held) else { return Vec::new() };
+    let terms: Vec<_> = held
         .iter()
         .filter_map(count)
         .map(|(count, value, target)| format!("ceil({value} / {target}) = {count}"))
@@ -81,7 +104,7 @@ fn formula(input: &Input<'_>) -> Vec<Why> {
 }
 
 /// That the annotation wakes the target up at once at the HPA's count, and what kept it below that.
-fn at_once(input: &Input<'_>, action: &Action) -> Vec<Why> {
+fn at_once(input: &Input<'_>, held: &[Reading], action: &Action) -> Vec<Why> {
     let Action::Activate { to, .. } = action else { return Vec::new() };
     match direct::wish(input.annotations) {
         Ok(true) => {}
@@ -91,7 +114,7 @@ fn at_once(input: &Input<'_>, action: &Action) -> Vec<Why> {
             return vec![Why::Override(text)];
         }
     }
-    let Some(wanted) = wanted_by_hpa(input) else {
+    let Some(wanted) = wanted_by_hpa(input, held) else {
         let text = "direct activation: the HPA's count is not known from here, so it begins as without it";
         return vec![Why::Override(text.to_owned())];
     };

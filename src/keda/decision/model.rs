@@ -160,6 +160,9 @@ pub struct Decision {
     pub falling_back: bool,
     /// What was read.
     pub readings: Vec<Reading>,
+    /// The metric that a formula makes of them, if there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub composite: Option<Reading>,
     /// The replicas that these readings make the HPA want, before its tolerance, windows and policies; absent if
     /// one could not be read or the HPA reads something else too.
     pub wanted_by_hpa: Option<i32>,

@@ -356,3 +356,61 @@ fn direct_activation_is_explained_and_begins_as_without_it_where_the_count_is_no
     assert!(decision.reason().contains("the HPA would come to 10"), "{}", decision.reason());
     assert!(decision.reason().contains("policies allow 5 at first"), "{}", decision.reason());
 }
+
+/// An object with the triggers `a` and `b` and a formula over them.
+fn with_formula(current: i32, formula: &str, outcomes: Vec<Outcome>) -> Case {
+    case(current, outcomes).spec(|spec| {
+        for (trigger, name) in spec.triggers.iter_mut().zip(["a", "b"]) {
+            trigger.name = Some(name.to_owned());
+        }
+        let modifiers = json!({ "formula": formula, "target": "2", "activationTarget": "4" });
+        spec.advanced = serde_json::from_value(json!({ "scalingModifiers": modifiers })).unwrap();
+    })
+}
+
+#[test]
+fn a_formula_alone_decides_what_is_active() {
+    let decision = with_formula(0, "a + b", vec![sample(3.0), sample(2.0)]).decide();
+    assert_eq!(decision.action, Action::Activate { from: 0, to: 1 });
+    assert_eq!((decision.triggered_by.as_str(), decision.wanted_by_hpa), ("composite-metric", Some(3)));
+    let text = decision.reason();
+    for part in ["s0-m = 3 (visible 3); ", "composite-metric is a + b; composite-metric = 5, above", "ceil(5 / 2) = 3"]
+    {
+        assert!(text.contains(part), "{part} is not in {text}");
+    }
+    // Each trigger is above its own threshold, and the formula is not.
+    let quiet = with_formula(1, "a + b", vec![sample(3.0), sample(1.0)]).decide();
+    assert_eq!((quiet.active, quiet.action), (false, Action::Deactivate { from: 1, to: 0 }));
+}
+
+#[test]
+fn a_formula_without_a_value_holds_the_target() {
+    for (formula, outcomes) in [("a + b", vec![sample(9.0), failed()]), ("a / b", vec![sample(9.0), sample(0.0)])] {
+        let decision = with_formula(2, formula, outcomes.clone()).decide();
+        assert_eq!((decision.active, decision.action, decision.wanted_by_hpa), (false, Action::HoldOnError, None));
+        let decision = with_formula(0, formula, outcomes).decide();
+        assert_eq!(decision.action, Action::HoldOnError);
+        assert!(reasons_set(&decision).contains(&"TriggerError"), "{:?}", decision.conditions);
+    }
+}
+
+#[test]
+fn a_fallback_stands_for_the_formula_or_is_left_to_it() {
+    let failing = |formula: &str, behavior: Option<&str>, current: i32| {
+        let fallback = Fallback { failure_threshold: 3, replicas: 2, behavior: behavior.map(str::to_owned) };
+        with_formula(current, formula, vec![failed(), sample(3.0)])
+            .spec(|spec| spec.fallback = Some(fallback))
+            .failures(4)
+            .decide()
+    };
+    let decision = failing("a + b", None, 0);
+    assert_eq!((decision.active, decision.falling_back), (true, true));
+    assert_eq!(decision.action, Action::Activate { from: 0, to: 1 });
+    let decision = failing("(a ?? 5) + b", Some("scalingModifiers"), 0);
+    assert_eq!((decision.action, decision.wanted_by_hpa), (Action::Activate { from: 0, to: 1 }, Some(3)));
+    // The formula bears the failure and says that there is nothing to do.
+    let decision = failing("(a ?? 0) + b", Some("scalingModifiers"), 1);
+    assert_eq!(decision.action, Action::Deactivate { from: 1, to: 0 });
+    let decision = failing("a + b", Some("scalingModifiers"), 1);
+    assert_eq!(decision.action, Action::HoldOnError);
+}

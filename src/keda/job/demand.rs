@@ -7,6 +7,7 @@ use serde::Serialize;
 use crate::api::ScaledJobSpec;
 use crate::decision::{Outcome, Reading};
 use crate::metric::Target;
+use crate::naming;
 
 /// What all triggers together ask for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -64,7 +65,7 @@ pub fn demand(spec: &ScaledJobSpec, readings: &[Reading]) -> Demand {
 fn by_trigger(readings: &[Reading], max: f64) -> Vec<OfTrigger> {
     let mut triggers: BTreeMap<usize, Vec<&Reading>> = BTreeMap::new();
     for reading in readings {
-        triggers.entry(index(&reading.metric)).or_default().push(reading);
+        triggers.entry(naming::trigger_index(&reading.metric)).or_default().push(reading);
     }
     triggers.into_values().filter_map(|readings| of_trigger(&readings, max)).collect()
 }
@@ -84,12 +85,6 @@ fn of_trigger(readings: &[&Reading], max: f64) -> Option<OfTrigger> {
     let Outcome::Sample(first) = &readings.first()?.outcome else { return None };
     let max_value = if target == 0.0 { 0.0 } else { (first.value / target).min(max) };
     Some(OfTrigger { is_active, queue_length: first.value, max_value })
-}
-
-/// The index of the trigger whose metric has that name, `s<index>-…`.
-fn index(metric: &str) -> usize {
-    let digits = metric.strip_prefix('s').and_then(|rest| rest.split('-').next());
-    digits.and_then(|digits| digits.parse().ok()).unwrap_or(usize::MAX)
 }
 
 #[cfg(test)]

@@ -5,9 +5,12 @@ use axum::body::Body;
 use http::request::Parts;
 use http::{HeaderMap, Method, Response, header};
 use jiff::Timestamp;
+use keda::api::{Fallback, ScaledObject};
 use keda::decision::{Outcome, Reading};
+use keda::fallback;
 use keda::metric::{self, Spec};
-use keda::{api::ScaledObject, fallback};
+use keda::modifiers::{Composite, Modifiers};
+use keda::naming::COMPOSITE_METRIC;
 use serde_json::{Value, json};
 
 use super::accept::{self, Form, negotiate};
@@ -140,6 +143,8 @@ enum NoValue {
     NoScaledObject(Key),
     #[error(transparent)]
     Triggers(TriggersError),
+    #[error("{0}")]
+    Formula(String),
     #[error("no matching metrics found for {0}")]
     NoMetric(String),
     #[error("metric:{name} encountered error: {cause}")]
@@ -152,6 +157,11 @@ async fn value(context: &Context, namespace: &str, name: &str, query: &str) -> R
     let Some(object) = context.caches.scaled_objects.get(&key) else { return Err(NoValue::NoScaledObject(key)) };
     // The HPA that asks was made for the spec that is in force.
     let object = context.sources.accepted.in_force(&object).unwrap_or(object);
+    if name.eq_ignore_ascii_case(COMPOSITE_METRIC)
+        && let Some(modifiers) = Modifiers::of(&object.spec).map_err(|error| NoValue::Formula(error.to_string()))?
+    {
+        return composite(context, &key, &object, &modifiers).await;
+    }
     let triggers = context.sources.of(context, &*object);
     let Some((spec, at, reading)) = triggers.metric(context, &*object, name, object.spec.polling()).await else {
         // A trigger that cannot be built has no metric; its reason helps more than "no such metric".
@@ -167,6 +177,35 @@ async fn value(context: &Context, namespace: &str, name: &str, query: &str) -> R
         },
     };
     Ok(list(name, at, value))
+}
+
+/// The list with the metric that the object's formula makes of all triggers, or why there is none.
+async fn composite(
+    context: &Context,
+    key: &Key,
+    object: &ScaledObject,
+    modifiers: &Modifiers,
+) -> Result<Value, NoValue> {
+    let triggers = context.sources.of(context, object);
+    let (readings, at) = triggers.metrics(context, object, object.spec.polling()).await;
+    for reading in &readings {
+        count(context, key, object, reading);
+    }
+    let status = object.status.clone().unwrap_or_default();
+    let health = context.failures.counted(key, &status.health);
+    let failed = |cause| NoValue::Reading { name: COMPOSITE_METRIC.to_owned(), cause };
+    let wanted = object.spec.fallback.as_ref();
+    let value = match (modifiers.composite(wanted, &health, &readings), wanted) {
+        (Composite::Sample(sample), _) => sample.value,
+        (Composite::FallenBack, Some(wanted)) => {
+            stand_in(context, object, wanted, modifiers.spec().target).await.ok_or_else(|| {
+                failed("the fallback's value cannot be calculated without the target's replicas".to_owned())
+            })?
+        }
+        (Composite::FallenBack, None) => return Err(failed("there is no fallback".to_owned())),
+        (Composite::Failed(cause), _) => return Err(failed(cause)),
+    };
+    Ok(list(COMPOSITE_METRIC, at, value))
 }
 
 /// Counts what a request found, where a fallback depends on it. The loop is woken if that puts one in force, or ends it.
@@ -187,13 +226,18 @@ async fn fallen_back(context: &Context, key: &Key, object: &ScaledObject, spec: 
     if !fallback::engaged(wanted, &health, &spec.name) {
         return None;
     }
+    stand_in(context, object, wanted, spec.target).await
+}
+
+/// The value of a metric held at `held` that makes the HPA want what the fallback says.
+async fn stand_in(context: &Context, object: &ScaledObject, wanted: &Fallback, held: metric::Target) -> Option<f64> {
     let target = async || Target::resolve(&context.client, object).await.ok();
     let current = if fallback::follows_current(wanted) { target().await?.replicas().await.ok()? } else { 0 };
-    let ready = match spec.target {
+    let ready = match held {
         metric::Target::AverageValue(_) => 0,
         metric::Target::Value(_) => target().await?.ready_replicas().await.ok()?,
     };
-    fallback::value(fallback::replicas(wanted, current), spec.target, ready)
+    fallback::value(fallback::replicas(wanted, current), held, ready)
 }
 
 fn list(name: &str, at: Timestamp, value: f64) -> Value {
@@ -237,6 +281,53 @@ mod tests {
             matches!(soon(changes.recv()).await, Ok(Change::Health(key)) if key.name == "orders"),
             "it is shown at once"
         );
+    }
+
+    fn with_formula(formula: &str, change: &Value) -> Value {
+        let trigger = |name: &str| json!({ "type": "kubernetes-workload", "name": name, "metadata": { "podSelector": "app=web" } });
+        let mut object = json!({
+            "apiVersion": "keda.sh/v1alpha1", "kind": "ScaledObject",
+            "metadata": { "name": "orders", "namespace": "shop", "uid": "u", "resourceVersion": "7", "generation": 1 },
+            "spec": {
+                "scaleTargetRef": { "name": "orders" }, "triggers": [trigger("a"), trigger("b")],
+                "advanced": { "scalingModifiers": { "formula": formula, "target": "2.5" } },
+            },
+            "status": {},
+        });
+        json_patch::merge(&mut object, change);
+        object
+    }
+
+    #[tokio::test]
+    async fn the_composite_metric_is_answered_by_its_name_and_a_source_by_its_own() {
+        let server = Server::start([(SCALED_OBJECT, with_formula("a * 2 + b / 2", &json!({})))], |_| None);
+        server.put_pods(3);
+        let context = server.watched().await;
+        let list = value(&context, "shop", "composite-metric", SELECTOR).await.unwrap();
+        assert_eq!(
+            (&list["items"][0]["metricName"], &list["items"][0]["value"]),
+            (&"composite-metric".into(), &"7500m".into())
+        );
+        let source = value(&context, "shop", "s1-workload-shop", SELECTOR).await.unwrap();
+        assert_eq!(source["items"][0]["value"], "3");
+    }
+
+    #[tokio::test]
+    async fn a_fallback_stands_for_the_composite_metric_or_is_left_to_the_formula() {
+        let answers = async |formula: &str, behavior: &str| {
+            let fallback = json!({ "failureThreshold": 1, "replicas": 4, "behavior": behavior });
+            let object = with_formula(formula, &json!({ "spec": { "fallback": fallback } }));
+            let refuses = |line: &str| line.ends_with("/pods").then_some((403, "pods is forbidden"));
+            let context = Server::start([(SCALED_OBJECT, object)], refuses).watched().await;
+            let request = async || value(&context, "shop", "composite-metric", SELECTOR).await;
+            let first = request().await.unwrap_err().to_string();
+            assert!(first.contains("metric:composite-metric") && first.contains("pods is forbidden"), "{first}");
+            request().await.map(|list| list["items"][0]["value"].clone()).map_err(|error| error.to_string())
+        };
+        assert_eq!(answers("a + b", "static").await.unwrap(), "10", "4 replicas at 2.5 each");
+        assert_eq!(answers("(a ?? 1) + (b ?? 2)", "scalingModifiers").await.unwrap(), "3");
+        assert_eq!(answers("a ?? nil", "scalingModifiers").await.unwrap(), "10");
+        assert!(answers("a + b", "scalingModifiers").await.unwrap_err().contains("nil"));
     }
 
     #[test]

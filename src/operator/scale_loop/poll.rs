@@ -1,13 +1,13 @@
 //! One poll: read the triggers and the target, let `keda::decision` decide, carry it out, report it.
 
 use keda::api::{ConditionStatus, ScaledObject, ScaledObjectStatus, TriggerActivityStatus};
-use keda::decision::{Action, Decision, Input, Reading, decide};
+use keda::decision::{Action, Decision, Input, Outcome, Reading, decide};
 use keda::event::Event;
 use keda::pause::Pause;
 use keda::{conditions, fallback, hpa, pause};
 
 use super::{ScaleLoop, is_paused};
-use crate::sources::age;
+use crate::sources::{age, composite_series};
 use crate::stop::unless_stopped;
 use crate::target::{Target, TargetError};
 
@@ -29,7 +29,9 @@ impl ScaleLoop {
         }
         for reading in &readings {
             if let Some(error) = reading.error() {
-                self.publish(object, Event::scaler_failed(error)).await;
+                let is_source = object.spec.scaling_modifiers().is_some();
+                let event = if is_source { Event::metric_source_failed } else { Event::scaler_failed };
+                self.publish(object, event(error)).await;
             }
         }
         let decided = match seen {
@@ -43,6 +45,10 @@ impl ScaleLoop {
             Ok(decided) => decided,
             Err(error) => return self.unreadable(object, status, &error).await,
         };
+        if let Some(Outcome::Sample(sample)) = decision.composite.as_ref().map(|composite| &composite.outcome) {
+            let reference = self.reference();
+            self.context.telemetry.composed(&composite_series(&reference), sample.value, sample.active);
+        }
         // Said before it is done: a reader of the log sees the cause before its effects.
         self.report(&decision);
         for Reading { metric, .. } in &readings {

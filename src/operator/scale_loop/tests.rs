@@ -4,6 +4,7 @@ mod autoscaler;
 mod broken;
 mod cost;
 mod ends;
+mod formula;
 mod health;
 mod idle;
 mod in_force;

@@ -82,6 +82,7 @@ pub(super) async fn scaler(
     let resolved = scalers::Context {
         services: Arc::clone(&context.services),
         namespace: namespace.to_owned(),
+        is_metric_source: common.owner.has_formula(),
         environment: environment.variables.clone(),
         authentication: found.parameters,
         pod_identity: found.pod_identity,

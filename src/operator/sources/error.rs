@@ -54,7 +54,7 @@ impl TriggerError {
         match self {
             Self::AuthenticationKind(_) | Self::NoAuthentication { .. } | Self::Authentication(_) => false,
             Self::Scaler { error, is_self_contained, .. } => match **error {
-                scalers::Error::UnknownType(_) => false,
+                scalers::Error::UnknownType { .. } => false,
                 scalers::Error::Metadata { .. } => !is_self_contained,
                 _ => true,
             },

@@ -66,6 +66,17 @@ async fn names_and_targets_are_those_of_keda() {
 }
 
 #[tokio::test]
+async fn a_source_of_a_formula_needs_no_value_of_its_own() {
+    let mut context = context_in(Cluster::new(Ok(pods())), Clock::real()).await;
+    assert!(crate::build(&trigger(&[("value", "")]), 3, &context).is_err());
+    context.is_metric_source = true;
+    let scaler = crate::build(&trigger(&[("value", "")]), 3, &context).unwrap();
+    let samples = scaler.read(Duration::ZERO).await.unwrap();
+    assert_eq!(samples.by_metric[0].1.as_ref().unwrap().value, 4.0);
+    assert!(crate::build(&trigger(&[("value", "0")]), 3, &context).is_err(), "what is written is checked");
+}
+
+#[tokio::test]
 async fn all_that_is_wrong_is_reported_at_once() {
     let table: [Row; 5] = [
         (&[("podSelector", ""), ("value", "")], &["no podSelector", "no value"]),

@@ -2,6 +2,7 @@
 
 use keda::api::{Condition, ConditionStatus, ScaleTriggers, ScaledObject, ScaledObjectStatus};
 use keda::conditions;
+use keda::naming::COMPOSITE_METRIC;
 use keda::pause::Pause;
 use keda::resource;
 
@@ -36,11 +37,14 @@ pub(super) fn after(object: &ScaledObject, found: &Found, failed: Option<&Reconc
         None => {}
         Some(Applied::Absent) => {
             status.hpa_name = None;
+            status.composite_scaler_name = None;
             // Nothing can be known of an HPA that is not there.
             status.conditions.retain(|condition| condition.type_ != conditions::HPA_ACTIVE);
         }
         Some(Applied::Present { name, metrics }) => {
             status.hpa_name = Some(name.clone());
+            let formula = object.spec.scaling_modifiers();
+            status.composite_scaler_name = formula.map(|_| COMPOSITE_METRIC.to_owned());
             status.health.retain(|metric, _| metrics.contains(metric));
             status.triggers_activity.retain(|metric, _| metrics.contains(metric));
             status.external_metric_names.clone_from(metrics);
