@@ -72,7 +72,7 @@ async fn a_source_of_a_formula_needs_no_value_of_its_own() {
     context.is_metric_source = true;
     let scaler = crate::build(&trigger(&[("value", "")]), 3, &context).unwrap();
     let samples = scaler.read(Duration::ZERO).await.unwrap();
-    assert_eq!(samples.by_metric[0].1.as_ref().unwrap().value, 4.0);
+    assert!(matches!(&samples.by_metric[0].1, Ok(sample) if sample.value > 3.9 && sample.active));
     assert!(crate::build(&trigger(&[("value", "0")]), 3, &context).is_err(), "what is written is checked");
 }
 
