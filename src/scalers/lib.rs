@@ -16,10 +16,14 @@ mod context;
 mod cron;
 pub mod env;
 mod error;
+mod http;
+mod http_auth;
 pub mod kubernetes;
 mod kubernetes_workload;
 mod label_selector;
 mod metadata;
+mod metrics_api;
+mod prometheus;
 mod reads;
 mod scaler;
 #[cfg(test)]

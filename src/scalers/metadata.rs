@@ -4,12 +4,18 @@
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
 
+use jiff::SignedDuration;
 use keda::api::ScaleTriggers;
 use keda::metric::Target;
+use url::Url;
 
 use crate::context::Context;
 use crate::error::{Error, Result};
+use crate::http::{self, Http, Tls};
+use crate::services::Services;
 
 pub(crate) struct Metadata<'a> {
     trigger: &'static str,
@@ -73,6 +79,52 @@ impl<'a> Metadata<'a> {
             self.problem(format!("{key}={number} must be a number"));
         }
         number
+    }
+
+    /// An HTTP address; `None`, with a noted problem, if it is absent or none.
+    pub(crate) fn address(&mut self, key: &str, what: &str) -> Option<Url> {
+        let given = self.required(key, what);
+        let url = Url::parse(given).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+        if url.is_none() && !given.is_empty() {
+            // It may hold a password, so it is not shown.
+            self.problem(format!("{key} is no address that begins with http:// or https://"));
+        }
+        url
+    }
+
+    /// Names and values, written `a=b,c=d`. What is written otherwise is a noted problem.
+    pub(crate) fn pairs(&mut self, key: &str) -> Vec<(String, String)> {
+        let given = self.text(key).unwrap_or_default();
+        let each = given.split(',').map(str::trim).filter(|pair| !pair.is_empty());
+        let pairs: Option<Vec<_>> = each
+            .map(|pair| {
+                let (name, value) = pair.split_once('=')?;
+                let is_pair = !name.trim().is_empty() && !value.contains('=');
+                is_pair.then(|| (name.trim().to_owned(), value.trim().to_owned()))
+            })
+            .collect();
+        pairs.unwrap_or_else(|| {
+            self.problem(format!("{key} is no list such as name=value,other=value"));
+            Vec::new()
+        })
+    }
+
+    /// `timeout`: the longest wait for an answer over HTTP, as Go writes durations or in milliseconds.
+    pub(crate) fn limit(&mut self) -> Duration {
+        let Some(text) = self.text("timeout") else { return http::READ_LIMIT };
+        let milliseconds = text.parse::<u64>().ok().map(Duration::from_millis);
+        let limit = milliseconds.or_else(|| text.parse::<SignedDuration>().ok()?.try_into().ok());
+        limit.filter(|limit| !limit.is_zero()).unwrap_or_else(|| {
+            self.problem(format!(
+                "timeout={text:?} must be a duration above 0, such as 5s, or a number of milliseconds"
+            ));
+            http::READ_LIMIT
+        })
+    }
+
+    /// The client for these settings; `None`, with a noted problem, if they make none.
+    pub(crate) fn client(&mut self, services: &Arc<Services>, tls: &Tls, limit: Duration) -> Option<Http> {
+        Http::new(services, tls, limit).map_err(|problem| self.problem(problem)).ok()
     }
 
     /// What the HPA holds the trigger's metric at, by the trigger's `metricType`.

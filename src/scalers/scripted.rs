@@ -186,3 +186,34 @@ pub(crate) fn caller_identity() -> Answer {
                 </GetCallerIdentityResponse>";
     (200, text.into())
 }
+
+/// An HTTP endpoint by script.
+pub(crate) struct Endpoint {
+    pub(crate) url: String,
+    seen: Arc<Mutex<Vec<String>>>,
+}
+
+impl Endpoint {
+    /// Answers each request by its path and query, with status and body.
+    pub(crate) async fn start(script: impl Fn(&str) -> Answer + Clone + Send + Sync + 'static) -> Self {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let kept = Arc::clone(&seen);
+        let app = Router::new().fallback(move |request: axum::extract::Request| async move {
+            let target = request.uri().to_string();
+            let headers =
+                request.headers().iter().map(|(name, value)| format!("\n{name}: {}", value.to_str().unwrap()));
+            kept.lock().unwrap().push(std::iter::once(target.clone()).chain(headers).collect::<String>());
+            let (status, text) = script(&target);
+            (axum::http::StatusCode::from_u16(status).unwrap(), text)
+        });
+        tokio::spawn(async move { axum::serve(listener, app).await });
+        Self { url, seen }
+    }
+
+    /// Path, query and headers of the requests so far.
+    pub(crate) fn seen(&self) -> Vec<String> {
+        self.seen.lock().unwrap().clone()
+    }
+}

@@ -8,6 +8,8 @@ use crate::context::Context;
 use crate::cron::{self, CronWindow};
 use crate::error::{Error, Result};
 use crate::kubernetes_workload::{self, KubernetesWorkload};
+use crate::metrics_api::{self, MetricsApi};
+use crate::prometheus::{self, Prometheus};
 use crate::scaler::Scaler;
 
 /// One trigger type.
@@ -20,7 +22,7 @@ struct Row {
     build: fn(&ScaleTriggers, usize, &Context) -> Result<Box<dyn Scaler>>,
 }
 
-const TABLE: [Row; 3] = [
+const TABLE: [Row; 5] = [
     Row {
         type_: aws_sqs_queue::TYPE,
         label: "awsSqsQueueScaler",
@@ -38,6 +40,18 @@ const TABLE: [Row; 3] = [
         label: "kubernetesWorkloadScaler",
         spec: kubernetes_workload::spec,
         build: |trigger, index, context| Ok(Box::new(KubernetesWorkload::new(trigger, index, context)?)),
+    },
+    Row {
+        type_: metrics_api::TYPE,
+        label: "metricsAPIScaler",
+        spec: |trigger, index, _| metrics_api::spec(trigger, index),
+        build: |trigger, index, context| Ok(Box::new(MetricsApi::new(trigger, index, context)?)),
+    },
+    Row {
+        type_: prometheus::TYPE,
+        label: "prometheusScaler",
+        spec: |trigger, index, _| prometheus::spec(trigger, index),
+        build: |trigger, index, context| Ok(Box::new(Prometheus::new(trigger, index, context)?)),
     },
 ];
 
