@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use serde_json::json;
+
+use crate::removal::Cluster;
 use crate::scenarios::clients::aws;
 use crate::scenarios::stage::access_of;
 use crate::workspace::{Running, Workspace, wait_until};
@@ -113,6 +116,87 @@ fn iam_reads(trail: &std::path::Path) -> usize {
         record["eventSource"] == "iam.amazonaws.com" && (name.starts_with("Get") || name.starts_with("List"))
     };
     text.lines().filter_map(|line| serde_json::from_str(line).ok()).filter(is_read).count()
+}
+
+/// One test for each fault by itself: up, a change, and down, in one try each.
+macro_rules! passes {
+    ($($name:ident: $fault:literal;)*) => {$(
+        #[test]
+        fn $name() {
+            passes($fault);
+        }
+    )*};
+}
+
+fn passes(fault: &str) {
+    let workspace = Workspace::new();
+    let stack = |logs: &str| format!("local: {{ faults: '{fault}' }}\ncluster: {{ logs: [{logs}] }}\n");
+    workspace.write("stack.yaml", &stack("api"));
+    workspace.run_within("up", LIMIT).with(0);
+    workspace.write("stack.yaml", &stack("audit"));
+    workspace.run_within("up", LIMIT).with(0);
+    goes_down(&workspace);
+}
+
+passes! {
+    roles_late_passes: "roles-late:1";
+    iam_reads_late_passes: "iam-reads-late:1";
+    iam_busy_passes: "iam-busy:1";
+    iam_deletes_late_passes: "iam-deletes-late:1";
+    issuer_late_passes: "issuer-late:1";
+    hidden_update_passes: "hidden-update:1";
+    updates_fail_passes: "updates-fail:1";
+    cluster_not_found_text_passes: "cluster-not-found-text:1";
+    identity_late_passes: "identity-late:1";
+    queues_late_passes: "queues-late:1";
+    logs_late_passes: "logs-late:1";
+    throttling_passes: "throttling:1";
+    slow_passes: "slow:1";
+}
+
+/// What keeps the operator, or whoever is called, from being there; `down` meets it among 500 roles of others.
+fn goes_down_among_foreign_roles(hinder: impl FnOnce(&Workspace)) {
+    let workspace = under("foreign-roles");
+    let folder = tempfile::tempdir().unwrap();
+    let trail = folder.path().join("trail");
+    workspace.run(&format!("local start --trail-path {}", trail.display())).with(0);
+    workspace.run("up").with(0);
+    hinder(&workspace);
+    let before = iam_reads(&trail);
+    goes_down(&workspace);
+    let reads = iam_reads(&trail) - before;
+    assert!((1..=60).contains(&reads), "`down` reads IAM {reads} times");
+}
+
+#[test]
+fn foreign_roles_and_an_operator_without_replicas_are_no_obstacle_to_down() {
+    goes_down_among_foreign_roles(|workspace| Cluster::of(workspace).scale_to_none("keda", "keda-operator"));
+}
+
+#[test]
+fn foreign_roles_and_an_operator_whose_image_is_gone_are_no_obstacle_to_down() {
+    goes_down_among_foreign_roles(|workspace| {
+        let cluster = Cluster::of(workspace);
+        cluster.scale_to_none("keda", "keda-operator");
+        let container = json!({ "op": "replace", "path": "/spec/template/spec/containers/0/image", "value": "gone:1" });
+        let replicas = json!({ "op": "replace", "path": "/spec/replicas", "value": 1 });
+        cluster.patch_json("keda", "keda-operator", json!([container, replicas]));
+    });
+}
+
+#[test]
+fn foreign_roles_and_an_api_server_that_lets_nobody_in_are_no_obstacle_to_down() {
+    goes_down_among_foreign_roles(|workspace| {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let eks = aws_sdk_eks::Client::new(&runtime.block_on(aws(&access_of(workspace))));
+        runtime.block_on(async {
+            let entries = eks.list_access_entries().cluster_name("e2e").send().await.unwrap().access_entries.unwrap();
+            assert!(!entries.is_empty());
+            for entry in entries {
+                eks.delete_access_entry().cluster_name("e2e").principal_arn(entry).send().await.unwrap();
+            }
+        });
+    });
 }
 
 #[test]

@@ -54,13 +54,13 @@ fn goes_down(workspace: &Workspace) {
 }
 
 /// The stack's cluster, as anybody may look into it.
-struct Cluster {
+pub(crate) struct Cluster {
     runtime: tokio::runtime::Runtime,
     client: Client,
 }
 
 impl Cluster {
-    fn of(workspace: &Workspace) -> Self {
+    pub(crate) fn of(workspace: &Workspace) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let file = Kubeconfig::read_from(workspace.stack_file("kubeconfig")).unwrap();
         let client = runtime.block_on(async {
@@ -79,9 +79,14 @@ impl Cluster {
         self.runtime.block_on(self.deployments(namespace).patch(name, &PatchParams::default(), &patch)).unwrap();
     }
 
+    pub(crate) fn patch_json(&self, namespace: &str, name: &str, operations: Value) {
+        let patch = Patch::<()>::Json(serde_json::from_value(operations).unwrap());
+        self.runtime.block_on(self.deployments(namespace).patch(name, &PatchParams::default(), &patch)).unwrap();
+    }
+
     /// Takes every pod of a Deployment away.
     #[track_caller]
-    fn scale_to_none(&self, namespace: &str, name: &str) {
+    pub(crate) fn scale_to_none(&self, namespace: &str, name: &str) {
         self.patch(namespace, name, json!({ "spec": { "replicas": 0 } }));
         wait_until("no pod is left", Duration::from_mins(2), || {
             let found = self.runtime.block_on(self.deployments(namespace).get(name)).ok()?;
