@@ -296,7 +296,7 @@ fn object(
 ) -> Outcome<cluster::Object> {
     let mut depends_on: Vec<Address> =
         manifest.depends_on.iter().map(|text| text.parse().map_err(one)).collect::<Outcome<_>>()?;
-    if manifest.object["kind"] == "Deployment" {
+    if manifest.object["kind"].as_str().is_some_and(stack::manifests::runs_pods) {
         // Pods need a profile to run on, names that resolve, and their identity to be trusted.
         let own = ["aws_eks_fargate_profile.this", "aws_eks_addon.coredns"].into_iter().filter(|_| lives_in.is_some());
         depends_on.extend(own.map(|text| text.parse().map_err(one)).collect::<Outcome<Vec<Address>>>()?);

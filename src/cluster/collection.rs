@@ -18,7 +18,7 @@ const LOG_BYTES_MAX: i64 = 1 << 20;
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
 /// API version, kind and plural of what lies in namespaces.
-const NAMESPACED: [(&str, &str, &str); 11] = [
+const NAMESPACED: [(&str, &str, &str); 12] = [
     ("v1", "Pod", "pods"),
     ("v1", "Service", "services"),
     ("v1", "ServiceAccount", "serviceaccounts"),
@@ -29,6 +29,7 @@ const NAMESPACED: [(&str, &str, &str); 11] = [
     ("autoscaling/v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers"),
     ("coordination.k8s.io/v1", "Lease", "leases"),
     ("keda.sh/v1alpha1", "ScaledObject", "scaledobjects"),
+    ("keda.sh/v1alpha1", "ScaledJob", "scaledjobs"),
     ("keda.sh/v1alpha1", "TriggerAuthentication", "triggerauthentications"),
 ];
 /// The same of what lies in none.

@@ -198,7 +198,7 @@ impl Resource for Object {
 
     fn is_disturbed_by(&self, dependency: &Address) -> bool {
         // EKS ends a profile's pods with it, and gives new ones to Fargate only once the next is there.
-        self.name.kind == "Deployment" && dependency.kind() == "aws_eks_fargate_profile"
+        matches!(self.name.kind.as_str(), "Deployment" | "ScaledJob") && dependency.kind() == "aws_eks_fargate_profile"
     }
 
     fn goes_with_container(&self) -> bool {

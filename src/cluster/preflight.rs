@@ -72,7 +72,9 @@ const AT_ONCE: usize = 8;
 pub async fn missing_rights(cluster: &Cluster, objects: &[Value]) -> Result<Vec<Rights>> {
     let session = cluster.session().await?;
     let all = RESOURCES.into_iter().map(|(group, resource)| rights(group, resource, None, &VERBS));
-    let mut missing = lacking(&session, all.collect()).await?;
+    // `status` and `verify` count the Jobs of ScaledJobs, and `down` waits for their end.
+    let jobs = rights("batch", "jobs", None, &["list"]);
+    let mut missing = lacking(&session, all.chain([jobs]).collect()).await?;
     // Who may escalate may grant what he lacks; who may bind may give others such roles.
     let escalate = ["clusterroles", "roles"].map(|roles| rights(RBAC, roles, None, &["escalate"]));
     if !lacking(&session, escalate.to_vec()).await?.is_empty() {

@@ -3,6 +3,7 @@
 //! A look that fails is an error, an object that does not exist is `None`; neither is ever a zero.
 
 mod logs;
+mod scaled_job;
 mod scaled_object;
 
 use jiff::Timestamp;
@@ -15,6 +16,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 pub use logs::{LogOptions, follow};
+pub use scaled_job::{Jobs, SCALED_JOB_LABEL, ScaledJob, scaled_jobs};
 pub use scaled_object::{ScaledObject, scaled_object, scaled_objects};
 
 use crate::connection::{Cluster, Session};

@@ -1,11 +1,13 @@
 //! When an object can be used, distinguished from the object itself; and why a Deployment's pods are not up yet.
 
+use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod, PodCondition};
-use kube::api::{Api, ListParams};
+use kube::api::{Api, ListParams, ObjectMeta};
 use serde_json::Value;
 
 use crate::address::text;
 use crate::connection::Session;
+use crate::read::SCALED_JOB_LABEL;
 use crate::redact::redact;
 
 /// Whether an object is ready.
@@ -89,6 +91,21 @@ pub(crate) async fn pods_of(session: &Session, deployment: &Value) -> kube::Resu
     let api: Api<Pod> = Api::namespaced(session.client.clone(), namespace);
     let list = api.list(&ListParams::default().labels(&selector(deployment))).await?;
     Ok(list.items)
+}
+
+/// What is left of a ScaledJob that is gone: the Jobs that it made, and their pods, as `Job NAME` and `Pod NAME`.
+pub(crate) async fn jobs_of(session: &Session, scaled_job: &Value) -> kube::Result<Vec<String>> {
+    let (Some(namespace), Some(name)) = (text(scaled_job, "/metadata/namespace"), text(scaled_job, "/metadata/name"))
+    else {
+        return Ok(Vec::new());
+    };
+    let own = ListParams::default().labels(&format!("{SCALED_JOB_LABEL}={name}"));
+    let jobs: Api<Job> = Api::namespaced(session.client.clone(), namespace);
+    let pods: Api<Pod> = Api::namespaced(session.client.clone(), namespace);
+    let of = |kind: &str, metadata: ObjectMeta| format!("{kind} {}", metadata.name.unwrap_or_default());
+    let mut left: Vec<_> = jobs.list(&own).await?.items.into_iter().map(|job| of("Job", job.metadata)).collect();
+    left.extend(pods.list(&own).await?.items.into_iter().map(|pod| of("Pod", pod.metadata)));
+    Ok(left)
 }
 
 /// The states of all containers, those that come first before the others.

@@ -1,19 +1,17 @@
 //! From the tree to the stack: the keys, their types and their defaults.
 
+mod workload;
+
 use std::collections::BTreeMap;
 
 use crate::checks::LOG_TYPES;
 use crate::model::{
-    ApiEndpoint, Cluster, Consumer, Ecr, Identity, Kubernetes, Local, LocalStack, Operator, Profile, Queue, Roles,
-    Scaling, Selector, Stack, Worker, Workload,
+    ApiEndpoint, Cluster, Ecr, Kubernetes, Local, LocalStack, Operator, Profile, Roles, Selector, Stack,
 };
 use crate::reader::{Findings, Item, Section};
 use crate::tree::Node;
 use crate::version;
 use crate::{ECR_REGISTRY, IMAGE_DEFAULT};
-
-/// The consumer that `workloads` means if it names none.
-const WORKLOAD: &str = "myapp";
 
 /// Reads everything; problems of type and range are collected in `findings`.
 pub(crate) fn read(findings: &mut Findings, root: Node) -> Stack {
@@ -25,17 +23,17 @@ pub(crate) fn read(findings: &mut Findings, root: Node) -> Stack {
     let image = root.text("image", &own_image(&ecr));
     let operator = read_operator(root.section("operator"), &image);
     let mut cluster = read_cluster(root.section("cluster"), &name, profile);
-    let read = |index: usize, _: &str, item: Item<'_>| read_workload(index, item.section(), &cluster.name, &image);
+    let read = |index: usize, _: &str, item: Item<'_>| workload::read(index, item.section(), &cluster.name, &image);
     let listed = root.items("workloads", read);
     if listed.as_ref().is_some_and(Vec::is_empty) {
-        let next = format!("name at least one, or leave the key out for the sample consumer {WORKLOAD}");
+        let next = format!("name at least one, or leave the key out for the sample consumer {}", workload::DEFAULT);
         root.problem("workloads", "the list is empty, and a stack without a consumer scales nothing", next);
     }
     let mut workloads = listed.unwrap_or_default();
     if workloads.is_empty() {
         let mut defaults = Findings::default();
         let section = Section::root(&mut defaults, empty());
-        workloads.push(read_workload(0, section, &cluster.name, &image));
+        workloads.push(workload::read(0, section, &cluster.name, &image));
         root.adopt("workloads[0]", defaults);
     }
     let kubernetes = read_kubernetes(root.section("kubernetes"));
@@ -149,99 +147,6 @@ fn default_selectors(stack: &Stack) -> Vec<Selector> {
     }
     let selector = |namespace: &str| Selector { namespace: namespace.to_owned(), labels: BTreeMap::default() };
     namespaces.into_iter().map(selector).collect()
-}
-
-fn read_workload(index: usize, mut section: Section<'_>, cluster: &str, image: &str) -> Workload {
-    let name = section.text("name", if index == 0 { WORKLOAD } else { "" });
-    if name.is_empty() {
-        section.problem("name", "the workload has no name", "give each workload after the first a name");
-    }
-    let namespace = section.text("namespace", "myproject");
-    let own_image = image;
-    let (image, command, args) = (section.text("image", image), section.texts("command"), section.texts("args"));
-    let workload = Workload {
-        namespace,
-        consumer: consumer(&image, own_image, command.as_deref(), args.as_deref()),
-        image,
-        command,
-        args,
-        queue: read_queue(section.section("queue"), &format!("{cluster}-{name}")),
-        identity: section.word(
-            "identity",
-            &[("role", Identity::Role), ("operator", Identity::Operator), ("workload", Identity::Workload)],
-        ),
-        scaling: read_scaling(section.section("scaling")),
-        worker: read_worker(section.section("worker")),
-        env: section.text_map("env"),
-        cpu: String::new(),
-        memory: String::new(),
-        name,
-    };
-    let mut resources = section.section("resources");
-    let (cpu, memory) = (resources.quantity("cpu", "0.25"), resources.quantity("memory", "256Mi"));
-    resources.finish();
-    section.finish();
-    Workload { cpu, memory, ..workload }
-}
-
-/// The sample is what this program's image runs as `worker`, which is what it runs if nobody says otherwise.
-/// It is known by the name under which the image is packed, or by being the stack's own.
-fn consumer(image: &str, own: &str, command: Option<&[String]>, args: Option<&[String]>) -> Consumer {
-    let is_ours = image == own || last_part(image) == last_part(IMAGE_DEFAULT);
-    let runs_worker = args.is_none_or(|args| args.first().is_some_and(|first| first == "worker"));
-    if is_ours && command.is_none() && runs_worker { Consumer::Sample } else { Consumer::Own }
-}
-
-/// The repository's last part: no registry, no path, no tag, no digest.
-fn last_part(image: &str) -> &str {
-    let image = image.split_once('@').map_or(image, |(name, _)| name);
-    let last = image.rsplit('/').next().unwrap_or(image);
-    last.split_once(':').map_or(last, |(name, _)| name)
-}
-
-/// Limits: SQS's CreateQueue.
-fn read_queue(mut section: Section<'_>, name: &str) -> Queue {
-    let queue = Queue {
-        name: section.text("name", name),
-        visibility_timeout_seconds: section.integer("visibilityTimeout", 120, 0..=43_200) as u32,
-        retention_seconds: section.integer("messageRetention", 345_600, 60..=1_209_600) as u32,
-        delay_seconds: section.integer("delay", 0, 0..=900) as u32,
-    };
-    section.finish();
-    queue
-}
-
-/// Bounds: KEDA's CRD (polling and maximum at least 1) and its reconciler (minimum at most maximum).
-fn read_scaling(mut section: Section<'_>) -> Scaling {
-    let most = i64::from(i32::MAX);
-    let scaling = Scaling {
-        min_replicas: section.integer("minReplicaCount", 0, 0..=most) as u32,
-        max_replicas: section.integer("maxReplicaCount", 3, 1..=most) as u32,
-        queue_length: section.integer("queueLength", 3, 1..=most) as u32,
-        activation_queue_length: section.integer("activationQueueLength", 0, 0..=most) as u32,
-        polling_interval_seconds: section.integer("pollingInterval", 30, 1..=86_400) as u32,
-        cooldown_period_seconds: section.integer("cooldownPeriod", 300, 0..=86_400) as u32,
-        scale_down_window_seconds: section.integer("scaleDownWindow", 300, 0..=3600) as u32,
-        direct_activation: section.switch("directActivation", false),
-    };
-    if scaling.min_replicas > scaling.max_replicas {
-        let cause = format!("{} is more than maxReplicaCount {}", scaling.min_replicas, scaling.max_replicas);
-        section.problem("minReplicaCount", cause, "lower it, or raise maxReplicaCount");
-    }
-    section.finish();
-    scaling
-}
-
-fn read_worker(mut section: Section<'_>) -> Worker {
-    let worker = Worker {
-        work_seconds: section.integer("workSeconds", 20, 0..=43_200) as u32,
-        // SQS's long poll lasts at most 20 s.
-        wait_seconds: section.integer("waitSeconds", 20, 0..=20) as u32,
-        parallelism: section.integer("parallelism", 1, 1..=100) as u32,
-        failure_rate: section.number("failureRate", 0.0, 0.0..=1.0),
-    };
-    section.finish();
-    worker
 }
 
 fn read_ecr(mut section: Section<'_>) -> Ecr {

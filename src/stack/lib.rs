@@ -22,6 +22,8 @@ mod tree;
 pub mod version;
 
 #[cfg(test)]
+mod job_tests;
+#[cfg(test)]
 mod tests;
 
 use jiff::civil::Date;

@@ -46,18 +46,33 @@ pub struct Manifest {
 pub fn all(stack: &Stack, site: &Site, crds: &str) -> Result<Vec<Manifest>> {
     let mut manifests = operator_in(&stack.namespaces(), stack, site, crds)?;
     for workload in &stack.workloads {
-        let data = data(stack, site, &[], Some(workload));
-        for mut object in render_yaml("kubernetes/workload.yaml", &data)? {
-            prefer_own_variables(&mut object, workload);
-            let initial = (object["kind"] == "Deployment")
-                .then(|| json!({ "spec": { "replicas": workload.scaling.min_replicas } }));
-            manifests.push(Manifest { initial, ..own(stack, object) });
-        }
-        for object in render_yaml("kubernetes/scaling.yaml", &data)? {
-            manifests.push(own(stack, object));
-        }
+        manifests.extend(of_workload(stack, site, workload)?);
     }
     link(&mut manifests);
+    Ok(manifests)
+}
+
+/// The objects of one workload. Where Jobs do its work, there is no Deployment: its pods are those of the ScaledJob.
+fn of_workload(stack: &Stack, site: &Site, workload: &Workload) -> Result<Vec<Manifest>> {
+    let data = data(stack, site, &[], Some(workload));
+    let (mut manifests, mut pods) = (Vec::new(), Value::Null);
+    for mut object in render_yaml("kubernetes/workload.yaml", &data)? {
+        let is_deployment = object["kind"] == "Deployment";
+        prefer_own_variables(&mut object, workload);
+        if is_deployment && workload.job.is_some() {
+            pods = object["spec"]["template"].take();
+            pods["spec"]["restartPolicy"] = "Never".into();
+            continue;
+        }
+        let initial = is_deployment.then(|| json!({ "spec": { "replicas": workload.scaling.min_replicas } }));
+        manifests.push(Manifest { initial, ..own(stack, object) });
+    }
+    for mut object in render_yaml("kubernetes/scaling.yaml", &data)? {
+        if object["kind"] == "ScaledJob" {
+            object["spec"]["jobTargetRef"]["template"] = pods.take();
+        }
+        manifests.push(own(stack, object));
+    }
     Ok(manifests)
 }
 
@@ -135,6 +150,9 @@ fn workload_data(workload: &Workload, role_arn: &str, site: &Site) -> Value {
             Identity::Role => "role",
         },
         "scaling": workload.scaling,
+        "job": workload.job,
+        "is_sample": workload.consumer == Consumer::Sample,
+        "counts_waiting_only": workload.job.as_ref().is_some_and(|job| job.strategy.counts_waiting_only()),
         "command": words(&workload.command),
         "args": words(&workload.args).or(sample),
         // A message in work is finished or handed back before the kill.
@@ -200,19 +218,29 @@ fn link(manifests: &mut [Manifest]) {
         let needs = |(other, their_namespace, address): &&(String, String, String)| match other.as_str() {
             "Namespace" => address.ends_with(&format!(".{namespace}")) && !namespace.is_empty(),
             "CustomResourceDefinition" => custom || of_operator,
-            "ServiceAccount" | "Service" if kind == "Deployment" => their_namespace == namespace,
+            "ServiceAccount" | "Service" if runs_pods(kind) => their_namespace == namespace,
             "ClusterRole" => kind == "ClusterRoleBinding",
             "Role" => kind == "RoleBinding" && their_namespace == namespace,
             "ClusterRoleBinding" | "RoleBinding" => of_operator,
             "Deployment" => (custom || kind == "APIService") && operator(address) || follows(object, address),
             "APIService" => kind == "ScaledObject",
-            "TriggerAuthentication" => kind == "ScaledObject" && their_namespace == namespace,
+            "TriggerAuthentication" => scales(kind) && their_namespace == namespace,
             _ => false,
         };
         let own = manifest.address.clone();
         let found = kinds.iter().filter(needs).map(|(_, _, address)| address.clone());
         manifest.depends_on = found.filter(|address| *address != own).collect();
     }
+}
+
+/// Whether pods follow from objects of the kind, which need a ServiceAccount then, roles, and nodes to run on.
+pub fn runs_pods(kind: &str) -> bool {
+    matches!(kind, "Deployment" | "ScaledJob")
+}
+
+/// Whether objects of the kind have triggers.
+fn scales(kind: &str) -> bool {
+    matches!(kind, "ScaledObject" | "ScaledJob")
 }
 
 /// Whether the object is the ScaledObject of the Deployment at `address`.

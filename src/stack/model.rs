@@ -144,7 +144,7 @@ pub enum Consumer {
 /// A service that is scaled by its queue.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Workload {
-    /// Name of Deployment, ServiceAccount, ScaledObject and TriggerAuthentication.
+    /// Name of Deployment and ScaledObject or of the ScaledJob, of ServiceAccount and TriggerAuthentication.
     pub name: String,
     /// Namespace of all of them.
     pub namespace: String,
@@ -160,6 +160,8 @@ pub struct Workload {
     pub queue: Queue,
     /// Who reads the queue's depth.
     pub identity: Identity,
+    /// How its Jobs are made and kept, where it is worked on by Jobs; `None` for replicas of a Deployment.
+    pub job: Option<Job>,
     /// When to scale, and how far.
     pub scaling: Scaling,
     /// Settings of Sluice's own consumer.
@@ -185,7 +187,73 @@ pub struct Queue {
     pub delay_seconds: u32,
 }
 
-/// The ScaledObject's numbers.
+/// How a ScaledJob makes and keeps its Jobs.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Job {
+    /// How many are made for what waits.
+    pub strategy: Strategy,
+    /// Of `custom`: what is taken off the length of the queue.
+    pub queue_length_deduction: u32,
+    /// Of `custom`: the share of the running Jobs that is taken off it, 0 to 1.
+    pub running_job_percentage: f64,
+    /// Of `accurate` and `eager`: conditions without which a pod counts as pending.
+    pub pending_pod_conditions: Vec<String>,
+    /// Jobs that ended well and are kept.
+    pub successful_history: u32,
+    /// Jobs that failed and are kept.
+    pub failed_history: u32,
+    /// What becomes of Jobs that run when the spec changes.
+    pub rollout: Rollout,
+    /// How their pods go with them then.
+    pub propagation: Propagation,
+    /// How often Kubernetes starts a failed pod again.
+    pub backoff_limit: u32,
+    /// Seconds after which a Job is ended; 0 for never.
+    pub active_deadline_seconds: u32,
+}
+
+/// KEDA's strategies for the number of Jobs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Strategy {
+    /// What waits, less what runs.
+    Default,
+    /// With a deduction and a share of one's own.
+    Custom,
+    /// For a source that does not count what is in work.
+    Accurate,
+    /// As many as there is room for.
+    Eager,
+}
+
+impl Strategy {
+    /// Whether the trigger has to leave out what is in work.
+    pub fn counts_waiting_only(self) -> bool {
+        matches!(self, Self::Accurate | Self::Eager)
+    }
+}
+
+/// What becomes of Jobs that run when the spec changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Rollout {
+    /// They are ended.
+    Default,
+    /// They run to their end.
+    Gradual,
+}
+
+/// How the pods of a Job that is deleted go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Propagation {
+    /// After it.
+    Background,
+    /// Before it.
+    Foreground,
+}
+
+/// The numbers of the ScaledObject or ScaledJob.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Scaling {
     /// Least replicas.
@@ -198,9 +266,9 @@ pub struct Scaling {
     pub activation_queue_length: u32,
     /// Seconds between two looks at the queue.
     pub polling_interval_seconds: u32,
-    /// Seconds without work before the last replica goes.
+    /// Seconds without work before the last replica goes. Jobs have none.
     pub cooldown_period_seconds: u32,
-    /// The HPA's scale-down stabilisation window.
+    /// The HPA's scale-down stabilisation window. Jobs have no HPA.
     pub scale_down_window_seconds: u32,
     /// Whether the workload wakes up at the count that the HPA would come to.
     pub direct_activation: bool,

@@ -303,6 +303,17 @@ impl<'a> Section<'a> {
         Some(items.into_iter().enumerate().map(read_item).collect())
     }
 
+    /// Reports the key `name`, which has no meaning here, where somebody wrote it.
+    pub(crate) fn refuse(&mut self, name: &str, cause: &str, next_step: &str) {
+        let Some(index) = self.entries.iter().position(|entry| entry.name == name) else { return };
+        let entry = self.entries.remove(index);
+        if matches!(entry.node.value, Value::Null) {
+            return;
+        }
+        let key = self.key(name);
+        self.findings.at(&entry.origin, &key, cause.to_owned(), next_step.to_owned());
+    }
+
     /// Adds a problem with the key `name`.
     pub(crate) fn problem(&mut self, name: &str, cause: impl Into<String>, next_step: impl Into<String>) {
         let key = self.key(name);

@@ -13,11 +13,11 @@ fn read(text: &str) -> Result<Loaded, Problems> {
     load(Some(File { name: "stack.yaml", text }), &[], TODAY)
 }
 
-fn stack(text: &str) -> Stack {
+pub(crate) fn stack(text: &str) -> Stack {
     read(text).unwrap().stack
 }
 
-fn problems(text: &str) -> String {
+pub(crate) fn problems(text: &str) -> String {
     read(text).unwrap_err().to_string()
 }
 
@@ -25,7 +25,7 @@ fn flag(key: &str, value: &str) -> Override {
     Override { key: key.into(), value: value.into(), origin: Origin::Flag { name: "--x".into() } }
 }
 
-fn site() -> Site {
+pub(crate) fn site() -> Site {
     Site {
         account_id: "111122223333".into(),
         queue_urls: [("myapp".to_owned(), "${aws_sqs_queue.myapp.url}".to_owned())].into(),
@@ -33,11 +33,11 @@ fn site() -> Site {
     }
 }
 
-fn find<'a>(manifests: &'a [Manifest], address: &str) -> &'a Manifest {
+pub(crate) fn find<'a>(manifests: &'a [Manifest], address: &str) -> &'a Manifest {
     manifests.iter().find(|manifest| manifest.address == address).unwrap_or_else(|| panic!("no {address}"))
 }
 
-fn everything(stack: &Stack, site: &Site) -> Vec<Manifest> {
+pub(crate) fn everything(stack: &Stack, site: &Site) -> Vec<Manifest> {
     manifests::all(stack, site, include_str!("../../templates/kubernetes/crds.yaml")).unwrap()
 }
 

@@ -73,6 +73,7 @@ struct Status {
     ending_namespaces: Seen<Vec<EndingNamespace>>,
     operator: Seen<Deployment>,
     scaled_objects: Seen<Vec<Scaled>>,
+    scaled_jobs: Seen<Vec<read::ScaledJob>>,
 }
 
 /// What the state file holds.
@@ -146,6 +147,7 @@ fn nothing(settings: &Settings) -> Status {
         ending_namespaces: Seen::Absent,
         operator: Seen::Absent,
         scaled_objects: Seen::Absent,
+        scaled_jobs: Seen::Absent,
     }
 }
 
@@ -162,7 +164,8 @@ async fn look(status: &mut Status, settings: &Settings, target: &Target) {
             let why = "the cluster could not be read".to_owned();
             status.ending_namespaces = Seen::Unreadable(why.clone());
             status.operator = Seen::Unreadable(why.clone());
-            status.scaled_objects = Seen::Unreadable(why);
+            status.scaled_objects = Seen::Unreadable(why.clone());
+            status.scaled_jobs = Seen::Unreadable(why);
         }
         Seen::Is(_) => {
             let cluster = engine::connection(settings, target, &cloud);
@@ -170,6 +173,8 @@ async fn look(status: &mut Status, settings: &Settings, target: &Target) {
             status.ending_namespaces = Seen::of(ending.map(|ending| Some(ending).filter(|some| !some.is_empty())));
             status.operator = Seen::of(read::deployment(&cluster, &stack.operator.namespace, OPERATOR).await);
             status.scaled_objects = scaled(&cluster).await;
+            let jobs = read::scaled_jobs(&cluster).await;
+            status.scaled_jobs = Seen::of(jobs.map(|jobs| Some(jobs).filter(|some| !some.is_empty())));
         }
     }
 }
@@ -244,7 +249,8 @@ impl Status {
             || self.queues.iter().any(|queue| queue.counts.is_unreadable())
             || self.ending_namespaces.is_unreadable()
             || self.operator.is_unreadable()
-            || self.scaled_objects.is_unreadable();
+            || self.scaled_objects.is_unreadable()
+            || self.scaled_jobs.is_unreadable();
         !unreadable
     }
 

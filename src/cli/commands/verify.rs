@@ -106,6 +106,11 @@ pub(crate) fn check<'a>(wanted: &Proof, settings: &'a Settings) -> Outcome<(Vec<
         let help = "set its minReplicaCount to 0, or choose others with --workload";
         return Err(one(Diagnostic::error(text).help(help).exit(Exit::Usage)));
     }
+    if let Some(workload) = workloads.iter().find(|workload| workload.job.is_some()) {
+        let text = format!("the scenario evaluates replicas, and {} is worked on by Jobs", workload.name);
+        let help = "choose others with --workload; `sluice status` counts its Jobs";
+        return Err(one(Diagnostic::error(text).help(help).exit(Exit::Usage)));
+    }
     for folder in [settings.evidence(), settings.report()] {
         can_write(&folder)?;
     }

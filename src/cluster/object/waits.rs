@@ -186,14 +186,14 @@ impl Object {
         if let Some(live) = self.fetch(&session).await?.filter(|live| text(live, "/metadata/uid") == uid) {
             return Ok(Some(held_by(&live)));
         }
-        if self.name.kind != "Deployment" {
-            return Ok(None);
-        }
-        // Fargate profiles and the operator must outlive the pods, not only the Deployment object.
-        let pods = readiness::pods_of(&session, deleted).await;
-        let pods = pods.map_err(|error| self.failed(&session, "look at the pods of", &error))?;
-        let names: Vec<String> = pods.into_iter().filter_map(|pod| pod.metadata.name).collect();
-        let why = format!("its pods are ending: {}", names.join(", "));
+        // Fargate profiles and the operator must outlive the pods, not only the object that they follow from.
+        let (what, following) = match self.name.kind.as_str() {
+            "Deployment" => ("pods", readiness::pods_of(&session, deleted).await.map(names)),
+            "ScaledJob" => ("Jobs", readiness::jobs_of(&session, deleted).await),
+            _ => return Ok(None),
+        };
+        let names = following.map_err(|error| self.failed(&session, &format!("look at the {what} of"), &error))?;
+        let why = format!("its {what} are ending: {}", names.join(", "));
         Ok((!names.is_empty()).then_some(Remains { why, is_held: false, is_stale: false }))
     }
 
@@ -212,4 +212,8 @@ impl Object {
         let Some(patience) = release::patience(&session, held).await? else { return Ok(false) };
         release::orphans(&session, &self.name, &patience, context).await
     }
+}
+
+fn names(pods: Vec<Pod>) -> Vec<String> {
+    pods.into_iter().filter_map(|pod| pod.metadata.name).collect()
 }

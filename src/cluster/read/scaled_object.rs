@@ -36,10 +36,11 @@ pub struct ScaledObject {
     pub hpa: Option<String>,
 }
 
-fn kind(namespace: Option<&str>, name: &str) -> Name {
+/// An object of KEDA's.
+pub(super) fn kind(kind: &str, namespace: Option<&str>, name: &str) -> Name {
     Name {
         api_version: "keda.sh/v1alpha1".to_owned(),
-        kind: "ScaledObject".to_owned(),
+        kind: kind.to_owned(),
         namespace: namespace.map(str::to_owned),
         name: name.to_owned(),
     }
@@ -53,7 +54,7 @@ fn kind(namespace: Option<&str>, name: &str) -> Name {
 /// [`Error::Refused`](crate::Error::Refused) if the API server refuses.
 pub async fn scaled_object(cluster: &Cluster, namespace: &str, name: &str) -> Result<Option<ScaledObject>> {
     let session = cluster.session().await?;
-    let Some(api) = kind(Some(namespace), name).api(&session).await? else { return Ok(None) };
+    let Some(api) = kind("ScaledObject", Some(namespace), name).api(&session).await? else { return Ok(None) };
     let found = api.get_opt(name).await.map_err(failed(&session, "read ScaledObject", namespace, name))?;
     Ok(found.as_ref().map(view))
 }
@@ -66,29 +67,37 @@ pub async fn scaled_object(cluster: &Cluster, namespace: &str, name: &str) -> Re
 /// [`Error::Refused`](crate::Error::Refused) if the API server refuses.
 pub async fn scaled_objects(cluster: &Cluster) -> Result<Vec<ScaledObject>> {
     let session = cluster.session().await?;
-    let Some(api) = kind(None, "").api_everywhere(&session).await? else { return Ok(Vec::new()) };
+    let Some(api) = kind("ScaledObject", None, "").api_everywhere(&session).await? else { return Ok(Vec::new()) };
     let list = api.list(&ListParams::default()).await.map_err(failed(&session, "list ScaledObjects", "", ""))?;
     let mut found: Vec<ScaledObject> = list.items.iter().map(view).collect();
     found.sort_by(|left, right| (&left.namespace, &left.name).cmp(&(&right.namespace, &right.name)));
     Ok(found)
 }
 
-fn view(object: &DynamicObject) -> ScaledObject {
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let (spec, status) = (&object.data["spec"], &object.data["status"]);
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}
+
+/// The conditions of a status.
+pub(super) fn conditions(status: &Value) -> Vec<Condition> {
     let condition = |c: &Value| Condition {
         kind: text(&c["type"]),
         status: text(&c["status"]),
         reason: text(&c["reason"]),
         message: text(&c["message"]),
     };
+    status["conditions"].as_array().into_iter().flatten().map(condition).collect()
+}
+
+fn view(object: &DynamicObject) -> ScaledObject {
+    let (spec, status) = (&object.data["spec"], &object.data["status"]);
     ScaledObject {
         namespace: object.metadata.namespace.clone().unwrap_or_default(),
         name: object.metadata.name.clone().unwrap_or_default(),
         target: text(&spec["scaleTargetRef"]["name"]),
         min: spec["minReplicaCount"].as_i64().unwrap_or(0),
         max: spec["maxReplicaCount"].as_i64().unwrap_or(MAX_DEFAULT),
-        conditions: status["conditions"].as_array().into_iter().flatten().map(condition).collect(),
+        conditions: conditions(status),
         last_active_at: status["lastActiveTime"].as_str().and_then(|time| time.parse().ok()),
         metric_names: status["externalMetricNames"].as_array().into_iter().flatten().map(text).collect(),
         hpa: status["hpaName"].as_str().map(str::to_owned),

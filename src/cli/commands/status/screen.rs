@@ -1,6 +1,6 @@
 //! The status as lines on a screen.
 
-use cluster::read::{Condition, Deployment, EndingNamespace, Hpa};
+use cluster::read::{Condition, Deployment, EndingNamespace, Hpa, Jobs, ScaledJob};
 use local::files::{PodWalls, Walls};
 
 use super::{Scaled, Seen, Status};
@@ -70,7 +70,14 @@ pub(super) fn lines(status: &Status) -> Lines {
     }
     match &status.scaled_objects {
         Seen::Is(objects) => objects.iter().for_each(|object| scaled(object, &mut lines)),
+        // A stack may be worked on by Jobs alone.
+        Seen::Absent if matches!(status.scaled_jobs, Seen::Is(_)) => {}
         other @ (Seen::Absent | Seen::Unreadable(_)) => lines.push(missing("ScaledObject", "none", other)),
+    }
+    match &status.scaled_jobs {
+        Seen::Is(objects) => objects.iter().for_each(|object| scaled_job(object, &mut lines)),
+        Seen::Unreadable(why) => lines.push(row("ScaledJob", Tone::Bad, format!("unreadable: {why}"))),
+        Seen::Absent => {}
     }
     lines.push(row("Next", Tone::Dim, next(status)));
     lines
@@ -120,14 +127,7 @@ fn scaled(scaled: &Scaled, lines: &mut Lines) {
     if let Seen::Is(replicas) = replicas {
         waiting(replicas, lines);
     }
-    for kind in ["Ready", "Active", "Paused"] {
-        // The operator has not spoken yet where a condition is missing; that is neither True nor False.
-        let text = match object.conditions.iter().find(|condition| condition.kind == kind) {
-            Some(Condition { status, message, .. }) => format!("  {kind}={status}  {message}"),
-            None => format!("  {kind}=?  not reported yet"),
-        };
-        lines.push(row("", Tone::Plain, text.trim_end()));
-    }
+    conditions(&object.conditions, lines);
     let text = match hpa {
         Seen::Is(Hpa { current, desired, .. }) => {
             let current = current.map_or_else(|| "?".to_owned(), |current| current.to_string());
@@ -137,6 +137,27 @@ fn scaled(scaled: &Scaled, lines: &mut Lines) {
         Seen::Unreadable(why) => format!("  HPA unreadable: {why}"),
     };
     lines.push(row("", Tone::Plain, text));
+}
+
+fn scaled_job(object: &ScaledJob, lines: &mut Lines) {
+    let ScaledJob { namespace, name, min, max, jobs, .. } = object;
+    let Jobs { running, complete, failed } = jobs;
+    let text =
+        format!("{namespace}/{name}: min {min}, max {max}; {running} Jobs run, {complete} complete, {failed} failed");
+    lines.push(row("ScaledJob", Tone::Plain, text));
+    lines.extend(object.waiting.iter().map(|why| row("", Tone::Bad, format!("  {why}"))));
+    conditions(&object.conditions, lines);
+}
+
+fn conditions(conditions: &[Condition], lines: &mut Lines) {
+    for kind in ["Ready", "Active", "Paused"] {
+        // The operator has not spoken yet where a condition is missing; that is neither True nor False.
+        let text = match conditions.iter().find(|condition| condition.kind == kind) {
+            Some(Condition { status, message, .. }) => format!("  {kind}={status}  {message}"),
+            None => format!("  {kind}=?  not reported yet"),
+        };
+        lines.push(row("", Tone::Plain, text.trim_end()));
+    }
 }
 
 /// Why pods do not run.
@@ -154,7 +175,9 @@ fn next(status: &Status) -> &'static str {
         (Some(Seen::Absent), _) => {
             "the local cloud is gone with all that was in it: `sluice up` begins anew, `sluice down` clears the record"
         }
-        (_, Seen::Is(_)) if !unfinished && status.scaled_objects != Seen::Absent => {
+        (_, Seen::Is(_))
+            if !unfinished && (status.scaled_objects != Seen::Absent || status.scaled_jobs != Seen::Absent) =>
+        {
             "`sluice send 9`, `sluice watch`, `sluice verify`, or `sluice down`"
         }
         _ => "`sluice up` goes on where the last run ended, `sluice down` removes what there is",

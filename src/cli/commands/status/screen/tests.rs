@@ -1,7 +1,7 @@
 //! The screen, as snapshots.
 
 use aws::queue::Counts;
-use cluster::read::ScaledObject;
+use cluster::read::{Jobs, ScaledJob, ScaledObject};
 use local::files::Record;
 
 use super::super::{ControlPlane, QueueStatus, Recorded};
@@ -19,6 +19,7 @@ fn nothing() -> Status {
         ending_namespaces: Seen::Absent,
         operator: Seen::Absent,
         scaled_objects: Seen::Absent,
+        scaled_jobs: Seen::Absent,
     }
 }
 
@@ -199,4 +200,30 @@ fn a_namespace_that_is_being_deleted_is_named_with_its_conditions_and_what_helps
     let has = |part: &str| lines.iter().any(|line| line.contains(part));
     assert!(has("Namespace     keda: it is being deleted; NamespaceDeletionDiscoveryFailure"), "{lines:#?}");
     assert!(has("kubectl get apiservices"), "{lines:#?}");
+}
+
+#[test]
+fn jobs_are_counted_by_what_became_of_them() {
+    let job = ScaledJob {
+        namespace: "myproject".to_owned(),
+        name: "orders".to_owned(),
+        min: 0,
+        max: 5,
+        conditions: Vec::new(),
+        jobs: Jobs { running: 2, complete: 7, failed: 1 },
+        waiting: vec!["orders-x: ImagePullBackOff".to_owned()],
+    };
+    let status = Status { scaled_objects: Seen::Absent, scaled_jobs: Seen::Is(vec![job]), ..standing() };
+    let text = text(&status);
+    for line in [
+        "myproject/orders: min 0, max 5; 2 Jobs run, 7 complete, 1 failed",
+        "ImagePullBackOff",
+        "Active=?",
+        "sluice send",
+    ] {
+        assert!(text.contains(line), "{line}: {text}");
+    }
+    assert!(!text.contains("ScaledObject "), "{text}");
+    let unread = Status { scaled_jobs: Seen::Unreadable("timed out".to_owned()), ..standing() };
+    assert!(!unread.is_read());
 }
