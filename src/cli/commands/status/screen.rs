@@ -68,19 +68,24 @@ pub(super) fn lines(status: &Status) -> Lines {
         }
         other @ (Seen::Absent | Seen::Unreadable(_)) => lines.push(missing("Operator", "none", other)),
     }
+    scalings(status, &mut lines);
+    lines.push(row("Next", Tone::Dim, next(status)));
+    lines
+}
+
+/// The ScaledObjects and the ScaledJobs.
+fn scalings(status: &Status, lines: &mut Lines) {
     match &status.scaled_objects {
-        Seen::Is(objects) => objects.iter().for_each(|object| scaled(object, &mut lines)),
+        Seen::Is(objects) => objects.iter().for_each(|object| scaled(object, lines)),
         // A stack may be worked on by Jobs alone.
         Seen::Absent if matches!(status.scaled_jobs, Seen::Is(_)) => {}
         other @ (Seen::Absent | Seen::Unreadable(_)) => lines.push(missing("ScaledObject", "none", other)),
     }
     match &status.scaled_jobs {
-        Seen::Is(objects) => objects.iter().for_each(|object| scaled_job(object, &mut lines)),
+        Seen::Is(objects) => objects.iter().for_each(|object| scaled_job(object, lines)),
         Seen::Unreadable(why) => lines.push(row("ScaledJob", Tone::Bad, format!("unreadable: {why}"))),
         Seen::Absent => {}
     }
-    lines.push(row("Next", Tone::Dim, next(status)));
-    lines
 }
 
 /// What holds pods in on the local target, where they are processes of this machine.
