@@ -9,6 +9,7 @@ use serde_json::Value;
 use crate::address::{Name, text};
 use crate::connection::Session;
 use crate::generated;
+use crate::read::SCALED_JOB_LABEL;
 use crate::readiness;
 use crate::redact::redact_lines;
 
@@ -85,6 +86,15 @@ fn pods_namespace(name: &Name, live: &Value) -> String {
 async fn pods(session: &Session, name: &Name, live: &Value) -> Result<Vec<Pod>, String> {
     match name.kind.as_str() {
         "Deployment" => newest_pods(session, live).await.map_err(|error| error.to_string()),
+        // What ended well does not ail.
+        "ScaledJob" => {
+            let api: Api<Pod> = Api::namespaced(session.client.clone(), &pods_namespace(name, live));
+            let own = format!("{SCALED_JOB_LABEL}={}", name.name);
+            let list = api.list(&ListParams::default().labels(&own)).await.map_err(|error| error.to_string())?;
+            let has_succeeded =
+                |pod: &Pod| pod.status.as_ref().is_some_and(|it| it.phase.as_deref() == Some("Succeeded"));
+            Ok(list.items.into_iter().filter(|pod| !has_succeeded(pod)).collect())
+        }
         // An API is served by the pods of its Service.
         "APIService" => {
             let namespace = pods_namespace(name, live);

@@ -38,7 +38,18 @@ impl Rollout {
         Self { cluster: cluster.clone(), name, hope: Hope::default(), missing: None }
     }
 
-    /// `Deployment namespace/name`.
+    /// The ScaledJob `namespace`/`name`, whose Jobs have pods. It is there to be diagnosed; nobody waits for its pods.
+    pub fn of_jobs(cluster: &Cluster, namespace: &str, name: &str) -> Self {
+        let name = Name {
+            api_version: "keda.sh/v1alpha1".to_owned(),
+            kind: "ScaledJob".to_owned(),
+            namespace: Some(namespace.to_owned()),
+            name: name.to_owned(),
+        };
+        Self { cluster: cluster.clone(), name, hope: Hope::default(), missing: None }
+    }
+
+    /// `Deployment namespace/name`, or `ScaledJob namespace/name`.
     pub fn about(&self) -> String {
         self.name.for_people()
     }
@@ -65,6 +76,9 @@ impl Rollout {
         };
         self.missing = None;
         let live = serde_json::to_value(found).unwrap_or_default();
+        if self.name.kind != "Deployment" {
+            return Ok(None);
+        }
         if live.pointer("/spec/replicas").and_then(Value::as_i64) == Some(0) {
             self.hope = Hope::default();
             return Ok(None);

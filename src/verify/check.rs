@@ -4,6 +4,7 @@ mod accounting;
 pub(crate) mod activity;
 mod cause;
 mod health;
+mod jobs;
 mod messages;
 mod scale_in;
 mod scale_out;
@@ -71,7 +72,26 @@ pub(crate) type Evaluated = Result<Finding, Finding>;
 
 type Check = (&'static str, fn(&Evidence) -> String, fn(&Evidence) -> Evaluated);
 
-/// All checks of the scenario, in the order of what they are about.
+/// All checks where Jobs do the work, in the order of what they are about.
+const CHECKS_OF_JOBS: [Check; 15] = [
+    ("identity-accepted", health::identity_expected, health::identity),
+    ("scenario-completed", health::completed_expected, health::completed),
+    ("starts-at-zero", start::zero_expected, start::zero),
+    ("messages-sent", messages::sent_expected, messages::sent),
+    ("jobs-made-by-operator", jobs::made_expected, jobs::made),
+    ("reaches-maximum", jobs::maximum_expected, jobs::maximum),
+    ("never-exceeds-maximum", jobs::exceeds_expected, jobs::exceeds),
+    ("every-message-deleted-once", messages::deleted_expected, messages::deleted),
+    ("one-job-a-message", jobs::own_expected, jobs::own),
+    (ACCOUNTED_FOR, accounting::expected, accounting::evaluate),
+    ("queue-ends-empty", messages::empty_expected, messages::empty),
+    ("stays-at-zero", scale_in::stays_expected, scale_in::stays),
+    ("history-trimmed", jobs::trimmed_expected, jobs::trimmed),
+    ("scaled-job-conditions", health::conditions_expected, health::conditions),
+    ("no-restarts", health::restarts_expected, health::restarts),
+];
+
+/// All checks of replicas, in the order of what they are about.
 const CHECKS: [Check; 17] = [
     ("identity-accepted", health::identity_expected, health::identity),
     ("scenario-completed", health::completed_expected, health::completed),
@@ -103,7 +123,8 @@ pub(crate) fn evaluate(evidence: &Evidence) -> Vec<Verdict> {
         let (evidence_of, next) = (Vec::new(), None);
         Verdict { name: (*name).to_owned(), outcome, saw, expected: expected(evidence), evidence: evidence_of, next }
     };
-    let shown = CHECKS.iter().filter(|(name, ..)| !(has_receipts && *name == ACCOUNTED_FOR));
+    let checks: &[Check] = if evidence.header.jobs.is_some() { &CHECKS_OF_JOBS } else { &CHECKS };
+    let shown = checks.iter().filter(|(name, ..)| !(has_receipts && *name == ACCOUNTED_FOR));
     let mut verdicts: Vec<Verdict> = shown.map(verdict).collect();
     cause::add(evidence, &mut verdicts);
     verdicts

@@ -45,7 +45,7 @@ pub enum Error {
         broken: String,
     },
     /// No scenario has this name.
-    #[error("failed to find a scenario called {0:?}; scenarios: tutorial")]
+    #[error("failed to find a scenario called {0:?}; scenarios: tutorial, jobs")]
     Scenario(String),
     /// Nothing could be read from the cluster.
     #[error("failed to read {what}: {reason}; check that the stack is up")]

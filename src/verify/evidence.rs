@@ -12,10 +12,10 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Result};
 pub(crate) use crate::evidence::chain::Chain;
 use crate::observation::{
-    Counts, Decision, Diagnosis, Hpa, KubernetesEvent, Observation, Pod, Receipt, Record, Replicas, ScaledObject,
-    Source, Step, StepState,
+    Counts, Decision, Diagnosis, Hpa, Job, JobCounts, KubernetesEvent, Observation, Pod, Receipt, Record, Replicas,
+    ScaledObject, Source, Step, StepState,
 };
-use crate::settings::{Consumer, Scaling, Thresholds};
+use crate::settings::{Consumer, History, Scaling, Thresholds};
 
 /// The format's name, first key of the header.
 pub(crate) const FORMAT: &str = "sluice-evidence";
@@ -57,8 +57,11 @@ pub struct Header {
     /// Whether the queue has a dead-letter queue, which is then looked at too.
     #[serde(default)]
     pub has_dead_letter_queue: bool,
-    /// What the ScaledObject asked for.
+    /// What the ScaledObject or the ScaledJob asked for.
     pub scaling: Scaling,
+    /// How many Jobs are kept, where Jobs do the work.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jobs: Option<History>,
     /// How exact the checks are.
     pub thresholds: Thresholds,
     /// Target, region and the like.
@@ -130,7 +133,6 @@ impl Evidence {
         steps: Step -> Step;
         hpas: Hpa -> Hpa;
         scaled_objects: ScaledObject -> ScaledObject;
-        deployments: Deployment -> Replicas;
         events: Event -> KubernetesEvent;
         decisions: Decision -> Decision;
         receipts: Receipt -> Receipt;
@@ -140,6 +142,23 @@ impl Evidence {
     /// Whether a ScaledObject is the one of this run's workload: an operator's log is about all of them.
     pub(crate) fn is_about(&self, namespace: &str, name: &str) -> bool {
         self.header.workload.split_once('/') == Some((namespace, name))
+    }
+
+    /// The Deployment's replicas; where Jobs do the work, those of them that run.
+    pub(crate) fn deployments(&self) -> impl DoubleEndedIterator<Item = (Timestamp, Replicas)> {
+        self.records.iter().filter_map(|record| match &record.observation {
+            Observation::Deployment(replicas) => Some((record.time, *replicas)),
+            Observation::Jobs { jobs } => Some((record.time, JobCounts::of(jobs).replicas())),
+            _ => None,
+        })
+    }
+
+    /// All Jobs at each read.
+    pub(crate) fn jobs(&self) -> impl DoubleEndedIterator<Item = At<'_, Vec<Job>>> {
+        self.records.iter().filter_map(|record| match &record.observation {
+            Observation::Jobs { jobs } => Some((record.time, jobs)),
+            _ => None,
+        })
     }
 
     /// Counts of the workload's queue.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::observation::{Condition, Hpa, KubernetesEvent, Observation, Pod, Replicas, ScaledObject};
+use crate::observation::{Condition, Hpa, Job, JobState, KubernetesEvent, Observation, Pod, Replicas, ScaledObject};
 
 fn number(value: &Value, pointer: &str) -> Option<u32> {
     value.pointer(pointer)?.as_u64().and_then(|number| u32::try_from(number).ok())
@@ -66,6 +66,18 @@ pub(crate) fn scaled_object(value: &Value) -> Observation {
             .filter_map(|name| name.as_str().map(str::to_owned))
             .collect(),
     })
+}
+
+/// A Job has ended where a condition says so; until then it runs.
+pub(crate) fn job(value: &Value) -> Job {
+    let conditions = conditions(value);
+    let is = |kind: &str| conditions.iter().any(|condition| condition.kind == kind && condition.status == "True");
+    let state = match () {
+        () if is("Complete") => JobState::Complete,
+        () if is("Failed") => JobState::Failed,
+        () => JobState::Running,
+    };
+    Job { name: text(value, "/metadata/name"), state }
 }
 
 pub(crate) fn pod(value: &Value) -> Pod {
@@ -129,10 +141,11 @@ fn named_time(value: &Value) -> Option<Timestamp> {
     Timestamp::from_nanosecond(i128::from(u64::from_str_radix(end, 16).ok()?)).ok()
 }
 
-/// Whether a Deployment's container runs Sluice's own consumer, which is this program as `worker`.
-pub(crate) fn runs_the_sample(deployment: &Value) -> bool {
-    let containers = list(deployment, "/spec/template/spec/containers");
-    containers.iter().any(|one| list(one, "/command").is_empty() && text(one, "/args/0") == "worker")
+/// Whether a container of a Deployment, or of a ScaledJob's Jobs, runs Sluice's own consumer, which is this program as `worker`.
+pub(crate) fn runs_the_sample(object: &Value) -> bool {
+    let templates = ["/spec/template", "/spec/jobTargetRef/template"];
+    let mut containers = templates.iter().flat_map(|at| list(object, &format!("{at}/spec/containers")));
+    containers.any(|one| list(one, "/command").is_empty() && text(one, "/args/0") == "worker")
 }
 
 /// A label selector for the pods of a Deployment, in the form of a query.
@@ -162,6 +175,8 @@ mod tests {
             json!({"image": "amazon/aws-cli", "command": ["/bin/sh"], "args": ["worker"]})
         )));
         assert!(!runs_the_sample(&deployment(json!({"image": "mycorp/consumer"}))) && !runs_the_sample(&json!({})));
+        let pods = json!({"spec": {"containers": [{"image": "sluice", "args": ["worker"]}]}});
+        assert!(runs_the_sample(&json!({"spec": {"jobTargetRef": {"template": pods}}})));
     }
 
     #[test]
@@ -201,6 +216,16 @@ mod tests {
         let both = json!({"containerStatuses": [{"state": {"waiting": {"reason": "PodInitializing"}}}], "initContainerStatuses": [waits]});
         assert_eq!(why(both).as_deref(), Some("CrashLoopBackOff: m (exit code 3 before)"));
         assert_eq!(why(json!({"phase": "Running"})), None);
+    }
+
+    #[test]
+    fn a_job_runs_until_a_condition_says_how_it_ended() {
+        let state = |kind: &str, status: &str| {
+            job(&json!({"metadata": {"name": "a"}, "status": {"conditions": [{"type": kind, "status": status}]}})).state
+        };
+        assert_eq!(job(&json!({"metadata": {"name": "a"}})).state, JobState::Running);
+        assert_eq!([state("Complete", "True"), state("Failed", "True")], [JobState::Complete, JobState::Failed]);
+        assert_eq!([state("Complete", "False"), state("Suspended", "True")], [JobState::Running; 2]);
     }
 
     #[test]

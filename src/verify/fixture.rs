@@ -5,10 +5,10 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::evidence::{Chain, Evidence, FORMAT, Header, VERSION};
 use crate::observation::{
-    Condition, Counts, Decision, Hpa, KubernetesEvent, Observation, Pod, Receipt, Record, Replicas, ScaledObject,
-    Source, Step, StepState,
+    Condition, Counts, Decision, Hpa, Job, JobState, KubernetesEvent, Observation, Pod, Receipt, Record, Replicas,
+    ScaledObject, Source, Step, StepState,
 };
-use crate::settings::{Consumer, Scaling, Thresholds};
+use crate::settings::{Consumer, History, Scaling, Thresholds};
 
 const SCALE: f64 = 10.0;
 
@@ -119,6 +119,24 @@ fn messages(system: f64) -> u64 {
     }
 }
 
+/// The Jobs at this moment of the good run: three at a time, for twenty seconds each; two of those that ended are kept.
+fn jobs(system: f64) -> Vec<Job> {
+    let mut jobs: Vec<Job> = (1..=9)
+        .filter_map(|number| {
+            let begun = ACTIVE + 20.0 * f64::from((number - 1) / 3);
+            let state = match system {
+                s if s < begun => return None,
+                s if s < begun + 20.0 => JobState::Running,
+                _ => JobState::Complete,
+            };
+            Some(Job { name: format!("myapp-job0{number}"), state })
+        })
+        .collect();
+    let complete = jobs.iter().filter(|job| job.state == JobState::Complete).count();
+    jobs.drain(..complete.saturating_sub(2));
+    jobs
+}
+
 impl Run {
     /// 0 -> 3 -> 0 as the tutorial has it, at ten times real speed.
     pub(crate) fn good() -> Self {
@@ -167,6 +185,41 @@ impl Run {
         })
     }
 
+    /// The same messages worked on by Jobs, at most three at once and two of them kept.
+    pub(crate) fn good_jobs() -> Self {
+        let mut run = Self::good();
+        run.header.scenario = "jobs".to_owned();
+        run.header.scaling = Scaling { queue_length: 1, cooldown_seconds: 0, window_seconds: 0, ..run.header.scaling };
+        run.header.jobs = Some(History { successful: 2, failed: 1 });
+        run.records.retain(|record| record.source != Source::Hpa && record.source != Source::OperatorLog);
+        for record in &mut run.records {
+            let system = record.time.duration_since(at(0.0)).as_secs_f64() * SCALE;
+            match record.source {
+                Source::Deployment => {
+                    (record.source, record.observation) = (Source::Jobs, Observation::Jobs { jobs: jobs(system) });
+                }
+                Source::ScaledObject => record.source = Source::ScaledJob,
+                Source::Pods => {
+                    let live = jobs(system).into_iter().filter(|job| job.state == JobState::Running);
+                    record.observation = pods(&live.map(|job| format!("{}-pod00", job.name)).collect::<Vec<_>>(), 0);
+                }
+                _ => {}
+            }
+            if let Observation::Receipt(receipt) = &mut record.observation {
+                receipt.pod = format!("myapp-job0{}-pod00", receipt.message_id.trim_start_matches('m'));
+            }
+        }
+        let made = Decision {
+            namespace: "myproject".to_owned(),
+            name: "myapp".to_owned(),
+            from: Some(0),
+            to: Some(3),
+            reason: "default: 3 - 0 running; 3 Jobs are made".to_owned(),
+            decision: serde_json::json!({ "create": 3 }),
+        };
+        run.with(ACTIVE - 0.5, Source::OperatorLog, Observation::Decision(made))
+    }
+
     pub(crate) fn warning(reason: &str, message: &str) -> Observation {
         Observation::Event(KubernetesEvent {
             kind: "Warning".to_owned(),
@@ -202,6 +255,7 @@ impl Run {
                 max_replicas: 3,
                 queue_length: 3,
             },
+            jobs: None,
             thresholds: Thresholds::new(SCALE, 5.0, 30),
             environment: IndexMap::from([("target".to_owned(), "local".to_owned())]),
             limits: vec!["no real AWS was asked".to_owned()],

@@ -75,7 +75,9 @@ fn definite(record: &Record) -> Option<String> {
             Some(format!("{what} cannot be read: {error}"))
         }
         // An HPA may come later; these two were there when the scenario began.
-        Observation::Absent { what } if matches!(record.source, Source::Deployment | Source::ScaledObject) => {
+        Observation::Absent { what }
+            if matches!(record.source, Source::Deployment | Source::ScaledObject | Source::ScaledJob) =>
+        {
             Some(format!("{what} does not exist any more"))
         }
         Observation::ScaledObject(object) => not_ready(object),
@@ -85,9 +87,10 @@ fn definite(record: &Record) -> Option<String> {
 
 fn not_ready(object: &ScaledObject) -> Option<String> {
     let ready = object.condition("Ready").filter(|condition| condition.status == "False")?;
-    let is_checked = ready.reason == "ScaledObjectCheckFailed" && !is_passing(&ready.message);
+    let is_checked = matches!(ready.reason.as_str(), "ScaledObjectCheckFailed" | "ScaledJobCheckFailed")
+        && !is_passing(&ready.message);
     (is_checked || is_lasting(&ready.message))
-        .then(|| format!("the ScaledObject does not become ready: {}: {}", ready.reason, ready.message))
+        .then(|| format!("its triggers do not become ready: {}: {}", ready.reason, ready.message))
 }
 
 fn is_passing(text: &str) -> bool {

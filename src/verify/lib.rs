@@ -40,13 +40,13 @@ pub use difference::{Difference, Row, Weight};
 pub use error::{Error, Result};
 pub use evidence::{Evidence, Header};
 pub use observation::{
-    Condition, Counts, Decision, Denial, Diagnosis, Hpa, KubernetesEvent, Observation, Pod, Receipt, Record, Replicas,
-    ScaledObject, Source, Step, StepState,
+    Condition, Counts, Decision, Denial, Diagnosis, Hpa, Job, JobCounts, JobState, KubernetesEvent, Observation, Pod,
+    Receipt, Record, Replicas, ScaledObject, Source, Step, StepState,
 };
 pub use refusal::Refusal;
 pub use report::{Moments, Report, Reports};
 pub use scenario::Scenario;
-pub use settings::{Consumer, Names, Other, Scaling, Settings, Thresholds};
+pub use settings::{Consumer, History, Names, Other, Scaling, Settings, Thresholds};
 pub use snapshot::Snapshot;
 pub use timeline::{Entry, Timeline};
 

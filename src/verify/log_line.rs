@@ -5,8 +5,8 @@ use serde_json::Value;
 
 use crate::observation::{Decision, Observation, Receipt};
 
-/// The tracing target under which the operator logs its decisions.
-const DECISION_TARGET: &str = "operator::decision";
+/// The tracing targets under which the operator logs its decisions, about replicas and about Jobs.
+const DECISION_TARGETS: [&str; 2] = ["operator::decision", "operator::job_decision"];
 
 /// Splits `<RFC 3339> <line>`, as a log read with timestamps has it.
 pub(crate) fn split_time(line: &str) -> (Option<Timestamp>, &str) {
@@ -32,7 +32,7 @@ pub(crate) fn observation(pod: &str, line: &str) -> Option<Observation> {
     }
     let value = Value::Object(object);
     let fields = value.get("fields").unwrap_or(&value);
-    if value.get("target").and_then(Value::as_str) == Some(DECISION_TARGET) {
+    if value.get("target").and_then(Value::as_str).is_some_and(|target| DECISION_TARGETS.contains(&target)) {
         return Some(Observation::Decision(decision(fields)));
     }
     let level = value.get("level").and_then(Value::as_str).unwrap_or_default();
@@ -55,11 +55,14 @@ fn decision(fields: &Value) -> Decision {
         Some(Value::String(json)) => serde_json::from_str(json).unwrap_or_else(|_| Value::String(json.clone())),
         other => other.cloned().unwrap_or_default(),
     };
+    // Of Jobs the log says how many run, and how many are made besides.
+    let (running, create): (Option<i64>, Option<i64>) = (number("running"), number("create"));
+    let more = running.zip(create).map(|(running, create)| running + create);
     Decision {
         namespace: text("namespace"),
         name: text("name"),
-        from: number("from"),
-        to: number("to"),
+        from: number("from").or(running),
+        to: number("to").or(more),
         reason: text("reason"),
         decision: whole,
     }
@@ -104,6 +107,13 @@ mod tests {
             let Some(Observation::Decision(decision)) = observation("keda", line) else { panic!("no decision") };
             assert_eq!((decision.from, decision.to, decision.decision["a"].as_u64()), (Some(0), Some(1), Some(1)));
         }
+    }
+
+    #[test]
+    fn a_decision_about_jobs_is_one_from_those_that_run_to_those_that_will() {
+        let line = r#"{"level":"INFO","target":"operator::job_decision","fields":{"namespace":"n","name":"orders","create":2,"running":1,"pending":0,"reason":"default: 3 - 1 running; 2 Jobs are made","decision":"{\"create\":2}"}}"#;
+        let Some(Observation::Decision(decision)) = observation("keda", line) else { panic!("no decision") };
+        assert_eq!((decision.from, decision.to, decision.jobs()), (Some(1), Some(3), Some(2)));
     }
 
     #[test]

@@ -25,6 +25,10 @@ pub enum Source {
     Hpa,
     /// The ScaledObject.
     ScaledObject,
+    /// The ScaledJob, where Jobs do the work.
+    ScaledJob,
+    /// Its Jobs.
+    Jobs,
     /// The workload's pods.
     Pods,
     /// The operator's pods.
@@ -49,6 +53,8 @@ impl Source {
             Self::Deployment => "the Deployment",
             Self::Hpa => "the HPA",
             Self::ScaledObject => "the ScaledObject",
+            Self::ScaledJob => "the ScaledJob",
+            Self::Jobs => "the Jobs",
             Self::Pods => "the pods",
             Self::OperatorPods => "the operator's pods",
             Self::Events => "the Events",
@@ -88,9 +94,14 @@ pub enum Observation {
     Deployment(Replicas),
     /// An HPA's status.
     Hpa(Hpa),
-    /// A ScaledObject's status.
+    /// A ScaledObject's status, or a ScaledJob's.
     ScaledObject(ScaledObject),
-    /// All pods of a Deployment at one moment.
+    /// All Jobs of a ScaledJob at one moment.
+    Jobs {
+        /// Sorted by name.
+        jobs: Vec<Job>,
+    },
+    /// All pods of a Deployment or of Jobs at one moment.
     Pods {
         /// Sorted by name.
         pods: Vec<Pod>,
@@ -232,7 +243,7 @@ pub struct Condition {
     pub message: String,
 }
 
-/// A ScaledObject's status.
+/// A ScaledObject's status, or a ScaledJob's, which has the same conditions.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ScaledObject {
     /// Its conditions.
@@ -255,6 +266,51 @@ impl ScaledObject {
     }
 }
 
+/// A Job at one moment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Job {
+    /// Its name.
+    pub name: String,
+    /// What became of it.
+    pub state: JobState,
+}
+
+/// What became of a Job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum JobState {
+    /// It has not ended.
+    Running,
+    /// It ended well.
+    Complete,
+    /// It failed.
+    Failed,
+}
+
+/// Jobs by what became of them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct JobCounts {
+    /// They have not ended.
+    pub running: u32,
+    /// They ended well and are kept.
+    pub complete: u32,
+    /// They failed and are kept.
+    pub failed: u32,
+}
+
+impl JobCounts {
+    /// Counts them.
+    pub fn of(jobs: &[Job]) -> Self {
+        let count = |state| jobs.iter().filter(|job| job.state == state).count() as u32;
+        Self { running: count(JobState::Running), complete: count(JobState::Complete), failed: count(JobState::Failed) }
+    }
+
+    /// As replicas: a Job that runs is one that was decided and is there.
+    pub(crate) fn replicas(self) -> Replicas {
+        Replicas { desired: self.running, current: self.running, ready: self.running }
+    }
+}
+
 /// A pod at one moment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pod {
@@ -270,6 +326,13 @@ pub struct Pod {
     pub terminating: bool,
     /// The reason why a container waits, if one does.
     pub waiting: Option<String>,
+}
+
+impl Decision {
+    /// The Jobs that a ScaledJob's decision makes; `None` of a decision about replicas.
+    pub fn jobs(&self) -> Option<u64> {
+        self.decision.get("create")?.as_u64()
+    }
 }
 
 impl Pod {

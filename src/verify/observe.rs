@@ -1,6 +1,7 @@
 //! The observers: each a task with its own cadence that writes what it sees, failures included, and evaluates nothing.
 
 mod denials;
+mod jobs;
 mod logs;
 mod objects;
 mod queue;
@@ -16,6 +17,7 @@ use tokio::task::JoinSet;
 use crate::error::{Error, Result};
 use crate::extract;
 use crate::observation::{Observation, Source};
+use crate::observe::objects::Owner;
 use crate::recorder::Recorder;
 use crate::settings::Settings;
 
@@ -46,7 +48,7 @@ impl Observer {
         Api::namespaced(self.settings.client.clone(), namespace)
     }
 
-    fn singles(&self) -> [objects::Single; 3] {
+    fn singles(&self) -> Vec<objects::Single> {
         let names = &self.settings.names;
         let namespace = names.namespace.as_str();
         let single = |source, kind: &'static str, group, version, name: &str, extract| objects::Single {
@@ -56,7 +58,11 @@ impl Observer {
             api: self.api(namespace, group, version, kind),
             extract,
         };
-        [
+        if self.settings.jobs.is_some() {
+            let name = &names.scaled_object;
+            return vec![single(Source::ScaledJob, "ScaledJob", "keda.sh", "v1alpha1", name, extract::scaled_object)];
+        }
+        vec![
             single(Source::Deployment, "Deployment", "apps", "v1", &names.deployment, extract::deployment),
             single(Source::Hpa, "HorizontalPodAutoscaler", "autoscaling", "v2", &names.hpa, extract::hpa),
             single(
@@ -72,30 +78,38 @@ impl Observer {
 
     fn groups(&self) -> [objects::Group; 2] {
         let names = &self.settings.names;
-        let group = |source, log, namespace: &str, deployment: &str| objects::Group {
+        let group = |source, log, namespace: &str, owner| objects::Group {
             source,
             log,
             namespace: namespace.to_owned(),
-            deployment: deployment.to_owned(),
+            owner,
         };
+        let workload = match self.settings.jobs {
+            Some(_) => Owner::ScaledJob(names.scaled_object.clone()),
+            None => Owner::Deployment(names.deployment.clone()),
+        };
+        let operator = Owner::Deployment(names.operator_deployment.clone());
         [
-            group(Source::Pods, Source::WorkerLog, &names.namespace, &names.deployment),
-            group(Source::OperatorPods, Source::OperatorLog, &names.operator_namespace, &names.operator_deployment),
+            group(Source::Pods, Source::WorkerLog, &names.namespace, workload),
+            group(Source::OperatorPods, Source::OperatorLog, &names.operator_namespace, operator),
         ]
     }
 }
 
-/// Whether the workload's Deployment runs Sluice's own consumer: it may have been replaced by another one of its name.
+/// Whether the workload's Deployment or ScaledJob runs Sluice's own consumer: it may have been replaced by another one of its name.
 pub(crate) async fn runs_the_sample(settings: &Settings) -> Result<bool> {
     let names = &settings.names;
-    let resource = ApiResource::from_gvk(&GroupVersionKind::gvk("apps", "v1", "Deployment"));
+    let (group, version, kind, name) = match settings.jobs {
+        Some(_) => ("keda.sh", "v1alpha1", "ScaledJob", &names.scaled_object),
+        None => ("apps", "v1", "Deployment", &names.deployment),
+    };
+    let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, kind));
     let api: Api<DynamicObject> = Api::namespaced_with(settings.client.clone(), &names.namespace, &resource);
-    let read = api.get(&names.deployment).await;
-    let deployment = read.map_err(|error| Error::Cluster {
-        what: format!("Deployment {}/{}", names.namespace, names.deployment),
+    let object = api.get(name).await.map_err(|error| Error::Cluster {
+        what: format!("{kind} {}/{name}", names.namespace),
         reason: words(&error),
     })?;
-    Ok(extract::runs_the_sample(&deployment.data))
+    Ok(extract::runs_the_sample(&object.data))
 }
 
 /// What the API server or the client says, in one line.
@@ -118,8 +132,13 @@ pub(crate) fn start(observer: &Observer) -> JoinSet<()> {
     }
     for group in observer.groups() {
         tasks.spawn(objects::observe_pods(observer.clone(), group.clone()));
-        tasks.spawn(rollouts::observe(observer.clone(), group.clone()));
+        if matches!(group.owner, Owner::Deployment(_)) {
+            tasks.spawn(rollouts::observe(observer.clone(), group.clone()));
+        }
         tasks.spawn(logs::observe(observer.clone(), group));
+    }
+    if observer.settings.jobs.is_some() {
+        tasks.spawn(jobs::observe(observer.clone()));
     }
     tasks.spawn(objects::observe_events(observer.clone()));
     if let Some(url) = observer.settings.denials.clone() {
@@ -141,15 +160,16 @@ pub(crate) async fn diagnose(observer: &Observer) {
 /// Reads everything once, logs from their beginning: what `explain` can know without having watched.
 pub(crate) async fn once(observer: &Observer) {
     let counted = queue::read(observer, Source::Queue, &observer.settings.queue_url);
-    let [deployment, hpa, scaled_object] = observer.singles();
-    let objects = futures::future::join3(
-        objects::read_single(observer, &deployment),
-        objects::read_single(observer, &hpa),
-        objects::read_single(observer, &scaled_object),
-    );
+    let singles = observer.singles();
+    let objects = futures::future::join_all(singles.iter().map(|single| objects::read_single(observer, single)));
+    let jobs = async {
+        if observer.settings.jobs.is_some() {
+            jobs::read(observer).await;
+        }
+    };
     let [workers, operators] = observer.groups();
     let logs = futures::future::join(logs::read_all(observer, &workers), logs::read_all(observer, &operators));
     let mut seen = std::collections::BTreeSet::new();
     let events = objects::read_events(observer, &mut seen);
-    Box::pin(futures::future::join4(counted, objects, logs, events)).await;
+    Box::pin(futures::future::join5(counted, objects, jobs, logs, events)).await;
 }

@@ -132,7 +132,10 @@ impl Report {
         let head = format!("scenario {} of {}: {}", self.scenario, self.workload, word(self.outcome));
         let mut lines = vec![
             format!("{head}, {passed} of {evaluated} checks passed"),
-            self.moments.words(self.evidence.header.scaling.max_replicas),
+            self.moments.words(
+                self.evidence.header.scaling.max_replicas,
+                if self.evidence.header.jobs.is_some() { "Jobs" } else { "replicas" },
+            ),
         ];
         let not = |verdict: &&Verdict| matches!(verdict.outcome, Outcome::Fail | Outcome::Inconclusive);
         lines.extend(self.verdicts.iter().filter(not).map(|it| format!("{}: {}", word(it.outcome), it.name)));

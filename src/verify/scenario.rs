@@ -1,5 +1,6 @@
 //! Scenarios: lists of named steps, each with a condition on the snapshot and a deadline.
 
+mod jobs;
 mod tutorial;
 
 use std::time::Duration;
@@ -11,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use crate::error::{Error, Result};
 use crate::evidence::{FORMAT, Header, VERSION};
 use crate::hopeless;
-use crate::observation::{Observation, Record, Source, Step, StepState};
+use crate::observation::{JobCounts, Observation, Record, Source, Step, StepState};
 use crate::observe::{self, Observer};
 use crate::recorder::{self, Recorder};
 use crate::settings::{Settings, Thresholds};
@@ -22,16 +23,19 @@ use crate::snapshot::Snapshot;
 pub enum Scenario {
     /// The tutorial's check: idle at zero, messages, one replica, all replicas, all worked, zero again, and staying there.
     Tutorial,
+    /// The same where Jobs do the work: none runs, messages, as many as may run at once, each worked in a Job of its own, none runs again.
+    Jobs,
 }
 
 impl Scenario {
     /// All scenarios.
-    pub const ALL: [Self; 1] = [Self::Tutorial];
+    pub const ALL: [Self; 2] = [Self::Tutorial, Self::Jobs];
 
     /// The name by which a person calls it.
     pub fn name(self) -> &'static str {
         match self {
             Self::Tutorial => "tutorial",
+            Self::Jobs => "jobs",
         }
     }
 
@@ -41,6 +45,7 @@ impl Scenario {
             Self::Tutorial => {
                 "idle at 0, messages, 1 and then the maximum of replicas, all worked, 0 again and staying there"
             }
+            Self::Jobs => "no Job, messages, the maximum of Jobs at once, each message in a Job, no Job again",
         }
     }
 }
@@ -57,7 +62,11 @@ impl std::str::FromStr for Scenario {
 
 /// The names of a scenario's steps, in order.
 pub(crate) fn steps(scenario: &str) -> Option<&'static [&'static str]> {
-    matches!(scenario.parse(), Ok(Scenario::Tutorial)).then_some(&tutorial::STEPS)
+    match scenario.parse() {
+        Ok(Scenario::Tutorial) => Some(&tutorial::STEPS),
+        Ok(Scenario::Jobs) => Some(&jobs::STEPS),
+        Err(_) => None,
+    }
 }
 
 /// How a wait ended other than by its condition.
@@ -137,15 +146,24 @@ fn describe(snapshot: &Snapshot) -> String {
     let queue = snapshot
         .queue
         .map_or_else(unknown, |counts| format!("{} visible, {} in flight", counts.visible, counts.in_flight));
-    let replicas = snapshot.deployment.map_or_else(unknown, |it| format!("{} desired, {} ready", it.desired, it.ready));
-    let hpa = snapshot.hpa.as_ref().and_then(|hpa| hpa.desired).map_or_else(unknown, |desired| desired.to_string());
+    let scaled = match snapshot.jobs {
+        Some(JobCounts { running, complete, failed }) => {
+            format!("Jobs: {running} run, {complete} complete, {failed} failed")
+        }
+        None => {
+            let replicas =
+                snapshot.deployment.map_or_else(unknown, |it| format!("{} desired, {} ready", it.desired, it.ready));
+            let hpa = snapshot.hpa.as_ref().and_then(|hpa| hpa.desired);
+            format!("replicas {replicas}; HPA wants {}", hpa.map_or_else(unknown, |desired| desired.to_string()))
+        }
+    };
     let pods = snapshot.pods.as_ref().map_or_else(unknown, |pods| {
         let waiting: Vec<_> = pods.iter().filter_map(|pod| pod.waiting.clone()).collect();
         format!("{}{}{}", pods.len(), if waiting.is_empty() { "" } else { ", waiting: " }, waiting.join("; "))
     });
     let refusal = snapshot.refusal.as_ref().map_or_else(String::new, |refusal| format!("; refused: {}", refusal.text));
     format!(
-        "deadline passed with queue {queue}; replicas {replicas}; HPA wants {hpa}; pods {pods}; messages outstanding {}{refusal}",
+        "deadline passed with queue {queue}; {scaled}; pods {pods}; messages outstanding {}{refusal}",
         snapshot.outstanding()
     )
 }
@@ -172,6 +190,7 @@ pub(crate) async fn run(
     };
     let end = match scenario {
         Scenario::Tutorial => tutorial::run(&mut running).await,
+        Scenario::Jobs => jobs::run(&mut running).await,
     };
     tracing::debug!(?end, "scenario ended");
     if let (Err(End::Missed(_) | End::Stopped(_)), false) = (&end, stop.is_cancelled()) {
@@ -204,6 +223,7 @@ fn header(settings: &Settings, scenario: Scenario) -> Header {
         retention_seconds: settings.retention_seconds,
         has_dead_letter_queue: settings.dead_letter_queue_url.is_some(),
         scaling: settings.scaling,
+        jobs: settings.jobs,
         thresholds: Thresholds::of(settings),
         environment: settings.environment.clone(),
         limits: settings.limits.clone(),
@@ -216,9 +236,10 @@ mod tests {
 
     #[test]
     fn scenarios_are_found_by_name() {
+        assert_eq!("jobs".parse::<Scenario>().unwrap(), Scenario::Jobs);
         for name in ["tutorial", "seed"] {
             assert_eq!(name.parse::<Scenario>().unwrap(), Scenario::Tutorial);
         }
-        assert!("sed".parse::<Scenario>().unwrap_err().to_string().contains("scenarios: tutorial"));
+        assert!("sed".parse::<Scenario>().unwrap_err().to_string().contains("scenarios: tutorial, jobs"));
     }
 }

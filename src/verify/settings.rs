@@ -33,8 +33,10 @@ pub struct Settings {
     pub others: Vec<Other>,
     /// The objects to look at.
     pub names: Names,
-    /// What the ScaledObject says.
+    /// What the ScaledObject or the ScaledJob says.
     pub scaling: Scaling,
+    /// How many Jobs are kept, where Jobs do the work; `None` for replicas of a Deployment.
+    pub jobs: Option<History>,
     /// How many messages the scenario sends.
     pub messages: usize,
     /// The evidence file, written anew; its folder is made if missing.
@@ -105,7 +107,7 @@ fn is_about_another_object(names: &Names, others: &[Other], message: &str) -> bo
     message.split_whitespace().filter_map(|word| word.split_once('=')).any(|(field, value)| {
         let (namespace, name) = value.split_once('/').unwrap_or((&names.namespace, value));
         match field {
-            "scaled_object" => (namespace, name) != (&names.namespace, &names.scaled_object),
+            "scaled_object" | "scaled_job" => (namespace, name) != (&names.namespace, &names.scaled_object),
             "object" | "authentication" => others.iter().any(|other| other.name == name),
             _ => false,
         }
@@ -160,11 +162,21 @@ impl Names {
         }
     }
 
+    /// Whether the name is one that a Job of the workload's ScaledJob is given.
+    pub(crate) fn is_a_job(&self, name: &str) -> bool {
+        name.strip_prefix(&self.deployment).and_then(|rest| rest.strip_prefix('-')).is_some_and(is_generated)
+    }
+
+    fn is_pod_of_a_job(&self, name: &str) -> bool {
+        name.rsplit_once('-').is_some_and(|(job, rest)| is_generated(rest) && self.is_a_job(job))
+    }
+
     /// Whether an object of the namespace, as `Kind/name`, belongs to the workload: one of those named here, or made of them.
     pub(crate) fn owns(&self, object: &str) -> bool {
         let (kind, name) = object.split_once('/').unwrap_or(("", object));
         match kind {
-            "Pod" => generated::is_pod_of(&self.deployment, name),
+            "Pod" => generated::is_pod_of(&self.deployment, name) || self.is_pod_of_a_job(name),
+            "Job" => self.is_a_job(name),
             "ReplicaSet" => generated::is_replica_set_of(&self.deployment, name),
             "HorizontalPodAutoscaler" => name == self.hpa,
             "ScaledObject" => name == self.scaled_object,
@@ -174,7 +186,21 @@ impl Names {
     }
 }
 
-/// What the ScaledObject asks for. Seconds are system time.
+/// Whether the API server makes such an end of a name (Kubernetes API conventions, `generateName`).
+fn is_generated(end: &str) -> bool {
+    end.len() == 5 && end.bytes().all(|letter| letter.is_ascii_lowercase() || letter.is_ascii_digit())
+}
+
+/// How many Jobs that have ended a ScaledJob keeps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct History {
+    /// `successfulJobsHistoryLimit`.
+    pub successful: u32,
+    /// `failedJobsHistoryLimit`.
+    pub failed: u32,
+}
+
+/// What the ScaledObject or the ScaledJob asks for. Seconds are system time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Scaling {
     /// `pollingInterval`.
@@ -210,6 +236,12 @@ impl Scaling {
         fitting.reduce(f64::min)
     }
 
+    /// How many messages call for the maximum of Jobs at once, and then for more: at most so many run, and the rest has to wait.
+    pub fn messages_for_jobs(&self, activation: u64) -> u64 {
+        let waiting = u64::from(self.max_replicas.max(1)) * u64::from(self.queue_length.max(1));
+        (waiting + (2 * waiting).min(MORE_JOBS)).max(activation + 1)
+    }
+
     /// How many messages call for the maximum until it is reached: what fills it, and what is worked on meanwhile by the
     /// replicas that are there already, `parallelism` messages each at a time, `work_seconds` of the system a message.
     ///
@@ -232,6 +264,9 @@ impl Scaling {
         (max * length + worked.saturating_sub(spare)).max(activation + 1)
     }
 }
+
+/// Messages beyond those for the maximum of Jobs, at most: enough to see that more of them wait.
+const MORE_JOBS: u64 = 6;
 
 /// How often the HPA controller looks, by its default.
 const HPA_SYNC_SECONDS: u64 = 15;

@@ -6,7 +6,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::hopeless::{self, Standing};
-use crate::observation::{Counts, Decision, Hpa, Observation, Pod, Record, Replicas, ScaledObject, Source, Step};
+use crate::observation::{
+    Counts, Decision, Hpa, Job, JobCounts, Observation, Pod, Record, Replicas, ScaledObject, Source, Step,
+};
 use crate::refusal::{self, Refusal};
 
 /// The latest value of everything, and for how many reads in a row things were at zero.
@@ -18,10 +20,20 @@ pub struct Snapshot {
     pub deployment: Option<Replicas>,
     /// The HPA.
     pub hpa: Option<Hpa>,
-    /// The ScaledObject.
+    /// The Jobs, where Jobs do the work.
+    pub jobs: Option<JobCounts>,
+    /// Names of the Jobs that were there before the messages were sent.
+    earlier_jobs: BTreeSet<String>,
+    /// Names of the Jobs that were made after it.
+    pub made_jobs: BTreeSet<String>,
+    /// The most Jobs that have run at once since then.
+    pub most_jobs: u32,
+    /// The ScaledObject or the ScaledJob.
     pub scaled_object: Option<ScaledObject>,
     /// The workload's pods.
     pub pods: Option<Vec<Pod>>,
+    /// Reads in a row that saw no live pod of the workload: those of Jobs that ended stay with them.
+    pub lifeless_reads: usize,
     /// The scenario's current step.
     pub step: Option<Step>,
     /// Ids of the messages that the scenario sent.
@@ -67,11 +79,14 @@ impl Snapshot {
                 self.deployment = Some(*replicas);
                 self.count_zero(record, replicas.desired == 0 && replicas.current == 0);
             }
+            Observation::Jobs { jobs } => self.take_jobs(record, jobs),
             Observation::Hpa(hpa) => self.hpa = Some(hpa.clone()),
             Observation::ScaledObject(object) => self.scaled_object = Some(object.clone()),
             Observation::Pods { pods } => {
                 if record.source == Source::Pods {
                     self.pods = Some(pods.clone());
+                    let is_lifeless = !pods.iter().any(Pod::is_live);
+                    self.lifeless_reads = if is_lifeless { self.lifeless_reads + 1 } else { 0 };
                 }
                 self.count_zero(record, pods.is_empty());
             }
@@ -105,9 +120,36 @@ impl Snapshot {
         [Source::Queue, Source::Deployment, Source::Pods].iter().all(|source| self.zero_reads(*source) >= reads)
     }
 
+    /// Whether the queue has been seen empty `reads` times in a row, and no Job and none of their pods running.
+    pub fn is_at_rest(&self, reads: usize) -> bool {
+        let is_zero = |source: &Source| self.zero_reads(*source) >= reads;
+        [Source::Queue, Source::Jobs].iter().all(is_zero) && self.lifeless_reads >= reads
+    }
+
+    fn take_jobs(&mut self, record: &Record, jobs: &[Job]) {
+        let counts = JobCounts::of(jobs);
+        let names = jobs.iter().map(|job| job.name.clone());
+        if self.sent.is_empty() {
+            self.earlier_jobs.extend(names);
+        } else {
+            self.made_jobs.extend(names.filter(|name| !self.earlier_jobs.contains(name)));
+            self.most_jobs = self.most_jobs.max(counts.running);
+        }
+        self.jobs = Some(counts);
+        self.count_zero(record, counts.running == 0);
+    }
+
     /// What cannot be read now, and why, in one line.
     pub fn blindness(&self) -> Option<String> {
-        let shown = [Source::Queue, Source::Deployment, Source::Hpa, Source::ScaledObject, Source::Pods];
+        let shown = [
+            Source::Queue,
+            Source::Deployment,
+            Source::Hpa,
+            Source::ScaledObject,
+            Source::ScaledJob,
+            Source::Jobs,
+            Source::Pods,
+        ];
         let unread: Vec<_> = shown.into_iter().filter_map(|one| Some((one, self.unreadable.get(&one)?))).collect();
         let (_, why) = unread.first()?;
         let names: Vec<_> = unread.iter().map(|(source, _)| source.noun()).collect();
@@ -157,7 +199,9 @@ impl Snapshot {
             Source::Deployment => self.deployment = None,
             Source::Hpa => self.hpa = None,
             Source::ScaledObject => self.scaled_object = None,
-            Source::Pods => self.pods = None,
+            Source::ScaledJob => self.scaled_object = None,
+            Source::Jobs => self.jobs = None,
+            Source::Pods => (self.pods, self.lifeless_reads) = (None, 0),
             _ => {}
         }
     }
@@ -167,6 +211,7 @@ impl Snapshot {
 mod tests {
     use super::*;
     use crate::fixture::{queue, record};
+    use crate::observation::JobState;
 
     #[test]
     fn a_failed_read_is_no_zero_and_breaks_the_row() {
@@ -183,5 +228,32 @@ mod tests {
         assert_eq!(snapshot.blindness().as_deref(), Some("cannot read the queue: timed out"));
         snapshot.apply(&record(3.0, Source::Queue, queue(0, 0)));
         assert_eq!(snapshot.blindness(), None);
+    }
+
+    #[test]
+    fn jobs_rest_when_queue_jobs_and_pods_have_all_been_read_so_often_enough() {
+        let mut snapshot = Snapshot::default();
+        let job = |state| Observation::Jobs { jobs: vec![Job { name: "a".into(), state }] };
+        let ended = Pod {
+            name: "a-b".into(),
+            phase: "Succeeded".into(),
+            ready: false,
+            restarts: 0,
+            terminating: false,
+            waiting: None,
+        };
+        let mut look = |second: f64, state, pods: Observation| {
+            snapshot.apply(&record(second, Source::Queue, queue(0, 0)));
+            snapshot.apply(&record(second, Source::Jobs, job(state)));
+            snapshot.apply(&record(second, Source::Pods, pods));
+            snapshot.is_at_rest(2)
+        };
+        let resting = Observation::Pods { pods: vec![ended.clone()] };
+        let failed = Observation::Failure { what: "pods".into(), error: "timed out".into() };
+        let live = Observation::Pods { pods: vec![Pod { phase: "Running".into(), ..ended }] };
+        assert!(!look(0.0, JobState::Running, resting.clone()) && !look(1.0, JobState::Complete, resting.clone()));
+        assert!(look(2.0, JobState::Complete, resting.clone()));
+        assert!(!look(3.0, JobState::Complete, failed) && !look(4.0, JobState::Complete, resting.clone()));
+        assert!(look(5.0, JobState::Complete, resting) && !look(6.0, JobState::Complete, live));
     }
 }

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::observation::{Decision, Observation, Pod, Record, Source, StepState};
+use crate::observation::{Decision, JobCounts, Observation, Pod, Record, Source, StepState};
 use crate::timeline::cause::Happening;
 use crate::timeline::role::Role;
 
@@ -118,6 +118,17 @@ impl Narrator {
                 self.change("queue", format!("{} visible, {} in flight{more}", counts.visible, counts.in_flight))
             }
             Observation::Deployment(replicas) => self.deployment(replicas.desired, replicas.ready),
+            Observation::Jobs { jobs } => {
+                let JobCounts { running, complete, failed } = JobCounts::of(jobs);
+                let before = self.replicas.replace(running);
+                let lines = self.change("jobs", format!("{running} run, {complete} complete, {failed} failed"));
+                match before.filter(|from| *from != running) {
+                    Some(from) => {
+                        lines.into_iter().map(|line| line.playing(Role::Change { from, to: running })).collect()
+                    }
+                    None => lines,
+                }
+            }
             Observation::Hpa(hpa) => {
                 let Some(desired) = hpa.desired else { return Vec::new() };
                 let metrics: Vec<_> = hpa.metrics.iter().map(|(name, value)| format!("{name} = {value}")).collect();
@@ -129,7 +140,8 @@ impl Narrator {
                 let state = |kind: &str| {
                     object.condition(kind).map_or("unset".to_owned(), |it| format!("{} ({})", it.status, it.reason))
                 };
-                self.change("conditions", format!("ScaledObject Ready={}, Active={}", state("Ready"), state("Active")))
+                let kind = if record.source == Source::ScaledJob { "ScaledJob" } else { "ScaledObject" };
+                self.change("conditions", format!("{kind} Ready={}, Active={}", state("Ready"), state("Active")))
             }
             Observation::Pods { pods } if record.source == Source::Pods => self.pods(pods),
             Observation::Event(event) => {
@@ -223,6 +235,14 @@ impl Narrator {
 /// A decision: what, why (sample, formula, limit, in the operator's words), and what the HPA should make of it.
 fn decision_text(decision: &Decision) -> String {
     let number = |value: Option<i64>| value.map_or("?".to_owned(), |value| value.to_string());
+    if let Some(create) = decision.jobs() {
+        let jobs = match create {
+            0 => "makes no Job".to_owned(),
+            1 => "makes 1 Job".to_owned(),
+            _ => format!("makes {create} Jobs"),
+        };
+        return format!("{jobs} beside {} that run: {}", number(decision.from), decision.reason);
+    }
     let verb = match (decision.from, decision.to) {
         (Some(from), Some(to)) if from == to => format!("keeps {to}"),
         (Some(from), None) => format!("leaves {from} as it is"),

@@ -62,6 +62,7 @@ pub(crate) async fn run(
     for (workload, scenario) in
         workloads.iter().flat_map(|workload| scenarios.iter().map(move |scenario| (*workload, *scenario)))
     {
+        let scenario = of_kind(workload, scenario);
         let finding = subject::settings_for_run(workload, wanted.messages, settings, target);
         let mut subject = waiting::during(view, &format!("Looking at workload {}", workload.name), finding).await?;
         subject.goes = after == After::Goes;
@@ -85,6 +86,11 @@ pub(crate) async fn run(
     Ok(Verified { exit, reports, report: settings.report().join("report.html") })
 }
 
+/// The scenario as it is for the workload: where Jobs do the work, what the tutorial does with replicas is done with Jobs.
+fn of_kind(workload: &Workload, scenario: Scenario) -> Scenario {
+    if workload.job.is_some() { Scenario::Jobs } else { scenario }
+}
+
 /// A run that a person ended proves nothing: it is not published, so that the report of the last whole run stays.
 fn interrupted(scenario: Scenario, step: &str, evidence: &Path) -> Vec<Diagnostic> {
     let text =
@@ -106,9 +112,10 @@ pub(crate) fn check<'a>(wanted: &Proof, settings: &'a Settings) -> Outcome<(Vec<
         let help = "set its minReplicaCount to 0, or choose others with --workload";
         return Err(one(Diagnostic::error(text).help(help).exit(Exit::Usage)));
     }
-    if let Some(workload) = workloads.iter().find(|workload| workload.job.is_some()) {
-        let text = format!("the scenario evaluates replicas, and {} is worked on by Jobs", workload.name);
-        let help = "choose others with --workload; `sluice status` counts its Jobs";
+    let of_replicas = workloads.iter().find(|workload| workload.job.is_none());
+    if let Some(workload) = of_replicas.filter(|_| scenarios.contains(&Scenario::Jobs)) {
+        let text = format!("the scenario jobs evaluates Jobs, and {} is a Deployment", workload.name);
+        let help = "choose workloads of `kind: job` with --workload, or the scenario tutorial";
         return Err(one(Diagnostic::error(text).help(help).exit(Exit::Usage)));
     }
     for folder in [settings.evidence(), settings.report()] {
@@ -222,7 +229,7 @@ pub(crate) async fn explain(explain: &Explain, settings: &Settings, target: Opti
 }
 
 fn scenarios(names: &[String]) -> Outcome<Vec<Scenario>> {
-    let known = [Scenario::Tutorial];
+    let known = Scenario::ALL;
     let find = |name: &String| {
         known.into_iter().find(|scenario| scenario.name() == name).ok_or_else(|| {
             let names: Vec<_> = known.iter().map(|scenario| scenario.name()).collect();

@@ -16,19 +16,24 @@ pub(crate) fn activation(evidence: &Evidence) -> Result<Timestamp, Finding> {
     let seen = evidence.deployments().find(|(time, replicas)| *time >= sending && replicas.desired > 0);
     seen.map(|(time, _)| time).ok_or_else(|| {
         let reads = evidence.deployments().filter(|(time, _)| *time >= sending).count();
-        fail(format!("the Deployment never left 0 in {reads} reads after sending"))
+        fail(format!("{} never left 0 in {reads} reads after sending", what(evidence)))
     })
 }
 
 /// The first time after activation at which the Deployment was decided to be at zero.
 pub(crate) fn zero(evidence: &Evidence) -> Result<Timestamp, Finding> {
-    let activation = activation(evidence)?;
+    let mut activation = activation(evidence)?;
+    if evidence.header.jobs.is_some() {
+        // Between those that ended and the poll that makes the next, none may run.
+        let busy = evidence.deployments().rev().find(|(_, running)| running.desired > 0);
+        activation = busy.map_or(activation, |(time, _)| time.max(activation));
+    }
     let seen = evidence.deployments().find(|(time, replicas)| *time > activation && replicas.desired == 0);
     seen.map(|(time, _)| time).ok_or_else(|| {
         let last = evidence.deployments().next_back();
         let last = last
             .map_or_else(String::new, |(time, it)| format!("; last seen at {} on {}", it.desired, evidence.when(time)));
-        fail(format!("the Deployment never came back to 0{last}"))
+        fail(format!("{} never came back to 0{last}", what(evidence)))
     })
 }
 
@@ -50,4 +55,9 @@ pub(super) fn longest_gap(
     let (last, longest) =
         inner.fold((from, 0.0_f64), |(last, longest), time| (time, longest.max(evidence.seconds(last, time))));
     longest.max(evidence.seconds(last, to))
+}
+
+/// What it is that leaves zero and comes back to it.
+fn what(evidence: &Evidence) -> &'static str {
+    if evidence.header.jobs.is_some() { "the number of Jobs that run" } else { "the Deployment" }
 }

@@ -1,6 +1,6 @@
 //! Identity, conditions, restarts, and whether the scenario came to its end.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::check::{Evaluated, Outcome, accounting, activity, fail, pass};
 use crate::evidence::Evidence;
@@ -34,7 +34,7 @@ pub(super) fn identity(evidence: &Evidence) -> Evaluated {
     if evidence.header.consumer == Consumer::Own && evidence.receipts().next().is_none() {
         // What it deletes, its identity lets it delete.
         let (outcome, account) = accounting::evaluate(evidence).unwrap_or_else(|early| early);
-        let proof = format!("ScaledObject ready in {served} reads; {account}");
+        let proof = format!("{} ready in {served} reads; {account}", scaler(evidence));
         let is_proven = served > 0 && outcome == Outcome::Pass;
         return Ok(if is_proven {
             pass(proof + &recovered)
@@ -45,10 +45,17 @@ pub(super) fn identity(evidence: &Evidence) -> Evaluated {
     let worked = evidence.receipts().filter(|(_, receipt)| receipt.outcome == "deleted").count();
     if served == 0 || worked == 0 {
         return Err(fail(format!(
-            "no refusal, but no proof either: ScaledObject ready in {served} reads, {worked} messages deleted"
+            "no refusal, but no proof either: {} ready in {served} reads, {worked} messages deleted",
+            scaler(evidence)
         )));
     }
-    Ok(pass(format!("ScaledObject ready in {served} reads, {worked} messages received and deleted{recovered}")))
+    let kind = scaler(evidence);
+    Ok(pass(format!("{kind} ready in {served} reads, {worked} messages received and deleted{recovered}")))
+}
+
+/// The kind of the object that has the triggers.
+fn scaler(evidence: &Evidence) -> &'static str {
+    if evidence.header.jobs.is_some() { "ScaledJob" } else { "ScaledObject" }
 }
 
 /// Different refusals than the one already named, once each: what the endpoint says first, as only that names policy and
@@ -95,8 +102,9 @@ pub(super) fn completed(evidence: &Evidence) -> Evaluated {
     Ok(pass(reached.join(", ")))
 }
 
-pub(super) fn conditions_expected(_: &Evidence) -> String {
-    "ScaledObject Ready=True; Active False -> True after sending -> False at the end".to_owned()
+pub(super) fn conditions_expected(evidence: &Evidence) -> String {
+    let kind = scaler(evidence);
+    format!("{kind} Ready=True; Active False -> True after sending -> False at the end")
 }
 
 pub(super) fn conditions(evidence: &Evidence) -> Evaluated {
@@ -117,7 +125,7 @@ pub(super) fn conditions(evidence: &Evidence) -> Evaluated {
         }
     }
     let Some((last, object)) = evidence.scaled_objects().next_back() else {
-        return Ok(fail("the ScaledObject was never read"));
+        return Ok(fail(format!("the {} was never read", scaler(evidence))));
     };
     let path = active.iter().map(|(when, status)| format!("{status} on {when}")).collect::<Vec<_>>().join(", ");
     let before_after =
@@ -141,6 +149,12 @@ pub(super) fn restarts_expected(_: &Evidence) -> String {
 }
 
 pub(super) fn restarts(evidence: &Evidence) -> Evaluated {
+    // A Job of the sample fails with its message, which it gave back.
+    let gave_back: BTreeSet<&str> = evidence
+        .receipts()
+        .filter(|(_, receipt)| evidence.header.jobs.is_some() && receipt.outcome == "failed")
+        .map(|(_, receipt)| receipt.pod.as_str())
+        .collect();
     let mut saw = Vec::new();
     for (source, who) in [(Source::Pods, "workload"), (Source::OperatorPods, "operator")] {
         // What had happened before the run is not its doing; pods that appear during it start from zero.
@@ -150,7 +164,8 @@ pub(super) fn restarts(evidence: &Evidence) -> Evaluated {
             for pod in pods {
                 let before = *first.entry(&pod.name).or_insert(if reads == 0 { pod.restarts } else { 0 });
                 // A program that does not catch SIGTERM ends with 143 when its pod is taken away, which is no failure.
-                if pod.restarts > before || (pod.phase == "Failed" && !pod.terminating) {
+                let is_failure = pod.phase == "Failed" && !pod.terminating && !gave_back.contains(pod.name.as_str());
+                if pod.restarts > before || is_failure {
                     let text = format!(
                         "{} {} on {} with {} restarts",
                         pod.name,

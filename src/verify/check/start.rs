@@ -4,23 +4,29 @@ use jiff::Timestamp;
 
 use crate::check::{Evaluated, Finding, fail, pass};
 use crate::evidence::Evidence;
-use crate::observation::Source;
+use crate::observation::{Pod, Source};
 
 pub(super) fn zero_expected(evidence: &Evidence) -> String {
     let reads = evidence.header.thresholds.agreeing_reads;
-    format!("the last {reads} reads before sending all show 0 replicas, 0 pods and an empty queue")
+    let what = if evidence.header.jobs.is_some() { "Jobs that run" } else { "replicas" };
+    format!("the last {reads} reads before sending all show 0 {what}, 0 pods and an empty queue")
 }
 
 pub(super) fn zero(evidence: &Evidence) -> Evaluated {
     let until = evidence.sending().unwrap_or_else(|| evidence.end());
     let deployment = last_reads(
         evidence,
-        "replicas",
+        if evidence.header.jobs.is_some() { "Jobs that run" } else { "replicas" },
         evidence.deployments().map(|(time, it)| (time, u64::from(it.desired.max(it.current)))),
         until,
     )?;
-    let pods =
-        last_reads(evidence, "pods", evidence.pods(Source::Pods).map(|(time, pods)| (time, pods.len() as u64)), until)?;
+    // The pods of Jobs that ended stay with them.
+    let counts = |pods: &Vec<Pod>| match evidence.header.jobs {
+        Some(_) => pods.iter().filter(|pod| pod.is_live()).count() as u64,
+        None => pods.len() as u64,
+    };
+    let pods = evidence.pods(Source::Pods).map(|(time, pods)| (time, counts(pods)));
+    let pods = last_reads(evidence, "pods", pods, until)?;
     let queue = last_reads(evidence, "messages", evidence.queue().map(|(time, counts)| (time, counts.total())), until)?;
     Ok(pass(format!("{deployment}; {pods}; {queue}")))
 }

@@ -29,6 +29,7 @@ impl Observation {
             // Numbers, and names that a person chose.
             Self::Sent { .. }
             | Self::Queue(_)
+            | Self::Jobs { .. }
             | Self::Deployment(_)
             | Self::Receipt(_)
             | Self::LogEnded { .. }

@@ -39,7 +39,7 @@ pub(crate) async fn observe(observer: Observer, group: Group) {
 /// Reads what the logs of the group's pods hold now.
 pub(crate) async fn read_all(observer: &Observer, group: &Group) {
     let api = observer.pods(&group.namespace);
-    let what = format!("logs of Deployment/{}", group.deployment);
+    let what = format!("logs of {}", group.owner);
     let selector = match objects::try_selector(observer, group).await {
         Ok(selector) => selector,
         Err(error) => return observer.recorder.failure(group.log, &what, error),

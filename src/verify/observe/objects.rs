@@ -29,28 +29,46 @@ impl Single {
     }
 }
 
-/// The pods of one Deployment.
+/// What pods follow from.
+#[derive(Clone)]
+pub(crate) enum Owner {
+    /// A Deployment, which says what its pods are labelled with.
+    Deployment(String),
+    /// A ScaledJob, by whose name all pods of its Jobs are labelled.
+    ScaledJob(String),
+}
+
+impl std::fmt::Display for Owner {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Deployment(name) => write!(f, "Deployment/{name}"),
+            Self::ScaledJob(name) => write!(f, "ScaledJob/{name}"),
+        }
+    }
+}
+
+/// The pods of one owner.
 #[derive(Clone)]
 pub(crate) struct Group {
     pub(crate) source: Source,
     pub(crate) log: Source,
     pub(crate) namespace: String,
-    pub(crate) deployment: String,
+    pub(crate) owner: Owner,
 }
 
 /// What wakes an observer: its turn, or a watch event.
-enum Wake {
+pub(super) enum Wake {
     Turn,
     Seen(Box<Event<DynamicObject>>),
 }
 
 /// The whole object as JSON.
-fn json(object: &DynamicObject) -> Value {
+pub(super) fn json(object: &DynamicObject) -> Value {
     serde_json::to_value(object).unwrap_or_default()
 }
 
 /// Turns of the cadence and events of a watch. A failing watch is retried silently: the reads record the failure.
-fn wakes(observer: &Observer, api: Api<DynamicObject>, config: Config) -> impl Stream<Item = Wake> + Send {
+pub(super) fn wakes(observer: &Observer, api: Api<DynamicObject>, config: Config) -> impl Stream<Item = Wake> + Send {
     let clock = observer.settings.clock.clone();
     let cadence = observer.settings.cadence();
     let turns = stream::unfold(true, move |is_first| {
@@ -112,31 +130,34 @@ pub(crate) async fn read_single(observer: &Observer, single: &Single) -> (Observ
 }
 
 /// The resource version as a number; those of one kind can be compared (Kubernetes KEP-5504). 0 if it is none.
-fn version(metadata: &ObjectMeta) -> u64 {
+pub(super) fn version(metadata: &ObjectMeta) -> u64 {
     metadata.resource_version.as_ref().and_then(|version| version.parse().ok()).unwrap_or(0)
 }
 
-/// The selector for a Deployment's pods; waits until the Deployment can be read.
+/// The selector for the owner's pods; waits until a Deployment can be read.
 pub(crate) async fn selector(observer: &Observer, group: &Group) -> String {
     loop {
         match try_selector(observer, group).await {
             Ok(selector) => return selector,
             Err(error) => {
-                let what = format!("pods of Deployment/{}", group.deployment);
-                observer.recorder.failure(group.source, &what, error);
+                observer.recorder.failure(group.source, &format!("pods of {}", group.owner), error);
             }
         }
         observer.settings.clock.sleep(observer.settings.cadence()).await;
     }
 }
 
-/// The selector for a Deployment's pods, or why there is none.
+/// The selector for the owner's pods, or why there is none.
 pub(crate) async fn try_selector(observer: &Observer, group: &Group) -> Result<String, String> {
-    let object = observer.deployments(&group.namespace).get(&group.deployment).await.map_err(|error| words(&error))?;
+    let name = match &group.owner {
+        Owner::Deployment(name) => name,
+        Owner::ScaledJob(name) => return Ok(format!("{}={name}", cluster::read::SCALED_JOB_LABEL)),
+    };
+    let object = observer.deployments(&group.namespace).get(name).await.map_err(|error| words(&error))?;
     extract::selector(&json(&object)).ok_or_else(|| "the Deployment has no matchLabels".to_owned())
 }
 
-/// The pods of a Deployment, or why they cannot be listed.
+/// The pods of the owner, or why they cannot be listed.
 pub(crate) async fn list_pods(
     observer: &Observer,
     group: &Group,
@@ -162,8 +183,7 @@ pub(crate) async fn observe_pods(observer: Observer, group: Group) {
                     pods = answer.items.iter().map(|pod| (pod.name_any(), extract::pod(&json(pod)))).collect();
                 }
                 Err(error) => {
-                    let what = format!("pods of Deployment/{}", group.deployment);
-                    observer.recorder.failure(group.source, &what, words(&error));
+                    observer.recorder.failure(group.source, &format!("pods of {}", group.owner), words(&error));
                     continue;
                 }
             },

@@ -6,7 +6,7 @@ use cluster::Rollout;
 
 use crate::observation::{Diagnosis, Observation};
 use crate::observe::Observer;
-use crate::observe::objects::Group;
+use crate::observe::objects::{Group, Owner};
 
 /// Looks into restarts of one Deployment's pods that are recorded; more would say the same.
 const RESTARTS: usize = 3;
@@ -44,7 +44,10 @@ pub(crate) async fn look(observer: &Observer, group: &Group, only_ailing: bool) 
 }
 
 fn rollout(observer: &Observer, group: &Group) -> Rollout {
-    Rollout::new(&observer.settings.cluster, &group.namespace, &group.deployment)
+    match &group.owner {
+        Owner::Deployment(name) => Rollout::new(&observer.settings.cluster, &group.namespace, name),
+        Owner::ScaledJob(name) => Rollout::of_jobs(&observer.settings.cluster, &group.namespace, name),
+    }
 }
 
 async fn record(observer: &Observer, group: &Group, rollout: &Rollout, hopeless: Option<String>) {

@@ -30,11 +30,11 @@ impl Moments {
     }
 
     /// In words, with the maximum of the workload.
-    pub(super) fn words(self, most: u32) -> String {
+    pub(super) fn words(self, most: u32, what: &str) -> String {
         let after =
             |seconds: Option<f64>| seconds.map_or("never".to_owned(), |seconds| format!("after {seconds:.0} s"));
         format!(
-            "0 -> 1 {}, {most} replicas {}, back at 0 {} (stack's time)",
+            "0 -> 1 {}, {most} {what} {}, back at 0 {} (stack's time)",
             after(self.activated_seconds),
             after(self.maximum_seconds),
             after(self.zero_seconds)
@@ -55,11 +55,15 @@ mod tests {
         near(good.activated_seconds, 12.0);
         near(good.maximum_seconds, 25.0);
         near(good.zero_seconds, 400.0);
-        assert!(good.words(3).contains("0 -> 1 after ") && good.words(3).len() <= 78, "{}", good.words(3));
+        assert!(
+            good.words(3, "replicas").contains("0 -> 1 after ") && good.words(3, "replicas").len() <= 78,
+            "{}",
+            good.words(3, "replicas")
+        );
         let blind = Moments::of(
             &Run::good().without(|record| matches!(record.observation, Observation::Deployment(_))).evidence(),
         );
         assert_eq!(blind, Moments::default());
-        assert!(blind.words(3).contains("back at 0 never"));
+        assert!(blind.words(3, "replicas").contains("back at 0 never"));
     }
 }

@@ -12,7 +12,7 @@ use crate::settings::Consumer;
 pub(crate) const STEPS: [&str; 7] = ["idle", "send", "activate", "scale-out", "work", "zero", "hold"];
 
 /// The longest time that a pod may take to start: Fargate finds a node, then pulls the image without a cache.
-const POD_START: Duration = Duration::from_mins(5);
+pub(super) const POD_START: Duration = Duration::from_mins(5);
 /// Work per message and the visibility timeout of a message whose worker died.
 const WORK_PER_MESSAGE: Duration = Duration::from_mins(1);
 
@@ -63,7 +63,7 @@ pub(super) async fn run(running: &mut Running) -> Result<(), End> {
 }
 
 /// Sends the messages; their ids are the scenario's ledger.
-async fn send(running: &mut Running, deadline: Duration) -> Result<(), End> {
+pub(super) async fn send(running: &mut Running, deadline: Duration) -> Result<(), End> {
     let bodies: Vec<_> =
         (1..=running.settings.messages).map(|number| format!("{} message {number}", running.run)).collect();
     let detail = format!("{} messages sent", bodies.len());
@@ -86,7 +86,7 @@ async fn send(running: &mut Running, deadline: Duration) -> Result<(), End> {
 
 /// Waits until all messages are worked on. The sample says so itself; of any other program the queue says it, after the
 /// time for which its counts are approximate.
-async fn work(running: &mut Running, slack: Duration) -> Result<(), End> {
+pub(super) async fn work(running: &mut Running, slack: Duration) -> Result<(), End> {
     let reads = running.thresholds.agreeing_reads;
     let messages = u32::try_from(running.settings.messages).unwrap_or(u32::MAX);
     let clock = running.settings.clock.clone();

@@ -10,7 +10,7 @@ use std::time::Duration;
 use clock::Clock;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
-use verify::{Record, Snapshot, StepState};
+use verify::{Record, Snapshot, Source, StepState};
 
 use self::decision::Decisions;
 use self::held::Held;
@@ -115,7 +115,7 @@ impl Live {
         }
         let snapshot = &self.snapshot;
         let is_first = self.shown.is_empty() && snapshot.step.is_none() && snapshot.blindness().is_none();
-        if is_first && (snapshot.queue.is_none() || snapshot.deployment.is_none()) {
+        if is_first && (snapshot.queue.is_none() || (snapshot.deployment.is_none() && snapshot.jobs.is_none())) {
             // What is read first is no change yet; a question mark is for what cannot be read.
             return None;
         }
@@ -159,12 +159,19 @@ fn line(snapshot: &Snapshot) -> String {
     let number = |value: Option<String>| value.unwrap_or_else(|| "?".to_owned());
     let queue = snapshot.queue.as_ref();
     let replicas = snapshot.deployment.as_ref();
+    let scaled = match snapshot.jobs {
+        Some(jobs) => format!("Jobs {} run, {} made", jobs.running, snapshot.made_jobs.len()),
+        None if snapshot.unreadable.contains_key(&Source::Jobs) => "Jobs ? run".to_owned(),
+        None => format!(
+            "replicas {}/{} ready",
+            number(replicas.map(|replicas| replicas.ready.to_string())),
+            number(replicas.map(|replicas| replicas.desired.to_string())),
+        ),
+    };
     let mut line = format!(
-        "queue {:>3} waiting {:>3} in work · replicas {}/{} ready",
+        "queue {:>3} waiting {:>3} in work · {scaled}",
         number(queue.map(|counts| counts.visible.to_string())),
         number(queue.map(|counts| counts.in_flight.to_string())),
-        number(replicas.map(|replicas| replicas.ready.to_string())),
-        number(replicas.map(|replicas| replicas.desired.to_string())),
     );
     // Writing to a string cannot fail.
     if let Some(step) = &snapshot.step {

@@ -4,7 +4,7 @@ use aws::queue::Queue;
 use indexmap::IndexMap;
 use serde_json::Value;
 use stack::Workload;
-use verify::{Consumer, Names, Other};
+use verify::{Consumer, History, Names, Other};
 
 use crate::commands::outputs;
 use crate::diagnostic::{Outcome, one};
@@ -47,6 +47,10 @@ pub(super) async fn settings(workload: &Workload, settings: &Settings, target: &
             ..Names::usual(&workload.namespace, &workload.name)
         },
         scaling: workloads::scaling(workload),
+        jobs: workload
+            .job
+            .as_ref()
+            .map(|job| History { successful: job.successful_history, failed: job.failed_history }),
         messages: 0,
         evidence: settings.evidence().join(format!("{name}.jsonl")),
         stack: settings.stack.name.clone(),
@@ -68,12 +72,16 @@ pub(super) async fn settings_for_run(
     const RETENTION: &str = "MessageRetentionPeriod";
     const REDRIVE: &str = "RedrivePolicy";
     let mut subject = self::settings(workload, settings, target).await?;
-    let derived = subject.scaling.messages_for_maximum(
-        target.clock.scale(),
-        workload.scaling.activation_queue_length.into(),
-        workload.worker.work_seconds.into(),
-        workload.worker.parallelism.into(),
-    );
+    let activation = workload.scaling.activation_queue_length.into();
+    let derived = match workload.job {
+        Some(_) => subject.scaling.messages_for_jobs(activation),
+        None => subject.scaling.messages_for_maximum(
+            target.clock.scale(),
+            activation,
+            workload.worker.work_seconds.into(),
+            workload.worker.parallelism.into(),
+        ),
+    };
     subject.messages = messages.map_or(derived, u64::from).try_into().unwrap_or(usize::MAX);
     let queue = Queue::new(&target.session, &subject.queue_url);
     let attributes = queue.attributes(&[RETENTION, REDRIVE]).await.map_err(one)?;
