@@ -21,6 +21,7 @@ mod first_run;
 mod foreign;
 mod image;
 mod interrupts;
+mod jobs;
 mod kill;
 mod locks;
 mod moto;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::observation::{Source, StepState};
+use crate::observation::{ScaledObject, Source, StepState};
 use crate::scenario::tutorial::{POD_START, send, work};
 use crate::scenario::{End, Running};
 use crate::settings::History;
@@ -20,10 +20,12 @@ pub(super) async fn run(running: &mut Running) -> Result<(), End> {
     let max = running.settings.scaling.max_replicas;
     let history = running.settings.jobs.unwrap_or(History { successful: u32::MAX, failed: u32::MAX });
 
-    let idle = "the queue is empty, no Job and no pod of one runs, and the ScaledJob is ready";
+    let idle = "the queue is empty, no Job and no pod of one runs, and the ScaledJob is ready and not active";
     running
         .wait("idle", idle, POD_START + polling * 2 + slack, |snapshot| {
-            snapshot.is_at_rest(reads) && snapshot.scaled_object.as_ref().is_some_and(|object| object.is("Ready"))
+            // The next poll finds that nothing waits any more: until then it is active from before.
+            let is_quiet = |object: &ScaledObject| object.is("Ready") && !object.is("Active");
+            snapshot.is_at_rest(reads) && snapshot.scaled_object.as_ref().is_some_and(is_quiet)
         })
         .await?;
     send(running, slack).await?;
