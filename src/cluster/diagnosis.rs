@@ -8,8 +8,7 @@ use serde_json::Value;
 
 use crate::address::{Name, text};
 use crate::connection::Session;
-use crate::generated;
-use crate::read::SCALED_JOB_LABEL;
+use crate::generated::{self, SCALED_JOB_LABEL};
 use crate::readiness;
 use crate::redact::redact_lines;
 

@@ -5,6 +5,9 @@
 //! words (k8s.io/apimachinery `util/rand`), and what a name is generated from is cut off at 58 letters (k8s.io/apiserver
 //! `storage/names`).
 
+/// Label of the Jobs of a ScaledJob, and of their pods; its value is the ScaledJob's name (KEDA, `scale_jobs.go`).
+pub const SCALED_JOB_LABEL: &str = "scaledjob.keda.sh/name";
+
 /// Letters of generated parts.
 const LETTERS: &str = "bcdfghjklmnpqrstvwxz2456789";
 /// Letters of a hash of a pod template, a number of 32 bits in decimal.
@@ -40,6 +43,13 @@ pub fn is_pod_of(deployment: &str, name: &str) -> bool {
     }
 }
 
+/// Whether a Job of this name may be the ScaledJob's, or a pod of this name the Job's: each is called after what makes it.
+pub fn is_named_after(maker: &str, name: &str) -> bool {
+    let Some((base, suffix)) = name.split_at_checked(name.len().saturating_sub(SUFFIX)) else { return false };
+    let whole = format!("{maker}-");
+    is_generated(suffix) && base == whole.get(..BASE_MAX).unwrap_or(&whole)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -61,6 +71,16 @@ mod tests {
         }
         assert!(is_replica_set_of("orders", "orders-5d4f8c7b96"));
         assert!(!is_replica_set_of("orders", "orders-eu-5d4f8c7b96"));
+    }
+
+    #[test]
+    fn a_job_is_called_after_its_scaled_job_and_a_pod_after_its_job() {
+        assert!(is_named_after("orders", "orders-6ghtf") && is_named_after("orders-6ghtf", "orders-6ghtf-mnqlv"));
+        for other in ["orders-nightly", "orders-eu-6ghtf", "orders6ghtf", "orders-6ghta", "orders-", "", "é"] {
+            assert!(!is_named_after("orders", other), "{other}");
+        }
+        let (long, job) = ("a".repeat(63), format!("{}6ghtf", "a".repeat(58)));
+        assert!(is_named_after(&long, &job) && is_named_after(&job, &format!("{}mnqlv", &job[..58])));
     }
 
     #[test]

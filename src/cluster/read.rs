@@ -16,7 +16,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 pub use logs::{LogOptions, follow};
-pub use scaled_job::{Jobs, SCALED_JOB_LABEL, ScaledJob, scaled_jobs};
+pub use scaled_job::{Jobs, ScaledJob, scaled_jobs};
 pub use scaled_object::{ScaledObject, scaled_object, scaled_objects};
 
 use crate::connection::{Cluster, Session};

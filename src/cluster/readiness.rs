@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::address::text;
 use crate::connection::Session;
-use crate::read::SCALED_JOB_LABEL;
+use crate::generated::SCALED_JOB_LABEL;
 use crate::redact::redact;
 
 /// Whether an object is ready.

@@ -119,6 +119,11 @@ fn messages(system: f64) -> u64 {
     }
 }
 
+/// The name of a Job, 1 to 9.
+fn job_name(number: u8) -> String {
+    format!("myapp-jbbb{}", char::from(b"bcdfghjkl"[usize::from(number - 1)]))
+}
+
 /// The Jobs at this moment of the good run: three at a time, for twenty seconds each; two of those that ended are kept.
 fn jobs(system: f64) -> Vec<Job> {
     let mut jobs: Vec<Job> = (1..=9)
@@ -129,7 +134,7 @@ fn jobs(system: f64) -> Vec<Job> {
                 s if s < begun + 20.0 => JobState::Running,
                 _ => JobState::Complete,
             };
-            Some(Job { name: format!("myapp-job0{number}"), state })
+            Some(Job { name: job_name(number), state })
         })
         .collect();
     let complete = jobs.iter().filter(|job| job.state == JobState::Complete).count();
@@ -201,12 +206,13 @@ impl Run {
                 Source::ScaledObject => record.source = Source::ScaledJob,
                 Source::Pods => {
                     let live = jobs(system).into_iter().filter(|job| job.state == JobState::Running);
-                    record.observation = pods(&live.map(|job| format!("{}-pod00", job.name)).collect::<Vec<_>>(), 0);
+                    record.observation = pods(&live.map(|job| format!("{}-pqrst", job.name)).collect::<Vec<_>>(), 0);
                 }
                 _ => {}
             }
             if let Observation::Receipt(receipt) = &mut record.observation {
-                receipt.pod = format!("myapp-job0{}-pod00", receipt.message_id.trim_start_matches('m'));
+                receipt.pod =
+                    format!("{}-pqrst", job_name(receipt.message_id.trim_start_matches('m').parse().unwrap()));
             }
         }
         let made = Decision {

@@ -146,17 +146,15 @@ fn describe(snapshot: &Snapshot) -> String {
     let queue = snapshot
         .queue
         .map_or_else(unknown, |counts| format!("{} visible, {} in flight", counts.visible, counts.in_flight));
-    let scaled = match snapshot.jobs {
-        Some(JobCounts { running, complete, failed }) => {
-            format!("Jobs: {running} run, {complete} complete, {failed} failed")
-        }
-        None => {
-            let replicas =
-                snapshot.deployment.map_or_else(unknown, |it| format!("{} desired, {} ready", it.desired, it.ready));
-            let hpa = snapshot.hpa.as_ref().and_then(|hpa| hpa.desired);
-            format!("replicas {replicas}; HPA wants {}", hpa.map_or_else(unknown, |desired| desired.to_string()))
-        }
+    let replicas = || {
+        let replicas =
+            snapshot.deployment.map_or_else(unknown, |it| format!("{} desired, {} ready", it.desired, it.ready));
+        let hpa = snapshot.hpa.as_ref().and_then(|hpa| hpa.desired);
+        format!("replicas {replicas}; HPA wants {}", hpa.map_or_else(unknown, |desired| desired.to_string()))
     };
+    let jobs =
+        |JobCounts { running, complete, failed }| format!("Jobs: {running} run, {complete} complete, {failed} failed");
+    let scaled = snapshot.jobs.map_or_else(replicas, jobs);
     let pods = snapshot.pods.as_ref().map_or_else(unknown, |pods| {
         let waiting: Vec<_> = pods.iter().filter_map(|pod| pod.waiting.clone()).collect();
         format!("{}{}{}", pods.len(), if waiting.is_empty() { "" } else { ", waiting: " }, waiting.join("; "))

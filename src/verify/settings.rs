@@ -162,21 +162,12 @@ impl Names {
         }
     }
 
-    /// Whether the name is one that a Job of the workload's ScaledJob is given.
-    pub(crate) fn is_a_job(&self, name: &str) -> bool {
-        name.strip_prefix(&self.deployment).and_then(|rest| rest.strip_prefix('-')).is_some_and(is_generated)
-    }
-
-    fn is_pod_of_a_job(&self, name: &str) -> bool {
-        name.rsplit_once('-').is_some_and(|(job, rest)| is_generated(rest) && self.is_a_job(job))
-    }
-
     /// Whether an object of the namespace, as `Kind/name`, belongs to the workload: one of those named here, or made of them.
     pub(crate) fn owns(&self, object: &str) -> bool {
         let (kind, name) = object.split_once('/').unwrap_or(("", object));
         match kind {
-            "Pod" => generated::is_pod_of(&self.deployment, name) || self.is_pod_of_a_job(name),
-            "Job" => self.is_a_job(name),
+            "Pod" => generated::is_pod_of(&self.deployment, name),
+            "Job" => generated::is_named_after(&self.scaled_object, name),
             "ReplicaSet" => generated::is_replica_set_of(&self.deployment, name),
             "HorizontalPodAutoscaler" => name == self.hpa,
             "ScaledObject" => name == self.scaled_object,
@@ -184,11 +175,6 @@ impl Names {
             _ => name == self.deployment || name == self.scaled_object,
         }
     }
-}
-
-/// Whether the API server makes such an end of a name (Kubernetes API conventions, `generateName`).
-fn is_generated(end: &str) -> bool {
-    end.len() == 5 && end.bytes().all(|letter| letter.is_ascii_lowercase() || letter.is_ascii_digit())
 }
 
 /// How many Jobs that have ended a ScaledJob keeps.
@@ -335,6 +321,9 @@ mod tests {
             "Deployment/orders",
             "ScaledObject/orders",
             "HorizontalPodAutoscaler/keda-hpa-orders",
+            "ScaledJob/orders",
+            "Job/orders-6ghtf",
+            "Pod/orders-6ghtf-mnqlv",
         ] {
             assert!(!is_of_another(&event(own)), "{own}");
         }
@@ -345,6 +334,7 @@ mod tests {
             "Deployment/billing",
             "HorizontalPodAutoscaler/keda-hpa-orders-eu",
             "Job/orders-nightly",
+            "Job/orders-eu-6ghtf",
         ] {
             assert!(is_of_another(&event(other)), "{other}");
         }

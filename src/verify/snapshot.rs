@@ -198,8 +198,7 @@ impl Snapshot {
             Source::Queue => self.queue = None,
             Source::Deployment => self.deployment = None,
             Source::Hpa => self.hpa = None,
-            Source::ScaledObject => self.scaled_object = None,
-            Source::ScaledJob => self.scaled_object = None,
+            Source::ScaledObject | Source::ScaledJob => self.scaled_object = None,
             Source::Jobs => self.jobs = None,
             Source::Pods => (self.pods, self.lifeless_reads) = (None, 0),
             _ => {}

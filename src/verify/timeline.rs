@@ -118,17 +118,7 @@ impl Narrator {
                 self.change("queue", format!("{} visible, {} in flight{more}", counts.visible, counts.in_flight))
             }
             Observation::Deployment(replicas) => self.deployment(replicas.desired, replicas.ready),
-            Observation::Jobs { jobs } => {
-                let JobCounts { running, complete, failed } = JobCounts::of(jobs);
-                let before = self.replicas.replace(running);
-                let lines = self.change("jobs", format!("{running} run, {complete} complete, {failed} failed"));
-                match before.filter(|from| *from != running) {
-                    Some(from) => {
-                        lines.into_iter().map(|line| line.playing(Role::Change { from, to: running })).collect()
-                    }
-                    None => lines,
-                }
-            }
+            Observation::Jobs { jobs } => self.jobs(JobCounts::of(jobs)),
             Observation::Hpa(hpa) => {
                 let Some(desired) = hpa.desired else { return Vec::new() };
                 let metrics: Vec<_> = hpa.metrics.iter().map(|(name, value)| format!("{name} = {value}")).collect();
@@ -191,6 +181,16 @@ impl Narrator {
                 lines.into_iter().map(|line| line.playing(Role::Change { from, to: desired })).collect()
             }
             _ => lines,
+        }
+    }
+
+    fn jobs(&mut self, counts: JobCounts) -> Vec<Line> {
+        let JobCounts { running, complete, failed } = counts;
+        let before = self.replicas.replace(running);
+        let lines = self.change("jobs", format!("{running} run, {complete} complete, {failed} failed"));
+        match before.filter(|from| *from != running) {
+            Some(from) => lines.into_iter().map(|line| line.playing(Role::Change { from, to: running })).collect(),
+            None => lines,
         }
     }
 

@@ -7,10 +7,8 @@ use serde::Serialize;
 use super::scaled_object::{conditions, kind};
 use crate::Result;
 use crate::connection::{Cluster, Session};
+use crate::generated::SCALED_JOB_LABEL;
 use crate::read::{Condition, failed, pods};
-
-/// Label of the Jobs of a ScaledJob, and of their pods; its value is the ScaledJob's name (KEDA, `scale_jobs.go`).
-pub const SCALED_JOB_LABEL: &str = "scaledjob.keda.sh/name";
 
 /// Jobs that KEDA allows where a ScaledJob names no maximum.
 const MAX_DEFAULT: i64 = 100;

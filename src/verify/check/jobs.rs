@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use cluster::generated;
+
 use crate::check::{Evaluated, Finding, activity, fail, inconclusive, not_applicable, pass};
 use crate::evidence::Evidence;
 use crate::observation::JobCounts;
@@ -87,14 +89,11 @@ pub(super) fn exceeds_expected(evidence: &Evidence) -> String {
 pub(super) fn exceeds(evidence: &Evidence) -> Evaluated {
     let max = evidence.header.scaling.max_replicas;
     let reads: Vec<_> = evidence.deployments().map(|(time, running)| (time, running.desired)).collect();
-    if let Some((time, running)) = reads.iter().find(|(_, running)| *running > max) {
-        return Ok(fail(format!("{running} Jobs ran on {}", evidence.when(*time))));
-    }
-    let most = reads.iter().map(|(_, running)| *running).max();
-    Ok(most.map_or_else(
-        || fail("the Jobs were never read"),
-        |most| pass(format!("at most {most} Jobs ran in {} reads", reads.len())),
-    ))
+    let most = reads.iter().map(|(_, running)| *running).max().ok_or_else(|| fail("the Jobs were never read"))?;
+    Ok(match reads.iter().find(|(_, running)| *running > max) {
+        Some((time, running)) => fail(format!("{running} Jobs ran on {}", evidence.when(*time))),
+        None => pass(format!("at most {most} Jobs ran in {} reads", reads.len())),
+    })
 }
 
 pub(super) fn own_expected(_: &Evidence) -> String {
@@ -113,9 +112,7 @@ pub(super) fn own(evidence: &Evidence) -> Evaluated {
     let deleted =
         evidence.receipts().filter(|(_, receipt)| receipt.outcome == "deleted" && ids.contains(&receipt.message_id));
     for (time, receipt) in deleted {
-        // A Job's pod is called after it.
-        let job = receipt.pod.rsplit_once('-').map_or("", |(job, _)| job);
-        if !new.contains(job) {
+        let Some(job) = new.iter().copied().find(|job| generated::is_named_after(job, &receipt.pod)) else {
             let text = format!(
                 "{} worked on {} on {}, and is of no Job that was made after sending",
                 receipt.pod,
@@ -123,7 +120,7 @@ pub(super) fn own(evidence: &Evidence) -> Evaluated {
                 evidence.when(time)
             );
             return Ok(fail(text));
-        }
+        };
         by_job.entry(job).or_default().insert(&receipt.message_id);
     }
     if let Some((job, messages)) = by_job.iter().find(|(_, messages)| messages.len() > 1) {
@@ -245,7 +242,7 @@ mod tests {
                 .without(|record| matches!(&record.observation, Observation::Receipt(it) if it.message_id == "m9"))
                 .with(100.0, Source::WorkerLog, Observation::Receipt(one))
         };
-        assert_fails(by("myapp-job01-pod00"), "one-job-a-message", "worked on 2 messages");
+        assert_fails(by("myapp-jbbbb-pqrst"), "one-job-a-message", "worked on 2 messages");
         assert_fails(by("myapp-5d4f8c7b96-x7k2p"), "one-job-a-message", "is of no Job");
         let twice = Run::good_jobs().with(101.0, Source::WorkerLog, receipt(9, 81.0, "deleted"));
         assert_fails(twice, "every-message-deleted-once", "more than once: m9");
@@ -264,10 +261,10 @@ mod tests {
             };
             Observation::Pods { pods: vec![pod] }
         };
-        assert_fails(Run::good_jobs().with(END, Source::Pods, failed("myapp-job99-pod00")), "no-restarts", "Failed");
+        assert_fails(Run::good_jobs().with(END, Source::Pods, failed("myapp-jzzzz-pqrst")), "no-restarts", "Failed");
         let Observation::Receipt(mut back) = receipt(9, 80.0, "failed") else { panic!("no receipt") };
-        "myapp-job99-pod00".clone_into(&mut back.pod);
-        let run = Run::good_jobs().with(END, Source::Pods, failed("myapp-job99-pod00")).with(
+        "myapp-jzzzz-pqrst".clone_into(&mut back.pod);
+        let run = Run::good_jobs().with(END, Source::Pods, failed("myapp-jzzzz-pqrst")).with(
             100.0,
             Source::WorkerLog,
             Observation::Receipt(back),

@@ -18,7 +18,7 @@ fn api(observer: &Observer) -> Api<DynamicObject> {
 }
 
 fn selector(observer: &Observer) -> String {
-    format!("{}={}", cluster::read::SCALED_JOB_LABEL, observer.settings.names.scaled_object)
+    format!("{}={}", cluster::generated::SCALED_JOB_LABEL, observer.settings.names.scaled_object)
 }
 
 fn what(observer: &Observer) -> String {

@@ -151,7 +151,7 @@ pub(crate) async fn selector(observer: &Observer, group: &Group) -> String {
 pub(crate) async fn try_selector(observer: &Observer, group: &Group) -> Result<String, String> {
     let name = match &group.owner {
         Owner::Deployment(name) => name,
-        Owner::ScaledJob(name) => return Ok(format!("{}={name}", cluster::read::SCALED_JOB_LABEL)),
+        Owner::ScaledJob(name) => return Ok(format!("{}={name}", cluster::generated::SCALED_JOB_LABEL)),
     };
     let object = observer.deployments(&group.namespace).get(name).await.map_err(|error| words(&error))?;
     extract::selector(&json(&object)).ok_or_else(|| "the Deployment has no matchLabels".to_owned())
