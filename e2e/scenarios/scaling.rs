@@ -4,6 +4,9 @@ use crate::scenarios::account::Account;
 use crate::scenarios::clients::WORKLOAD;
 use crate::scenarios::stage::Stage;
 
+/// How often workers are killed at most until one dies at its work.
+const KILLINGS_MAX: usize = 6;
+
 /// `sluice verify`: the scenario `tutorial`, evaluated by its own checks, and then by stock clients.
 pub(crate) fn tutorial(stage: &Stage) {
     let verified = stage.verify(0);
@@ -21,23 +24,29 @@ pub(crate) fn tutorial(stage: &Stage) {
 pub(crate) fn workers_die(stage: &Stage) {
     let clients = stage.clients();
     let account = Account::open(stage);
-    account.send(15);
-    let mut killed = Vec::new();
-    for _ in 0..2 {
-        // A pod that has just finished a message is at work on the next one.
-        let busy = stage.expect("another worker has finished a message", 600, || {
-            let fresh = account.receipts().into_iter().map(|receipt| receipt.pod);
-            let mut fresh = fresh.filter(|pod| !killed.contains(pod));
-            let alive = clients.pods(WORKLOAD).ok()?;
-            fresh.find(|pod| alive.iter().any(|it| it.metadata.name.as_ref() == Some(pod)))
-        });
-        clients.kill_pod(WORKLOAD.0, &busy).unwrap();
-        killed.push(busy);
-    }
-    account.settles();
-    let again = account.receipts().iter().filter(|receipt| receipt.receive_count > 1).count();
     // A real kubelet grants even a pod that was deleted by force its time to stop, and the worker uses it to finish.
     let is_hard = !stage.suite.is_real_kubernetes();
+    let (mut killed, mut again) = (Vec::new(), 0);
+    // On a busy machine a worker may be through with its message before it is killed; then it is done once more.
+    for _ in 0..KILLINGS_MAX {
+        account.send(15);
+        for _ in 0..2 {
+            // A pod that has just finished a message is at work on the next one.
+            let busy = stage.expect("another worker has finished a message", 600, || {
+                let fresh = account.receipts().into_iter().map(|receipt| receipt.pod);
+                let mut fresh = fresh.filter(|pod| !killed.contains(pod));
+                let alive = clients.pods(WORKLOAD).ok()?;
+                fresh.find(|pod| alive.iter().any(|it| it.metadata.name.as_ref() == Some(pod)))
+            });
+            clients.kill_pod(WORKLOAD.0, &busy).unwrap();
+            killed.push(busy);
+        }
+        account.settles_after(killed.len());
+        again = account.receipts().iter().filter(|receipt| receipt.receive_count > 1).count();
+        if again > 0 || !is_hard {
+            break;
+        }
+    }
     assert!(again > 0 || !is_hard, "no message was received twice, so no worker died while it worked");
     stage.note(format!("{} workers killed, {again} messages received again", killed.len()));
 }
