@@ -19,6 +19,7 @@ mod examples;
 mod faults;
 mod first_run;
 mod foreign;
+mod identity;
 mod image;
 mod interrupts;
 mod jobs;

@@ -36,7 +36,7 @@ const TRAITS_MAX: usize = 10;
 const NAMES_BANNED: [&str; 6] = ["common", "util", "utils", "helpers", "misc", "mod"];
 
 /// Every crate of the house and the siblings that it may point at.
-pub(crate) const ARROWS: [(&str, &[&str]); 22] = [
+pub(crate) const ARROWS: [(&str, &[&str]); 23] = [
     ("aws", &["clock", "provision"]),
     (
         "cli",
@@ -44,6 +44,7 @@ pub(crate) const ARROWS: [(&str, &[&str]); 22] = [
             "aws",
             "clock",
             "cluster",
+            "identity",
             "image",
             "local",
             "localstack",
@@ -57,6 +58,7 @@ pub(crate) const ARROWS: [(&str, &[&str]); 22] = [
     ),
     ("clock", &[]),
     ("cluster", &["clock", "provision"]),
+    ("identity", &[]),
     ("image", &[]),
     ("keda", &["clock"]),
     (

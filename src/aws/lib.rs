@@ -12,6 +12,7 @@ mod agent;
 pub mod audit;
 pub mod cloud;
 mod cloudwatch_logs;
+pub mod documents;
 pub mod ec2;
 pub mod ecr;
 pub mod eks_token;

@@ -12,8 +12,8 @@ use clap::{Args, Parser, ValueEnum};
 
 use self::command::Command;
 pub use self::stack::{
-    Demo, Down, Evidence, Exec, Explain, Init, Kubeconfig, LocalRun, Outputs, Plan, Policy, Practice, Preflight,
-    Programs, Proof, Send, Token, Up, Verify, Watch, Workshop,
+    Demo, Down, Evidence, Exec, Explain, Identity, Init, Kubeconfig, LocalRun, Outputs, Plan, Policy, Practice,
+    Preflight, Programs, Proof, Send, Token, Up, Verify, Watch, Workshop,
 };
 
 /// From nothing to a proven event-driven autoscaling setup, and back to nothing.

@@ -7,6 +7,7 @@ mod drift;
 mod env;
 mod evidence;
 mod graph;
+mod identity;
 mod image;
 mod kubeconfig;
 pub(crate) mod local;
@@ -185,6 +186,7 @@ async fn recorded(command: &Recorded, settings: &Settings, view: &View) -> Outco
         }
         Recorded::Env => env::run(settings, view),
         Recorded::Policy(wanted) => Ok(policy::run(wanted, settings, view)),
+        Recorded::Identity(wanted) => identity::run(wanted, settings, view).await,
     }
 }
 

@@ -17,11 +17,12 @@ use crate::env;
 use crate::exit::Exit;
 
 /// The crates whose lines are this program's own.
-const OWN: [&str; 23] = [
+const OWN: [&str; 24] = [
     "aws",
     "cli",
     "clock",
     "cluster",
+    "identity",
     "image",
     "keda",
     "local",

@@ -73,6 +73,7 @@ fn looks_at_cloud(command: &OnStack) -> bool {
         | OnStack::Recorded(Recorded::Status | Recorded::Env)
         | OnStack::Local(LocalCloud::Start(_) | LocalCloud::Run(_) | LocalCloud::Status) => true,
         OnStack::Recorded(Recorded::Explain(wanted)) => wanted.evidence.is_none(),
+        OnStack::Recorded(Recorded::Identity(wanted)) => !wanted.declared,
         OnStack::Workshop(wanted) => {
             wanted.page.is_some() && !matches!(wanted.action, Some(Practice::Show | Practice::Hint))
         }

@@ -5,6 +5,7 @@
 mod logs;
 mod scaled_job;
 mod scaled_object;
+mod service_account;
 
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1;
@@ -18,6 +19,7 @@ use serde_json::Value;
 pub use logs::{LogOptions, follow};
 pub use scaled_job::{Jobs, ScaledJob, scaled_jobs};
 pub use scaled_object::{ScaledObject, scaled_object, scaled_objects};
+pub use service_account::service_account_role;
 
 use crate::connection::{Cluster, Session};
 use crate::error::Error;

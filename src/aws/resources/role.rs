@@ -92,7 +92,7 @@ async fn inline_names(cloud: &Cloud, role: &str) -> Result<Vec<String>> {
     }
 }
 
-pub(super) async fn attached(cloud: &Cloud, role: &str) -> Result<Option<Vec<String>>> {
+pub(crate) async fn attached(cloud: &Cloud, role: &str) -> Result<Option<Vec<String>>> {
     let (mut arns, mut marker) = (Vec::new(), None);
     loop {
         let answer = match cloud.iam.list_attached_role_policies().role_name(role).set_marker(marker).send().await {

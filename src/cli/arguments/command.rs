@@ -8,8 +8,8 @@ use clap::Subcommand;
 use super::image::Image;
 use super::pods::{Manifests, Operator, OperatorCommand, Reach, Worker};
 use super::{
-    Demo, Down, Evidence, Exec, Explain, Init, Kubeconfig, LocalRun, Outputs, Plan, Policy, Preflight, Send, Token, Up,
-    Verify, Watch, Workshop,
+    Demo, Down, Evidence, Exec, Explain, Identity, Init, Kubeconfig, LocalRun, Outputs, Plan, Policy, Preflight, Send,
+    Token, Up, Verify, Watch, Workshop,
 };
 
 /// The commands.
@@ -80,6 +80,8 @@ pub enum Recorded {
     Env,
     /// Print the IAM policy that whoever runs `up`, `verify` and `down` needs, and nothing beyond
     Policy(Policy),
+    /// Show who reads and consumes each queue as whom, and which statement refuses (4 if a chain does not hold)
+    Identity(Identity),
 }
 
 /// The commands that need the stack to be up.

@@ -170,6 +170,14 @@ pub struct Policy {
     pub account_id: Option<String>,
 }
 
+/// `identity`.
+#[derive(Debug, Args)]
+pub struct Identity {
+    /// What the stack file declares, even if the stack is up
+    #[arg(long)]
+    pub declared: bool,
+}
+
 /// `send`.
 #[derive(Debug, Args)]
 pub struct Send {

@@ -43,7 +43,7 @@ pub(super) fn of(path: &str) -> Option<Effects> {
         "demo" | "up" => (&[STACK, HOME, REGION, CONTEXT, ENDPOINT, CONTAINER, PODS, TIME], &[]),
         "plan" | "preflight" => (&[STACK, HOME, REGION, CONTEXT, ENDPOINT, CONTAINER, PODS], &[TIME]),
         "down" | "graph" | "audit" => (&[STACK, HOME, REGION, CONTEXT, ENDPOINT, CONTAINER], &[PODS, TIME]),
-        "status" | "env" | "explain" | "drift" | "verify" | "send" | "watch" => {
+        "status" | "env" | "explain" | "identity" | "drift" | "verify" | "send" | "watch" => {
             (&[STACK, HOME, REGION, CONTEXT, ENDPOINT], &[CONTAINER, PODS, TIME])
         }
         // `--stack-file` shows what each of them sets.
