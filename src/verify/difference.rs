@@ -2,10 +2,10 @@
 
 use serde::Serialize;
 
-use crate::check::{Outcome, Verdict};
 use crate::evidence::Evidence;
 use crate::report::Report;
 use crate::settings::Scaling;
+use crate::verdict::{Outcome, Verdict};
 
 /// What one row is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

@@ -28,6 +28,7 @@ mod scenario;
 mod settings;
 mod snapshot;
 mod timeline;
+mod verdict;
 
 use std::path::Path;
 
@@ -35,7 +36,6 @@ use jiff::Timestamp;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio_util::sync::CancellationToken;
 
-pub use check::{Outcome, Verdict};
 pub use difference::{Difference, Row, Weight};
 pub use error::{Error, Result};
 pub use evidence::{Evidence, Header};
@@ -49,6 +49,7 @@ pub use scenario::Scenario;
 pub use settings::{Consumer, History, Names, Other, Scaling, Settings, Thresholds};
 pub use snapshot::Snapshot;
 pub use timeline::{Entry, Timeline};
+pub use verdict::{Outcome, Verdict};
 
 /// Runs a scenario and evaluates what was seen. Every record also goes to `live`, from which a view can fold a
 /// [`Snapshot`]. Cancelling `stop` ends the scenario early; what was seen by then is

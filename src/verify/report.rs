@@ -11,12 +11,13 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::check::{self, Outcome, Verdict};
+use crate::check;
 use crate::error::Result;
 use crate::evidence::Evidence;
 pub use crate::report::moments::Moments;
 use crate::settings::Consumer;
 use crate::timeline::Timeline;
+use crate::verdict::{Outcome, Verdict};
 
 /// The version of report.json.
 pub(crate) const VERSION: u32 = 1;

@@ -106,9 +106,9 @@ fn a_whole_chain_holds_and_names_what_permits_each_link() {
 /// What is broken, the link that fails, words of what is found and of the repair.
 type Row = (&'static str, fn(&mut Facts), usize, &'static str, &'static str);
 
-#[test]
-fn each_broken_link_is_named_with_the_statement_and_its_repair() {
-    let table: [Row; 16] = [
+/// ServiceAccount and issuer.
+fn of_accounts() -> Vec<Row> {
+    vec![
         ("no ServiceAccount", |f| f.service_accounts.clear(), 0, "does not exist", "annotate the ServiceAccount"),
         (
             "no annotation",
@@ -138,10 +138,17 @@ fn each_broken_link_is_named_with_the_statement_and_its_repair() {
             "for other and not for sts.amazonaws.com",
             "client id sts.amazonaws.com",
         ),
+    ]
+}
+
+/// The token's role.
+fn of_tokens() -> Vec<Row> {
+    vec![
         (
             "another subject",
             |f| {
-                role(f, OPERATOR).trust = token_trust("system:serviceaccount:keda:other", "sts.amazonaws.com", PROVIDER)
+                role(f, OPERATOR).trust =
+                    token_trust("system:serviceaccount:keda:other", "sts.amazonaws.com", PROVIDER);
             },
             2,
             "statement ServiceAccount of the trust policy of role demo-operator: StringEquals wants oidc.eks.eu-west-1.amazonaws.com/id/AB:sub to be system:serviceaccount:keda:other",
@@ -161,7 +168,7 @@ fn each_broken_link_is_named_with_the_statement_and_its_repair() {
                     "system:serviceaccount:keda:keda-operator",
                     "sts.amazonaws.com",
                     "arn:aws:iam::111122223333:oidc-provider/old",
-                )
+                );
             },
             2,
             "it is for arn:aws:iam::111122223333:oidc-provider/old",
@@ -174,6 +181,12 @@ fn each_broken_link_is_named_with_the_statement_and_its_repair() {
             "there is no role arn:aws:iam::111122223333:role/demo-operator",
             "trust policy of role demo-operator",
         ),
+    ]
+}
+
+/// The second role.
+fn of_roles() -> Vec<Row> {
+    vec![
         (
             "a trust for somebody else",
             |f| role(f, SCALER).trust = trust_of("arn:aws:iam::111122223333:role/other"),
@@ -198,6 +211,12 @@ fn each_broken_link_is_named_with_the_statement_and_its_repair() {
             "there is no role arn:aws:iam::111122223333:role/demo-scaler",
             "trust policy of role demo-scaler",
         ),
+    ]
+}
+
+/// The action.
+fn of_queues() -> Vec<Row> {
+    vec![
         (
             "another queue",
             |f| {
@@ -206,7 +225,7 @@ fn each_broken_link_is_named_with_the_statement_and_its_repair() {
                     "Allow",
                     "sqs:GetQueueAttributes",
                     "arn:aws:sqs:eu-west-1:111122223333:mails",
-                )]
+                )];
             },
             4,
             "it is about arn:aws:sqs:eu-west-1:111122223333:mails",
@@ -229,14 +248,20 @@ fn each_broken_link_is_named_with_the_statement_and_its_repair() {
         (
             "the queue's policy",
             |f| {
-                drop(f.queue_policies.insert(QUEUE.into(), document("the policy of queue orders", &json!([{ "Sid": "No", "Effect": "Deny", "Principal": "*", "Action": "sqs:*", "Resource": QUEUE }]))))
+                drop(f.queue_policies.insert(QUEUE.into(), document("the policy of queue orders", &json!([{ "Sid": "No", "Effect": "Deny", "Principal": "*", "Action": "sqs:*", "Resource": QUEUE }]))));
             },
             4,
             "statement No of the policy of queue orders",
             "take statement No",
         ),
-    ];
-    for (name, broken, index, found, repair) in table {
+    ]
+}
+
+#[test]
+fn each_broken_link_is_named_with_the_statement_and_its_repair() {
+    for (name, broken, index, found, repair) in
+        of_accounts().into_iter().chain(of_tokens()).chain(of_roles()).chain(of_queues())
+    {
         let (mut facts, wanted) = whole();
         broken(&mut facts);
         let links = prove(&facts, &wanted);

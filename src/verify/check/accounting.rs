@@ -2,9 +2,10 @@
 
 use jiff::Timestamp;
 
-use crate::check::{Evaluated, Finding, activity, fail, inconclusive, pass};
+use crate::check::activity;
 use crate::evidence::Evidence;
 use crate::observation::Source;
+use crate::verdict::{Evaluated, Finding, fail, inconclusive, pass};
 
 pub(super) fn expected(evidence: &Evidence) -> String {
     let thresholds = evidence.header.thresholds;

@@ -2,8 +2,8 @@
 
 use jiff::Timestamp;
 
-use crate::check::{Finding, fail, inconclusive};
 use crate::evidence::Evidence;
+use crate::verdict::{Finding, fail, inconclusive};
 
 /// When sending began; without it there is nothing to evaluate.
 pub(crate) fn sending(evidence: &Evidence) -> Result<Timestamp, Finding> {

@@ -1,7 +1,7 @@
 //! The cause beside the verdict: what was looked into when pods did not run or a step failed, and where to look next.
 
-use crate::check::{Outcome, Verdict};
 use crate::evidence::Evidence;
+use crate::verdict::{Outcome, Verdict};
 
 /// The checks that fail by what the pods do, the most telling first.
 const OF_PODS: [&str; 3] = ["scenario-completed", "no-restarts", "reaches-maximum"];
@@ -57,9 +57,10 @@ fn newest(evidence: &Evidence) -> Vec<(&str, &crate::observation::Diagnosis)> {
 
 #[cfg(test)]
 mod tests {
-    use crate::check::{self, Verdict};
+    use crate::check;
     use crate::fixture::{END, Run, step};
     use crate::observation::{Diagnosis, Observation, Source, StepState};
+    use crate::verdict::Verdict;
 
     fn diagnosis(about: &str, hopeless: Option<&str>, line: &str) -> Observation {
         Observation::Diagnosis(Diagnosis {

@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::check::{Evaluated, Outcome, accounting, activity, fail, pass};
+use crate::check::{accounting, activity};
 use crate::evidence::Evidence;
 use crate::observation::{Observation, Source, StepState};
 use crate::refusal;
 use crate::scenario;
 use crate::settings::Consumer;
+use crate::verdict::{Evaluated, Outcome, fail, pass};
 
 /// How many other refusals a verdict names.
 const OTHERS_MAX: usize = 4;

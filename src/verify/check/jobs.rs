@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use cluster::generated;
 
-use crate::check::{Evaluated, Finding, activity, fail, inconclusive, not_applicable, pass};
+use crate::check::activity;
 use crate::evidence::Evidence;
 use crate::observation::JobCounts;
 use crate::settings::Consumer;
+use crate::verdict::{Evaluated, Finding, fail, inconclusive, not_applicable, pass};
 
 fn latest_made(evidence: &Evidence) -> f64 {
     evidence.header.scaling.polling_seconds as f64 + evidence.header.thresholds.slack_seconds
@@ -161,9 +162,10 @@ pub(super) fn trimmed(evidence: &Evidence) -> Evaluated {
 
 #[cfg(test)]
 mod tests {
-    use crate::check::{Outcome, Verdict, evaluate, overall};
+    use crate::check::{evaluate, overall};
     use crate::fixture::{ACTIVE, END, Run, SENT, receipt};
     use crate::observation::{Job, JobState, Observation, Pod, Source};
+    use crate::verdict::{Outcome, Verdict};
 
     fn seen(jobs: &[(&str, JobState)]) -> Observation {
         let jobs = jobs.iter().map(|(name, state)| Job { name: (*name).to_owned(), state: *state }).collect();

@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::check::{Evaluated, activity, fail, inconclusive, not_applicable, pass};
+use crate::check::activity;
 use crate::evidence::Evidence;
 use crate::observation::{Receipt, Source};
 use crate::settings::Consumer;
+use crate::verdict::{Evaluated, fail, inconclusive, not_applicable, pass};
 
 pub(super) fn sent_expected(evidence: &Evidence) -> String {
     format!("the queue gives {} different message ids and then shows messages", evidence.header.messages)

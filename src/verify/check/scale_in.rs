@@ -2,8 +2,9 @@
 
 use jiff::Timestamp;
 
-use crate::check::{Evaluated, Finding, activity, fail, inconclusive, not_applicable, pass};
+use crate::check::activity;
 use crate::evidence::Evidence;
+use crate::verdict::{Evaluated, Finding, fail, inconclusive, not_applicable, pass};
 
 /// The HPA controller's sync period: it acts on a sample that may be this old.
 const HPA_SYNC_SECONDS: f64 = 15.0;

@@ -2,9 +2,10 @@
 
 use jiff::Timestamp;
 
-use crate::check::{Evaluated, activity, fail, pass};
+use crate::check::activity;
 use crate::evidence::Evidence;
 use crate::observation::Source;
+use crate::verdict::{Evaluated, fail, pass};
 
 pub(super) fn activated_expected(evidence: &Evidence) -> String {
     let latest = latest_activation(evidence);

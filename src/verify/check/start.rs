@@ -2,9 +2,9 @@
 
 use jiff::Timestamp;
 
-use crate::check::{Evaluated, Finding, fail, pass};
 use crate::evidence::Evidence;
 use crate::observation::{Pod, Source};
+use crate::verdict::{Evaluated, Finding, fail, pass};
 
 pub(super) fn zero_expected(evidence: &Evidence) -> String {
     let reads = evidence.header.thresholds.agreeing_reads;

@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::check::Outcome;
 use crate::report::{Report, Reports, word};
 use crate::settings::Consumer;
+use crate::verdict::Outcome;
 
 /// `charts`, one a run, are markup of our own making and are placed unescaped; everything else is text.
 pub(super) fn context(reports: &Reports, charts: &[String]) -> Value {

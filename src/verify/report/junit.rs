@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite};
 
-use crate::check::{Outcome, Verdict};
 use crate::error::{Error, Result};
 use crate::report::Report;
+use crate::verdict::{Outcome, Verdict};
 
 /// One suite for each run, one case a check. An inconclusive check is an error: it did not evaluate.
 pub(super) fn render(runs: &[Report]) -> Result<String> {
