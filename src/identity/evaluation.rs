@@ -55,15 +55,15 @@ pub(crate) struct OfResource {
 
 /// What an identity's documents say.
 pub(crate) fn of_identity(documents: &[Document], request: &Request<'_>) -> Finding {
-    judged(documents, request, false).finding
+    evaluated(documents, request, false).finding
 }
 
 /// What the policy of a resource says, such as a role's trust.
 pub(crate) fn of_resource(document: &Document, request: &Request<'_>) -> OfResource {
-    judged(std::slice::from_ref(document), request, true)
+    evaluated(std::slice::from_ref(document), request, true)
 }
 
-fn judged(documents: &[Document], request: &Request<'_>, of_resource: bool) -> OfResource {
+fn evaluated(documents: &[Document], request: &Request<'_>, of_resource: bool) -> OfResource {
     let (mut allowed, mut nearest, mut unknown) = (None, None::<(usize, Vec<String>)>, Vec::new());
     let mut may_be_denied = false;
     for statement in documents.iter().flat_map(|document| &document.statements) {
