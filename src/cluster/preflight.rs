@@ -1,7 +1,7 @@
 //! Whether the caller may do what a stack needs, asked of the API server before anything is made.
 //!
 //! Who makes a role must have every right that it grants, and who binds one every right of it, or else `escalate` and `bind`
-//! (https://kubernetes.io/docs/reference/access-authn-authz/rbac/#privilege-escalation-prevention-and-bootstrapping): a stack's roles
+//! (<https://kubernetes.io/docs/reference/access-authn-authz/rbac/#privilege-escalation-prevention-and-bootstrapping>): a stack's roles
 //! are part of what is asked.
 
 mod grants;
