@@ -19,8 +19,8 @@ pub struct Facts {
     pub providers: Vec<Provider>,
     /// By ARN. A role that is not here does not exist.
     pub roles: BTreeMap<String, Role>,
-    /// The policies of queues that have one, by the queue's ARN.
-    pub queue_policies: BTreeMap<String, Document>,
+    /// The policies of queues that have one, by the queue's ARN: the document, or why it cannot be read.
+    pub queue_policies: BTreeMap<String, Result<Document, String>>,
     /// The cluster's. One that is not here does not exist.
     pub service_accounts: Vec<ServiceAccount>,
 }
@@ -132,6 +132,9 @@ fn annotation(facts: &Facts, wanted: &Wanted) -> Link {
         None => Finding::Missing(vec!["it does not exist".to_owned()]),
     };
     Link::new(format!("ServiceAccount {namespace}/{name} names role {}", short(role)), finding, || {
+        if found.is_none() {
+            return "make it: `sluice up` does".to_owned();
+        }
         format!(
             "annotate the ServiceAccount with {ROLE_ARN}={role}, and restart its pods: a pod keeps what it began with"
         )
@@ -179,6 +182,9 @@ fn token(facts: &Facts, wanted: &Wanted) -> Link {
     };
     let role = short(&wanted.role);
     Link::new(format!("the token of {subject} becomes role {role}"), finding, || {
+        if !facts.roles.contains_key(&wanted.role) {
+            return made(&wanted.role);
+        }
         format!(
             "let the trust policy of role {role} allow {WITH_TOKEN} to {provider} where {issuer}:sub is {subject} and {issuer}:aud is {audience}"
         )
@@ -186,12 +192,14 @@ fn token(facts: &Facts, wanted: &Wanted) -> Link {
 }
 
 fn second_role(facts: &Facts, by: &str, assumed: &str) -> Link {
-    let repair = || {
-        format!(
-            "let the trust policy of role {} allow {ASSUME} to {by}, and a policy of role {} allow it on {assumed}",
+    let repair = || match [by, assumed].into_iter().find(|role| !facts.roles.contains_key(*role)) {
+        Some(missing) => made(missing),
+        None => format!(
+            "let the trust policy of role {} allow {ASSUME} to {by} without a condition that this does not meet, and a policy \
+             of role {} allow it on {assumed}",
             short(assumed),
             short(by)
-        )
+        ),
     };
     let finding = match (facts.roles.get(by), facts.roles.get(assumed)) {
         (None, _) => no_role(by),
@@ -204,10 +212,21 @@ fn second_role(facts: &Facts, by: &str, assumed: &str) -> Link {
 fn on_queue(facts: &Facts, by: &str, action: &str, queue: &str) -> Link {
     let finding = match facts.roles.get(by) {
         None => no_role(by),
-        Some(role) => permitted(role, facts.queue_policies.get(queue), by, action, queue, false),
+        Some(role) => match facts.queue_policies.get(queue) {
+            Some(Err(why)) => Finding::Unclear(vec![format!("the policy of the queue cannot be read: {why}")]),
+            Some(Ok(policy)) => permitted(role, Some(policy), by, action, queue, false),
+            None => permitted(role, None, by, action, queue, false),
+        },
     };
-    Link::new(format!("role {} may {action} on {queue}", short(by)), finding, || {
-        format!("let a policy of role {} allow {action} on {queue}", short(by))
+    Link::new(format!("role {} may {action} on {queue}", short(by)), finding, || match facts.roles.get(by) {
+        None => made(by),
+        Some(Role { boundary: Some(_), .. }) => {
+            format!(
+                "let a policy of role {} allow {action} on {queue}, and its permissions boundary as well",
+                short(by)
+            )
+        }
+        Some(_) => format!("let a policy of role {} allow {action} on {queue}", short(by)),
     })
 }
 
@@ -253,6 +272,10 @@ fn within(boundary: &Result<Document, String>, request: &Request<'_>, finding: F
             other => other,
         },
     }
+}
+
+fn made(role: &str) -> String {
+    format!("make role {}: `sluice up` does", short(role))
 }
 
 fn no_role(arn: &str) -> Finding {

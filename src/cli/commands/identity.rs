@@ -55,7 +55,7 @@ pub(crate) async fn run(wanted: &arguments::Identity, settings: &Settings, view:
     let (tone, text) = if broken == 0 {
         (Tone::Good, "Every chain holds by its documents.".to_owned())
     } else {
-        (Tone::Bad, format!("{broken} of the chains do not hold by their documents."))
+        (Tone::Bad, format!("Chains that do not hold, or that the documents alone do not prove: {broken}."))
     };
     view.event("identity", body);
     view.line("");

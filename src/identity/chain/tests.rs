@@ -109,7 +109,7 @@ type Row = (&'static str, fn(&mut Facts), usize, &'static str, &'static str);
 /// ServiceAccount and issuer.
 fn of_accounts() -> Vec<Row> {
     vec![
-        ("no ServiceAccount", |f| f.service_accounts.clear(), 0, "does not exist", "annotate the ServiceAccount"),
+        ("no ServiceAccount", |f| f.service_accounts.clear(), 0, "does not exist", "make it: `sluice up` does"),
         (
             "no annotation",
             |f| f.service_accounts[0].role = None,
@@ -179,7 +179,7 @@ fn of_tokens() -> Vec<Row> {
             |f| drop(f.roles.remove(OPERATOR)),
             2,
             "there is no role arn:aws:iam::111122223333:role/demo-operator",
-            "trust policy of role demo-operator",
+            "make role demo-operator",
         ),
     ]
 }
@@ -209,7 +209,7 @@ fn of_roles() -> Vec<Row> {
             |f| drop(f.roles.remove(SCALER)),
             3,
             "there is no role arn:aws:iam::111122223333:role/demo-scaler",
-            "trust policy of role demo-scaler",
+            "make role demo-scaler",
         ),
     ]
 }
@@ -248,7 +248,9 @@ fn of_queues() -> Vec<Row> {
         (
             "the queue's policy",
             |f| {
-                drop(f.queue_policies.insert(QUEUE.into(), document("the policy of queue orders", &json!([{ "Sid": "No", "Effect": "Deny", "Principal": "*", "Action": "sqs:*", "Resource": QUEUE }]))));
+                let deny =
+                    json!([{ "Sid": "No", "Effect": "Deny", "Principal": "*", "Action": "sqs:*", "Resource": QUEUE }]);
+                f.queue_policies.insert(QUEUE.into(), Ok(document("the policy of queue orders", &deny)));
             },
             4,
             "statement No of the policy of queue orders",
@@ -285,8 +287,16 @@ fn within_an_account_a_policy_that_names_the_role_is_enough() {
     assert_eq!(links[3].finding, Finding::Allowed("statement Operator of the trust policy of role demo-scaler".into()));
     role(&mut facts, SCALER).policies.clear();
     let allow = json!([{ "Effect": "Allow", "Principal": { "AWS": SCALER }, "Action": "sqs:GetQueueAttributes", "Resource": QUEUE }]);
-    facts.queue_policies.insert(QUEUE.into(), document("the policy of queue orders", &allow));
+    facts.queue_policies.insert(QUEUE.into(), Ok(document("the policy of queue orders", &allow)));
     assert!(prove(&facts, &wanted)[4].holds());
+}
+
+#[test]
+fn a_queue_whose_policy_cannot_be_read_is_unclear() {
+    let (mut facts, wanted) = whole();
+    facts.queue_policies.insert(QUEUE.into(), Err("AccessDenied".into()));
+    let link = &prove(&facts, &wanted)[4];
+    assert!(matches!(&link.finding, Finding::Unclear(why) if why[0].contains("AccessDenied")), "{link:?}");
 }
 
 #[test]

@@ -95,7 +95,7 @@ async fn external_total(
     name: &str,
     selector: Option<&Value>,
 ) -> Result<i128, String> {
-    let mut path = format!("/apis/external.metrics.k8s.io/v1beta1/namespaces/{namespace}/{name}");
+    let mut path = format!("/apis/external.metrics.k8s.io/v1beta1/namespaces/{namespace}/{}", percent_encoded(name));
     let query = selector.map(to_query).unwrap_or_default();
     if !query.is_empty() {
         path = format!("{path}?labelSelector={}", percent_encoded(&query));
@@ -114,9 +114,9 @@ async fn external_total(
     found.iter().map(value).sum()
 }
 
-/// Everything but letters, digits and `-_.~` as `%XX`.
-fn percent_encoded(query: &str) -> String {
-    let encoded = query.bytes().map(|byte| {
+/// Everything but letters, digits and `-_.~` as `%XX`: a segment of a path or a value of a query.
+fn percent_encoded(text: &str) -> String {
+    let encoded = text.bytes().map(|byte| {
         if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
             char::from(byte).to_string()
         } else {
@@ -158,7 +158,7 @@ async fn resource(client: &Client, namespace: &str, spec: &Value) -> Reading {
 
 /// The same for custom metrics.
 async fn custom(client: &Client, namespace: &str, what: &str, name: &str, reason: &'static str) -> Reading {
-    let path = format!("/apis/custom.metrics.k8s.io/v1beta2/namespaces/{namespace}/pods/*/{name}");
+    let path = format!("/apis/custom.metrics.k8s.io/v1beta2/namespaces/{namespace}/pods/*/{}", percent_encoded(name));
     let why = match client.get(&path).await {
         Err(status) => format!("unable to fetch metrics from custom metrics API: {}", status.message()),
         Ok(_) => {

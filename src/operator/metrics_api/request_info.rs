@@ -127,9 +127,7 @@ pub(super) fn is_watch(query: &str) -> bool {
 
 /// A segment without its percent signs.
 pub(super) fn decoded(text: &str) -> String {
-    // A form's decoder does the same but for the plus sign, which stands for itself in a path.
-    let pairs = form_urlencoded::parse(text.as_bytes());
-    pairs.into_iter().next().map_or_else(String::new, |(key, _)| key.into_owned())
+    percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned()
 }
 
 #[cfg(test)]

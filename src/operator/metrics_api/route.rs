@@ -93,6 +93,9 @@ mod tests {
         assert_eq!(Route::of(base), Route::Resources);
         let metric = Route::Metric { namespace: "shop".into(), name: "s0-aws-sqs-a,b".into() };
         assert_eq!(Route::of(&format!("{base}/namespaces/shop/s0-aws-sqs-a%2Cb")), metric);
+        // What a path takes as it is, and a form would not: client-go leaves `=`, `&` and `+` alone.
+        let metric = Route::Metric { namespace: "shop".into(), name: "s0-metric-api-m{l=\"1\"}+a&b#".into() };
+        assert_eq!(Route::of(&format!("{base}/namespaces/shop/s0-metric-api-m%7Bl=%221%22%7D+a&b%23")), metric);
         assert_eq!(Route::of(&format!("{base}/s0-aws-sqs-orders")), Route::UnknownResource);
         assert_eq!(Route::of("/readyz"), Route::Health { whole: true });
         assert_eq!(Route::of("/"), Route::Index);

@@ -30,10 +30,14 @@ pub(super) async fn facts(settings: &Settings, target: &Target) -> Outcome<Facts
     }
     let mut queue_policies = BTreeMap::new();
     for workload in &names.workloads {
-        if let Some(policy) = documents::of_queue(&cloud, &workload.queue).await.map_err(one)? {
-            let document = Document::parse(format!("the policy of queue {}", workload.queue), &policy).map_err(one)?;
-            queue_policies.insert(names.queue_arn(&target.account_id, &workload.queue), document);
-        }
+        let name = format!("the policy of queue {}", workload.queue);
+        // One that refuses everybody refuses us as well.
+        let policy = match documents::of_queue(&cloud, &workload.queue).await {
+            Ok(None) => continue,
+            Ok(Some(policy)) => Document::parse(name, &policy).map_err(|error| error.to_string()),
+            Err(error) => Err(error.to_string()),
+        };
+        queue_policies.insert(names.queue_arn(&target.account_id, &workload.queue), policy);
     }
     let cluster = engine::connection(settings, target, &cloud);
     let operator = (&stack.operator.namespace, &stack.operator.service_account);
