@@ -82,7 +82,7 @@ impl Error {
     }
 
     /// Whether the caller may not do this; it says nothing of what exists.
-    pub(crate) fn is_refused(&self) -> bool {
+    pub fn is_refused(&self) -> bool {
         matches!(self, Self::Service { status: 403, .. })
             || matches!(self.code(), Some("AccessDenied" | "AccessDeniedException"))
     }

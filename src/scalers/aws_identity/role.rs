@@ -41,6 +41,8 @@ pub(super) struct Role {
 #[derive(Default)]
 struct State {
     resolved: Option<Arc<Resolved>>,
+    /// When it was got.
+    since: Option<Moment>,
     refusal: Option<Refusal>,
     /// In a row.
     refusals: u32,
@@ -98,6 +100,8 @@ impl Role {
         let note = if cause.is_of_identity() { resolved.note.clone() } else { String::new() };
         if is_identity_lost(&cause) {
             self.lose(&resolved, cause.clone(), note.clone());
+        } else if cause.is_refused() {
+            self.renew(&resolved);
         }
         Err(Failure::Aws { cause, note })
     }
@@ -121,7 +125,8 @@ impl Role {
         match tried {
             Ok(resolved) => {
                 let resolved = Arc::new(resolved);
-                *state = State { resolved: Some(Arc::clone(&resolved)), ..State::default() };
+                let since = Some(self.clock.moment());
+                *state = State { resolved: Some(Arc::clone(&resolved)), since, ..State::default() };
                 Ok(resolved)
             }
             Err((cause, note)) => Err(state.refuse(&self.clock, cause, note).failure()),
@@ -150,6 +155,17 @@ impl Role {
             state.refuse(&self.clock, cause, note);
             drop(state);
             self.refused.notify_waiters();
+        }
+    }
+
+    /// The session may do less than the role does now: a role that was deleted and made again is another one, to which its sessions
+    /// do not belong. The next call gets a new session, unless this one is new itself.
+    fn renew(&self, resolved: &Arc<Resolved>) {
+        let mut state = self.state();
+        let is_current = state.resolved.as_ref().is_some_and(|current| Arc::ptr_eq(current, resolved));
+        let renewable = state.since.map(|since| since.plus(self.clock.to_system(PAUSE_MAX)));
+        if is_current && renewable.is_none_or(|moment| moment <= self.clock.moment()) {
+            state.resolved = None;
         }
     }
 

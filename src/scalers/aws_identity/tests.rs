@@ -263,3 +263,23 @@ async fn while_a_refused_role_is_tried_again_nobody_else_waits_and_no_other_role
     };
     Clock::real().timeout(Duration::from_mins(1), scenario).await.unwrap();
 }
+
+#[tokio::test]
+async fn a_session_that_the_source_refuses_is_renewed_but_not_all_the_time() {
+    // The sessions of a role that was deleted are of no use; those of its successor are.
+    let script = |seen: &Seen| match seen.operation.as_str() {
+        "GetQueueAttributes" => scripted::sqs_denied(),
+        _ => one_message(seen),
+    };
+    let service = Service::start(script).await;
+    let (clock, hands) = Clock::manual(jiff::Timestamp::UNIX_EPOCH);
+    let mut context = context_by(&service, None, clock).await;
+    context.pod_identity = Some(role());
+    let scaler = crate::build(&trigger(&[]), 0, &context).unwrap();
+    for (pause, attempts_so_far) in [(0, 1), (29, 1), (1, 1), (0, 2), (29, 2), (1, 2), (0, 3)] {
+        hands.advance(Duration::from_secs(pause));
+        let error = read(&*scaler).await.unwrap_err().to_string();
+        assert!(error.contains("sqs:GetQueueAttributes"), "{error}");
+        assert_eq!(attempts(&service), attempts_so_far, "after {pause} s more");
+    }
+}
