@@ -18,6 +18,15 @@ use crate::{MANAGER, Result, foreign, ownership, wait};
 const INITIAL_MANAGER: &str = "sluice-initial";
 /// A CRD that was applied just now, and an access entry, need a moment before they work everywhere.
 const SETTLE_LIMIT: Duration = Duration::from_mins(2);
+/// Attempts that are made within that in any case: a stalled machine, or a fast clock, uses it up in a few.
+const SETTLE_ATTEMPTS: u32 = 20;
+
+/// Attempts of a call so far, and when the first one failed.
+#[derive(Default)]
+struct Failed {
+    attempts: u32,
+    since: Option<clock::Moment>,
+}
 
 impl Object {
     /// The live object, or `None` if it (or its kind) does not exist.
@@ -84,7 +93,7 @@ impl Object {
 
     /// Deletes the object and waits until it and, for a Deployment, its pods are gone.
     pub(super) async fn remove(&self, context: &Context) -> Result<()> {
-        let mut since = None;
+        let mut failed = Failed::default();
         loop {
             let error = match self.delete_once().await {
                 Ok(None) => return Ok(()),
@@ -94,7 +103,7 @@ impl Object {
                 }
                 Err(error) => error,
             };
-            self.again(error, &mut since, context).await?;
+            self.again(error, &mut failed, context).await?;
         }
     }
 
@@ -143,10 +152,10 @@ impl Object {
 
     /// [`Self::fetch`] as soon as the server lets us.
     async fn fetch_patiently(&self, session: &Session, context: &Context) -> Result<Option<Value>> {
-        let mut since = None;
+        let mut failed = Failed::default();
         loop {
             match self.fetch(session).await {
-                Err(error) => self.again(error, &mut since, context).await?,
+                Err(error) => self.again(error, &mut failed, context).await?,
                 found => return found,
             }
         }
@@ -154,26 +163,27 @@ impl Object {
 
     /// Applies once the server knows the kind and lets us; both may take a moment after what they depend on was made.
     async fn apply_patiently(&self, manifest: &Value, manager: &str, context: &Context) -> Result<()> {
-        let mut since = None;
+        let mut failed = Failed::default();
         loop {
             match self.apply(manifest, manager).await {
                 Ok(()) => return Ok(()),
-                Err(error) => self.again(error, &mut since, context).await?,
+                Err(error) => self.again(error, &mut failed, context).await?,
             }
         }
     }
 
-    /// Waits before a call is repeated, if that can help; `since` is when it first failed. An answer that is long in coming is no
-    /// reason to ask only once.
-    async fn again(&self, error: Error, since: &mut Option<clock::Moment>, context: &Context) -> Result<()> {
+    /// Waits before a call is repeated, if that can help. An answer that is long in coming is no reason to ask only a few times.
+    async fn again(&self, error: Error, failed: &mut Failed, context: &Context) -> Result<()> {
         let is_young = match &error {
             // Its definition or its namespace was applied a moment ago.
             Error::UnknownKind { .. } | Error::Refused { code: 404, .. } => true,
             Error::Refused { code: 403, message, .. } if message.contains("is being terminated") => true,
             error => self.is_of_new_cluster(error) || error.passes(),
         };
-        let since = *since.get_or_insert_with(|| context.clock.moment());
-        if !is_young || context.clock.elapsed(since) >= SETTLE_LIMIT {
+        failed.attempts += 1;
+        let since = *failed.since.get_or_insert_with(|| context.clock.moment());
+        let is_over = context.clock.elapsed(since) >= SETTLE_LIMIT && failed.attempts >= SETTLE_ATTEMPTS;
+        if !is_young || is_over {
             return Err(error);
         }
         if context.stop.is_cancelled() {
@@ -281,7 +291,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_slow_failure_is_tried_again() {
-        let url = server(1).await;
+        // Each takes three minutes, and the limit is two.
+        let url = server(3).await;
         let locate = Arc::new(move || {
             let endpoint = Endpoint { server: url.clone(), certificate_authority: String::new() };
             async move { Ok(Some(endpoint)) }.boxed()
