@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use keda::api::ScaleTriggers;
-use keda::decision::Sample;
 use keda::metric::{Spec, Target};
 use keda::naming;
 
@@ -84,14 +83,7 @@ impl KubernetesWorkload {
             running.len()
         };
         let value = count as f64;
-        let sample = Sample {
-            value,
-            target: self.spec.target,
-            active: value > self.activation,
-            activation: self.activation,
-            parts: Vec::new(),
-        };
-        Ok(Samples::one(read.at, &self.spec.name, sample))
+        Ok(Samples::number(read.at, &self.spec, value, self.activation))
     }
 
     async fn pods(&self) -> Result<Vec<Pod>> {

@@ -10,7 +10,6 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use keda::api::ScaleTriggers;
-use keda::decision::Sample;
 use keda::metric::{Spec, Target};
 use keda::naming;
 use url::Url;
@@ -86,14 +85,7 @@ impl MetricsApi {
         let read = self.services.reads.get(source, age, self.body()).await?;
         let value =
             self.location.number(&read.value).map_err(|problem| Error::Answer { what: self.what(), problem })?;
-        let sample = Sample {
-            value,
-            target: self.spec.target,
-            active: value > self.activation,
-            activation: self.activation,
-            parts: Vec::new(),
-        };
-        Ok(Samples::one(read.at, &self.spec.name, sample))
+        Ok(Samples::number(read.at, &self.spec, value, self.activation))
     }
 
     async fn body(&self) -> Result<Vec<u8>> {

@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use keda::api::ScaleTriggers;
-use keda::decision::Sample;
 use keda::metric::{Spec, Target};
 use keda::naming;
 use reqwest::header::HeaderMap;
@@ -90,14 +89,7 @@ impl Prometheus {
         let source = [TYPE, self.url.as_str(), &self.credentials.key, &headers.join("\n")].map(str::to_owned).to_vec();
         let read = self.services.reads.get(source, age, self.body()).await?;
         let value = self.value(&read.value).map_err(|problem| Error::Answer { what: self.what(), problem })?;
-        let sample = Sample {
-            value,
-            target: self.spec.target,
-            active: value > self.activation,
-            activation: self.activation,
-            parts: Vec::new(),
-        };
-        Ok(Samples::one(read.at, &self.spec.name, sample))
+        Ok(Samples::number(read.at, &self.spec, value, self.activation))
     }
 
     async fn body(&self) -> Result<Value> {

@@ -41,4 +41,10 @@ impl Samples {
     pub(crate) fn one(at: Timestamp, metric: &str, sample: Sample) -> Self {
         Self { at, by_metric: vec![(metric.to_owned(), Ok(sample))] }
     }
+
+    /// Of a source that is one number, active above `activation`.
+    pub(crate) fn number(at: Timestamp, spec: &Spec, value: f64, activation: f64) -> Self {
+        let sample = Sample { value, target: spec.target, active: value > activation, activation, parts: Vec::new() };
+        Self::one(at, &spec.name, sample)
+    }
 }

@@ -2,6 +2,8 @@
 
 use clock::Clock;
 
+use keda::decision::Sample;
+
 use super::*;
 use crate::scripted::{Cluster, context_in, map};
 

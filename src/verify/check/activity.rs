@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use crate::evidence::Evidence;
+use crate::observation::{Decision, KubernetesEvent};
 use crate::verdict::{Finding, fail, inconclusive};
 
 /// When sending began; without it there is nothing to evaluate.
@@ -42,6 +43,19 @@ pub(super) fn last_busy(evidence: &Evidence) -> Result<Timestamp, Finding> {
     let sending = sending(evidence)?;
     let seen = evidence.queue().rev().find(|(time, counts)| *time >= sending && counts.total() > 0);
     seen.map(|(time, _)| time).ok_or_else(|| fail("the queue was never seen with a message in it"))
+}
+
+/// Why it was scaled: the operator's decision, or the Event that published it. Without either, how many decisions were seen.
+pub(super) fn why(
+    evidence: &Evidence,
+    decision: Option<(Timestamp, &Decision)>,
+    event: Option<(Timestamp, &KubernetesEvent)>,
+) -> Result<String, usize> {
+    match (decision, event) {
+        (Some((time, decision)), _) => Ok(format!("decided on {}: {}", evidence.when(time), decision.reason)),
+        (None, Some((time, event))) => Ok(format!("Event seen on {}: {}", evidence.when(time), event.message)),
+        (None, None) => Err(evidence.decisions().count()),
+    }
 }
 
 /// The longest time without a successful read in `[from, to]`, in system seconds.

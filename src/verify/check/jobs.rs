@@ -39,16 +39,9 @@ pub(super) fn made(evidence: &Evidence) -> Evaluated {
         let is_ours = name.is_some_and(|name| evidence.header.workload.ends_with(&format!("/{name}")));
         *time >= sending && is_ours && event.reason == "KEDAJobsCreated"
     });
-    let why = match (decision, event) {
-        (Some((time, decision)), _) => format!("decided on {}: {}", evidence.when(time), decision.reason),
-        (None, Some((time, event))) => format!("Event seen on {}: {}", evidence.when(time), event.message),
-        (None, None) => {
-            let seen = evidence.decisions().count();
-            return Ok(fail(format!(
-                "a Job after {delay:.0} s, but none of {seen} decisions of the operator and no Event says why"
-            )));
-        }
-    };
+    let why = activity::why(evidence, decision, event).map_err(|seen| {
+        fail(format!("a Job after {delay:.0} s, but none of {seen} decisions of the operator and no Event says why"))
+    })?;
     let saw = format!("{} Jobs, the first {delay:.0} s after sending; {why}", new.len());
     Ok(if delay <= latest_made(evidence) { pass(saw) } else { fail(saw) })
 }

@@ -35,16 +35,11 @@ pub(super) fn activated(evidence: &Evidence) -> Evaluated {
             event.object.rsplit('/').next().is_some_and(|name| evidence.header.workload.ends_with(&format!("/{name}")));
         *time >= sending && is_ours && event.reason == "KEDAScaleTargetActivated"
     });
-    let why = match (decision, event) {
-        (Some((time, decision)), _) => format!("decided on {}: {}", evidence.when(time), decision.reason),
-        (None, Some((time, event))) => format!("Event seen on {}: {}", evidence.when(time), event.message),
-        (None, None) => {
-            let seen = evidence.decisions().count();
-            return Ok(fail(format!(
-                "a replica after {delay:.0} s, but none of {seen} decisions of the operator and no Event says why"
-            )));
-        }
-    };
+    let why = activity::why(evidence, decision, event).map_err(|seen| {
+        fail(format!(
+            "a replica after {delay:.0} s, but none of {seen} decisions of the operator and no Event says why"
+        ))
+    })?;
     let saw = format!("a replica {delay:.0} s after sending; {why}");
     Ok(if delay <= latest_activation(evidence) { pass(saw) } else { fail(saw) })
 }
