@@ -36,6 +36,7 @@ mod progress;
 mod removal;
 mod rounds;
 mod scenarios;
+mod servers;
 mod terminal;
 mod tidy;
 mod walls;

@@ -10,14 +10,14 @@ pub(crate) mod clients;
 pub(crate) mod env;
 mod jobs;
 mod masters;
-mod objects;
+pub(crate) mod objects;
 mod outages;
 mod refusals;
 mod replicas;
 mod scaling;
 mod silence;
 pub(crate) mod stage;
-mod suite;
+pub(crate) mod suite;
 
 use std::io::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};

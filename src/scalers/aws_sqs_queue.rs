@@ -68,10 +68,7 @@ impl AwsSqsQueue {
         if region.is_empty() {
             metadata.problem("no awsRegion given; set it in the trigger's metadata");
         }
-        let length = metadata.parsed("queueLength", DEFAULT_LENGTH);
-        if length <= 0 {
-            metadata.problem(format!("queueLength={length} must be greater than 0"));
-        }
+        let length = metadata.count("queueLength", DEFAULT_LENGTH);
         let activation = metadata.parsed("activationQueueLength", 0);
         let mut parts = vec![VISIBLE];
         parts.extend(metadata.flag("scaleOnInFlight", true).then_some(IN_FLIGHT));

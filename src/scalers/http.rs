@@ -11,22 +11,12 @@ use url::Url;
 
 use crate::error::{Error, Result};
 use crate::services::Services;
+use crate::tls::{self, Tls};
 
 /// Longest wait for an answer, real time, as KEDA's `KEDA_HTTP_DEFAULT_TIMEOUT` by default.
 pub(crate) const READ_LIMIT: Duration = Duration::from_secs(3);
 /// An answer that is longer is not read to its end.
 const BODY_MAX: usize = 16 << 20;
-
-/// Whom a client trusts and what it shows. It is shown nowhere.
-#[derive(Clone, Default)]
-pub(crate) struct Tls {
-    /// Certificates that are trusted beside those of the system, PEM.
-    pub(crate) ca: Option<String>,
-    /// The client's certificate and its key, PEM.
-    pub(crate) identity: Option<(String, String)>,
-    /// The server may show any certificate.
-    pub(crate) accepts_any: bool,
-}
 
 /// A client for one address.
 pub(crate) struct Http {
@@ -49,9 +39,7 @@ impl Http {
     ///
     /// In words, if a certificate or key cannot be read.
     pub(crate) fn new(services: &Arc<Services>, tls: &Tls, limit: Duration) -> std::result::Result<Self, String> {
-        let (cert, key) = tls.identity.clone().unwrap_or_default();
-        let parts = vec![tls.ca.clone().unwrap_or_default(), cert, key, tls.accepts_any.to_string()];
-        let client = services.connections.get(parts, || client(tls));
+        let client = services.connections.get(tls.parts().to_vec(), || client(tls));
         match &*client {
             Ok(_) => Ok(Self { services: Arc::clone(services), client, limit }),
             Err(problem) => Err(problem.clone()),
@@ -83,8 +71,7 @@ impl Http {
 }
 
 fn client(tls: &Tls) -> std::result::Result<Client, String> {
-    // The one provider of the house; a process installs it once.
-    let _ = rustls::crypto::ring::default_provider().install_default();
+    tls::install_provider();
     let mut builder = Client::builder().user_agent(concat!("sluice/", env!("CARGO_PKG_VERSION")));
     if let Some(ca) = &tls.ca {
         let certificates = Certificate::from_pem_bundle(ca.as_bytes())

@@ -5,8 +5,9 @@ use base64::engine::general_purpose::STANDARD;
 use reqwest::header::HeaderMap;
 use url::Url;
 
-use crate::http::{self, Tls};
+use crate::http;
 use crate::metadata::Metadata;
+use crate::tls::Tls;
 
 /// How a trigger shows who it is. It is shown nowhere.
 #[derive(Clone, Default)]
@@ -98,15 +99,8 @@ impl Credentials {
 
     fn described(&self) -> String {
         let headers = self.headers.iter().map(|(name, value)| format!("{name}={:?}", value.as_bytes()));
-        let (cert, key) = self.tls.identity.clone().unwrap_or_default();
-        let rest = [
-            format!("{:?}", self.query),
-            self.tls.ca.clone().unwrap_or_default(),
-            cert,
-            key,
-            self.tls.accepts_any.to_string(),
-        ];
-        headers.chain(rest).collect::<Vec<_>>().join("\n")
+        let query = format!("{:?}", self.query);
+        headers.chain([query]).chain(self.tls.parts()).collect::<Vec<_>>().join("\n")
     }
 }
 

@@ -21,14 +21,19 @@ mod http_auth;
 pub mod kubernetes;
 mod kubernetes_workload;
 mod label_selector;
+mod link;
 mod metadata;
 mod metrics_api;
 mod prometheus;
 mod reads;
+mod redis_list;
+mod redis_server;
+mod redis_streams;
 mod scaler;
 #[cfg(test)]
 mod scripted;
 pub mod services;
+mod tls;
 mod triggers;
 
 pub use connections::Connections;

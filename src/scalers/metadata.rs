@@ -14,8 +14,9 @@ use url::Url;
 
 use crate::context::Context;
 use crate::error::{Error, Result};
-use crate::http::{self, Http, Tls};
+use crate::http::{self, Http};
 use crate::services::Services;
+use crate::tls::Tls;
 
 pub(crate) struct Metadata<'a> {
     trigger: &'static str,
@@ -23,6 +24,15 @@ pub(crate) struct Metadata<'a> {
     given: &'a BTreeMap<String, String>,
     context: &'a Context,
     problems: Vec<String>,
+}
+
+/// Where a value may stand. In which order KEDA looks differs by key.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Origin {
+    Metadata,
+    /// The variable that `<key>FromEnv` names.
+    Environment,
+    Authentication,
 }
 
 impl<'a> Metadata<'a> {
@@ -49,6 +59,26 @@ impl<'a> Metadata<'a> {
     /// The parameter that the TriggerAuthentication gave.
     pub(crate) fn parameter(&self, key: &str) -> Option<&'a str> {
         present(self.context.authentication.get(key))
+    }
+
+    /// The first value of these keys, which mean the same, in the order of the origins.
+    pub(crate) fn first(&self, keys: &[&str], origins: &[Origin]) -> Option<&'a str> {
+        origins.iter().find_map(|origin| {
+            keys.iter().find_map(|key| match origin {
+                Origin::Metadata => self.text(key),
+                Origin::Environment => self.by_env(key),
+                Origin::Authentication => self.parameter(key),
+            })
+        })
+    }
+
+    /// A whole number above 0; `default` if absent.
+    pub(crate) fn count(&mut self, key: &str, default: i64) -> i64 {
+        let count = self.parsed(key, default);
+        if count <= 0 {
+            self.problem(format!("{key}={count} must be greater than 0"));
+        }
+        count
     }
 
     /// The metadata value itself; empty, with a noted problem, if it is absent. `what` says what it should be.
@@ -125,6 +155,15 @@ impl<'a> Metadata<'a> {
     /// The client for these settings; `None`, with a noted problem, if they make none.
     pub(crate) fn client(&mut self, services: &Arc<Services>, tls: &Tls, limit: Duration) -> Option<Http> {
         Http::new(services, tls, limit).map_err(|problem| self.problem(problem)).ok()
+    }
+
+    /// `ca`, `cert`, `key` and `keyPassword` of the TriggerAuthentication, and `unsafeSsl` of the metadata.
+    pub(crate) fn tls(&mut self) -> Tls {
+        let text = |key: &str| self.parameter(key).map(str::to_owned);
+        let (mut tls, problem) = Tls::new(text("ca"), (text("cert"), text("key")), self.parameter("keyPassword"));
+        self.problems.extend(problem);
+        tls.accepts_any = self.flag("unsafeSsl", false);
+        tls
     }
 
     /// What the HPA holds the trigger's metric at, by the trigger's `metricType`.

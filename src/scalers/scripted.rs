@@ -1,5 +1,7 @@
 //! Test service on loopback that speaks SQS's JSON protocol and STS's query protocol by script; and a cluster.
 
+pub(crate) mod redis;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 

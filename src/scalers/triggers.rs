@@ -10,6 +10,9 @@ use crate::error::{Error, Result};
 use crate::kubernetes_workload::{self, KubernetesWorkload};
 use crate::metrics_api::{self, MetricsApi};
 use crate::prometheus::{self, Prometheus};
+use crate::redis_list::{self, RedisList};
+use crate::redis_server::Topology;
+use crate::redis_streams::{self, RedisStreams};
 use crate::scaler::Scaler;
 
 /// One trigger type.
@@ -22,7 +25,7 @@ struct Row {
     build: fn(&ScaleTriggers, usize, &Context) -> Result<Box<dyn Scaler>>,
 }
 
-const TABLE: [Row; 5] = [
+const TABLE: &[Row] = &[
     Row {
         type_: aws_sqs_queue::TYPE,
         label: "awsSqsQueueScaler",
@@ -52,6 +55,42 @@ const TABLE: [Row; 5] = [
         label: "prometheusScaler",
         spec: |trigger, index, _| prometheus::spec(trigger, index),
         build: |trigger, index, context| Ok(Box::new(Prometheus::new(trigger, index, context)?)),
+    },
+    Row {
+        type_: "redis",
+        label: "redisScaler",
+        spec: |trigger, index, _| redis_list::spec(trigger, index),
+        build: |trigger, index, context| Ok(Box::new(RedisList::new(Topology::Single, trigger, index, context)?)),
+    },
+    Row {
+        type_: "redis-cluster",
+        label: "redisScaler",
+        spec: |trigger, index, _| redis_list::spec(trigger, index),
+        build: |trigger, index, context| Ok(Box::new(RedisList::new(Topology::Cluster, trigger, index, context)?)),
+    },
+    Row {
+        type_: "redis-sentinel",
+        label: "redisScaler",
+        spec: |trigger, index, _| redis_list::spec(trigger, index),
+        build: |trigger, index, context| Ok(Box::new(RedisList::new(Topology::Sentinel, trigger, index, context)?)),
+    },
+    Row {
+        type_: "redis-streams",
+        label: "redisStreamsScaler",
+        spec: |trigger, index, _| redis_streams::spec(trigger, index),
+        build: |trigger, index, context| Ok(Box::new(RedisStreams::new(Topology::Single, trigger, index, context)?)),
+    },
+    Row {
+        type_: "redis-cluster-streams",
+        label: "redisStreamsScaler",
+        spec: |trigger, index, _| redis_streams::spec(trigger, index),
+        build: |trigger, index, context| Ok(Box::new(RedisStreams::new(Topology::Cluster, trigger, index, context)?)),
+    },
+    Row {
+        type_: "redis-sentinel-streams",
+        label: "redisStreamsScaler",
+        spec: |trigger, index, _| redis_streams::spec(trigger, index),
+        build: |trigger, index, context| Ok(Box::new(RedisStreams::new(Topology::Sentinel, trigger, index, context)?)),
     },
 ];
 
