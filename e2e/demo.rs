@@ -7,20 +7,36 @@ use serde_json::Value;
 
 use crate::workspace::{Running, Workspace};
 
+/// Lines of a demo in a pipe.
+const LINES_MAX: usize = 80;
+
 #[test]
 fn the_demo_goes_from_0_to_3_to_0_proves_it_and_leaves_nothing() {
     let workspace = Workspace::new();
     let demo = workspace.run("demo").with(0);
-    for check in ["activated-by-operator", "reaches-maximum", "every-message-deleted-once", "stays-at-zero"] {
-        assert!(demo.stdout.contains(check), "the check {check} is missing:\n{}", demo.stdout);
+    let lines: Vec<&str> = demo.stdout.lines().collect();
+    assert!(lines.len() <= LINES_MAX, "{} lines:\n{}", lines.len(), demo.stdout);
+    // Both decisions are among them, in the order of time.
+    let place = |part: &str| lines.iter().position(|line| line.contains(part));
+    assert!(place("operator 0 -> 1").is_some() && place("operator 0 -> 1") < place("-> 3: "), "{}", demo.stdout);
+    // All the rest is in the log that the first line names.
+    let log = std::fs::read_to_string(workspace.path().join(lines[0].trim_start_matches("Log").trim())).unwrap();
+    let checks = ["activated-by-operator", "reaches-maximum", "every-message-deleted-once", "stays-at-zero"];
+    for part in checks.into_iter().chain([
+        "unique_id: (known after apply)",
+        "aws_eks_cluster.this: created after ",
+        lines[lines.len() - 1],
+    ]) {
+        assert!(log.contains(part), "the log lacks {part}:\n{log}");
     }
     assert!(demo.stdout.contains("scenario tutorial: pass"), "{}", demo.stdout);
     // The verdict stands where a person looks: at the end.
-    let last: Vec<&str> = demo.stdout.lines().rev().take(4).collect();
-    assert!(last[0].starts_with("Report ") && last[0].ends_with("report.html"), "{last:#?}");
-    assert!(last[1].contains("nothing of this stack is left"), "{last:#?}");
-    assert!(last[2].contains("0 -> 1 after ") && last[2].contains("3 replicas after "), "{last:#?}");
-    assert!(last[3].starts_with("scenario tutorial of myproject/myapp: pass, "), "{last:#?}");
+    let last: Vec<&str> = lines.iter().rev().take(6).copied().collect();
+    assert!(last[0].starts_with("Next ") && last[1].starts_with("Log ") && last[1].ends_with("-demo.log"), "{last:#?}");
+    assert!(last[2].starts_with("Report ") && last[2].ends_with("report.html"), "{last:#?}");
+    assert!(last[3].contains("nothing of this stack is left"), "{last:#?}");
+    assert!(last[4].contains("0 -> 1 after ") && last[4].contains("3 replicas after "), "{last:#?}");
+    assert!(last[5].starts_with("scenario tutorial of myproject/myapp: pass, "), "{last:#?}");
 
     let report: Value = serde_json::from_str(&read(&workspace, "report/report.json")).unwrap();
     assert_eq!(report["outcome"], "pass");

@@ -31,13 +31,16 @@ fn the_sqs_demo_scales_from_0_to_3_to_0() {
 
 #[test]
 fn two_workloads_are_read_by_different_identities() {
-    let stdout = demo(&Workspace::new(), "two-identities");
+    let workspace = Workspace::new();
+    let stdout = demo(&workspace, "two-identities");
     for workload in ["shop/orders", "post/mails"] {
         assert!(stdout.lines().any(|line| line.contains("checks passed") && line.contains(workload)), "{stdout}");
     }
+    let log = workspace.files().into_iter().find(|file| file.ends_with("-demo.log")).unwrap();
+    let log = std::fs::read_to_string(workspace.path().join(log)).unwrap();
     for owner in ["keda", "workload"] {
         let line = format!("identityOwner: \"{owner}\"");
-        assert!(stdout.contains(&line), "the plan lacks {line}:\n{stdout}");
+        assert!(log.contains(&line), "the plan lacks {line}:\n{log}");
     }
 }
 

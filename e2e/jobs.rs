@@ -19,7 +19,7 @@ fn a_demo_of_jobs_proves_that_each_message_had_a_job_of_its_own() {
     let workspace = Workspace::new();
     workspace.write("stack.yaml", "workloads:\n- {name: orders, kind: job, job: {successfulJobsHistoryLimit: 2}}\n");
     says(
-        &workspace.run("plan").with(0).stdout,
+        &workspace.run("plan --full").with(0).stdout,
         &["kubernetes_scaled_job.myproject/orders will be created", "jobTargetRef"],
     );
     let demo = workspace.run("demo").with(0).stdout;

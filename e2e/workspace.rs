@@ -171,7 +171,7 @@ impl Workspace {
         // kubectl keeps what it has discovered in its user's home; that is kubectl's own.
         let own = |file: &str| {
             // What steps took is remembered for the next stack.
-            let kept = ["/evidence/", "/report/", "/failures/"].iter().any(|folder| file.contains(folder));
+            let kept = ["/evidence/", "/report/", "/failures/", "/logs/"].iter().any(|folder| file.contains(folder));
             kept || file.ends_with("/durations.json") || file.starts_with("home/.kube/")
         };
         // The stack file is the test's own.

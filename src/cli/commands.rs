@@ -109,6 +109,7 @@ async fn mutating(command: Mutating, settings: &Settings, view: &View, stop: Can
             let images = images::resolve(settings, &wanted.images.run, true, view)?;
             let lock = lock::exclusive(settings, "up")?;
             let target = target::open(settings, Missing::Start, view).await?;
+            view.log_into(&settings.log("up", target.clock.now()));
             let watched = Watched::begin("up", &target);
             let course = up::Course::default();
             let outcome = match images.store(settings, target.started) {
@@ -119,14 +120,17 @@ async fn mutating(command: Mutating, settings: &Settings, view: &View, stop: Can
                 watched.kept(&outcome, |exit| *exit, settings, &target, view).await;
             }
             close_if_nothing_was_made(&outcome, settings, &target, view).await?;
+            view.say_log();
             outcome
         }
         Mutating::Down(wanted) => {
             let lock = lock::exclusive(settings, "down")?;
             let target = target::open(settings, Missing::StartOrTake, view).await?;
+            view.log_into(&settings.log("down", target.clock.now()));
             let consent = down::Consent { yes: wanted.yes, remove_foreign: wanted.remove_foreign, closes: true };
             let outcome = down::run(consent, settings, &target, &lock, view, stop).await;
             close_if_nothing_was_made(&outcome, settings, &target, view).await?;
+            view.say_log();
             outcome
         }
     }
@@ -210,9 +214,11 @@ async fn present(
             let target = found(settings, view, &stop).await?;
             let _alone = lock::verification(settings)?;
             let after = verify::After::Stays;
+            view.log_into(&settings.log("verify", target.clock.now()));
             let watched = Watched::begin("verify", &target);
             let verified = Box::pin(verify::run(&wanted.proof, settings, &target, after, view, stop)).await;
             watched.kept(&verified, |verified| verified.exit, settings, &target, view).await;
+            view.say_log();
             verified.map(|verified| verified.exit)
         }
         Present::Send(wanted) => {

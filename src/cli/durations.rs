@@ -13,7 +13,7 @@ use provision::{Action, Address};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::waiting::spelled;
+use crate::spelled::spelled;
 
 /// The number of the format.
 const VERSION: u32 = 1;

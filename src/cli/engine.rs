@@ -24,7 +24,7 @@ use crate::settings::Settings;
 use crate::sightings;
 use crate::stack_location;
 use crate::target::Target;
-use crate::view::{Answer, Tone, View};
+use crate::view::{Answer, Tone, View, Weight};
 use crate::waiting;
 
 /// How long what a run makes may stay before it counts as forgotten; written into a tag.
@@ -37,6 +37,15 @@ pub(crate) enum Others {
     Kept,
     /// They go as well; the plan names them.
     Removed,
+}
+
+/// How much of a plan is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Extent {
+    /// Each resource with its fields.
+    Full,
+    /// A line for each resource.
+    Short,
 }
 
 impl Others {
@@ -203,7 +212,7 @@ impl<'a> Engine<'a> {
             let part = plan::readable(&self.graph, &self.store.state, refreshed);
             if mode == Mode::Up && !part.is_empty() {
                 self.view.line("There is no plan for all of it. For what could be read it would be:");
-                show_lines(&self.view, &provision::render(&part));
+                show_lines(&self.view, &provision::outline(&part));
             }
             // A name that others have in the account is found before the first step, like all that the preflight looks at.
             let is_taken = |address: &Address| {
@@ -217,10 +226,19 @@ impl<'a> Engine<'a> {
         })
     }
 
-    /// Shows a plan.
-    pub(crate) fn show(&self, plan: &Plan) {
+    /// Shows a plan: all of it, or a line for each resource; then the log has all of it.
+    pub(crate) fn show(&self, plan: &Plan, extent: Extent) {
         self.view.event("plan", json!({ "plan": plan, "summary": plan.summary() }));
-        show_lines(&self.view, &provision::render(plan));
+        let all = provision::render(plan);
+        if extent == Extent::Full {
+            return show_lines(&self.view, &all);
+        }
+        say_lines(&self.view, &all, Weight::Detail);
+        let short = provision::outline(plan);
+        if let Some((summary, rest)) = short.split_last() {
+            say_lines(&self.view, rest, Weight::Minor);
+            say_lines(&self.view, std::slice::from_ref(summary), Weight::Usual);
+        }
     }
 
     /// Carries the plan out. All failures come back together.
@@ -355,6 +373,10 @@ pub(crate) async fn read(
 
 /// Shows rendered lines in the colours of their marks.
 pub(crate) fn show_lines(view: &View, lines: &[Line]) {
+    say_lines(view, lines, Weight::Usual);
+}
+
+fn say_lines(view: &View, lines: &[Line], weight: Weight) {
     for line in lines {
         let tone = match line.mark {
             Mark::Plain => Tone::Plain,
@@ -362,7 +384,7 @@ pub(crate) fn show_lines(view: &View, lines: &[Line]) {
             Mark::Change | Mark::Replace => Tone::Change,
             Mark::Destroy => Tone::Bad,
         };
-        view.print(tone, &line.text);
+        view.say(weight, tone, &line.text);
     }
 }
 

@@ -7,17 +7,18 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use clock::Clock;
+use clock::{Clock, Moment};
 use provision::{Action, Address, Event, Plan};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 use crate::durations::{Durations, Usual};
-use crate::view::{Tone, View};
-use crate::waiting::{self, Due, LOOK, spelled};
+use crate::spelled::spelled;
+use crate::view::{Tone, View, Weight};
+use crate::waiting::{self, Due, LOOK};
 
 /// One line for a person.
-type Line = (Tone, String);
+type Line = (Weight, Tone, String);
 
 /// A run of the engine whose steps are shown.
 #[derive(Debug)]
@@ -46,8 +47,8 @@ pub(crate) async fn show(view: View, run: Run, mut events: mpsc::UnboundedReceiv
         if let Some((kind, body)) = event.as_ref().and_then(|event| steps.object(event)) {
             view.event(&kind, body);
         }
-        for (tone, line) in lines {
-            view.print(tone, line);
+        for (weight, tone, line) in lines {
+            view.say(weight, tone, line);
         }
     }
 }
@@ -76,6 +77,7 @@ struct Step {
 /// The steps of a run, seen from outside.
 struct Steps {
     clock: Clock,
+    begun: Moment,
     of: usize,
     done: usize,
     running: BTreeMap<Address, Step>,
@@ -90,7 +92,8 @@ impl Steps {
     /// `clock` is real time, or a test's.
     fn new(clock: Clock, run: Run) -> Self {
         let Run { steps, durations, clock: system } = run;
-        Self { clock, of: steps, done: 0, running: BTreeMap::new(), took: Duration::ZERO, durations, system }
+        let begun = clock.moment();
+        Self { clock, begun, of: steps, done: 0, running: BTreeMap::new(), took: Duration::ZERO, durations, system }
     }
 
     /// The event as an object of the stream, with what only the onlooker knows.
@@ -141,28 +144,32 @@ impl Steps {
                 }
                 Vec::new()
             }
-            Event::Note { address, text } => vec![(Tone::Change, format!("{address}: {text}"))],
+            Event::Note { address, text } => vec![(Weight::Usual, Tone::Change, format!("{address}: {text}"))],
             Event::Complete { address, action, elapsed, id } => {
                 self.done += 1;
                 self.durations.add(address, *action, *elapsed);
                 let time = self.ended(address, *elapsed);
                 let id = id.as_ref().map(|id| format!(" [id={id}]")).unwrap_or_default();
                 let line = format!("{address}: {} after {time}{id}{}", done(*action), self.tally());
-                vec![(Tone::Plain, line)]
+                let mut lines = vec![(Weight::Minor, Tone::Plain, line)];
+                lines.extend(self.gist(address));
+                lines
             }
             Event::Errored { address, elapsed, error, evidence, .. } => {
                 let time = self.ended(address, *elapsed);
-                let mut lines = vec![(Tone::Bad, format!("{address}: failed after {time}: {error}"))];
-                lines.extend(evidence.iter().map(|seen| (Tone::Dim, format!("    {seen}"))));
+                let mut lines = vec![(Weight::Usual, Tone::Bad, format!("{address}: failed after {time}: {error}"))];
+                lines.extend(evidence.iter().map(|seen| (Weight::Usual, Tone::Dim, format!("    {seen}"))));
                 lines
             }
             Event::LeftToContainer { address, container, elapsed, error } => {
                 let time = self.ended(address, *elapsed);
                 let text =
                     format!("{address}: not destroyed by itself after {time}, it goes with {container}: {error}");
-                vec![(Tone::Change, text)]
+                vec![(Weight::Usual, Tone::Change, text)]
             }
-            Event::Skipped { address, because, .. } => vec![(Tone::Dim, format!("{address}: not tried, {because}"))],
+            Event::Skipped { address, because, .. } => {
+                vec![(Weight::Minor, Tone::Dim, format!("{address}: not tried, {because}"))]
+            }
         }
     }
 
@@ -185,7 +192,7 @@ impl Steps {
                 .map_or(step.status.as_str(), |rest| rest.trim_start_matches(": "));
             let usual = step.usual.map(|usual| usual.spelled(|system| self.system.to_real(system)));
             let line = waiting::line(&format!("{address}: {}", step.verb), elapsed, usual.as_deref(), reason);
-            lines.push((Tone::Dim, format!("{line}{tally}")));
+            lines.push((waiting::weight(elapsed), Tone::Dim, format!("{line}{tally}")));
         }
         lines
     }
@@ -198,6 +205,17 @@ impl Steps {
         // Rounding alone makes seconds differ.
         let differs = system >= Duration::from_secs(10) && system.as_secs() > self.took.as_secs() + 1;
         if differs { format!("{real} ({} of the stack's time)", spelled(system)) } else { real }
+    }
+
+    /// A line that stands for those of several steps: with the last one, and each time that another sixth of all is done.
+    fn gist(&self, last: &Address) -> Option<Line> {
+        let sixth = |done: usize| done * 6 / self.of.max(1);
+        if self.of == 0 || sixth(self.done) == sixth(self.done.saturating_sub(1)) {
+            return None;
+        }
+        let time = spelled(self.clock.elapsed(self.begun));
+        let text = format!("{} of {} done after {time}, the last {last}", self.done, self.of);
+        Some((Weight::Gist, Tone::Plain, text))
     }
 
     fn tally(&self) -> String {
@@ -228,7 +246,8 @@ mod tests {
     }
 
     fn texts(lines: Vec<Line>) -> Vec<String> {
-        lines.into_iter().map(|(_, text)| text).collect()
+        let shown = lines.into_iter().filter(|(weight, ..)| *weight != Weight::Gist);
+        shown.map(|(_, _, text)| text).collect()
     }
 
     fn progress(status: &str) -> Event {
@@ -327,6 +346,25 @@ mod tests {
             texts(steps.take(&ended(3))),
             ["kubernetes_deployment.shop/orders: destroyed after 3s (2 of 2 done)"]
         );
+    }
+
+    #[test]
+    fn where_a_view_is_brief_six_lines_stand_for_any_number_of_steps() {
+        let (clock, handle) = Clock::manual(jiff::Timestamp::UNIX_EPOCH);
+        for steps_in_all in [1, 4, 35, 600] {
+            let mut steps = Steps::new(clock.clone(), run(steps_in_all));
+            let mut gists = Vec::new();
+            for _ in 0..steps_in_all {
+                handle.advance(Duration::from_secs(1));
+                let ended =
+                    Event::Complete { address: address(), action: Action::Create, elapsed: Duration::ZERO, id: None };
+                steps.take(&Event::ApplyStart { address: address(), action: Action::Create });
+                gists.extend(steps.take(&ended).into_iter().filter(|(weight, ..)| *weight == Weight::Gist));
+            }
+            assert_eq!(gists.len(), steps_in_all.min(6), "{gists:?}");
+            let (_, _, last) = gists.last().unwrap();
+            assert!(last.starts_with(&format!("{steps_in_all} of {steps_in_all} done after ")), "{last}");
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use aws::recording::{self, Recording};
 use aws::session::Session;
 use clock::Clock;
+use jiff::Timestamp;
 use local::Faults;
 use serde_json::json;
 use stack::{Loaded, Origin, Override, Problem, Stack};
@@ -61,6 +62,11 @@ impl Settings {
 
     pub(crate) fn evidence(&self) -> PathBuf {
         self.folder.join("evidence")
+    }
+
+    /// The file for what a command says that begins at `began`.
+    pub(crate) fn log(&self, command: &str, began: Timestamp) -> PathBuf {
+        self.folder.join("logs").join(format!("{}-{command}.log", began.strftime("%Y%m%dT%H%M%S%3fZ")))
     }
 
     /// `session`, whose requests are recorded if that was asked for.

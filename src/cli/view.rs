@@ -6,36 +6,40 @@
 //! A reader that went away (`sluice … | head`, a terminal that was closed) is no reason to fail or to stop working: what
 //! cannot be written is dropped. The macros of the standard library panic there, so they are not used.
 
+mod brief;
+
 use std::io::{IsTerminal, Write};
 use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
 
 use clock::Clock;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
+use self::brief::Brief;
 use crate::arguments::Output;
 use crate::diagnostic::{Diagnostic, Severity};
+pub(crate) use crate::tone::Tone;
+use crate::tone::dressed;
 use crate::transcript::Transcript;
 
 /// The version of the JSON stream.
 const STREAM_VERSION: u32 = 1;
 
-/// What text is dressed in.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Tone {
-    /// As it is.
-    Plain,
-    /// Good news.
-    Good,
-    /// A change, a warning.
-    Change,
-    /// Bad news.
-    Bad,
-    /// Less important.
-    Dim,
-    /// A heading.
-    Strong,
+/// How much a line matters, where not all lines are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Weight {
+    /// In the log alone.
+    Detail,
+    /// Left to the log where the view is brief.
+    Minor,
+    /// Shown, where the view is brief as far as there is room.
+    Usual,
+    /// Stands for many minor lines; shown where the view is brief, and nowhere else.
+    Gist,
+    /// Shown, however brief the view is.
+    Last,
 }
 
 /// What came of a question.
@@ -61,6 +65,7 @@ pub(crate) struct View {
     has_events: bool,
     clock: Clock,
     transcript: Transcript,
+    brief: Brief,
 }
 
 impl View {
@@ -76,6 +81,7 @@ impl View {
             has_events: true,
             clock: Clock::real(),
             transcript: Transcript::default(),
+            brief: Brief::default(),
         }
     }
 
@@ -96,10 +102,59 @@ impl View {
 
     /// A dressed line for a person; nothing in JSON.
     pub(crate) fn print(&self, tone: Tone, text: impl AsRef<str>) {
-        if self.is_human() {
-            self.transcript.add(self.clock.now(), text.as_ref());
-            write_line(std::io::stdout(), &self.dress(tone, text.as_ref()));
+        self.say(Weight::Usual, tone, text);
+    }
+
+    /// The same with what it weighs.
+    pub(crate) fn say(&self, weight: Weight, tone: Tone, text: impl AsRef<str>) {
+        let text = text.as_ref();
+        if !self.is_human() {
+            return;
         }
+        if weight != Weight::Gist {
+            self.transcript.add(self.clock.now(), text);
+        }
+        let room = self.brief.room_for(weight, text);
+        if room.is_shown {
+            write_line(std::io::stdout(), &self.dress(tone, text));
+        }
+        if let Some(remark) = room.remark {
+            write_line(std::io::stdout(), &self.dress(Tone::Dim, &remark));
+        }
+    }
+
+    /// From here on all that is said also goes to a file at `path`; a file that cannot be made is a warning.
+    pub(crate) fn log_into(&self, path: &Path) {
+        if !self.is_human() {
+            return;
+        }
+        match self.transcript.follow(path) {
+            Ok(()) => self.brief.names(path),
+            Err(error) => {
+                let text = format!("the output cannot be kept in {}: {error}", path.display());
+                self.diagnostic(
+                    &Diagnostic::warning(text).help("free some space, or name another folder with --directory"),
+                );
+            }
+        }
+    }
+
+    /// Where all that was said is, if it is kept.
+    pub(crate) fn log_path(&self) -> Option<PathBuf> {
+        self.brief.path()
+    }
+
+    /// Says where all that was said is.
+    pub(crate) fn say_log(&self) {
+        if let Some(path) = self.log_path() {
+            self.say(Weight::Last, Tone::Dim, format!("Log      {}", path.display()));
+        }
+    }
+
+    /// Begins a part of which `room` lines are shown, and the rest is left to the log. Without a log all is shown.
+    pub(crate) fn begin_part(&self, heading: &str, room: usize) {
+        self.brief.begin(room);
+        self.say(Weight::Last, Tone::Strong, heading);
     }
 
     /// An object of the stream; nothing for a person.
@@ -238,18 +293,6 @@ impl View {
     pub(crate) fn dress(&self, tone: Tone, text: &str) -> String {
         dressed(tone, text, self.coloured)
     }
-}
-
-fn dressed(tone: Tone, text: &str, coloured: bool) -> String {
-    let code = match tone {
-        Tone::Plain => return text.to_owned(),
-        Tone::Good => "32",
-        Tone::Change => "33",
-        Tone::Bad => "31",
-        Tone::Dim => "2",
-        Tone::Strong => "1",
-    };
-    if coloured { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
 }
 
 /// One write, so that lines of several writers do not mix.

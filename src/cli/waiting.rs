@@ -10,7 +10,8 @@ use std::time::Duration;
 use clock::{Clock, Moment};
 use serde_json::json;
 
-use crate::view::View;
+use crate::spelled::spelled;
+use crate::view::{View, Weight};
 
 /// How often a wait is reported, in real time; Terraform's pace.
 const EVERY: Duration = Duration::from_secs(10);
@@ -107,19 +108,17 @@ async fn watched<T>(clock: &Clock, reason: &Reason, say: impl Fn(Duration, &str)
     }
 }
 
+/// What a line of a wait weighs: where a view is brief, one a minute is enough.
+pub(crate) fn weight(elapsed: Duration) -> Weight {
+    let into_minute = elapsed.as_secs() % 60;
+    if elapsed >= Duration::from_mins(1) && into_minute < EVERY.as_secs() { Weight::Usual } else { Weight::Minor }
+}
+
 /// `WHAT... [20s elapsed, USUAL] REASON`.
 pub(crate) fn line(what: &str, elapsed: Duration, usual: Option<&str>, reason: &str) -> String {
     let space = if reason.is_empty() { "" } else { " " };
     let usual = usual.map(|usual| format!(", {usual}")).unwrap_or_default();
     format!("{what}... [{} elapsed{usual}]{space}{reason}", spelled(elapsed))
-}
-
-/// Whole seconds, and minutes from one minute on.
-pub(crate) fn spelled(duration: Duration) -> String {
-    match duration.as_secs() {
-        seconds @ 0..60 => format!("{seconds}s"),
-        seconds => format!("{}m{:02}s", seconds / 60, seconds % 60),
-    }
 }
 
 #[cfg(test)]

@@ -38,7 +38,7 @@ pub use plan::{Change, Drift, Plan, Summary};
 pub use reference::{Reference, UNKNOWN};
 pub use refresh::refresh;
 pub use refreshed::Refreshed;
-pub use render::{Line, Mark, render, render_drift};
+pub use render::{Line, Mark, outline, render, render_drift};
 pub use resource::{Attributes, Context, Failure, Health, Known, Node, Object, Reading, Resource, Schema};
 pub use state::{Entry, State};
 pub use store::Store;

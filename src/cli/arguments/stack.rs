@@ -12,6 +12,9 @@ pub struct Plan {
     /// Exit with 3 if changes are pending
     #[arg(long)]
     pub detailed_exitcode: bool,
+    /// Show every field of every resource, not one line for each
+    #[arg(long)]
+    pub full: bool,
     /// Show the plan of `down` instead
     #[arg(long, conflicts_with = "run")]
     pub destroy: bool,

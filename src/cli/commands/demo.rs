@@ -26,7 +26,12 @@ use crate::lock;
 use crate::memory::PeakMemory;
 use crate::settings::Settings;
 use crate::target::{self, Missing, Target};
-use crate::view::{Tone, View};
+use crate::view::{Tone, View, Weight};
+
+/// Lines that each part shows, so that a demo in a pipe has at most 80 with its headings and its end.
+const ROOM_UP: usize = 12;
+const ROOM_VERIFY: usize = 36;
+const ROOM_DOWN: usize = 10;
 
 pub(crate) async fn run(wanted: Demo, settings: &Settings, view: &View, stop: CancellationToken) -> Outcome {
     verify::check(&wanted.proof, settings)?;
@@ -36,6 +41,8 @@ pub(crate) async fn run(wanted: Demo, settings: &Settings, view: &View, stop: Ca
     // Before anything is started; what no state records is found when it is looked for.
     up::refuse_existing(outputs::recorded_resources(settings)?, "are recorded")?;
     let target = target::open(settings, Missing::Start, view).await?;
+    view.log_into(&settings.log("demo", target.clock.now()));
+    view.say_log();
     let memory = target::local_process(settings)?.map(PeakMemory::start);
     let course = Course { from_nothing: true, ..Course::default() };
     let watched = Watched::begin("demo", &target);
@@ -59,7 +66,7 @@ pub(crate) async fn run(wanted: Demo, settings: &Settings, view: &View, stop: Ca
         }
     }
     let failure = watched.kept(&proved, Proof::exit, settings, &target, view).await;
-    view.print(Tone::Strong, "\n3/3  Down");
+    view.begin_part("\n3/3  Down", ROOM_DOWN);
     // A cloud that ran before the demo goes on.
     let consent = Consent { yes: true, remove_foreign: false, closes: target.started };
     // Ctrl-C ended the proof, not the duty to clean up; the next one ends at once.
@@ -74,7 +81,8 @@ pub(crate) async fn run(wanted: Demo, settings: &Settings, view: &View, stop: Ca
         && let Some(megabytes) = memory.peak_megabytes().await
     {
         let text = format!("Peak memory of all processes together: {megabytes} MB");
-        view.outcome("memory", json!({ "peak_megabytes": megabytes }), Tone::Dim, text);
+        view.event("memory", json!({ "peak_megabytes": megabytes }));
+        view.say(Weight::Minor, Tone::Dim, text);
     }
     Ok(verdict::print(&proved, &removed, failure.as_deref(), view))
 }
@@ -107,7 +115,7 @@ async fn prove(
     stop: CancellationToken,
     course: &Course,
 ) -> Outcome<Proof> {
-    view.print(Tone::Strong, "1/3  Up");
+    view.begin_part("1/3  Up", ROOM_UP);
     let up = Up {
         yes: wanted.yes,
         push: wanted.push,
@@ -120,7 +128,7 @@ async fn prove(
     if raised != Exit::Done {
         return Ok(Proof::Declined(raised));
     }
-    view.print(Tone::Strong, "\n2/3  Verify");
+    view.begin_part("\n2/3  Verify", ROOM_VERIFY);
     let verified = verify::run(&wanted.proof, settings, target, verify::After::Goes, view, stop);
     Box::pin(verified).await.map(Proof::Evaluated)
 }

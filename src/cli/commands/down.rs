@@ -6,7 +6,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::commands::audit;
 use crate::diagnostic::{Diagnostic, Outcome};
-use crate::engine::{Engine, Others, approved};
+use crate::engine::{Engine, Extent, Others, approved};
 use crate::exit::Exit;
 use crate::settings::Settings;
 use crate::target::{self, Target};
@@ -34,7 +34,7 @@ pub(crate) async fn run(
     let mut engine = Engine::open(settings, target, lock, view, &stop, (Mode::Down, Others::new(remove_foreign)))?;
     let refreshed = engine.refresh_with_unknown(Mode::Down).await?;
     let plan = engine.plan(Mode::Down, refreshed).await?;
-    engine.show(&plan);
+    engine.show(&plan, Extent::Short);
     let question = "Destroy all of this? Only \"yes\" is taken as yes:";
     if !plan.is_empty() && !approved(view, target, yes, question, &stop).await? {
         view.line("Nothing was changed.");

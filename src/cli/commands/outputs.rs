@@ -11,7 +11,7 @@ use crate::assembly;
 use crate::diagnostic::{Diagnostic, Outcome, one, preflight};
 use crate::exit::Exit;
 use crate::settings::Settings;
-use crate::view::View;
+use crate::view::{Tone, View, Weight};
 
 pub(crate) fn run(wanted: &Outputs, settings: &Settings, view: &View) -> Outcome {
     if wanted.stack_file {
@@ -20,7 +20,7 @@ pub(crate) fn run(wanted: &Outputs, settings: &Settings, view: &View) -> Outcome
     let state = state(settings)?;
     let outputs = of(&settings.stack, &account_id(&state), &state);
     let Some(name) = &wanted.name else {
-        show(&outputs, view);
+        show(&outputs, Weight::Usual, view);
         return Ok(Exit::Done);
     };
     let Some(value) = outputs.get(name) else {
@@ -95,10 +95,10 @@ pub(crate) fn of(stack: &Stack, account_id: &str, state: &State) -> BTreeMap<Str
     outputs.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
 }
 
-pub(crate) fn show(outputs: &BTreeMap<String, String>, view: &View) {
+pub(crate) fn show(outputs: &BTreeMap<String, String>, weight: Weight, view: &View) {
     view.event("outputs", json!({ "outputs": outputs }));
     for (name, value) in outputs {
-        view.line(format!("{name} = \"{value}\""));
+        view.say(weight, Tone::Plain, format!("{name} = \"{value}\""));
     }
 }
 

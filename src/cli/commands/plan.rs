@@ -6,7 +6,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::arguments::Plan;
 use crate::diagnostic::Outcome;
-use crate::engine::{Engine, Others};
+use crate::engine::{Engine, Extent, Others};
 use crate::exit::Exit;
 use crate::pins;
 use crate::settings::Settings;
@@ -27,6 +27,6 @@ pub(crate) async fn run(
     let mut engine = Engine::open(&pinned, target, lock, view, &stop, (mode, others))?;
     let refreshed = engine.refresh_with_unknown(mode).await?;
     let changes = engine.plan(mode, refreshed).await?;
-    engine.show(&changes);
+    engine.show(&changes, if plan.full { Extent::Full } else { Extent::Short });
     Ok(if plan.detailed_exitcode && !changes.is_empty() { Exit::ChangesPending } else { Exit::Done })
 }

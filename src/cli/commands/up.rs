@@ -14,12 +14,12 @@ use crate::arguments::Up;
 use crate::assembly;
 use crate::commands::{image, kubeconfig, outputs};
 use crate::diagnostic::{self, Diagnostic, Outcome, Severity};
-use crate::engine::{Engine, Others, approved};
+use crate::engine::{Engine, Extent, Others, approved};
 use crate::exit::Exit;
 use crate::preflight::{self, makes_cluster_on_aws, names_registry};
 use crate::settings::Settings;
 use crate::target::{self, Target};
-use crate::view::{Tone, View};
+use crate::view::{Tone, View, Weight};
 use crate::{pace, pins};
 
 /// How an `up` is meant, and how far it came.
@@ -65,7 +65,7 @@ pub(crate) async fn run(
         Err(wrong) => (Err(wrong), false),
     };
     let mut plan = found.conclude(planned, has_cluster, view, false)?;
-    engine.show(&plan);
+    engine.show(&plan, Extent::Short);
     repository::check(&plan, wanted.push, target.asks || target.existing.is_some())?;
     let question = "Carry this out? Only \"yes\" is taken as yes:";
     if !plan.is_empty() && !approved(view, target, wanted.yes, question, &stop).await? {
@@ -98,8 +98,10 @@ pub(crate) async fn run(
         }
     }
     applied?;
-    view.print(Tone::Strong, "\nOutputs:");
-    outputs::show(&outputs::of(&settings.stack, &target.account_id, &engine.store.state), view);
+    // After a demo they lead nowhere.
+    let weight = if course.from_nothing { Weight::Minor } else { Weight::Last };
+    view.say(weight, Tone::Strong, "\nOutputs:");
+    outputs::show(&outputs::of(&settings.stack, &target.account_id, &engine.store.state), weight, view);
     Ok(Exit::Done)
 }
 

@@ -21,7 +21,7 @@ use crate::exit::Exit;
 use crate::pace;
 use crate::settings::Settings;
 use crate::target::{self, Target};
-use crate::view::{Tone, View};
+use crate::view::{Tone, View, Weight};
 use crate::waiting;
 use crate::{whole_file, workloads};
 
@@ -78,11 +78,12 @@ pub(crate) async fn run(
         if let Some(step) = &report.interrupted_in {
             return Err(interrupted(scenario, step, &path));
         }
-        show(&report, view);
+        show(&report, if after == After::Goes { Weight::Usual } else { Weight::Last }, view);
         reports.push(report);
         evidence.push(path);
     }
-    let exit = publish(reports.clone(), &evidence, &settings.report(), view)?;
+    let weight = if after == After::Goes { Weight::Minor } else { Weight::Last };
+    let exit = publish(reports.clone(), &evidence, &settings.report(), weight, view)?;
     Ok(Verified { exit, reports, report: settings.report().join("report.html") })
 }
 
@@ -146,13 +147,13 @@ pub(crate) fn evaluate(evidence: &Path, seal: Option<&str>, settings: &Settings,
         let help = "it is another run's, or all of it was sealed anew; the seal of a run stands in its report.json";
         return Err(one(Diagnostic::error(text).help(help)));
     }
-    show(&report, view);
+    show(&report, Weight::Last, view);
     if let Some(step) = &report.interrupted_in {
         view.diagnostic(&Diagnostic::warning(format!("the run ended in step {step}: it proves nothing")));
     }
     let folder = settings.report().join("evaluated").join(stem(evidence));
     let exit = write(Reports::of(vec![report]).as_ref(), &folder)?;
-    announce(&[evidence.to_owned()], &folder, view);
+    announce(&[evidence.to_owned()], &folder, Weight::Last, view);
     Ok(exit)
 }
 
@@ -240,23 +241,32 @@ fn scenarios(names: &[String]) -> Outcome<Vec<Scenario>> {
     names.iter().map(find).collect()
 }
 
-/// Shows the verdict on one run.
-fn show(report: &Report, view: &View) {
+/// Shows the verdict on one run, whose last line weighs `last`.
+fn show(report: &Report, last: Weight, view: &View) {
     view.event("verdicts", json!({ "report": report }));
-    for line in report.lines() {
+    let lines = report.lines();
+    let Some((summary, checks)) = lines.split_last() else { return };
+    let mut weight = Weight::Minor;
+    for line in checks {
         let tone = if line.contains("FAIL") || line.contains(": fail") { Tone::Bad } else { Tone::Plain };
-        view.print(tone, line);
+        // Under a check that did not pass stands why.
+        if !line.starts_with(' ') {
+            let is_good = line.starts_with("pass ") || line.starts_with("n/a ");
+            weight = if is_good { Weight::Minor } else { Weight::Usual };
+        }
+        view.say(weight, tone, line);
     }
+    view.say(last, if report.is_pass() { Tone::Plain } else { Tone::Bad }, summary);
 }
 
 /// Writes the report of all runs of this command: as the last one, and where no other run's report will take its place.
-fn publish(reports: Vec<Report>, evidence: &[PathBuf], folder: &Path, view: &View) -> Outcome {
+fn publish(reports: Vec<Report>, evidence: &[PathBuf], folder: &Path, weight: Weight, view: &View) -> Outcome {
     let reports = Reports::of(reports);
     if let Some(last) = evidence.last() {
         write(reports.as_ref(), &folder.join("runs").join(stem(last)))?;
     }
     let exit = write(reports.as_ref(), folder)?;
-    announce(evidence, folder, view);
+    announce(evidence, folder, weight, view);
     Ok(exit)
 }
 
@@ -282,12 +292,13 @@ fn write(report: Option<&Reports>, folder: &Path) -> Outcome {
 }
 
 /// Says where evidence and report are.
-fn announce(evidence: &[PathBuf], folder: &Path, view: &View) {
+fn announce(evidence: &[PathBuf], folder: &Path, weight: Weight, view: &View) {
     let last = evidence.last();
     let shown = json!({ "evidence": last, "evidence_of_all": evidence, "report": folder });
     let files: Vec<_> = evidence.iter().map(|path| format!("Evidence {}", path.display())).collect();
     let text = format!("{}\nReport   {}", files.join("\n"), folder.join("report.html").display());
-    view.outcome("report", shown, Tone::Dim, text);
+    view.event("report", shown);
+    view.say(weight, Tone::Dim, text);
 }
 
 /// The newest recorded run of the stack, or of one of its workloads.

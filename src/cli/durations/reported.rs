@@ -105,7 +105,7 @@ mod tests {
     use std::fmt::Write as _;
 
     use super::*;
-    use crate::waiting::spelled;
+    use crate::spelled::spelled;
 
     /// The table as `docs/aws.md` shows it.
     fn table() -> String {

@@ -149,3 +149,46 @@ fn nothing_to_do_is_said_so() {
     let down = Plan { mode: Mode::Down, changes: Vec::new(), drift: Vec::new(), notes: Vec::new() };
     assert_eq!(render(&down).last().unwrap().text, "No changes. Nothing is there to be destroyed.");
 }
+
+#[test]
+fn the_outline_has_a_line_for_each_resource_and_how_many_there_are_of_each_kind() {
+    let grown = field("tags", Some(json!({ "a": 1 })), After::Known(json!({ "a": 2 })));
+    let forcing = Field { forces_replacement: true, ..field("name", Some(json!("a")), After::Known(json!("b"))) };
+    let mut kept = change(Action::Keep, "kubernetes_namespace.post", Vec::new());
+    kept.holds = vec!["ConfigMap post/notes".to_owned()];
+    let mut changes = vec![
+        change(Action::Create, "aws_iam_role.one", vec![field("name", None, After::Known(json!("one")))]),
+        change(Action::Create, "aws_iam_role.two", Vec::new()),
+        change(Action::Update, "aws_sqs_queue.orders", vec![grown.clone()]),
+        change(Action::Replace, "aws_eks_cluster.this", vec![forcing, grown]),
+        change(Action::NoOp, "aws_sqs_queue.mails", Vec::new()),
+        kept,
+    ];
+    let long = |number: usize| change(Action::Delete, &format!("kubernetes_kind_{number}_of_many.x"), Vec::new());
+    changes.extend((0..6).map(long));
+    let plan = Plan { mode: Mode::Up, changes, drift: Vec::new(), notes: vec!["look".to_owned()] };
+    let lines: Vec<String> = outline(&plan).into_iter().map(|line| line.text).collect();
+    insta::assert_snapshot!(lines.join("\n"), @r#"
+  + aws_iam_role.one will be created
+  + aws_iam_role.two will be created
+  ~ aws_sqs_queue.orders will be updated in place: tags
+-/+ aws_eks_cluster.this must be replaced: name
+    kubernetes_namespace.post is kept
+       what is not this stack's is in it:
+          ConfigMap post/notes
+  - kubernetes_kind_0_of_many.x will be destroyed
+  - kubernetes_kind_1_of_many.x will be destroyed
+  - kubernetes_kind_2_of_many.x will be destroyed
+  - kubernetes_kind_3_of_many.x will be destroyed
+  - kubernetes_kind_4_of_many.x will be destroyed
+  - kubernetes_kind_5_of_many.x will be destroyed
+Note: look
+To add: 2 aws_iam_role
+To change: 1 aws_sqs_queue
+To replace: 1 aws_eks_cluster
+To destroy: 1 kubernetes_kind_0_of_many, 1 kubernetes_kind_1_of_many, 1 kubernetes_kind_2_of_many,
+    1 kubernetes_kind_3_of_many, 1 kubernetes_kind_4_of_many, 1 kubernetes_kind_5_of_many
+Plan: 3 to add, 1 to change, 7 to destroy.
+"#);
+    assert!(lines.iter().all(|line| line.chars().count() <= 100), "{lines:#?}");
+}

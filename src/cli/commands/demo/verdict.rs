@@ -7,7 +7,10 @@ use serde_json::{Value, json};
 use crate::commands::demo::Proof;
 use crate::diagnostic::Outcome;
 use crate::exit::Exit;
-use crate::view::{Tone, View};
+use crate::view::{Tone, View, Weight};
+
+/// Lines of all runs' verdicts: a stack may have any number of workloads.
+const LINES_MAX: usize = 6;
 
 /// The exit code of a demo. A teardown that failed outweighs everything, since what is left may cost money; after that a proof
 /// that failed; leftovers outweigh a pass and an interruption.
@@ -27,20 +30,38 @@ pub(super) fn print(proved: &Outcome<Proof>, removed: &Outcome, failure: Option<
     };
     let exit = exit(of_proof, removed);
     view.event("conclusion", event(proved, removed, exit));
-    view.print(Tone::Strong, "\nVerdict");
+    view.say(Weight::Last, Tone::Strong, "\nVerdict");
     let tone = if of_proof == Exit::Done { Tone::Good } else { Tone::Bad };
-    for line in verdict(proved) {
-        view.print(tone, line);
+    let mut lines = verdict(proved);
+    let more = lines.len().saturating_sub(LINES_MAX);
+    lines.truncate(LINES_MAX);
+    for line in lines {
+        view.say(Weight::Last, tone, line);
+    }
+    if more > 0 {
+        view.say(Weight::Last, Tone::Dim, format!("… and {more} more lines, in the report"));
     }
     let (tone, text) = teardown(removed);
-    view.print(tone, text);
+    view.say(Weight::Last, tone, text);
+    let last = |text: String| view.say(Weight::Last, Tone::Plain, text);
     if let Ok(Proof::Evaluated(verified)) = proved {
-        view.line(format!("Report   {}", verified.report.display()));
+        last(format!("Report   {}", verified.report.display()));
     }
     if let Some(failure) = failure {
-        view.line(format!("Failure  {}", failure.display()));
+        last(format!("Failure  {}", failure.display()));
     }
+    view.say_log();
+    last(format!("Next     {}", next(proved, removed)));
     exit
+}
+
+/// What a person does after it.
+fn next(proved: &Outcome<Proof>, removed: &Outcome) -> &'static str {
+    match (proved, removed) {
+        (_, Err(_)) => "`sluice down` removes what is left",
+        (Ok(Proof::Evaluated(_)), Ok(_)) => "`sluice explain` says why it scaled; `sluice up` brings it up to stay",
+        (_, Ok(_)) => "`sluice up` brings it up to stay",
+    }
 }
 
 fn verdict(proved: &Outcome<Proof>) -> Vec<String> {

@@ -14,7 +14,7 @@ use verify::{Record, Snapshot, Source, StepState};
 
 use self::decision::Decisions;
 use self::held::Held;
-use crate::view::{Tone, View};
+use crate::view::{Tone, View, Weight};
 use crate::waiting::{self, Due, LOOK};
 
 /// A channel for records, and the task that shows them until it is closed, each line with the label if there is one.
@@ -43,9 +43,10 @@ pub(super) fn print(view: &View, label: &str) -> (mpsc::UnboundedSender<Record>,
                 live.show(&record, &view);
             }
             // Also among records, which may come without a pause.
-            if let Some((body, line)) = live.due() {
+            if let Some((elapsed, body, line)) = live.due() {
                 let time = clock.now().strftime("%H:%M:%S%.1f").to_string();
-                view.outcome("waiting", body, Tone::Dim, format!("{time}  {line}"));
+                view.event("waiting", body);
+                view.say(waiting::weight(elapsed), Tone::Dim, format!("{time}  {line}"));
             }
         }
         for record in held.rest() {
@@ -100,13 +101,13 @@ impl Live {
             let room = decision::WIDTH.saturating_sub(self.labelled("").chars().count());
             view.line(format!("{time}  {}", self.labelled(&view.dress(Tone::Strong, &decision.line(room)))));
         }
-        if let Some(line) = self.take(record) {
-            view.line(format!("{time}  {line}"));
+        if let Some((weight, line)) = self.take(record) {
+            view.say(weight, Tone::Plain, format!("{time}  {line}"));
         }
     }
 
-    /// Takes a record in; the line to show if it changed what is seen.
-    fn take(&mut self, record: &Record) -> Option<String> {
+    /// Takes a record in; the line to show if it changed what is seen. What the queue alone does is the lesser news.
+    fn take(&mut self, record: &Record) -> Option<(Weight, String)> {
         self.snapshot.apply(record);
         let step = self.snapshot.step.as_ref().map_or("", |step| step.name.as_str());
         if self.step != step {
@@ -123,12 +124,14 @@ impl Live {
         if line == self.shown {
             return None;
         }
+        let beside_queue = |line: &str| line.split_once(" · ").map(|(_, rest)| rest.to_owned());
+        let is_lesser = beside_queue(&line) == beside_queue(&self.shown);
         self.shown = line;
-        Some(self.labelled(&self.shown))
+        Some((if is_lesser { Weight::Minor } else { Weight::Usual }, self.labelled(&self.shown)))
     }
 
     /// What is due to be said of the wait, as an object of the stream and as a line.
-    fn due(&mut self) -> Option<(Value, String)> {
+    fn due(&mut self) -> Option<(Duration, Value, String)> {
         let step = self.snapshot.step.as_ref().filter(|step| step.state == StepState::Started);
         let elapsed = self.due.take()?;
         let what = step
@@ -137,7 +140,7 @@ impl Live {
         let body = json!({ "workload": self.workload(), "what": what, "real_seconds": elapsed.as_secs_f64(),
             "reason": reason, "step": step.map(|step| step.name.as_str()) });
         let line = self.labelled(&waiting::line(&what, elapsed, None, &reason));
-        Some((body, line))
+        Some((elapsed, body, line))
     }
 
     fn labelled(&self, line: &str) -> String {
@@ -216,7 +219,7 @@ mod tests {
             said.extend(run.due());
         }
         assert_eq!(said.len(), 2, "{said:?}");
-        let (body, line) = &said[1];
+        let (_, body, line) = &said[1];
         for part in ["scale-out: waiting: 3 are ready", "20s elapsed", "myapp-1: ImagePullBackOff: no such image"] {
             assert!(line.contains(part), "{part}: {line}");
         }
@@ -231,7 +234,7 @@ mod tests {
         let (clock, handle) = Clock::manual(jiff::Timestamp::UNIX_EPOCH);
         let mut run = Live::new("orders", &clock);
         handle.advance(Duration::from_secs(10));
-        let (_, line) = run.due().unwrap();
+        let (_, _, line) = run.due().unwrap();
         assert!(line.starts_with("orders") && line.contains("nothing changes") && line.contains('?'), "{line}");
     }
 
@@ -242,8 +245,12 @@ mod tests {
         let queue = record("queue", "queue", &json!({ "visible": 0, "in_flight": 0, "delayed": 0 }));
         assert_eq!(run.take(&queue), None);
         let replicas = json!({ "desired": 0, "ready": 0, "current": 0, "available": 0 });
-        let line = run.take(&record("deployment", "deployment", &replicas)).unwrap();
+        let (weight, line) = run.take(&record("deployment", "deployment", &replicas)).unwrap();
+        assert_eq!(weight, Weight::Usual);
         assert!(line.contains("replicas 0/0 ready") && !line.contains('?'), "{line}");
+        let queue = record("queue", "queue", &json!({ "visible": 3, "in_flight": 0, "delayed": 0 }));
+        let (weight, line) = run.take(&queue).unwrap();
+        assert!(weight == Weight::Minor && line.contains("3 waiting"), "{line}");
     }
 
     #[test]
