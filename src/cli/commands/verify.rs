@@ -78,7 +78,7 @@ pub(crate) async fn run(
         if let Some(step) = &report.interrupted_in {
             return Err(interrupted(scenario, step, &path));
         }
-        show(&report, if after == After::Goes { Weight::Usual } else { Weight::Last }, view);
+        show(&report, view);
         reports.push(report);
         evidence.push(path);
     }
@@ -147,7 +147,7 @@ pub(crate) fn evaluate(evidence: &Path, seal: Option<&str>, settings: &Settings,
         let help = "it is another run's, or all of it was sealed anew; the seal of a run stands in its report.json";
         return Err(one(Diagnostic::error(text).help(help)));
     }
-    show(&report, Weight::Last, view);
+    show(&report, view);
     if let Some(step) = &report.interrupted_in {
         view.diagnostic(&Diagnostic::warning(format!("the run ended in step {step}: it proves nothing")));
     }
@@ -241,8 +241,8 @@ fn scenarios(names: &[String]) -> Outcome<Vec<Scenario>> {
     names.iter().map(find).collect()
 }
 
-/// Shows the verdict on one run, whose last line weighs `last`.
-fn show(report: &Report, last: Weight, view: &View) {
+/// Shows the verdict on one run.
+fn show(report: &Report, view: &View) {
     view.event("verdicts", json!({ "report": report }));
     let lines = report.lines();
     let Some((summary, checks)) = lines.split_last() else { return };
@@ -256,7 +256,7 @@ fn show(report: &Report, last: Weight, view: &View) {
         }
         view.say(weight, tone, line);
     }
-    view.say(last, if report.is_pass() { Tone::Plain } else { Tone::Bad }, summary);
+    view.say(Weight::Last, if report.is_pass() { Tone::Plain } else { Tone::Bad }, summary);
 }
 
 /// Writes the report of all runs of this command: as the last one, and where no other run's report will take its place.
