@@ -1,6 +1,8 @@
 //! Triggers against the servers that they read: real ones, of Debian's packages, which `e2e/servers/` starts on loopback. The
 //! operator is that of a stack on the local target, which all of them share.
 
+mod postgresql;
+mod rabbitmq;
 mod redis;
 mod scaling;
 mod server;
@@ -14,7 +16,8 @@ use crate::servers::server::Server;
 use crate::workspace::moment;
 
 /// The servers, by their scripts, and what is looked at on each.
-const SERVERS: [(&str, fn(&Objects<'_>, &Server)); 1] = [("redis", redis::run)];
+const SERVERS: [(&str, fn(&Objects<'_>, &Server)); 3] =
+    [("rabbitmq", rabbitmq::run), ("redis", redis::run), ("postgresql", postgresql::run)];
 
 #[test]
 fn triggers_scale_by_real_servers() {

@@ -24,7 +24,9 @@ mod label_selector;
 mod link;
 mod metadata;
 mod metrics_api;
+mod postgresql;
 mod prometheus;
+mod rabbitmq;
 mod reads;
 mod redis_list;
 mod redis_server;
@@ -33,6 +35,7 @@ mod scaler;
 #[cfg(test)]
 mod scripted;
 pub mod services;
+mod sql;
 mod tls;
 mod triggers;
 

@@ -55,16 +55,14 @@ impl<C> Link<C> {
                 answer => answer,
             }
         };
-        match clock.timeout(clock.to_system(limit), calling).await {
-            Ok(answer) => answer.map_err(|Failure { problem, .. }| Error::Answer { what: what.to_owned(), problem }),
-            Err(clock::Elapsed) => {
-                // One that is silent answers nobody else either.
-                if let Some(link) = lock(&used).take() {
-                    self.forget(&link);
-                }
-                Err(Error::TimedOut { what: what.to_owned(), limit })
-            }
+        if let Ok(answer) = clock.timeout(clock.to_system(limit), calling).await {
+            return answer.map_err(|Failure { problem, .. }| Error::Answer { what: what.to_owned(), problem });
         }
+        // One that is silent answers nobody else either.
+        if let Some(link) = lock(&used).take() {
+            self.forget(&link);
+        }
+        Err(Error::TimedOut { what: what.to_owned(), limit })
     }
 
     async fn called<'a, T>(
@@ -117,7 +115,7 @@ mod tests {
 
     use super::*;
 
-    const LIMIT: Duration = Duration::from_secs(3600);
+    const LIMIT: Duration = Duration::from_hours(1);
 
     fn failed(is_lost: bool) -> Failure {
         Failure { problem: "down".to_owned(), is_lost }

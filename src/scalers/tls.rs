@@ -1,8 +1,14 @@
 //! Whom a client of TLS trusts and what it shows, by the parameters that all triggers share.
 
+use std::sync::Arc;
+
 use pem::Pem;
 use pkcs8::EncryptedPrivateKeyInfo;
-use rustls::pki_types::CertificateDer;
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 
 /// Whom a client trusts and what it shows. It is shown nowhere.
 #[derive(Clone, Default)]
@@ -75,7 +81,7 @@ impl Tls {
 fn certificates(text: &str) -> Option<Vec<CertificateDer<'static>>> {
     use rustls::pki_types::pem::PemObject as _;
     let all: Vec<_> = CertificateDer::pem_slice_iter(text.as_bytes()).collect::<Result<_, _>>().ok()?;
-    let mut store = rustls::RootCertStore::empty();
+    let mut store = RootCertStore::empty();
     let is_each_read = all.iter().all(|der| store.add(der.clone()).is_ok());
     (!all.is_empty() && is_each_read).then_some(all)
 }
@@ -88,4 +94,84 @@ fn decrypted(key: &str, password: &str) -> Result<String, String> {
     let info = EncryptedPrivateKeyInfo::try_from(block.contents()).map_err(|_| failed())?;
     let plain = info.decrypt(password).map_err(|_| failed())?;
     Ok(pem::encode(&Pem::new("PRIVATE KEY", plain.as_bytes())))
+}
+
+/// How much of a server's certificate is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verification {
+    /// Nothing.
+    None,
+    /// Who signed it.
+    Chain,
+    /// Who signed it, and for whom.
+    Full,
+}
+
+/// What clients that bring no settings of their own connect with. The system's certificates are trusted.
+pub(crate) fn config(verification: Verification) -> Result<ClientConfig, String> {
+    install_provider();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    let builder = ClientConfig::builder();
+    if verification == Verification::Full {
+        return Ok(builder.with_root_certificates(roots).with_no_client_auth());
+    }
+    let chain = match verification {
+        Verification::None => None,
+        _ => Some(WebPkiServerVerifier::builder(Arc::new(roots)).build().map_err(|error| error.to_string())?),
+    };
+    let verifier = Arc::new(Lenient { chain, provider });
+    Ok(builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth())
+}
+
+/// Looks at less than the whole certificate.
+#[derive(Debug)]
+struct Lenient {
+    chain: Option<Arc<WebPkiServerVerifier>>,
+    provider: Arc<CryptoProvider>,
+}
+
+impl ServerCertVerifier for Lenient {
+    fn verify_server_cert(
+        &self,
+        certificate: &CertificateDer<'_>,
+        between: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        ocsp: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        use rustls::CertificateError::{NotValidForName, NotValidForNameContext};
+        let Some(chain) = &self.chain else { return Ok(ServerCertVerified::assertion()) };
+        match chain.verify_server_cert(certificate, between, name, ocsp, now) {
+            Err(rustls::Error::InvalidCertificate(NotValidForName | NotValidForNameContext { .. })) => {
+                Ok(ServerCertVerified::assertion())
+            }
+            verified => verified,
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let algorithms = &self.provider.signature_verification_algorithms;
+        rustls::crypto::verify_tls12_signature(message, certificate, signed, algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let algorithms = &self.provider.signature_verification_algorithms;
+        rustls::crypto::verify_tls13_signature(message, certificate, signed, algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider.signature_verification_algorithms.supported_schemes()
+    }
 }

@@ -9,7 +9,9 @@ use crate::cron::{self, CronWindow};
 use crate::error::{Error, Result};
 use crate::kubernetes_workload::{self, KubernetesWorkload};
 use crate::metrics_api::{self, MetricsApi};
+use crate::postgresql::{self, Postgresql};
 use crate::prometheus::{self, Prometheus};
+use crate::rabbitmq::{self, RabbitMq};
 use crate::redis_list::{self, RedisList};
 use crate::redis_server::Topology;
 use crate::redis_streams::{self, RedisStreams};
@@ -51,10 +53,22 @@ const TABLE: &[Row] = &[
         build: |trigger, index, context| Ok(Box::new(MetricsApi::new(trigger, index, context)?)),
     },
     Row {
+        type_: postgresql::TYPE,
+        label: "postgreSQLScaler",
+        spec: |trigger, index, _| postgresql::spec(trigger, index),
+        build: |trigger, index, context| Ok(Box::new(Postgresql::new(trigger, index, context)?)),
+    },
+    Row {
         type_: prometheus::TYPE,
         label: "prometheusScaler",
         spec: |trigger, index, _| prometheus::spec(trigger, index),
         build: |trigger, index, context| Ok(Box::new(Prometheus::new(trigger, index, context)?)),
+    },
+    Row {
+        type_: rabbitmq::TYPE,
+        label: "rabbitMQScaler",
+        spec: |trigger, index, _| rabbitmq::spec(trigger, index),
+        build: |trigger, index, context| Ok(Box::new(RabbitMq::new(trigger, index, context)?)),
     },
     Row {
         type_: "redis",

@@ -116,7 +116,7 @@ async fn names_and_targets_are_those_of_keda() {
     let metadata = [("address", "a:1"), ("listName", "my.list")];
     for type_ in ["redis", "redis-cluster", "redis-sentinel"] {
         let wanted = Spec { name: "s1-redis-my-list".into(), target: Target::AverageValue(5.0) };
-        assert_eq!(crate::specs(&trigger(type_, &metadata), 1, "shop"), [wanted.clone()]);
+        assert_eq!(crate::specs(&trigger(type_, &metadata), 1, "shop"), std::slice::from_ref(&wanted));
         let scaler = built(type_, &metadata, &[("sentinelMaster", "m")], &[]).await.unwrap();
         assert_eq!(scaler.specs().await.unwrap(), [wanted]);
     }
