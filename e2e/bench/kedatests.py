@@ -1,0 +1,85 @@
+#!/usr/bin/env python3
+"""KEDA's own end-to-end tests against this project's operator.
+
+    python3 e2e/bench/kedatests.py --kubeconfig FILE --address ADDRESS --keda FOLDER [--sluice PROGRAM] [--jobs 8] [DIR…]
+
+FOLDER is that of the real parts (CONTRIBUTING.md): its `addons`, `inside` and `e2e` give the cluster what the tests need and
+run the tests of the folders DIR, such as internals/pause_scaledobject or scalers/cron. Prints a line for each test, and
+fails when a test fails. The cluster must have no external metrics and no namespace keda.
+"""
+
+import argparse
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from api import Api, Late, Refused, until
+from operators import Sluice
+
+ROOT = Path(__file__).resolve().parents[2]
+KINDS = ("scaledobjects", "scaledjobs", "triggerauthentications", "clustertriggerauthentications")
+
+
+class Run:
+    """What an operator is started with."""
+
+    def __init__(self, given, scratch):
+        self.api, self.address, self.scratch = Api(given.kubeconfig), given.address, scratch
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add = parser.add_argument
+    add("--kubeconfig", required=True, help="of the cluster of the real parts")
+    add("--address", required=True, help="the address at which the API server reaches this machine")
+    add("--keda", required=True, metavar="FOLDER", help="the real parts' folder keda")
+    add("--sluice", default=str(ROOT / "target" / "debug" / "sluice"), help="the program (target/debug/sluice)")
+    add("--jobs", type=int, default=8, help="folders at a time (8)")
+    add("--tries", type=int, default=1, help="times that a folder with a failure is run (1)")
+    add("--log", metavar="FILE", help="keep the operator's log there")
+    add("folders", nargs="+", metavar="DIR")
+    return parser.parse_args()
+
+
+def forget(api):
+    """Deletes the KEDA objects that tests left, while the operator that ends them still runs."""
+    left = [f"/apis/keda.sh/v1alpha1/namespaces/{item['metadata']['namespace']}/{kind}/{item['metadata']['name']}" if "namespace" in item["metadata"]
+            else f"/apis/keda.sh/v1alpha1/{kind}/{item['metadata']['name']}" for kind in KINDS for item in (api.get(f"/apis/keda.sh/v1alpha1/{kind}") or {"items": []})["items"]]
+    for path in left:
+        api.delete(path)
+    until("end of the KEDA objects", 60, lambda: all(api.get(path) is None for path in left))
+
+
+def main():
+    given = arguments()
+    folder, scratch = Path(given.keda).resolve(), Path(tempfile.mkdtemp(prefix="sluice-kedatests-"))
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    environment = {**os.environ, "KUBECONFIG": given.kubeconfig, "REAL_HOST_IP": given.address}
+    subprocess.run([folder / "addons"], env=environment, check=True, timeout=120)
+    run, code = Run(given, scratch), 1
+    operator = Sluice(Path(given.sluice).resolve(), before=[folder / "inside"])
+    try:
+        operator.start(run, {name: value for name, value in os.environ.items() if name == "HOME" or name.startswith(("AWS_", "KEDA_", "REAL", "SLUICE_"))})
+        tests = {**environment, "E2E_JOBS": str(given.jobs), "E2E_TRIES": str(given.tries)}
+        code = subprocess.run([folder / "e2e", *given.folders], env=tests).returncode
+    except (Late, Refused, OSError) as error:
+        print(f"FAIL  {error}; the logs are in {scratch}", file=sys.stderr)
+    finally:
+        try:
+            forget(run.api)
+        finally:
+            operator.stop(run)
+            if given.log:
+                shutil.copy(operator.log, given.log)
+            subprocess.run([folder / "addons", "stop"], env=environment, timeout=60)
+    if code == 0:
+        shutil.rmtree(scratch, ignore_errors=True)
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()
