@@ -15,9 +15,11 @@ use crate::scenarios::suite::Suite;
 use crate::servers::server::Server;
 use crate::workspace::moment;
 
-/// The servers, by their scripts, and what is looked at on each.
-const SERVERS: [(&str, fn(&Objects<'_>, &Server)); 3] =
-    [("rabbitmq", rabbitmq::run), ("redis", redis::run), ("postgresql", postgresql::run)];
+/// What is looked at on one server.
+type Run = fn(&Objects<'_>, &Server);
+
+/// The servers, by their scripts.
+const SERVERS: [(&str, Run); 3] = [("rabbitmq", rabbitmq::run), ("redis", redis::run), ("postgresql", postgresql::run)];
 
 #[test]
 fn triggers_scale_by_real_servers() {
