@@ -53,11 +53,11 @@ pub(crate) async fn resolve<'a>(
     let caches = &context.caches;
     let (kind, home, spec) = match reference.kind.as_deref().unwrap_or_default() {
         "" | KIND => {
-            let found = caches.authentications.get(&Key::new(namespace, name));
+            let found = caches.authentications.object(&Key::new(namespace, name));
             (KIND, namespace, found.map(|found| found.spec.clone()))
         }
         CLUSTER_KIND => {
-            let found = caches.cluster_authentications.get(&Key::new("", name));
+            let found = caches.cluster_authentications.object(&Key::new("", name));
             (CLUSTER_KIND, context.cluster_object_namespace.as_str(), found.map(|found| found.spec.0.clone()))
         }
         other => return Err(Arc::new(TriggerError::AuthenticationKind(other.to_owned()))),

@@ -83,12 +83,12 @@ type Refused = HashMap<Reference, Option<i64>>;
 async fn look(context: &Context, reference: &Reference, refused: &mut Refused) {
     let (caches, client) = (&context.caches, context.client.clone());
     if reference.kind == CLUSTER_KIND {
-        if let Some(one) = caches.cluster_authentications.get(&reference.key) {
+        if let Some(one) = caches.cluster_authentications.object(&reference.key) {
             keep::<ClusterTriggerAuthentication>(context, &Api::all(client), &one, reference, one.status.as_ref())
                 .await;
             check(context, &*one, &one.spec.0, reference, refused).await;
         }
-    } else if let Some(one) = caches.authentications.get(&reference.key) {
+    } else if let Some(one) = caches.authentications.object(&reference.key) {
         let api = Api::namespaced(client, &reference.key.namespace);
         keep::<TriggerAuthentication>(context, &api, &one, reference, one.status.as_ref()).await;
         check(context, &*one, &one.spec, reference, refused).await;
@@ -162,7 +162,7 @@ async fn keep<K>(
 /// The names of the objects of a kind that use it, as KEDA joins them; `None` if there are none.
 fn users(context: &Context, reference: &Reference, kind: &str) -> Option<String> {
     let users = context.caches.users.of(reference).into_iter();
-    let mut names: Vec<_> = users.filter(|user| user.kind == kind).map(|user| user.key.name).collect();
+    let mut names: Vec<_> = users.filter(|user| user.kind == kind).map(|user| user.key.name.clone()).collect();
     names.sort();
     names.dedup();
     (!names.is_empty()).then(|| names.join(","))

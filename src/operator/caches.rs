@@ -2,6 +2,7 @@
 
 mod autoscaler;
 mod store;
+mod text;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -10,11 +11,14 @@ use keda::api::{ClusterTriggerAuthentication, Condition, ScaledJob, ScaledObject
 use keda::naming::{self, SCALED_JOB_LABEL};
 use kube::api::ObjectMeta;
 use kube::{Client, Resource};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use tokio::sync::broadcast;
 
 use self::autoscaler::Autoscaler;
 pub(crate) use self::store::Cache;
 use self::store::{Notify, everywhere, scopes, watched};
+pub(crate) use self::text::{Opened, Text};
 use crate::authentication::{CLUSTER_KIND, KIND};
 use crate::inputs::Inputs;
 use crate::jobs::{self, Jobs};
@@ -47,12 +51,12 @@ pub(crate) enum Change {
 /// All caches.
 #[derive(Clone)]
 pub(crate) struct Caches {
-    pub(crate) scaled_objects: Cache<ScaledObject>,
-    pub(crate) scaled_jobs: Cache<ScaledJob>,
+    pub(crate) scaled_objects: Cache<Text<ScaledObject>>,
+    pub(crate) scaled_jobs: Cache<Text<ScaledJob>>,
     /// The Jobs of ScaledJobs.
     pub(crate) jobs: Arc<Jobs>,
-    pub(crate) authentications: Cache<TriggerAuthentication>,
-    pub(crate) cluster_authentications: Cache<ClusterTriggerAuthentication>,
+    pub(crate) authentications: Cache<Text<TriggerAuthentication>>,
+    pub(crate) cluster_authentications: Cache<Text<ClusterTriggerAuthentication>>,
     autoscalers: Cache<Autoscaler>,
     /// Who uses which authentication.
     pub(crate) users: Arc<Users>,
@@ -69,7 +73,7 @@ pub(crate) struct Caches {
 /// particular not with its status, which the operator writes itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Version {
-    uid: Option<String>,
+    uid: Option<Box<str>>,
     generation: Option<i64>,
     is_terminating: bool,
 }
@@ -77,7 +81,7 @@ pub(crate) struct Version {
 impl Version {
     fn of(metadata: &ObjectMeta) -> Self {
         Self {
-            uid: metadata.uid.clone(),
+            uid: metadata.uid.as_deref().map(Box::from),
             generation: metadata.generation,
             is_terminating: metadata.deletion_timestamp.is_some(),
         }
@@ -90,7 +94,7 @@ impl Caches {
         let (changes, _) = broadcast::channel(4096);
         let namespaces = &settings.watch_namespaces;
         let (users, masters) = (Arc::new(Users::default()), Arc::new(Masters::default()));
-        let (scaled_objects, first) = watched(scopes(client, namespaces), None, slim_object, &|| {
+        let (scaled_objects, first) = watched(scopes(client, namespaces), None, slim, &|| {
             notify_of_scaled_objects(changes.clone(), Arc::clone(&users), Arc::clone(&masters))
         });
         let (authentications, second) =
@@ -168,8 +172,7 @@ impl Caches {
 
     /// Whether an HPA of that name is beside the object.
     pub(crate) fn has_autoscaler(&self, object: &ScaledObject, name: &str) -> bool {
-        let Key { namespace, .. } = Key::of(&object.metadata);
-        self.autoscalers.has(&Key { namespace, name: name.to_owned() })
+        self.autoscalers.has(&Key::new(&Key::of(&object.metadata).namespace, name))
     }
 
     /// What the HPA of a ScaledObject says of itself, as a condition of the object; `None` before it says anything.
@@ -182,9 +185,9 @@ impl Caches {
     /// The version of a (Cluster)TriggerAuthentication; `None` if there is none.
     pub(crate) fn version(&self, reference: &Reference) -> Option<Version> {
         if reference.kind == CLUSTER_KIND {
-            self.cluster_authentications.get(&reference.key).map(|found| Version::of(&found.metadata))
+            self.cluster_authentications.get(&reference.key).map(|found| found.version.clone())
         } else {
-            self.authentications.get(&reference.key).map(|found| Version::of(&found.metadata))
+            self.authentications.get(&reference.key).map(|found| found.version.clone())
         }
     }
 }
@@ -193,36 +196,34 @@ fn notify_of_scaled_objects(
     changes: broadcast::Sender<Change>,
     users: Arc<Users>,
     masters: Arc<Masters>,
-) -> Notify<ScaledObject> {
+) -> Notify<Text<ScaledObject>> {
     Box::new(move |key, _, object| {
-        let object = object.map(AsRef::as_ref);
-        for peer in masters.learn_object(key, object) {
+        let object = object.map(|object| object.open());
+        for peer in masters.learn_object(key, object.as_ref()) {
             let _ = changes.send(Change::Autoscaler(peer));
         }
         let user = Reference { kind: SCALED_OBJECT, key: key.clone() };
-        for reference in users.learn(&user, object.map(|object| object as &dyn Owner)) {
+        for reference in users.learn(&user, object.as_ref().map(|object| object as &dyn Owner)) {
             let _ = changes.send(Change::Consumers(reference));
         }
         let _ = changes.send(Change::ScaledObject(key.clone()));
     })
 }
 
-fn notify_of_scaled_jobs(changes: broadcast::Sender<Change>, users: Arc<Users>) -> Notify<ScaledJob> {
+fn notify_of_scaled_jobs(changes: broadcast::Sender<Change>, users: Arc<Users>) -> Notify<Text<ScaledJob>> {
     Box::new(move |key, _, object| {
+        let object = object.map(|object| object.open());
         let user = Reference { kind: SCALED_JOB, key: key.clone() };
-        for reference in users.learn(&user, object.map(|object| &**object as &dyn Owner)) {
+        for reference in users.learn(&user, object.as_ref().map(|object| object as &dyn Owner)) {
             let _ = changes.send(Change::Consumers(reference));
         }
         let _ = changes.send(Change::ScaledJob(key.clone()));
     })
 }
 
-fn notify_of_authentications<K: Resource<DynamicType = ()> + 'static>(
-    changes: broadcast::Sender<Change>,
-    kind: &'static str,
-) -> Notify<K> {
+fn notify_of_authentications<K: 'static>(changes: broadcast::Sender<Change>, kind: &'static str) -> Notify<Text<K>> {
     Box::new(move |key, before, now| {
-        let version = |object: Option<&Arc<K>>| object.map(|object| Version::of(object.meta()));
+        let version = |object: Option<&Arc<Text<K>>>| object.map(|object| object.version.clone());
         let reference = Reference { kind, key: key.clone() };
         let has_changed = version(before) != version(now);
         let _ = changes.send(if has_changed { Change::Credentials(reference) } else { Change::Consumers(reference) });
@@ -249,28 +250,14 @@ fn notify_of_autoscalers(changes: broadcast::Sender<Change>, masters: Arc<Master
     })
 }
 
-/// Room that reading a list made in advance is given back too.
-fn slim_object(object: ScaledObject) -> ScaledObject {
-    let mut object = slim(object);
-    object.spec.triggers.shrink_to_fit();
-    if let Some(status) = &mut object.status {
-        status.conditions.shrink_to_fit();
-        status.external_metric_names.shrink_to_fit();
-    }
-    object
-}
-
 /// Without what is of no use here and is often longer than the rest: who wrote which field, and what kubectl applied last.
-fn slim<K: Resource>(mut object: K) -> K {
+fn slim<K: Resource + Serialize + DeserializeOwned>(mut object: K) -> Text<K> {
     let metadata = object.meta_mut();
     metadata.managed_fields = None;
-    if let Some(finalizers) = &mut metadata.finalizers {
-        finalizers.shrink_to_fit();
-    }
     if let Some(annotations) = &mut metadata.annotations {
         annotations.remove(naming::LAST_APPLIED);
     }
-    object
+    Text::of(&object)
 }
 
 #[cfg(test)]

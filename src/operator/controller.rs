@@ -110,7 +110,7 @@ impl Controller {
     }
 
     fn begin<T: Turns + 'static>(&mut self, object: &Reference, wake: Arc<Wake>) {
-        let (context, object, stop) = (Arc::clone(&self.context), object.clone(), self.stop.child_token());
+        let (context, object, stop) = (Arc::clone(&self.context), object.clone(), self.stop.clone());
         self.tasks.spawn(async move {
             let begin = || T::new(Arc::clone(&context), object.key.clone(), stop.clone()).run(Arc::clone(&wake));
             supervised(&context.clock, &stop, &object, begin).await;

@@ -19,7 +19,7 @@ use keda::pause;
 use tokio_util::sync::CancellationToken;
 
 use self::error::JobError;
-use crate::caches::{Cache, Caches};
+use crate::caches::{Cache, Caches, Text};
 use crate::context::Context;
 use crate::key::Key;
 use crate::life::{Kind, Life, Turns};
@@ -29,14 +29,14 @@ use crate::status;
 pub(crate) struct JobLoop {
     life: Life<ScaledJob>,
     /// The object with the spec that was in order last: Jobs are made from it until the next one is.
-    accepted: Option<Arc<ScaledJob>>,
+    accepted: Option<Text<ScaledJob>>,
     decided: Option<Decision>,
 }
 
 impl Kind for ScaledJob {
     const NAME: &'static str = SCALED_JOB;
 
-    fn cache(caches: &Caches) -> &Cache<Self> {
+    fn cache(caches: &Caches) -> &Cache<Text<Self>> {
         &caches.scaled_jobs
     }
 
@@ -74,15 +74,13 @@ impl Turns for JobLoop {
 
     /// The object as it is now with the spec that was in order last, and the generation of that.
     fn in_force(&mut self, object: &Arc<ScaledJob>) -> Option<Arc<ScaledJob>> {
-        let accepted = self.accepted.as_mut()?;
-        if object.metadata.generation == accepted.metadata.generation {
-            // One copy is enough.
-            *accepted = Arc::clone(object);
+        let accepted = self.accepted.as_ref()?;
+        if object.metadata.generation == accepted.generation() {
             return Some(Arc::clone(object));
         }
         let mut in_force = ScaledJob::clone(object);
-        in_force.metadata.generation = accepted.metadata.generation;
-        in_force.spec.clone_from(&accepted.spec);
+        in_force.metadata.generation = accepted.generation();
+        in_force.spec = accepted.open().spec;
         Some(Arc::new(in_force))
     }
 

@@ -15,11 +15,12 @@ use clock::Moment;
 use keda::event::Event;
 use kube::Resource;
 use kube::core::NamespaceResourceScope;
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio_util::sync::CancellationToken;
 
 use crate::backoff::{Backoff, PAUSE_MAX};
-use crate::caches::{Cache, Caches};
+use crate::caches::{Cache, Caches, Opened, Text};
 use crate::context::Context;
 use crate::key::{Key, Reference};
 use crate::owner::Owner;
@@ -30,12 +31,18 @@ use crate::wake::Wake;
 
 /// A kind of objects that live so.
 pub(crate) trait Kind:
-    Owner + Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned + 'static
+    Owner
+    + Resource<DynamicType = (), Scope = NamespaceResourceScope>
+    + Clone
+    + Debug
+    + Serialize
+    + DeserializeOwned
+    + 'static
 {
     /// As manifests have it.
     const NAME: &'static str;
 
-    fn cache(caches: &Caches) -> &Cache<Self>;
+    fn cache(caches: &Caches) -> &Cache<Text<Self>>;
 
     /// The time between two polls.
     fn polling(&self) -> Duration;
@@ -50,6 +57,8 @@ pub(crate) struct Life<K> {
     uid: Option<String>,
     /// As the last write returned it; the cache may be behind.
     pub(crate) held: Option<Arc<K>>,
+    /// As the cache has it; for one turn.
+    opened: Opened<K>,
     pub(crate) phase: Phase,
     /// Whether its triggers are read: it has been reported that this began.
     pub(crate) is_watching: bool,
@@ -70,6 +79,7 @@ impl<K: Kind> Life<K> {
             stop,
             uid: None,
             held: None,
+            opened: None,
             phase: Phase::Checking,
             is_watching: false,
             checked: None,
@@ -85,7 +95,8 @@ impl<K: Kind> Life<K> {
 
     /// The object as it was written last or as the cache has it, whichever is newer.
     pub(crate) fn latest(&mut self) -> Option<Arc<K>> {
-        phase::newest(K::cache(&self.context.caches).get(&self.key), &mut self.held)
+        let cached = K::cache(&self.context.caches).object_after(&self.key, &mut self.opened);
+        phase::newest(cached, &mut self.held)
     }
 
     /// Whether the object is to be checked: it has changed, or a failed attempt is to be repeated.
@@ -237,7 +248,9 @@ pub(crate) trait Turns: DerefMut<Target = Life<Self::Kind>> + Send + Sized {
                 None
             };
             let turn = Box::pin(self.unbounded_turn(is_due));
-            if let Ok(next) = clock.timeout(clock.to_system(Self::LIMIT), turn).await {
+            let ended = clock.timeout(clock.to_system(Self::LIMIT), turn).await;
+            self.opened = None;
+            if let Ok(next) = ended {
                 return next;
             }
             tracing::warn!(object = %self.reference(), limit_seconds = Self::LIMIT.as_secs(), "gave up what did not end");

@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -14,18 +14,20 @@ use keda::naming;
 use crate::few::Few;
 use crate::key::Key;
 
-/// A workload, as both kinds name it.
+/// A workload, as both kinds name it: its namespace, apiVersion, kind and name. Clones share the text.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct Workload {
-    namespace: String,
-    api_version: String,
-    kind: String,
-    name: String,
+struct Workload(Arc<[Box<str>; 4]>);
+
+impl Workload {
+    fn new(namespace: &str, api_version: &str, kind: &str, name: &str) -> Self {
+        Self(Arc::new([namespace, api_version, kind, name].map(Box::from)))
+    }
 }
 
 impl fmt::Display for Workload {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the workload '{}' of type '{}.{}'", self.name, self.api_version, self.kind)
+        let [_, api_version, kind, name] = &*self.0;
+        write!(f, "the workload '{name}' of type '{api_version}.{kind}'")
     }
 }
 
@@ -174,7 +176,7 @@ impl Masters {
             Some(found)
                 if found.workload != claim.workload && !found.is_exempt && !is_transfer && !owns(&key, &claim.hpa) =>
             {
-                Err(Conflict::Name { workload: found.workload.to_string(), hpa: claim.hpa.name })
+                Err(Conflict::Name { workload: found.workload.to_string(), hpa: claim.hpa.name.clone() })
             }
             _ => Ok(()),
         }
@@ -182,9 +184,10 @@ impl Masters {
 
     /// Whether an HPA of that name is there and belongs to somebody else than the object.
     pub(crate) fn is_foreign(&self, object: &ScaledObject, hpa: &str) -> bool {
-        let Key { namespace, name } = Key::of(&object.metadata);
+        let key = Key::of(&object.metadata);
         let index = self.lock();
-        index.autoscalers.get(&Key::new(&namespace, hpa)).is_some_and(|found| found.owner != Some(name))
+        let found = index.autoscalers.get(&Key::new(&key.namespace, hpa));
+        found.is_some_and(|found| found.owner.as_ref() != Some(&key.name))
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Index> {
@@ -227,16 +230,12 @@ fn remove<K: std::hash::Hash + Eq>(map: &mut HashMap<K, Few<Key>>, of: &K, key: 
 
 impl Claim {
     fn of(object: &ScaledObject) -> Self {
-        let Key { namespace, .. } = Key::of(&object.metadata);
+        let namespace = &Key::of(&object.metadata).namespace;
         let target = &object.spec.scale_target_ref;
+        let (api_version, kind) = (target.api_version_or_default(), target.kind_or_default());
         Self {
-            hpa: Key::new(&namespace, &naming::hpa(object)),
-            workload: Workload {
-                namespace,
-                api_version: target.api_version_or_default().to_owned(),
-                kind: target.kind_or_default().to_owned(),
-                name: target.name.clone(),
-            },
+            hpa: Key::new(namespace, &naming::hpa(object)),
+            workload: Workload::new(namespace, api_version, kind, &target.name),
             created: object.metadata.creation_timestamp.clone(),
         }
     }
@@ -248,13 +247,10 @@ impl Autoscaler {
         let target = &hpa.spec.as_ref()?.scale_target_ref;
         let owners = hpa.metadata.owner_references.iter().flatten();
         let annotations = hpa.metadata.annotations.as_ref();
+        let namespace = hpa.metadata.namespace.as_deref().unwrap_or_default();
+        let api_version = target.api_version.as_deref().unwrap_or_default();
         Some(Self {
-            workload: Workload {
-                namespace: hpa.metadata.namespace.clone().unwrap_or_default(),
-                api_version: target.api_version.clone().unwrap_or_default(),
-                kind: target.kind.clone(),
-                name: target.name.clone(),
-            },
+            workload: Workload::new(namespace, api_version, &target.kind, &target.name),
             owner: owners.into_iter().find(|owner| owner.kind == "ScaledObject").map(|owner| owner.name.clone()),
             is_exempt: annotations.and_then(|all| all.get(naming::HPA_OWNERSHIP)).is_some_and(|value| value == "false"),
         })

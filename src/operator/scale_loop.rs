@@ -23,7 +23,7 @@ use self::activity::Activity;
 use self::pushes::Pushes;
 use self::reconcile::ReconcileError;
 use self::scale::Counted;
-use crate::caches::{Cache, Caches};
+use crate::caches::{Cache, Caches, Text};
 use crate::context::Context;
 use crate::key::Key;
 use crate::life::{Kind, Life, Turns};
@@ -44,7 +44,7 @@ pub(crate) struct ScaleLoop {
 impl Kind for ScaledObject {
     const NAME: &'static str = SCALED_OBJECT;
 
-    fn cache(caches: &Caches) -> &Cache<Self> {
+    fn cache(caches: &Caches) -> &Cache<Text<Self>> {
         &caches.scaled_objects
     }
 

@@ -78,7 +78,7 @@ impl Sources {
             woken: Mutex::default(),
         });
         if let Some(before) = held.insert(reference, Arc::clone(&made)) {
-            before.retire(context, Some(&made));
+            before.retire(context, &made);
         }
         made
     }
@@ -90,10 +90,7 @@ impl Sources {
             context.failures.forget(&reference.key);
         }
         context.caches.inputs.forget(reference);
-        let dropped = self.lock().remove(reference);
-        if let Some(triggers) = dropped {
-            triggers.retire(context, None);
-        }
+        self.lock().remove(reference);
         context.telemetry.forget(reference);
     }
 
@@ -249,12 +246,12 @@ impl Triggers {
     }
 
     /// Removes the numbers of these triggers from the telemetry, those apart that their `successors` have too.
-    fn retire(&self, context: &Context, successors: Option<&Self>) {
-        if self.has_formula && successors.is_none_or(|after| !after.has_formula) {
+    fn retire(&self, context: &Context, successors: &Self) {
+        if self.has_formula && !successors.has_formula {
             context.telemetry.retire(&composite_series(&self.owner));
         }
         for trigger in &self.all {
-            let same = successors.and_then(|after| after.all.iter().find(|one| one.index == trigger.index));
+            let same = successors.all.iter().find(|one| one.index == trigger.index);
             let same = same.filter(|one| one.series_label() == trigger.series_label());
             let kept = same.map(Trigger::metrics).unwrap_or_default();
             for metric in trigger.metrics().iter().filter(|metric| !kept.contains(metric)) {

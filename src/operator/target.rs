@@ -72,7 +72,7 @@ impl Target {
             });
             found?.0.plural
         };
-        let Key { namespace, .. } = Key::of(&object.metadata);
+        let namespace = Key::of(&object.metadata).namespace.clone();
         let resource = ApiResource::from_gvk_with_plural(&gvk, &plural);
         Ok(Self {
             api: Api::namespaced_with(client.clone(), &namespace, &resource),

@@ -3,6 +3,7 @@
 //! Where KEDA 2.14 had two names for one number (the older one deprecated), both are served. The text is Prometheus' own format and not
 //! OpenMetrics, as KEDA's is by default: there a counter may be called `keda_scaler_errors` beside `keda_scaler_errors_total`.
 
+mod objects;
 #[cfg(target_os = "linux")]
 mod process;
 mod requests;
@@ -11,40 +12,25 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use prometheus_client::encoding::text::encode;
-use prometheus_client::encoding::{EncodeLabelSet, LabelSetEncoder};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
+use self::objects::Objects;
 pub(crate) use self::requests::Requests;
-use crate::key::{Key, Reference};
-use crate::owner::{SCALED_JOB, SCALED_OBJECT};
+use crate::key::Reference;
 
-/// The labels of one thing, shared by all of its series.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct Labels(Arc<[(&'static str, String)]>);
-
-impl<const N: usize> From<[(&'static str, String); N]> for Labels {
-    fn from(labels: [(&'static str, String); N]) -> Self {
-        Self(Arc::new(labels))
-    }
-}
-
-impl EncodeLabelSet for Labels {
-    fn encode(&self, encoder: &mut LabelSetEncoder<'_>) -> std::fmt::Result {
-        self.0.as_ref().encode(encoder)
-    }
-}
-
-type Gauges = Family<Labels, Gauge<f64, AtomicU64>>;
-type Counters = Family<Labels, Counter>;
+type Labels<const N: usize> = [(&'static str, String); N];
+type Gauges<const N: usize> = Family<Labels<N>, Gauge<f64, AtomicU64>>;
 
 /// The content type of the exposition.
 pub(crate) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// Counters of KEDA 2.14 without the ending `_total`. They are held as gauges, which get no ending.
-const BARE_COUNTERS: [&str; 3] = ["keda_scaler_errors", "keda_scaled_object_errors", "keda_scaled_job_errors"];
+/// Counters of KEDA 2.14 without the ending `_total`. They are served as gauges, which get no ending.
+const BARE_ERRORS: &str = "keda_scaler_errors";
+const BARE_OBJECT_ERRORS: &str = "keda_scaled_object_errors";
+const BARE_JOB_ERRORS: &str = "keda_scaled_job_errors";
 
 /// Which metric of which trigger of which object a number belongs to.
 pub(crate) struct Series<'a> {
@@ -56,38 +42,13 @@ pub(crate) struct Series<'a> {
     pub(crate) index: usize,
 }
 
-impl Series<'_> {
-    fn labels(&self) -> Labels {
-        Labels::from([
-            ("namespace", self.object.key.namespace.clone()),
-            ("metric", self.metric.to_owned()),
-            ("scaledObject", self.object.key.name.clone()),
-            ("scaler", self.scaler.to_owned()),
-            ("triggerIndex", self.index.to_string()),
-            ("type", self.object.kind.to_lowercase()),
-        ])
-    }
-}
-
 /// All metrics of the operator.
 pub(crate) struct Telemetry {
     registry: Registry,
-    value: Gauges,
-    latency: Gauges,
-    latency_millis: Gauges,
-    active: Gauges,
-    errors: Counters,
+    objects: Arc<Objects>,
     errors_total: Counter,
-    object_errors: Counters,
-    bare_errors: Gauges,
-    bare_object_errors: Gauges,
-    job_errors: Counters,
-    bare_job_errors: Gauges,
-    paused: Gauges,
-    triggers: Gauges,
-    resources: Gauges,
-    loop_latency: Gauges,
-    loop_latency_millis: Gauges,
+    triggers: Gauges<1>,
+    resources: Gauges<2>,
     leader: Gauge,
     requests: Requests,
 }
@@ -96,22 +57,10 @@ impl Telemetry {
     pub(crate) fn new() -> Self {
         let mut metrics = Self {
             registry: Registry::default(),
-            value: Family::default(),
-            latency: Family::default(),
-            latency_millis: Family::default(),
-            active: Family::default(),
-            errors: Family::default(),
+            objects: Arc::default(),
             errors_total: Counter::default(),
-            object_errors: Family::default(),
-            bare_errors: Family::default(),
-            bare_object_errors: Family::default(),
-            job_errors: Family::default(),
-            bare_job_errors: Family::default(),
-            paused: Family::default(),
             triggers: Family::default(),
             resources: Family::default(),
-            loop_latency: Family::default(),
-            loop_latency_millis: Family::default(),
             leader: Gauge::default(),
             requests: Requests::default(),
         };
@@ -130,41 +79,15 @@ impl Telemetry {
             ("goos", std::env::consts::OS.to_owned()),
             ("goarch", std::env::consts::ARCH.to_owned()),
         ];
-        build.get_or_create(&labels.into()).set(1.0);
+        build.get_or_create(&labels).set(1.0);
         let registry = &mut self.registry;
         registry.register("keda_build_info", "Version of the operator", build);
-        registry.register("keda_scaler_metrics_value", "Value of a scaler's metric", self.value.clone());
-        registry.register(
-            "keda_scaler_metrics_latency_seconds",
-            "Time to read a scaler's metric",
-            self.latency.clone(),
-        );
-        registry.register(
-            "keda_scaler_metrics_latency",
-            "The same in milliseconds (deprecated)",
-            self.latency_millis.clone(),
-        );
-        registry.register("keda_scaler_active", "Whether a scaler is active", self.active.clone());
-        registry.register("keda_scaler_detail_errors", "Errors of a scaler", self.errors.clone());
+        registry.register_collector(Box::new(Arc::clone(&self.objects)));
         registry.register("keda_scaler_errors", "Errors of all scalers", self.errors_total.clone());
-        registry.register("keda_scaled_object_errors", "Errors of a ScaledObject", self.object_errors.clone());
-        let [scaler, object, job] = BARE_COUNTERS;
-        registry.register(scaler, "Errors of a scaler (deprecated)", self.bare_errors.clone());
-        registry.register(object, "Errors of a ScaledObject (deprecated)", self.bare_object_errors.clone());
-        registry.register("keda_scaled_job_errors", "Errors of a ScaledJob", self.job_errors.clone());
-        registry.register(job, "Errors of a ScaledJob (deprecated)", self.bare_job_errors.clone());
-        registry.register("keda_scaled_object_paused", "Whether a ScaledObject is paused", self.paused.clone());
         registry.register("keda_trigger_registered_total", "Triggers by type", self.triggers.clone());
         registry.register("keda_trigger_totals", "The same (deprecated)", self.triggers.clone());
         registry.register("keda_resource_registered_total", "Objects by type and namespace", self.resources.clone());
         registry.register("keda_resource_totals", "The same (deprecated)", self.resources.clone());
-        let late = "Delay of a poll's start behind its plan";
-        registry.register("keda_internal_scale_loop_latency_seconds", late, self.loop_latency.clone());
-        registry.register(
-            "keda_internal_scale_loop_latency",
-            "The same in milliseconds (deprecated)",
-            self.loop_latency_millis.clone(),
-        );
         registry.register("leader_election_master_status", "Whether this replica leads", self.leader.clone());
         self.requests.register(registry);
         #[cfg(target_os = "linux")]
@@ -178,62 +101,47 @@ impl Telemetry {
 
     /// A metric was read in `seconds` of real time.
     pub(crate) fn read(&self, series: &Series<'_>, value: f64, active: bool, seconds: f64) {
-        let labels = series.labels();
-        self.value.get_or_create(&labels).set(value);
-        self.latency.get_or_create(&labels).set(seconds);
-        self.latency_millis.get_or_create(&labels).set(seconds * 1000.0);
-        self.active.get_or_create(&labels).set(if active { 1.0 } else { 0.0 });
-        // The counters exist from the first success on, so that an increase can be seen.
-        drop(self.errors.get_or_create(&labels));
-        drop(self.bare_errors.get_or_create(&labels));
-        let (errors, bare_errors, labels) = self.errors_of(series.object);
-        drop(errors.get_or_create(&labels));
-        drop(bare_errors.get_or_create(&labels));
+        self.objects.change(series.object, |object| {
+            let numbers = object.metric(series);
+            (numbers.value, numbers.is_active, numbers.latency) = (Some(value), Some(active), Some(seconds));
+            // The counters exist from the first success on, so that an increase can be seen.
+            numbers.count_errors(0);
+            object.count_errors(0);
+        });
     }
 
     /// A metric was made of others, which were read.
     pub(crate) fn composed(&self, series: &Series<'_>, value: f64, active: bool) {
-        let labels = series.labels();
-        self.value.get_or_create(&labels).set(value);
-        self.active.get_or_create(&labels).set(if active { 1.0 } else { 0.0 });
+        self.objects.change(series.object, |object| {
+            let numbers = object.metric(series);
+            (numbers.value, numbers.is_active) = (Some(value), Some(active));
+        });
     }
 
     /// A metric could not be read, or its scaler not be built.
     pub(crate) fn failed(&self, series: &Series<'_>) {
-        let labels = series.labels();
-        self.errors.get_or_create(&labels).inc();
-        self.bare_errors.get_or_create(&labels).inc();
         self.errors_total.inc();
-        self.active.get_or_create(&labels).set(0.0);
-        self.object_failed(series.object);
+        self.objects.change(series.object, |object| {
+            let numbers = object.metric(series);
+            numbers.is_active = Some(false);
+            numbers.count_errors(1);
+            object.count_errors(1);
+        });
     }
 
     /// Something is wrong with an object.
     pub(crate) fn object_failed(&self, object: &Reference) {
-        let (errors, bare_errors, labels) = self.errors_of(object);
-        errors.get_or_create(&labels).inc();
-        bare_errors.get_or_create(&labels).inc();
-    }
-
-    /// The families of errors that are an object's, with its labels.
-    fn errors_of(&self, object: &Reference) -> (&Counters, &Gauges, Labels) {
-        if object.kind == SCALED_JOB {
-            (&self.job_errors, &self.bare_job_errors, job_labels(&object.key))
-        } else {
-            (&self.object_errors, &self.bare_object_errors, object_labels(object))
-        }
+        self.objects.change(object, |object| object.count_errors(1));
     }
 
     /// Of ScaledObjects only, as in KEDA.
     pub(crate) fn paused(&self, object: &Reference, paused: bool) {
-        self.paused.get_or_create(&object_labels(object)).set(if paused { 1.0 } else { 0.0 });
+        self.objects.change(object, |object| object.is_paused = Some(paused));
     }
 
     /// A poll began `seconds` of real time later than planned.
     pub(crate) fn poll_late(&self, object: &Reference, seconds: f64) {
-        let labels = loop_labels(object);
-        self.loop_latency.get_or_create(&labels).set(seconds);
-        self.loop_latency_millis.get_or_create(&labels).set(seconds * 1000.0);
+        self.objects.change(object, |object| object.late = Some(seconds));
     }
 
     pub(crate) fn leading(&self, leading: bool) {
@@ -242,34 +150,22 @@ impl Telemetry {
 
     /// So many objects more of this type in a namespace.
     pub(crate) fn count_object(&self, kind: &str, namespace: &str, more: f64) {
-        count(&self.resources, &[("type", kind.to_owned()), ("namespace", namespace.to_owned())].into(), more);
+        count(&self.resources, &[("type", kind.to_owned()), ("namespace", namespace.to_owned())], more);
     }
 
     /// So many triggers more of this type.
     pub(crate) fn count_trigger(&self, kind: &str, more: f64) {
-        count(&self.triggers, &[("type", kind.to_owned())].into(), more);
+        count(&self.triggers, &[("type", kind.to_owned())], more);
     }
 
-    /// The series of a metric that is gone.
+    /// The metric is gone.
     pub(crate) fn retire(&self, series: &Series<'_>) {
-        let labels = series.labels();
-        for family in [&self.value, &self.latency, &self.latency_millis, &self.active, &self.bare_errors] {
-            family.remove(&labels);
-        }
-        self.errors.remove(&labels);
+        self.objects.retire(series);
     }
 
-    /// The series of an object that is gone; those of its metrics are retired one by one.
+    /// The object is gone, and its metrics with it.
     pub(crate) fn forget(&self, object: &Reference) {
-        let (errors, bare_errors, labels) = self.errors_of(object);
-        errors.remove(&labels);
-        bare_errors.remove(&labels);
-        if object.kind == SCALED_OBJECT {
-            self.paused.remove(&labels);
-        }
-        let labels = loop_labels(object);
-        self.loop_latency.remove(&labels);
-        self.loop_latency_millis.remove(&labels);
+        self.objects.forget(object);
     }
 
     /// Everything as text.
@@ -292,7 +188,8 @@ fn plain(openmetrics: &str) -> String {
             (Some("#"), Some("HELP"), Some(name), Some(words)) => help = Some((name, words)),
             (Some("#"), Some("TYPE"), Some(name), Some(kind)) => {
                 let ending = if kind == "counter" { "_total" } else { "" };
-                let kind = if BARE_COUNTERS.contains(&name) { "counter" } else { kind };
+                let is_bare = [BARE_ERRORS, BARE_OBJECT_ERRORS, BARE_JOB_ERRORS].contains(&name);
+                let kind = if is_bare { "counter" } else { kind };
                 let help = help.take().filter(|(of, _)| *of == name);
                 lines.extend(help.map(|(_, words)| format!("# HELP {name}{ending} {words}")));
                 lines.push(format!("# TYPE {name}{ending} {kind}"));
@@ -306,31 +203,17 @@ fn plain(openmetrics: &str) -> String {
 }
 
 /// A total that is zero is not served.
-fn count(totals: &Gauges, labels: &Labels, more: f64) {
+fn count<const N: usize>(totals: &Gauges<N>, labels: &Labels<N>, more: f64) {
     if totals.get_or_create(labels).inc_by(more) + more <= 0.0 {
         totals.remove(labels);
     }
 }
 
-fn loop_labels(object: &Reference) -> Labels {
-    Labels::from([
-        ("namespace", object.key.namespace.clone()),
-        ("type", object.kind.to_lowercase()),
-        ("resource", object.key.name.clone()),
-    ])
-}
-
-fn object_labels(object: &Reference) -> Labels {
-    Labels::from([("namespace", object.key.namespace.clone()), ("scaledObject", object.key.name.clone())])
-}
-
-fn job_labels(object: &Key) -> Labels {
-    Labels::from([("namespace", object.namespace.clone()), ("scaledJob", object.name.clone())])
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::key::Key;
+    use crate::owner::{SCALED_JOB, SCALED_OBJECT};
 
     #[test]
     fn names_and_labels_are_those_of_keda() {

@@ -40,10 +40,10 @@ impl Totals {
         let caches = &context.caches;
         let key = &reference.key;
         let now = match reference.kind {
-            SCALED_OBJECT => caches.scaled_objects.get(key).map(|object| types(&*object)),
-            SCALED_JOB => caches.scaled_jobs.get(key).map(|object| types(&*object)),
-            CLUSTER_KIND => caches.cluster_authentications.get(key).map(|_| Vec::new()),
-            _ => caches.authentications.get(key).map(|_| Vec::new()),
+            SCALED_OBJECT => caches.scaled_objects.object(key).map(|object| types(&*object)),
+            SCALED_JOB => caches.scaled_jobs.object(key).map(|object| types(&*object)),
+            CLUSTER_KIND => caches.cluster_authentications.has(key).then(Vec::new),
+            _ => caches.authentications.has(key).then(Vec::new),
         };
         self.count(reference, now);
     }

@@ -232,7 +232,7 @@ mod tests {
         let mut changed: Vec<_> = cache
             .replace(Some("shop"), listed)
             .into_iter()
-            .map(|(key, before, now)| (key.name, before.map(|one| *one), now.map(|one| *one)))
+            .map(|(key, before, now)| (key.name.clone(), before.map(|one| *one), now.map(|one| *one)))
             .collect();
         changed.sort();
         let expected = [("changed", Some("b"), Some("B")), ("gone", Some("c"), None), ("new", None, Some("e"))];

@@ -10,6 +10,7 @@ use kube::api::{Patch, PatchParams, PropagationPolicy};
 
 use super::error::JobError;
 use super::{JobLoop, is_paused};
+use crate::caches::Text;
 use crate::error::is_conflict;
 use crate::finalizers;
 use crate::phase::Phase;
@@ -42,7 +43,7 @@ impl JobLoop {
         let written = self.write(&object, &wanted).await;
         self.report_changes(&object, &wanted).await;
         if found.is_accepted {
-            self.accepted = Some(Arc::clone(&object));
+            self.accepted = Some(Text::of(&object));
         }
         let errors: Vec<_> = failed.into_iter().chain(written.err()).collect();
         if errors.is_empty() {

@@ -97,8 +97,8 @@ impl JobLoop {
         let whole = serde_json::to_string(decision).unwrap_or_default();
         tracing::info!(
             target: "operator::job_decision",
-            namespace = self.key.namespace,
-            name = self.key.name,
+            namespace = self.key.namespace.as_str(),
+            name = self.key.name.as_str(),
             create = decision.create,
             running = decision.count.running,
             pending = decision.count.pending,

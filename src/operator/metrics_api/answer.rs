@@ -154,7 +154,7 @@ enum NoValue {
 /// The list with the metric's one value, or why there is none.
 async fn value(context: &Context, namespace: &str, name: &str, query: &str) -> Result<Value, NoValue> {
     let key = Key::new(namespace, &route::scaled_object(query).map_err(NoValue::Selector)?);
-    let Some(object) = context.caches.scaled_objects.get(&key) else { return Err(NoValue::NoScaledObject(key)) };
+    let Some(object) = context.caches.scaled_objects.object(&key) else { return Err(NoValue::NoScaledObject(key)) };
     // The HPA that asks was made for the spec that is in force.
     let object = context.sources.accepted.in_force(&object).unwrap_or(object);
     if name.eq_ignore_ascii_case(COMPOSITE_METRIC)

@@ -162,8 +162,8 @@ impl ScaleLoop {
         let whole = serde_json::to_string(decision).unwrap_or_default();
         tracing::info!(
             target: "operator::decision",
-            namespace = self.key.namespace,
-            name = self.key.name,
+            namespace = self.key.namespace.as_str(),
+            name = self.key.name.as_str(),
             from = decision.current,
             to = decision.scale_to().unwrap_or(decision.current),
             reason = decision.reason(),

@@ -47,7 +47,7 @@ async fn replica() -> (Arc<Server>, Arc<Context>, Arc<Triggers>) {
 }
 
 fn object(context: &Context) -> Arc<ScaledObject> {
-    context.caches.scaled_objects.get(&key()).unwrap()
+    context.caches.scaled_objects.object(&key()).unwrap()
 }
 
 fn triggers(context: &Context) -> Arc<Triggers> {
@@ -76,7 +76,7 @@ async fn a_changed_authentication_is_used_by_the_next_request_and_its_status_cha
     let mut changes = context.caches.subscribe();
     server.put(AUTHENTICATION, authentication(1, Some("orders")));
     seen(&context, |context| {
-        let found = context.caches.authentications.get(&Key::new("shop", "keys")).unwrap();
+        let found = context.caches.authentications.object(&Key::new("shop", "keys")).unwrap();
         found.status.as_ref().is_some_and(|status| status.scaledobjects.is_some())
     })
     .await;

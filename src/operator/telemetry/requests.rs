@@ -16,7 +16,7 @@ use super::Labels;
 
 /// The counters; clones share them.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Requests(Family<Labels, Counter>);
+pub(crate) struct Requests(Family<Labels<3>, Counter>);
 
 impl Requests {
     pub(super) fn register(&self, registry: &mut Registry) {
@@ -74,7 +74,7 @@ where
                 Ok(answer) => answer.status().as_str().to_owned(),
                 Err(_) => "<error>".to_owned(),
             };
-            requests.0.get_or_create(&[("code", code), ("host", host), ("method", method)].into()).inc();
+            requests.0.get_or_create(&[("code", code), ("host", host), ("method", method)]).inc();
             answer
         })
     }

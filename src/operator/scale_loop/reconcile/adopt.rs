@@ -14,13 +14,13 @@ use crate::key::Key;
 /// The object with both; written only where one is missing.
 pub(super) async fn adopt(context: &Context, object: &ScaledObject) -> Result<ScaledObject, ReconcileError> {
     let metadata = &object.metadata;
-    let Key { namespace, name } = Key::of(metadata);
+    let key = Key::of(metadata);
     let label = metadata.labels.as_ref().and_then(|labels| labels.get(SCALED_OBJECT_LABEL));
-    if label == Some(&name) && finalizers::is_held(metadata) {
+    if label == Some(&key.name) && finalizers::is_held(metadata) {
         return Ok(object.clone());
     }
     let mut patch = finalizers::added(metadata);
-    patch["metadata"]["labels"] = json!({ SCALED_OBJECT_LABEL: name });
-    let api: Api<ScaledObject> = Api::namespaced(context.client.clone(), &namespace);
-    api.patch(&name, &PatchParams::default(), &Patch::Merge(&patch)).await.map_err(ReconcileError::adopt)
+    patch["metadata"]["labels"] = json!({ SCALED_OBJECT_LABEL: key.name });
+    let api: Api<ScaledObject> = Api::namespaced(context.client.clone(), &key.namespace);
+    api.patch(&key.name, &PatchParams::default(), &Patch::Merge(&patch)).await.map_err(ReconcileError::adopt)
 }

@@ -49,8 +49,7 @@ fn lacks(container: &Container, resource: &Resource) -> bool {
 }
 
 async fn has_default(context: &Context, object: &ScaledObject, name: &str) -> Result<bool, ReconcileError> {
-    let Key { namespace, .. } = Key::of(&object.metadata);
-    let ranges: Api<LimitRange> = Api::namespaced(context.client.clone(), &namespace);
+    let ranges: Api<LimitRange> = Api::namespaced(context.client.clone(), &Key::of(&object.metadata).namespace);
     let ranges = ranges.list(&ListParams::default()).await.map_err(ReconcileError::limit_ranges)?;
     let mut limits = ranges.items.iter().flat_map(|range| range.spec.iter().flat_map(|spec| &spec.limits));
     Ok(limits.any(|limit| {

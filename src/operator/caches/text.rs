@@ -1,0 +1,62 @@
+//! Objects that are kept as text, which takes a fraction of the room of their fields; it is read once in each turn.
+
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use kube::Resource;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::Version;
+use super::store::Cache;
+use crate::key::Key;
+
+/// An object as JSON.
+pub(crate) struct Text<K> {
+    pub(super) version: Version,
+    json: Box<[u8]>,
+    of: PhantomData<fn() -> K>,
+}
+
+/// What was read last, and of which text.
+pub(crate) type Opened<K> = Option<(Arc<Text<K>>, Arc<K>)>;
+
+impl<K> Text<K>
+where
+    K: Resource + Serialize + DeserializeOwned,
+{
+    pub(crate) fn of(object: &K) -> Self {
+        let json = serde_json::to_vec(object).expect("what was read from JSON can be written as such");
+        Self { version: Version::of(object.meta()), json: json.into(), of: PhantomData }
+    }
+
+    pub(crate) fn generation(&self) -> Option<i64> {
+        self.version.generation
+    }
+
+    pub(crate) fn open(&self) -> K {
+        serde_json::from_slice(&self.json).expect("what was written as JSON can be read")
+    }
+}
+
+impl<K> Cache<Text<K>>
+where
+    K: Resource + Serialize + DeserializeOwned,
+{
+    pub(crate) fn object(&self, key: &Key) -> Option<Arc<K>> {
+        self.object_after(key, &mut None)
+    }
+
+    /// The object; what was read `last` if the text is still the same.
+    pub(crate) fn object_after(&self, key: &Key, last: &mut Opened<K>) -> Option<Arc<K>> {
+        let text = self.get(key)?;
+        if let Some((of, object)) = last
+            && Arc::ptr_eq(of, &text)
+        {
+            return Some(Arc::clone(object));
+        }
+        let object = Arc::new(text.open());
+        *last = Some((text, Arc::clone(&object)));
+        Some(object)
+    }
+}
