@@ -111,6 +111,12 @@ impl Event {
         Self::normal(reason, format!("New {kind} configured"))
     }
 
+    /// What a TriggerAuthentication says has changed. KEDA names the cluster-wide kind for both.
+    pub fn authentication_updated(name: &str) -> Self {
+        let message = format!("ClusterTriggerAuthentication {name} is updated");
+        Self::normal("ClusterTriggerAuthenticationUpdated", message)
+    }
+
     /// A TriggerAuthentication cannot be used as it is.
     pub fn authentication_failed(cluster: bool, message: impl Into<String>) -> Self {
         let reason = if cluster { "ClusterTriggerAuthenticationFailed" } else { "TriggerAuthenticationFailed" };

@@ -8,6 +8,7 @@
 //!
 //! This crate must not know how a metric is read, who writes an object, or on which target it runs.
 
+pub mod admission;
 pub mod api;
 pub mod conditions;
 mod crd;

@@ -122,8 +122,12 @@ pub fn triggers(spec: &ScaledObjectSpec) -> Result<()> {
     Ok(())
 }
 
-/// The rules that hold whoever has the triggers.
-fn list(kind: &'static str, triggers: &[ScaleTriggers]) -> Result<()> {
+/// The rules that hold whoever has the triggers; `kind` is for the message.
+///
+/// # Errors
+///
+/// Those of [`triggers`], but for what depends on replica counts.
+pub fn list(kind: &'static str, triggers: &[ScaleTriggers]) -> Result<()> {
     if triggers.is_empty() {
         return Err(Error::NoTriggers { kind });
     }

@@ -31,11 +31,11 @@ use crate::stop::unless_stopped;
 pub(crate) async fn run(context: Arc<Context>, stop: CancellationToken) {
     let mut changes = context.caches.subscribe();
     let mut due = all(&context);
-    let mut refused = Refused::default();
+    let mut seen = Seen::default();
     loop {
         let looking = async {
             for reference in &due {
-                look(&context, reference, &mut refused).await;
+                look(&context, reference, &mut seen).await;
             }
         };
         if unless_stopped(&stop, looking).await.is_none() {
@@ -76,41 +76,46 @@ fn all(context: &Context) -> BTreeSet<Reference> {
     own.chain(cluster_wide.map(|key| Reference { kind: CLUSTER_KIND, key })).collect()
 }
 
-/// The generations that cannot be used and of which that has been reported.
-type Refused = HashMap<Reference, Option<i64>>;
+/// What is remembered of each from look to look.
+#[derive(Default)]
+struct Seen {
+    /// The generations that cannot be used and of which that has been reported.
+    refused: HashMap<Reference, Option<i64>>,
+    /// The generation of the last look.
+    generations: HashMap<Reference, Option<i64>>,
+}
 
 /// Keeps one, if it is there, and reports what of it is not served.
-async fn look(context: &Context, reference: &Reference, refused: &mut Refused) {
+async fn look(context: &Context, reference: &Reference, seen: &mut Seen) {
     let (caches, client) = (&context.caches, context.client.clone());
     if reference.kind == CLUSTER_KIND {
         if let Some(one) = caches.cluster_authentications.object(&reference.key) {
             keep::<ClusterTriggerAuthentication>(context, &Api::all(client), &one, reference, one.status.as_ref())
                 .await;
-            check(context, &*one, &one.spec.0, reference, refused).await;
+            check(context, &*one, &one.spec.0, reference, seen).await;
         }
     } else if let Some(one) = caches.authentications.object(&reference.key) {
         let api = Api::namespaced(client, &reference.key.namespace);
         keep::<TriggerAuthentication>(context, &api, &one, reference, one.status.as_ref()).await;
-        check(context, &*one, &one.spec, reference, refused).await;
+        check(context, &*one, &one.spec, reference, seen).await;
     }
 }
 
-/// Reports once for each generation what keeps it from being used. Its users say it too, but it may have none yet.
-async fn check<K>(
-    context: &Context,
-    object: &K,
-    spec: &TriggerAuthenticationSpec,
-    kept: &Reference,
-    refused: &mut Refused,
-) where
+/// Reports a new generation, and once for each what keeps it from being used. Its users say it too, but it may have none yet.
+async fn check<K>(context: &Context, object: &K, spec: &TriggerAuthenticationSpec, kept: &Reference, seen: &mut Seen)
+where
     K: Resource<DynamicType = ()>,
 {
     let generation = object.meta().generation;
+    if seen.generations.insert(kept.clone(), generation).is_some_and(|before| before < generation) {
+        let event = Event::authentication_updated(&kept.key.name);
+        context.recorder.publish(&object.object_ref(&()), event).await;
+    }
     let Err(error) = validate::authentication(kept.kind, &kept.key.name, spec) else {
-        refused.remove(kept);
+        seen.refused.remove(kept);
         return;
     };
-    if refused.insert(kept.clone(), generation) != Some(generation) {
+    if seen.refused.insert(kept.clone(), generation) != Some(generation) {
         let event = Event::authentication_failed(kept.kind == CLUSTER_KIND, error.to_string());
         context.recorder.publish(&object.object_ref(&()), event).await;
     }
@@ -199,6 +204,11 @@ mod tests {
         server.put(PATH, authentication(2, &json!({ "filePath": "keys.json" })));
         until(|| failures() == 2).await;
         server.put(PATH, authentication(3, &json!({})));
+        let updates = || {
+            let wanted = "ClusterTriggerAuthenticationUpdated: ClusterTriggerAuthentication keys is updated";
+            server.events().iter().filter(|event| event.contains(wanted)).count()
+        };
+        until(|| updates() >= 1).await;
         stop.cancel();
         keeping.await.unwrap();
         assert_eq!(failures(), 2);

@@ -1,9 +1,10 @@
 //! The certificates of the external metrics API: made here, shared by all replicas in a Secret, renewed in time, and given to
-//! the API server through the APIService's caBundle.
+//! the API server through the caBundle of the APIService, and of the admission webhooks where there are any.
 
 mod bundle;
 #[cfg(test)]
 mod tests;
+mod webhooks;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -115,7 +116,8 @@ impl Renewal {
             tracing::info!(secret = %self.secret, "serving a new certificate");
             self.serve(bundle)?;
         }
-        self.publish().await
+        self.publish().await?;
+        self.publish_to_webhooks().await
     }
 
     fn serve(&mut self, bundle: Bundle) -> Result<()> {

@@ -11,6 +11,7 @@
 //!
 //! This crate must not know AWS (its scalers do), how it was deployed, or on which target it runs.
 
+mod admission;
 mod authentication;
 mod authentications;
 mod backoff;

@@ -146,8 +146,14 @@ impl<K: Kind> Life<K> {
         let late = clock.to_real(now.since(due)).as_secs_f64();
         self.context.telemetry.poll_late(&self.reference(), late);
         let is_first = matches!(self.phase, Phase::Polling { last: None });
-        self.interval = if is_first { spread::first_interval(self.uid.as_deref(), polling) } else { polling };
+        self.interval = if is_first { self.first_interval(polling) } else { polling };
         self.phase = Phase::Polling { last: Some(now) };
+    }
+
+    fn first_interval(&self, polling: Duration) -> Duration {
+        let caches = &self.context.caches;
+        let objects = caches.scaled_objects.keys().len() + caches.scaled_jobs.keys().len();
+        spread::first_interval(self.uid.as_deref(), polling, objects)
     }
 
     /// Reports that triggers are read no more, if they were.

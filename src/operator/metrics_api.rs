@@ -27,6 +27,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
+use crate::admission;
 use crate::certificates::Serving;
 use crate::context::Context;
 use crate::metrics_api::access::Access;
@@ -102,10 +103,11 @@ async fn converse(server: Arc<Server>, front: Arc<Front>, stream: TcpStream) {
     let service = hyper::service::service_fn(|request: Request<hyper::body::Incoming>| {
         let (server, front) = (Arc::clone(&server), Arc::clone(&front));
         async move {
-            let (parts, _) = request.into_parts();
-            Ok::<Response<Body>, std::convert::Infallible>(
-                answer::answer(&server.context, &server.access, &front.headers, is_proxy, &parts).await,
-            )
+            let (parts, body) = request.into_parts();
+            Ok::<Response<Body>, std::convert::Infallible>(match admission::resource(&parts) {
+                Some(resource) => admission::answer(&server.context, &resource, Body::new(body)).await,
+                None => answer::answer(&server.context, &server.access, &front.headers, is_proxy, &parts).await,
+            })
         }
     });
     let connection = auto::Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(stream), service).await;

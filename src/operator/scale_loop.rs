@@ -22,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 use self::activity::Activity;
 use self::pushes::Pushes;
 use self::reconcile::ReconcileError;
+pub(crate) use self::reconcile::check_requests;
 use self::scale::Counted;
 use crate::caches::{Cache, Caches, Text};
 use crate::context::Context;

@@ -13,6 +13,8 @@ use clock::{Clock, Moment};
 const STEP_MAX: Duration = Duration::from_secs(1);
 /// A step is no longer than this part of the polling interval.
 const STEPS_MIN: u32 = 20;
+/// Fewer objects are polled at their interval from the first poll on, as with KEDA.
+const OBJECTS_MIN: usize = 32;
 
 /// When an object that was polled at `last` is polled again, `interval` later: at the nearest moment of the grid, so that a poll
 /// that began late does not delay all that follow.
@@ -21,8 +23,12 @@ pub(crate) fn next(clock: &Clock, last: Moment, interval: Duration, polling: Dur
     last.plus(interval).nearest(step)
 }
 
-/// The time from an object's first poll to its second, a part of `polling` that its uid decides: a tenth at least.
-pub(crate) fn first_interval(uid: Option<&str>, polling: Duration) -> Duration {
+/// The time from an object's first poll to its second, where there are so many `objects`: a part of `polling` that its uid decides, a
+/// tenth at least. Where there are few, nothing is to be spread, and it is all of it.
+pub(crate) fn first_interval(uid: Option<&str>, polling: Duration, objects: usize) -> Duration {
+    if objects < OBJECTS_MIN {
+        return polling;
+    }
     let mut hasher = DefaultHasher::new();
     uid.hash(&mut hasher);
     let share = hasher.finish() as f64 / u64::MAX as f64;
@@ -41,7 +47,7 @@ mod tests {
             let polling = Duration::from_secs(polling);
             let mut moments = std::collections::BTreeSet::new();
             for number in 0..1000 {
-                let first = first_interval(Some(&format!("uid-{number}")), polling);
+                let first = first_interval(Some(&format!("uid-{number}")), polling, 1000);
                 let second = next(&clock, origin, first, polling);
                 moments.insert(second);
                 // The poll begins a little late each time.
@@ -62,12 +68,20 @@ mod tests {
         let polling = Duration::from_secs(30);
         let mut counts = [0; 30];
         for number in 0..1000 {
-            let interval = first_interval(Some(&format!("uid-{number}")), polling);
+            let interval = first_interval(Some(&format!("uid-{number}")), polling, 1000);
             assert!(interval <= polling && interval >= polling / 10);
             counts[(interval.as_secs() as usize).min(29)] += 1;
         }
         let busiest = counts.iter().max().unwrap();
         assert!(*busiest < 80, "{counts:?}");
-        assert_eq!(first_interval(Some("uid-1"), polling), first_interval(Some("uid-1"), polling));
+        assert_eq!(first_interval(Some("uid-1"), polling, 1000), first_interval(Some("uid-1"), polling, 1000));
+    }
+
+    #[test]
+    fn a_few_objects_are_polled_at_their_interval_from_the_first_poll_on() {
+        let polling = Duration::from_secs(75);
+        for number in 0..31 {
+            assert_eq!(first_interval(Some(&format!("uid-{number}")), polling, 31), polling);
+        }
     }
 }

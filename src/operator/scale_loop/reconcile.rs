@@ -20,6 +20,7 @@ use keda::conditions;
 pub(super) use self::error::ReconcileError;
 use self::found::Found;
 pub(super) use self::policy::{Policy, policy};
+pub(crate) use self::requests::check as check_requests;
 use crate::context::Context;
 
 /// The conditions whose transitions are reported.

@@ -68,6 +68,9 @@ impl ScaleLoop {
             }
             tracing::info!(scaled_object = %self.key, error = %error, next_attempt = next, "reconcile failed");
             self.context.telemetry.object_failed(&self.reference());
+            if let Some(event) = error.target_event() {
+                self.publish(object, event).await;
+            }
             self.publish(object, error.event()).await;
         }
     }

@@ -94,6 +94,7 @@ async fn without_its_target_there_is_no_hpa_and_it_is_tried_again() {
     assert_eq!(condition(&server, "Ready").0, "False");
     let message = server.events().join("\n");
     assert!(message.contains("target resource doesn't exist: apps/v1.Deployment shop/orders"), "{message}");
+    assert!(message.contains("ScaledObjectCheckFailed: Target resource doesn't exist"), "{message}");
     assert!(this.backoff.until().is_some() && this.phase == Phase::Checking);
 }
 

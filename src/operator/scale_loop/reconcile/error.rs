@@ -89,7 +89,7 @@ impl ReconcileError {
     }
 
     /// What went wrong in that step.
-    pub(super) fn cause(&self) -> String {
+    pub(crate) fn cause(&self) -> String {
         match self {
             Self::Spec(error) | Self::PauseAnnotation(error) | Self::Metrics(error) => error.to_string(),
             Self::Target(error) => error.to_string(),
@@ -104,6 +104,17 @@ impl ReconcileError {
                 format!("HPA {name} cannot be deleted: {}", brief(source))
             }
             Self::Adopt(source) | Self::Autoscaler(source) | Self::Status(source) => brief(source),
+        }
+    }
+
+    /// The Event that KEDA writes before the check's own, where the target is at fault.
+    pub(in crate::scale_loop) fn target_event(&self) -> Option<Event> {
+        match self {
+            Self::Target(TargetError::Missing(_)) => Some(Event::check_failed("Target resource doesn't exist")),
+            Self::Target(TargetError::NotScalable(_)) => {
+                Some(Event::check_failed("Target resource doesn't expose /scale subresource"))
+            }
+            _ => None,
         }
     }
 
