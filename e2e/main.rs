@@ -39,6 +39,7 @@ mod scenarios;
 mod servers;
 mod terminal;
 mod tidy;
+mod triggers;
 mod walls;
 mod wire;
 mod words;

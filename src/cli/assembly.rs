@@ -13,9 +13,9 @@ use aws::resources;
 use provision::{Address, Attributes, Node};
 use serde_json::{Value, json};
 use stack::manifests::Site;
-use stack::model::{ApiEndpoint, Profile, Roles};
+use stack::model::{ApiEndpoint, Profile, Queue, Roles};
 use stack::policies::{self, Policies};
-use stack::{Names, Stack, Workload};
+use stack::{Names, Stack};
 
 use crate::diagnostic::{Outcome, one};
 use crate::target::Target;
@@ -55,15 +55,19 @@ pub(crate) fn aws(stack: &Stack, target: &Target, cloud: &Arc<Cloud>) -> Outcome
         control_plane(&mut declared, stack, &names, &policies, &subnets).map_err(one)?;
         admins(&mut declared, stack, &names, &target.caller_arn);
     }
-    let url = existing.map_or("${aws_eks_cluster.this.issuer}", |existing| existing.issuer.as_str());
-    let provider = json!({ "url": url, "client_id_list": [policies::AUDIENCE] });
-    declared.add("aws_iam_openid_connect_provider", "this", provider, &[]);
-    identities(&mut declared, stack, &names, &policies).map_err(one)?;
+    if stack.has_queue() {
+        let url = existing.map_or("${aws_eks_cluster.this.issuer}", |existing| existing.issuer.as_str());
+        let provider = json!({ "url": url, "client_id_list": [policies::AUDIENCE] });
+        declared.add("aws_iam_openid_connect_provider", "this", provider, &[]);
+        identities(&mut declared, stack, &names, &policies).map_err(one)?;
+    }
     if let Some(repository) = &stack.ecr.repository {
         declared.add("aws_ecr_repository", "this", json!({ "name": repository }), &[]);
     }
     for workload in &stack.workloads {
-        declared.add("aws_sqs_queue", &workload.name, queue(workload), &[]);
+        if let Some(wanted) = &workload.queue {
+            declared.add("aws_sqs_queue", &workload.name, queue(wanted), &[]);
+        }
     }
     Ok(declared.nodes)
 }
@@ -228,7 +232,7 @@ fn selector(selector: &stack::model::Selector) -> Value {
     json!({ "namespace": selector.namespace, "labels": selector.labels })
 }
 
-/// The roles of the operator, the scaler and the workloads.
+/// The roles of the operator, the scaler and the workloads that have a queue.
 fn identities(declared: &mut Declared<'_>, stack: &Stack, names: &Names, policies: &Policies<'_>) -> Rendered<()> {
     let provider = Address::new("aws_iam_openid_connect_provider", "this");
     let operator = Address::new("aws_iam_role", "keda_operator");
@@ -237,8 +241,10 @@ fn identities(declared: &mut Declared<'_>, stack: &Stack, names: &Names, policie
     // IAM refuses a trust policy whose principal does not exist, so the operator's role comes first.
     let (trust, policy) = (policies.scaler_trust()?, policies.scaler_policy()?);
     declared.role("sqs_scaler", &names.scaler_role, &trust, Some(policy), std::slice::from_ref(&operator));
-    for (workload, named) in stack.workloads.iter().zip(&names.workloads) {
-        let (trust, policy) = (policies.workload_trust(workload)?, policies.workload_policy(workload)?);
+    for workload in &stack.workloads {
+        // Without a queue it has none.
+        let Some(named) = names.workload(&workload.name) else { continue };
+        let (trust, policy) = (policies.workload_trust(workload)?, policies.workload_policy(named)?);
         declared.role(
             &role_label(&workload.name),
             &named.role,
@@ -258,20 +264,20 @@ pub(crate) fn role_label(workload: &str) -> String {
     }
 }
 
-fn queue(workload: &Workload) -> Value {
+fn queue(queue: &Queue) -> Value {
     json!({
-        "name": workload.queue.name,
-        "visibility_timeout_seconds": workload.queue.visibility_timeout_seconds,
-        "message_retention_seconds": workload.queue.retention_seconds,
-        "delay_seconds": workload.queue.delay_seconds,
+        "name": queue.name,
+        "visibility_timeout_seconds": queue.visibility_timeout_seconds,
+        "message_retention_seconds": queue.retention_seconds,
+        "delay_seconds": queue.delay_seconds,
     })
 }
 
 /// Every Kubernetes object of the stack.
 pub(crate) fn manifests(stack: &Stack, target: &Target) -> Outcome<Vec<stack::Manifest>> {
-    let queue_urls = stack.workloads.iter().map(|workload| {
-        let url = format!("${{{}.url}}", queue_address(&workload.name));
-        (workload.name.clone(), url)
+    let queue_urls = stack.names().workloads.into_iter().map(|named| {
+        let url = format!("${{{}.url}}", queue_address(&named.workload));
+        (named.workload, url)
     });
     let site = Site {
         account_id: target.account_id.clone(),
@@ -300,8 +306,9 @@ fn object(
         // Pods need a profile to run on, names that resolve, and their identity to be trusted.
         let own = ["aws_eks_fargate_profile.this", "aws_eks_addon.coredns"].into_iter().filter(|_| lives_in.is_some());
         depends_on.extend(own.map(|text| text.parse().map_err(one)).collect::<Outcome<Vec<Address>>>()?);
-        let workloads = stack.workloads.iter().map(|workload| role_label(&workload.name));
-        for label in workloads.chain(["keda_operator".to_owned(), "sqs_scaler".to_owned()]) {
+        let workloads = stack.names().workloads;
+        let own = ["keda_operator", "sqs_scaler"].into_iter().filter(|_| stack.has_queue()).map(str::to_owned);
+        for label in workloads.iter().map(|named| role_label(&named.workload)).chain(own) {
             depends_on.push(Address::new("aws_iam_role", &label));
             if stack.profile == Profile::Seed {
                 depends_on.push(Address::new("aws_iam_role_policy_attachment", &label));

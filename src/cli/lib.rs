@@ -37,6 +37,7 @@ mod stack_location;
 mod target;
 mod tone;
 mod transcript;
+mod triggers;
 mod view;
 mod waiting;
 mod whole_file;

@@ -10,19 +10,26 @@ use crate::view::{Tone, View};
 /// Says which workloads work in real time while the system's runs faster, and what follows from it.
 pub(crate) fn say<'a>(workloads: impl Iterator<Item = &'a Workload>, scale: f64, view: &View) {
     let own: Vec<&Workload> = workloads.collect();
-    let (Some(first), true) = (own.first(), scale > 1.0) else { return };
+    if own.is_empty() || scale <= 1.0 {
+        return;
+    }
     let names: Vec<&str> = own.iter().map(|workload| workload.name.as_str()).collect();
     let (verb, whose) = if own.len() > 1 { ("are programs", "their") } else { ("is a program", "its") };
-    let hidden = first.queue.visibility_timeout_seconds;
+    let hides = own.iter().find_map(|workload| Some((workload, workload.queue.as_ref()?.visibility_timeout_seconds)));
+    let of_messages = hides.map_or_else(String::new, |(workload, hidden)| {
+        format!(
+            ", and a message of {} is hidden for {hidden} s, which is {:.1} s of {whose} time; one in work for longer is \
+             received again",
+            workload.name,
+            f64::from(hidden) / scale
+        )
+    });
     let text = format!(
         "Note: {} {verb} of your own: {whose} time is real, while the system's runs {scale} times as fast. A `sleep 20` \
-         takes {:.0} s of the system, and a message of {} is hidden for {hidden} s, which is {:.1} s of {whose} time; one \
-         in work for longer is received again. With --time-scale 1 both times are one; \
+         takes {:.0} s of the system{of_messages}. With --time-scale 1 both times are one; \
          {} reports a program the factor.",
         names.join(", "),
         20.0 * scale,
-        first.name,
-        f64::from(hidden) / scale,
         clock::env::TIME_SCALE,
     );
     view.outcome("real_time", json!({ "workloads": names, "time_scale": scale }), Tone::Change, text);

@@ -14,6 +14,7 @@ use crate::arguments::{Global, TargetName};
 use crate::diagnostic::{Diagnostic, Outcome, preflight};
 use crate::exit::Exit;
 use crate::stack_location;
+use crate::triggers;
 use crate::view::{Tone, View};
 use crate::workloads;
 
@@ -33,6 +34,8 @@ pub(crate) struct Settings {
     pub(crate) file: Option<PathBuf>,
     /// Every key of the stack with its value and origin.
     pub(crate) keys: Vec<stack::Setting>,
+    /// The workloads whose triggers are written out, as the operator reads them.
+    pub(crate) triggers: Vec<triggers::Written>,
     pub(crate) target: TargetName,
     pub(crate) time_scale: f64,
     /// The time scale that was asked for, in words or by the variable.
@@ -78,7 +81,7 @@ impl Settings {
     pub(crate) fn recording_into(&self, folder: Option<&Path>, command: &str, view: &View) -> Outcome<Self> {
         let mut settings = self.clone();
         let Some(folder) = folder else { return Ok(settings) };
-        let queues = self.stack.workloads.iter().map(|workload| workload.queue.name.clone());
+        let queues = self.stack.names().workloads.into_iter().map(|named| named.queue);
         let own = [self.stack.name.clone(), self.stack.cluster.name.clone()].into_iter().chain(queues).collect();
         let options = recording::Options { folder, command, own, clock: Clock::real() };
         let recording = Recording::begin(options).map_err(|error| {
@@ -122,6 +125,7 @@ pub(crate) async fn resolve(global: &Global, view: &View) -> Outcome<Settings> {
     if !otherwise.is_empty() {
         loaded = load(&[otherwise, overrides(global)].concat())?;
     }
+    let triggers = triggers::read(&loaded, text.is_some().then_some(name.as_str())).await?;
     let Loaded { stack, settings, warnings } = loaded;
     for warning in &warnings {
         view.diagnostic(&diagnostic(warning, Diagnostic::warning));
@@ -142,6 +146,7 @@ pub(crate) async fn resolve(global: &Global, view: &View) -> Outcome<Settings> {
         stack,
         file,
         keys: settings,
+        triggers,
         target: global.target,
         time_scale,
         wanted_time_scale: global.time_scale,

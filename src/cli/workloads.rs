@@ -1,5 +1,7 @@
 //! Which workloads of the stack a command is about, and at which pace their settings can be evaluated.
 
+use std::collections::BTreeSet;
+
 use stack::{Stack, Workload};
 
 use crate::diagnostic::{Diagnostic, Outcome, one as wrong};
@@ -25,6 +27,34 @@ pub(crate) fn one<'a>(stack: &'a Stack, name: Option<&String>) -> Outcome<&'a Wo
         };
         wrong(Diagnostic::error(format!("the stack has no workload {name}")).help(help).exit(Exit::Usage))
     })
+}
+
+/// The named workload, which must have a queue; the first of the stack that has one if none is named.
+pub(crate) fn with_queue<'a>(stack: &'a Stack, name: Option<&String>) -> Outcome<&'a Workload> {
+    let has_queue = |workload: &&Workload| workload.queue.is_some();
+    let found = match name {
+        Some(_) => Some(one(stack, name)?).filter(has_queue),
+        None => stack.workloads.iter().find(has_queue),
+    };
+    found.ok_or_else(|| {
+        let text = name.map_or_else(
+            || "no workload of the stack has a queue".to_owned(),
+            |name| format!("the workload {name} has no queue of the stack's"),
+        );
+        let help = "messages go to workloads with a queue: write `queue: {}` for one of the stack";
+        wrong(Diagnostic::error(text).help(help).exit(Exit::Usage))
+    })
+}
+
+/// Why no scenario can put load on the workload; `None` if one can.
+pub(crate) fn no_load(workload: &Workload) -> Option<String> {
+    let types: BTreeSet<&str> = workload.triggers.iter().map(|trigger| trigger.kind.as_str()).collect();
+    let types = types.into_iter().collect::<Vec<_>>().join(", ");
+    if !workload.triggers.iter().any(|trigger| trigger.reads_queue) {
+        return Some(format!("scenarios send to a queue of the stack, and its triggers are {types}"));
+    }
+    let has_formula = workload.scaling.modifiers.is_some();
+    has_formula.then(|| "its formula makes of the queue's length what no scenario can foretell".to_owned())
 }
 
 /// The workload's settings as verification evaluates them.

@@ -169,7 +169,7 @@ fn texts(data: BTreeMap<String, ByteString>) -> BTreeMap<String, String> {
 }
 
 /// `$(NAME)` replaced from `variables`, `$$` by `$`; unknown names stay as they are written.
-fn expanded(text: &str, variables: &BTreeMap<String, String>) -> String {
+pub(crate) fn expanded(text: &str, variables: &BTreeMap<String, String>) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find('$') {

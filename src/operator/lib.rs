@@ -20,6 +20,7 @@ mod certificates;
 mod client;
 mod context;
 mod controller;
+pub mod declared;
 pub mod env;
 mod environment;
 mod error;

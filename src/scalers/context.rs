@@ -20,6 +20,8 @@ pub struct Context {
     pub environment: BTreeMap<String, String>,
     /// The parameters that the TriggerAuthentication's sources gave.
     pub authentication: BTreeMap<String, String>,
+    /// Whether it may give others as well, since nobody has read it yet: a trigger that lacks one of them is in order.
+    pub authentication_is_open: bool,
     /// The TriggerAuthentication's pod identity.
     pub pod_identity: Option<AuthPodIdentity>,
     /// The workload's ServiceAccount.

@@ -1,6 +1,7 @@
 //! Reading a trigger's metadata as KEDA's declarative parser does (2.17): values are trimmed, empty means absent, and
 //! every problem of a trigger is collected before it is refused.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::str::FromStr;
@@ -24,6 +25,8 @@ pub(crate) struct Metadata<'a> {
     given: &'a BTreeMap<String, String>,
     context: &'a Context,
     problems: Vec<String>,
+    /// Parameters that were looked for, and that the TriggerAuthentication did not give.
+    absent: RefCell<Vec<String>>,
 }
 
 /// Where a value may stand. In which order KEDA looks differs by key.
@@ -43,6 +46,7 @@ impl<'a> Metadata<'a> {
             given: &trigger.metadata,
             context,
             problems: Vec::new(),
+            absent: RefCell::default(),
         }
     }
 
@@ -58,7 +62,11 @@ impl<'a> Metadata<'a> {
 
     /// The parameter that the TriggerAuthentication gave.
     pub(crate) fn parameter(&self, key: &str) -> Option<&'a str> {
-        present(self.context.authentication.get(key))
+        let found = present(self.context.authentication.get(key));
+        if found.is_none() {
+            self.absent.borrow_mut().push(key.to_owned());
+        }
+        found
     }
 
     /// The first value of these keys, which mean the same, in the order of the origins.
@@ -200,13 +208,22 @@ impl<'a> Metadata<'a> {
         self.problems.push(problem.into());
     }
 
-    /// Fails with all problems, if there were any.
-    pub(crate) fn finish(self) -> Result<()> {
+    /// Fails with all problems, if there were any. While the authentication is open, what it may give is not among them.
+    pub(crate) fn finish(mut self) -> Result<()> {
+        if self.context.authentication_is_open {
+            let absent = self.absent.take();
+            self.problems.retain(|problem| !absent.iter().any(|key| mentions(problem, key)));
+        }
         if self.problems.is_empty() {
             return Ok(());
         }
         Err(Error::Metadata { trigger: self.trigger, problems: self.problems.join("; ") })
     }
+}
+
+/// Whether the text has the key as a word of its own.
+fn mentions(text: &str, key: &str) -> bool {
+    text.split(|one: char| !one.is_ascii_alphanumeric() && one != '_' && one != '-').any(|word| word == key)
 }
 
 fn present(value: Option<&String>) -> Option<&str> {

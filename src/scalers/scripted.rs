@@ -132,6 +132,7 @@ pub(crate) fn context_of(aws: Identities, cluster: Arc<Cluster>, clock: Clock) -
         is_metric_source: false,
         environment: BTreeMap::new(),
         authentication: BTreeMap::new(),
+        authentication_is_open: false,
         pod_identity: None,
         workload: Workload::default(),
     }

@@ -2,12 +2,13 @@
 
 mod aws;
 mod network;
+mod triggers;
 
 use jiff::civil::Date;
 use regex::Regex;
 
 use crate::ECR_REGISTRY;
-use crate::model::{Consumer, Stack, Workload};
+use crate::model::{Consumer, Queue, Stack, Workload};
 use crate::reader::Findings;
 use crate::region::{self, Region};
 use crate::version::{self, Support};
@@ -235,16 +236,10 @@ fn check_workload(findings: &mut Findings, key: &str, workload: &Workload) {
     check_label(findings, &format!("{key}.namespace"), &workload.namespace);
     check_namespace(findings, &format!("{key}.namespace"), &workload.namespace, "myproject");
     check_image(findings, &format!("{key}.image"), &workload.image);
-    let queue = &workload.queue.name;
-    if matches(r"\.fifo$", queue) {
-        let next = "use a standard queue";
-        findings.problem(&format!("{key}.queue.name"), "FIFO queues are not provisioned by this version", next);
-    } else if (!matches("^[A-Za-z0-9_-]+$", queue) || queue.len() > QUEUE_NAME_MAX)
-        && !findings.follows(&format!("{key}.queue.name"), &["name", "cluster.name", &format!("{key}.name")])
-    {
-        let next = "use up to 80 letters, digits, hyphens and underscores";
-        findings.problem(&format!("{key}.queue.name"), format!("{queue:?} is no valid queue name"), next);
+    if let Some(queue) = &workload.queue {
+        check_queue(findings, key, &queue.name);
     }
+    triggers::check(findings, key, workload);
     for (name, text) in [("cpu", &workload.cpu), ("memory", &workload.memory)] {
         if !matches("^[0-9]+(\\.[0-9]+)?(m|k|M|G|T|Ki|Mi|Gi|Ti)?$", text) {
             let next = "write a quantity such as \"250m\" or \"256Mi\"";
@@ -257,11 +252,24 @@ fn check_workload(findings: &mut Findings, key: &str, workload: &Workload) {
             findings.problem(&format!("{key}.env.{name}"), "not the name of an environment variable", next);
         }
     }
-    let (work, hidden) = (workload.worker.work_seconds, workload.queue.visibility_timeout_seconds);
+    let Some(queue) = &workload.queue else { return };
+    let (work, hidden) = (workload.worker.work_seconds, queue.visibility_timeout_seconds);
     if workload.consumer == Consumer::Sample && workload.args.is_none() && work >= hidden {
         let cause =
             format!("a message is worked on for {work} s but hidden for {hidden} s, so others receive it again");
         findings.warning(&format!("{key}.queue.visibilityTimeout"), cause, "make it longer than worker.workSeconds");
+    }
+}
+
+fn check_queue(findings: &mut Findings, key: &str, queue: &str) {
+    let own = format!("{key}.queue.name");
+    if matches(r"\.fifo$", queue) {
+        findings.problem(&own, "FIFO queues are not provisioned by this version", "use a standard queue");
+    } else if (!matches("^[A-Za-z0-9_-]+$", queue) || queue.len() > QUEUE_NAME_MAX)
+        && !findings.follows(&own, &["name", "cluster.name", &format!("{key}.name")])
+    {
+        let next = "use up to 80 letters, digits, hyphens and underscores";
+        findings.problem(&own, format!("{queue:?} is no valid queue name"), next);
     }
 }
 
@@ -292,7 +300,8 @@ fn check_unique(findings: &mut Findings, stack: &Stack, index: usize) {
             let cause = format!("{:?} is already the name of another workload", this.name);
             findings.problem(&format!("{key}.name"), cause, "choose another name: roles are named after it");
         }
-        if earlier.queue.name == this.queue.name && earlier.name != this.name {
+        let same = |one: &Queue| this.queue.as_ref().is_some_and(|queue| queue.name == one.name);
+        if earlier.queue.as_ref().is_some_and(same) && earlier.name != this.name {
             let cause = format!("the workload {:?} already has this queue", earlier.name);
             findings.problem(&format!("{key}.queue.name"), cause, "give each workload its own queue");
         }

@@ -1,5 +1,6 @@
 //! From the tree to the stack: the keys, their types and their defaults.
 
+mod triggers;
 mod workload;
 
 use std::collections::BTreeMap;

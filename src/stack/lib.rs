@@ -25,6 +25,8 @@ pub mod version;
 mod job_tests;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod trigger_tests;
 
 use jiff::civil::Date;
 
@@ -45,6 +47,14 @@ pub struct Loaded {
     pub settings: Vec<Setting>,
     /// What is allowed but unwise.
     pub warnings: Vec<Problem>,
+}
+
+impl Loaded {
+    /// What somebody else finds wrong with the key `key`, placed where it was written in `file`.
+    pub fn problem(&self, file: Option<&str>, key: &str, cause: String, next_step: String) -> Problem {
+        let origin = reader::origin(&self.settings, key);
+        Problem { file: file.map(str::to_owned), origin, key: key.to_owned(), cause, next_step }
+    }
 }
 
 /// This program where a stack names no image: what `sluice image save` packs.
@@ -87,7 +97,7 @@ pub fn load(file: Option<File<'_>>, overrides: &[Override], today: Date) -> Resu
     let stack = file::read(&mut findings, root);
     checks::check(&mut findings, &stack, today);
     if !findings.problems.is_empty() {
-        findings.problems.sort_by_key(|problem| problem.origin.position());
+        findings.problems.sort_by_key(Problem::position);
         return Err(Problems(findings.problems));
     }
     Ok(Loaded { stack, settings: findings.settings, warnings: findings.warnings })

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use heck::ToSnakeCase as _;
 use serde_json::{Value, json};
 
-use crate::model::{Consumer, Identity, Stack, Workload};
+use crate::model::{AuthenticationRef, Consumer, Identity, Stack, Trigger, Workload};
 use crate::templates::{Result, parse_yaml, render_yaml};
 
 /// Label that says to which stack an object belongs.
@@ -46,14 +46,18 @@ pub struct Manifest {
 pub fn all(stack: &Stack, site: &Site, crds: &str) -> Result<Vec<Manifest>> {
     let mut manifests = operator_in(&stack.namespaces(), stack, site, crds)?;
     for workload in &stack.workloads {
-        manifests.extend(of_workload(stack, site, workload)?);
+        manifests.extend(self::workload(stack, site, workload)?);
     }
     link(&mut manifests);
     Ok(manifests)
 }
 
 /// The objects of one workload. Where Jobs do its work, there is no Deployment: its pods are those of the ScaledJob.
-fn of_workload(stack: &Stack, site: &Site, workload: &Workload) -> Result<Vec<Manifest>> {
+///
+/// # Errors
+///
+/// Those of [`all`], without what is said of the CRDs.
+pub fn workload(stack: &Stack, site: &Site, workload: &Workload) -> Result<Vec<Manifest>> {
     let data = data(stack, site, &[], Some(workload));
     let (mut manifests, mut pods) = (Vec::new(), Value::Null);
     for mut object in render_yaml("kubernetes/workload.yaml", &data)? {
@@ -107,8 +111,10 @@ fn own(stack: &Stack, mut object: Value) -> Manifest {
 fn data(stack: &Stack, site: &Site, namespaces: &[&str], workload: Option<&Workload>) -> Value {
     let names = stack.names();
     // Without an account there are no roles to name.
+    // Without a queue there are none: no pod calls AWS by them.
     let role_arn = |role: &str| match site.account_id.as_str() {
         "" => String::new(),
+        _ if !stack.has_queue() => String::new(),
         account_id => names.role_arn(account_id, role),
     };
     json!({
@@ -125,14 +131,13 @@ fn data(stack: &Stack, site: &Site, namespaces: &[&str], workload: Option<&Workl
         },
         "workload": workload.map(|workload| {
             let role = names.workload(&workload.name).map_or_else(String::new, |names| role_arn(&names.role));
-            workload_data(workload, &role, site)
+            workload_data(stack, workload, &role, site)
         }),
     })
 }
 
-fn workload_data(workload: &Workload, role_arn: &str, site: &Site) -> Value {
-    // A user's own `${…}` must reach the container as it is, not as a reference of the engine.
-    let escaped = |text: &str| text.replace("${", "$${");
+fn workload_data(stack: &Stack, workload: &Workload, role_arn: &str, site: &Site) -> Value {
+    let queue_url = site.queue_urls.get(&workload.name).map_or("", String::as_str);
     let variable = |(name, value): (&String, &String)| json!({ "name": name, "value": escaped(value) });
     let words = |words: &Option<Vec<String>>| -> Option<Vec<String>> {
         words.as_ref().map(|words| words.iter().map(|word| escaped(word)).collect())
@@ -143,16 +148,17 @@ fn workload_data(workload: &Workload, role_arn: &str, site: &Site) -> Value {
         "namespace": workload.namespace,
         "image": workload.image,
         "role_arn": role_arn,
-        "queue_url": site.queue_urls.get(&workload.name).map_or("", String::as_str),
+        "queue_url": queue_url,
         "identity": match workload.identity {
             Identity::Operator => "operator",
             Identity::Workload => "workload",
             Identity::Role => "role",
         },
+        "has_queue": workload.queue.is_some(),
         "scaling": workload.scaling,
+        "triggers": workload.triggers.iter().map(|one| trigger(stack, workload, one, queue_url)).collect::<Vec<_>>(),
         "job": workload.job,
         "is_sample": workload.consumer == Consumer::Sample,
-        "counts_waiting_only": workload.job.as_ref().is_some_and(|job| job.strategy.counts_waiting_only()),
         "command": words(&workload.command),
         "args": words(&workload.args).or(sample),
         // A message in work is finished or handed back before the kill.
@@ -161,6 +167,25 @@ fn workload_data(workload: &Workload, role_arn: &str, site: &Site) -> Value {
         "cpu": workload.cpu,
         "memory": workload.memory,
     })
+}
+
+/// A user's own `${…}` must reach the cluster as it is, not as a reference of the engine.
+fn escaped(text: &str) -> String {
+    text.replace("${", "$${")
+}
+
+/// A trigger with what it needs to read the workload's own queue, if that is what it reads.
+fn trigger(stack: &Stack, workload: &Workload, trigger: &Trigger, queue_url: &str) -> Trigger {
+    let mut trigger = trigger.clone();
+    for text in trigger.metadata.values_mut() {
+        *text = escaped(text);
+    }
+    if trigger.reads_queue {
+        trigger.metadata.insert("queueURL".to_owned(), queue_url.to_owned());
+        trigger.metadata.entry("awsRegion".to_owned()).or_insert_with(|| stack.region.clone());
+        trigger.authentication_ref = Some(AuthenticationRef { name: workload.name.clone(), kind: None });
+    }
+    trigger
 }
 
 /// A variable that the workload says itself is not given as well: one name twice is refused by server-side apply.
@@ -176,11 +201,12 @@ fn prefer_own_variables(object: &mut Value, workload: &Workload) {
 /// Sluice's own consumer; the queue's URL comes from the variable `QUEUE_URL`.
 fn worker_args(workload: &Workload) -> Vec<String> {
     let worker = &workload.worker;
+    let hidden = workload.queue.as_ref().map_or(0, |queue| queue.visibility_timeout_seconds);
     let flags = [
         ("--work-seconds", worker.work_seconds.to_string()),
         ("--wait-seconds", worker.wait_seconds.to_string()),
         // What the queue says; the worker itself does not go below the shortest that it can extend in time.
-        ("--visibility-seconds", workload.queue.visibility_timeout_seconds.max(2).to_string()),
+        ("--visibility-seconds", hidden.max(2).to_string()),
         ("--parallelism", worker.parallelism.to_string()),
         ("--failure-rate", worker.failure_rate.to_string()),
     ];

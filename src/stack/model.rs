@@ -141,7 +141,7 @@ pub enum Consumer {
     Own,
 }
 
-/// A service that is scaled by its queue.
+/// A service that is scaled by its queue, or by other triggers.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Workload {
     /// Name of Deployment and ScaledObject or of the ScaledJob, of ServiceAccount and TriggerAuthentication.
@@ -156,10 +156,12 @@ pub struct Workload {
     pub command: Option<Vec<String>>,
     /// Arguments of the container; `None` means what the image says, and for the sample the settings of `worker`.
     pub args: Option<Vec<String>>,
-    /// Its queue.
-    pub queue: Queue,
+    /// Its queue, which the stack makes. Without one it is scaled by `triggers` alone, and has no role.
+    pub queue: Option<Queue>,
     /// Who reads the queue's depth.
     pub identity: Identity,
+    /// What it is scaled by, in order. Never empty.
+    pub triggers: Vec<Trigger>,
     /// How its Jobs are made and kept, where it is worked on by Jobs; `None` for replicas of a Deployment.
     pub job: Option<Job>,
     /// When to scale, and how far.
@@ -187,6 +189,73 @@ pub struct Queue {
     pub delay_seconds: u32,
 }
 
+/// A trigger as KEDA has it. What it means is the operator's to say.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Trigger {
+    /// Its type, such as `cron`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// Its name in a formula.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// What the type takes. Of the stack's own queue, its address and region are filled in where they are known.
+    pub metadata: BTreeMap<String, String>,
+    /// The TriggerAuthentication or ClusterTriggerAuthentication that it uses.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub authentication_ref: Option<AuthenticationRef>,
+    /// What the HPA holds its metric at.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub metric_type: Option<String>,
+    /// Whether the HPA is answered from the last poll.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub use_cached_metrics: Option<bool>,
+    /// Whether it reads the workload's own queue.
+    #[serde(skip)]
+    pub reads_queue: bool,
+}
+
+/// Whose credentials a trigger uses.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct AuthenticationRef {
+    /// The object's name.
+    pub name: String,
+    /// `TriggerAuthentication`, or `ClusterTriggerAuthentication`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
+}
+
+/// Replicas while triggers cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Fallback {
+    /// Failures in a row that are borne.
+    pub failure_threshold: u32,
+    /// The replicas.
+    pub replicas: u32,
+    /// What the replicas mean.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub behavior: Option<String>,
+}
+
+/// A formula over the triggers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Modifiers {
+    /// The formula; the triggers are known in it by their names.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub formula: Option<String>,
+    /// What its result is held at.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target: Option<String>,
+    /// Above which result the workload is active.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub activation_target: Option<String>,
+    /// What the HPA holds the result at.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub metric_type: Option<String>,
+}
+
 /// How a ScaledJob makes and keeps its Jobs.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Job {
@@ -210,6 +279,8 @@ pub struct Job {
     pub backoff_limit: u32,
     /// Seconds after which a Job is ended; 0 for never.
     pub active_deadline_seconds: u32,
+    /// What counts of several triggers: `max`, `min`, `avg` or `sum`.
+    pub calculation: Option<String>,
 }
 
 /// KEDA's strategies for the number of Jobs.
@@ -272,6 +343,10 @@ pub struct Scaling {
     pub scale_down_window_seconds: u32,
     /// Whether the workload wakes up at the count that the HPA would come to.
     pub direct_activation: bool,
+    /// What becomes of the replicas while triggers cannot be read. Jobs have none.
+    pub fallback: Option<Fallback>,
+    /// A formula over the triggers. Jobs have none.
+    pub modifiers: Option<Modifiers>,
 }
 
 /// Settings of Sluice's own consumer.
@@ -331,5 +406,10 @@ impl Stack {
             }
         }
         namespaces
+    }
+
+    /// Whether any workload has a queue of the stack's; without one nobody needs a role.
+    pub fn has_queue(&self) -> bool {
+        self.workloads.iter().any(|workload| workload.queue.is_some())
     }
 }

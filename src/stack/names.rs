@@ -18,7 +18,7 @@ pub struct Names {
     pub operator_role: String,
     /// Role that may only read queue attributes.
     pub scaler_role: String,
-    /// Name of each of our managed policies or inline policies is the role's name.
+    /// Those of the workloads that have a queue. Name of each of our managed policies or inline policies is the role's name.
     pub workloads: Vec<WorkloadNames>,
     /// The control plane's log group.
     pub log_group: String,
@@ -41,10 +41,12 @@ impl Stack {
     /// The stack's names.
     pub fn names(&self) -> Names {
         let cluster = &self.cluster.name;
-        let workload = |workload: &crate::model::Workload| WorkloadNames {
-            workload: workload.name.clone(),
-            queue: workload.queue.name.clone(),
-            role: format!("{cluster}-{}", workload.name),
+        let workload = |workload: &crate::model::Workload| {
+            Some(WorkloadNames {
+                workload: workload.name.clone(),
+                queue: workload.queue.as_ref()?.name.clone(),
+                role: format!("{cluster}-{}", workload.name),
+            })
         };
         Names {
             cluster: cluster.clone(),
@@ -53,7 +55,7 @@ impl Stack {
             fargate_role: format!("{cluster}-fargate"),
             operator_role: format!("{cluster}-keda-operator"),
             scaler_role: format!("{cluster}-sqs-scaler"),
-            workloads: self.workloads.iter().map(workload).collect(),
+            workloads: self.workloads.iter().filter_map(workload).collect(),
             log_group: format!("/aws/eks/{cluster}/cluster"),
             region: self.region.clone(),
             role_path: self.roles.path.clone(),
@@ -69,7 +71,7 @@ impl Names {
         all.max_by_key(|role| role.len()).map(String::as_str)
     }
 
-    /// The names of one workload.
+    /// The names of one workload, if it has a queue.
     pub fn workload(&self, name: &str) -> Option<&WorkloadNames> {
         self.workloads.iter().find(|workload| workload.workload == name)
     }

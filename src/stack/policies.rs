@@ -6,6 +6,7 @@
 use serde_json::{Value, json};
 
 use crate::model::{Stack, Workload};
+use crate::names::WorkloadNames;
 use crate::templates::{Result, render_json};
 
 /// Managed policy of the control plane's role.
@@ -111,8 +112,8 @@ impl Policies<'_> {
     ///
     /// [`Error::Render`](crate::Error::Render) or [`Error::Parse`](crate::Error::Parse) if the embedded template is
     /// broken: a mistake of this program.
-    pub fn workload_policy(&self, workload: &Workload) -> Result<Value> {
-        let queue = self.stack.names().queue_arn(self.account_id, &workload.queue.name);
+    pub fn workload_policy(&self, names: &WorkloadNames) -> Result<Value> {
+        let queue = self.stack.names().queue_arn(self.account_id, &names.queue);
         render_json("iam/workload-policy.json", &json!({ "queue_arn": queue }))
     }
 

@@ -68,6 +68,13 @@ pub struct Problem {
     pub next_step: String,
 }
 
+impl Problem {
+    /// Sorts by place in the file; what is not in the file comes last.
+    pub fn position(&self) -> (u64, u64) {
+        self.origin.position()
+    }
+}
+
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (&self.origin, &self.file) {

@@ -41,15 +41,7 @@ impl Findings {
     }
 
     fn build(&self, key: &str, cause: String, next_step: String) -> Problem {
-        let below = |setting: &&Setting| setting.key.strip_prefix(key).is_some_and(|rest| rest.starts_with(['[', '.']));
-        let said = self.settings.iter().find(|setting| setting.key == key);
-        // A list or map is placed by its first item.
-        let said = said.or_else(|| self.settings.iter().find(below));
-        // A text of a list is placed by the list.
-        let list = key.strip_suffix(']').and_then(|rest| rest.rsplit_once('[')).map(|(list, _)| list);
-        let said = said.or_else(|| self.settings.iter().find(|setting| Some(setting.key.as_str()) == list));
-        let origin = said.map_or(Origin::Default, |setting| setting.origin.clone());
-        Problem { file: self.file.clone(), origin, key: key.to_owned(), cause, next_step }
+        Problem { file: self.file.clone(), origin: origin(&self.settings, key), key: key.to_owned(), cause, next_step }
     }
 
     /// Whether `key` was left to a default that is made from one of `sources`, and that one is wrong already: one mistake
@@ -63,6 +55,18 @@ impl Findings {
         let file = self.file.clone();
         self.problems.push(Problem { file, origin: origin.clone(), key: key.to_owned(), cause, next_step });
     }
+}
+
+/// Where the value of `key` came from.
+pub(crate) fn origin(settings: &[Setting], key: &str) -> Origin {
+    let below = |setting: &&Setting| setting.key.strip_prefix(key).is_some_and(|rest| rest.starts_with(['[', '.']));
+    let said = settings.iter().find(|setting| setting.key == key);
+    // A list or map is placed by its first item.
+    let said = said.or_else(|| settings.iter().find(below));
+    // A text of a list is placed by the list.
+    let list = key.strip_suffix(']').and_then(|rest| rest.rsplit_once('[')).map(|(list, _)| list);
+    let said = said.or_else(|| settings.iter().find(|setting| Some(setting.key.as_str()) == list));
+    said.map_or(Origin::Default, |setting| setting.origin.clone())
 }
 
 /// One map of the tree while its keys are taken out one by one.
@@ -95,8 +99,14 @@ impl<'a> Section<'a> {
         if self.path.is_empty() { name.to_owned() } else { format!("{}.{name}", self.path) }
     }
 
+    fn know(&mut self, name: &'static str) {
+        if !self.known.contains(&name) {
+            self.known.push(name);
+        }
+    }
+
     fn take(&mut self, name: &'static str) -> Option<Node> {
-        self.known.push(name);
+        self.know(name);
         let index = self.entries.iter().position(|entry| entry.name == name)?;
         let node = self.entries.remove(index).node;
         (!matches!(node.value, Value::Null)).then_some(node)
@@ -116,6 +126,32 @@ impl<'a> Section<'a> {
         let node = self.take(name);
         let path = self.key(name);
         Section::open(self.findings, path, node)
+    }
+
+    /// The map below `name` if somebody wrote one.
+    pub(crate) fn given_section(&mut self, name: &'static str) -> Option<Section<'_>> {
+        self.is_given(name).then(|| self.section(name))
+    }
+
+    /// Whether somebody wrote the key `name`; it is known from now on.
+    pub(crate) fn is_given(&mut self, name: &'static str) -> bool {
+        self.know(name);
+        self.entries.iter().any(|entry| entry.name == name && !matches!(entry.node.value, Value::Null))
+    }
+
+    /// The text at `name` if somebody said it: unlike [`Self::optional_text`], what nobody said is no setting. A number with a
+    /// fraction counts as the text it looks like.
+    pub(crate) fn given_text(&mut self, name: &'static str) -> Option<String> {
+        if !self.is_given(name) {
+            return None;
+        }
+        self.plain_number(name);
+        self.optional_text(name, None)
+    }
+
+    /// Whether `name` is true, if somebody said it.
+    pub(crate) fn given_switch(&mut self, name: &'static str) -> Option<bool> {
+        self.is_given(name).then(|| self.switch(name, false))
     }
 
     /// The text at `name`, or the default.
@@ -147,13 +183,17 @@ impl<'a> Section<'a> {
 
     /// The Kubernetes quantity at `name`: text such as `250m` or `256Mi`, or a plain number.
     pub(crate) fn quantity(&mut self, name: &'static str, default: &str) -> String {
+        self.plain_number(name);
+        self.text(name, default)
+    }
+
+    fn plain_number(&mut self, name: &str) {
         let plain = self.entries.iter_mut().find(|entry| entry.name == name);
         if let Some(entry) = plain
             && let Value::Float(number) = entry.node.value
         {
             entry.node.value = Value::Text(number.to_string());
         }
-        self.text(name, default)
     }
 
     /// The whole number at `name` within `range`.

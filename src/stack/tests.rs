@@ -49,8 +49,8 @@ fn an_empty_file_is_the_tutorial() {
         assert_eq!((stack.cluster.name.as_str(), stack.region.as_str()), ("sluice-demo", "ap-northeast-1"));
         assert_eq!((scaling.min_replicas, scaling.max_replicas, scaling.queue_length), (0, 3, 3));
         assert_eq!((scaling.polling_interval_seconds, scaling.cooldown_period_seconds), (30, 300));
-        assert_eq!(stack.workloads[0].queue.name, "sluice-demo-myapp");
-        assert_eq!(stack.workloads[0].queue.visibility_timeout_seconds, 120);
+        let queue = stack.workloads[0].queue.as_ref().unwrap();
+        assert_eq!((queue.name.as_str(), queue.visibility_timeout_seconds), ("sluice-demo-myapp", 120));
         let namespaces: Vec<_> = stack.cluster.selectors.iter().map(|selector| selector.namespace.as_str()).collect();
         assert_eq!(namespaces, ["default", "kube-system", "keda", "myproject"]);
     }

@@ -47,6 +47,9 @@ pub enum Error {
     /// No scenario has this name.
     #[error("failed to find a scenario called {0:?}; scenarios: tutorial, jobs")]
     Scenario(String),
+    /// There is nothing to put load on.
+    #[error("failed to run scenario {0}: the workload has no queue to send to; choose one that has")]
+    NoQueue(&'static str),
     /// Nothing could be read from the cluster.
     #[error("failed to read {what}: {reason}; check that the stack is up")]
     Cluster {

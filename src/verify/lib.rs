@@ -57,14 +57,17 @@ pub use verdict::{Outcome, Verdict};
 ///
 /// # Errors
 ///
-/// [`Error::Write`] if the evidence cannot be written. [`Error::Report`] if its writer broke. Otherwise those of
-/// [`evaluate`]. A scenario that misses what it waits for is in the verdicts.
+/// [`Error::NoQueue`] if the workload has none. [`Error::Write`] if the evidence cannot be written. [`Error::Report`] if its writer
+/// broke. Otherwise those of [`evaluate`]. A scenario that misses what it waits for is in the verdicts.
 pub async fn run(
     settings: Settings,
     scenario: Scenario,
     live: Option<UnboundedSender<Record>>,
     stop: CancellationToken,
 ) -> Result<Report> {
+    if settings.queue_url.is_none() {
+        return Err(Error::NoQueue(scenario.name()));
+    }
     let path = settings.evidence.clone();
     scenario::run(settings, scenario, live, stop).await?;
     evaluate(&path)

@@ -123,7 +123,9 @@ pub(crate) fn words(error: &kube::Error) -> String {
 /// Starts all observers. Dropping or aborting the set ends them.
 pub(crate) fn start(observer: &Observer) -> JoinSet<()> {
     let mut tasks = JoinSet::new();
-    tasks.spawn(queue::observe(observer.clone(), Source::Queue, observer.settings.queue_url.clone()));
+    if let Some(url) = observer.settings.queue_url.clone() {
+        tasks.spawn(queue::observe(observer.clone(), Source::Queue, url));
+    }
     if let Some(url) = observer.settings.dead_letter_queue_url.clone() {
         tasks.spawn(queue::observe(observer.clone(), Source::DeadLetterQueue, url));
     }
@@ -159,7 +161,11 @@ pub(crate) async fn diagnose(observer: &Observer) {
 
 /// Reads everything once, logs from their beginning: what `explain` can know without having watched.
 pub(crate) async fn once(observer: &Observer) {
-    let counted = queue::read(observer, Source::Queue, &observer.settings.queue_url);
+    let counted = async {
+        if let Some(url) = &observer.settings.queue_url {
+            queue::read(observer, Source::Queue, url).await;
+        }
+    };
     let singles = observer.singles();
     let objects = futures::future::join_all(singles.iter().map(|single| objects::read_single(observer, single)));
     let jobs = async {

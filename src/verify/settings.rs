@@ -21,8 +21,8 @@ pub struct Settings {
     pub cluster: cluster::Cluster,
     /// Whether the stack is taken down after the run, so that nothing is left to look at.
     pub goes: bool,
-    /// The queue that the workload consumes.
-    pub queue_url: String,
+    /// The queue that the workload consumes; a workload without one can be looked at, and no scenario runs on it.
+    pub queue_url: Option<String>,
     /// Where messages go that failed too often, if the queue has such a place.
     pub dead_letter_queue_url: Option<String>,
     /// How long the queue keeps a message that nobody deletes, in seconds of its own time.

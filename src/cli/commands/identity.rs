@@ -39,6 +39,11 @@ pub(crate) async fn run(wanted: &arguments::Identity, settings: &Settings, view:
     };
     let seen = if is_live { "as it is in AWS and the cluster" } else { "as the stack file declares it" };
     view.print(Tone::Strong, format!("Identity of stack {}, {seen}", stack.name));
+    for workload in stack.workloads.iter().filter(|workload| workload.queue.is_none()) {
+        let text =
+            format!("{}: it has no queue of the stack's, so it has no role, and nothing to prove", workload.name);
+        view.print(Tone::Dim, text);
+    }
     let mut broken = 0;
     for chain in chains(stack, &account_id) {
         let links = prove(&facts, &chain.wanted);
@@ -52,7 +57,9 @@ pub(crate) async fn run(wanted: &arguments::Identity, settings: &Settings, view:
         }
     }
     let body = json!({ "live": is_live, "broken": broken });
-    let (tone, text) = if broken == 0 {
+    let (tone, text) = if !stack.has_queue() {
+        (Tone::Plain, "No workload has a queue: the stack has no role, and no chain was looked at.".to_owned())
+    } else if broken == 0 {
         (Tone::Good, "Every chain holds by its documents.".to_owned())
     } else {
         (Tone::Bad, format!("Chains that do not hold, or that the documents alone do not prove: {broken}."))
@@ -80,15 +87,15 @@ fn show(link: &Link, view: &View) {
     }
 }
 
-/// Each workload's two chains: its queue's reader and its consumer.
+/// The two chains of each workload that has a queue: its queue's reader and its consumer.
 fn chains(stack: &Stack, account_id: &str) -> Vec<Chain> {
     let names = stack.names();
     let arn = |role: &str| names.role_arn(account_id, role);
     let texts = |all: &[&str]| all.iter().map(|one| (*one).to_owned()).collect();
     let operator = (stack.operator.namespace.clone(), stack.operator.service_account.clone());
     let of_workload = |workload: &Workload| {
-        let own = names.workload(&workload.name).map_or_else(String::new, |names| arn(&names.role));
-        let queue = names.queue_arn(account_id, &workload.queue.name);
+        let Some(named) = names.workload(&workload.name) else { return Vec::new() };
+        let (own, queue) = (arn(&named.role), names.queue_arn(account_id, &named.queue));
         let (assumed, mode) = match workload.identity {
             Identity::Operator => (None, "operator"),
             Identity::Workload => (Some(own.clone()), "workload"),
@@ -109,7 +116,7 @@ fn chains(stack: &Stack, account_id: &str) -> Vec<Chain> {
             queue,
         };
         let name = &workload.name;
-        [
+        vec![
             Chain { title: format!("{name}: the operator reads the queue (identity: {mode})"), wanted: reads },
             Chain { title: format!("{name}: its pods consume the queue"), wanted: consumes },
         ]

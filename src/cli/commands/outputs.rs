@@ -51,7 +51,7 @@ pub(crate) fn recorded_resources(settings: &Settings) -> Outcome<usize> {
     Ok(state.map_or(0, |state| state.resources.len()))
 }
 
-/// The URL of a workload's queue, as recorded.
+/// The URL of the queue of a workload that has one, as recorded.
 pub(crate) fn queue_url(workload: &Workload, settings: &Settings) -> Outcome<String> {
     let address = assembly::queue_address(&workload.name);
     recorded(&state(settings)?, &address, "url").ok_or_else(|| {
@@ -71,14 +71,15 @@ fn account_id(state: &State) -> String {
 }
 
 /// The tutorial's four (queue URL and three role ARNs), the same of every workload by its name, and what clients need besides,
-/// as far as they exist. `queue_url` is that of the stack's first workload.
+/// as far as they exist. `queue_url` is that of the first workload that has a queue.
 pub(crate) fn of(stack: &Stack, account_id: &str, state: &State) -> BTreeMap<String, String> {
     let names = stack.names();
     let role = |label: &str| recorded(state, &Address::new("aws_iam_role", label), "arn");
     let cluster = |attribute: &str| recorded(state, &assembly::cluster_address(), attribute);
-    let first = &stack.workloads[0].name;
+    let first =
+        names.workloads.first().and_then(|first| recorded(state, &assembly::queue_address(&first.workload), "url"));
     let mut outputs = vec![
-        ("queue_url".to_owned(), recorded(state, &assembly::queue_address(first), "url")),
+        ("queue_url".to_owned(), first),
         ("keda_operator_role_arn".to_owned(), role("keda_operator")),
         ("sqs_scaler_role_arn".to_owned(), role("sqs_scaler")),
         ("account_id".to_owned(), Some(account_id.to_owned())),

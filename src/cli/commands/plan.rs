@@ -11,6 +11,7 @@ use crate::exit::Exit;
 use crate::pins;
 use crate::settings::Settings;
 use crate::target::Target;
+use crate::triggers;
 use crate::view::View;
 
 pub(crate) async fn run(
@@ -27,6 +28,9 @@ pub(crate) async fn run(
     let mut engine = Engine::open(&pinned, target, lock, view, &stop, (mode, others))?;
     let refreshed = engine.refresh_with_unknown(mode).await?;
     let changes = engine.plan(mode, refreshed).await?;
+    if !plan.destroy {
+        triggers::show(&settings.triggers, view);
+    }
     engine.show(&changes, if plan.full { Extent::Full } else { Extent::Short });
     Ok(if plan.detailed_exitcode && !changes.is_empty() { Exit::ChangesPending } else { Exit::Done })
 }

@@ -27,7 +27,7 @@ pub(crate) async fn run(
     stop: CancellationToken,
 ) -> Outcome {
     let pause = pause(wanted.rate)?;
-    let workload = workloads::one(&settings.stack, wanted.workload.as_ref())?;
+    let workload = workloads::with_queue(&settings.stack, wanted.workload.as_ref())?;
     let queue_url = &outputs::queue_url(workload, settings)?;
     let queue = Queue::new(&target.session, queue_url);
     let bodies: Vec<String> = (1..=wanted.count).map(|n| wanted.body.replace("{n}", &n.to_string())).collect();

@@ -131,7 +131,7 @@ fn nothing(settings: &Settings) -> Status {
         let unfinished = state.resources.values().filter(|entry| entry.pending.is_some()).count();
         Some(Recorded { resources: state.resources.len(), unfinished })
     });
-    let queue = |workload: &stack::Workload| QueueStatus { name: workload.queue.name.clone(), counts: Seen::Absent };
+    let queue = |named: stack::WorkloadNames| QueueStatus { name: named.queue, counts: Seen::Absent };
     Status {
         stack: stack.name.clone(),
         target: match settings.target {
@@ -143,7 +143,7 @@ fn nothing(settings: &Settings) -> Status {
         local_cloud: None,
         recorded: Seen::of(state),
         cluster: Seen::Absent,
-        queues: stack.workloads.iter().map(queue).collect(),
+        queues: stack.names().workloads.into_iter().map(queue).collect(),
         ending_namespaces: Seen::Absent,
         operator: Seen::Absent,
         scaled_objects: Seen::Absent,
@@ -155,8 +155,8 @@ async fn look(status: &mut Status, settings: &Settings, target: &Target) {
     let stack = &settings.stack;
     let cloud = Arc::new(Cloud::new(&target.session, &stack.name, "status", "", &BTreeMap::new()));
     status.cluster = control_plane(&cloud, settings, target).await;
-    for (workload, reported) in stack.workloads.iter().zip(&mut status.queues) {
-        reported.counts = counts(&cloud, workload, target).await;
+    for (named, reported) in stack.names().workloads.iter().zip(&mut status.queues) {
+        reported.counts = counts(&cloud, named, target).await;
     }
     match &status.cluster {
         Seen::Absent => {}
@@ -204,9 +204,9 @@ async fn control_plane(cloud: &Arc<Cloud>, settings: &Settings, target: &Target)
 }
 
 /// By the queue's name, not by the state: the state may be lost, or from before a kill.
-async fn counts(cloud: &Arc<Cloud>, workload: &stack::Workload, target: &Target) -> Seen<Counts> {
-    let address = assembly::queue_address(&workload.name);
-    match engine::read(cloud, &address, &workload.queue.name, &target.clock).await {
+async fn counts(cloud: &Arc<Cloud>, named: &stack::WorkloadNames, target: &Target) -> Seen<Counts> {
+    let address = assembly::queue_address(&named.workload);
+    match engine::read(cloud, &address, &named.queue, &target.clock).await {
         Ok(Reading::Absent) => Seen::Absent,
         Ok(Reading::Foreign(why)) => Seen::Unreadable(format!("it is not this stack's: {why}")),
         Ok(Reading::Present(object)) => match object.text("url") {

@@ -19,6 +19,7 @@ use crate::exit::Exit;
 use crate::preflight::{self, makes_cluster_on_aws, names_registry};
 use crate::settings::Settings;
 use crate::target::{self, Target};
+use crate::triggers;
 use crate::view::{Tone, View, Weight};
 use crate::{pace, pins};
 
@@ -65,6 +66,7 @@ pub(crate) async fn run(
         Err(wrong) => (Err(wrong), false),
     };
     let mut plan = found.conclude(planned, has_cluster, view, false)?;
+    triggers::show(&settings.triggers, view);
     engine.show(&plan, Extent::Short);
     repository::check(&plan, wanted.push, target.asks || target.existing.is_some())?;
     let question = "Carry this out? Only \"yes\" is taken as yes:";

@@ -57,6 +57,7 @@ pub(crate) async fn run(
     stop: CancellationToken,
 ) -> Outcome<Verified> {
     let (scenarios, workloads) = check(wanted, settings)?;
+    say_what_is_not_loaded(wanted, settings, &workloads, view);
     let (mut reports, mut evidence) = (Vec::new(), Vec::new());
     let several = workloads.len() > 1;
     for (workload, scenario) in
@@ -71,7 +72,7 @@ pub(crate) async fn run(
         }
         let path = subject.evidence.clone();
         let label = if several { workload.name.as_str() } else { "" };
-        let (records, reported) = live::print(view, label);
+        let (records, reported) = live::print(view, label, true);
         let report = Box::pin(verify::run(subject, scenario, Some(records), stop.clone())).await;
         reported.await;
         let report = report.map_err(one)?;
@@ -104,7 +105,7 @@ fn interrupted(scenario: Scenario, step: &str, evidence: &Path) -> Vec<Diagnosti
 /// report.
 pub(crate) fn check<'a>(wanted: &Proof, settings: &'a Settings) -> Outcome<(Vec<Scenario>, Vec<&'a Workload>)> {
     let scenarios = self::scenarios(&wanted.scenarios)?;
-    let workloads = workloads::chosen(&settings.stack, &wanted.workloads)?;
+    let workloads = loaded(workloads::chosen(&settings.stack, &wanted.workloads)?, !wanted.workloads.is_empty())?;
     if let Some(workload) = workloads.iter().find(|workload| workload.scaling.min_replicas > 0) {
         let text = format!(
             "the scenario begins and ends at 0 replicas, and {} has at least {}",
@@ -123,6 +124,47 @@ pub(crate) fn check<'a>(wanted: &Proof, settings: &'a Settings) -> Outcome<(Vec<
         can_write(&folder)?;
     }
     Ok((scenarios, workloads))
+}
+
+/// Those on which a scenario can put load: whose own queue wakes them, without a formula. Of workloads that somebody named, each must
+/// be one; otherwise one at least.
+fn loaded(workloads: Vec<&Workload>, are_named: bool) -> Outcome<Vec<&Workload>> {
+    let unloaded: Vec<&&Workload> =
+        workloads.iter().filter(|workload| workloads::no_load(workload).is_some()).collect();
+    if unloaded.is_empty() || (!are_named && unloaded.len() < workloads.len()) {
+        return Ok(workloads.into_iter().filter(|workload| workloads::no_load(workload).is_none()).collect());
+    }
+    let wrong = |workload: &&&Workload| {
+        let why = workloads::no_load(workload).unwrap_or_default();
+        let text = format!("no scenario can put load on {}: {why}", workload.name);
+        let help = "look at it with `sluice watch` and `sluice explain` while you put load on it yourself";
+        Diagnostic::error(text).help(help).exit(Exit::Usage)
+    };
+    Err(unloaded.iter().map(wrong).collect())
+}
+
+/// Which workloads are not evaluated, and which triggers have to be quiet meanwhile.
+fn say_what_is_not_loaded(wanted: &Proof, settings: &Settings, workloads: &[&Workload], view: &View) {
+    for workload in settings.stack.workloads.iter().filter(|_| wanted.workloads.is_empty()) {
+        if let Some(why) = workloads::no_load(workload) {
+            let text = format!("Not evaluated: {}, on which no scenario can put load: {why}", workload.name);
+            view.outcome("not_evaluated", json!({ "workload": workload.name, "reason": why }), Tone::Change, text);
+        }
+    }
+    for workload in workloads {
+        let others: Vec<_> = workload.triggers.iter().filter(|trigger| !trigger.reads_queue).collect();
+        if !others.is_empty() {
+            let types: Vec<&str> = others.iter().map(|trigger| trigger.kind.as_str()).collect();
+            let text = format!(
+                "Note: {} is scaled by {} as well, on which the scenario puts no load: it proves the queue's trigger, and the \
+                 others have to be inactive meanwhile.",
+                workload.name,
+                types.join(", ")
+            );
+            let body = json!({ "workload": workload.name, "types": types });
+            view.outcome("other_triggers", body, Tone::Change, text);
+        }
+    }
 }
 
 /// Tries to write into the folder, or into the nearest one above it that exists. Nothing stays of it.
@@ -174,7 +216,8 @@ pub(crate) async fn watch(
     let (mut looks, mut reported) = (Vec::new(), Vec::new());
     for workload in &workloads {
         let subject = subject::settings(workload, settings, target).await?;
-        let (records, shown) = live::print(view, if workloads.len() > 1 { &workload.name } else { "" });
+        let label = if workloads.len() > 1 { workload.name.as_str() } else { "" };
+        let (records, shown) = live::print(view, label, workload.queue.is_some());
         looks.push(verify::watch(subject, records, end.clone()));
         reported.push(shown);
     }

@@ -20,16 +20,16 @@ pub(super) fn of(settings: &Settings, target: &Target) -> Wanted {
         site: permissions::site(settings, &target.account_id),
         stack: stack.name.clone(),
         caller_arn: target.caller_arn.clone(),
-        roles: roles(&names, has_own),
+        roles: roles(stack, &names, has_own),
         fargate_profile: names.fargate_profile.clone(),
         has_admins: !stack.cluster.admins.is_empty(),
         cluster: has_own.then(|| cluster(stack, target)),
     }
 }
 
-fn roles(names: &Names, has_own: bool) -> Vec<String> {
+fn roles(stack: &Stack, names: &Names, has_own: bool) -> Vec<String> {
     let of_eks = [&names.cluster_role, &names.fargate_role].into_iter().filter(|_| has_own);
-    let own = [&names.operator_role, &names.scaler_role];
+    let own = [&names.operator_role, &names.scaler_role].into_iter().filter(|_| stack.has_queue());
     of_eks.chain(own).chain(names.workloads.iter().map(|workload| &workload.role)).cloned().collect()
 }
 

@@ -85,6 +85,7 @@ pub(super) async fn scaler(
         is_metric_source: common.owner.has_formula(),
         environment: environment.variables.clone(),
         authentication: found.parameters,
+        authentication_is_open: false,
         pod_identity: found.pod_identity,
         workload,
     };

@@ -1,7 +1,10 @@
 //! One workload of the list `workloads`: its keys, and which of them its kind has no use for.
 
+use super::triggers;
 use crate::IMAGE_DEFAULT;
-use crate::model::{Consumer, Identity, Job, Propagation, Queue, Rollout, Scaling, Strategy, Worker, Workload};
+use crate::model::{
+    Consumer, Identity, Job, Propagation, Queue, Rollout, Scaling, Strategy, Trigger, Worker, Workload,
+};
 use crate::reader::Section;
 
 /// The consumer that `workloads` means if it names none.
@@ -9,6 +12,9 @@ pub(super) const DEFAULT: &str = "myapp";
 
 /// What to do about a key that says nothing of Jobs.
 const OF_DEPLOYMENTS: &str = "leave the key out, or write `kind: deployment`";
+
+/// What to do about a key that only a queue of the stack gives a meaning.
+const OF_QUEUES: &str = "leave the key out, or write `queue: {}` for a queue of the stack";
 
 /// What the operator makes of a workload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,19 +35,26 @@ pub(super) fn read(index: usize, mut section: Section<'_>, cluster: &str, image:
     let kind = section.word("kind", &[("deployment", Kind::Deployment), ("job", Kind::Job)]);
     let own_image = image;
     let (image, command, args) = (section.text("image", image), section.texts("command"), section.texts("args"));
+    let listed = triggers::read(&mut section);
+    let has_queue = listed.is_none() || section.is_given("queue");
+    let job = read_job(&mut section, kind);
+    let mut scaling = read_scaling(section.section("scaling"), kind, listed.as_deref());
+    let triggers = listed.unwrap_or_else(|| {
+        let counts_waiting_only = job.as_ref().is_some_and(|job| job.strategy.counts_waiting_only());
+        vec![triggers::of_queue(scaling.queue_length, scaling.activation_queue_length, counts_waiting_only)]
+    });
+    (scaling.queue_length, scaling.activation_queue_length) = triggers::lengths(&triggers);
     let workload = Workload {
         namespace,
         consumer: consumer(&image, own_image, command.as_deref(), args.as_deref()),
         image,
         command,
         args,
-        queue: read_queue(section.section("queue"), &format!("{cluster}-{name}")),
-        identity: section.word(
-            "identity",
-            &[("role", Identity::Role), ("operator", Identity::Operator), ("workload", Identity::Workload)],
-        ),
-        job: read_job(&mut section, kind),
-        scaling: read_scaling(section.section("scaling"), kind),
+        queue: has_queue.then(|| read_queue(section.section("queue"), &format!("{cluster}-{name}"))),
+        identity: read_identity(&mut section, has_queue),
+        triggers,
+        job,
+        scaling,
         worker: read_worker(section.section("worker"), kind),
         env: section.text_map("env"),
         cpu: String::new(),
@@ -53,6 +66,15 @@ pub(super) fn read(index: usize, mut section: Section<'_>, cluster: &str, image:
     resources.finish();
     section.finish();
     Workload { cpu, memory, ..workload }
+}
+
+fn read_identity(workload: &mut Section<'_>, has_queue: bool) -> Identity {
+    if !has_queue {
+        workload.refuse("identity", "it says who reads the workload's queue, and there is none", OF_QUEUES);
+        return Identity::Role;
+    }
+    let modes = [("role", Identity::Role), ("operator", Identity::Operator), ("workload", Identity::Workload)];
+    workload.word("identity", &modes)
 }
 
 /// Defaults and bounds: KEDA's ScaledJob and Kubernetes' JobSpec; apart from `backoffLimit`, which is 0, as the message of a Job
@@ -89,6 +111,7 @@ fn read_job(workload: &mut Section<'_>, kind: Kind) -> Option<Job> {
         ),
         backoff_limit: section.integer("backoffLimit", 0, 0..=most) as u32,
         active_deadline_seconds: section.integer("activeDeadlineSeconds", 0, 0..=most) as u32,
+        calculation: section.given_text("multipleScalersCalculation"),
     };
     if strategy == Strategy::Custom {
         job.queue_length_deduction = section.integer("customScalingQueueLengthDeduction", 0, 0..=most) as u32;
@@ -134,25 +157,28 @@ fn read_queue(mut section: Section<'_>, name: &str) -> Queue {
 }
 
 /// Bounds: KEDA's CRD (polling and maximum at least 1) and its reconciler (minimum at most maximum).
-fn read_scaling(mut section: Section<'_>, kind: Kind) -> Scaling {
+fn read_scaling(mut section: Section<'_>, kind: Kind, listed: Option<&[Trigger]>) -> Scaling {
     let most = i64::from(i32::MAX);
-    // A Job of the sample takes one message.
-    let length = if kind == Kind::Job { 1 } else { 3 };
+    let (length, activation) = read_lengths(&mut section, kind, listed.is_some());
     let mut scaling = Scaling {
         min_replicas: section.integer("minReplicaCount", 0, 0..=most) as u32,
         max_replicas: section.integer("maxReplicaCount", 3, 1..=most) as u32,
-        queue_length: section.integer("queueLength", length, 1..=most) as u32,
-        activation_queue_length: section.integer("activationQueueLength", 0, 0..=most) as u32,
+        queue_length: length,
+        activation_queue_length: activation,
         polling_interval_seconds: section.integer("pollingInterval", 30, 1..=86_400) as u32,
         cooldown_period_seconds: 0,
         scale_down_window_seconds: 0,
         direct_activation: false,
+        fallback: None,
+        modifiers: None,
     };
     match kind {
         Kind::Deployment => {
             scaling.cooldown_period_seconds = section.integer("cooldownPeriod", 300, 0..=86_400) as u32;
             scaling.scale_down_window_seconds = section.integer("scaleDownWindow", 300, 0..=3600) as u32;
             scaling.direct_activation = section.switch("directActivation", false);
+            scaling.fallback = triggers::read_fallback(&mut section);
+            scaling.modifiers = triggers::read_modifiers(&mut section);
         }
         Kind::Job => {
             let end = "a Job ends by itself when its work is done, and is never scaled in";
@@ -160,6 +186,9 @@ fn read_scaling(mut section: Section<'_>, kind: Kind) -> Scaling {
             section.refuse("scaleDownWindow", end, OF_DEPLOYMENTS);
             let at_once = "as many Jobs as are called for are made at once, without an HPA";
             section.refuse("directActivation", at_once, OF_DEPLOYMENTS);
+            for key in ["fallback", "scalingModifiers"] {
+                section.refuse(key, "KEDA's ScaledJob has no such field", OF_DEPLOYMENTS);
+            }
         }
     }
     if scaling.min_replicas > scaling.max_replicas {
@@ -168,6 +197,22 @@ fn read_scaling(mut section: Section<'_>, kind: Kind) -> Scaling {
     }
     section.finish();
     scaling
+}
+
+/// The two numbers of the queue's trigger, which a written list has in its own metadata.
+fn read_lengths(section: &mut Section<'_>, kind: Kind, is_listed: bool) -> (u32, u32) {
+    if is_listed {
+        for key in ["queueLength", "activationQueueLength"] {
+            let next = "write it into the metadata of the trigger `type: aws-sqs-queue`";
+            section.refuse(key, "the triggers are written out, so their metadata say it", next);
+        }
+        return (0, 0);
+    }
+    let most = i64::from(i32::MAX);
+    // A Job of the sample takes one message.
+    let length = if kind == Kind::Job { 1 } else { 3 };
+    let length = section.integer("queueLength", length, 1..=most) as u32;
+    (length, section.integer("activationQueueLength", 0, 0..=most) as u32)
 }
 
 fn read_worker(mut section: Section<'_>, kind: Kind) -> Worker {

@@ -68,7 +68,10 @@ pub(super) async fn send(running: &mut Running, deadline: Duration) -> Result<()
         (1..=running.settings.messages).map(|number| format!("{} message {number}", running.run)).collect();
     let detail = format!("{} messages sent", bodies.len());
     running.step("send", StepState::Started, &detail, deadline);
-    let queue = Queue::new(&running.settings.session, &running.settings.queue_url);
+    let Some(url) = &running.settings.queue_url else {
+        return Err(End::Missed("the workload has no queue".to_owned()));
+    };
+    let queue = Queue::new(&running.settings.session, url);
     let sent = running.settings.clock.timeout(deadline, queue.send(&bodies)).await;
     let missed = match sent {
         Ok(Ok(message_ids)) => {

@@ -31,19 +31,21 @@ pub(super) fn facts(stack: &Stack) -> Outcome<Facts> {
         roles.insert(names.role_arn(ACCOUNT, name), role);
         Ok(())
     };
-    let operator = (policies.operator_trust().map_err(one)?, policies.operator_policy().map_err(one)?);
-    add(&names.operator_role, operator.0, operator.1)?;
-    let scaler = (policies.scaler_trust().map_err(one)?, policies.scaler_policy().map_err(one)?);
-    add(&names.scaler_role, scaler.0, scaler.1)?;
-    let mut service_accounts = vec![ServiceAccount {
-        namespace: stack.operator.namespace.clone(),
-        name: stack.operator.service_account.clone(),
-        role: Some(names.role_arn(ACCOUNT, &names.operator_role)),
-    }];
+    let mut service_accounts = Vec::new();
+    if stack.has_queue() {
+        let operator = (policies.operator_trust().map_err(one)?, policies.operator_policy().map_err(one)?);
+        add(&names.operator_role, operator.0, operator.1)?;
+        let scaler = (policies.scaler_trust().map_err(one)?, policies.scaler_policy().map_err(one)?);
+        add(&names.scaler_role, scaler.0, scaler.1)?;
+        service_accounts.push(ServiceAccount {
+            namespace: stack.operator.namespace.clone(),
+            name: stack.operator.service_account.clone(),
+            role: Some(names.role_arn(ACCOUNT, &names.operator_role)),
+        });
+    }
     for workload in &stack.workloads {
         let Some(own) = names.workload(&workload.name) else { continue };
-        let documents =
-            (policies.workload_trust(workload).map_err(one)?, policies.workload_policy(workload).map_err(one)?);
+        let documents = (policies.workload_trust(workload).map_err(one)?, policies.workload_policy(own).map_err(one)?);
         add(&own.role, documents.0, documents.1)?;
         service_accounts.push(ServiceAccount {
             namespace: workload.namespace.clone(),

@@ -183,7 +183,12 @@ fn next(status: &Status) -> &'static str {
         (_, Seen::Is(_))
             if !unfinished && (status.scaled_objects != Seen::Absent || status.scaled_jobs != Seen::Absent) =>
         {
-            "`sluice send 9`, `sluice watch`, `sluice verify`, or `sluice down`"
+            // Without a queue there is nothing to send to.
+            if status.queues.is_empty() {
+                "`sluice watch`, `sluice explain`, or `sluice down`"
+            } else {
+                "`sluice send 9`, `sluice watch`, `sluice verify`, or `sluice down`"
+            }
         }
         _ => "`sluice up` goes on where the last run ended, `sluice down` removes what there is",
     }

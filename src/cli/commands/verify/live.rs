@@ -18,9 +18,14 @@ use crate::view::{Tone, View, Weight};
 use crate::waiting::{self, Due, LOOK};
 
 /// A channel for records, and the task that shows them until it is closed, each line with the label if there is one.
-pub(super) fn print(view: &View, label: &str) -> (mpsc::UnboundedSender<Record>, impl Future<Output = ()> + use<>) {
+/// A workload without a queue has no words for one.
+pub(super) fn print(
+    view: &View,
+    label: &str,
+    has_queue: bool,
+) -> (mpsc::UnboundedSender<Record>, impl Future<Output = ()> + use<>) {
     let (sender, mut records) = mpsc::unbounded_channel::<Record>();
-    let mut live = Live::new(label, &Clock::real());
+    let mut live = Live::new(label, has_queue, &Clock::real());
     let view = view.clone();
     let task = tokio::spawn(async move {
         let clock = Clock::real();
@@ -61,6 +66,7 @@ pub(super) fn print(view: &View, label: &str) -> (mpsc::UnboundedSender<Record>,
 /// What is shown of one run.
 struct Live {
     label: String,
+    has_queue: bool,
     snapshot: Snapshot,
     decisions: Decisions,
     shown: String,
@@ -71,9 +77,10 @@ struct Live {
 }
 
 impl Live {
-    fn new(label: &str, clock: &Clock) -> Self {
+    fn new(label: &str, has_queue: bool, clock: &Clock) -> Self {
         Self {
             label: label.to_owned(),
+            has_queue,
             snapshot: Snapshot::default(),
             decisions: Decisions::default(),
             shown: String::new(),
@@ -116,11 +123,12 @@ impl Live {
         }
         let snapshot = &self.snapshot;
         let is_first = self.shown.is_empty() && snapshot.step.is_none() && snapshot.blindness().is_none();
-        if is_first && (snapshot.queue.is_none() || (snapshot.deployment.is_none() && snapshot.jobs.is_none())) {
+        let awaits_queue = self.has_queue && snapshot.queue.is_none();
+        if is_first && (awaits_queue || (snapshot.deployment.is_none() && snapshot.jobs.is_none())) {
             // What is read first is no change yet; a question mark is for what cannot be read.
             return None;
         }
-        let line = line(&self.snapshot);
+        let line = line(&self.snapshot, self.has_queue);
         if line == self.shown {
             return None;
         }
@@ -136,7 +144,7 @@ impl Live {
         let elapsed = self.due.take()?;
         let what = step
             .map_or_else(|| "nothing changes".to_owned(), |step| format!("{}: waiting: {}", step.name, step.detail));
-        let reason = reason(&self.snapshot);
+        let reason = reason(&self.snapshot, self.has_queue);
         let body = json!({ "workload": self.workload(), "what": what, "real_seconds": elapsed.as_secs_f64(),
             "reason": reason, "step": step.map(|step| step.name.as_str()) });
         let line = self.labelled(&waiting::line(&what, elapsed, None, &reason));
@@ -149,8 +157,8 @@ impl Live {
 }
 
 /// What is seen, and why it is not what is waited for, as far as pods and conditions say.
-fn reason(snapshot: &Snapshot) -> String {
-    let seen = line(snapshot);
+fn reason(snapshot: &Snapshot, has_queue: bool) -> String {
+    let seen = line(snapshot, has_queue);
     // The step stands before it.
     let seen = seen.split_once(" · ").map_or(seen.as_str(), |(seen, _)| seen).trim_end();
     let seen = seen.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -158,7 +166,7 @@ fn reason(snapshot: &Snapshot) -> String {
 }
 
 /// The chart in one line; what is not known is a question mark, never a zero.
-fn line(snapshot: &Snapshot) -> String {
+fn line(snapshot: &Snapshot, has_queue: bool) -> String {
     let number = |value: Option<String>| value.unwrap_or_else(|| "?".to_owned());
     let queue = snapshot.queue.as_ref();
     let replicas = snapshot.deployment.as_ref();
@@ -171,11 +179,15 @@ fn line(snapshot: &Snapshot) -> String {
             number(replicas.map(|replicas| replicas.desired.to_string())),
         ),
     };
-    let mut line = format!(
-        "queue {:>3} waiting {:>3} in work · {scaled}",
-        number(queue.map(|counts| counts.visible.to_string())),
-        number(queue.map(|counts| counts.in_flight.to_string())),
-    );
+    let mut line = if has_queue {
+        format!(
+            "queue {:>3} waiting {:>3} in work · {scaled}",
+            number(queue.map(|counts| counts.visible.to_string())),
+            number(queue.map(|counts| counts.in_flight.to_string())),
+        )
+    } else {
+        scaled
+    };
     // Writing to a string cannot fail.
     if let Some(step) = &snapshot.step {
         let _ = write!(line, " · {}", step.name);
@@ -208,7 +220,7 @@ mod tests {
     #[test]
     fn a_step_in_which_nothing_changes_says_every_ten_seconds_what_it_waits_for_and_why() {
         let (clock, handle) = Clock::manual(jiff::Timestamp::UNIX_EPOCH);
-        let mut run = Live::new("", &clock);
+        let mut run = Live::new("", true, &clock);
         run.take(&step("scale-out", "started"));
         let pod = json!({ "name": "myapp-1", "phase": "Pending", "ready": false, "restarts": 0, "terminating": false,
             "waiting": "ImagePullBackOff: no such image" });
@@ -232,7 +244,7 @@ mod tests {
     #[test]
     fn who_only_watches_is_reported_that_nothing_changes() {
         let (clock, handle) = Clock::manual(jiff::Timestamp::UNIX_EPOCH);
-        let mut run = Live::new("orders", &clock);
+        let mut run = Live::new("orders", true, &clock);
         handle.advance(Duration::from_secs(10));
         let (_, _, line) = run.due().unwrap();
         assert!(line.starts_with("orders") && line.contains("nothing changes") && line.contains('?'), "{line}");
@@ -241,7 +253,7 @@ mod tests {
     #[test]
     fn the_first_line_of_a_watch_comes_when_queue_and_replicas_have_been_read() {
         let (clock, _handle) = Clock::manual(jiff::Timestamp::UNIX_EPOCH);
-        let mut run = Live::new("", &clock);
+        let mut run = Live::new("", true, &clock);
         let queue = record("queue", "queue", &json!({ "visible": 0, "in_flight": 0, "delayed": 0 }));
         assert_eq!(run.take(&queue), None);
         let replicas = json!({ "desired": 0, "ready": 0, "current": 0, "available": 0 });
@@ -256,7 +268,8 @@ mod tests {
     #[test]
     fn the_line_fits_eighty_columns_and_knows_no_zero_it_has_not_seen() {
         let snapshot = Snapshot::default();
-        assert_eq!(line(&snapshot), "queue   ? waiting   ? in work · replicas ?/? ready");
-        assert!(line(&snapshot).chars().count() + " · scale-out".len() <= decision::WIDTH);
+        assert_eq!(line(&snapshot, true), "queue   ? waiting   ? in work · replicas ?/? ready");
+        assert_eq!(line(&snapshot, false), "replicas ?/? ready", "nothing is said of a queue that there is not");
+        assert!(line(&snapshot, true).chars().count() + " · scale-out".len() <= decision::WIDTH);
     }
 }

@@ -15,7 +15,11 @@ use crate::workloads;
 
 /// Enough to look at the workload.
 pub(super) async fn settings(workload: &Workload, settings: &Settings, target: &Target) -> Outcome<verify::Settings> {
-    let queue_url = outputs::queue_url(workload, settings)?;
+    let queue_url = match &workload.queue {
+        Some(_) => Some(outputs::queue_url(workload, settings)?),
+        // Whether anything is up is said of it as well.
+        None => outputs::state(settings).map(|_| None)?,
+    };
     let cloud = std::sync::Arc::new(aws::cloud::Cloud::new(
         &target.session,
         &settings.stack.name,
@@ -83,11 +87,11 @@ pub(super) async fn settings_for_run(
         ),
     };
     subject.messages = messages.map_or(derived, u64::from).try_into().unwrap_or(usize::MAX);
-    let queue = Queue::new(&target.session, &subject.queue_url);
-    let attributes = queue.attributes(&[RETENTION, REDRIVE]).await.map_err(one)?;
-    subject.retention_seconds = attributes.get(RETENTION).and_then(|text| text.parse().ok());
-    subject.dead_letter_queue_url =
-        attributes.get(REDRIVE).and_then(|policy| dead_letter_queue(&subject.queue_url, policy));
+    if let Some(url) = &subject.queue_url {
+        let attributes = Queue::new(&target.session, url).attributes(&[RETENTION, REDRIVE]).await.map_err(one)?;
+        subject.retention_seconds = attributes.get(RETENTION).and_then(|text| text.parse().ok());
+        subject.dead_letter_queue_url = attributes.get(REDRIVE).and_then(|policy| dead_letter_queue(url, policy));
+    }
     subject.consumer = verify::consumer(&subject).await.map_err(one)?;
     Ok(subject)
 }
