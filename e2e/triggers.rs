@@ -142,7 +142,7 @@ fn a_stack_without_a_queue_has_no_role_scales_to_its_triggers_and_goes() {
     says(&workspace.run("explain --workload hours").with(0).stdout, &["s0-cron-"]);
     workspace.run("drift").with(0);
     // One gets a queue, and gives it back.
-    workspace.write("stack.yaml", &format!("{}- {{}}\n", stack(2, jobs)));
+    workspace.write("stack.yaml", &format!("{}- {{name: myapp}}\n", stack(2, jobs)));
     says(&workspace.run("up").with(0).stdout, &["aws_sqs_queue.myapp", "aws_iam_role.keda_operator"]);
     workspace.write("stack.yaml", &stack(1, jobs));
     workspace.run("up").with(0);

@@ -1,5 +1,7 @@
 //! What a person reads when something is wrong: the thing, the cause, the next step.
 
+use stack::Problem;
+
 use crate::exit::Exit;
 
 /// How bad it is.
@@ -37,6 +39,13 @@ impl Diagnostic {
     /// A warning.
     pub(crate) fn warning(summary: impl Into<String>) -> Self {
         Self { severity: Severity::Warning, ..Self::error(summary) }
+    }
+
+    /// A problem of the stack file.
+    pub(crate) fn of_problem(problem: &Problem, kind: fn(String) -> Self) -> Self {
+        let text = problem.to_string();
+        let summary = text.strip_suffix(&format!("; {}", problem.next_step)).unwrap_or(&text).to_owned();
+        kind(summary).help(problem.next_step.clone()).exit(Exit::Usage)
     }
 
     /// A panic, by its message.

@@ -15,7 +15,7 @@ use crate::arguments::TargetName;
 use crate::diagnostic::{Diagnostic, Outcome, one};
 use crate::env;
 use crate::exit::Exit;
-use crate::settings::{Settings, diagnostic};
+use crate::settings::Settings;
 use crate::view::{Tone, View};
 
 /// As typed: an image and the program that stands for it.
@@ -82,7 +82,7 @@ fn declared(settings: &Settings, flags: &[Flag]) -> Outcome<Mapping> {
             Err(cause) => {
                 let next_step = "name a program of this machine that can be executed".to_owned();
                 let file = settings.file.as_ref().map(|file| file.display().to_string());
-                wrong.push(diagnostic(&Problem { file, origin, key, cause, next_step }, Diagnostic::error));
+                wrong.push(Diagnostic::of_problem(&Problem { file, origin, key, cause, next_step }, Diagnostic::error));
             }
         }
     }
@@ -122,7 +122,10 @@ fn check_all_run(settings: &Settings, declared: &Mapping) -> Outcome<()> {
             );
             let next_step = format!("map one with --run-image {image}=PROGRAM, or under `images:` in the stack file");
             let file = settings.file.as_ref().map(|file| file.display().to_string());
-            diagnostic(&Problem { file, origin: origin(settings, &key), key, cause, next_step }, Diagnostic::error)
+            Diagnostic::of_problem(
+                &Problem { file, origin: origin(settings, &key), key, cause, next_step },
+                Diagnostic::error,
+            )
         })
         .collect();
     if wrong.is_empty() { Ok(()) } else { Err(wrong) }

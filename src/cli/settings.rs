@@ -111,7 +111,7 @@ pub(crate) async fn resolve(global: &Global, view: &View) -> Outcome<Settings> {
     let file = text.as_deref().map(|text| stack::File { name: &name, text });
     let today = Clock::real().now().to_zoned(jiff::tz::TimeZone::UTC).date();
     let load = |overrides: &[Override]| {
-        let diagnostic = |problem: &Problem| diagnostic(problem, Diagnostic::error);
+        let diagnostic = |problem: &Problem| Diagnostic::of_problem(problem, Diagnostic::error);
         stack::load(file, overrides, today).map_err(|problems| problems.0.iter().map(diagnostic).collect::<Vec<_>>())
     };
     let mut loaded = load(&overrides(global))?;
@@ -128,7 +128,7 @@ pub(crate) async fn resolve(global: &Global, view: &View) -> Outcome<Settings> {
     let triggers = triggers::read(&loaded, text.is_some().then_some(name.as_str())).await?;
     let Loaded { stack, settings, warnings } = loaded;
     for warning in &warnings {
-        view.diagnostic(&diagnostic(warning, Diagnostic::warning));
+        view.diagnostic(&Diagnostic::of_problem(warning, Diagnostic::warning));
     }
     let is_real_time = stack.kubernetes.context.is_some() || global.target != TargetName::Local;
     if is_real_time && global.time_scale.is_some_and(|scale| (scale - 1.0).abs() > f64::EPSILON) {
@@ -264,10 +264,4 @@ fn recorded(key: &str, text: &str, origin: Origin) -> Override {
 
 fn says_no_region(loaded: &Loaded) -> bool {
     loaded.settings.iter().any(|setting| setting.key == "region" && setting.origin == Origin::Default)
-}
-
-pub(crate) fn diagnostic(problem: &Problem, kind: fn(String) -> Diagnostic) -> Diagnostic {
-    let text = problem.to_string();
-    let summary = text.strip_suffix(&format!("; {}", problem.next_step)).unwrap_or(&text).to_owned();
-    kind(summary).help(problem.next_step.clone()).exit(Exit::Usage)
 }

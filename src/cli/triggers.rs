@@ -12,7 +12,6 @@ use stack::model::{Fallback, Modifiers};
 use stack::{Loaded, Problem, Setting, Stack, Workload};
 
 use crate::diagnostic::{Diagnostic, Outcome, one};
-use crate::settings;
 use crate::view::{Tone, View};
 
 /// An account of AWS's documentation: what is declared is the same in any.
@@ -55,7 +54,7 @@ pub(crate) async fn read(loaded: &Loaded, file: Option<&str>) -> Outcome<Vec<Wri
         });
     }
     wrong.sort_by_key(|problem: &Problem| problem.position());
-    let diagnostics: Vec<_> = wrong.iter().map(|problem| settings::diagnostic(problem, Diagnostic::error)).collect();
+    let diagnostics: Vec<_> = wrong.iter().map(|problem| Diagnostic::of_problem(problem, Diagnostic::error)).collect();
     if diagnostics.is_empty() { Ok(written) } else { Err(diagnostics) }
 }
 
