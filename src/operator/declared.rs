@@ -128,9 +128,12 @@ pub fn triggers(objects: &[Value], identities: Identities) -> Result<Declared, S
             continue;
         }
         let context = known.context(trigger, &services, &namespace, owner.has_formula());
-        if let Err(error) = scalers::build(trigger, index, &context) {
-            let problem = Problem { subject: Subject::Trigger(index), text: error.to_string() };
-            declared.problems.push(problem);
+        match scalers::build(trigger, index, &context) {
+            Ok(_) | Err(scalers::Error::OpenAuthentication { .. }) => {}
+            Err(error) => {
+                let problem = Problem { subject: Subject::Trigger(index), text: error.to_string() };
+                declared.problems.push(problem);
+            }
         }
     }
     Ok(declared)

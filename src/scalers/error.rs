@@ -23,6 +23,12 @@ pub enum Error {
         /// All of them, joined by semicolons.
         problems: String,
     },
+    /// What it lacks may come from an authentication that nobody has read yet.
+    #[error("the {trigger} trigger can be built once its authentication is known; apply that")]
+    OpenAuthentication {
+        /// The trigger's type.
+        trigger: &'static str,
+    },
     /// AWS refused or failed.
     #[error("{what}: {cause}{note}")]
     Aws {

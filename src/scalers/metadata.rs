@@ -210,9 +210,13 @@ impl<'a> Metadata<'a> {
 
     /// Fails with all problems, if there were any. While the authentication is open, what it may give is not among them.
     pub(crate) fn finish(mut self) -> Result<()> {
+        let found = self.problems.len();
         if self.context.authentication_is_open {
             let absent = self.absent.take();
             self.problems.retain(|problem| !absent.iter().any(|key| mentions(problem, key)));
+        }
+        if self.problems.is_empty() && found > 0 {
+            return Err(Error::OpenAuthentication { trigger: self.trigger });
         }
         if self.problems.is_empty() {
             return Ok(());
