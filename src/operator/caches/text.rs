@@ -60,3 +60,40 @@ where
         Some(object)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use keda::api::ScaledObject;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_is_opened_is_what_was_kept() {
+        let object: ScaledObject = serde_json::from_value(json!({
+            "apiVersion": "keda.sh/v1alpha1", "kind": "ScaledObject",
+            "metadata": {
+                "name": "orders", "namespace": "shop", "uid": "u", "generation": 3, "resourceVersion": "7",
+                "labels": { "team": "a" }, "annotations": { "note": "\"quoted\"\n" }, "finalizers": ["f"],
+                "creationTimestamp": "2026-01-01T00:00:00Z",
+            },
+            "spec": {
+                "scaleTargetRef": { "name": "orders" }, "pollingInterval": 5,
+                "advanced": { "horizontalPodAutoscalerConfig": { "behavior": { "scaleDown": {
+                    "stabilizationWindowSeconds": 60, "policies": [{ "type": "Percent", "value": 50, "periodSeconds": 15 }]
+                } } } },
+                "triggers": [{ "type": "cron", "metadata": { "start": "0 8 * * *" }, "authenticationRef": { "name": "keys" } }],
+                "fallback": { "failureThreshold": 3, "replicas": 2 },
+            },
+            "status": {
+                "conditions": [{ "type": "Ready", "status": "True" }], "externalMetricNames": ["s0-cron"],
+                "lastActiveTime": "2026-01-01T00:00:00.000001Z",
+                "health": { "s0-cron": { "numberOfFailures": 1, "status": "Failing" } },
+            },
+        }))
+        .unwrap();
+        let text = Text::of(&object);
+        assert_eq!(text.open(), object);
+        assert_eq!((text.generation(), text.version == Version::of(&object.metadata)), (Some(3), true));
+    }
+}
