@@ -33,7 +33,7 @@ fn wrapped(first: &str, parts: &[String]) -> Vec<String> {
     for (index, part) in parts.iter().enumerate() {
         let end = if index + 1 < parts.len() { "," } else { "" };
         match lines.last_mut() {
-            Some(line) if line.len() + part.len() + 2 <= WIDTH => *line += &format!(" {part}{end}"),
+            Some(line) if line.len() + part.len() + 2 <= WIDTH => line.extend([" ", part, end]),
             Some(_) => lines.push(format!("    {part}{end}")),
             None => lines.push(format!("{first}{part}{end}")),
         }
