@@ -69,10 +69,8 @@ fn oauth2(oauth2: &OAuth2) -> Result<(), String> {
         }
     }
     let rest = ["http://", "https://"].into_iter().find_map(|scheme| oauth2.token_url.strip_prefix(scheme));
-    match rest.is_some_and(|rest| !rest.is_empty() && !rest.starts_with(['/', '?', '#'])) {
-        true => Ok(()),
-        false => Err("oauth2.tokenUrl must be a valid http or https URL".to_owned()),
-    }
+    let is_valid = rest.is_some_and(|rest| !rest.is_empty() && !rest.starts_with(['/', '?', '#']));
+    is_valid.then_some(()).ok_or_else(|| "oauth2.tokenUrl must be a valid http or https URL".to_owned())
 }
 
 /// What is said of a ScaledObject that is stored all the same.

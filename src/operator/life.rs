@@ -152,7 +152,7 @@ impl<K: Kind> Life<K> {
 
     fn first_interval(&self, polling: Duration) -> Duration {
         let caches = &self.context.caches;
-        let objects = caches.scaled_objects.keys().len() + caches.scaled_jobs.keys().len();
+        let objects = caches.scaled_objects.count() + caches.scaled_jobs.count();
         spread::first_interval(self.uid.as_deref(), polling, objects)
     }
 

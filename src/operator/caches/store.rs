@@ -59,6 +59,10 @@ impl<T> Cache<T> {
         self.lock().contains_key(key)
     }
 
+    pub(crate) fn count(&self) -> usize {
+        self.lock().len()
+    }
+
     /// The keys of all.
     pub(crate) fn keys(&self) -> Vec<Key> {
         self.lock().keys().cloned().collect()
