@@ -174,9 +174,9 @@ impl Page<'_, '_> {
         let each = self.objects.iter().flat_map(|(object, it)| it.metrics.iter().map(move |metric| (object, metric)));
         let series = each.filter_map(|(object, metric)| {
             let labels = [
-                ("namespace", object.key.namespace.to_string()),
+                ("namespace", object.key.namespace.clone()),
                 ("metric", metric.name.to_string()),
-                ("scaledObject", object.key.name.to_string()),
+                ("scaledObject", object.key.name.clone()),
                 ("scaler", metric.scaler.to_string()),
                 ("triggerIndex", metric.index.to_string()),
                 ("type", object.kind.to_lowercase()),
@@ -206,9 +206,9 @@ impl Page<'_, '_> {
     fn resources<N: EncodeMetric>(&mut self, name: &str, help: &str, of: impl Fn(&Object) -> Option<N>) -> fmt::Result {
         let series = self.objects.iter().filter_map(|(object, it)| {
             let labels = [
-                ("namespace", object.key.namespace.to_string()),
+                ("namespace", object.key.namespace.clone()),
                 ("type", object.kind.to_lowercase()),
-                ("resource", object.key.name.to_string()),
+                ("resource", object.key.name.clone()),
             ];
             Some((labels, of(it)?))
         });
