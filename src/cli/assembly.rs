@@ -243,11 +243,11 @@ fn identities(declared: &mut Declared<'_>, stack: &Stack, names: &Names, policie
     declared.role("sqs_scaler", &names.scaler_role, &trust, Some(policy), std::slice::from_ref(&operator));
     for workload in &stack.workloads {
         // Without a queue it has none.
-        let Some(named) = names.workload(&workload.name) else { continue };
-        let (trust, policy) = (policies.workload_trust(workload)?, policies.workload_policy(named)?);
+        let Some(its) = names.workload(&workload.name) else { continue };
+        let (trust, policy) = (policies.workload_trust(workload)?, policies.workload_policy(its)?);
         declared.role(
             &role_label(&workload.name),
-            &named.role,
+            &its.role,
             &trust,
             Some(policy),
             &[operator.clone(), provider.clone()],

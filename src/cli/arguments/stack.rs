@@ -8,6 +8,7 @@ use super::pods::account_id;
 
 /// `plan`.
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own on the command line")]
 pub struct Plan {
     /// Exit with 3 if changes are pending
     #[arg(long)]

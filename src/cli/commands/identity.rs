@@ -94,8 +94,8 @@ fn chains(stack: &Stack, account_id: &str) -> Vec<Chain> {
     let texts = |all: &[&str]| all.iter().map(|one| (*one).to_owned()).collect();
     let operator = (stack.operator.namespace.clone(), stack.operator.service_account.clone());
     let of_workload = |workload: &Workload| {
-        let Some(named) = names.workload(&workload.name) else { return Vec::new() };
-        let (own, queue) = (arn(&named.role), names.queue_arn(account_id, &named.queue));
+        let Some(its) = names.workload(&workload.name) else { return Vec::new() };
+        let (own, queue) = (arn(&its.role), names.queue_arn(account_id, &its.queue));
         let (assumed, mode) = match workload.identity {
             Identity::Operator => (None, "operator"),
             Identity::Workload => (Some(own.clone()), "workload"),
