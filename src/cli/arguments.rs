@@ -81,6 +81,9 @@ pub struct Global {
     /// What is late, busy or refused on the local target, as on AWS: all of it, or names of docs/faults.md
     #[arg(long, global = true, help_heading = STACK, env = "SLUICE_FAULTS", value_name = "aws|NAME,…[:SEED]")]
     pub faults: Option<String>,
+    /// Lines in place of a screen that moves, as for a screen reader
+    #[arg(long, global = true, help_heading = SPEECH, env = "SLUICE_PLAIN", value_parser = clap::builder::FalseyValueParser::new())]
+    pub plain: bool,
     /// More log lines on stderr (twice: even more); the variable SLUICE_LOG, such as `info,operator=debug`, says exactly which
     #[arg(long, short = 'v', global = true, help_heading = SPEECH, action = clap::ArgAction::Count)]
     pub verbose: u8,

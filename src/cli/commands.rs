@@ -18,6 +18,7 @@ mod pods;
 mod policy;
 mod preflight;
 mod send;
+mod show;
 mod status;
 mod token;
 mod up;
@@ -30,15 +31,17 @@ use tokio_util::sync::CancellationToken;
 use crate::arguments::command::{Mutating, OnStack, Present, ReadOnly, Recorded, Stackless};
 use crate::arguments::{Global, TargetName};
 use crate::diagnostic::Outcome;
+use crate::exit::Exit;
 use crate::failure::Watched;
 use crate::images;
 use crate::lock;
 use crate::options::{self, Typed};
+use crate::part::Part;
 use crate::settings::{self, Settings};
 use crate::signals::unless_stopped;
 use crate::stack_location;
 use crate::target::{self, Missing, Target};
-use crate::view::View;
+use crate::view::{Tone, View, Weight};
 
 /// Runs what has no stack: what runs inside pods, and the making of their image.
 pub(crate) async fn run_without_stack(command: Stackless, view: &View, stop: CancellationToken) -> Outcome {
@@ -110,6 +113,8 @@ async fn mutating(command: Mutating, settings: &Settings, view: &View, stop: Can
             let lock = lock::exclusive(settings, "up")?;
             let target = target::open(settings, Missing::Start, view).await?;
             view.log_into(&settings.log("up", target.clock.now()));
+            let _screen = show::screen("up", settings, &target, view);
+            let part = Part::whole("up", "Up", settings, &target, view);
             let watched = Watched::begin("up", &target);
             let course = up::Course::default();
             let outcome = match images.store(settings, target.started) {
@@ -120,19 +125,30 @@ async fn mutating(command: Mutating, settings: &Settings, view: &View, stop: Can
                 watched.kept(&outcome, |exit| *exit, settings, &target, view).await;
             }
             close_if_nothing_was_made(&outcome, settings, &target, view).await?;
-            view.say_log();
+            ended(part, &outcome, "`sluice send 9`, `sluice watch`, `sluice verify`, or `sluice down`", view);
             outcome
         }
         Mutating::Down(wanted) => {
             let lock = lock::exclusive(settings, "down")?;
             let target = target::open(settings, Missing::StartOrTake, view).await?;
             view.log_into(&settings.log("down", target.clock.now()));
+            let _screen = show::screen("down", settings, &target, view);
+            let part = Part::whole("down", "Down", settings, &target, view);
             let consent = down::Consent { yes: wanted.yes, remove_foreign: wanted.remove_foreign, closes: true };
             let outcome = down::run(consent, settings, &target, &lock, view, stop).await;
             close_if_nothing_was_made(&outcome, settings, &target, view).await?;
-            view.say_log();
+            ended(part, &outcome, "`sluice up` brings it up again", view);
             outcome
         }
+    }
+}
+
+/// Says where the log is and what comes next, and remembers how long it took.
+fn ended(part: Part<'_>, outcome: &Outcome, next: &str, view: &View) {
+    view.say_log(Weight::Last);
+    if matches!(outcome, Ok(Exit::Done)) {
+        part.done();
+        view.say(Weight::Last, Tone::Plain, format!("Next     {next}"));
     }
 }
 
@@ -215,11 +231,14 @@ async fn present(
             let _alone = lock::verification(settings)?;
             let after = verify::After::Stays;
             view.log_into(&settings.log("verify", target.clock.now()));
+            let _screen = show::screen("verify", settings, &target, view);
+            let part = Part::whole("verify", "Verify", settings, &target, view);
             let watched = Watched::begin("verify", &target);
             let verified = Box::pin(verify::run(&wanted.proof, settings, &target, after, view, stop)).await;
             watched.kept(&verified, |verified| verified.exit, settings, &target, view).await;
-            view.say_log();
-            verified.map(|verified| verified.exit)
+            let outcome = verified.map(|verified| verified.exit);
+            ended(part, &outcome, "`sluice explain` says why it scaled; `sluice down` takes it down", view);
+            outcome
         }
         Present::Send(wanted) => {
             let _stays = lock::shared(settings, "send")?;
@@ -228,7 +247,10 @@ async fn present(
         }
         Present::Watch(wanted) => {
             let target = found(settings, view, &stop).await?;
-            verify::watch(&wanted, settings, &target, view, stop).await
+            let (screen, wishes) = show::watch(settings, &target, view).unzip();
+            let outcome = verify::watch(&wanted, settings, &target, view, stop, wishes).await;
+            drop(screen);
+            outcome
         }
         Present::Kubeconfig(wanted) => {
             let target = found(settings, &view.beside_raw(), &stop).await?;

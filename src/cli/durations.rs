@@ -96,9 +96,24 @@ impl Durations {
         })
     }
 
+    /// What a part of a command usually takes, in the stack's time.
+    pub(crate) fn usual_of_part(&self, part: &str) -> Option<Usual> {
+        let runs = self.history.seconds.get(&part_key(part))?;
+        Some(Usual::Own { median: median(runs)?, runs: runs.len() })
+    }
+
+    /// Remembers what a part took that has ended well.
+    pub(crate) fn add_part(&mut self, part: &str, took: Duration) {
+        self.add_run(part_key(part), took);
+    }
+
     /// Remembers what a step took that has ended well.
     pub(crate) fn add(&mut self, address: &Address, action: Action, took: Duration) {
-        let runs = self.history.seconds.entry(key(address, action)).or_default();
+        self.add_run(key(address, action), took);
+    }
+
+    fn add_run(&mut self, key: String, took: Duration) {
+        let runs = self.history.seconds.entry(key).or_default();
         // Milliseconds, so that a person can read the file.
         runs.push((took.as_secs_f64() * 1000.0).round() / 1000.0);
         let surplus = runs.len().saturating_sub(RUNS);
@@ -118,6 +133,10 @@ impl Durations {
             tracing::warn!(path = %path.display(), %why, "what this run took is not remembered");
         }
     }
+}
+
+fn part_key(part: &str) -> String {
+    format!("{part} part")
 }
 
 fn key(address: &Address, action: Action) -> String {

@@ -254,7 +254,8 @@ impl<'a> Engine<'a> {
             Mode::Up => format!("{} added, {} changed, {} destroyed.", summary.add, summary.change, summary.destroy),
             Mode::Down => format!("{} destroyed.", summary.destroy),
         };
-        self.view.outcome("apply_summary", json!({ "summary": summary }), Tone::Strong, text);
+        self.view.event("apply_summary", json!({ "summary": summary }));
+        self.view.say(self.view.last_of_one(), Tone::Strong, text);
         if applied.is_success() {
             return Ok(applied);
         }

@@ -19,6 +19,11 @@ pub(crate) fn no_color() -> bool {
     std::env::var(NO_COLOR).is_ok_and(|value| !value.is_empty())
 }
 
+/// Whether the terminal says that it cannot do more than show lines.
+pub(crate) fn is_dumb_terminal() -> bool {
+    std::env::var("TERM").is_ok_and(|value| value == "dumb")
+}
+
 /// The log filter asked for.
 pub(crate) fn log() -> Option<String> {
     std::env::var(LOG).ok()

@@ -24,10 +24,12 @@ mod logging;
 mod memory;
 mod options;
 mod pace;
+mod part;
 mod permissions;
 mod pins;
 mod preflight;
 mod progress;
+mod screen;
 mod settings;
 mod shell;
 mod sightings;
@@ -66,7 +68,7 @@ pub fn main() -> ExitCode {
         Ok(parsed) => parsed,
         Err(error) => return misspelt(&error),
     };
-    let view = View::new(global.output, env::no_color());
+    let view = View::new(global.output, env::no_color()).plain(global.plain || env::is_dumb_terminal());
     let need = command.need();
     if let Err(wrong) = options::check(&need, &global, &typed) {
         return finish(&view, Err(wrong));
@@ -96,7 +98,7 @@ fn with_threads(
     run: impl AsyncFnOnce(CancellationToken) -> Outcome,
 ) -> ExitCode {
     match logging::requested(env::log()) {
-        Ok(requested) => logging::start(life, global.verbose, requested),
+        Ok(requested) => logging::start(life, global.verbose, requested, view),
         Err(wrong) => return finish(view, Err(diagnostic::one(wrong))),
     }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {

@@ -15,6 +15,7 @@ use crate::arguments::command::Life;
 use crate::diagnostic::Diagnostic;
 use crate::env;
 use crate::exit::Exit;
+use crate::view::{LogLine, View};
 
 /// The crates whose lines are this program's own.
 const OWN: [&str; 24] = [
@@ -114,10 +115,12 @@ fn is_part(word: &str) -> bool {
 }
 
 /// Starts logging as the command needs it; a filter that was asked for overrides what `-v` asks for.
-pub(crate) fn start(life: Life, verbose: u8, requested: Option<String>) {
+pub(crate) fn start(life: Life, verbose: u8, requested: Option<String>, view: &View) {
     let filter = requested.map_or_else(|| wanted(life, verbose), Wanted::Filter).filter();
+    let view = view.clone();
+    let writer = move || LogLine(view.clone());
     // A log line that cannot be written is lost; the library would say so on the same stderr, and panic.
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).log_internal_errors(false);
+    let lines = tracing_subscriber::fmt::layer().with_writer(writer).log_internal_errors(false);
     let lines = if life == Life::PodService {
         lines.json().flatten_event(true).with_current_span(false).with_span_list(false).with_filter(filter).boxed()
     } else {

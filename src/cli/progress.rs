@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 use crate::durations::{Durations, Usual};
+use crate::screen::Seen;
 use crate::spelled::spelled;
 use crate::view::{Tone, View, Weight};
 use crate::waiting::{self, Due, LOOK};
@@ -34,6 +35,7 @@ pub(crate) struct Run {
 /// Shows events until their senders are dropped; then what steps took is remembered.
 pub(crate) async fn show(view: View, run: Run, mut events: mpsc::UnboundedReceiver<Event>) {
     let clock = Clock::real();
+    view.see(|| Seen::Run { steps: run.steps });
     let mut steps = Steps::new(clock.clone(), run);
     loop {
         let event = tokio::select! {
@@ -44,6 +46,9 @@ pub(crate) async fn show(view: View, run: Run, mut events: mpsc::UnboundedReceiv
             () = clock.sleep(LOOK) => None,
         };
         let lines = steps.turn(event.as_ref());
+        if let Some(event) = &event {
+            view.see(|| Seen::Step { event: Box::new(event.clone()), usual: steps.usual_of(event) });
+        }
         if let Some((kind, body)) = event.as_ref().and_then(|event| steps.object(event)) {
             view.event(&kind, body);
         }
@@ -94,6 +99,13 @@ impl Steps {
         let Run { steps, durations, clock: system } = run;
         let begun = clock.moment();
         Self { clock, begun, of: steps, done: 0, running: BTreeMap::new(), took: Duration::ZERO, durations, system }
+    }
+
+    /// How long the step that begins usually takes, in real time.
+    fn usual_of(&self, event: &Event) -> Option<String> {
+        let Event::ApplyStart { address, .. } = event else { return None };
+        let usual = self.running.get(address)?.usual?;
+        Some(usual.spelled(|system| self.system.to_real(system)))
     }
 
     /// The event as an object of the stream, with what only the onlooker knows.

@@ -32,14 +32,14 @@ pub(crate) fn stop(person: Option<View>) -> CancellationToken {
         token.cancel();
         let clock = Clock::real();
         tokio::select! {
-            () = signals.next_of_person() => end(),
+            () = signals.next_of_person() => end(person.as_ref()),
             () = clock.sleep(PATIENCE) => {}
         }
-        if let Some(view) = person {
+        if let Some(view) = &person {
             view.aside("Interrupted: ending in order. A second Ctrl-C ends at once and leaves what is up.");
         }
         signals.next_of_person().await;
-        end();
+        end(person.as_ref());
     });
     stop
 }
@@ -54,7 +54,10 @@ pub(crate) async fn unless_stopped<T>(stop: &CancellationToken, work: impl Futur
 }
 
 #[expect(clippy::exit, clippy::disallowed_methods, reason = "the second signal asks for exactly this")]
-fn end() {
+fn end(person: Option<&View>) {
+    if let Some(view) = person {
+        view.leave_screen();
+    }
     exit(Exit::Interrupted as i32)
 }
 

@@ -7,6 +7,7 @@
 //! cannot be written is dropped. The macros of the standard library panic there, so they are not used.
 
 mod brief;
+mod shown;
 
 use std::io::{IsTerminal, Write};
 use std::os::fd::AsFd;
@@ -15,11 +16,14 @@ use std::path::{Path, PathBuf};
 use clock::Clock;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use serde_json::{Value, json};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use self::brief::Brief;
+use self::shown::Shown;
 use crate::arguments::Output;
 use crate::diagnostic::{Diagnostic, Severity};
+use crate::screen::{self, Model, Seen, Wish};
 pub(crate) use crate::tone::Tone;
 use crate::tone::dressed;
 use crate::transcript::Transcript;
@@ -55,6 +59,40 @@ pub(crate) enum Answer {
     Nobody,
 }
 
+/// What keys ask for while a screen is shown.
+pub(crate) type Wishes = mpsc::UnboundedReceiver<Wish>;
+
+/// A screen that is shown until this is dropped.
+#[derive(Debug)]
+pub(crate) struct OnScreen {
+    view: View,
+    tail: usize,
+}
+
+impl Drop for OnScreen {
+    fn drop(&mut self) {
+        self.view.shown.close(self.tail, self.view.log_path().as_deref());
+    }
+}
+
+/// A log line of this program: onto the screen while one is shown, which it would spoil, else to stderr.
+#[derive(Debug)]
+pub(crate) struct LogLine(pub(crate) View);
+
+impl Write for LogLine {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let line = String::from_utf8_lossy(bytes);
+        if self.0.see(|| Seen::Line(Tone::Change, line.trim_end().to_owned())) {
+            return Ok(bytes.len());
+        }
+        std::io::stderr().write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        std::io::stderr().flush()
+    }
+}
+
 /// Where a command writes what it has to say.
 #[derive(Debug, Clone)]
 pub(crate) struct View {
@@ -66,6 +104,9 @@ pub(crate) struct View {
     clock: Clock,
     transcript: Transcript,
     brief: Brief,
+    shown: Shown,
+    /// No screen is shown.
+    is_plain: bool,
 }
 
 impl View {
@@ -82,7 +123,14 @@ impl View {
             clock: Clock::real(),
             transcript: Transcript::default(),
             brief: Brief::default(),
+            shown: Shown::default(),
+            is_plain: false,
         }
+    }
+
+    /// The same without a screen, if that is wanted.
+    pub(crate) fn plain(self, is_plain: bool) -> Self {
+        Self { is_plain, ..self }
     }
 
     /// Whether a person reads this.
@@ -114,6 +162,9 @@ impl View {
         if weight != Weight::Gist {
             self.transcript.add(self.clock.now(), text);
         }
+        if self.shown.takes(weight, tone, text, || self.dress(tone, text)) {
+            return;
+        }
         let room = self.brief.room_for(weight, text);
         if room.is_shown {
             write_line(std::io::stdout(), &self.dress(tone, text));
@@ -144,17 +195,46 @@ impl View {
         self.brief.path()
     }
 
+    /// What the result weighs that a command ends with: it is the last thing, unless the command goes on with another part.
+    pub(crate) fn last_of_one(&self) -> Weight {
+        if self.brief.has_parts() { Weight::Usual } else { Weight::Last }
+    }
+
     /// Says where all that was said is.
-    pub(crate) fn say_log(&self) {
+    pub(crate) fn say_log(&self, weight: Weight) {
         if let Some(path) = self.log_path() {
-            self.say(Weight::Last, Tone::Dim, format!("Log      {}", path.display()));
+            self.say(weight, Tone::Dim, format!("Log      {}", path.display()));
         }
     }
 
     /// Begins a part of which `room` lines are shown, and the rest is left to the log. Without a log all is shown.
-    pub(crate) fn begin_part(&self, heading: &str, room: usize) {
+    pub(crate) fn begin_part(&self, heading: &str, room: usize, usual: Option<String>) {
         self.brief.begin(room);
-        self.say(Weight::Last, Tone::Strong, heading);
+        if !self.see(|| Seen::Part { name: heading.trim().to_owned(), usual }) {
+            self.say(Weight::Last, Tone::Strong, heading);
+        }
+    }
+
+    /// Shows a screen in the terminal until what is returned is dropped, where there is one that a person looks at: a terminal
+    /// with room, and no wish for lines. `tail` lines of what it showed stay after it, besides those that are the last anyhow.
+    pub(crate) fn open_screen(&self, model: Model, sends: bool, tail: usize) -> Option<(OnScreen, Wishes)> {
+        if !self.is_human() || self.is_plain || !screen::has_room() {
+            return None;
+        }
+        let (wishes, received) = mpsc::unbounded_channel();
+        let options = screen::Options { coloured: self.coloured, sends, wishes };
+        let is_open = self.shown.open(model, options);
+        is_open.then(|| (OnScreen { view: self.clone(), tail }, received))
+    }
+
+    /// Gives what was seen to the screen; false if none is shown.
+    pub(crate) fn see(&self, seen: impl FnOnce() -> Seen) -> bool {
+        self.shown.see(seen)
+    }
+
+    /// Gives the terminal back at once, for an end that waits for nothing.
+    pub(crate) fn leave_screen(&self) {
+        self.shown.give_back();
     }
 
     /// An object of the stream; nothing for a person.
@@ -205,7 +285,10 @@ impl View {
                 text.push_str(help);
             }
             self.transcript.add(self.clock.now(), &format!("{name}{text}"));
-            write_line(std::io::stderr(), &(dressed(tone, name, self.coloured_aside) + &text));
+            let line = dressed(tone, name, self.coloured_aside) + &text;
+            if !self.shown.takes(Weight::Last, tone, &format!("{name}{text}"), || line.clone()) {
+                write_line(std::io::stderr(), &line);
+            }
         }
     }
 
@@ -222,7 +305,9 @@ impl View {
     fn beside(&self, tone: Tone, text: &str) {
         if self.is_human() {
             self.transcript.add(self.clock.now(), text);
-            write_line(std::io::stderr(), &dressed(tone, text, self.coloured_aside));
+            if !self.shown.takes(Weight::Usual, tone, text, String::new) {
+                write_line(std::io::stderr(), &dressed(tone, text, self.coloured_aside));
+            }
         }
     }
 
@@ -244,6 +329,15 @@ impl View {
         if stop.is_cancelled() {
             return Answer::Interrupted;
         }
+        let has_screen = self.shown.suspend();
+        let answer = self.answer(question, stop).await;
+        if has_screen {
+            self.shown.resume();
+        }
+        answer
+    }
+
+    async fn answer(&self, question: &str, stop: &CancellationToken) -> Answer {
         let mut stdout = std::io::stdout();
         let requested = write!(stdout, "{} ", self.dress(Tone::Strong, question)).and_then(|()| stdout.flush());
         if requested.is_err() {

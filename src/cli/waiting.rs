@@ -10,6 +10,7 @@ use std::time::Duration;
 use clock::{Clock, Moment};
 use serde_json::json;
 
+use crate::screen::Seen;
 use crate::spelled::spelled;
 use crate::view::{View, Weight};
 
@@ -89,7 +90,10 @@ pub(crate) async fn with_reason<T>(
         view.event("waiting", json!({ "what": what, "real_seconds": elapsed.as_secs_f64(), "reason": reason }));
         view.aside_dim(&line(what, elapsed, None, last));
     };
-    watched(&Clock::real(), reason, say, work).await
+    view.see(|| Seen::Waiting(Some(what.to_owned())));
+    let done = watched(&Clock::real(), reason, say, work).await;
+    view.see(|| Seen::Waiting(None));
+    done
 }
 
 async fn watched<T>(clock: &Clock, reason: &Reason, say: impl Fn(Duration, &str), work: impl Future<Output = T>) -> T {

@@ -39,6 +39,14 @@ impl Scenario {
         }
     }
 
+    /// The names of its steps, in order.
+    pub fn steps(self) -> &'static [&'static str] {
+        match self {
+            Self::Tutorial => &tutorial::STEPS,
+            Self::Jobs => &jobs::STEPS,
+        }
+    }
+
     /// One line about it.
     pub fn description(self) -> &'static str {
         match self {
@@ -62,11 +70,7 @@ impl std::str::FromStr for Scenario {
 
 /// The names of a scenario's steps, in order.
 pub(crate) fn steps(scenario: &str) -> Option<&'static [&'static str]> {
-    match scenario.parse() {
-        Ok(Scenario::Tutorial) => Some(&tutorial::STEPS),
-        Ok(Scenario::Jobs) => Some(&jobs::STEPS),
-        Err(_) => None,
-    }
+    scenario.parse().ok().map(Scenario::steps)
 }
 
 /// How a wait ended other than by its condition.

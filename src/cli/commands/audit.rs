@@ -108,9 +108,9 @@ pub(crate) fn show(audit: &Audit, view: &View) {
         let but = if kept.is_empty() { "" } else { " but what is kept for the sake of others" };
         let looked =
             "clusters and objects in them, queues, roles, policies, OIDC providers, log groups, repositories, networks";
-        view.print(Tone::Good, format!("Audit: nothing of this stack is left{but} ({looked})."));
+        view.say(view.last_of_one(), Tone::Good, format!("Audit: nothing of this stack is left{but} ({looked})."));
     } else {
-        view.print(Tone::Change, format!("Audit: {} things of this stack exist:", found.len()));
+        view.say(view.last_of_one(), Tone::Change, format!("Audit: {} things of this stack exist:", found.len()));
     }
     list(&all, view);
     show_kept(audit, view);

@@ -16,6 +16,7 @@ use self::limit::Limit;
 use crate::arguments::{Demo, Programs, Up};
 use crate::commands::down::{self, Consent};
 use crate::commands::outputs;
+use crate::commands::show;
 use crate::commands::up::{self, Course};
 use crate::commands::verify::{self, Verified};
 use crate::diagnostic::{Diagnostic, Outcome};
@@ -24,14 +25,15 @@ use crate::failure::Watched;
 use crate::images;
 use crate::lock;
 use crate::memory::PeakMemory;
+use crate::part::{Opening, Part};
 use crate::settings::Settings;
 use crate::target::{self, Missing, Target};
 use crate::view::{Tone, View, Weight};
 
 /// Lines that each part shows, so that a demo in a pipe has at most 80 with its headings and its end.
-const ROOM_UP: usize = 12;
-const ROOM_VERIFY: usize = 36;
-const ROOM_DOWN: usize = 10;
+const UP: Opening<'_> = Opening { name: "up", heading: "1/3  Up", room: 12 };
+const VERIFY: Opening<'_> = Opening { name: "verify", heading: "\n2/3  Verify", room: 36 };
+const DOWN: Opening<'_> = Opening { name: "down", heading: "\n3/3  Down", room: 10 };
 
 pub(crate) async fn run(wanted: Demo, settings: &Settings, view: &View, stop: CancellationToken) -> Outcome {
     verify::check(&wanted.proof, settings)?;
@@ -42,7 +44,8 @@ pub(crate) async fn run(wanted: Demo, settings: &Settings, view: &View, stop: Ca
     up::refuse_existing(outputs::recorded_resources(settings)?, "are recorded")?;
     let target = target::open(settings, Missing::Start, view).await?;
     view.log_into(&settings.log("demo", target.clock.now()));
-    view.say_log();
+    let _screen = show::screen("demo", settings, &target, view);
+    view.say_log(Weight::Usual);
     let memory = target::local_process(settings)?.map(PeakMemory::start);
     let course = Course { from_nothing: true, ..Course::default() };
     let watched = Watched::begin("demo", &target);
@@ -66,12 +69,15 @@ pub(crate) async fn run(wanted: Demo, settings: &Settings, view: &View, stop: Ca
         }
     }
     let failure = watched.kept(&proved, Proof::exit, settings, &target, view).await;
-    view.begin_part("\n3/3  Down", ROOM_DOWN);
+    let part = Part::begin(&DOWN, settings, &target, view);
     // A cloud that ran before the demo goes on.
     let consent = Consent { yes: true, remove_foreign: false, closes: target.started };
     // Ctrl-C ended the proof, not the duty to clean up; the next one ends at once.
     let down = down::run(consent, settings, &target, &lock, view, CancellationToken::new());
     let removed = Box::pin(guarded(down)).await;
+    if removed.is_ok() {
+        part.done();
+    }
     if let Err(wrong) = &removed {
         for diagnostic in wrong {
             view.diagnostic(diagnostic);
@@ -115,7 +121,7 @@ async fn prove(
     stop: CancellationToken,
     course: &Course,
 ) -> Outcome<Proof> {
-    view.begin_part("1/3  Up", ROOM_UP);
+    let part = Part::begin(&UP, settings, target, view);
     let up = Up {
         yes: wanted.yes,
         push: wanted.push,
@@ -128,9 +134,12 @@ async fn prove(
     if raised != Exit::Done {
         return Ok(Proof::Declined(raised));
     }
-    view.begin_part("\n2/3  Verify", ROOM_VERIFY);
+    part.done();
+    let part = Part::begin(&VERIFY, settings, target, view);
     let verified = verify::run(&wanted.proof, settings, target, verify::After::Goes, view, stop);
-    Box::pin(verified).await.map(Proof::Evaluated)
+    let verified = Box::pin(verified).await?;
+    part.done();
+    Ok(Proof::Evaluated(verified))
 }
 
 /// What is to be looked into is gone in a moment, so `up` has to create it first.

@@ -3,6 +3,7 @@
 
 mod live;
 mod subject;
+mod wishes;
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -19,9 +20,10 @@ use crate::arguments::{Explain, Proof, Watch};
 use crate::diagnostic::{Diagnostic, Outcome, one, preflight};
 use crate::exit::Exit;
 use crate::pace;
+use crate::screen::Seen;
 use crate::settings::Settings;
 use crate::target::{self, Target};
-use crate::view::{Tone, View, Weight};
+use crate::view::{Tone, View, Weight, Wishes};
 use crate::waiting;
 use crate::{whole_file, workloads};
 
@@ -72,14 +74,15 @@ pub(crate) async fn run(
         }
         let path = subject.evidence.clone();
         let label = if several { workload.name.as_str() } else { "" };
-        let (records, reported) = live::print(view, label, true);
+        view.see(|| Seen::Workload { name: workload.name.clone(), scaling: subject.scaling, steps: scenario.steps() });
+        let (records, reported) = live::print(view, label, true, &workload.name);
         let report = Box::pin(verify::run(subject, scenario, Some(records), stop.clone())).await;
         reported.await;
         let report = report.map_err(one)?;
         if let Some(step) = &report.interrupted_in {
             return Err(interrupted(scenario, step, &path));
         }
-        show(&report, view);
+        show(&report, Some(after), view);
         reports.push(report);
         evidence.push(path);
     }
@@ -189,7 +192,7 @@ pub(crate) fn evaluate(evidence: &Path, seal: Option<&str>, settings: &Settings,
         let help = "it is another run's, or all of it was sealed anew; the seal of a run stands in its report.json";
         return Err(one(Diagnostic::error(text).help(help)));
     }
-    show(&report, view);
+    show(&report, None, view);
     if let Some(step) = &report.interrupted_in {
         view.diagnostic(&Diagnostic::warning(format!("the run ended in step {step}: it proves nothing")));
     }
@@ -210,14 +213,17 @@ pub(crate) async fn watch(
     target: &Target,
     view: &View,
     stop: CancellationToken,
+    wishes: Option<Wishes>,
 ) -> Outcome {
     let workloads = workloads::chosen(&settings.stack, &watch.workloads)?;
+    let mut granted = Box::pin(wishes::grant(wishes, &workloads, settings, target, view));
     let end = CancellationToken::new();
     let (mut looks, mut reported) = (Vec::new(), Vec::new());
     for workload in &workloads {
         let subject = subject::settings(workload, settings, target).await?;
+        view.see(|| Seen::Workload { name: workload.name.clone(), scaling: subject.scaling, steps: &[] });
         let label = if workloads.len() > 1 { workload.name.as_str() } else { "" };
-        let (records, shown) = live::print(view, label, workload.queue.is_some());
+        let (records, shown) = live::print(view, label, workload.queue.is_some(), &workload.name);
         looks.push(verify::watch(subject, records, end.clone()));
         reported.push(shown);
     }
@@ -233,6 +239,7 @@ pub(crate) async fn watch(
             biased;
             () = stop.cancelled() => Err(vec![Diagnostic::interrupted("nothing is watched any more")]),
             () = seconds => Ok(Exit::Done),
+            () = &mut granted => Ok(Exit::Done),
             // Who looked has seen enough, as with `| head`.
             () = View::deserted() => Ok(Exit::Done),
             gone = gone(settings) => Err(gone),
@@ -284,8 +291,8 @@ fn scenarios(names: &[String]) -> Outcome<Vec<Scenario>> {
     names.iter().map(find).collect()
 }
 
-/// Shows the verdict on one run.
-fn show(report: &Report, view: &View) {
+/// Shows the verdict on one run; after a run of a stack that stays up, also when the replicas came and went.
+fn show(report: &Report, after: Option<After>, view: &View) {
     view.event("verdicts", json!({ "report": report }));
     let lines = report.lines();
     let Some((summary, checks)) = lines.split_last() else { return };
@@ -300,6 +307,10 @@ fn show(report: &Report, view: &View) {
         view.say(weight, tone, line);
     }
     view.say(Weight::Last, if report.is_pass() { Tone::Plain } else { Tone::Bad }, summary);
+    if after == Some(After::Stays) {
+        // The first line of the conclusion says what the summary says.
+        report.conclusion().into_iter().skip(1).for_each(|line| view.say(Weight::Last, Tone::Plain, line));
+    }
 }
 
 /// Writes the report of all runs of this command: as the last one, and where no other run's report will take its place.

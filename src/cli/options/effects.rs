@@ -21,6 +21,8 @@ pub(super) struct Effects {
 
 /// How the answer looks.
 const SPEECH: &[&str] = &["output", "verbose"];
+/// The command may show a screen.
+const SCREEN: &[&str] = &["plain"];
 /// Which stack, and what it is.
 const STACK: &[&str] = &["file", "stack", "set"];
 /// Where its state is.
@@ -40,10 +42,12 @@ const NO_STACK: Effects = Effects { shown: &[], accepted: &[] };
 /// The row of the command with this path, such as `local start`.
 pub(super) fn of(path: &str) -> Option<Effects> {
     let (shown, accepted): (Groups, Groups) = match path {
-        "demo" | "up" => (&[STACK, HOME, REGION, CONTEXT, ENDPOINT, CONTAINER, PODS, TIME], &[]),
+        "demo" | "up" => (&[STACK, HOME, REGION, CONTEXT, ENDPOINT, CONTAINER, PODS, TIME, SCREEN], &[]),
         "plan" | "preflight" => (&[STACK, HOME, REGION, CONTEXT, ENDPOINT, CONTAINER, PODS], &[TIME]),
-        "down" | "graph" | "audit" => (&[STACK, HOME, REGION, CONTEXT, ENDPOINT, CONTAINER], &[PODS, TIME]),
-        "status" | "env" | "explain" | "identity" | "drift" | "verify" | "send" | "watch" => {
+        "down" => (&[STACK, HOME, REGION, CONTEXT, ENDPOINT, CONTAINER, SCREEN], &[PODS, TIME]),
+        "graph" | "audit" => (&[STACK, HOME, REGION, CONTEXT, ENDPOINT, CONTAINER], &[PODS, TIME]),
+        "verify" | "watch" => (&[STACK, HOME, REGION, CONTEXT, ENDPOINT, SCREEN], &[CONTAINER, PODS, TIME]),
+        "status" | "env" | "explain" | "identity" | "drift" | "send" => {
             (&[STACK, HOME, REGION, CONTEXT, ENDPOINT], &[CONTAINER, PODS, TIME])
         }
         // `--stack-file` shows what each of them sets.
@@ -79,7 +83,7 @@ impl Effects {
 
     /// Whether it is taken all the same.
     pub(super) fn accepts(self, id: &str) -> bool {
-        self.accepted.iter().any(|group| group.contains(&id))
+        SCREEN.contains(&id) || self.accepted.iter().any(|group| group.contains(&id))
     }
 
     /// Whether the command works on a stack at all.
@@ -90,7 +94,7 @@ impl Effects {
 
 /// Whether every command takes the option with this id.
 pub(super) fn is_everywhere(id: &str) -> bool {
-    let groups = [SPEECH, STACK, HOME, REGION, CONTEXT, ENDPOINT, CONTAINER, PODS, TIME];
+    let groups = [SPEECH, SCREEN, STACK, HOME, REGION, CONTEXT, ENDPOINT, CONTAINER, PODS, TIME];
     groups.iter().any(|group| group.contains(&id))
 }
 

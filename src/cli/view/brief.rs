@@ -47,6 +47,10 @@ impl Brief {
         self.with(|state| (state.left, state.is_over) = (state.log.is_some().then_some(room), false));
     }
 
+    pub(super) fn has_parts(&self) -> bool {
+        self.with(|state| state.left.is_some())
+    }
+
     /// Whether a text of this weight is shown, which takes its lines from the room.
     pub(super) fn room_for(&self, weight: Weight, text: &str) -> Room {
         let shown = |is_shown| Room { is_shown, remark: None };

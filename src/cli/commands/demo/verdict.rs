@@ -50,7 +50,7 @@ pub(super) fn print(proved: &Outcome<Proof>, removed: &Outcome, failure: Option<
     if let Some(failure) = failure {
         last(format!("Failure  {}", failure.display()));
     }
-    view.say_log();
+    view.say_log(Weight::Last);
     last(format!("Next     {}", next(proved, removed)));
     exit
 }

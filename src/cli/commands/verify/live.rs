@@ -14,19 +14,21 @@ use verify::{Record, Snapshot, Source, StepState};
 
 use self::decision::Decisions;
 use self::held::Held;
+use crate::screen::Seen;
 use crate::view::{Tone, View, Weight};
 use crate::waiting::{self, Due, LOOK};
 
-/// A channel for records, and the task that shows them until it is closed, each line with the label if there is one.
-/// A workload without a queue has no words for one.
+/// A channel for records of the workload, and the task that shows them until it is closed, each line with the label if there is
+/// one. A workload without a queue has no words for one.
 pub(super) fn print(
     view: &View,
     label: &str,
     has_queue: bool,
+    workload: &str,
 ) -> (mpsc::UnboundedSender<Record>, impl Future<Output = ()> + use<>) {
     let (sender, mut records) = mpsc::unbounded_channel::<Record>();
     let mut live = Live::new(label, has_queue, &Clock::real());
-    let view = view.clone();
+    let (view, workload) = (view.clone(), workload.to_owned());
     let task = tokio::spawn(async move {
         let clock = Clock::real();
         let mut held = Held::new(clock.now());
@@ -38,6 +40,7 @@ pub(super) fn print(
                 record = records.recv() => match record {
                     Some(record) => {
                         live.report(&record, &view);
+                        view.see(|| Seen::Record { workload: workload.clone(), record: Box::new(record.clone()) });
                         held.put(record, clock.now());
                     }
                     None => break,
@@ -45,7 +48,7 @@ pub(super) fn print(
                 () = clock.sleep(next) => {}
             }
             for record in held.due(clock.now()) {
-                live.show(&record, &view);
+                live.show(&record, &workload, &view);
             }
             // Also among records, which may come without a pause.
             if let Some((elapsed, body, line)) = live.due() {
@@ -55,7 +58,7 @@ pub(super) fn print(
             }
         }
         for record in held.rest() {
-            live.show(&record, &view);
+            live.show(&record, &workload, &view);
         }
     });
     (sender, async move {
@@ -100,11 +103,17 @@ impl Live {
     }
 
     /// Shows a record to a person, and the decision that it holds in both forms.
-    fn show(&mut self, record: &Record, view: &View) {
+    fn show(&mut self, record: &Record, workload: &str, view: &View) {
         let time = record.time.strftime("%H:%M:%S%.1f").to_string();
         let time = view.dress(Tone::Dim, &time);
         if let Some(decision) = self.decisions.of(record) {
             view.event("decision", json!({ "workload": self.workload(), "decision": decision }));
+            view.see(|| Seen::Decision {
+                workload: workload.to_owned(),
+                time: record.time,
+                line: decision.line(decision::WIDTH),
+                whole: decision.reasons(),
+            });
             let room = decision::WIDTH.saturating_sub(self.labelled("").chars().count());
             view.line(format!("{time}  {}", self.labelled(&view.dress(Tone::Strong, &decision.line(room)))));
         }

@@ -100,6 +100,16 @@ fn reasons(hpa: &Hpa) -> Vec<String> {
 }
 
 impl Decision {
+    /// All reasons: the operator's in its own words, the HPA's as its conditions say them.
+    pub(super) fn reasons(&self) -> Vec<String> {
+        let texts = |list: &Value, key: &str| -> Vec<String> {
+            let texts = list.as_array().into_iter().flatten().filter_map(|one| one[key].as_str());
+            texts.filter(|text| !text.is_empty()).map(str::to_owned).collect()
+        };
+        let own = [texts(&self.whole["reasons"], "text"), texts(&self.whole["conditions"], "message")].concat();
+        if own.is_empty() { self.why.clone() } else { own }
+    }
+
     /// One line of at most `room` columns. What does not fit is left out from the middle, and the last reason is cut off.
     pub(super) fn line(&self, room: usize) -> String {
         let number = |value: Option<i64>| value.map_or("?".to_owned(), |value| value.to_string());
