@@ -111,16 +111,23 @@ impl Model {
                     workload.decide(time, line, whole);
                 }
             }
-            Seen::Line(tone, text) => self.lines.extend(text.lines().map(|line| (tone, line.to_owned()))),
+            Seen::Line(tone, text) => self.lines.extend(text.lines().map(|line| (tone, undressed(line)))),
         }
         let surplus = self.lines.len().saturating_sub(LINES_MAX);
         self.lines.drain(..surplus);
     }
 
+    /// What was looked at belongs to the part that ends.
     fn end_part(&mut self, now: Moment) {
+        let scenario = self.workload().map(|workload| (workload.reached, workload.steps.len()));
         if let Some(part) = self.parts.last_mut() {
             part.ended.get_or_insert(now);
+            if let Some((reached, of)) = scenario {
+                (part.steps.done, part.steps.of) = (reached, of);
+            }
         }
+        self.workloads.clear();
+        self.selected = 0;
     }
 
     fn workload_mut(&mut self, name: &str) -> Option<&mut Workload> {
@@ -183,6 +190,13 @@ impl Model {
     pub(super) fn seconds_since(&self, time: Timestamp) -> f64 {
         self.now().duration_since(time).as_secs_f64().max(0.0) * self.scale
     }
+}
+
+/// The line without its colours (ECMA-48, SGR).
+fn undressed(line: &str) -> String {
+    let mut parts = line.split("\u{1b}[");
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |text, part| text + part.split_once('m').map_or(part, |(_, rest)| rest))
 }
 
 impl Part {

@@ -46,7 +46,7 @@ fn line<'a>(model: &Model, part: &Part, manner: Manner, width: u16) -> Line<'a> 
 fn progress(model: &Model, part: &Part) -> (usize, usize) {
     let of_engine = (part.steps.done, part.steps.of);
     let of_scenario = model.workload().map(|workload| (workload.reached, workload.steps.len()));
-    let verifies = part.steps.of == 0 && part.steps.read == 0;
+    let verifies = !part.has_ended() && part.steps.of == 0;
     of_scenario.filter(|_| verifies).unwrap_or(of_engine)
 }
 
