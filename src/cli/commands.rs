@@ -41,7 +41,7 @@ use crate::settings::{self, Settings};
 use crate::signals::unless_stopped;
 use crate::stack_location;
 use crate::target::{self, Missing, Target};
-use crate::view::{Tone, View, Weight};
+use crate::view::{View, Weight};
 
 /// Runs what has no stack: what runs inside pods, and the making of their image.
 pub(crate) async fn run_without_stack(command: Stackless, view: &View, stop: CancellationToken) -> Outcome {
@@ -125,7 +125,7 @@ async fn mutating(command: Mutating, settings: &Settings, view: &View, stop: Can
                 watched.kept(&outcome, |exit| *exit, settings, &target, view).await;
             }
             close_if_nothing_was_made(&outcome, settings, &target, view).await?;
-            ended(part, &outcome, "`sluice send 9`, `sluice watch`, `sluice verify`, or `sluice down`", view);
+            ended(part, &outcome, view);
             outcome
         }
         Mutating::Down(wanted) => {
@@ -137,18 +137,17 @@ async fn mutating(command: Mutating, settings: &Settings, view: &View, stop: Can
             let consent = down::Consent { yes: wanted.yes, remove_foreign: wanted.remove_foreign, closes: true };
             let outcome = down::run(consent, settings, &target, &lock, view, stop).await;
             close_if_nothing_was_made(&outcome, settings, &target, view).await?;
-            ended(part, &outcome, "`sluice up` brings it up again", view);
+            ended(part, &outcome, view);
             outcome
         }
     }
 }
 
-/// Says where the log is and what comes next, and remembers how long it took.
-fn ended(part: Part<'_>, outcome: &Outcome, next: &str, view: &View) {
+/// Says where the log is, and remembers how long it took.
+fn ended(part: Part<'_>, outcome: &Outcome, view: &View) {
     view.say_log(Weight::Last);
     if matches!(outcome, Ok(Exit::Done)) {
         part.done();
-        view.say(Weight::Last, Tone::Plain, format!("Next     {next}"));
     }
 }
 
@@ -237,7 +236,7 @@ async fn present(
             let verified = Box::pin(verify::run(&wanted.proof, settings, &target, after, view, stop)).await;
             watched.kept(&verified, |verified| verified.exit, settings, &target, view).await;
             let outcome = verified.map(|verified| verified.exit);
-            ended(part, &outcome, "`sluice explain` says why it scaled; `sluice down` takes it down", view);
+            ended(part, &outcome, view);
             outcome
         }
         Present::Send(wanted) => {

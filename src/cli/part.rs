@@ -3,6 +3,7 @@
 use clock::Moment;
 
 use crate::durations::Durations;
+use crate::screen::Seen;
 use crate::settings::Settings;
 use crate::target::Target;
 use crate::view::View;
@@ -13,6 +14,7 @@ pub(crate) struct Part<'a> {
     begun: Moment,
     settings: &'a Settings,
     target: &'a Target,
+    view: &'a View,
 }
 
 /// What begins.
@@ -26,8 +28,8 @@ pub(crate) struct Opening<'a> {
 
 impl<'a> Part<'a> {
     /// Begins a part of several, with its heading.
-    pub(crate) fn begin(opening: &Opening<'_>, settings: &'a Settings, target: &'a Target, view: &View) -> Self {
-        let part = Self { name: opening.name, begun: target.clock.moment(), settings, target };
+    pub(crate) fn begin(opening: &Opening<'_>, settings: &'a Settings, target: &'a Target, view: &'a View) -> Self {
+        let part = Self { name: opening.name, begun: target.clock.moment(), settings, target, view };
         view.begin_part(opening.heading, opening.room, part.usual());
         part
     }
@@ -38,10 +40,10 @@ impl<'a> Part<'a> {
         heading: &str,
         settings: &'a Settings,
         target: &'a Target,
-        view: &View,
+        view: &'a View,
     ) -> Self {
-        let part = Self { name, begun: target.clock.moment(), settings, target };
-        view.see(|| crate::screen::Seen::Part { name: heading.to_owned(), usual: part.usual() });
+        let part = Self { name, begun: target.clock.moment(), settings, target, view };
+        view.see(|| Seen::Part { name: heading.to_owned(), usual: part.usual() });
         part
     }
 
@@ -50,10 +52,11 @@ impl<'a> Part<'a> {
         Some(usual.spelled(|system| self.target.clock.to_real(system)))
     }
 
-    /// It has ended well: how long it took is remembered.
+    /// It has ended well: how long it took is remembered, and a screen shows that all was done.
     pub(crate) fn done(self) {
         let mut durations = Durations::load(&self.settings.folder);
         durations.add_part(self.name, self.target.clock.elapsed(self.begun));
         durations.save();
+        self.view.see(|| Seen::PartDone);
     }
 }

@@ -110,13 +110,10 @@ impl Screen {
         self.shared.with(|model| model.see(seen));
     }
 
-    /// Gives the terminal back, for a question or for good.
-    pub(crate) fn suspend(&mut self) {
+    /// Gives the terminal back, for a question or for good. Its thread is still to be waited for.
+    pub(crate) fn end(&mut self) -> Option<JoinHandle<()>> {
         self.shared.end();
-        if let Some(thread) = self.thread.take() {
-            // One that panicked has given the terminal back.
-            let _ = thread.join();
-        }
+        self.thread.take()
     }
 
     /// The last lines that it showed.
@@ -146,7 +143,15 @@ impl Screen {
 
 impl Drop for Screen {
     fn drop(&mut self) {
-        self.suspend();
+        wait(self.end());
+    }
+}
+
+/// Waits until nothing is drawn any more.
+pub(crate) fn wait(thread: Option<JoinHandle<()>>) {
+    if let Some(thread) = thread {
+        // One that panicked has given the terminal back.
+        let _ = thread.join();
     }
 }
 
@@ -157,7 +162,7 @@ fn run(shared: &Shared, options: &Options) -> io::Result<()> {
     let (mut overlay, mut paused): (Option<Overlay>, Option<Model>) = (None, None);
     while !shared.ended.load(Ordering::SeqCst) {
         let keys = shared.with(|live| {
-            let keys = Keys { sends: options.sends && live.is_watching(), has_next: live.has_several() };
+            let keys = Keys { sends: options.sends && live.has_queue(), has_next: live.has_several() };
             let manner = Manner { coloured: options.coloured, keys, overlay, paused: paused.is_some() };
             let shown = paused.as_ref().unwrap_or(live);
             terminal.draw(|frame| draw::draw(shown, manner, frame)).map(|_| keys)

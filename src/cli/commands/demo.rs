@@ -75,7 +75,7 @@ pub(crate) async fn run(wanted: Demo, settings: &Settings, view: &View, stop: Ca
     // Ctrl-C ended the proof, not the duty to clean up; the next one ends at once.
     let down = down::run(consent, settings, &target, &lock, view, CancellationToken::new());
     let removed = Box::pin(guarded(down)).await;
-    if removed.is_ok() {
+    if matches!(removed, Ok(Exit::Done)) {
         part.done();
     }
     if let Err(wrong) = &removed {
@@ -138,7 +138,9 @@ async fn prove(
     let part = Part::begin(&VERIFY, settings, target, view);
     let verified = verify::run(&wanted.proof, settings, target, verify::After::Goes, view, stop);
     let verified = Box::pin(verified).await?;
-    part.done();
+    if verified.exit == Exit::Done {
+        part.done();
+    }
     Ok(Proof::Evaluated(verified))
 }
 

@@ -74,7 +74,12 @@ pub(crate) async fn run(
         }
         let path = subject.evidence.clone();
         let label = if several { workload.name.as_str() } else { "" };
-        view.see(|| Seen::Workload { name: workload.name.clone(), scaling: subject.scaling, steps: scenario.steps() });
+        view.see(|| Seen::Workload {
+            name: workload.name.clone(),
+            scaling: subject.scaling,
+            steps: scenario.steps(),
+            has_queue: true,
+        });
         let (records, reported) = live::print(view, label, true, &workload.name);
         let report = Box::pin(verify::run(subject, scenario, Some(records), stop.clone())).await;
         reported.await;
@@ -221,7 +226,12 @@ pub(crate) async fn watch(
     let (mut looks, mut reported) = (Vec::new(), Vec::new());
     for workload in &workloads {
         let subject = subject::settings(workload, settings, target).await?;
-        view.see(|| Seen::Workload { name: workload.name.clone(), scaling: subject.scaling, steps: &[] });
+        view.see(|| Seen::Workload {
+            name: workload.name.clone(),
+            scaling: subject.scaling,
+            steps: &[],
+            has_queue: workload.queue.is_some(),
+        });
         let label = if workloads.len() > 1 { workload.name.as_str() } else { "" };
         let (records, shown) = live::print(view, label, workload.queue.is_some(), &workload.name);
         looks.push(verify::watch(subject, records, end.clone()));

@@ -133,9 +133,11 @@ fn overlaid<'a>(model: &Model, manner: Manner, overlay: Overlay, height: u16) ->
                 lines.push(Line::from("None was seen so far."));
             }
             lines.truncate(height as usize);
+            // A reason is read to its end.
+            return Paragraph::new(lines).wrap(Wrap { trim: false });
         }
         Overlay::Lines => {
-            lines.push(Line::from(manner.span(Tone::Strong, "The last lines; the log has all of them")));
+            lines.push(Line::from(manner.span(Tone::Strong, "The last lines")));
             let first = model.lines.len().saturating_sub(height.saturating_sub(1) as usize);
             let shown = model.lines.iter().skip(first);
             lines.extend(shown.map(|(tone, text)| Line::from(manner.span(*tone, text.clone()))));

@@ -38,6 +38,8 @@ pub(super) struct Part {
     pub(super) usual: Option<String>,
     begun: Moment,
     ended: Option<Moment>,
+    /// It did all that it had to do.
+    pub(super) is_done: bool,
     pub(super) steps: Steps,
 }
 
@@ -83,7 +85,13 @@ impl Model {
         match seen {
             Seen::Part { name, usual } => {
                 self.end_part(now);
-                self.parts.push(Part { name, usual, begun: now, ended: None, steps: Steps::default() });
+                self.parts.push(Part { name, usual, begun: now, ended: None, is_done: false, steps: Steps::default() });
+            }
+            Seen::PartDone => {
+                self.end_part(now);
+                if let Some(part) = self.parts.last_mut() {
+                    part.is_done = true;
+                }
             }
             Seen::Run { steps } => {
                 if let Some(part) = self.parts.last_mut() {
@@ -96,9 +104,9 @@ impl Model {
                 }
             }
             Seen::Waiting(what) => self.waiting = what,
-            Seen::Workload { name, scaling, steps } => {
+            Seen::Workload { name, has_queue, scaling, steps } => {
                 self.workloads.retain(|workload| workload.name != name);
-                self.workloads.push(Workload::new(name, scaling, steps));
+                self.workloads.push(Workload::new(name, has_queue, scaling, steps));
                 self.selected = self.workloads.len() - 1;
             }
             Seen::Record { workload, record } => {
@@ -119,7 +127,8 @@ impl Model {
 
     /// What was looked at belongs to the part that ends.
     fn end_part(&mut self, now: Moment) {
-        let scenario = self.workload().map(|workload| (workload.reached, workload.steps.len()));
+        let steps = self.workloads.iter().map(|workload| (workload.reached, workload.steps.len()));
+        let scenario = steps.reduce(|(reached, of), next| (reached + next.0, of + next.1));
         if let Some(part) = self.parts.last_mut() {
             part.ended.get_or_insert(now);
             if let Some((reached, of)) = scenario {
@@ -147,9 +156,9 @@ impl Model {
         self.workloads.len() > 1
     }
 
-    /// Whether a workload is looked at.
-    pub(super) fn is_watching(&self) -> bool {
-        !self.workloads.is_empty()
+    /// Whether the workload that is shown has a queue.
+    pub(super) fn has_queue(&self) -> bool {
+        self.workload().is_some_and(|workload| workload.has_queue)
     }
 
     /// The workload that is shown: none while nothing is looked at.

@@ -16,6 +16,8 @@ pub(crate) enum Seen {
         /// How long it usually takes, if that is known.
         usual: Option<String>,
     },
+    /// The part did all that it had to do.
+    PartDone,
     /// A run of the engine began, with so many steps; 0 for one that only reads.
     Run { steps: usize },
     /// An event of that run, and how long the step usually takes.
@@ -25,6 +27,8 @@ pub(crate) enum Seen {
     /// A workload is looked at from here on.
     Workload {
         name: String,
+        /// It has a queue of the stack's; without one, nothing is shown of any.
+        has_queue: bool,
         /// What is declared.
         scaling: Scaling,
         /// The steps of the scenario, if one runs.

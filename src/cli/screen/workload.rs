@@ -14,6 +14,7 @@ const DECISIONS_MAX: usize = 100;
 #[derive(Debug, Clone)]
 pub(super) struct Workload {
     pub(super) name: String,
+    pub(super) has_queue: bool,
     pub(super) scaling: Scaling,
     /// The scenario's steps, and how many of them were reached.
     pub(super) steps: &'static [&'static str],
@@ -54,9 +55,10 @@ pub(super) enum Clock {
 }
 
 impl Workload {
-    pub(super) fn new(name: String, scaling: Scaling, steps: &'static [&'static str]) -> Self {
+    pub(super) fn new(name: String, has_queue: bool, scaling: Scaling, steps: &'static [&'static str]) -> Self {
         Self {
             name,
+            has_queue,
             scaling,
             steps,
             reached: 0,

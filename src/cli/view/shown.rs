@@ -5,11 +5,13 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::Weight;
-use crate::screen::{Model, Options, Screen, Seen};
+use crate::screen::{self, Model, Options, Screen, Seen};
 use crate::tone::Tone;
 
 /// Lines that a command leaves in the terminal after its screen.
 const KEPT_MAX: usize = 40;
+/// Lines that stand above a question: a plan has that many.
+const ASKED_ABOUT: usize = 80;
 
 /// The screen, if there is one. Clones share it.
 #[derive(Debug, Clone, Default)]
@@ -71,26 +73,26 @@ impl Shown {
         self.with(|state| state.screen.iter().for_each(Screen::give_back));
     }
 
-    /// Gives the terminal back for a question; true if a screen was shown.
+    /// Gives the terminal back for a question, below what it is about; true if a screen was shown.
     pub(super) fn suspend(&self) -> bool {
-        self.with(|state| match &mut state.screen {
-            Some(screen) if screen.is_shown() => {
-                screen.suspend();
-                true
-            }
-            _ => false,
-        })
+        let Some((thread, lines)) = self.with(|state| {
+            let screen = state.screen.as_mut().filter(|screen| screen.is_shown())?;
+            Some((screen.end(), screen.last_lines(ASKED_ABOUT)))
+        }) else {
+            return false;
+        };
+        // Not while the state is held: the thread may have a log line for it.
+        screen::wait(thread);
+        print(&mut io::stdout(), &lines);
+        true
     }
 
     /// Shows it again.
     pub(super) fn resume(&self) {
-        self.with(|state| {
-            if let Some(screen) = &mut state.screen
-                && let Err(error) = screen.resume()
-            {
-                tracing::warn!(%error, "the terminal cannot show the screen again");
-            }
-        });
+        let resumed = self.with(|state| state.screen.as_mut().map_or(Ok(()), Screen::resume));
+        if let Err(error) = resumed {
+            tracing::warn!(%error, "the terminal cannot show the screen again");
+        }
     }
 
     /// Ends the screen and prints what is to be read after it: the last lines that were kept, and of what only watches the last
@@ -100,7 +102,7 @@ impl Shown {
         else {
             return;
         };
-        screen.suspend();
+        screen::wait(screen.end());
         let mut lines = screen.last_lines(tail);
         lines.extend(kept.iter().flat_map(|text| text.lines().map(str::to_owned)));
         print(&mut io::stdout(), &shortened(lines, log));

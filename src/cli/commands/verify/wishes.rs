@@ -38,8 +38,9 @@ pub(super) async fn grant(
     std::future::pending().await
 }
 
-/// Sends as many messages as call for the maximum of replicas.
+/// Sends as many messages as call for the maximum of replicas, if there is a queue for them.
 async fn send(workload: &Workload, settings: &Settings, target: &Target) -> Outcome<u32> {
+    let workload = workloads::with_queue(&settings.stack, Some(&workload.name))?;
     let _stays = lock::shared(settings, "send")?;
     let scaling = workloads::scaling(workload);
     let count = scaling.queue_length.saturating_mul(scaling.max_replicas).clamp(1, MESSAGES_MAX);

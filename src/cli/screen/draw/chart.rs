@@ -15,7 +15,7 @@ use crate::tone::Tone;
 /// Rows that a chart needs.
 const ROWS_MIN: u16 = 5;
 
-/// Draws both, if there is room.
+/// Draws both, if there is room; replicas alone where there is no queue.
 pub(super) fn draw(model: &Model, workload: &Workload, manner: Manner, frame: &mut Frame<'_>, area: Rect) {
     if area.height < ROWS_MIN {
         return;
@@ -24,17 +24,19 @@ pub(super) fn draw(model: &Model, workload: &Workload, manner: Manner, frame: &m
         frame.render_widget(Paragraph::new(Line::from(manner.span(Tone::Dim, "nothing was seen yet"))), area);
         return;
     };
-    let [left, gap, right] =
-        Layout::horizontal([Constraint::Fill(1), Constraint::Length(2), Constraint::Fill(1)]).areas(area);
-    let _ = gap;
+    let of_queue = Constraint::Fill(u16::from(workload.has_queue));
+    let gap = if workload.has_queue { 2 } else { 0 };
+    let [left, right] = Layout::horizontal([of_queue, Constraint::Fill(1)]).spacing(gap).areas(area);
     let now = model.now();
     let seconds = |time: Timestamp| time.duration_since(first.time).as_secs_f64() * model.scale;
     let series = |value: &dyn Fn(&Point) -> Option<f64>| steps(workload, value, &seconds, now);
     let last = seconds(now).max(1.0);
     let queue = series(&|point| point.queue.map(|count| count as f64));
     let (wanted, ready) = (series(&|point| point.wanted.map(f64::from)), series(&|point| point.ready.map(f64::from)));
-    let sets = vec![set("", &queue, Marker::Braille, manner, Tone::Change)];
-    frame.render_widget(chart("messages on the queue", sets, &queue, last, manner), left);
+    if workload.has_queue {
+        let sets = vec![set("", &queue, Marker::Braille, manner, Tone::Change)];
+        frame.render_widget(chart("messages on the queue", sets, &queue, last, manner), left);
+    }
     let sets =
         vec![set("", &wanted, Marker::Dot, manner, Tone::Dim), set("", &ready, Marker::Braille, manner, Tone::Good)];
     let all: Vec<_> = wanted.iter().chain(&ready).copied().collect();

@@ -20,20 +20,24 @@ pub(super) fn lines<'a>(model: &Model, manner: Manner, width: u16) -> Vec<Line<'
 }
 
 fn line<'a>(model: &Model, part: &Part, manner: Manner, width: u16) -> Line<'a> {
-    let (mark, tone) = match (part.has_ended(), part.steps.failed) {
-        (_, 1..) => ("!", Tone::Bad),
-        (true, _) => ("✓", Tone::Good),
-        (false, _) => ("▶", Tone::Strong),
+    let (mark, tone) = match (part.is_done, part.steps.failed, part.has_ended()) {
+        (true, ..) => ("✓", Tone::Good),
+        (false, 1.., _) => ("!", Tone::Bad),
+        (false, 0, true) => ("–", Tone::Change),
+        (false, 0, false) => ("▶", Tone::Strong),
     };
     let (done, of) = progress(model, part);
     let bar = if part.has_ended() || of == 0 { String::new() } else { format!("{} ", bar(done, of, BAR)) };
-    let mut text = format!("{:<10} {bar}", part.name);
+    let mut text = format!("{:<11} {bar}", part.name);
     if of > 0 {
         text += &format!("{done} of {of} · ");
     }
     text += &spelled(model.took(part));
     if let Some(usual) = &part.usual {
         text += &format!(", {usual}");
+    }
+    if part.has_ended() && !part.is_done {
+        text += " · not finished";
     }
     if part.steps.of == 0 && part.steps.read > 0 && !part.has_ended() {
         text += &format!(" · {} resources read", part.steps.read);

@@ -20,7 +20,10 @@ pub(super) fn lines<'a>(model: &Model, workload: &Workload, manner: Manner, widt
         let text = cut(&text, (width as usize).saturating_sub(10));
         Line::from(vec![manner.span(Tone::Dim, format!("{name:<10}")), Span::raw(text)])
     };
-    let mut lines = vec![head(model, workload, manner, width), row("Queue", queue(workload))];
+    let mut lines = vec![head(model, workload, manner, width)];
+    if workload.has_queue {
+        lines.push(row("Queue", queue(workload)));
+    }
     lines.push(replicas(workload, manner));
     if snapshot.jobs.is_none() {
         lines.push(row("HPA", hpa(snapshot)));

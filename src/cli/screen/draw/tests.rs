@@ -40,7 +40,7 @@ fn scaling_in() -> Model {
         max_replicas: 3,
         queue_length: 3,
     };
-    model.see(Seen::Workload { name: "myapp".to_owned(), scaling, steps: STEPS });
+    model.see(Seen::Workload { name: "myapp".to_owned(), has_queue: true, scaling, steps: STEPS });
     let step = json!({ "name": "idle", "state": "reached", "detail": "at zero", "deadline_seconds": 60.0 });
     model.see(record("story", "step", &step));
     model.see(record("queue", "queue", &json!({ "visible": 2, "in_flight": 1, "delayed": 0 })));
@@ -55,7 +55,9 @@ fn scaling_in() -> Model {
         workload: "myapp".to_owned(),
         time: Timestamp::UNIX_EPOCH,
         line: "operator keeps 3: cooldown, 290 s left".to_owned(),
-        whole: vec!["no trigger is active".to_owned()],
+        whole: vec![
+            "no trigger is active; cooldown holds 3 replicas for another 290 s, and that is said to the end".to_owned(),
+        ],
     });
     handle.advance(std::time::Duration::from_secs(60));
     model
@@ -86,11 +88,37 @@ fn what_was_not_seen_is_a_question_mark_and_no_zero() {
     let scaling =
         serde_json::from_value(json!({ "polling_seconds": 30, "cooldown_seconds": 300, "window_seconds": 300,
         "min_replicas": 0, "max_replicas": 3, "queue_length": 3 }));
-    model.see(Seen::Workload { name: "myapp".to_owned(), scaling: scaling.unwrap(), steps: &[] });
+    model.see(Seen::Workload { name: "myapp".to_owned(), has_queue: true, scaling: scaling.unwrap(), steps: &[] });
     let text = drawn(&model, manner(), 80, 24);
     for row in ["Queue     ?", "Replicas  ?", "HPA       ?", "Pods      ?"] {
         assert!(text.contains(row), "{row:?}:\n{text}");
     }
+}
+
+#[test]
+fn only_a_part_that_did_all_it_had_to_do_is_ticked() {
+    let mut model = scaling_in();
+    let next = || Seen::Part { name: "3/3  Down".to_owned(), usual: None };
+    model.see(next());
+    let text = drawn(&model, manner(), 80, 24);
+    assert!(text.contains("– 2/3  Verify 1 of 7") && text.contains("not finished"), "{text}");
+    let mut model = scaling_in();
+    model.see(Seen::PartDone);
+    model.see(next());
+    let text = drawn(&model, manner(), 80, 24);
+    assert!(text.contains("✓ 2/3  Verify 1 of 7") && !text.contains("not finished"), "{text}");
+}
+
+#[test]
+fn a_workload_without_a_queue_has_no_row_of_one_and_no_key_that_sends() {
+    let (clock, _handle) = Clock::manual(Timestamp::UNIX_EPOCH);
+    let mut model = Model::new("sluice watch", &clock, 1.0);
+    let Some(workload) = scaling_in().workload().cloned() else { panic!("one is shown") };
+    model.see(Seen::Workload { name: "myapp".to_owned(), has_queue: false, scaling: workload.scaling, steps: &[] });
+    model.see(record("deployment", "deployment", &json!({ "desired": 3, "current": 2, "ready": 1 })));
+    let text = drawn(&model, manner(), 80, 24);
+    assert!(!text.to_lowercase().contains("queue") && text.contains("█ ▒ ░ 3 wanted"), "{text}");
+    assert!(!model.has_queue() && scaling_in().has_queue());
 }
 
 #[test]
@@ -102,5 +130,5 @@ fn a_terminal_without_room_says_so() {
 #[test]
 fn a_decision_is_explained_with_all_its_reasons() {
     let text = drawn(&scaling_in(), Manner { overlay: Some(Overlay::Explain), ..manner() }, 80, 24);
-    assert!(text.contains("no trigger is active"), "{text}");
+    assert!(text.contains("no trigger is active") && text.contains("to the end"), "{text}");
 }
