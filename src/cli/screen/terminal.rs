@@ -51,6 +51,7 @@ impl Hold {
 
 /// Whether there is a terminal in which a screen can be shown, of at least this size.
 pub(super) fn has_room(columns: u16, rows: u16) -> bool {
-    let is_terminal = io::stdin().is_terminal() && io::stdout().is_terminal();
+    // Log lines and diagnostics that are sent elsewhere go there, as without a screen.
+    let is_terminal = io::stdin().is_terminal() && io::stdout().is_terminal() && io::stderr().is_terminal();
     is_terminal && crossterm::terminal::size().is_ok_and(|(wide, high)| wide >= columns && high >= rows)
 }
