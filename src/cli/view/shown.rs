@@ -11,7 +11,7 @@ use crate::tone::Tone;
 /// Lines that a command leaves in the terminal after its screen.
 const KEPT_MAX: usize = 40;
 /// Lines that stand above a question: a plan has that many.
-const ASKED_ABOUT: usize = 80;
+const QUESTION_LINES: usize = 80;
 
 /// The screen, if there is one. Clones share it.
 #[derive(Debug, Clone, Default)]
@@ -77,7 +77,7 @@ impl Shown {
     pub(super) fn suspend(&self) -> bool {
         let Some((thread, lines)) = self.with(|state| {
             let screen = state.screen.as_mut().filter(|screen| screen.is_shown())?;
-            Some((screen.end(), screen.last_lines(ASKED_ABOUT)))
+            Some((screen.end(), screen.last_lines(QUESTION_LINES)))
         }) else {
             return false;
         };
