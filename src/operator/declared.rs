@@ -127,7 +127,7 @@ pub fn triggers(objects: &[Value], identities: Identities) -> Result<Declared, S
         if trigger.is_resource() {
             continue;
         }
-        let context = known.context(trigger, &services, &namespace, owner.has_formula());
+        let context = known.context(trigger, &services, owner.as_ref());
         match scalers::build(trigger, index, &context) {
             Ok(_) | Err(scalers::Error::OpenAuthentication { .. }) => {}
             Err(error) => {
@@ -180,13 +180,7 @@ struct Known<'a> {
 }
 
 impl Known<'_> {
-    fn context(
-        &self,
-        trigger: &ScaleTriggers,
-        services: &Arc<Services>,
-        namespace: &str,
-        is_metric_source: bool,
-    ) -> scalers::Context {
+    fn context(&self, trigger: &ScaleTriggers, services: &Arc<Services>, owner: &dyn Owner) -> scalers::Context {
         let reference = trigger.authentication_ref.as_ref().filter(|reference| !reference.name.is_empty());
         let found = reference.and_then(|reference| {
             let of_name = |object: &&Value| {
@@ -199,8 +193,9 @@ impl Known<'_> {
             found.as_ref().and_then(|authentication| authentication.spec.pod_identity.clone());
         scalers::Context {
             services: Arc::clone(services),
-            namespace: namespace.to_owned(),
-            is_metric_source,
+            name: owner.metadata().name.clone().unwrap_or_default(),
+            namespace: owner.metadata().namespace.clone().unwrap_or_default(),
+            is_metric_source: owner.has_formula(),
             environment: self.environment.clone(),
             authentication: BTreeMap::new(),
             authentication_is_open: reference.is_some() && found.is_none(),
@@ -330,6 +325,16 @@ mod tests {
         assert!(found.len() == 1 && found[0].1.contains("targetValue"), "{found:?}");
         let found = problems(trigger("3", Value::Null)).await;
         assert!(found.len() == 1 && found[0].1.contains("bearerToken"), "{found:?}");
+    }
+
+    #[tokio::test]
+    async fn a_server_that_only_an_authentication_of_others_names_is_no_problem() {
+        let trigger = |reference: Value| {
+            let metadata = json!({"listName": "orders"});
+            json!({"triggers": [{"type": "redis", "authenticationRef": reference, "metadata": metadata}]})
+        };
+        assert_eq!(problems(trigger(json!({"name": "theirs"}))).await, []);
+        assert_eq!(problems(trigger(Value::Null)).await.len(), 1);
     }
 
     #[tokio::test]

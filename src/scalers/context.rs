@@ -12,7 +12,9 @@ use crate::services::Services;
 pub struct Context {
     /// What all scalers share.
     pub services: Arc<Services>,
-    /// The namespace of the object that has the trigger.
+    /// The name of the object that has the trigger.
+    pub name: String,
+    /// Its namespace.
     pub namespace: String,
     /// Whether the trigger's value only counts in a formula, so that it needs no target of its own.
     pub is_metric_source: bool,

@@ -16,6 +16,7 @@ mod context;
 mod cron;
 pub mod env;
 mod error;
+mod external;
 mod http;
 mod http_auth;
 pub mod kubernetes;

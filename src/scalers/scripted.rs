@@ -128,6 +128,7 @@ impl Kubernetes for Cluster {
 pub(crate) fn context_of(aws: Identities, cluster: Arc<Cluster>, clock: Clock) -> Context {
     Context {
         services: Arc::new(Services::new(aws, cluster, clock)),
+        name: "orders".into(),
         namespace: "shop".into(),
         is_metric_source: false,
         environment: BTreeMap::new(),

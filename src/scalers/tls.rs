@@ -78,7 +78,7 @@ impl Tls {
 }
 
 /// The certificates of a text in PEM, if there are any and all can be read.
-fn certificates(text: &str) -> Option<Vec<CertificateDer<'static>>> {
+pub(crate) fn certificates(text: &str) -> Option<Vec<CertificateDer<'static>>> {
     use rustls::pki_types::pem::PemObject as _;
     let all: Vec<_> = CertificateDer::pem_slice_iter(text.as_bytes()).collect::<Result<_, _>>().ok()?;
     let mut store = RootCertStore::empty();
@@ -96,6 +96,18 @@ fn decrypted(key: &str, password: &str) -> Result<String, String> {
     Ok(pem::encode(&Pem::new("PRIVATE KEY", plain.as_bytes())))
 }
 
+/// The certificates that the system trusts; some may be of kinds that cannot be read.
+pub(crate) fn system_roots() -> RootCertStore {
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    roots
+}
+
+/// Accepts any certificate; the handshake's signature is verified all the same.
+pub(crate) fn any_server() -> Arc<dyn ServerCertVerifier> {
+    Arc::new(Lenient { chain: None, provider: Arc::new(rustls::crypto::ring::default_provider()) })
+}
+
 /// How much of a server's certificate is looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Verification {
@@ -111,8 +123,7 @@ pub(crate) enum Verification {
 pub(crate) fn config(verification: Verification) -> Result<ClientConfig, String> {
     install_provider();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    let roots = system_roots();
     let builder = ClientConfig::builder();
     if verification == Verification::Full {
         return Ok(builder.with_root_certificates(roots).with_no_client_auth());

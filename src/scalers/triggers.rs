@@ -7,6 +7,7 @@ use crate::aws_sqs_queue::{self, AwsSqsQueue};
 use crate::context::Context;
 use crate::cron::{self, CronWindow};
 use crate::error::{Error, Result};
+use crate::external::{self, External};
 use crate::kubernetes_workload::{self, KubernetesWorkload};
 use crate::metrics_api::{self, MetricsApi};
 use crate::postgresql::{self, Postgresql};
@@ -39,6 +40,18 @@ const TABLE: &[Row] = &[
         label: "cronScaler",
         spec: |trigger, index, _| cron::spec(trigger, index),
         build: |trigger, index, context| Ok(Box::new(CronWindow::new(trigger, index, context)?)),
+    },
+    Row {
+        type_: external::TYPE,
+        label: "externalScaler",
+        spec: |_, _, _| None,
+        build: |trigger, index, context| Ok(Box::new(External::new(trigger, index, context, false)?)),
+    },
+    Row {
+        type_: external::PUSH,
+        label: "externalPushScaler",
+        spec: |_, _, _| None,
+        build: |trigger, index, context| Ok(Box::new(External::new(trigger, index, context, true)?)),
     },
     Row {
         type_: kubernetes_workload::TYPE,

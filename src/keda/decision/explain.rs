@@ -54,8 +54,14 @@ fn reading(reading: &Reading) -> Why {
     };
     let parts = parts(sample);
     let (value, activation) = (sample.value, sample.activation);
-    let verdict = if sample.active { "above" } else { "not above" };
-    Why::Sample(format!("{metric} = {value}{parts}, {verdict} the activation threshold {activation}"))
+    let verdict = match (sample.active, value > activation) {
+        (true, true) => format!("above the activation threshold {activation}"),
+        (false, false) => format!("not above the activation threshold {activation}"),
+        // A source may decide that by itself.
+        (true, false) => "active as its source says".to_owned(),
+        (false, true) => "inactive as its source says".to_owned(),
+    };
+    Why::Sample(format!("{metric} = {value}{parts}, {verdict}"))
 }
 
 /// The count that the samples make the HPA want, clamped to its bounds; `None` where it cannot be distinguished from here.

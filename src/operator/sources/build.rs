@@ -81,6 +81,7 @@ pub(super) async fn scaler(
     };
     let resolved = scalers::Context {
         services: Arc::clone(&context.services),
+        name: common.owner.metadata().name.clone().unwrap_or_default(),
         namespace: namespace.to_owned(),
         is_metric_source: common.owner.has_formula(),
         environment: environment.variables.clone(),
