@@ -105,8 +105,6 @@ pub(crate) struct View {
     transcript: Transcript,
     brief: Brief,
     shown: Shown,
-    /// No screen is shown.
-    is_plain: bool,
 }
 
 impl View {
@@ -124,13 +122,13 @@ impl View {
             transcript: Transcript::default(),
             brief: Brief::default(),
             shown: Shown::default(),
-            is_plain: false,
         }
     }
 
     /// The same without a screen, if that is wanted.
     pub(crate) fn plain(self, is_plain: bool) -> Self {
-        Self { is_plain, ..self }
+        self.shown.set_plain(is_plain);
+        self
     }
 
     /// Whether a person reads this.
@@ -218,7 +216,7 @@ impl View {
     /// Shows a screen in the terminal until what is returned is dropped, where there is one that a person looks at: a terminal
     /// with room, and no wish for lines. `tail` lines of what it showed stay after it, besides those that are the last anyhow.
     pub(crate) fn open_screen(&self, model: Model, sends: bool, tail: usize) -> Option<(OnScreen, Wishes)> {
-        if !self.is_human() || self.is_plain || !screen::has_room() {
+        if !self.is_human() || self.shown.is_plain() || !screen::has_room() {
             return None;
         }
         let (wishes, received) = mpsc::unbounded_channel();

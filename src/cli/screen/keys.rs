@@ -46,6 +46,7 @@ impl Keys {
         if key.kind == KeyEventKind::Release {
             return None;
         }
+        #[expect(clippy::wildcard_enum_match_arm, reason = "most keys have no meaning here")]
         match key.code {
             KeyCode::Char('q') => Some(Action::Quit),
             KeyCode::Char('s') if self.sends => Some(Action::Send),

@@ -72,6 +72,7 @@ impl Workload {
 
     pub(super) fn take(&mut self, record: &Record) {
         self.snapshot.apply(record);
+        #[expect(clippy::wildcard_enum_match_arm, reason = "the snapshot takes in what the rest says")]
         match &record.observation {
             Observation::Step(step) if step.state == StepState::Reached => self.reached += 1,
             Observation::Decision(decision) => {

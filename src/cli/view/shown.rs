@@ -19,6 +19,8 @@ pub(super) struct Shown(Arc<Mutex<State>>);
 
 #[derive(Debug, Default)]
 struct State {
+    /// Lines are wanted in place of a screen.
+    is_plain: bool,
     screen: Option<Screen>,
     /// What is printed after it, dressed.
     kept: Vec<String>,
@@ -28,6 +30,14 @@ impl Shown {
     fn with<T>(&self, work: impl FnOnce(&mut State) -> T) -> T {
         // A panic elsewhere while it was held leaves whole values.
         work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(super) fn set_plain(&self, is_plain: bool) {
+        self.with(|state| state.is_plain = is_plain);
+    }
+
+    pub(super) fn is_plain(&self) -> bool {
+        self.with(|state| state.is_plain)
     }
 
     /// Shows a screen; false if the terminal does not let it.

@@ -35,7 +35,7 @@ pub(super) async fn grant(
             Err(wrong) => wrong.iter().for_each(|diagnostic: &Diagnostic| view.diagnostic(diagnostic)),
         }
     }
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 /// Sends as many messages as call for the maximum of replicas, if there is a queue for them.

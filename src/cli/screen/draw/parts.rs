@@ -28,19 +28,14 @@ fn line<'a>(model: &Model, part: &Part, manner: Manner, width: u16) -> Line<'a> 
     };
     let (done, of) = progress(model, part);
     let bar = if part.has_ended() || of == 0 { String::new() } else { format!("{} ", bar(done, of, BAR)) };
-    let mut text = format!("{:<11} {bar}", part.name);
-    if of > 0 {
-        text += &format!("{done} of {of} · ");
-    }
-    text += &spelled(model.took(part));
-    if let Some(usual) = &part.usual {
-        text += &format!(", {usual}");
-    }
+    let steps = if of > 0 { format!("{done} of {of} · ") } else { String::new() };
+    let usual = part.usual.as_ref().map(|usual| format!(", {usual}")).unwrap_or_default();
+    let mut text = format!("{:<11} {bar}{steps}{}{usual}", part.name, spelled(model.took(part)));
     if part.has_ended() && !part.is_done {
         text += " · not finished";
     }
     if part.steps.of == 0 && part.steps.read > 0 && !part.has_ended() {
-        text += &format!(" · {} resources read", part.steps.read);
+        text.extend([" · ", &part.steps.read.to_string(), " resources read"]);
     }
     let text = cut(&text, (width as usize).saturating_sub(2));
     Line::from(vec![manner.span(tone, format!("{mark} ")), Span::styled(text, manner.style(tone))])

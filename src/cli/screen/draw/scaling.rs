@@ -94,11 +94,11 @@ fn hpa(snapshot: &Snapshot) -> String {
     let number = |value: Option<u32>| value.map_or("?".to_owned(), |value| value.to_string());
     let mut text = format!("wants {} of {} to {}", number(hpa.desired), number(hpa.min), number(hpa.max));
     for value in hpa.metrics.values() {
-        text += &format!(" · metric {value}");
+        text.extend([" · metric ", value]);
     }
     let unusual = ["ScaleDownStabilized", "ScalingDisabled", "TooManyReplicas", "TooFewReplicas"];
     for condition in hpa.conditions.iter().filter(|it| unusual.contains(&it.reason.as_str())) {
-        text += &format!(" · {}", condition.reason);
+        text.extend([" · ", &condition.reason]);
     }
     text
 }

@@ -59,7 +59,7 @@ fn scaling_in() -> Model {
             "no trigger is active; cooldown holds 3 replicas for another 290 s, and that is said to the end".to_owned(),
         ],
     });
-    handle.advance(std::time::Duration::from_secs(60));
+    handle.advance(std::time::Duration::from_mins(1));
     model
 }
 
