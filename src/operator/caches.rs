@@ -9,7 +9,6 @@ use std::sync::Arc;
 
 use keda::api::{ClusterTriggerAuthentication, Condition, ScaledJob, ScaledObject, TriggerAuthentication};
 use keda::naming::{self, SCALED_JOB_LABEL};
-use kube::api::ObjectMeta;
 use kube::{Client, Resource};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -18,7 +17,7 @@ use tokio::sync::broadcast;
 use self::autoscaler::Autoscaler;
 pub(crate) use self::store::Cache;
 use self::store::{Notify, everywhere, scopes, watched};
-pub(crate) use self::text::{Opened, Text};
+pub(crate) use self::text::{Opened, Text, Version};
 use crate::authentication::{CLUSTER_KIND, KIND};
 use crate::inputs::Inputs;
 use crate::jobs::{self, Jobs};
@@ -67,25 +66,6 @@ pub(crate) struct Caches {
     changes: broadcast::Sender<Change>,
     /// Whether each cache holds everything. A store itself wakes only one of those who wait for it.
     is_synced: tokio::sync::watch::Receiver<bool>,
-}
-
-/// What a (Cluster)TriggerAuthentication is to the triggers that use it: their credentials change with nothing else, in
-/// particular not with its status, which the operator writes itself.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Version {
-    uid: Option<Box<str>>,
-    generation: Option<i64>,
-    is_terminating: bool,
-}
-
-impl Version {
-    fn of(metadata: &ObjectMeta) -> Self {
-        Self {
-            uid: metadata.uid.as_deref().map(Box::from),
-            generation: metadata.generation,
-            is_terminating: metadata.deletion_timestamp.is_some(),
-        }
-    }
 }
 
 impl Caches {

@@ -4,10 +4,10 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use kube::Resource;
+use kube::api::ObjectMeta;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::Version;
 use super::store::Cache;
 use crate::key::Key;
 
@@ -16,6 +16,25 @@ pub(crate) struct Text<K> {
     pub(super) version: Version,
     json: Box<[u8]>,
     of: PhantomData<fn() -> K>,
+}
+
+/// An object as those see it who depend on its spec. A (Cluster)TriggerAuthentication's credentials change with nothing else, in
+/// particular not with its status, which the operator writes itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Version {
+    uid: Option<Box<str>>,
+    generation: Option<i64>,
+    is_terminating: bool,
+}
+
+impl Version {
+    fn of(metadata: &ObjectMeta) -> Self {
+        Self {
+            uid: metadata.uid.as_deref().map(Box::from),
+            generation: metadata.generation,
+            is_terminating: metadata.deletion_timestamp.is_some(),
+        }
+    }
 }
 
 /// What was read last, and of which text.
