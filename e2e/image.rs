@@ -108,7 +108,7 @@ fn what_is_pushed_under_the_same_tag_is_what_pods_run() {
     let workspace = Workspace::with(vec![("DOCKER_CONFIG".to_owned(), folder.path().into())]);
     let image = format!("{host}/team/sluice:1");
     let up = |options: &str| workspace.run(&format!("up --image {image} {options}")).with(0).stdout;
-    let plan = || workspace.run(&format!("plan --image {image}")).with(0).stdout;
+    let plan = || workspace.run(&format!("plan --full --image {image}")).with(0).stdout;
     up("--push --program /bin/true");
     let first = images_of_pods(&workspace);
     assert!(first.iter().all(|one| *one == first[0] && one.starts_with(&format!("{image}@sha256:"))), "{first:?}");
