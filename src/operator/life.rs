@@ -245,6 +245,7 @@ pub(crate) trait Turns: DerefMut<Target = Life<Self::Kind>> + Send + Sized {
             let is_due = self.latest().is_some_and(|object| is_there(&*object) && self.is_due(&object));
             // Of ten thousand objects that are to be checked most wait here: so that takes no room, and is no part of the turn.
             let _permit = if is_due {
+                self.opened = None;
                 Some(unless_stopped(&stop, context.reconciles.acquire()).await?.ok()?)
             } else if self.due.is_some_and(|due| due <= clock.moment()) {
                 // A source that does not answer keeps nobody from others for longer.
