@@ -172,30 +172,40 @@ impl Caches {
     }
 }
 
+/// The version of what is kept of an object, if it is there.
+fn version<K>(object: Option<&Arc<Text<K>>>) -> Option<&Version> {
+    object.map(|object| &object.version)
+}
+
 fn notify_of_scaled_objects(
     changes: broadcast::Sender<Change>,
     users: Arc<Users>,
     masters: Arc<Masters>,
 ) -> Notify<Text<ScaledObject>> {
-    Box::new(move |key, _, object| {
-        let object = object.map(|object| object.open());
-        for peer in masters.learn_object(key, object.as_ref()) {
-            let _ = changes.send(Change::Autoscaler(peer));
-        }
-        let user = Reference { kind: SCALED_OBJECT, key: key.clone() };
-        for reference in users.learn(&user, object.as_ref().map(|object| object as &dyn Owner)) {
-            let _ = changes.send(Change::Consumers(reference));
+    Box::new(move |key, before, now| {
+        // What it claims and uses is of its spec; most changes are of its status, and cost no reading.
+        if version(before) != version(now) {
+            let object = now.map(|object| object.open());
+            for peer in masters.learn_object(key, object.as_ref()) {
+                let _ = changes.send(Change::Autoscaler(peer));
+            }
+            let user = Reference { kind: SCALED_OBJECT, key: key.clone() };
+            for reference in users.learn(&user, object.as_ref().map(|object| object as &dyn Owner)) {
+                let _ = changes.send(Change::Consumers(reference));
+            }
         }
         let _ = changes.send(Change::ScaledObject(key.clone()));
     })
 }
 
 fn notify_of_scaled_jobs(changes: broadcast::Sender<Change>, users: Arc<Users>) -> Notify<Text<ScaledJob>> {
-    Box::new(move |key, _, object| {
-        let object = object.map(|object| object.open());
-        let user = Reference { kind: SCALED_JOB, key: key.clone() };
-        for reference in users.learn(&user, object.as_ref().map(|object| object as &dyn Owner)) {
-            let _ = changes.send(Change::Consumers(reference));
+    Box::new(move |key, before, now| {
+        if version(before) != version(now) {
+            let object = now.map(|object| object.open());
+            let user = Reference { kind: SCALED_JOB, key: key.clone() };
+            for reference in users.learn(&user, object.as_ref().map(|object| object as &dyn Owner)) {
+                let _ = changes.send(Change::Consumers(reference));
+            }
         }
         let _ = changes.send(Change::ScaledJob(key.clone()));
     })
@@ -203,7 +213,6 @@ fn notify_of_scaled_jobs(changes: broadcast::Sender<Change>, users: Arc<Users>) 
 
 fn notify_of_authentications<K: 'static>(changes: broadcast::Sender<Change>, kind: &'static str) -> Notify<Text<K>> {
     Box::new(move |key, before, now| {
-        let version = |object: Option<&Arc<Text<K>>>| object.map(|object| object.version.clone());
         let reference = Reference { kind, key: key.clone() };
         let has_changed = version(before) != version(now);
         let _ = changes.send(if has_changed { Change::Credentials(reference) } else { Change::Consumers(reference) });
