@@ -4,11 +4,12 @@
     python3 e2e/bench/kedatests.py --kubeconfig FILE --address ADDRESS --keda FOLDER [--sluice PROGRAM] [--jobs 8] [DIR…]
 
 FOLDER is that of the real parts (CONTRIBUTING.md): its `addons`, `inside` and `e2e` give the cluster what the tests need and
-run the tests of the folders DIR, such as internals/pause_scaledobject or scalers/cron. Prints a line for each test, and
-fails when a test fails. The cluster must have no external metrics and no namespace keda.
+run the tests of the folders DIR, such as internals/pause_scaledobject or scalers/cron. KEDA's admission webhooks are applied
+beside the operator. Prints a line for each test, and fails when a test fails. The cluster must have no external metrics and no namespace keda.
 """
 
 import argparse
+import json
 import os
 import shutil
 import signal
@@ -17,10 +18,14 @@ import sys
 import tempfile
 from pathlib import Path
 
+import yaml
+
 from api import Api, Late, Refused, until
-from operators import Sluice
+from operators import Sluice, path
 
 ROOT = Path(__file__).resolve().parents[2]
+# Where KEDA's tests keep the CA that they make.
+AUTHORITY = Path("/tmp/keda-e2e-ca.crt")
 KINDS = ("scaledobjects", "scaledjobs", "triggerauthentications", "clustertriggerauthentications")
 
 
@@ -54,6 +59,29 @@ def forget(api):
     until("end of the KEDA objects", 60, lambda: all(api.get(path) is None for path in left))
 
 
+def files(scratch):
+    """What two tests look for in the operator's pod: the CA that signs their servers' certificates, and a file with a token."""
+    authorities, credentials = scratch / "ca", scratch / "auth"
+    authorities.mkdir()
+    credentials.mkdir()
+    if not AUTHORITY.exists():
+        key = AUTHORITY.with_suffix(".key")
+        subprocess.run(["openssl", "genrsa", "-traditional", "-out", key, "2048"], check=True, capture_output=True, timeout=60)
+        extensions = ["-addext", "basicConstraints=critical,CA:TRUE", "-addext", "keyUsage=critical,digitalSignature,keyCertSign"]
+        subprocess.run(["openssl", "req", "-x509", "-key", key, "-out", AUTHORITY, "-days", "30", "-subj", "/O=Company, INC./C=US", *extensions], check=True, timeout=60)
+    shutil.copy(AUTHORITY, authorities / "test-ca.crt")
+    (credentials / "creds.json").write_text(json.dumps({"authMode": "bearer", "token": "e2e-mock-test-bearer-token"}))
+    return [f"--ca-dir={authorities}", f"--filepath-auth-root-path={credentials}"]
+
+
+def admit(operator, api):
+    """Applies the admission webhooks, and waits until the operator has written its CA into each."""
+    configuration = yaml.safe_load((ROOT / "docs" / "admission-webhooks.yaml").read_text())
+    operator.items.append(configuration)
+    api.apply(path(configuration), configuration)
+    until("CA in the admission webhooks", 60, lambda: all(one["clientConfig"].get("caBundle") for one in api.get(path(configuration))["webhooks"]))
+
+
 def main():
     given = arguments()
     folder, scratch = Path(given.keda).resolve(), Path(tempfile.mkdtemp(prefix="sluice-kedatests-"))
@@ -61,9 +89,10 @@ def main():
     environment = {**os.environ, "KUBECONFIG": given.kubeconfig, "REAL_HOST_IP": given.address}
     subprocess.run([folder / "addons"], env=environment, check=True, timeout=120)
     run, code = Run(given, scratch), 1
-    operator = Sluice(Path(given.sluice).resolve(), before=[folder / "inside"])
+    operator = Sluice(Path(given.sluice).resolve(), before=[folder / "inside"], flags=files(scratch))
     try:
         operator.start(run, {name: value for name, value in os.environ.items() if name == "HOME" or name.startswith(("AWS_", "KEDA_", "REAL", "SLUICE_"))})
+        admit(operator, run.api)
         tests = {**environment, "E2E_JOBS": str(given.jobs), "E2E_TRIES": str(given.tries)}
         code = subprocess.run([folder / "e2e", *given.folders], env=tests).returncode
     except (Late, Refused, OSError) as error:

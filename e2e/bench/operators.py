@@ -50,9 +50,9 @@ class Sluice:
 
     name = "sluice"
 
-    def __init__(self, program, address=None, before=()):
-        """`before` is a command that runs the operator as its arguments, such as one that gives it another resolver."""
-        self.program, self.address, self.process, self.items, self.before = str(program), address, None, [], list(before)
+    def __init__(self, program, address=None, before=(), flags=()):
+        """`before` is a command that runs the operator as its arguments, such as one that gives it another resolver. `flags` are added."""
+        self.program, self.address, self.process, self.items, self.before, self.flags = str(program), address, None, [], list(before), list(flags)
 
     def start(self, bench, environment):
         api, scratch = bench.api, bench.scratch
@@ -90,7 +90,7 @@ class Sluice:
         self.log = scratch / "operator.log"
         listening = [f"--bind-address={address}", f"--secure-port={ports['https']}", f"--metrics-bind-address={address}:{ports['metrics']}", f"--health-probe-bind-address={address}:{ports['health']}"]
         with open(self.log, "ab") as log:
-            self.process = subprocess.Popen([*self.before, self.program, "operator", *listening], cwd=scratch, env={"PATH": os.environ["PATH"], **environment, **own}, stdout=log, stderr=log)
+            self.process = subprocess.Popen([*self.before, self.program, "operator", *listening, *self.flags], cwd=scratch, env={"PATH": os.environ["PATH"], **environment, **own}, stdout=log, stderr=log)
         self.group = machine.Group([machine.Process(self.process.pid, "sluice operator")])
         until("external metrics API of the operator", 90, lambda: self._is_up(api))
 

@@ -126,6 +126,14 @@ pub enum Error {
         /// The field of the spec.
         source_name: String,
     },
+    /// A file of the operator is for ClusterTriggerAuthentications alone.
+    #[error(
+        "TriggerAuthentication {name:?}: filePath is only supported for ClusterTriggerAuthentication; make it one, or use secretTargetRef"
+    )]
+    FilePathOfNamespace {
+        /// The object's name.
+        name: String,
+    },
     /// A pod identity that names two roles.
     #[error("{kind} {name:?}: podIdentity.roleArn and identityOwner workload exclude each other; remove one of them")]
     TwoIdentities {

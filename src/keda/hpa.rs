@@ -135,7 +135,7 @@ fn rendered(scaled_object: &ScaledObject, metrics: &[metric::Spec]) -> Result<Ve
         Some(modifiers) => external.map(|_| vec![modifiers.spec().rendered(name)]),
         None => external,
     };
-    let resources = resource::of(&scaled_object.spec)?;
+    let resources = resource::of(&scaled_object.spec.triggers)?;
     let mut all: Vec<_> = external?.into_iter().chain(resources.iter().map(resource::Resource::rendered)).collect();
     // Stable, so that the order within a type stays: ContainerResource, External, Resource.
     all.sort_by(|one, other| one.type_.cmp(&other.type_));

@@ -5,7 +5,7 @@ use k8s_openapi::api::autoscaling::v2::{
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 
-use crate::api::{ScaleTriggers, ScaledObjectSpec};
+use crate::api::ScaleTriggers;
 use crate::{Error, Result, quantity};
 
 /// What one such trigger asks the HPA to hold.
@@ -97,13 +97,13 @@ impl Resource {
     }
 }
 
-/// The `cpu` and `memory` triggers of an object, in their order.
+/// The `cpu` and `memory` triggers among these, in their order.
 ///
 /// # Errors
 ///
 /// [`Error::Resource`] for the first one that cannot be used.
-pub fn of(spec: &ScaledObjectSpec) -> Result<Vec<Resource>> {
-    spec.triggers.iter().filter(|trigger| trigger.is_resource()).map(Resource::new).collect()
+pub fn of(triggers: &[ScaleTriggers]) -> Result<Vec<Resource>> {
+    triggers.iter().filter(|trigger| trigger.is_resource()).map(Resource::new).collect()
 }
 
 #[cfg(test)]

@@ -38,8 +38,8 @@ pub fn scaled_object(spec: &ScaledObjectSpec) -> Result<()> {
 /// # Errors
 ///
 /// [`Error::JobTarget`] if `jobTargetRef` is no JobSpec with a container. [`Error::LongName`] if the name is too long for the label that
-/// its Jobs carry. [`Error::TooSmall`] if a count or time is. Those of [`triggers`] on the list alone, and
-/// [`Error::JobMetricType`] if a trigger has a metricType, which only an HPA could make use of.
+/// its Jobs carry. [`Error::TooSmall`] if a count or time is. Those of [`list`], [`Error::Resource`] if a `cpu` or `memory` trigger cannot be
+/// used, and [`Error::JobMetricType`] if a trigger has a metricType, which only an HPA could make use of.
 pub fn scaled_job(name: &str, spec: &ScaledJobSpec) -> Result<()> {
     if spec.job_target_ref.is_null() {
         return Err(Error::JobTarget("it is not there".to_owned()));
@@ -59,6 +59,8 @@ pub fn scaled_job(name: &str, spec: &ScaledJobSpec) -> Result<()> {
         ("failedJobsHistoryLimit", spec.failed_jobs_history_limit, 0),
     ])?;
     list("ScaledJob", &spec.triggers)?;
+    // They make no Job, but must be in order.
+    resource::of(&spec.triggers)?;
     let is_set = |trigger: &&ScaleTriggers| trigger.metric_type.as_deref().is_some_and(|one| !one.is_empty());
     match spec.triggers.iter().find(is_set) {
         Some(trigger) => Err(Error::JobMetricType(trigger.type_.clone())),
@@ -115,7 +117,7 @@ pub fn replica_bounds(spec: &ScaledObjectSpec) -> Result<()> {
 /// or `cron` has `useCachedMetrics`. [`Error::DuplicateTriggerName`] if two have one name.
 pub fn triggers(spec: &ScaledObjectSpec) -> Result<()> {
     list("ScaledObject", &spec.triggers)?;
-    let resources = resource::of(spec)?;
+    let resources = resource::of(&spec.triggers)?;
     if resources.len() == spec.triggers.len() && spec.min_replicas() == 0 {
         return Err(Error::OnlyResources);
     }
@@ -174,7 +176,8 @@ fn has_external_id(spec: &TriggerAuthenticationSpec) -> bool {
 ///
 /// # Errors
 ///
-/// [`Error::UnsupportedSource`] names a source that cannot be read yet. [`Error::TwoIdentities`] if the pod identity
+/// [`Error::UnsupportedSource`] names a source that cannot be read yet. [`Error::FilePathOfNamespace`] if a namespace's own names
+/// a file of the operator. [`Error::TwoIdentities`] if the pod identity
 /// names a role and the workload's.
 pub fn authentication(kind: &'static str, name: &str, spec: &TriggerAuthenticationSpec) -> Result<()> {
     let unsupported = [
@@ -183,12 +186,14 @@ pub fn authentication(kind: &'static str, name: &str, spec: &TriggerAuthenticati
         ("gcpSecretManager", spec.gcp_secret_manager.is_some()),
         ("awsSecretManager", spec.aws_secret_manager.is_some()),
         ("boundServiceAccountToken", !spec.bound_service_account_token.is_empty()),
-        ("filePath", spec.file_path.as_ref().is_some_and(|path| !path.is_empty())),
         ("oauth2", spec.oauth2.is_some()),
         ("podIdentity.externalID", has_external_id(spec)),
     ];
     if let Some((source, _)) = unsupported.into_iter().find(|(_, used)| *used) {
         return Err(Error::UnsupportedSource { kind, name: name.to_owned(), source_name: source.to_owned() });
+    }
+    if kind == "TriggerAuthentication" && spec.file_path().is_some() {
+        return Err(Error::FilePathOfNamespace { name: name.to_owned() });
     }
     let Some(identity) = &spec.pod_identity else { return Ok(()) };
     let unserved = match identity.provider {
@@ -305,9 +310,13 @@ mod tests {
             let found = check("orders", &change);
             assert!(found.contains(wanted), "{change}: {found}");
         }
-        // KEDA refuses neither a minimum above the maximum nor cpu alone.
+        // KEDA refuses neither a minimum above the maximum nor, as 2.14 has it, cpu alone.
         assert_eq!(check("orders", &json!({ "minReplicaCount": 5, "maxReplicaCount": 2 })), "");
-        assert_eq!(check("orders", &json!({ "triggers": [{ "type": "cpu", "metadata": {} }] })), "");
+        let cpu = |metadata: serde_json::Value| {
+            check("orders", &json!({ "triggers": [{ "type": "cpu", "metadata": metadata }] }))
+        };
+        assert_eq!(cpu(json!({ "type": "Utilization", "value": "50" })), "");
+        assert!(cpu(json!({ "value": "50" })).contains("no type given"), "{}", cpu(json!({ "value": "50" })));
         assert!(check(&"x".repeat(64), &json!({})).contains("63"));
     }
 
@@ -354,7 +363,6 @@ mod tests {
         for (source, spec) in [
             ("hashiCorpVault", json!({ "address": "a", "authentication": "token", "secrets": [] })),
             ("boundServiceAccountToken", json!([{ "parameter": "token", "serviceAccountName": "sa" }])),
-            ("filePath", json!("keys.json")),
             ("oauth2", json!({ "clientId": "c", "tokenUrl": "https://t" })),
             ("podIdentity", json!({ "provider": "aws", "roleArn": "r", "externalID": "e" })),
             ("podIdentity", json!({ "provider": "aws-kiam" })),

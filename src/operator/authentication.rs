@@ -3,6 +3,8 @@
 //! Unlike KEDA 2.14, a (Cluster)TriggerAuthentication that is not there is an error that names it, not a scaler without
 //! credentials (`docs/rules.md#keda-triggerauthentications`).
 
+mod files;
+
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::sync::Arc;
@@ -39,7 +41,8 @@ pub(crate) struct Authentication {
 /// # Errors
 ///
 /// [`TriggerError::AuthenticationKind`] if the reference names neither kind. [`TriggerError::NoAuthentication`] if
-/// there is no such object. [`TriggerError::Authentication`] if the object breaks a rule. What `pods` fails with.
+/// there is no such object. [`TriggerError::Authentication`] if the object breaks a rule. [`TriggerError::CredentialFile`] if the file that
+/// it names cannot be used. What `pods` fails with.
 pub(crate) async fn resolve<'a>(
     context: &Context,
     user: &Reference,
@@ -67,6 +70,13 @@ pub(crate) async fn resolve<'a>(
         return Err(Arc::new(TriggerError::NoAuthentication { kind, name: name.clone(), namespace }));
     };
     validate::authentication(kind, name, &spec).map_err(|error| Arc::new(TriggerError::Authentication(error)))?;
+    if let Some(path) = spec.file_path() {
+        let parameters = files::parameters(context.credential_files.as_deref(), path).await;
+        let parameters = parameters.map_err(|problem| {
+            Arc::new(TriggerError::CredentialFile { name: name.clone(), path: path.to_owned(), problem })
+        })?;
+        return Ok(Authentication { parameters, pod_identity: spec.pod_identity, problems: Vec::new() });
+    }
     let pods = if spec.env.is_empty() { None } else { pods().await? };
     Ok(read(context, user, home, spec, pods).await)
 }

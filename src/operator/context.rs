@@ -1,9 +1,11 @@
 //! The handles that every part of the operator shares.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use clock::Clock;
 use kube::Client;
+use scalers::Authorities;
 use scalers::aws_identity::Identities;
 use scalers::services::Services;
 use tokio::sync::Semaphore;
@@ -12,7 +14,7 @@ use crate::caches::Caches;
 use crate::environment::Values;
 use crate::events::Recorder;
 use crate::failures::Failures;
-use crate::pods::Pods;
+use crate::kubernetes::View;
 use crate::settings::Settings;
 use crate::sources::Sources;
 use crate::telemetry::Telemetry;
@@ -39,6 +41,8 @@ pub(crate) struct Context {
     pub(crate) polls: Semaphore,
     /// Where ClusterTriggerAuthentications find their Secrets and ConfigMaps.
     pub(crate) cluster_object_namespace: String,
+    /// Where ClusterTriggerAuthentications find their files.
+    pub(crate) credential_files: Option<PathBuf>,
     /// ConfigMaps and Secrets, as far as they may be read.
     pub(crate) values: Values,
 }
@@ -53,7 +57,8 @@ impl Context {
         telemetry: Arc<Telemetry>,
     ) -> Self {
         let failures = Failures::new(clock.clone());
-        let pods = Arc::new(Pods::new(client.clone()));
+        let authorities = Authorities::of(&settings.authorities);
+        let view = Arc::new(View::new(client.clone()));
         Self {
             values: Values::new(
                 client.clone(),
@@ -61,7 +66,7 @@ impl Context {
                 Arc::clone(&caches.inputs),
             ),
             recorder: Recorder::new(client.clone(), clock.clone(), &settings.identity),
-            services: Arc::new(Services::new(identities, pods, clock.clone())),
+            services: Arc::new(Services::new(identities, view, clock.clone()).trusting(authorities)),
             client,
             clock,
             caches,
@@ -71,6 +76,7 @@ impl Context {
             reconciles: Semaphore::new(settings.reconciles_max),
             polls: Semaphore::new(POLLS),
             cluster_object_namespace: settings.cluster_object_namespace.clone(),
+            credential_files: settings.credential_files.clone(),
         }
     }
 }

@@ -12,7 +12,7 @@ use keda::api::{AuthPodIdentity, ScaleTriggers, ScaledJob, ScaledObject, Trigger
 use keda::metric::{Spec, Target};
 use keda::validate;
 use scalers::aws_identity::Identities;
-use scalers::kubernetes::{Kubernetes, Pod};
+use scalers::kubernetes::{Endpoints, Kubernetes, Pod};
 use scalers::services::Services;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -246,6 +246,10 @@ struct Nothing;
 impl Kubernetes for Nothing {
     fn pods<'a>(&'a self, namespace: &'a str, _selector: &'a str) -> BoxFuture<'a, Result<Vec<Pod>, String>> {
         Box::pin(std::future::ready(Err(format!("the pods of {namespace} are in no cluster yet"))))
+    }
+
+    fn endpoints<'a>(&'a self, namespace: &'a str, _service: &'a str) -> BoxFuture<'a, Result<Vec<Endpoints>, String>> {
+        Box::pin(std::future::ready(Err(format!("the endpoints of {namespace} are in no cluster yet"))))
     }
 }
 

@@ -34,6 +34,7 @@ mod inputs;
 mod job_loop;
 mod jobs;
 mod key;
+mod kubernetes;
 mod lease;
 mod life;
 mod listening;
@@ -42,7 +43,6 @@ mod masters;
 mod metrics_api;
 mod owner;
 mod phase;
-mod pods;
 mod scale_loop;
 #[cfg(test)]
 mod scripted;

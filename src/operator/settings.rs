@@ -1,6 +1,7 @@
 //! The operator's settings: everything resolved, nothing read from the environment here.
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::listening::Listening;
@@ -16,6 +17,10 @@ pub struct Settings {
     pub cluster_object_namespace: String,
     /// Secrets of no other namespace than that one are read.
     pub restricts_secrets: bool,
+    /// Folders with certificates of those whom all triggers trust.
+    pub authorities: Vec<PathBuf>,
+    /// Folder of the files that ClusterTriggerAuthentications name; none is read without it.
+    pub credential_files: Option<PathBuf>,
     /// Environment variables of KEDA's that are set and change nothing.
     pub unserved: Vec<&'static str>,
     /// Who this process is in the lease and in events; the pod's name.
@@ -74,6 +79,8 @@ impl Default for Settings {
             namespace: "keda".to_owned(),
             cluster_object_namespace: "keda".to_owned(),
             restricts_secrets: false,
+            authorities: vec![PathBuf::from("/custom/ca")],
+            credential_files: None,
             unserved: Vec::new(),
             identity: "keda-operator".to_owned(),
             bind: IpAddr::V4(Ipv4Addr::UNSPECIFIED),

@@ -65,12 +65,14 @@ impl External {
         let address = metadata.required("scalerAddress", "the gRPC server, such as scaler.shop:9090").to_owned();
         let (enables_tls, accepts_any) = (metadata.flag("enableTLS", false), metadata.flag("unsafeSsl", false));
         let parameter = |key: &str| metadata.parameter(key).map(str::to_owned);
-        let (ca, cert, key) = (parameter("caCert"), parameter("tlsClientCert"), parameter("tlsClientKey"));
+        let (cert, key) = (parameter("tlsClientCert"), parameter("tlsClientKey"));
+        let has_ca = metadata.parameter("caCert").is_some();
         if cert.is_some() != key.is_some() {
             metadata.problem("of the parameters tlsClientCert and tlsClientKey one is missing: give both, or neither");
         }
         let identity = cert.zip(key);
-        let by_tls = enables_tls || ca.is_some() || identity.is_some();
+        let by_tls = enables_tls || has_ca || identity.is_some();
+        let ca = metadata.trusted("caCert");
         let tls = by_tls.then_some(Tls { ca, identity, accepts_any });
         // Only its name is wrong or right; the number comes from the server.
         metadata.target(1.0);

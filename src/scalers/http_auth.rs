@@ -27,7 +27,7 @@ impl Credentials {
     pub(crate) fn read(metadata: &mut Metadata<'_>) -> Self {
         let mut this = Self::default();
         this.tls.accepts_any = metadata.flag("unsafeSsl", false);
-        this.tls.ca = metadata.parameter("ca").map(str::to_owned);
+        this.tls.ca = metadata.trusted("ca");
         let written = either(metadata, "authModes").or_else(|| either(metadata, "authMode")).unwrap_or_default();
         let modes: Vec<_> = written.split(',').map(str::trim).filter(|mode| !mode.is_empty()).collect();
         let exclusive = modes.iter().filter(|mode| matches!(**mode, "bearer" | "basic" | "oauth")).count();

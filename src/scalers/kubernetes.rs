@@ -11,9 +11,21 @@ pub struct Pod {
     pub node: Option<String>,
 }
 
+/// Some endpoints of a Service that have the same ports.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Endpoints {
+    /// The addresses of those that are ready.
+    pub ready: Vec<String>,
+    /// Their ports.
+    pub ports: Vec<u16>,
+}
+
 /// A view of the cluster. What it gives may be as old as a watch is, seconds at the most.
 pub trait Kubernetes: Send + Sync {
     /// The pods of `namespace` that match the label selector, written as `kubectl -l` takes it. An error is in words for
     /// people, and says what could not be read.
     fn pods<'a>(&'a self, namespace: &'a str, selector: &'a str) -> BoxFuture<'a, Result<Vec<Pod>, String>>;
+
+    /// The endpoints of the Service of that name in `namespace`. Errors as above.
+    fn endpoints<'a>(&'a self, namespace: &'a str, service: &'a str) -> BoxFuture<'a, Result<Vec<Endpoints>, String>>;
 }

@@ -9,6 +9,7 @@
 //! This crate must not know Kubernetes objects' lives: environments, authentication parameters and the workload's role
 //! are resolved by its caller, who also hands in the little of Kubernetes that scalers look at ([`kubernetes`]).
 
+mod authorities;
 pub mod aws_identity;
 mod aws_sqs_queue;
 mod connections;
@@ -40,6 +41,7 @@ mod sql;
 mod tls;
 mod triggers;
 
+pub use authorities::Authorities;
 pub use connections::Connections;
 pub use context::{Context, ROLE_ARN_ANNOTATION, Workload};
 pub use error::{Error, Result};

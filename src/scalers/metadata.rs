@@ -17,7 +17,7 @@ use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::http::{self, Http};
 use crate::services::Services;
-use crate::tls::Tls;
+use crate::tls::{self, Tls};
 
 pub(crate) struct Metadata<'a> {
     trigger: &'static str,
@@ -119,15 +119,14 @@ impl<'a> Metadata<'a> {
         number
     }
 
-    /// An HTTP address; `None`, with a noted problem, if it is absent or none.
-    pub(crate) fn address(&mut self, key: &str, what: &str) -> Option<Url> {
-        let given = self.required(key, what);
-        let url = Url::parse(given).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
-        if url.is_none() && !given.is_empty() {
-            // It may hold a password, so it is not shown.
-            self.problem(format!("{key} is no address that begins with http:// or https://"));
-        }
-        url
+    /// An HTTP address; a noted problem if it is absent. One that is none is an error of each reading, as with KEDA.
+    pub(crate) fn address(&mut self, key: &str, what: &str) -> Result<Url> {
+        let url = Url::parse(self.required(key, what)).ok();
+        // It may hold a password, so it is not shown.
+        url.filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host()).ok_or_else(|| Error::Answer {
+            what: self.trigger.to_owned(),
+            problem: format!("{key} is no address that begins with http:// or https://"),
+        })
     }
 
     /// Names and values, written `a=b,c=d`. What is written otherwise is a noted problem.
@@ -170,8 +169,24 @@ impl<'a> Metadata<'a> {
         let text = |key: &str| self.parameter(key).map(str::to_owned);
         let (mut tls, problem) = Tls::new(text("ca"), (text("cert"), text("key")), self.parameter("keyPassword"));
         self.problems.extend(problem);
+        tls.ca = self.context.services.authorities.and(tls.ca);
         tls.accepts_any = self.flag("unsafeSsl", false);
         tls
+    }
+
+    /// The certificates of those whom all triggers trust.
+    pub(crate) fn authorities(&self) -> Option<String> {
+        self.context.services.authorities.and(None)
+    }
+
+    /// The certificates of the parameter `key`, and of those whom all triggers trust. What holds none is a noted problem.
+    pub(crate) fn trusted(&mut self, key: &str) -> Option<String> {
+        let own = self.parameter(key);
+        if own.is_some_and(|own| tls::certificates(own).is_none()) {
+            self.problem(format!("the parameter {key} holds no certificate in PEM"));
+            return None;
+        }
+        self.context.services.authorities.and(own.map(str::to_owned))
     }
 
     /// What the HPA holds the trigger's metric at, by the trigger's `metricType`.

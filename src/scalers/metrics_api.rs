@@ -1,5 +1,6 @@
 //! Trigger `metrics-api`: a number in the answer of an HTTP endpoint (`docs/rules.md#keda-metrics-api`).
 
+mod endpoints;
 mod location;
 #[cfg(test)]
 mod tests;
@@ -14,6 +15,7 @@ use keda::metric::{Spec, Target};
 use keda::naming;
 use url::Url;
 
+use self::endpoints::Aggregation;
 use self::location::Location;
 use crate::context::Context;
 use crate::error::{Error, Result};
@@ -25,13 +27,17 @@ use crate::services::Services;
 
 pub(crate) const TYPE: &str = "metrics-api";
 
-/// One number of one endpoint.
+/// One number of one endpoint, or what the numbers of all endpoints of a Service make.
 pub(crate) struct MetricsApi {
     services: Arc<Services>,
     http: Http,
-    url: Url,
+    url: Result<Url>,
     credentials: Credentials,
     location: Location,
+    /// Where the number is, as it is written, for the key of a source.
+    written: String,
+    /// Of the endpoints of the Service that the address names.
+    aggregation: Option<Aggregation>,
     activation: f64,
     spec: Spec,
 }
@@ -63,44 +69,56 @@ impl MetricsApi {
             .ok();
         let number = metadata.target_number("targetValue", "the number that stands for one replica");
         let activation = metadata.number("activationTargetValue", 0.0);
-        if metadata.flag("aggregateFromKubeServiceEndpoints", false) {
-            metadata
-                .problem("aggregateFromKubeServiceEndpoints is not served; read one address that has the whole number");
-        }
+        let aggregation = Aggregation::read(&mut metadata);
         let limit = metadata.limit();
         let credentials = Credentials::read(&mut metadata);
         let http = metadata.client(&context.services, &credentials.tls, limit);
         let target = metadata.target(number);
         let name = metric_name(index, written);
         metadata.finish()?;
-        let (Some(url), Some(location), Some(http)) = (url, location, http) else {
+        let (Some(location), Some(http)) = (location, http) else {
             return Err(Error::Metadata { trigger: TYPE, problems: "the trigger cannot be read".to_owned() });
         };
         let services = Arc::clone(&context.services);
-        Ok(Self { services, http, url, credentials, location, activation, spec: Spec { name, target } })
+        let (written, spec) = (format!("{format} {written}"), Spec { name, target });
+        Ok(Self { services, http, url, credentials, location, written, aggregation, activation, spec })
     }
 
     async fn sample(&self, age: Duration) -> Result<Samples> {
-        let source = [TYPE, self.url.as_str(), &self.credentials.key].map(str::to_owned).to_vec();
-        let read = self.services.reads.get(source, age, self.body()).await?;
-        let value =
-            self.location.number(&read.value).map_err(|problem| Error::Answer { what: self.what(), problem })?;
-        Ok(Samples::number(read.at, &self.spec, value, self.activation))
+        let url = self.url.as_ref().map_err(Clone::clone)?;
+        let mut source = [TYPE, url.as_str(), &self.credentials.key].map(str::to_owned).to_vec();
+        let (at, value) = match self.aggregation {
+            None => {
+                let read = self.services.reads.get(source, age, self.body(url)).await?;
+                (read.at, self.number(url, &read.value)?)
+            }
+            Some(aggregation) => {
+                source.extend([self.written.clone(), format!("{aggregation:?}")]);
+                let read = self.services.reads.get(source, age, self.aggregated(url, aggregation)).await?;
+                (read.at, *read.value)
+            }
+        };
+        Ok(Samples::number(at, &self.spec, value, self.activation))
     }
 
-    async fn body(&self) -> Result<Vec<u8>> {
-        let (url, headers) = self.credentials.applied(self.url.clone());
-        let answer = self.http.get(&self.what(), url, headers).await?;
+    fn number(&self, url: &Url, body: &[u8]) -> Result<f64> {
+        self.location.number(body).map_err(|problem| Error::Answer { what: what(url), problem })
+    }
+
+    async fn body(&self, url: &Url) -> Result<Vec<u8>> {
+        let what = what(url);
+        let path = url.path();
+        let (url, headers) = self.credentials.applied(url.clone());
+        let answer = self.http.get(&what, url, headers).await?;
         if answer.status == 200 {
             return Ok(answer.body);
         }
-        let problem = format!("{}: api returned {}", self.url.path(), answer.status);
-        Err(Error::Answer { what: self.what(), problem })
+        Err(Error::Answer { problem: format!("{path}: api returned {}", answer.status), what })
     }
+}
 
-    fn what(&self) -> String {
-        format!("error requesting metrics endpoint {}", crate::http::shown(&self.url))
-    }
+fn what(url: &Url) -> String {
+    format!("error requesting metrics endpoint {}", crate::http::shown(url))
 }
 
 impl Scaler for MetricsApi {

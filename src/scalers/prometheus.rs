@@ -29,7 +29,7 @@ pub(crate) struct Prometheus {
     services: Arc<Services>,
     http: Http,
     /// With all of the query but its time.
-    url: Url,
+    url: Result<Url>,
     headers: HeaderMap,
     credentials: Credentials,
     query: String,
@@ -74,33 +74,35 @@ impl Prometheus {
         let client = metadata.client(&context.services, &credentials.tls, limit);
         let target = metadata.target(number);
         metadata.finish()?;
-        let (Some(server), Some(http)) = (server, client) else {
+        let Some(http) = client else {
             return Err(Error::Metadata { trigger: TYPE, problems: "the trigger cannot be read".to_owned() });
         };
-        let url = address(server, &query, namespace.into_iter().chain(more));
+        let url = server.map(|server| address(server, &query, namespace.into_iter().chain(more)));
         let services = Arc::clone(&context.services);
         let spec = Spec { name: naming::metric(index, TYPE), target };
         Ok(Self { services, http, url, headers, credentials, query, ignores_null, activation, spec })
     }
 
     async fn sample(&self, age: Duration) -> Result<Samples> {
+        let url = self.url.as_ref().map_err(Clone::clone)?;
         let headers: Vec<_> =
             self.headers.iter().map(|(name, value)| format!("{name}={:?}", value.as_bytes())).collect();
-        let source = [TYPE, self.url.as_str(), &self.credentials.key, &headers.join("\n")].map(str::to_owned).to_vec();
-        let read = self.services.reads.get(source, age, self.body()).await?;
-        let value = self.value(&read.value).map_err(|problem| Error::Answer { what: self.what(), problem })?;
+        let source = [TYPE, url.as_str(), &self.credentials.key, &headers.join("\n")].map(str::to_owned).to_vec();
+        let read = self.services.reads.get(source, age, self.body(url)).await?;
+        let value = self.value(&read.value).map_err(|problem| Error::Answer { what: what(url), problem })?;
         Ok(Samples::number(read.at, &self.spec, value, self.activation))
     }
 
-    async fn body(&self) -> Result<Value> {
-        let failed = |problem: String| Error::Answer { what: self.what(), problem };
-        let (mut url, mut headers) = self.credentials.applied(self.url.clone());
+    async fn body(&self, url: &Url) -> Result<Value> {
+        let what = what(url);
+        let failed = |problem: String| Error::Answer { what: what.clone(), problem };
+        let (mut url, mut headers) = self.credentials.applied(url.clone());
         let now = self.services.clock.now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
         url.query_pairs_mut().append_pair("time", &now);
         for (name, value) in &self.headers {
             headers.append(name.clone(), value.clone());
         }
-        let answer = self.http.get(&self.what(), url, headers).await?;
+        let answer = self.http.get(&what, url, headers).await?;
         if !(200..300).contains(&answer.status) {
             return Err(failed(format!("prometheus query api returned error. status: {}", answer.status)));
         }
@@ -132,10 +134,10 @@ impl Prometheus {
         let number: f64 = number.parse().map_err(|_| format!("the value {number:?} is no number"))?;
         if number.is_finite() { Ok(number) } else { absent(&format!("value is {number}")) }
     }
+}
 
-    fn what(&self) -> String {
-        format!("cannot query Prometheus at {}", http::shown(&self.url))
-    }
+fn what(url: &Url) -> String {
+    format!("cannot query Prometheus at {}", http::shown(url))
 }
 
 /// The address of a query, without its time.

@@ -16,7 +16,7 @@ use tokio::sync::watch;
 
 use crate::aws_identity::Identities;
 use crate::context::{Context, Workload};
-use crate::kubernetes::{Kubernetes, Pod};
+use crate::kubernetes::{Endpoints, Kubernetes, Pod};
 use crate::services::Services;
 
 /// One request as the service saw it.
@@ -103,12 +103,17 @@ pub(crate) fn map(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
 /// A cluster that gives the same answer each time.
 pub(crate) struct Cluster {
     answer: Result<Vec<Pod>, String>,
+    endpoints: Vec<Endpoints>,
     requests: Mutex<Vec<(String, String)>>,
 }
 
 impl Cluster {
     pub(crate) fn new(answer: Result<Vec<Pod>, String>) -> Arc<Self> {
-        Arc::new(Self { answer, requests: Mutex::default() })
+        Arc::new(Self { answer, endpoints: Vec::new(), requests: Mutex::default() })
+    }
+
+    pub(crate) fn with_endpoints(endpoints: Vec<Endpoints>) -> Arc<Self> {
+        Arc::new(Self { answer: Ok(Vec::new()), endpoints, requests: Mutex::default() })
     }
 
     /// The namespaces and selectors that were asked for.
@@ -121,6 +126,11 @@ impl Kubernetes for Cluster {
     fn pods<'a>(&'a self, namespace: &'a str, selector: &'a str) -> BoxFuture<'a, Result<Vec<Pod>, String>> {
         self.requests.lock().unwrap().push((namespace.to_owned(), selector.to_owned()));
         Box::pin(std::future::ready(self.answer.clone()))
+    }
+
+    fn endpoints<'a>(&'a self, namespace: &'a str, service: &'a str) -> BoxFuture<'a, Result<Vec<Endpoints>, String>> {
+        self.requests.lock().unwrap().push((namespace.to_owned(), service.to_owned()));
+        Box::pin(std::future::ready(Ok(self.endpoints.clone())))
     }
 }
 

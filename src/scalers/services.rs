@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use clock::Clock;
 
+use crate::authorities::Authorities;
 use crate::aws_identity::Identities;
 use crate::connections::Connections;
 use crate::kubernetes::Kubernetes;
@@ -21,6 +22,8 @@ pub struct Services {
     pub kubernetes: Arc<dyn Kubernetes>,
     /// What was read lately, by source.
     pub reads: Reads,
+    /// Whom triggers trust beside the system's certificates and those that they name.
+    pub authorities: Authorities,
 }
 
 /// The identities, by provider.
@@ -37,7 +40,14 @@ impl Services {
             connections: Connections::default(),
             kubernetes,
             reads: Reads::new(clock.clone()),
+            authorities: Authorities::default(),
             clock,
         }
+    }
+
+    /// The same with these authorities.
+    #[must_use]
+    pub fn trusting(self, authorities: Authorities) -> Self {
+        Self { authorities, ..self }
     }
 }

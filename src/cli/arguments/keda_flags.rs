@@ -18,11 +18,9 @@ const SWITCHES: [&str; 10] = [
     "zap-devel",
 ];
 /// Flags with a value.
-const VALUES: [&str; 23] = [
-    "ca-dir",
+const VALUES: [&str; 21] = [
     "cert-dir",
     "cert-secret-name",
-    "filepath-auth-root-path",
     "http-idle-conn-timeout",
     "http-max-idle-conns",
     "http-max-idle-conns-per-host",
@@ -89,10 +87,9 @@ mod tests {
     #[test]
     fn the_arguments_of_kedas_own_deployment_are_taken_and_named() {
         let chart = "operator --leader-elect --zap-log-level=info --zap-encoder console --enable-cert-rotation=true \
-                     --cert-dir=/certs --ca-dir /a --ca-dir /b --kube-api-qps=20.0";
+                     --cert-dir=/certs --cert-dir /b --kube-api-qps=20.0";
         let mut expected =
-            ["--enable-cert-rotation", "--leader-elect", "--ca-dir", "--cert-dir", "--kube-api-qps", "--zap-encoder"]
-                .to_vec();
+            ["--enable-cert-rotation", "--leader-elect", "--cert-dir", "--kube-api-qps", "--zap-encoder"].to_vec();
         expected.push("--zap-log-level");
         assert_eq!(parsed(chart).unwrap(), expected);
         assert_eq!(parsed("operator").unwrap(), [""; 0]);

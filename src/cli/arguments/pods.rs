@@ -1,6 +1,7 @@
 //! The options of the programs inside pods.
 
 use std::net::IpAddr;
+use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use operator::Listening;
@@ -23,6 +24,9 @@ pub struct Operator {
     /// Where it listens
     #[command(flatten)]
     pub servers: Servers,
+    /// What it reads from its disk
+    #[command(flatten)]
+    pub files: Files,
     /// What KEDA's operator takes
     #[command(flatten)]
     pub keda: KedaFlags,
@@ -43,6 +47,17 @@ pub struct Servers {
     /// Where /healthz and /readyz are served, in the same form
     #[arg(long, value_name = "ADDRESS", default_value = ":8081")]
     pub health_probe_bind_address: Listening,
+}
+
+/// What the operator reads from its disk for triggers, by the flags of KEDA's operator.
+#[derive(Debug, Args)]
+pub struct Files {
+    /// Folder with certificates of CAs that triggers trust beside those of the system; may be repeated
+    #[arg(long, value_name = "FOLDER", default_value = "/custom/ca")]
+    pub ca_dir: Vec<PathBuf>,
+    /// Folder of the files that filePath of a ClusterTriggerAuthentication names
+    #[arg(long, value_name = "FOLDER")]
+    pub filepath_auth_root_path: Option<PathBuf>,
 }
 
 /// What else than running it.

@@ -39,6 +39,8 @@ pub(crate) async fn operator(operator: Operator, stop: CancellationToken) -> Out
         metrics_api_port: operator.servers.secure_port,
         telemetry: operator.servers.metrics_bind_address,
         health: operator.servers.health_probe_bind_address,
+        authorities: operator.files.ca_dir,
+        credential_files: operator.files.filepath_auth_root_path,
         ..operator::Settings::from_env().map_err(one)?
     };
     let session = Session::load_or(aws::session::Settings::new("operator"), STS_REGION).await.map_err(one)?;

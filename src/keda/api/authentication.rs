@@ -65,6 +65,13 @@ pub struct TriggerAuthenticationSpec {
     pub oauth2: Option<Box<OAuth2>>,
 }
 
+impl TriggerAuthenticationSpec {
+    /// The file that has all parameters, if one has.
+    pub fn file_path(&self) -> Option<&str> {
+        self.file_path.as_deref().filter(|path| !path.is_empty())
+    }
+}
+
 /// The spec of a ClusterTriggerAuthentication: that of a TriggerAuthentication, field by field.
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[kube(

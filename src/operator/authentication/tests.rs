@@ -77,3 +77,28 @@ async fn the_environment_of_a_container_is_read_once_for_all_variables() {
     assert_eq!((found.parameters.len(), reads(&server, CONFIG_MAP)), (2, 1));
     assert!(found.problems[0].contains("no variable three"), "{:?}", found.problems);
 }
+
+#[tokio::test]
+async fn a_file_takes_the_place_of_all_other_sources_and_no_namespace_may_name_one() {
+    let spec = json!({
+        "filePath": "creds.json", "secretTargetRef": [{ "parameter": "user", "name": "aws", "key": "id" }],
+    });
+    let objects = [(OWN, authentication(KIND, &spec)), (SHARED, authentication(CLUSTER_KIND, &spec))];
+    let server = Server::start(objects, |_| None);
+    let root = tempfile::tempdir().unwrap();
+    std::fs::write(root.path().join("creds.json"), r#"{"token":"t"}"#).unwrap();
+    let settings = Settings { credential_files: Some(root.path().to_owned()), ..Settings::default() };
+    let found = resolved(&server, &settings, CLUSTER_KIND, None).await;
+    assert_eq!(found.parameters, BTreeMap::from([("token".to_owned(), "t".to_owned())]));
+    assert_eq!(reads(&server, SHARED_SECRET), 0);
+    let context = server.watched_with(&settings).await;
+    let refused = async |kind: &str| {
+        let reference = AuthenticationRef { name: "keys".into(), kind: Some(kind.into()) };
+        let found = resolve(&context, &user(), Some(&reference), async || Ok(None)).await;
+        found.err().map(|error| error.to_string()).unwrap_or_default()
+    };
+    assert!(refused(KIND).await.contains("filePath is only supported for ClusterTriggerAuthentication"));
+    std::fs::remove_file(root.path().join("creds.json")).unwrap();
+    let error = refused(CLUSTER_KIND).await;
+    assert!(error.starts_with("ClusterTriggerAuthentication \"keys\": filePath \"creds.json\": "), "{error}");
+}

@@ -51,10 +51,12 @@ impl JobError {
                 | keda::Error::DuplicateTriggerName { .. }
                 | keda::Error::CachedMetricsUnsupported(_),
             ) => "ScaledJob doesn't have correct triggers specification",
+            Self::Spec(keda::Error::Resource { .. }) | Self::Triggers(_) => {
+                "Failed to ensure ScaledJob is correctly created"
+            }
             Self::Spec(_) => "ScaledJob doesn't have a correct specification",
             Self::List(_) => "Cannot get list of Jobs owned by this scaledJob",
             Self::Rollout { .. } => "Not able to delete the Jobs of the previous version",
-            Self::Triggers(_) => "Failed to ensure ScaledJob is correctly created",
             Self::Status(_) => "status of ScaledJob cannot be written",
         }
     }

@@ -229,6 +229,16 @@ async fn an_invalid_object_makes_no_job() {
 }
 
 #[tokio::test]
+async fn a_cpu_trigger_without_a_type_is_refused_in_the_words_of_keda() {
+    let untyped = json!({ "spec": { "triggers": [{ "type": "cpu", "metadata": { "value": "50" } }] } });
+    let server = Server::start([(SCALED_JOB, scaled_job(&untyped))], |_| None);
+    job_loop(&server).await.turn().await;
+    let wanted = "ScaledJobCheckFailed: Failed to ensure ScaledJob is correctly created: error parsing cpu metadata";
+    assert!(server.events().iter().any(|event| event.starts_with(wanted)), "{:?}", server.events());
+    assert_eq!((condition(&server, "Ready").0, made(&server)), ("False".into(), 0));
+}
+
+#[tokio::test]
 async fn only_pending_jobs_count_against_an_accurate_strategy() {
     let accurate = json!({ "spec": { "scalingStrategy": { "strategy": "accurate" } } });
     for (phase, wanted) in [("Running", 3), ("Pending", 2)] {

@@ -28,6 +28,9 @@ pub(crate) enum TriggerError {
     /// The (Cluster)TriggerAuthentication breaks a rule.
     #[error(transparent)]
     Authentication(keda::Error),
+    /// The file with the parameters cannot be used.
+    #[error("ClusterTriggerAuthentication {name:?}: filePath {path:?}: {problem}")]
+    CredentialFile { name: String, path: String, problem: String },
     /// The workload's `ServiceAccount` cannot be read.
     #[error("ServiceAccount {name} cannot be read: {}", brief(source))]
     ServiceAccount { name: String, source: kube::Error },
@@ -58,7 +61,12 @@ impl TriggerError {
                 scalers::Error::Metadata { .. } => !is_self_contained,
                 _ => true,
             },
-            Self::Target(_) | Self::Container(_) | Self::ServiceAccount { .. } | Self::Specs(_) | Self::Gone => true,
+            Self::Target(_)
+            | Self::Container(_)
+            | Self::CredentialFile { .. }
+            | Self::ServiceAccount { .. }
+            | Self::Specs(_)
+            | Self::Gone => true,
         }
     }
 }

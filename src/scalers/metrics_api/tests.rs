@@ -3,7 +3,8 @@
 use clock::Clock;
 
 use super::*;
-use crate::scripted::{Endpoint, context_with, map};
+use crate::kubernetes::Endpoints;
+use crate::scripted::{Cluster, Endpoint, context_in, context_with, map};
 
 /// Keys with their values.
 type Pairs<'a> = &'a [(&'a str, &'a str)];
@@ -105,10 +106,10 @@ async fn an_answer_that_is_no_number_is_an_error_without_credentials() {
     assert!(error.contains("127.0.0.1:9") && !error.contains("secret"), "{error}");
     let table: [(Pairs<'_>, &[&str]); 6] = [
         (&[("url", ""), ("valueLocation", ""), ("targetValue", "")], &["no url", "no valueLocation", "no targetValue"]),
-        (&[("url", "ftp://secret@x"), ("targetValue", "0")], &["url is no address", "targetValue=\"0\""]),
+        (&[("url", "ftp://secret@x"), ("targetValue", "0")], &["targetValue=\"0\""]),
         (&[("authModes", "basic,bearer")], &["only one of the auth modes", "needs the authentication parameter"]),
         (&[("authMode", "oauth")], &["oauth is not served"]),
-        (&[("aggregateFromKubeServiceEndpoints", "true"), ("timeout", "soon")], &["is not served", "timeout=\"soon\""]),
+        (&[("aggregationType", "most"), ("timeout", "soon")], &["aggregationType=\"most\"", "timeout=\"soon\""]),
         (&[("format", "csv"), ("authMode", "other")], &["format=\"csv\"", "\"other\" is unknown"]),
     ];
     for (pairs, parts) in table {
@@ -124,4 +125,37 @@ async fn names_and_targets_are_those_of_keda() {
     let wanted = Spec { name: "s1-metric-api-queue-length".into(), target: Target::AverageValue(2.0) };
     assert_eq!(crate::specs(&trigger("http://x", &[]), 1, "shop"), [wanted]);
     assert_eq!(crate::specs(&trigger("http://x", &[("targetValue", "")]), 1, "shop"), []);
+}
+
+#[tokio::test]
+async fn what_is_no_address_has_a_metric_and_fails_each_reading() {
+    for wrong in ["invalid-invalid", "ftp://secret@x", "http://"] {
+        let context = context_with(Clock::real()).await;
+        let scaler = crate::build(&trigger(wrong, &[]), 1, &context).unwrap();
+        assert_eq!(scaler.specs().await.unwrap()[0].name, "s1-metric-api-queue-length");
+        let error = scaler.read(Duration::ZERO).await.err().unwrap().to_string();
+        assert_eq!(error, "metrics-api: url is no address that begins with http:// or https://");
+    }
+}
+
+#[tokio::test]
+async fn the_numbers_of_the_endpoints_of_a_service_are_made_one() {
+    let good = Endpoint::start(|_| (200, r#"{"queue":{"length":5}}"#.into())).await;
+    let port = Url::parse(&good.url).unwrap().port().unwrap();
+    let read = async |ready: &[&str], aggregation: &str| {
+        let ready = ready.iter().map(|&address| address.to_owned()).collect();
+        let cluster = Cluster::with_endpoints(vec![Endpoints { ready, ports: vec![port] }]);
+        let context = context_in(Arc::clone(&cluster), Clock::real()).await;
+        let url = format!("http://stats.shop.svc:{port}/stats");
+        let pairs = [("aggregateFromKubeServiceEndpoints", "true"), ("aggregationType", aggregation)];
+        let scaler = crate::build(&trigger(&url, &pairs), 1, &context).unwrap();
+        let read = scaler.read(Duration::ZERO).await.map_err(|error| error.to_string());
+        assert_eq!(cluster.requests(), [("shop".to_owned(), "stats".to_owned())]);
+        read.map(|samples| samples.by_metric[0].1.clone().unwrap().value)
+    };
+    // Nobody listens at the port on the last one.
+    assert_eq!(read(&["127.0.0.1", "127.0.0.2", "127.0.0.1"], "sum").await, Ok(5.0));
+    assert_eq!(good.seen().len(), 1);
+    assert!(read(&["127.0.0.2"], "average").await.unwrap_err().contains("from the 1 provided endpoints"));
+    assert!(read(&[], "max").await.unwrap_err().contains("no endpoint that is ready"));
 }

@@ -112,5 +112,5 @@ fn encryption(metadata: &mut Metadata<'_>) -> Tls {
         "disable" => {}
         other => metadata.problem(format!("incorrect value for TLS given: {other}; write enable or disable")),
     }
-    Tls { accepts_any: tls.accepts_any, ..Tls::default() }
+    Tls { ca: metadata.authorities(), accepts_any: tls.accepts_any, ..Tls::default() }
 }

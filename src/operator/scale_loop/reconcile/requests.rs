@@ -18,7 +18,7 @@ use crate::target::Target;
 
 /// Passes if each container that counts has a request or a limit, or gets one from a LimitRange of its namespace.
 pub(crate) async fn check(context: &Context, object: &ScaledObject) -> Result<(), ReconcileError> {
-    let resources = resource::of(&object.spec).map_err(ReconcileError::Spec)?;
+    let resources = resource::of(&object.spec.triggers).map_err(ReconcileError::Spec)?;
     if resources.is_empty() {
         return Ok(());
     }

@@ -49,7 +49,7 @@ pub(super) fn after(object: &ScaledObject, found: &Found, failed: Option<&Reconc
             status.triggers_activity.retain(|metric, _| metrics.contains(metric));
             status.external_metric_names.clone_from(metrics);
             // Those of single containers are not listed, as in KEDA.
-            let resources = resource::of(&object.spec).unwrap_or_default().into_iter();
+            let resources = resource::of(&object.spec.triggers).unwrap_or_default().into_iter();
             status.resource_metric_names =
                 resources.filter(|resource| resource.container.is_none()).map(|resource| resource.name).collect();
         }
