@@ -36,7 +36,7 @@ const TRAITS_MAX: usize = 10;
 const NAMES_BANNED: [&str; 6] = ["common", "util", "utils", "helpers", "misc", "mod"];
 
 /// Every crate of the house and the siblings that it may point at.
-pub(crate) const ARROWS: [(&str, &[&str]); 23] = [
+pub(crate) const ARROWS: [(&str, &[&str]); 24] = [
     ("aws", &["clock", "provision"]),
     (
         "cli",
@@ -54,6 +54,7 @@ pub(crate) const ARROWS: [(&str, &[&str]); 23] = [
             "verify",
             "worker",
             "workshop",
+            "yaml",
         ],
     ),
     ("clock", &[]),
@@ -77,18 +78,19 @@ pub(crate) const ARROWS: [(&str, &[&str]); 23] = [
     ("local-apiserver", &["clock", "local-eks", "local-faults", "local-server"]),
     ("local-aws", &["clock", "local-eks", "local-faults", "local-server"]),
     ("local-container", &[]),
-    ("local-controllers", &["clock", "local-apiserver", "local-container", "local-eks"]),
+    ("local-controllers", &["clock", "local-apiserver", "local-container", "local-eks", "local-faults"]),
     ("local-eks", &[]),
-    ("local-faults", &[]),
+    ("local-faults", &["clock"]),
     ("local-server", &["clock"]),
     ("localstack", &["clock"]),
     ("operator", &["clock", "keda", "scalers"]),
     ("provision", &["clock"]),
     ("scalers", &["aws", "clock", "keda"]),
-    ("stack", &["clock"]),
-    ("verify", &["aws", "clock", "cluster"]),
+    ("stack", &["clock", "yaml"]),
+    ("verify", &["aws", "clock", "cluster", "yaml"]),
     ("worker", &["aws", "clock"]),
     ("workshop", &["clock"]),
+    ("yaml", &[]),
 ];
 
 pub(crate) fn root() -> PathBuf {

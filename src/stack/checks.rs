@@ -9,9 +9,9 @@ use regex::Regex;
 
 use crate::ECR_REGISTRY;
 use crate::model::{Consumer, Queue, Stack, Workload};
-use crate::reader::Findings;
 use crate::region::{self, Region};
 use crate::version::{self, Support};
+use yaml::Findings;
 
 /// IAM's limit for the name of a role.
 const ROLE_NAME_MAX: usize = 64;

@@ -9,10 +9,10 @@ use crate::checks::LOG_TYPES;
 use crate::model::{
     ApiEndpoint, Cluster, Ecr, Kubernetes, Local, LocalStack, Operator, Profile, Roles, Selector, Stack,
 };
-use crate::reader::{Findings, Item, Section};
-use crate::tree::Node;
 use crate::version;
 use crate::{ECR_REGISTRY, IMAGE_DEFAULT};
+use yaml::Node;
+use yaml::{Findings, Item, Section};
 
 /// Reads everything; problems of type and range are collected in `findings`.
 pub(crate) fn read(findings: &mut Findings, root: Node) -> Stack {
@@ -67,7 +67,7 @@ pub(crate) fn read(findings: &mut Findings, root: Node) -> Stack {
 }
 
 fn empty() -> Node {
-    Node { value: crate::tree::Value::Null, origin: crate::problem::Origin::Default }
+    Node { value: yaml::Value::Null, origin: yaml::Origin::Default }
 }
 
 fn read_operator(mut section: Section<'_>, image: &str) -> Operator {

@@ -14,11 +14,8 @@ pub mod model;
 pub mod names;
 pub mod network;
 pub mod policies;
-mod problem;
-mod reader;
 mod region;
 mod templates;
-mod tree;
 pub mod version;
 
 #[cfg(test)]
@@ -33,10 +30,8 @@ use jiff::civil::Date;
 pub use manifests::Manifest;
 pub use model::{Consumer, Identity, Stack, Workload};
 pub use names::{Names, WorkloadNames};
-pub use problem::{Origin, Problem, Problems};
-pub use reader::{Setting, nearest};
 pub use templates::{Error, render};
-pub use tree::Override;
+pub use yaml::{Origin, Override, Problem, Problems, Setting, nearest};
 
 /// A stack, and what a person may want to know about how it came to be.
 #[derive(Debug, Clone)]
@@ -52,7 +47,7 @@ pub struct Loaded {
 impl Loaded {
     /// What somebody else finds wrong with the key `key`, placed where it was written in `file`.
     pub fn problem(&self, file: Option<&str>, key: &str, cause: String, next_step: String) -> Problem {
-        let origin = reader::origin(&self.settings, key);
+        let origin = yaml::origin(&self.settings, key);
         Problem { file: file.map(str::to_owned), origin, key: key.to_owned(), cause, next_step }
     }
 }
@@ -80,8 +75,8 @@ pub struct File<'a> {
 /// All problems at once.
 pub fn load(file: Option<File<'_>>, overrides: &[Override], today: Date) -> Result<Loaded, Problems> {
     let name = file.map(|file| file.name);
-    let mut root = tree::parse(name, file.map_or("", |file| file.text)).map_err(|problem| Problems(vec![*problem]))?;
-    let mut findings = reader::Findings { file: name.map(str::to_owned), ..Default::default() };
+    let mut root = yaml::parse(name, file.map_or("", |file| file.text)).map_err(|problem| Problems(vec![*problem]))?;
+    let mut findings = yaml::Findings { file: name.map(str::to_owned), ..Default::default() };
     if file.is_some() && root.says_nothing() {
         findings.warning(
             "",
@@ -90,7 +85,7 @@ pub fn load(file: Option<File<'_>>, overrides: &[Override], today: Date) -> Resu
         );
     }
     for over in overrides {
-        if let Err(problem) = tree::lay_over(&mut root, over) {
+        if let Err(problem) = yaml::lay_over(&mut root, over) {
             findings.problems.push(*problem);
         }
     }

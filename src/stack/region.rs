@@ -3,7 +3,7 @@
 //! Source: "AWS Regions" in the AWS Regions and Availability Zones user guide, and the partitions that the AWS SDKs publish,
 //! as of November 2026. A name that only looks like one is let through with a warning: regions are added every year.
 
-use crate::reader::nearest;
+use yaml::nearest;
 
 /// What is known of a name.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -5,8 +5,8 @@ use std::net::Ipv4Addr;
 
 use crate::checks::matches;
 use crate::model::{ApiEndpoint, Stack};
-use crate::reader::Findings;
 use crate::region;
+use yaml::Findings;
 
 /// Tags of one resource (IAM, EKS, SQS and CloudWatch Logs alike), less the three of the stack's own.
 const TAGS_MAX: usize = 47;

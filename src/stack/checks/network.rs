@@ -2,7 +2,7 @@
 
 use crate::model::Cluster;
 use crate::network;
-use crate::reader::Findings;
+use yaml::Findings;
 
 pub(super) fn check(findings: &mut Findings, cluster: &Cluster) {
     if !cluster.makes_network {

@@ -1,7 +1,7 @@
 //! What hangs together of a workload's queue, its triggers and its program. Whether a trigger is right is the operator's to say.
 
 use crate::model::{Consumer, Workload};
-use crate::reader::Findings;
+use yaml::Findings;
 
 pub(super) fn check(findings: &mut Findings, key: &str, workload: &Workload) {
     let reads_queue = workload.triggers.iter().any(|trigger| trigger.reads_queue);

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::model::{AuthenticationRef, Fallback, Modifiers, Trigger};
-use crate::reader::{Item, Section};
+use yaml::{Item, Section};
 
 /// The type of the triggers that read queues.
 const SQS: &str = "aws-sqs-queue";

@@ -5,7 +5,7 @@ use crate::IMAGE_DEFAULT;
 use crate::model::{
     Consumer, Identity, Job, Propagation, Queue, Rollout, Scaling, Strategy, Trigger, Worker, Workload,
 };
-use crate::reader::Section;
+use yaml::Section;
 
 /// The consumer that `workloads` means if it names none.
 pub(super) const DEFAULT: &str = "myapp";

@@ -1,4 +1,4 @@
-//! The stack as a tree of located YAML values, before anything is known about its keys.
+//! A file as a tree of located YAML values, before anything is known about its keys.
 //!
 //! A tree instead of derived structs, since all problems are to be reported at once and each value has to remember
 //! whether the file, a variable or a flag said it.
@@ -21,40 +21,55 @@ pub struct Override {
     pub origin: Origin,
 }
 
+/// A value and where it stands.
 #[derive(Debug, Clone)]
-pub(crate) struct Node {
-    pub(crate) value: Value,
-    pub(crate) origin: Origin,
+pub struct Node {
+    /// The value.
+    pub value: Value,
+    /// Where it stands.
+    pub origin: Origin,
 }
 
+/// A value of YAML.
 #[derive(Debug, Clone)]
-pub(crate) enum Value {
+pub enum Value {
+    /// Nothing.
     Null,
+    /// True or false.
     Bool(bool),
+    /// A whole number.
     Integer(i64),
+    /// A number with a fraction.
     Float(f64),
+    /// Text.
     Text(String),
+    /// A list.
     List(Vec<Node>),
+    /// A map of keys.
     Map(Vec<Entry>),
 }
 
+/// A key with its value.
 #[derive(Debug, Clone)]
-pub(crate) struct Entry {
-    pub(crate) name: String,
-    pub(crate) origin: Origin,
-    pub(crate) node: Node,
+pub struct Entry {
+    /// The key.
+    pub name: String,
+    /// Where the key stands.
+    pub origin: Origin,
+    /// Its value.
+    pub node: Node,
 }
 
 impl Node {
     /// Whether it is a map without a key.
-    pub(crate) fn says_nothing(&self) -> bool {
+    pub fn says_nothing(&self) -> bool {
         matches!(&self.value, Value::Map(entries) if entries.is_empty())
     }
 }
 
 impl Value {
     /// The kind of the value in words of YAML.
-    pub(crate) fn kind(&self) -> &'static str {
+    pub fn kind(&self) -> &'static str {
         match self {
             Self::Null => "nothing",
             Self::Bool(_) => "true or false",
@@ -68,7 +83,11 @@ impl Value {
 }
 
 /// The file's tree; an empty file is an empty map.
-pub(crate) fn parse(file: Option<&str>, text: &str) -> Result<Node, Box<Problem>> {
+///
+/// # Errors
+///
+/// The place at which the text is no YAML.
+pub fn parse(file: Option<&str>, text: &str) -> Result<Node, Box<Problem>> {
     let empty = Node { value: Value::Map(Vec::new()), origin: Origin::Default };
     if text.trim().is_empty() {
         return Ok(empty);
@@ -99,7 +118,11 @@ fn location(location: serde_saphyr::Location) -> Origin {
 }
 
 /// Lays one override over the tree.
-pub(crate) fn lay_over(root: &mut Node, over: &Override) -> Result<(), Box<Problem>> {
+///
+/// # Errors
+///
+/// That its key leads nowhere.
+pub fn lay_over(root: &mut Node, over: &Override) -> Result<(), Box<Problem>> {
     let refuse = |cause: String, next_step: &str| {
         let (origin, key) = (over.origin.clone(), over.key.clone());
         Box::new(Problem { file: None, origin, key, cause, next_step: next_step.to_owned() })

@@ -22,20 +22,26 @@ pub struct Setting {
 
 /// What reading has found so far.
 #[derive(Debug, Default)]
-pub(crate) struct Findings {
-    pub(crate) file: Option<String>,
-    pub(crate) settings: Vec<Setting>,
-    pub(crate) problems: Vec<Problem>,
-    pub(crate) warnings: Vec<Problem>,
+pub struct Findings {
+    /// The file's name, as the user knows it.
+    pub file: Option<String>,
+    /// Every key that was read.
+    pub settings: Vec<Setting>,
+    /// What is wrong.
+    pub problems: Vec<Problem>,
+    /// What is allowed but unwise.
+    pub warnings: Vec<Problem>,
 }
 
 impl Findings {
-    pub(crate) fn problem(&mut self, key: &str, cause: impl Into<String>, next_step: impl Into<String>) {
+    /// Adds a problem with the key.
+    pub fn problem(&mut self, key: &str, cause: impl Into<String>, next_step: impl Into<String>) {
         let problem = self.build(key, cause.into(), next_step.into());
         self.problems.push(problem);
     }
 
-    pub(crate) fn warning(&mut self, key: &str, cause: impl Into<String>, next_step: impl Into<String>) {
+    /// Adds a warning about the key.
+    pub fn warning(&mut self, key: &str, cause: impl Into<String>, next_step: impl Into<String>) {
         let warning = self.build(key, cause.into(), next_step.into());
         self.warnings.push(warning);
     }
@@ -46,7 +52,7 @@ impl Findings {
 
     /// Whether `key` was left to a default that is made from one of `sources`, and that one is wrong already: one mistake
     /// deserves one message.
-    pub(crate) fn follows(&self, key: &str, sources: &[&str]) -> bool {
+    pub fn follows(&self, key: &str, sources: &[&str]) -> bool {
         let is_said = self.settings.iter().any(|setting| setting.key == key && setting.origin != Origin::Default);
         !is_said && self.problems.iter().any(|problem| sources.contains(&problem.key.as_str()))
     }
@@ -58,7 +64,7 @@ impl Findings {
 }
 
 /// Where the value of `key` came from.
-pub(crate) fn origin(settings: &[Setting], key: &str) -> Origin {
+pub fn origin(settings: &[Setting], key: &str) -> Origin {
     let below = |setting: &&Setting| setting.key.strip_prefix(key).is_some_and(|rest| rest.starts_with(['[', '.']));
     let said = settings.iter().find(|setting| setting.key == key);
     // A list or map is placed by its first item.
@@ -70,7 +76,7 @@ pub(crate) fn origin(settings: &[Setting], key: &str) -> Origin {
 }
 
 /// One map of the tree while its keys are taken out one by one.
-pub(crate) struct Section<'a> {
+pub struct Section<'a> {
     findings: &'a mut Findings,
     path: String,
     entries: Vec<Entry>,
@@ -78,7 +84,8 @@ pub(crate) struct Section<'a> {
 }
 
 impl<'a> Section<'a> {
-    pub(crate) fn root(findings: &'a mut Findings, node: Node) -> Self {
+    /// The file's own keys.
+    pub fn root(findings: &'a mut Findings, node: Node) -> Self {
         Self::open(findings, String::new(), Some(node))
     }
 
@@ -122,26 +129,26 @@ impl<'a> Section<'a> {
     }
 
     /// The map below `name`.
-    pub(crate) fn section(&mut self, name: &'static str) -> Section<'_> {
+    pub fn section(&mut self, name: &'static str) -> Section<'_> {
         let node = self.take(name);
         let path = self.key(name);
         Section::open(self.findings, path, node)
     }
 
     /// The map below `name` if somebody wrote one.
-    pub(crate) fn given_section(&mut self, name: &'static str) -> Option<Section<'_>> {
+    pub fn given_section(&mut self, name: &'static str) -> Option<Section<'_>> {
         self.is_given(name).then(|| self.section(name))
     }
 
     /// Whether somebody wrote the key `name`; it is known from now on.
-    pub(crate) fn is_given(&mut self, name: &'static str) -> bool {
+    pub fn is_given(&mut self, name: &'static str) -> bool {
         self.know(name);
         self.entries.iter().any(|entry| entry.name == name && !matches!(entry.node.value, Value::Null))
     }
 
     /// The text at `name` if somebody said it: unlike [`Self::optional_text`], what nobody said is no setting. A number with a
     /// fraction counts as the text it looks like.
-    pub(crate) fn given_text(&mut self, name: &'static str) -> Option<String> {
+    pub fn given_text(&mut self, name: &'static str) -> Option<String> {
         if !self.is_given(name) {
             return None;
         }
@@ -150,18 +157,35 @@ impl<'a> Section<'a> {
     }
 
     /// Whether `name` is true, if somebody said it.
-    pub(crate) fn given_switch(&mut self, name: &'static str) -> Option<bool> {
+    pub fn given_switch(&mut self, name: &'static str) -> Option<bool> {
         self.is_given(name).then(|| self.switch(name, false))
     }
 
+    /// The whole number at `name`, if somebody said it.
+    pub fn given_integer(&mut self, name: &'static str, range: RangeInclusive<i64>) -> Option<i64> {
+        let least = *range.start();
+        self.is_given(name).then(|| self.integer(name, least, range))
+    }
+
+    /// The number at `name`, fraction allowed, if somebody said it.
+    pub fn given_number(&mut self, name: &'static str, range: RangeInclusive<f64>) -> Option<f64> {
+        let least = *range.start();
+        self.is_given(name).then(|| self.number(name, least, range))
+    }
+
+    /// Where the map stands: the path of its own key, empty for the file's root.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
     /// The text at `name`, or the default.
-    pub(crate) fn text(&mut self, name: &'static str, default: &str) -> String {
+    pub fn text(&mut self, name: &'static str, default: &str) -> String {
         self.optional_text(name, Some(default)).unwrap_or_else(|| default.to_owned())
     }
 
     /// The text at `name` if somebody said it. Numbers and truth values count as the text they look like only where
     /// that is exact; a version such as 1.30 unquoted is refused, since YAML has turned it into 1.3.
-    pub(crate) fn optional_text(&mut self, name: &'static str, default: Option<&str>) -> Option<String> {
+    pub fn optional_text(&mut self, name: &'static str, default: Option<&str>) -> Option<String> {
         let key = self.key(name);
         let Some(node) = self.take(name) else {
             let value = default.map_or(serde_json::Value::Null, serde_json::Value::from);
@@ -182,7 +206,7 @@ impl<'a> Section<'a> {
     }
 
     /// The Kubernetes quantity at `name`: text such as `250m` or `256Mi`, or a plain number.
-    pub(crate) fn quantity(&mut self, name: &'static str, default: &str) -> String {
+    pub fn quantity(&mut self, name: &'static str, default: &str) -> String {
         self.plain_number(name);
         self.text(name, default)
     }
@@ -197,7 +221,7 @@ impl<'a> Section<'a> {
     }
 
     /// The whole number at `name` within `range`.
-    pub(crate) fn integer(&mut self, name: &'static str, default: i64, range: RangeInclusive<i64>) -> i64 {
+    pub fn integer(&mut self, name: &'static str, default: i64, range: RangeInclusive<i64>) -> i64 {
         let key = self.key(name);
         let Some(node) = self.take(name) else {
             self.record(key, default.into(), Origin::Default);
@@ -222,7 +246,7 @@ impl<'a> Section<'a> {
     }
 
     /// Whether `name` is true, or the default.
-    pub(crate) fn switch(&mut self, name: &'static str, default: bool) -> bool {
+    pub fn switch(&mut self, name: &'static str, default: bool) -> bool {
         let key = self.key(name);
         let Some(node) = self.take(name) else {
             self.record(key, default.into(), Origin::Default);
@@ -237,7 +261,7 @@ impl<'a> Section<'a> {
     }
 
     /// The number at `name`, fraction allowed, within `range`.
-    pub(crate) fn number(&mut self, name: &'static str, default: f64, range: RangeInclusive<f64>) -> f64 {
+    pub fn number(&mut self, name: &'static str, default: f64, range: RangeInclusive<f64>) -> f64 {
         let key = self.key(name);
         let Some(node) = self.take(name) else {
             self.record(key, default.into(), Origin::Default);
@@ -261,7 +285,7 @@ impl<'a> Section<'a> {
     }
 
     /// One of the given words at `name`; the first is the default.
-    pub(crate) fn word<T: Copy>(&mut self, name: &'static str, words: &[(&'static str, T)]) -> T {
+    pub fn word<T: Copy>(&mut self, name: &'static str, words: &[(&'static str, T)]) -> T {
         let (default, first) = words[0];
         let text = self.text(name, default);
         if let Some((_, value)) = words.iter().find(|(word, _)| *word == text) {
@@ -274,7 +298,7 @@ impl<'a> Section<'a> {
     }
 
     /// The list of texts at `name`; `None` if nobody said it.
-    pub(crate) fn texts(&mut self, name: &'static str) -> Option<Vec<String>> {
+    pub fn texts(&mut self, name: &'static str) -> Option<Vec<String>> {
         let key = self.key(name);
         let node = self.take(name)?;
         let Value::List(items) = node.value else {
@@ -293,7 +317,7 @@ impl<'a> Section<'a> {
     }
 
     /// The map of texts at `name`; numbers and truth values are taken as they look, as in a container's environment.
-    pub(crate) fn text_map(&mut self, name: &'static str) -> BTreeMap<String, String> {
+    pub fn text_map(&mut self, name: &'static str) -> BTreeMap<String, String> {
         let key = self.key(name);
         let mut map = BTreeMap::new();
         let Some(node) = self.take(name) else {
@@ -321,11 +345,7 @@ impl<'a> Section<'a> {
     }
 
     /// Reads each item of the list at `name`; `None` if nobody said it.
-    pub(crate) fn items<T>(
-        &mut self,
-        name: &'static str,
-        mut read: impl FnMut(usize, &str, Item<'_>) -> T,
-    ) -> Option<Vec<T>> {
+    pub fn items<T>(&mut self, name: &'static str, mut read: impl FnMut(usize, &str, Item<'_>) -> T) -> Option<Vec<T>> {
         let key = self.key(name);
         let node = self.take(name)?;
         let Value::List(items) = node.value else {
@@ -344,7 +364,7 @@ impl<'a> Section<'a> {
     }
 
     /// Reports the key `name`, which has no meaning here, where somebody wrote it.
-    pub(crate) fn refuse(&mut self, name: &str, cause: &str, next_step: &str) {
+    pub fn refuse(&mut self, name: &str, cause: &str, next_step: &str) {
         let Some(index) = self.entries.iter().position(|entry| entry.name == name) else { return };
         let entry = self.entries.remove(index);
         if matches!(entry.node.value, Value::Null) {
@@ -355,19 +375,19 @@ impl<'a> Section<'a> {
     }
 
     /// Adds a problem with the key `name`.
-    pub(crate) fn problem(&mut self, name: &str, cause: impl Into<String>, next_step: impl Into<String>) {
+    pub fn problem(&mut self, name: &str, cause: impl Into<String>, next_step: impl Into<String>) {
         let key = self.key(name);
         self.findings.problem(&key, cause, next_step);
     }
 
     /// Takes over what was found while reading defaults apart, below `prefix`.
-    pub(crate) fn adopt(&mut self, prefix: &str, defaults: Findings) {
+    pub fn adopt(&mut self, prefix: &str, defaults: Findings) {
         let under = |setting: Setting| Setting { key: format!("{prefix}.{}", setting.key), ..setting };
         self.findings.settings.extend(defaults.settings.into_iter().map(under));
     }
 
     /// Reports every key that nobody took out.
-    pub(crate) fn finish(self) {
+    pub fn finish(self) {
         for entry in &self.entries {
             let next_step = nearest(&entry.name, &self.known).map_or_else(
                 || format!("the keys here are {}", self.known.join(", ")),
@@ -380,7 +400,7 @@ impl<'a> Section<'a> {
 }
 
 /// One item of a list.
-pub(crate) struct Item<'a> {
+pub struct Item<'a> {
     findings: &'a mut Findings,
     path: String,
     node: Node,
@@ -388,7 +408,7 @@ pub(crate) struct Item<'a> {
 
 impl<'a> Item<'a> {
     /// The item as plain text, if it is that.
-    pub(crate) fn as_text(&mut self) -> Option<String> {
+    pub fn as_text(&mut self) -> Option<String> {
         let Value::Text(text) = &self.node.value else {
             return None;
         };
@@ -398,7 +418,7 @@ impl<'a> Item<'a> {
     }
 
     /// The item as a map.
-    pub(crate) fn section(self) -> Section<'a> {
+    pub fn section(self) -> Section<'a> {
         Section::open(self.findings, self.path, Some(self.node))
     }
 }

@@ -1,4 +1,4 @@
-//! What is wrong in a stack, as a person needs it: where, what, why it matters, what to do.
+//! What is wrong in a file, as a person needs it: where, what, why it matters, what to do.
 
 use std::fmt;
 
@@ -10,7 +10,7 @@ use serde::Serialize;
 pub enum Origin {
     /// Nobody said it.
     Default,
-    /// The stack file; line and column count from 1.
+    /// The file; line and column count from 1.
     File {
         /// Line of the value.
         line: u64,
@@ -35,7 +35,7 @@ pub enum Origin {
 
 impl Origin {
     /// Sorts by place in the file; what is not in the file comes last.
-    pub(crate) fn position(&self) -> (u64, u64) {
+    pub fn position(&self) -> (u64, u64) {
         if let Self::File { line, column } = self { (*line, *column) } else { (u64::MAX, 0) }
     }
 }
@@ -56,7 +56,7 @@ impl fmt::Display for Origin {
 /// One thing that is wrong, or worth a warning.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Problem {
-    /// The stack file's name, if one was read.
+    /// The file's name, if one was read.
     pub file: Option<String>,
     /// Where the value came from.
     pub origin: Origin,
@@ -90,7 +90,7 @@ impl fmt::Display for Problem {
     }
 }
 
-/// Everything that is wrong with a stack, in the order of the file. Never empty.
+/// Everything that is wrong with a file, in the order of the file. Never empty.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub struct Problems(pub Vec<Problem>);
 
