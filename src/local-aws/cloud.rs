@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use clock::Clock;
-use local_faults::{Faults, Kind};
+use local_faults::{Faults, Incidents, Kind};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -29,6 +29,7 @@ pub(crate) struct Settings {
     pub(crate) clock: Clock,
     pub(crate) issuers: Issuers,
     pub(crate) faults: Faults,
+    pub(crate) incidents: Incidents,
     pub(crate) control_planes: mpsc::Sender<control_plane::Request>,
     pub(crate) logs: Logs,
     pub(crate) stop: CancellationToken,
@@ -61,8 +62,18 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Cloud {
     pub(crate) fn new(settings: Settings) -> Arc<Self> {
-        let Settings { region, account_id: account, administrator, clock, issuers, faults, control_planes, logs, stop } =
-            settings;
+        let Settings {
+            region,
+            account_id: account,
+            administrator,
+            clock,
+            issuers,
+            faults,
+            incidents,
+            control_planes,
+            logs,
+            stop,
+        } = settings;
         let mut iam = IamStore::new(&account, clock.now());
         if faults.has(Kind::ForeignRoles) {
             iam.add_foreign(fault_profile::foreign_roles(), clock.now());
@@ -70,7 +81,7 @@ impl Cloud {
         let sts = Sessions::new(administrator, iam.administrator());
         let log_groups = CloudwatchLogsStore::new(&region, &account);
         Arc::new(Self {
-            faults: Profile::new(faults, &region, clock.clone()),
+            faults: Profile::new(faults, incidents, &region, clock.clone()),
             region,
             account,
             clock,

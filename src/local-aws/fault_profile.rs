@@ -8,6 +8,7 @@ mod buckets;
 mod eks;
 mod foreign;
 mod iam;
+mod incidents;
 mod journal;
 mod queues;
 mod subject;
@@ -16,12 +17,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use buckets::Buckets;
 use clock::Clock;
-use local_faults::{Faults, Kind};
+use local_faults::{Faults, Incidents, Kind};
 use serde_json::Value;
 
 pub(crate) use foreign::roles as foreign_roles;
-use journal::Journal;
 pub(crate) use journal::Mark;
+use journal::{Journal, Stale};
 pub(crate) use subject::Subject;
 
 use crate::fault::Fault;
@@ -30,6 +31,8 @@ use crate::request::Service;
 /// The faults, and what happened so far that they depend on.
 pub(crate) struct Profile {
     faults: Faults,
+    incidents: Incidents,
+    stale: Mutex<Stale>,
     region: String,
     clock: Clock,
     journal: Mutex<Journal>,
@@ -37,8 +40,21 @@ pub(crate) struct Profile {
 }
 
 impl Profile {
-    pub(crate) fn new(faults: Faults, region: &str, clock: Clock) -> Self {
-        Self { faults, region: region.to_owned(), clock, journal: Mutex::default(), buckets: Mutex::default() }
+    pub(crate) fn new(faults: Faults, incidents: Incidents, region: &str, clock: Clock) -> Self {
+        Self {
+            faults,
+            incidents,
+            stale: Mutex::default(),
+            region: region.to_owned(),
+            clock,
+            journal: Mutex::default(),
+            buckets: Mutex::default(),
+        }
+    }
+
+    /// What may begin while the cloud runs.
+    pub(crate) fn incidents(&self) -> &Incidents {
+        &self.incidents
     }
 
     pub(crate) fn faults(&self) -> &Faults {
@@ -51,6 +67,9 @@ impl Profile {
 
     /// What answers the call in the service's place; `None` if nothing does.
     pub(crate) fn instead(&self, subject: &Subject) -> Option<Result<Value, Fault>> {
+        if let Some(fault) = self.refused(subject) {
+            return Some(Err(fault));
+        }
         if self.faults.is_empty() {
             return None;
         }
@@ -72,6 +91,7 @@ impl Profile {
 
     /// Keeps what a call has done; gives the answer as the caller gets it.
     pub(crate) fn after(&self, subject: &Subject, answer: Result<Value, Fault>) -> Result<Value, Fault> {
+        let answer = answer.map(|answer| self.aged(subject, answer));
         if self.faults.is_empty() {
             return answer;
         }

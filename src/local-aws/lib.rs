@@ -77,6 +77,8 @@ pub struct Options {
     pub trust_roots_pem: String,
     /// What is late, busy or refused, as on AWS.
     pub faults: local_faults::Faults,
+    /// What begins while it runs, at the request of whoever plays a scenario.
+    pub incidents: local_faults::Incidents,
     /// Where requests to start, change and stop clusters' control planes go.
     pub control_planes: mpsc::Sender<control_plane::Request>,
     /// Where what is written down of calls goes.
@@ -90,8 +92,18 @@ pub struct Options {
 /// [`Error::TrustRoots`] if the certificates that issuers are trusted by cannot be used. [`Error::Listener`] if the
 /// listener cannot be used.
 pub async fn serve(options: Options, stop: CancellationToken) -> Result<()> {
-    let Options { listener, region, account_id, administrator, clock, trust_roots_pem, faults, control_planes, logs } =
-        options;
+    let Options {
+        listener,
+        region,
+        account_id,
+        administrator,
+        clock,
+        trust_roots_pem,
+        faults,
+        incidents,
+        control_planes,
+        logs,
+    } = options;
     let issuers = issuer::Issuers::new(&trust_roots_pem, clock.clone())?;
     let cloud = cloud::Cloud::new(cloud::Settings {
         region,
@@ -100,6 +112,7 @@ pub async fn serve(options: Options, stop: CancellationToken) -> Result<()> {
         clock,
         issuers,
         faults,
+        incidents,
         control_planes,
         logs,
         stop: stop.clone(),

@@ -2,10 +2,12 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::Incoming;
+use local_faults::Incident;
 use local_server::Server;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
@@ -141,8 +143,43 @@ fn action(request: &Request, service: Service) -> String {
     request.form().get("Action").and_then(Value::as_str).unwrap_or_default().to_owned()
 }
 
+/// The pages of the local cloud itself, below `/_sluice/`.
+const PAGES: [&str; 5] = [
+    "/_sluice/health",
+    "/_sluice/operations",
+    "/_sluice/denials",
+    "/_sluice/incidents",
+    "/_sluice/incidents/NAME (POST with seconds= and by= begins one)",
+];
+
+fn incidents() -> Value {
+    let all = Incident::ALL.map(|one| json!({ "name": one.name(), "about": one.about() }));
+    json!({ "incidents": all })
+}
+
+/// Begins an incident, or says how often the last one has struck.
+fn incident_page(cloud: &Cloud, incident: Incident, request: &Request) -> (u16, Value) {
+    let incidents = cloud.faults.incidents();
+    let seconds = |name: &str| {
+        let text = request.parameter(name).unwrap_or_else(|| "0".to_owned());
+        text.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
+    };
+    if request.method == http::Method::POST {
+        // A page in a browser names its origin; it is nobody who plays a scenario.
+        if request.header("origin").is_some() {
+            return (403, json!({ "message": "incidents are not begun from a browser" }));
+        }
+        let (Some(lasts), Some(by)) = (seconds("seconds"), seconds("by")) else {
+            return (400, json!({ "message": "seconds and by must be numbers of seconds, 0 or more" }));
+        };
+        incidents.begin(incident, lasts, by);
+    }
+    (200, json!({ "name": incident.name(), "struck": incidents.struck(incident) }))
+}
+
 /// Pages of the local cloud itself, for its own person: loopback only, no credentials in them.
 fn own_page(cloud: &Cloud, page: &str, request: &Request) -> Answer {
+    let incident = page.strip_prefix("incidents/").and_then(Incident::named);
     let (status, value) = match page {
         "health" => (
             200,
@@ -154,7 +191,11 @@ fn own_page(cloud: &Cloud, page: &str, request: &Request) -> Answer {
             Some(Err(_)) => (400, json!({ "message": "since must be an RFC 3339 time" })),
         },
         "operations" => (200, coverage::page()),
-        _ => (404, json!({ "message": "there are /_sluice/health, /_sluice/operations and /_sluice/denials" })),
+        "incidents" => (200, incidents()),
+        _ => match incident {
+            Some(incident) => incident_page(cloud, incident, request),
+            None => (404, json!({ "message": format!("there are {}", PAGES.join(", ")) })),
+        },
     };
     http::Response::builder()
         .status(status)

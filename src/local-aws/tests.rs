@@ -116,6 +116,7 @@ impl Stage {
             clock: clock.clone(),
             trust_roots_pem: String::new(),
             faults,
+            incidents: local_faults::Incidents::new(clock.clone()),
             control_planes,
             logs,
         };

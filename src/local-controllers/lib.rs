@@ -86,6 +86,8 @@ pub struct Options {
     pub walls: Walls,
     /// Folders of the machine that no container sees, wherever its program lies.
     pub hidden: Vec<PathBuf>,
+    /// Incidents that make containers late.
+    pub incidents: local_faults::Incidents,
     /// Pods get addresses 127.<pod_network>.y.z.
     pub pod_network: u8,
 }

@@ -62,6 +62,7 @@ impl Plane {
             pods_dir: folder.path().to_owned(),
         })
         .unwrap();
+        let incidents = local_faults::Incidents::new(clock.clone());
         let options = Options {
             clock,
             retries_pods: true,
@@ -77,6 +78,7 @@ impl Plane {
             launcher: Vec::new(),
             walls: crate::Walls::None,
             hidden: Vec::new(),
+            incidents,
             pod_network: 99,
         };
         let selectors = vec![FargateSelector { namespace: "default".to_owned(), labels: BTreeMap::new() }];

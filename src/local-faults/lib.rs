@@ -1,6 +1,7 @@
 //! Faults of the local cloud: how AWS behaves while what was just made spreads, under load, and when it is slow.
 //!
-//! Entry points: [`Faults`], read from text such as `aws:7` or `roles-late,queues-late`, and [`Kind`], one fault each. Without
+//! Entry points: [`Faults`], read from text such as `aws:7` or `roles-late,queues-late`, and [`Kind`], one fault each;
+//! [`Incidents`], which begin while the cloud runs. Without
 //! faults the local cloud is consistent at once, which is what its other users expect.
 //!
 //! Everything that a fault leaves open is drawn from the seed and from what it concerns, not from the order of calls: the same
@@ -8,6 +9,7 @@
 //!
 //! This crate must not know sockets, AWS's protocols or Kubernetes: whoever has the thing asks how long it is hidden.
 
+mod incident;
 mod kind;
 #[cfg(test)]
 mod tests;
@@ -18,6 +20,7 @@ use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::time::Duration;
 
+pub use incident::{Incident, Incidents, Strike};
 pub use kind::Kind;
 
 /// The name of all faults that pass together.

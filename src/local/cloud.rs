@@ -72,9 +72,7 @@ pub async fn run(options: Options, stop: CancellationToken) -> Result<()> {
     let _alone = folder.lock()?;
     let pod_walls = walls::choose(&program, &folder.pods())?;
     let (audit, logs) = all_opened(logs)?;
-    let failed = |source| Error::Address { address, source };
-    let listener = TcpListener::bind(address).map_err(failed)?;
-    let address = listener.local_addr().map_err(failed)?;
+    let (listener, address) = listening(address).map_err(|source| Error::Address { address, source })?;
     let aws_endpoint = format!("http://{address}");
 
     let authority = Authority::new()?;
@@ -84,12 +82,14 @@ pub async fn run(options: Options, stop: CancellationToken) -> Result<()> {
 
     let (control_planes, requests) = mpsc::channel(REQUESTS_WAITING_MAX);
     let trust_roots_pem = authority.pem() + trusted.as_deref().unwrap_or_default();
+    let incidents = local_faults::Incidents::new(clock.clone());
     let planes = Planes {
         authority,
         sts_endpoint: aws_endpoint.clone(),
         region: region.clone(),
         clock: clock.clone(),
         faults: faults.clone(),
+        incidents: incidents.clone(),
         pods_dir: folder.pods(),
         images: folder.images(),
         program,
@@ -105,6 +105,7 @@ pub async fn run(options: Options, stop: CancellationToken) -> Result<()> {
             clock: clock.clone(),
             trust_roots_pem,
             faults: faults.clone(),
+            incidents,
             control_planes,
             logs,
         },
@@ -132,6 +133,12 @@ pub async fn run(options: Options, stop: CancellationToken) -> Result<()> {
     let record = folder.record();
     std::fs::remove_file(&record).map_err(|source| Error::File { action: "remove", path: record, source })?;
     Ok(served?)
+}
+
+fn listening(address: SocketAddr) -> std::io::Result<(TcpListener, SocketAddr)> {
+    let listener = TcpListener::bind(address)?;
+    let address = listener.local_addr()?;
+    Ok((listener, address))
 }
 
 fn all_opened(LogFiles { audit, trail, wire }: LogFiles) -> Result<(Option<Lines>, local_aws::Logs)> {

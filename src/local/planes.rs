@@ -8,7 +8,7 @@ use std::sync::Arc;
 use clock::Clock;
 use local_aws::control_plane::{Endpoint, Request, Spec};
 use local_container::Walls;
-use local_faults::{Faults, Kind};
+use local_faults::{Faults, Incidents, Kind};
 use local_server::Lines;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
@@ -25,6 +25,7 @@ pub(crate) struct Planes {
     pub(crate) region: String,
     pub(crate) clock: Clock,
     pub(crate) faults: Faults,
+    pub(crate) incidents: Incidents,
     pub(crate) pods_dir: PathBuf,
     /// The file that maps images to programs, beside `sluice` itself.
     pub(crate) images: PathBuf,
@@ -121,6 +122,7 @@ impl Planes {
             launcher: walls::launcher(&self.program),
             walls: self.walls,
             hidden: self.hidden(),
+            incidents: self.incidents.clone(),
             pod_network: network.number,
         };
         let clients = server.clone();

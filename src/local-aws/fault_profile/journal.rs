@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use clock::Moment;
 use local_faults::Kind;
+use serde_json::Value;
 
 /// Something that happened to a thing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -17,6 +18,9 @@ pub(crate) enum Mark {
     QueueMade,
     QueueDeleted,
 }
+
+/// Counts by queue and attribute, with the beginning of the incident in which they were first read.
+pub(super) type Stale = BTreeMap<(String, String), (Moment, Value)>;
 
 /// The last time of each, and how often faults could have struck.
 #[derive(Debug, Default)]

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::signer::Shape;
 use super::{ACCOUNT, Answer, Stage};
 
 fn stage(faults: &str) -> Stage {
@@ -347,4 +348,49 @@ async fn without_faults_nothing_is_late() {
     // The cluster's, and the one that EKS keeps for itself.
     let listed = stage.query("iam", &[("Action", "ListRoles")]).await;
     assert_eq!(listed.text.matches("<RoleName>").count(), 2);
+}
+
+#[tokio::test]
+async fn an_incident_lasts_for_as_long_as_it_was_begun_for_and_counts_what_it_struck() {
+    let stage = Stage::start();
+    let url = stage.queue("orders", json!({})).await;
+    let begin = async |page: &str, headers: &[(&str, &str)]| {
+        let path = format!("/_sluice/incidents/{page}");
+        stage.send(Shape { headers, ..Shape::post("sqs", &path) }, None).await
+    };
+    let struck = async |name: &str| {
+        let path = format!("/_sluice/incidents/{name}");
+        stage.send(Shape { method: "GET", ..Shape::post("sqs", &path) }, None).await.ok()["struck"].clone()
+    };
+    let count = async || {
+        let input = json!({ "QueueUrl": url, "AttributeNames": ["All"] });
+        stage.sqs("GetQueueAttributes", input).await.ok()["Attributes"]["ApproximateNumberOfMessages"].clone()
+    };
+    let send = async || stage.sqs("SendMessage", json!({ "QueueUrl": url, "MessageBody": "b" })).await;
+    assert_eq!(begin("weather?seconds=9", &[]).await.status, 404);
+    assert_eq!(begin("sts-denies?seconds=soon", &[]).await.status, 400);
+    assert_eq!(begin("sts-denies?seconds=60", &[("origin", "http://page.example")]).await.status, 403);
+    assert_eq!(struck("sts-denies").await, Value::Null);
+
+    begin("counts-stale?seconds=60", &[]).await.ok();
+    assert_eq!(count().await, "0");
+    send().await.ok();
+    assert_eq!((count().await, struck("counts-stale").await), ("0".into(), 2.into()));
+    stage.handle.advance(Duration::from_secs(60));
+    assert_eq!(count().await, "1");
+    // Another one begins with the counts of its own time.
+    begin("counts-stale?seconds=60", &[]).await.ok();
+    assert_eq!(count().await, "1");
+
+    begin("sqs-throttles?seconds=30", &[]).await.ok();
+    let refused = send().await;
+    assert_eq!((refused.code().as_str(), struck("sqs-throttles").await), ("RequestThrottled", 1.into()));
+    stage.handle.advance(Duration::from_secs(30));
+    send().await.ok();
+
+    begin("sts-denies?seconds=30", &[]).await.ok();
+    let form = [("Action", "AssumeRole"), ("RoleArn", "arn:aws:iam::111122223333:role/r"), ("RoleSessionName", "s")];
+    let refused = stage.query("sts", &form).await;
+    assert_eq!((refused.status, refused.message().as_str()), (403, "Not authorized to perform sts:AssumeRole"));
+    assert_eq!(struck("sts-denies").await, 1);
 }

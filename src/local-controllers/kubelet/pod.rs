@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use clock::Moment;
+use local_faults::Incident;
 use serde_json::{Value, json};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
@@ -219,6 +220,12 @@ impl Pod {
         tokio::select! {
             () = self.furnish() => {}
             () = wait_for_end(self.ending.subscribe()) => return self.never_ran(),
+        }
+        if let Some(late) = self.node.options.incidents.strike(Incident::PodsSlow) {
+            tokio::select! {
+                () = self.cache.clock.sleep(late.by) => {}
+                () = wait_for_end(self.ending.subscribe()) => return self.never_ran(),
+            }
         }
         let renewal = {
             let pod = Arc::clone(self);
