@@ -143,10 +143,22 @@ impl Consumer {
     /// Whether the work on this message fails: the same for the same seed, message and receive count, however the
     /// consumers interleave.
     fn fails(&self, message: &Message) -> bool {
+        if let Some(times) = poison(&message.body) {
+            return message.receive_count <= times;
+        }
         let mut hasher = DefaultHasher::new();
         (self.plan.seed, &message.id, message.receive_count).hash(&mut hasher);
         fastrand::Rng::with_seed(hasher.finish()).f64() < self.plan.failure_rate
     }
+}
+
+/// How often the work on a message fails whose body begins with `poison` or `poison:N`: always, or its first N times.
+fn poison(body: &str) -> Option<u32> {
+    let first = body.split_whitespace().next()?;
+    if first == "poison" {
+        return Some(u32::MAX);
+    }
+    first.strip_prefix("poison:")?.parse().ok()
 }
 
 fn pause(failures: u32) -> Duration {
@@ -160,5 +172,25 @@ fn report(error: &aws::Error, failures: u32, what: &str) {
         tracing::warn!(%error, failures, "{what}; trying again");
     } else {
         tracing::error!(%error, failures, "{what}; trying again, but this needs a change");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::poison;
+
+    #[test]
+    fn the_first_word_of_a_body_says_how_often_its_work_fails() {
+        for (body, times) in [
+            ("poison order 4", Some(u32::MAX)),
+            ("poison", Some(u32::MAX)),
+            ("poison:2 order", Some(2)),
+            ("poison:two", None),
+            ("order poison", None),
+            ("poisonous", None),
+            ("", None),
+        ] {
+            assert_eq!(poison(body), times, "{body}");
+        }
     }
 }
