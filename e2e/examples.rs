@@ -1,4 +1,4 @@
-//! The examples that need nothing else: each runs as its README says. `own_service` runs the one in Python.
+//! The examples that need nothing else: each runs as its README says. `own_service` runs the one in Python, `scenario_file` the scenarios.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -48,7 +48,11 @@ fn two_workloads_are_read_by_different_identities() {
 fn every_example_is_run_by_a_test_and_says_what_it_is() {
     let folders = std::fs::read_dir(examples()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
     let found: BTreeSet<String> = folders.collect();
-    assert_eq!(found, ["own-service", "sqs-demo", "two-identities"].map(str::to_owned).into(), "add it to a test here");
+    assert_eq!(
+        found,
+        ["own-service", "scenarios", "sqs-demo", "two-identities"].map(str::to_owned).into(),
+        "add it to a test here"
+    );
     for name in found {
         for file in ["README.md", "stack.yaml"] {
             assert!(examples().join(&name).join(file).is_file(), "{name} lacks {file}");

@@ -35,6 +35,7 @@ mod preflight;
 mod progress;
 mod removal;
 mod rounds;
+mod scenario_file;
 mod scenarios;
 mod servers;
 mod terminal;

@@ -34,6 +34,8 @@ pub(crate) struct Target {
     pub(crate) endpoint_for_pods: Option<String>,
     /// Where refused requests are listed with the statement that refused them, if the endpoint offers it.
     pub(crate) denials: Option<String>,
+    /// Below which URL the endpoint begins incidents, if it offers that.
+    pub(crate) incidents: Option<String>,
     /// What a run here cannot prove.
     pub(crate) limits: Vec<String>,
     /// What is left out of the plan, and why.
@@ -77,6 +79,15 @@ pub(crate) async fn open_aws(settings: &Settings, missing: Missing, view: &View)
         TargetName::Aws => ("Waiting for AWS to say who the caller is", aws::open(settings).boxed()),
     };
     waiting::with_reason(view, what, &reason, opening).await
+}
+
+/// The faults of a scenario file that can be played where the settings say.
+pub(crate) fn plays(settings: &Settings) -> Vec<verify::FaultKind> {
+    let is_played = |kind: &verify::FaultKind| match kind {
+        verify::FaultKind::PodsSlow => settings.target == TargetName::Local && !existing::is_wanted(settings),
+        kind => !kind.is_of_the_cloud() || settings.target == TargetName::Local,
+    };
+    verify::FaultKind::ALL.into_iter().filter(is_played).collect()
 }
 
 /// Whether the cloud is there without being started.

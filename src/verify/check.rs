@@ -2,6 +2,7 @@
 
 mod accounting;
 pub(crate) mod activity;
+mod bounds;
 mod cause;
 mod health;
 mod jobs;
@@ -61,17 +62,25 @@ const ACCOUNTED_FOR: &str = "every-message-accounted-for";
 
 /// Evaluates all checks.
 pub(crate) fn evaluate(evidence: &Evidence) -> Vec<Verdict> {
-    let has_receipts = evidence.header.consumer == Consumer::Sample;
-    let verdict = |(name, expected, check): &Check| {
-        let (outcome, saw) = check(evidence).unwrap_or_else(|early| early);
-        let (evidence_of, next) = (Vec::new(), None);
-        Verdict { name: (*name).to_owned(), outcome, saw, expected: expected(evidence), evidence: evidence_of, next }
+    let mut verdicts = match &evidence.header.course {
+        Some(played) => bounds::evaluate(evidence, played),
+        None => of_scenario(evidence),
     };
-    let checks: &[Check] = if evidence.header.jobs.is_some() { &CHECKS_OF_JOBS } else { &CHECKS };
-    let shown = checks.iter().filter(|(name, ..)| !(has_receipts && *name == ACCOUNTED_FOR));
-    let mut verdicts: Vec<Verdict> = shown.map(verdict).collect();
     cause::add(evidence, &mut verdicts);
     verdicts
+}
+
+fn of_scenario(evidence: &Evidence) -> Vec<Verdict> {
+    let has_receipts = evidence.header.consumer == Consumer::Sample;
+    let verdict = |(name, expected, check): &Check| verdict(name, expected(evidence), check(evidence));
+    let checks: &[Check] = if evidence.header.jobs.is_some() { &CHECKS_OF_JOBS } else { &CHECKS };
+    let shown = checks.iter().filter(|(name, ..)| !(has_receipts && *name == ACCOUNTED_FOR));
+    shown.map(verdict).collect()
+}
+
+fn verdict(name: &str, expected: String, evaluated: Evaluated) -> Verdict {
+    let (outcome, saw) = evaluated.unwrap_or_else(|early| early);
+    Verdict { name: name.to_owned(), outcome, saw, expected, evidence: Vec::new(), next: None }
 }
 
 /// The verdict on all verdicts: one failure fails, one inconclusive leaves it open, and without a pass there is none.

@@ -49,7 +49,7 @@ pub enum Error {
     Scenario(String),
     /// There is nothing to put load on.
     #[error("failed to run scenario {0}: the workload has no queue to send to; choose one that has")]
-    NoQueue(&'static str),
+    NoQueue(String),
     /// Nothing could be read from the cluster.
     #[error("failed to read {what}: {reason}; check that the stack is up")]
     Cluster {

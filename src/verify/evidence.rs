@@ -2,6 +2,7 @@
 
 mod chain;
 
+use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 
@@ -9,11 +10,12 @@ use indexmap::IndexMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::course::Played;
 use crate::error::{Error, Result};
 pub(crate) use crate::evidence::chain::Chain;
 use crate::observation::{
-    Counts, Decision, Diagnosis, Hpa, Job, JobCounts, KubernetesEvent, Observation, Pod, Receipt, Record, Replicas,
-    ScaledObject, Source, Step, StepState,
+    Counts, Decision, Diagnosis, FaultSeen, Hpa, Job, JobCounts, KubernetesEvent, Observation, Pod, Receipt, Record,
+    Replicas, ScaledObject, Source, Step, StepState,
 };
 use crate::settings::{Consumer, History, Scaling, Thresholds};
 
@@ -62,6 +64,9 @@ pub struct Header {
     /// How many Jobs are kept, where Jobs do the work.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub jobs: Option<History>,
+    /// Load, bounds and faults, where a scenario of a user's own was run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub course: Option<Played>,
     /// How exact the checks are.
     pub thresholds: Thresholds,
     /// Target, region and the like.
@@ -137,6 +142,7 @@ impl Evidence {
         decisions: Decision -> Decision;
         receipts: Receipt -> Receipt;
         diagnoses: Diagnosis -> Diagnosis;
+        faults: Fault -> FaultSeen;
     }
 
     /// Whether a ScaledObject is the one of this run's workload: an operator's log is about all of them.
@@ -191,11 +197,30 @@ impl Evidence {
     }
 
     /// When the scenario sent its messages, and their ids; absent if it did not get so far.
-    pub(crate) fn sent(&self) -> Option<(Timestamp, &[String])> {
-        self.records.iter().find_map(|record| match &record.observation {
-            Observation::Sent { message_ids } => Some((record.time, message_ids.as_slice())),
+    pub(crate) fn sent(&self) -> Option<(Timestamp, Vec<String>)> {
+        let (mut first, mut ids) = (None, Vec::new());
+        for record in &self.records {
+            if let Observation::Sent { message_ids } = &record.observation {
+                first = first.or(Some(record.time));
+                ids.extend(message_ids.iter().cloned());
+            }
+        }
+        Some((first?, ids))
+    }
+
+    /// When the last message was sent.
+    pub(crate) fn last_sent(&self) -> Option<Timestamp> {
+        let is_sent = |record: &&Record| matches!(record.observation, Observation::Sent { .. });
+        self.records.iter().rfind(is_sent).map(|record| record.time)
+    }
+
+    /// Ids of the messages that no worker is to succeed with.
+    pub(crate) fn poison(&self) -> BTreeSet<&str> {
+        let ids = self.records.iter().filter_map(|record| match &record.observation {
+            Observation::Poison { message_ids } => Some(message_ids),
             _ => None,
-        })
+        });
+        ids.flatten().map(String::as_str).collect()
     }
 
     /// When sending began: nothing before it can be a consequence of it.

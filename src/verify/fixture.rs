@@ -261,6 +261,7 @@ impl Run {
                 max_replicas: 3,
                 queue_length: 3,
             },
+            course: None,
             jobs: None,
             thresholds: Thresholds::new(SCALE, 5.0, 30),
             environment: IndexMap::from([("target".to_owned(), "local".to_owned())]),

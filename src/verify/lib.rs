@@ -11,6 +11,7 @@
 //! This crate must not know which target it looks at, how the stack was made, templates, or the command line.
 
 mod check;
+mod course;
 mod difference;
 mod error;
 mod evidence;
@@ -36,16 +37,17 @@ use jiff::Timestamp;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio_util::sync::CancellationToken;
 
+pub use course::{Bounds, Course, Fault, FaultKind, Load, Part, Reaches, Read, Shape, Work, read};
 pub use difference::{Difference, Row, Weight};
 pub use error::{Error, Result};
 pub use evidence::{Evidence, Header};
 pub use observation::{
-    Condition, Counts, Decision, Denial, Diagnosis, Hpa, Job, JobCounts, JobState, KubernetesEvent, Observation, Pod,
-    Receipt, Record, Replicas, ScaledObject, Source, Step, StepState,
+    Condition, Counts, Decision, Denial, Diagnosis, FaultSeen, FaultState, Hpa, Job, JobCounts, JobState,
+    KubernetesEvent, Observation, Pod, Receipt, Record, Replicas, ScaledObject, Source, Step, StepState,
 };
 pub use refusal::Refusal;
 pub use report::{Moments, Report, Reports};
-pub use scenario::Scenario;
+pub use scenario::{Player, Scenario};
 pub use settings::{Consumer, History, Names, Other, Scaling, Settings, Thresholds};
 pub use snapshot::Snapshot;
 pub use timeline::{Entry, Timeline};
@@ -66,11 +68,26 @@ pub async fn run(
     stop: CancellationToken,
 ) -> Result<Report> {
     if settings.queue_url.is_none() {
-        return Err(Error::NoQueue(scenario.name()));
+        return Err(Error::NoQueue(scenario.name().to_owned()));
     }
     let path = settings.evidence.clone();
     scenario::run(settings, scenario, live, stop).await?;
     evaluate(&path)
+}
+
+/// Plays the course of a scenario file on its workloads at once, each with settings and evidence of its own, in the order of the
+/// file, and evaluates what was seen of each.
+///
+/// # Errors
+///
+/// Those of [`run`].
+pub async fn play(players: Vec<Player>, course: &Course, stop: CancellationToken) -> Result<Vec<Report>> {
+    if players.iter().any(|player| player.settings.queue_url.is_none()) {
+        return Err(Error::NoQueue(course.name.clone()));
+    }
+    let files: Vec<_> = players.iter().map(|player| player.settings.evidence.clone()).collect();
+    scenario::play(players, course, stop).await?;
+    files.iter().map(|file| evaluate(file)).collect()
 }
 
 /// Evaluates a recorded run.

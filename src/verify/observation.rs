@@ -88,6 +88,13 @@ pub enum Observation {
         /// As the queue gave them.
         message_ids: Vec<String>,
     },
+    /// Those of the messages sent that no worker is to succeed with; their ids.
+    Poison {
+        /// As the queue gave them.
+        message_ids: Vec<String>,
+    },
+    /// A fault of the scenario began, or was over.
+    Fault(FaultSeen),
     /// A queue's counts.
     Queue(Counts),
     /// A Deployment's replicas.
@@ -179,6 +186,32 @@ impl Step {
     pub fn is_interrupted(&self) -> bool {
         self.state == StepState::Stopped && self.detail == Self::INTERRUPTED
     }
+}
+
+/// A fault that the scenario plays.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FaultSeen {
+    /// As the scenario file names it.
+    pub name: String,
+    /// Where it is.
+    pub state: FaultState,
+    /// What was done, or why nothing was.
+    pub detail: String,
+    /// How many pods died of it, or how many calls or pods it has struck; known when it is over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub struck: Option<u64>,
+}
+
+/// Where a fault is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FaultState {
+    /// Begun.
+    Begun,
+    /// Over.
+    Over,
+    /// It could not be played.
+    Failed,
 }
 
 /// A queue's approximate counts.

@@ -149,6 +149,13 @@ pub(crate) fn start(observer: &Observer) -> JoinSet<()> {
     tasks
 }
 
+/// Names of the operator's pods.
+pub(crate) async fn operator_pods(observer: &Observer) -> Result<Vec<String>, String> {
+    let [_, operator] = observer.groups();
+    let pods = objects::list_pods(observer, &operator).await?;
+    Ok(pods.into_iter().filter_map(|pod| pod.metadata.name).collect())
+}
+
 /// Records what there is to see of the workload's pods, and of the operator's if they ail: at a step that failed.
 pub(crate) async fn diagnose(observer: &Observer) {
     let [workload, operator] = observer.groups();

@@ -1,6 +1,8 @@
 //! Scenarios: lists of named steps, each with a condition on the snapshot and a deadline.
 
+mod faults;
 mod jobs;
+mod play;
 mod tutorial;
 
 use std::time::Duration;
@@ -15,6 +17,8 @@ use crate::hopeless;
 use crate::observation::{JobCounts, Observation, Record, Source, Step, StepState};
 use crate::observe::{self, Observer};
 use crate::recorder::{self, Recorder};
+pub use crate::scenario::play::Player;
+pub(crate) use crate::scenario::play::run as play;
 use crate::settings::{Settings, Thresholds};
 use crate::snapshot::Snapshot;
 
@@ -92,6 +96,8 @@ struct Running {
     recorder: Recorder,
     snapshot: watch::Receiver<Snapshot>,
     stop: CancellationToken,
+    /// Whether a wait ends early that does not help any more.
+    gives_up: bool,
 }
 
 impl Running {
@@ -123,11 +129,11 @@ impl Running {
 
     async fn until(&mut self, deadline: Duration, mut condition: impl FnMut(&Snapshot) -> bool) -> Result<(), End> {
         let patience = Duration::from_secs(2 * self.settings.scaling.polling_seconds + 30);
-        let clock = self.settings.clock.clone();
+        let (clock, gives_up) = (self.settings.clock.clone(), self.gives_up);
         let mut hopeless = None;
         let mut snapshot = self.snapshot.clone();
         let wait = snapshot.wait_for(|snapshot| {
-            hopeless = hopeless::why(snapshot, clock.to_real(patience));
+            hopeless = hopeless::why(snapshot, clock.to_real(patience)).filter(|_| gives_up);
             hopeless.is_some() || condition(snapshot)
         });
         let ended = tokio::select! {
@@ -177,7 +183,7 @@ pub(crate) async fn run(
     live: Option<UnboundedSender<Record>>,
     stop: CancellationToken,
 ) -> Result<()> {
-    let header = header(&settings, scenario);
+    let header = header(&settings, scenario.name());
     let clock = settings.clock.clone();
     let (recorder, writer) = recorder::start(Some((&settings.evidence, &header)), live, clock)?;
     let observer = Observer { settings: settings.clone(), recorder: recorder.clone(), since: Some(header.started) };
@@ -189,6 +195,7 @@ pub(crate) async fn run(
         recorder,
         snapshot: writer.snapshot.clone(),
         stop: stop.clone(),
+        gives_up: true,
     };
     let end = match scenario {
         Scenario::Tutorial => tutorial::run(&mut running).await,
@@ -208,13 +215,13 @@ pub(crate) async fn run(
     writer.finish().await
 }
 
-fn header(settings: &Settings, scenario: Scenario) -> Header {
+fn header(settings: &Settings, scenario: &str) -> Header {
     Header {
         format: FORMAT.to_owned(),
         version: VERSION,
         product: env!("CARGO_PKG_VERSION").to_owned(),
         run: uuid::Uuid::new_v4().to_string(),
-        scenario: scenario.name().to_owned(),
+        scenario: scenario.to_owned(),
         stack: settings.stack.clone(),
         started: settings.clock.now(),
         time_scale: settings.clock.scale(),
@@ -226,6 +233,7 @@ fn header(settings: &Settings, scenario: Scenario) -> Header {
         has_dead_letter_queue: settings.dead_letter_queue_url.is_some(),
         scaling: settings.scaling,
         jobs: settings.jobs,
+        course: None,
         thresholds: Thresholds::of(settings),
         environment: settings.environment.clone(),
         limits: settings.limits.clone(),

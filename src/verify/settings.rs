@@ -49,6 +49,8 @@ pub struct Settings {
     pub limits: Vec<String>,
     /// The seed of the fault plan, where there is one.
     pub seed: Option<u64>,
+    /// URL below which the endpoint begins incidents, where it offers that.
+    pub incidents: Option<String>,
     /// URL that answers `GET ?since=TIME` with the requests that identity policies refused, where the endpoint offers that.
     pub denials: Option<String>,
     /// Time.

@@ -38,6 +38,8 @@ pub struct Snapshot {
     pub step: Option<Step>,
     /// Ids of the messages that the scenario sent.
     pub sent: Vec<String>,
+    /// Ids of those of them that no worker is to succeed with.
+    pub poison: BTreeSet<String>,
     /// Ids of all messages for which a worker wrote a receipt `deleted`.
     pub deleted: BTreeSet<String>,
     /// The operator's last decision about this workload.
@@ -105,7 +107,9 @@ impl Snapshot {
                     self.lost.insert(record.source, format!("{}: {why}", diagnosis.about));
                 }
             }
+            Observation::Poison { message_ids } => self.poison.extend(message_ids.iter().cloned()),
             Observation::Receipt(_)
+            | Observation::Fault(_)
             | Observation::Event(_)
             | Observation::Trouble { .. }
             | Observation::LogEnded { .. }
@@ -172,7 +176,7 @@ impl Snapshot {
 
     /// Messages sent by the scenario that no worker has deleted so far.
     pub fn outstanding(&self) -> usize {
-        self.sent.iter().filter(|id| !self.deleted.contains(*id)).count()
+        self.sent.iter().filter(|id| !self.deleted.contains(*id) && !self.poison.contains(*id)).count()
     }
 
     /// For how long, in real time, every read has seen zero.

@@ -113,6 +113,13 @@ impl Narrator {
             Observation::Sent { message_ids } => {
                 vec![Line::new("scenario", format!("{} messages sent", message_ids.len()))]
             }
+            Observation::Poison { message_ids } => {
+                vec![Line::new("scenario", format!("{} of them are poison", message_ids.len()))]
+            }
+            Observation::Fault(fault) => {
+                let state = format!("{:?}", fault.state).to_lowercase();
+                vec![Line::new("scenario", format!("fault {} {state}: {}", fault.name, fault.detail))]
+            }
             Observation::Queue(counts) if record.source == Source::Queue => {
                 let more = if counts.delayed > 0 { format!(", {} delayed", counts.delayed) } else { String::new() };
                 self.change("queue", format!("{} visible, {} in flight{more}", counts.visible, counts.in_flight))

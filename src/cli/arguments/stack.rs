@@ -118,7 +118,7 @@ pub struct Diff {
 /// What is proved, of whom.
 #[derive(Debug, Args)]
 pub struct Proof {
-    /// The scenarios to run
+    /// The scenarios to run: tutorial, jobs, or a scenario file by its path (FILE.yaml)
     #[arg(value_name = "SCENARIO", default_value = "tutorial")]
     pub scenarios: Vec<String>,
     /// Only this workload of the stack; may be repeated [default: each in turn]

@@ -172,6 +172,7 @@ impl Bench {
             clock: clock.clone(),
             endpoint_for_pods: None,
             denials: None,
+            incidents: None,
             limits: Vec::new(),
             skipped: Vec::new(),
             asks: false,

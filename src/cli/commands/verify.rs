@@ -1,6 +1,7 @@
 //! `sluice verify`: run scenarios, evaluate the evidence, write the reports. Also `sluice watch` and `sluice explain`,
 //! which look at the same things.
 
+mod file;
 mod live;
 mod subject;
 mod wishes;
@@ -14,7 +15,7 @@ use futures::future::{join_all, try_join_all};
 use serde_json::json;
 use stack::Workload;
 use tokio_util::sync::CancellationToken;
-use verify::{Consumer, Evidence, Report, Reports, Scenario};
+use verify::{Consumer, Evidence, Read, Report, Reports, Scenario};
 
 use crate::arguments::{Explain, Proof, Watch};
 use crate::diagnostic::{Diagnostic, Outcome, one, preflight};
@@ -58,7 +59,7 @@ pub(crate) async fn run(
     view: &View,
     stop: CancellationToken,
 ) -> Outcome<Verified> {
-    let (scenarios, workloads) = check(wanted, settings)?;
+    let Checked { scenarios, workloads, files } = check(wanted, settings)?;
     say_what_is_not_loaded(wanted, settings, &workloads, view);
     let (mut reports, mut evidence) = (Vec::new(), Vec::new());
     let several = workloads.len() > 1;
@@ -85,11 +86,17 @@ pub(crate) async fn run(
         reported.await;
         let report = report.map_err(one)?;
         if let Some(step) = &report.interrupted_in {
-            return Err(interrupted(scenario, step, &path));
+            return Err(interrupted(scenario.name(), step, &path));
         }
         show(&report, Some(after), view);
         reports.push(report);
         evidence.push(path);
+    }
+    for read in &files {
+        for (report, path) in file::play(&read.course, settings, target, after, view, stop.clone()).await? {
+            reports.push(report);
+            evidence.push(path);
+        }
     }
     let weight = if after == After::Goes { Weight::Minor } else { Weight::Last };
     let exit = publish(reports.clone(), &evidence, &settings.report(), weight, view)?;
@@ -102,17 +109,46 @@ fn of_kind(workload: &Workload, scenario: Scenario) -> Scenario {
 }
 
 /// A run that a person ended proves nothing: it is not published, so that the report of the last whole run stays.
-fn interrupted(scenario: Scenario, step: &str, evidence: &Path) -> Vec<Diagnostic> {
-    let text =
-        format!("scenario {} ended in step {step}; the report of the last whole run is left as it is", scenario.name());
+fn interrupted(scenario: &str, step: &str, evidence: &Path) -> Vec<Diagnostic> {
+    let text = format!("scenario {scenario} ended in step {step}; the report of the last whole run is left as it is");
     let help = format!("what was seen is in {0}: `sluice verify --evidence {0}` evaluates it", evidence.display());
     vec![Diagnostic::interrupted(text).help(help)]
 }
 
+/// What is to be run.
+#[derive(Debug)]
+pub(crate) struct Checked<'a> {
+    scenarios: Vec<Scenario>,
+    /// Those on which these scenarios run.
+    workloads: Vec<&'a Workload>,
+    /// Scenario files, which name their workloads themselves.
+    files: Vec<Read>,
+}
+
 /// What can be known to fail before anything is made or sent: the scenarios, the workloads, and the places for evidence and
 /// report.
-pub(crate) fn check<'a>(wanted: &Proof, settings: &'a Settings) -> Outcome<(Vec<Scenario>, Vec<&'a Workload>)> {
-    let scenarios = self::scenarios(&wanted.scenarios)?;
+pub(crate) fn check<'a>(wanted: &Proof, settings: &'a Settings) -> Outcome<Checked<'a>> {
+    let (files, names): (Vec<String>, Vec<String>) =
+        wanted.scenarios.iter().cloned().partition(|word| file::is_meant(word));
+    let files = files.iter().map(|name| file::read(name, settings)).collect::<Outcome<Vec<_>>>()?;
+    for folder in [settings.evidence(), settings.report()] {
+        can_write(&folder)?;
+    }
+    if names.is_empty() {
+        let unused = [(!wanted.workloads.is_empty(), "--workload"), (wanted.messages.is_some(), "--messages")];
+        if let Some((_, flag)) = unused.into_iter().find(|(is_given, _)| *is_given) {
+            let text = format!("{flag} has no effect: a scenario file names its workloads and messages itself");
+            return Err(vec![Diagnostic::error(text).help("leave it out").exit(Exit::Usage)]);
+        }
+        return Ok(Checked { scenarios: Vec::new(), workloads: Vec::new(), files });
+    }
+    let (scenarios, workloads) = named(&names, wanted, settings)?;
+    Ok(Checked { scenarios, workloads, files })
+}
+
+/// The scenarios that have these names, and the workloads on which they run.
+fn named<'a>(names: &[String], wanted: &Proof, settings: &'a Settings) -> Outcome<(Vec<Scenario>, Vec<&'a Workload>)> {
+    let scenarios = self::scenarios(names)?;
     let workloads = loaded(workloads::chosen(&settings.stack, &wanted.workloads)?, !wanted.workloads.is_empty())?;
     if let Some(workload) = workloads.iter().find(|workload| workload.scaling.min_replicas > 0) {
         let text = format!(
@@ -127,9 +163,6 @@ pub(crate) fn check<'a>(wanted: &Proof, settings: &'a Settings) -> Outcome<(Vec<
         let text = format!("the scenario jobs evaluates Jobs, and {} is a Deployment", workload.name);
         let help = "choose workloads of `kind: job` with --workload, or the scenario tutorial";
         return Err(one(Diagnostic::error(text).help(help).exit(Exit::Usage)));
-    }
-    for folder in [settings.evidence(), settings.report()] {
-        can_write(&folder)?;
     }
     Ok((scenarios, workloads))
 }
@@ -153,7 +186,8 @@ fn loaded(workloads: Vec<&Workload>, are_named: bool) -> Outcome<Vec<&Workload>>
 
 /// Which workloads are not evaluated, and which triggers have to be quiet meanwhile.
 fn say_what_is_not_loaded(wanted: &Proof, settings: &Settings, workloads: &[&Workload], view: &View) {
-    for workload in settings.stack.workloads.iter().filter(|_| wanted.workloads.is_empty()) {
+    let all = wanted.workloads.is_empty() && !workloads.is_empty();
+    for workload in settings.stack.workloads.iter().filter(|_| all) {
         if let Some(why) = workloads::no_load(workload) {
             let text = format!("Not evaluated: {}, on which no scenario can put load: {why}", workload.name);
             view.outcome("not_evaluated", json!({ "workload": workload.name, "reason": why }), Tone::Change, text);
@@ -295,7 +329,9 @@ fn scenarios(names: &[String]) -> Outcome<Vec<Scenario>> {
         known.into_iter().find(|scenario| scenario.name() == name).ok_or_else(|| {
             let names: Vec<_> = known.iter().map(|scenario| scenario.name()).collect();
             let text = format!("there is no scenario {name}");
-            vec![Diagnostic::error(text).help(format!("there is {}", names.join(", "))).exit(Exit::Usage)]
+            let help =
+                format!("there is {}; a scenario file is given by its path, such as ./{name}.yaml", names.join(", "));
+            vec![Diagnostic::error(text).help(help).exit(Exit::Usage)]
         })
     };
     names.iter().map(find).collect()

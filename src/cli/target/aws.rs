@@ -18,6 +18,7 @@ pub(super) async fn open(settings: &Settings) -> Outcome<Target> {
         clock: Clock::real(),
         endpoint_for_pods: None,
         denials: None,
+        incidents: None,
         limits: Vec::new(),
         skipped: Vec::new(),
         asks: true,

@@ -69,6 +69,7 @@ pub(super) async fn open(settings: &Settings, missing: Missing) -> Outcome<Targe
         caller_arn: caller.arn,
         clock: Clock::scaled(time_scale),
         denials: Some(format!("{aws_endpoint}/_sluice/denials")),
+        incidents: Some(format!("{aws_endpoint}/_sluice/incidents")),
         endpoint_for_pods: Some(aws_endpoint),
         limits,
         skipped: Vec::new(),

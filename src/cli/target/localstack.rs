@@ -59,6 +59,7 @@ pub(super) async fn open(settings: &Settings, missing: Missing, reason: &Reason)
         clock,
         endpoint_for_pods: Some(endpoint),
         denials: None,
+        incidents: None,
         limits,
         skipped,
         asks: false,

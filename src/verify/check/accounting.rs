@@ -62,7 +62,7 @@ fn empty_since(evidence: &Evidence, busy: Timestamp) -> Result<(usize, Timestamp
 }
 
 /// Messages that came into the dead-letter queue during the run.
-fn dead_lettered(evidence: &Evidence) -> Result<u64, Finding> {
+pub(super) fn dead_lettered(evidence: &Evidence) -> Result<u64, Finding> {
     if !evidence.header.has_dead_letter_queue {
         return Ok(0);
     }

@@ -77,14 +77,21 @@ fn without_request_id(text: &str) -> (&str, &str) {
     (before, rest.split_once('"').map_or("", |(_, after)| after))
 }
 
+/// The names of the steps of what was run.
+fn steps(evidence: &Evidence) -> Option<&'static [&'static str]> {
+    match &evidence.header.course {
+        Some(played) => Some(played.part.steps()),
+        None => scenario::steps(&evidence.header.scenario),
+    }
+}
+
 pub(super) fn completed_expected(evidence: &Evidence) -> String {
-    let names = scenario::steps(&evidence.header.scenario).unwrap_or_default();
+    let names = steps(evidence).unwrap_or_default();
     format!("every step reaches its condition before its deadline: {}", names.join(", "))
 }
 
 pub(super) fn completed(evidence: &Evidence) -> Evaluated {
-    let names = scenario::steps(&evidence.header.scenario)
-        .ok_or_else(|| fail(format!("no scenario is called {:?}", evidence.header.scenario)))?;
+    let names = steps(evidence).ok_or_else(|| fail(format!("no scenario is called {:?}", evidence.header.scenario)))?;
     let mut reached = Vec::new();
     for name in names {
         let begun = evidence.steps().find(|(_, step)| step.name == *name);

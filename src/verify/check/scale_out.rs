@@ -106,7 +106,11 @@ pub(super) fn exceeds_expected(evidence: &Evidence) -> String {
 }
 
 pub(super) fn exceeds(evidence: &Evidence) -> Evaluated {
-    let max = evidence.header.scaling.max_replicas;
+    exceeds_of(evidence, evidence.header.scaling.max_replicas)
+}
+
+/// The same with a bound of the caller's.
+pub(super) fn exceeds_of(evidence: &Evidence, max: u32) -> Evaluated {
     let deployments: Vec<_> = evidence.deployments().map(|(time, it)| (time, it.desired)).collect();
     let hpas: Vec<_> = evidence.hpas().filter_map(|(time, hpa)| Some((time, hpa.desired?))).collect();
     let pods: Vec<_> = evidence

@@ -25,9 +25,11 @@ impl Observation {
                 found.evidence = cluster::redact_lines(&found.evidence);
             }
             Self::Failure { error, .. } => hide(error),
+            Self::Fault(fault) => hide(&mut fault.detail),
             Self::Step(step) => hide(&mut step.detail),
             // Numbers, and names that a person chose.
             Self::Sent { .. }
+            | Self::Poison { .. }
             | Self::Queue(_)
             | Self::Jobs { .. }
             | Self::Deployment(_)

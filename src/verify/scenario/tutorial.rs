@@ -14,7 +14,7 @@ pub(crate) const STEPS: [&str; 7] = ["idle", "send", "activate", "scale-out", "w
 /// The longest time that a pod may take to start: Fargate finds a node, then pulls the image without a cache.
 pub(super) const POD_START: Duration = Duration::from_mins(5);
 /// Work per message and the visibility timeout of a message whose worker died.
-const WORK_PER_MESSAGE: Duration = Duration::from_mins(1);
+pub(super) const WORK_PER_MESSAGE: Duration = Duration::from_mins(1);
 
 /// Walks the steps until one of them does not reach its condition.
 pub(super) async fn run(running: &mut Running) -> Result<(), End> {
@@ -118,7 +118,7 @@ pub(super) async fn work(running: &mut Running, slack: Duration) -> Result<(), E
 }
 
 /// Watches for `period`. A Deployment that leaves zero ends it, because nothing seen later could make it right.
-async fn hold(running: &mut Running, period: Duration, slack: Duration) -> Result<(), End> {
+pub(super) async fn hold(running: &mut Running, period: Duration, slack: Duration) -> Result<(), End> {
     let clock = running.settings.clock.clone();
     let start = clock.moment();
     let left_zero =

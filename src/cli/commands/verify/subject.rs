@@ -62,6 +62,7 @@ pub(super) async fn settings(workload: &Workload, settings: &Settings, target: &
         limits: target.limits.clone(),
         seed: None,
         denials: target.denials.clone(),
+        incidents: target.incidents.clone(),
         clock: target.clock.clone(),
     })
 }
