@@ -6,6 +6,8 @@ use std::ffi::OsString;
 pub(crate) const REQUIRED: &str = "SLUICE_E2E_REQUIRED";
 /// Names of scenarios, with commas between them; all if not set.
 pub(crate) const SCENARIOS: &str = "SLUICE_E2E_SCENARIOS";
+/// Names of what `servers` looks at, with commas between them; all if not set.
+pub(crate) const SERVERS: &str = "SLUICE_E2E_SERVERS";
 /// A kubeconfig whose current context is a cluster that may be used up.
 pub(crate) const KUBECONFIG: &str = "KUBECONFIG";
 /// LocalStack's image.

@@ -79,12 +79,18 @@ impl<'a> Scaled<'a> {
         server.stop();
         for scaled in all {
             scaled.fails(&["127.0.0.1"]);
-            scaled.objects.stays(&scaled.path(), 10);
+            scaled.stays();
         }
         server.start();
         for scaled in all {
             scaled.is_ready();
         }
+    }
+
+    /// In ten polls nothing is written to the workload.
+    #[track_caller]
+    pub(crate) fn stays(&self) {
+        self.objects.stays(&self.path(), 10);
     }
 
     fn path(&self) -> String {

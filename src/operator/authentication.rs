@@ -13,10 +13,11 @@ use k8s_openapi::api::core::v1::{PodSpec, ServiceAccount};
 use keda::api::{AuthPodIdentity, AuthTargetRef, AuthenticationRef, TriggerAuthenticationSpec};
 use keda::validate;
 use kube::Api;
+use scalers::kubernetes::Holder;
 use scalers::{ROLE_ARN_ANNOTATION, Workload};
 
 use crate::context::Context;
-use crate::environment::{Environment, Holder};
+use crate::environment::Environment;
 use crate::error::is_not_found;
 use crate::inputs::{self, Seen};
 use crate::key::{Key, Reference};

@@ -44,7 +44,7 @@ pub(crate) struct Context {
     /// Where ClusterTriggerAuthentications find their files.
     pub(crate) credential_files: Option<PathBuf>,
     /// ConfigMaps and Secrets, as far as they may be read.
-    pub(crate) values: Values,
+    pub(crate) values: Arc<Values>,
 }
 
 impl Context {
@@ -58,13 +58,14 @@ impl Context {
     ) -> Self {
         let failures = Failures::new(clock.clone());
         let authorities = Authorities::of(&settings.authorities);
-        let view = Arc::new(View::new(client.clone()));
+        let values = Arc::new(Values::new(
+            client.clone(),
+            settings.restricts_secrets.then(|| settings.cluster_object_namespace.clone()),
+            Arc::clone(&caches.inputs),
+        ));
+        let view = Arc::new(View::new(client.clone(), Arc::clone(&values)));
         Self {
-            values: Values::new(
-                client.clone(),
-                settings.restricts_secrets.then(|| settings.cluster_object_namespace.clone()),
-                Arc::clone(&caches.inputs),
-            ),
+            values,
             recorder: Recorder::new(client.clone(), clock.clone(), &settings.identity),
             services: Arc::new(Services::new(identities, view, clock.clone()).trusting(authorities)),
             client,

@@ -12,7 +12,7 @@ use keda::api::{AuthPodIdentity, ScaleTriggers, ScaledJob, ScaledObject, Trigger
 use keda::metric::{Spec, Target};
 use keda::validate;
 use scalers::aws_identity::Identities;
-use scalers::kubernetes::{Endpoints, Kubernetes, Pod};
+use scalers::kubernetes::{Endpoints, Holder, Kubernetes, Pod};
 use scalers::services::Services;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -250,6 +250,15 @@ impl Kubernetes for Nothing {
 
     fn endpoints<'a>(&'a self, namespace: &'a str, _service: &'a str) -> BoxFuture<'a, Result<Vec<Endpoints>, String>> {
         Box::pin(std::future::ready(Err(format!("the endpoints of {namespace} are in no cluster yet"))))
+    }
+
+    fn data<'a>(
+        &'a self,
+        namespace: &'a str,
+        holder: Holder,
+        name: &'a str,
+    ) -> BoxFuture<'a, Result<BTreeMap<String, String>, String>> {
+        Box::pin(std::future::ready(Err(format!("{holder:?} {namespace}/{name} is in no cluster yet"))))
     }
 }
 

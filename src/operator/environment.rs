@@ -9,7 +9,9 @@ use std::sync::Arc;
 
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::{ConfigMap, Container, EnvFromSource, EnvVarSource, Secret};
+use kube::api::ObjectMeta;
 use kube::{Api, Client};
+use scalers::kubernetes::Holder;
 
 use crate::env::KEDA_RESTRICT_SECRET_ACCESS;
 use crate::error::{brief, is_not_found};
@@ -21,13 +23,6 @@ use crate::key::{Key, Reference};
 pub(crate) struct Environment {
     pub(crate) variables: BTreeMap<String, String>,
     pub(crate) problems: Vec<String>,
-}
-
-/// Which of the two kinds holds a value.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Holder {
-    ConfigMap,
-    Secret,
 }
 
 /// Why a ConfigMap or Secret cannot be read.
@@ -127,40 +122,58 @@ impl Values {
         holder: Holder,
         name: &str,
     ) -> Result<BTreeMap<String, String>, Unreadable> {
-        let Self { client, restricted_to, inputs } = self;
-        if let (Holder::Secret, Some(allowed)) =
-            (holder, restricted_to.as_ref().filter(|allowed| *allowed != namespace))
-        {
-            let (namespace, name, allowed) = (namespace.to_owned(), name.to_owned(), allowed.clone());
-            return Err(Unreadable::Restricted { namespace, name, allowed });
-        }
-        let unreadable =
-            |source| Unreadable::Call { holder, namespace: namespace.to_owned(), name: name.to_owned(), source };
+        let inputs = &self.inputs;
         let kind = match holder {
             Holder::ConfigMap => inputs::CONFIG_MAP,
             Holder::Secret => inputs::SECRET,
         };
         let input = Reference { kind, key: Key::new(namespace, name) };
-        // Before it is read, so that no change is missed.
-        inputs.uses(user, &input, Seen::Unknown);
-        let (metadata, data) = match holder {
+        if !self.is_restricted(namespace, holder) {
+            // Before it is read, so that no change is missed.
+            inputs.uses(user, &input, Seen::Unknown);
+        }
+        let read = self.read(namespace, holder, name).await;
+        if matches!(&read, Err(Unreadable::Call { source, .. }) if is_not_found(source)) {
+            inputs.uses(user, &input, Seen::Absent);
+        }
+        let (metadata, data) = read?;
+        inputs.uses(user, &input, inputs::version(&metadata).map_or(Seen::Unknown, Seen::At));
+        Ok(data)
+    }
+
+    /// The same for nobody who hears of its changes.
+    pub(crate) async fn read(
+        &self,
+        namespace: &str,
+        holder: Holder,
+        name: &str,
+    ) -> Result<(ObjectMeta, BTreeMap<String, String>), Unreadable> {
+        if self.is_restricted(namespace, holder) {
+            let allowed = self.restricted_to.clone().unwrap_or_default();
+            return Err(Unreadable::Restricted { namespace: namespace.to_owned(), name: name.to_owned(), allowed });
+        }
+        let client = self.client.clone();
+        match holder {
             Holder::ConfigMap => {
-                let found = Api::<ConfigMap>::namespaced(client.clone(), namespace).get(name).await;
+                let found = Api::<ConfigMap>::namespaced(client, namespace).get(name).await;
                 found.map(|found| (found.metadata, found.data.unwrap_or_default()))
             }
             Holder::Secret => {
-                let found = Api::<Secret>::namespaced(client.clone(), namespace).get(name).await;
+                let found = Api::<Secret>::namespaced(client, namespace).get(name).await;
                 found.map(|found| (found.metadata, texts(found.data.unwrap_or_default())))
             }
         }
-        .map_err(|error| {
-            if is_not_found(&error) {
-                inputs.uses(user, &input, Seen::Absent);
-            }
-            unreadable(error)
-        })?;
-        inputs.uses(user, &input, inputs::version(&metadata).map_or(Seen::Unknown, Seen::At));
-        Ok(data)
+        .map_err(|source| Unreadable::Call {
+            holder,
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+            source,
+        })
+    }
+
+    /// Whether the object is one of the Secrets that are not read.
+    fn is_restricted(&self, namespace: &str, holder: Holder) -> bool {
+        holder == Holder::Secret && self.restricted_to.as_deref().is_some_and(|allowed| allowed != namespace)
     }
 }
 

@@ -1,12 +1,16 @@
-//! What triggers look at in the cluster, as the API server's cache has it.
+//! What triggers look at in the cluster: pods and endpoints, as the API server's cache has them, and what ConfigMaps and Secrets hold.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use futures::future::BoxFuture;
 use k8s_openapi::api::core::v1::Pod as Object;
 use k8s_openapi::api::discovery::v1::{EndpointConditions, EndpointSlice};
 use kube::api::{ApiResource, DynamicObject, ListParams};
 use kube::{Api, Client};
-use scalers::kubernetes::{Endpoints, Kubernetes, Pod};
+use scalers::kubernetes::{Endpoints, Holder, Kubernetes, Pod};
 
+use crate::environment::Values;
 use crate::error::brief;
 
 /// Pods that have ended are counted by nobody, and there may be many of them.
@@ -16,11 +20,14 @@ const NOT_ENDED: &str = "status.phase!=Succeeded,status.phase!=Failed";
 const SERVICE: &str = "kubernetes.io/service-name";
 
 /// A view of the cluster for scalers.
-pub(crate) struct View(Client);
+pub(crate) struct View {
+    client: Client,
+    values: Arc<Values>,
+}
 
 impl View {
-    pub(crate) fn new(client: Client) -> Self {
-        Self(client)
+    pub(crate) fn new(client: Client, values: Arc<Values>) -> Self {
+        Self { client, values }
     }
 }
 
@@ -28,7 +35,7 @@ impl Kubernetes for View {
     fn pods<'a>(&'a self, namespace: &'a str, selector: &'a str) -> BoxFuture<'a, Result<Vec<Pod>, String>> {
         Box::pin(async move {
             let kind = ApiResource::erase::<Object>(&());
-            let api: Api<DynamicObject> = Api::namespaced_with(self.0.clone(), namespace, &kind);
+            let api: Api<DynamicObject> = Api::namespaced_with(self.client.clone(), namespace, &kind);
             let wanted = ListParams::default().labels(selector).fields(NOT_ENDED).match_any();
             let found = api.list(&wanted).await.map_err(|error| brief(&error))?;
             Ok(found.items.iter().map(pod).collect())
@@ -37,10 +44,22 @@ impl Kubernetes for View {
 
     fn endpoints<'a>(&'a self, namespace: &'a str, service: &'a str) -> BoxFuture<'a, Result<Vec<Endpoints>, String>> {
         Box::pin(async move {
-            let api: Api<EndpointSlice> = Api::namespaced(self.0.clone(), namespace);
+            let api: Api<EndpointSlice> = Api::namespaced(self.client.clone(), namespace);
             let wanted = ListParams::default().labels(&format!("{SERVICE}={service}")).match_any();
             let found = api.list(&wanted).await.map_err(|error| brief(&error))?;
             Ok(found.items.into_iter().map(endpoints).collect())
+        })
+    }
+
+    fn data<'a>(
+        &'a self,
+        namespace: &'a str,
+        holder: Holder,
+        name: &'a str,
+    ) -> BoxFuture<'a, Result<BTreeMap<String, String>, String>> {
+        Box::pin(async move {
+            let read = self.values.read(namespace, holder, name).await;
+            read.map(|(_, data)| data).map_err(|error| error.to_string())
         })
     }
 }

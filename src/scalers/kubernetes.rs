@@ -1,5 +1,7 @@
 //! The little of Kubernetes that scalers look at. Who starts them hands it in, so that they know no client of it.
 
+use std::collections::BTreeMap;
+
 use futures::future::BoxFuture;
 
 /// A pod, as far as scalers go.
@@ -20,6 +22,15 @@ pub struct Endpoints {
     pub ports: Vec<u16>,
 }
 
+/// A kind whose objects hold texts by key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Holder {
+    /// ConfigMap.
+    ConfigMap,
+    /// Secret.
+    Secret,
+}
+
 /// A view of the cluster. What it gives may be as old as a watch is, seconds at the most.
 pub trait Kubernetes: Send + Sync {
     /// The pods of `namespace` that match the label selector, written as `kubectl -l` takes it. An error is in words for
@@ -28,4 +39,12 @@ pub trait Kubernetes: Send + Sync {
 
     /// The endpoints of the Service of that name in `namespace`. Errors as above.
     fn endpoints<'a>(&'a self, namespace: &'a str, service: &'a str) -> BoxFuture<'a, Result<Vec<Endpoints>, String>>;
+
+    /// What an object of `namespace` holds. Errors as above; they name the object.
+    fn data<'a>(
+        &'a self,
+        namespace: &'a str,
+        holder: Holder,
+        name: &'a str,
+    ) -> BoxFuture<'a, Result<BTreeMap<String, String>, String>>;
 }

@@ -16,7 +16,7 @@ use tokio::sync::watch;
 
 use crate::aws_identity::Identities;
 use crate::context::{Context, Workload};
-use crate::kubernetes::{Endpoints, Kubernetes, Pod};
+use crate::kubernetes::{Endpoints, Holder, Kubernetes, Pod};
 use crate::services::Services;
 
 /// One request as the service saw it.
@@ -104,19 +104,25 @@ pub(crate) fn map(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
 pub(crate) struct Cluster {
     answer: Result<Vec<Pod>, String>,
     endpoints: Vec<Endpoints>,
+    data: Result<BTreeMap<String, String>, String>,
     requests: Mutex<Vec<(String, String)>>,
 }
 
 impl Cluster {
     pub(crate) fn new(answer: Result<Vec<Pod>, String>) -> Arc<Self> {
-        Arc::new(Self { answer, endpoints: Vec::new(), requests: Mutex::default() })
+        Arc::new(Self { answer, endpoints: Vec::new(), data: Ok(BTreeMap::new()), requests: Mutex::default() })
     }
 
     pub(crate) fn with_endpoints(endpoints: Vec<Endpoints>) -> Arc<Self> {
-        Arc::new(Self { answer: Ok(Vec::new()), endpoints, requests: Mutex::default() })
+        Arc::new(Self { answer: Ok(Vec::new()), endpoints, data: Ok(BTreeMap::new()), requests: Mutex::default() })
     }
 
-    /// The namespaces and selectors that were asked for.
+    /// Its ConfigMaps and Secrets hold this.
+    pub(crate) fn holding(data: Result<BTreeMap<String, String>, String>) -> Arc<Self> {
+        Arc::new(Self { answer: Ok(Vec::new()), endpoints: Vec::new(), data, requests: Mutex::default() })
+    }
+
+    /// The namespaces with the selectors, Services or objects that were asked for.
     pub(crate) fn requests(&self) -> Vec<(String, String)> {
         self.requests.lock().unwrap().clone()
     }
@@ -131,6 +137,16 @@ impl Kubernetes for Cluster {
     fn endpoints<'a>(&'a self, namespace: &'a str, service: &'a str) -> BoxFuture<'a, Result<Vec<Endpoints>, String>> {
         self.requests.lock().unwrap().push((namespace.to_owned(), service.to_owned()));
         Box::pin(std::future::ready(Ok(self.endpoints.clone())))
+    }
+
+    fn data<'a>(
+        &'a self,
+        namespace: &'a str,
+        holder: Holder,
+        name: &'a str,
+    ) -> BoxFuture<'a, Result<BTreeMap<String, String>, String>> {
+        self.requests.lock().unwrap().push((namespace.to_owned(), format!("{holder:?} {name}")));
+        Box::pin(std::future::ready(self.data.clone()))
     }
 }
 
@@ -205,12 +221,18 @@ pub(crate) fn caller_identity() -> Answer {
 pub(crate) struct Endpoint {
     pub(crate) url: String,
     seen: Arc<Mutex<Vec<String>>>,
+    serving: tokio::task::AbortHandle,
 }
 
 impl Endpoint {
     /// Answers each request by its path and query, with status and body.
     pub(crate) async fn start(script: impl Fn(&str) -> Answer + Clone + Send + Sync + 'static) -> Self {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::at("127.0.0.1:0", script).await
+    }
+
+    /// The same at that address.
+    pub(crate) async fn at(address: &str, script: impl Fn(&str) -> Answer + Clone + Send + Sync + 'static) -> Self {
+        let listener = tokio::net::TcpListener::bind(address).await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let seen = Arc::new(Mutex::new(Vec::new()));
         let kept = Arc::clone(&seen);
@@ -222,8 +244,13 @@ impl Endpoint {
             let (status, text) = script(&target);
             (axum::http::StatusCode::from_u16(status).unwrap(), text)
         });
-        tokio::spawn(async move { axum::serve(listener, app).await });
-        Self { url, seen }
+        let serving = tokio::spawn(async move { axum::serve(listener, app).await }).abort_handle();
+        Self { url, seen, serving }
+    }
+
+    /// Nobody listens there any more.
+    pub(crate) fn stop(self) {
+        self.serving.abort();
     }
 
     /// Path, query and headers of the requests so far.

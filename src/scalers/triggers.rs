@@ -8,8 +8,10 @@ use crate::context::Context;
 use crate::cron::{self, CronWindow};
 use crate::error::{Error, Result};
 use crate::external::{self, External};
+use crate::kubernetes_resource::{self, KubernetesResource};
 use crate::kubernetes_workload::{self, KubernetesWorkload};
 use crate::metrics_api::{self, MetricsApi};
+use crate::nats_jetstream::{self, NatsJetStream};
 use crate::postgresql::{self, Postgresql};
 use crate::prometheus::{self, Prometheus};
 use crate::rabbitmq::{self, RabbitMq};
@@ -54,6 +56,12 @@ const TABLE: &[Row] = &[
         build: |trigger, index, context| Ok(Box::new(External::new(trigger, index, context, true)?)),
     },
     Row {
+        type_: kubernetes_resource::TYPE,
+        label: "kubernetesResourceScaler",
+        spec: |trigger, index, _| kubernetes_resource::spec(trigger, index),
+        build: |trigger, index, context| Ok(Box::new(KubernetesResource::new(trigger, index, context)?)),
+    },
+    Row {
         type_: kubernetes_workload::TYPE,
         label: "kubernetesWorkloadScaler",
         spec: kubernetes_workload::spec,
@@ -64,6 +72,12 @@ const TABLE: &[Row] = &[
         label: "metricsAPIScaler",
         spec: |trigger, index, _| metrics_api::spec(trigger, index),
         build: |trigger, index, context| Ok(Box::new(MetricsApi::new(trigger, index, context)?)),
+    },
+    Row {
+        type_: nats_jetstream::TYPE,
+        label: "natsJetStreamScaler",
+        spec: |trigger, index, _| nats_jetstream::spec(trigger, index),
+        build: |trigger, index, context| Ok(Box::new(NatsJetStream::new(trigger, index, context)?)),
     },
     Row {
         type_: postgresql::TYPE,

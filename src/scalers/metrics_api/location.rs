@@ -4,6 +4,7 @@ use keda::quantity;
 use serde_json::Value;
 
 use super::xml;
+use crate::path;
 
 /// `valueLocation`, understood for one format.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,9 +25,9 @@ type Result<T> = std::result::Result<T, String>;
 impl Location {
     /// The place that `written` names in an answer of `format`.
     pub(super) fn new(format: &str, written: &str) -> Result<Self> {
-        let keys = || written.split('.').map(str::to_owned).collect();
+        let keys = || path::plain(written);
         match format {
-            "json" => gjson(written).map(Self::Json),
+            "json" => path::gjson(written).map(Self::Json),
             "yaml" => Ok(Self::Yaml(keys())),
             "xml" => Ok(Self::Xml(keys())),
             "prometheus" => selector(written),
@@ -41,12 +42,12 @@ impl Location {
             Self::Json(keys) => {
                 let whole: Value =
                     serde_json::from_str(text).map_err(|error| format!("the answer is no JSON: {error}"))?;
-                of_value(found(&whole, keys), keys)
+                of_value(path::found(&whole, keys).as_deref(), keys)
             }
             Self::Yaml(keys) => {
                 let whole: Value =
                     serde_saphyr::from_str(text).map_err(|error| format!("the answer is no YAML: {error}"))?;
-                of_value(found(&whole, keys), keys)
+                of_value(path::found(&whole, keys).as_deref(), keys)
             }
             Self::Xml(keys) => {
                 let text = xml::text(text, keys)?;
@@ -58,49 +59,10 @@ impl Location {
     }
 }
 
-/// The parts of a GJSON path. What is more than keys, indices and the length of an array is refused by name.
-fn gjson(written: &str) -> Result<Vec<String>> {
-    let (mut keys, mut key, mut characters) = (Vec::new(), String::new(), written.chars());
-    while let Some(c) = characters.next() {
-        match c {
-            '\\' => key.extend(characters.next()),
-            '.' => keys.push(std::mem::take(&mut key)),
-            '*' | '?' | '|' | '(' | ')' | '@' | '{' | '}' | '[' | ']' | '!' => {
-                return Err(format!(
-                    "valueLocation={written:?}: {c:?} of GJSON (wildcards, queries, modifiers, pipes and multipaths) is not \
-                     served; write keys and indices such as queues.0.length, with \\ before the character if it is part of a key"
-                ));
-            }
-            _ => key.push(c),
-        }
-    }
-    keys.push(key);
-    if keys.iter().rev().skip(1).any(|key| key == "#") {
-        return Err(format!(
-            "valueLocation={written:?}: # of GJSON is served only at the end, for the length of an array"
-        ));
-    }
-    Ok(keys)
-}
-
-/// What is at the end of the keys. `#` is the length of an array.
-fn found(whole: &Value, keys: &[String]) -> Option<Value> {
-    let mut at = whole;
-    for key in keys {
-        at = match at {
-            Value::Object(fields) => fields.get(key)?,
-            Value::Array(elements) if key == "#" => return Some(elements.len().into()),
-            Value::Array(elements) => elements.get(key.parse::<usize>().ok()?)?,
-            _ => return None,
-        };
-    }
-    Some(at.clone())
-}
-
-fn of_value(value: Option<Value>, keys: &[String]) -> Result<f64> {
+fn of_value(value: Option<&Value>, keys: &[String]) -> Result<f64> {
     let type_name = match value {
         Some(Value::Number(number)) => return number.as_f64().ok_or_else(|| no_quantity(keys)),
-        Some(Value::String(text)) => return quantity::number(&text).ok_or_else(|| no_quantity(keys)),
+        Some(Value::String(text)) => return quantity::number(text).ok_or_else(|| no_quantity(keys)),
         None => "nothing",
         Some(Value::Null) => "null",
         Some(Value::Bool(_)) => "a boolean",
