@@ -116,7 +116,7 @@ pub enum Error {
     PausedReplicas(String),
     /// A TriggerAuthentication uses a source that cannot be read yet.
     #[error(
-        "{kind} {name:?}: {source_name} is not served by this operator; use env, configMapTargetRef, secretTargetRef or podIdentity aws"
+        "{kind} {name:?}: {source_name} is not served by this operator; use env, configMapTargetRef, secretTargetRef, boundServiceAccountToken, filePath or podIdentity aws"
     )]
     UnsupportedSource {
         /// TriggerAuthentication or ClusterTriggerAuthentication.

@@ -185,7 +185,6 @@ pub fn authentication(kind: &'static str, name: &str, spec: &TriggerAuthenticati
         ("azureKeyVault", spec.azure_key_vault.is_some()),
         ("gcpSecretManager", spec.gcp_secret_manager.is_some()),
         ("awsSecretManager", spec.aws_secret_manager.is_some()),
-        ("boundServiceAccountToken", !spec.bound_service_account_token.is_empty()),
         ("oauth2", spec.oauth2.is_some()),
         ("podIdentity.externalID", has_external_id(spec)),
     ];
@@ -362,7 +361,6 @@ mod tests {
     fn a_foreign_secret_store_is_refused_by_name() {
         for (source, spec) in [
             ("hashiCorpVault", json!({ "address": "a", "authentication": "token", "secrets": [] })),
-            ("boundServiceAccountToken", json!([{ "parameter": "token", "serviceAccountName": "sa" }])),
             ("oauth2", json!({ "clientId": "c", "tokenUrl": "https://t" })),
             ("podIdentity", json!({ "provider": "aws", "roleArn": "r", "externalID": "e" })),
             ("podIdentity", json!({ "provider": "aws-kiam" })),

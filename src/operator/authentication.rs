@@ -4,11 +4,13 @@
 //! credentials (`docs/rules.md#keda-triggerauthentications`).
 
 mod files;
+mod token;
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
+use clock::Moment;
 use k8s_openapi::api::core::v1::{PodSpec, ServiceAccount};
 use keda::api::{AuthPodIdentity, AuthTargetRef, AuthenticationRef, TriggerAuthenticationSpec};
 use keda::validate;
@@ -34,6 +36,8 @@ pub(crate) struct Authentication {
     pub(crate) parameters: BTreeMap<String, String>,
     pub(crate) pod_identity: Option<AuthPodIdentity>,
     pub(crate) problems: Vec<String>,
+    /// When they are to be read anew.
+    pub(crate) until: Option<Moment>,
 }
 
 /// Resolves `reference` for a trigger of `user`. `pods` gives those of its target; it is asked only where
@@ -76,7 +80,7 @@ pub(crate) async fn resolve<'a>(
         let parameters = parameters.map_err(|problem| {
             Arc::new(TriggerError::CredentialFile { name: name.clone(), path: path.to_owned(), problem })
         })?;
-        return Ok(Authentication { parameters, pod_identity: spec.pod_identity, problems: Vec::new() });
+        return Ok(Authentication { parameters, pod_identity: spec.pod_identity, ..Authentication::default() });
     }
     let pods = if spec.env.is_empty() { None } else { pods().await? };
     Ok(read(context, user, home, spec, pods).await)
@@ -108,6 +112,15 @@ async fn read(
     }
     found.take(context, user, home, Holder::ConfigMap, &spec.config_map_target_ref).await;
     found.take(context, user, home, Holder::Secret, &spec.secret_target_ref).await;
+    for wanted in &spec.bound_service_account_token {
+        match token::of(context.client.clone(), &context.clock, home, &wanted.service_account_name).await {
+            Ok(token) => {
+                found.parameters.insert(wanted.parameter.clone(), token.text);
+                found.until = Some(found.until.map_or(token.until, |until| until.min(token.until)));
+            }
+            Err(problem) => found.problems.push(problem),
+        }
+    }
     found
 }
 

@@ -62,6 +62,11 @@ impl Mandate {
     }
 }
 
+/// Whether it is the path of a ServiceAccount's token. The API server stores nothing of one, and each replica reads triggers.
+fn is_token(path: &str) -> bool {
+    path.contains("/serviceaccounts/") && path.ends_with("/token")
+}
+
 struct Guarded {
     client: Client,
     mandate: Mandate,
@@ -77,11 +82,37 @@ impl Service<Request<Body>> for Guarded {
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        if !request.method().is_safe() && !self.mandate.holds() {
+        if !request.method().is_safe() && !is_token(request.uri().path()) && !self.mandate.holds() {
             let refused = NotLeading { method: request.method().clone(), path: request.uri().path().to_owned() };
             return Box::pin(std::future::ready(Err(refused.into())));
         }
         let client = self.client.clone();
         Box::pin(async move { client.send(request).await.map_err(Into::into) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::scripted::Server;
+
+    #[tokio::test]
+    async fn a_replica_that_does_not_lead_gets_tokens_and_writes_nothing() {
+        const TOKEN: &str = "/api/v1/namespaces/shop/serviceaccounts/reader/token";
+        let server = Server::start([(TOKEN, json!({ "status": { "token": "t" } }))], |_| None);
+        let (clock, _) = Clock::manual("2026-03-01T00:00:00Z".parse().unwrap());
+        let mandate = Mandate::new(clock.clone());
+        let client = mandate.guarded(&server.client());
+        let post = async |path: &str| {
+            let request = Request::post(path).body(b"{}".to_vec()).unwrap();
+            client.request::<Value>(request).await.map_err(|error| error.to_string())
+        };
+        assert_eq!(post(TOKEN).await.unwrap()["status"]["token"], "t");
+        let refused = post("/api/v1/namespaces/shop/serviceaccounts").await.unwrap_err();
+        assert!(refused.contains("is not sent: this replica does not hold the leader lease"), "{refused}");
+        mandate.grant(clock.moment().plus(std::time::Duration::from_secs(1)));
+        assert!(post("/api/v1/namespaces/shop/serviceaccounts").await.is_ok());
     }
 }

@@ -43,7 +43,9 @@ mod tests {
         let (inner, outer) = (root.path().join("inner"), root.path().join("outer.json"));
         std::fs::create_dir(&inner).unwrap();
         std::fs::write(&outer, r#"{"token":"secret"}"#).unwrap();
-        for (name, text) in [("creds.json", r#"{"authMode":"bearer","token":"t"}"#), ("wrong.json", r#"{"token":7}"#)] {
+        for (name, text) in
+            [("creds.json", r#"{"authMode":"bearer","token":"t"}"#), ("wrong.json", r#"{"token":27182818}"#)]
+        {
             std::fs::write(inner.join(name), text).unwrap();
         }
         let found = parameters(Some(&inner), "creds.json").await.unwrap();
@@ -54,7 +56,7 @@ mod tests {
             assert_eq!(problem, "it must be relative and not contain '..'", "{outside}");
         }
         let problem = parameters(Some(&inner), "wrong.json").await.unwrap_err();
-        assert!(problem.contains("no JSON object") && !problem.contains('7'), "{problem}");
+        assert!(problem.contains("no JSON object") && !problem.contains("27182818"), "{problem}");
         assert!(parameters(Some(&inner), "none.json").await.unwrap_err().contains("cannot be read"));
         assert!(parameters(None, "creds.json").await.unwrap_err().contains("--filepath-auth-root-path"));
     }

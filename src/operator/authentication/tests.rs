@@ -1,5 +1,7 @@
 //! What is read for a trigger's credentials, how often, and what is not.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use super::*;
@@ -101,4 +103,23 @@ async fn a_file_takes_the_place_of_all_other_sources_and_no_namespace_may_name_o
     std::fs::remove_file(root.path().join("creds.json")).unwrap();
     let error = refused(CLUSTER_KIND).await;
     assert!(error.starts_with("ClusterTriggerAuthentication \"keys\": filePath \"creds.json\": "), "{error}");
+}
+
+#[tokio::test]
+async fn a_token_of_a_service_account_is_a_parameter_for_most_of_its_life() {
+    let (clock, _) = clock::Clock::manual("2026-03-01T00:00:00Z".parse().unwrap());
+    let bound = |parameter: &str, account: &str| json!({ "parameter": parameter, "serviceAccountName": account });
+    let spec = json!({ "boundServiceAccountToken": [bound("token", "reader"), bound("other", "none")] });
+    let token = "/api/v1/namespaces/shop/serviceaccounts/reader/token";
+    let status = json!({ "token": "t", "expirationTimestamp": "2026-03-01T00:50:00Z" });
+    let made = json!({ "spec": { "audiences": [] }, "status": status });
+    let server = Server::start([(OWN, authentication(KIND, &spec)), (token, made)], |_| None);
+    let context = server.watched_by(clock.clone()).await;
+    let reference = AuthenticationRef { name: "keys".into(), kind: None };
+    let found = resolve(&context, &user(), Some(&reference), async || Ok(None)).await.unwrap();
+    assert_eq!(found.parameters, BTreeMap::from([("token".to_owned(), "t".to_owned())]));
+    assert!(found.problems[0].contains("no token of ServiceAccount shop/none"), "{:?}", found.problems);
+    assert_eq!(found.until, Some(clock.moment().plus(Duration::from_mins(40))));
+    let requested = server.calls().into_iter().find(|call| call.line == format!("POST {token}")).unwrap();
+    assert_eq!(requested.body["spec"]["expirationSeconds"], 3600);
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use clock::Moment;
 use k8s_openapi::api::core::v1::PodSpec;
 use keda::api::{IdentityOwner, PodIdentityProvider, ScaleTriggers};
 use scalers::{Scaler, Workload};
@@ -58,12 +59,12 @@ impl<'a> Common<'a> {
     }
 }
 
-/// The scaler of the trigger at `index`.
+/// The scaler of the trigger at `index`, and when it is to be built anew.
 pub(super) async fn scaler(
     common: &Common<'_>,
     trigger: &ScaleTriggers,
     index: usize,
-) -> Result<Arc<dyn Scaler>, Arc<TriggerError>> {
+) -> Result<(Arc<dyn Scaler>, Option<Moment>), Arc<TriggerError>> {
     let (context, namespace, empty) = (common.context, common.namespace(), Environment::default());
     let environment = if reads_environment(trigger) { common.environment().await? } else { &empty };
     let reference = trigger.authentication_ref.as_ref();
@@ -97,7 +98,7 @@ pub(super) async fn scaler(
             is_self_contained: is_self_contained(trigger),
         })
     });
-    built.map(Arc::from)
+    built.map(|scaler| (Arc::from(scaler), found.until))
 }
 
 /// Whether the trigger names a variable of the target's environment.

@@ -327,3 +327,23 @@ async fn where_inputs_may_not_be_watched_all_else_goes_on() {
     let context = server.watched().await;
     assert!(scaler(&context).await.is_ok());
 }
+
+#[tokio::test]
+async fn a_trigger_is_built_anew_before_its_token_runs_out() {
+    let (clock, time) = clock::Clock::manual("2026-03-01T00:00:00Z".parse().unwrap());
+    let mut authentication = authentication(1, None);
+    let bound = json!({ "parameter": "awsAccessKeyID", "serviceAccountName": "reader" });
+    authentication["spec"] = json!({ "boundServiceAccountToken": [bound] });
+    let token = "/api/v1/namespaces/shop/serviceaccounts/reader/token";
+    let made = json!({ "spec": { "audiences": [] }, "status": { "token": "t", "expirationTimestamp": "2026-03-01T01:00:00Z" } });
+    let target = json!({ "metadata": { "name": "orders", "namespace": "shop" }, "spec": {} });
+    let objects =
+        [(SCALED_OBJECT_PATH, scaled_object()), (AUTHENTICATION, authentication), (DEPLOYMENT, target), (token, made)];
+    let server = Server::start(objects, |_| None);
+    let context = server.watched_by(clock).await;
+    let first = scaler(&context).await.unwrap();
+    time.advance(Duration::from_mins(47));
+    assert!(Arc::ptr_eq(&first, &scaler(&context).await.unwrap()));
+    time.advance(Duration::from_mins(1));
+    assert!(!Arc::ptr_eq(&first, &scaler(&context).await.unwrap()));
+}

@@ -56,6 +56,8 @@ struct Built {
     scaler: Option<Result<Arc<dyn Scaler>, Arc<TriggerError>>>,
     /// What it was built from besides the trigger itself, as it was before.
     rests_on: Rest,
+    /// When what it was built from is no longer of use, if that is known.
+    until: Option<Moment>,
     /// A reading has failed since.
     is_stale: bool,
     backoff: Backoff,
@@ -126,10 +128,11 @@ impl Trigger {
     ) -> Result<Arc<dyn Scaler>, Arc<TriggerError>> {
         let mut built = self.built.lock().await;
         let clock = &common.context.clock;
+        let is_over = built.until.is_some_and(|until| clock.moment() >= until);
         let is_paused = built.backoff.until().is_some_and(|until| clock.moment() < until);
         if built.rests_on.is_as_it_was(&common.context.caches, &common.user) {
             match &built.scaler {
-                Some(Ok(scaler)) if !built.is_stale || is_paused => return Ok(Arc::clone(scaler)),
+                Some(Ok(scaler)) if !is_over && (!built.is_stale || is_paused) => return Ok(Arc::clone(scaler)),
                 Some(Err(error)) if attempt == Attempt::WhenDue && is_paused => return Err(Arc::clone(error)),
                 _ => {}
             }
@@ -142,6 +145,10 @@ impl Trigger {
             built.backoff.fail(clock.moment());
         }
         built.is_stale = false;
+        let made = made.map(|(scaler, until)| {
+            built.until = until;
+            scaler
+        });
         if let Ok(scaler) = &made {
             self.is_active.store(false, Ordering::Release);
             *lock(&self.changes) = scaler.changes();
