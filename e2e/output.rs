@@ -46,6 +46,7 @@ const COMMANDS: [(&str, i32); 34] = [
     ("kubeconfig --write config.yaml", DONE),
     ("token", DONE),
     ("operator manifests", DONE),
+    ("operator chart charts", DONE),
     ("image save image.tar", DONE),
     ("image push no/registry/", USAGE),
     ("verfiy", USAGE),

@@ -14,7 +14,7 @@ import sys
 import boto3
 
 NAME = "parity"
-NAMESPACES = ["default", "kube-system", "parity"]
+NAMESPACES = ["default", "kube-system", "keda", "parity"]
 iam, eks = boto3.client("iam"), boto3.client("eks")
 
 

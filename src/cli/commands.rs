@@ -1,6 +1,7 @@
 //! One command, one file; here is only which is which and what each needs to be given.
 
 mod audit;
+mod chart;
 mod demo;
 mod down;
 mod drift;
@@ -73,6 +74,7 @@ pub(crate) async fn run_on_stack(
         OnStack::Workshop(wanted) => workshop::run(&wanted, settings, global, view, stop).await,
         OnStack::Local(command) => local::run(command, settings, view, stop).await,
         OnStack::Manifests(wanted) => manifests::run(wanted, settings, view),
+        OnStack::Chart(wanted) => chart::run(&wanted, settings, view),
     }
 }
 
@@ -93,7 +95,8 @@ fn of_command(global: &Global, command: &OnStack, typed: &Typed) -> Global {
         | OnStack::Present(_)
         | OnStack::Evaluate(..)
         | OnStack::Workshop(_)
-        | OnStack::Manifests(_) => {}
+        | OnStack::Manifests(_)
+        | OnStack::Chart(_) => {}
     }
     global
 }

@@ -8,8 +8,7 @@ use aws::cloud::Cloud;
 use clock::Clock;
 use cluster::collection::{self, Page};
 use cluster::redact_text;
-use flate2::Compression;
-use flate2::write::GzEncoder;
+
 use serde_json::json;
 
 use crate::arguments::TargetName;
@@ -69,7 +68,8 @@ impl Watched {
         }
         let name = target.clock.now().strftime("%Y%m%dT%H%M%S%3fZ").to_string();
         let path = settings.failures().join(format!("{name}.tar.gz"));
-        match write(&path, &name, &pages) {
+        let pages_of = pages.iter().map(|page| (page.path.as_str(), page.text.as_str()));
+        match whole_file::archive(&path, 0o600, &format!("sluice-failure-{name}"), pages_of) {
             Ok(()) => {
                 let text = format!(
                     "Failure  {} (plan and output, logs, objects, Events, evidence, state; credentials are taken out)",
@@ -165,18 +165,4 @@ async fn of_cluster(settings: &Settings, target: &Target) -> Vec<Page> {
         page.path = format!("kubernetes/{}", page.path);
     }
     pages
-}
-
-/// Writes the archive for its owner alone.
-fn write(path: &Path, name: &str, pages: &[Page]) -> std::io::Result<()> {
-    whole_file::write(path, 0o600, |out| {
-        let mut archive = tar::Builder::new(GzEncoder::new(out, Compression::default()));
-        for page in pages {
-            let mut header = tar::Header::new_gnu();
-            header.set_mode(0o600);
-            header.set_size(page.text.len() as u64);
-            archive.append_data(&mut header, format!("sluice-failure-{name}/{}", page.path), page.text.as_bytes())?;
-        }
-        archive.into_inner()?.finish().map(drop)
-    })
 }

@@ -80,7 +80,8 @@ fn looks_at_cloud(command: &OnStack) -> bool {
         OnStack::Recorded(Recorded::Outputs(_) | Recorded::Policy(_))
         | OnStack::Local(LocalCloud::Stop)
         | OnStack::Evaluate(..)
-        | OnStack::Manifests(_) => false,
+        | OnStack::Manifests(_)
+        | OnStack::Chart(_) => false,
     }
 }
 

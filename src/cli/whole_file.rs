@@ -5,6 +5,9 @@ use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
+use flate2::Compression;
+use flate2::write::GzEncoder;
+
 /// Writes the file beside its place and then renames it. The folder is made if need be. `mode` is what the umask takes from.
 ///
 /// # Errors
@@ -23,6 +26,29 @@ pub(crate) fn write(
     buffered.flush()?;
     drop(buffered);
     beside.persist(path).map(drop).map_err(|refused| refused.error)
+}
+
+/// The same for a `.tar.gz` of texts, each with its path below `folder`, which is the archive's only one.
+///
+/// # Errors
+///
+/// The system's.
+pub(crate) fn archive<'a>(
+    path: &Path,
+    mode: u32,
+    folder: &str,
+    files: impl IntoIterator<Item = (&'a str, &'a str)>,
+) -> io::Result<()> {
+    write(path, mode, |out| {
+        let mut archive = tar::Builder::new(GzEncoder::new(out, Compression::default()));
+        for (name, text) in files {
+            let mut header = tar::Header::new_gnu();
+            header.set_mode(mode);
+            header.set_size(text.len() as u64);
+            archive.append_data(&mut header, format!("{folder}/{name}"), text.as_bytes())?;
+        }
+        archive.into_inner()?.finish().map(drop)
+    })
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@
 //! reported at once; a name never depends on anything but the stack. This is the only crate that knows the template
 //! engine; it must not know how anything is created, or which target it lands on.
 
+pub mod chart;
 mod checks;
 mod file;
 pub mod manifests;

@@ -36,7 +36,9 @@ macro_rules! embedded {
     };
 }
 
-const EMBEDDED: [(&str, &str); 14] = embedded![
+const EMBEDDED: [(&str, &str); 16] = embedded![
+    "chart/Chart.yaml",
+    "chart/values.yaml",
     "iam/cluster-trust.json",
     "iam/fargate-trust.json",
     "iam/operator-policy.json",
@@ -51,6 +53,18 @@ const EMBEDDED: [(&str, &str); 14] = embedded![
     "kubernetes/scaling.yaml",
     "kubernetes/workload.yaml",
     "report.html",
+];
+
+/// Files that are taken as they are.
+const AS_THEY_ARE: [(&str, &str); 8] = embedded![
+    "../docs/admission-webhooks.yaml",
+    "chart/NOTES.txt",
+    "chart/_helpers.tpl",
+    "chart/default-roles.yaml",
+    "chart/extra-objects.yaml",
+    "chart/monitoring.yaml",
+    "chart/overlay.yaml",
+    "chart/watch-namespace.yaml",
 ];
 
 static TERA: LazyLock<Result<Tera>> = LazyLock::new(|| {
@@ -75,6 +89,14 @@ pub fn render(name: &str, data: &Value) -> Result<String> {
     let tera = TERA.as_ref().map_err(Clone::clone)?;
     let context = Context::from_serialize(data).map_err(failed)?;
     tera.render(name, &context).map_err(failed)
+}
+
+/// The text of an embedded file that is no template of ours.
+pub(crate) fn embedded(name: &str) -> Result<&'static str> {
+    let found = AS_THEY_ARE.iter().find(|(one, _)| *one == name);
+    found
+        .map(|(_, text)| *text)
+        .ok_or_else(|| Error::Render { name: name.to_owned(), cause: "it is not there".to_owned() })
 }
 
 /// Renders a JSON document.

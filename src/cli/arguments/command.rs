@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::Subcommand;
 
 use super::image::Image;
-use super::pods::{Manifests, Operator, OperatorCommand, Reach, Worker};
+use super::pods::{Chart, Manifests, Operator, OperatorCommand, Reach, Worker};
 use super::{
     Demo, Down, Evidence, Exec, Explain, Identity, Init, Kubeconfig, LocalRun, Outputs, Plan, Policy, Preflight, Send,
     Token, Up, Verify, Watch, Workshop,
@@ -182,6 +182,8 @@ pub(crate) enum OnStack {
     Local(LocalCloud),
     /// `operator manifests`.
     Manifests(Manifests),
+    /// `operator chart`.
+    Chart(Chart),
 }
 
 impl Command {
@@ -206,6 +208,9 @@ impl Command {
             }
             Self::InPod(InPod::Operator(Operator { command: Some(OperatorCommand::Manifests(wanted)), .. })) => {
                 Need::Stack(OnStack::Manifests(wanted))
+            }
+            Self::InPod(InPod::Operator(Operator { command: Some(OperatorCommand::Chart(wanted)), .. })) => {
+                Need::Stack(OnStack::Chart(wanted))
             }
             Self::InPod(InPod::Worker(worker)) => Need::NoStack(Stackless::Worker(worker)),
         }
@@ -238,6 +243,7 @@ impl Need {
                 | OnStack::Evaluate(..)
                 | OnStack::Workshop(_)
                 | OnStack::Manifests(_)
+                | OnStack::Chart(_)
                 | OnStack::Local(LocalCloud::Start(_) | LocalCloud::Stop | LocalCloud::Status),
             ) => Life::Errand,
         }

@@ -65,6 +65,16 @@ pub struct Files {
 pub enum OperatorCommand {
     /// Print everything that the operator needs, for `kubectl apply -f -`; the same that `up` makes
     Manifests(Manifests),
+    /// Write everything that the operator needs as a Helm chart, which takes the values of KEDA's
+    Chart(Chart),
+}
+
+/// `operator chart`.
+#[derive(Debug, Args)]
+pub struct Chart {
+    /// Where the folder `keda` and the package `keda-VERSION.tgz` are written
+    #[arg(value_name = "FOLDER", default_value = ".")]
+    pub folder: PathBuf,
 }
 
 /// `operator manifests`.

@@ -65,7 +65,7 @@ pub(super) fn of(path: &str) -> Option<Effects> {
         }
         "local stop" => (&[STACK, &["directory"]], &[&["target"], REGION, CONTEXT, PODS]),
         "local status" => (&[STACK, &["directory"]], &[&["target"], REGION, CONTEXT, PODS, TIME]),
-        "operator manifests" => (&[STACK, HOME, REGION, PODS], &[CONTEXT, ENDPOINT, CONTAINER]),
+        "operator manifests" | "operator chart" => (&[STACK, HOME, REGION, PODS], &[CONTEXT, ENDPOINT, CONTAINER]),
         "evidence" | "evidence diff" => return Some(NO_STACK),
         "operator" | "worker" | "reach" | "image" | "image save" | "image push" | "local exec" | "local init" => {
             return Some(NO_STACK);
