@@ -16,7 +16,7 @@ const LEFTOVERS: i32 = 5;
 const PREFLIGHT: i32 = 6;
 
 /// Every command that has something to say, as it can be called on a stack that is up; in this order.
-const COMMANDS: [(&str, i32); 34] = [
+const COMMANDS: [(&str, i32); 35] = [
     ("workshop", DONE),
     ("workshop 1 show", DONE),
     ("workshop 1 hint 2", DONE),

@@ -29,7 +29,7 @@ pub(crate) fn run(wanted: &Chart, settings: &Settings, view: &View) -> Outcome {
     whole_file::archive(&package, 0o666, chart::NAME, texts).map_err(|error| not_written(&package, &error))?;
     view.outcome(
         "chart_written",
-        json!({ "folder": folder, "package": package, "version": VERSION, "image": image }),
+        json!({ "folder": folder, "package": package, "chart_version": VERSION, "image": image }),
         Tone::Good,
         format!("Wrote the chart {} {VERSION} to {} and {}", chart::NAME, folder.display(), package.display()),
     );
