@@ -130,8 +130,7 @@ pub async fn run(options: Options, stop: CancellationToken) -> Result<()> {
         },
         planes.run(requests, stop.clone())
     );
-    let record = folder.record();
-    std::fs::remove_file(&record).map_err(|source| Error::File { action: "remove", path: record, source })?;
+    folder.remove_record()?;
     Ok(served?)
 }
 

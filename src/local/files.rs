@@ -192,6 +192,11 @@ impl Folder {
         write(&self.record(), &text, 0o644)
     }
 
+    pub(crate) fn remove_record(&self) -> Result<()> {
+        let path = self.record();
+        std::fs::remove_file(&path).map_err(|source| Error::File { action: "remove", path, source })
+    }
+
     /// The administrator's files in AWS's own formats, readable by their owner only.
     pub(crate) fn write_access(&self, key: &AccessKey, region: &str, endpoint: &str) -> Result<()> {
         let credentials =

@@ -376,7 +376,7 @@ async fn an_incident_lasts_for_as_long_as_it_was_begun_for_and_counts_what_it_st
     assert_eq!(count().await, "0");
     send().await.ok();
     assert_eq!((count().await, struck("counts-stale").await), ("0".into(), 2.into()));
-    stage.handle.advance(Duration::from_secs(60));
+    stage.handle.advance(Duration::from_mins(1));
     assert_eq!(count().await, "1");
     // Another one begins with the counts of its own time.
     begin("counts-stale?seconds=60", &[]).await.ok();

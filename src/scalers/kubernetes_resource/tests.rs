@@ -105,7 +105,10 @@ async fn names_and_targets_are_those_of_keda() {
         (&[("resourceKind", "Secret"), ("key", "tls.load")], "s3-secret-limits-tls-load"),
     ] {
         let wanted = Spec { name: name.into(), target: Target::AverageValue(2.5) };
-        assert_eq!(crate::build(&trigger(pairs), 3, &context).unwrap().specs().await.unwrap(), [wanted.clone()]);
+        assert_eq!(
+            crate::build(&trigger(pairs), 3, &context).unwrap().specs().await.unwrap(),
+            std::slice::from_ref(&wanted)
+        );
         assert_eq!(crate::specs(&trigger(pairs), 3, "shop"), [wanted]);
     }
     assert_eq!(crate::label(TYPE), "kubernetesResourceScaler");

@@ -47,6 +47,9 @@ pub(super) enum Change {
     Dropped,
 }
 
+/// A change by its expression.
+type Make = fn(String) -> Change;
+
 /// What becomes of the fields of one object, by JSON pointer.
 #[derive(Debug, Default)]
 pub(super) struct Changes {
@@ -88,17 +91,16 @@ impl Rule {
             ("/metadata/annotations", Change::With(ANNOTATIONS.into())),
         ];
         for (path, change) in always {
-            changes.set(object, path, change)?;
+            changes.set(object, path, &change)?;
         }
         for path in namespaces(object) {
             changes.fields.insert(path, Change::Set(RELEASE_NAMESPACE.to_owned()));
         }
-        type Make = fn(String) -> Change;
         let groups: [(&IndexMap<String, String>, Make); 3] =
             [(&self.set, Change::Set), (&self.yaml, Change::Yaml), (&self.with, Change::With)];
         for (group, make) in groups {
             for (path, expression) in group {
-                changes.set(object, path, make(expression.clone()))?;
+                changes.set(object, path, &make(expression.clone()))?;
             }
         }
         for path in &self.drop {
@@ -115,7 +117,7 @@ impl Rule {
 }
 
 impl Changes {
-    fn set(&mut self, object: &mut Value, path: &str, change: Change) -> Result<(), String> {
+    fn set(&mut self, object: &mut Value, path: &str, change: &Change) -> Result<(), String> {
         let (parent, key) = path.rsplit_once('/').ok_or_else(|| format!("{path} is no path"))?;
         for parent in existing(object, parent)? {
             let key = match object.pointer_mut(&parent) {
@@ -140,7 +142,7 @@ fn existing(object: &Value, path: &str) -> Result<Vec<String>, String> {
             let value = object.pointer(&at).unwrap_or(&Value::Null);
             match (value, segment.strip_prefix('(').and_then(|rest| rest.strip_suffix(')'))) {
                 (Value::Array(items), None) if segment == "*" => {
-                    next.extend((0..items.len()).map(|index| format!("{at}/{index}")))
+                    next.extend((0..items.len()).map(|index| format!("{at}/{index}")));
                 }
                 (Value::Array(items), Some(wanted)) => {
                     let (field, text) = wanted.split_once(':').unwrap_or((wanted, ""));

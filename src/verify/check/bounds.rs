@@ -30,7 +30,9 @@ pub(super) fn evaluate(evidence: &Evidence, played: &Played) -> Vec<Verdict> {
     }
     if let Some(most) = bounds.never_above {
         let expected = format!("no read shows more than {most} replicas, desired replicas or live pods");
-        add("neverAbove", expected, scale_out::exceeds_of(evidence, most));
+        // Without load nothing could have been above it.
+        let evaluated = activity::sending(evidence).and_then(|_| scale_out::exceeds_of(evidence, most));
+        add("neverAbove", expected, evaluated);
     }
     if let Some(most) = bounds.changes_at_most {
         let expected = format!("the replicas change at most {most} times, never unseen for longer than a change takes");

@@ -48,14 +48,14 @@ fn body(load: &Load, number: usize, run: &str) -> String {
 fn times(shape: &Shape) -> Vec<f64> {
     match *shape {
         Shape::Burst { messages } => vec![0.0; messages as usize],
-        Shape::Steady { rate, seconds } => (0..whole(rate * seconds)).map(|n| n as f64 / rate).collect(),
+        Shape::Steady { rate, seconds } => (0..whole(rate * seconds)).map(|n| f64::from(n) / rate).collect(),
         Shape::Ramp { from, to, seconds } => {
             // So many messages by the time t: from·t + (to − from)·t² / (2·seconds); the nth comes when that is n.
             let bend = (to - from) / (2.0 * seconds);
             let at = |n: f64| {
                 if bend == 0.0 { n / from } else { ((from * from + 4.0 * bend * n).sqrt() - from) / (2.0 * bend) }
             };
-            (1..=whole((from + to) / 2.0 * seconds)).map(|n| at(n as f64).min(seconds)).collect()
+            (1..=whole(f64::midpoint(from, to) * seconds)).map(|n| at(f64::from(n)).min(seconds)).collect()
         }
         Shape::Poisson { rate, seconds, seed } => {
             let mut random = fastrand::Rng::with_seed(seed);

@@ -46,15 +46,15 @@ async fn one(fault: &Fault, subjects: &[Subject], begun: Moment) {
         _ => incident(fault, first, subjects).await,
     };
     match ended {
-        Ok((struck, detail)) => note(fault, subjects, FaultState::Over, detail, Some(struck)),
-        Err(error) => note(fault, subjects, FaultState::Failed, error, None),
+        Ok((struck, detail)) => note(fault, subjects, FaultState::Over, &detail, Some(struck)),
+        Err(error) => note(fault, subjects, FaultState::Failed, &error, None),
     }
 }
 
 /// Every workload's evidence has it: it may show in all of them.
-fn note(fault: &Fault, subjects: &[Subject], state: FaultState, detail: String, struck: Option<u64>) {
+fn note(fault: &Fault, subjects: &[Subject], state: FaultState, detail: &str, struck: Option<u64>) {
     for subject in subjects {
-        let seen = FaultSeen { name: fault.kind.name().to_owned(), state, detail: detail.clone(), struck };
+        let seen = FaultSeen { name: fault.kind.name().to_owned(), state, detail: detail.to_owned(), struck };
         subject.observer.recorder.record(Source::Scenario, Observation::Fault(seen));
     }
 }
@@ -70,19 +70,19 @@ async fn workers(fault: &Fault, whose: &Subject, subjects: &[Subject]) -> Ended 
         pods.map(|pod| pod.name.clone()).collect()
     };
     let mut snapshot = whose.snapshot.clone();
-    let waited = settings.clock.timeout(PODS_WITHIN, snapshot.wait_for(|seen| ready(seen).len() >= wanted)).await;
-    let names = match waited {
+    let all_ready = settings.clock.timeout(PODS_WITHIN, snapshot.wait_for(|seen| ready(seen).len() >= wanted)).await;
+    let names = match all_ready {
         Ok(Ok(seen)) => ready(&seen),
         _ => return Err(format!("{wanted} ready workers were not seen at once")),
     };
     let names: Vec<String> = names.into_iter().take(wanted).collect();
-    note(fault, subjects, FaultState::Begun, format!("deleting {}", names.join(", ")), None);
+    note(fault, subjects, FaultState::Begun, &format!("deleting {}", names.join(", ")), None);
     kill(&whose.observer, &settings.names.namespace, &names).await
 }
 
 async fn operator(fault: &Fault, subject: &Subject, subjects: &[Subject]) -> Ended {
     let names = crate::observe::operator_pods(&subject.observer).await?;
-    note(fault, subjects, FaultState::Begun, format!("deleting {}", names.join(", ")), None);
+    note(fault, subjects, FaultState::Begun, &format!("deleting {}", names.join(", ")), None);
     kill(&subject.observer, &subject.observer.settings.names.operator_namespace, &names).await
 }
 
@@ -106,7 +106,7 @@ async fn incident(fault: &Fault, subject: &Subject, subjects: &[Subject]) -> End
         .append_pair("seconds", &fault.lasts_seconds.to_string())
         .append_pair("by", &fault.late_seconds.to_string());
     call(http::Method::POST, &url).await?;
-    note(fault, subjects, FaultState::Begun, format!("for {} s", fault.lasts_seconds), None);
+    note(fault, subjects, FaultState::Begun, &format!("for {} s", fault.lasts_seconds), None);
     settings.clock.sleep(Duration::from_secs_f64(fault.lasts_seconds)).await;
     let struck = call(http::Method::GET, &page).await?["struck"].as_u64().unwrap_or(0);
     let what = if fault.kind == FaultKind::PodsSlow { "pods" } else { "calls" };

@@ -66,8 +66,8 @@ pub(crate) async fn run(players: Vec<Player>, course: &Course, stop: Cancellatio
 fn begin<'a>(player: Player, part: &'a Part, course: &Course, stop: &CancellationToken) -> Result<Playing<'a>> {
     let Player { mut settings, live } = player;
     settings.messages = part.messages();
-    let played = Played { part: part.clone(), faults: course.faults.clone() };
-    let header = Header { course: Some(played), ..header(&settings, &course.name) };
+    let shown = Played { part: part.clone(), faults: course.faults.clone() };
+    let header = Header { course: Some(shown), ..header(&settings, &course.name) };
     let (recorder, writer) = recorder::start(Some((&settings.evidence, &header)), live, settings.clock.clone())?;
     let observer = Observer { settings: settings.clone(), recorder: recorder.clone(), since: Some(header.started) };
     let observers = observe::start(&observer);

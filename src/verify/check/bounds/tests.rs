@@ -93,7 +93,7 @@ fn what_was_not_seen_passes_nothing() {
     for (source, names) in [
         (Source::Deployment, &["neverAbove", "changesAtMost", "reaches", "settlesWithin", "staysFor"][..]),
         (Source::Queue, &["settlesWithin", "staysFor"]),
-        (Source::Scenario, &["settlesWithin", "changesAtMost", "messages-sent", "scenario-completed"]),
+        (Source::Scenario, &["neverAbove", "settlesWithin", "changesAtMost", "messages-sent", "scenario-completed"]),
         (Source::WorkerLog, &["everyMessageOnce", "every-message-accounted-for"]),
     ] {
         for name in names {
