@@ -83,9 +83,10 @@ pub(crate) async fn open_aws(settings: &Settings, missing: Missing, view: &View)
 
 /// The faults of a scenario file that can be played where the settings say.
 pub(crate) fn plays(settings: &Settings) -> Vec<verify::FaultKind> {
-    let is_played = |kind: &verify::FaultKind| match kind {
-        verify::FaultKind::PodsSlow => settings.target == TargetName::Local && !existing::is_wanted(settings),
-        kind => !kind.is_of_the_cloud() || settings.target == TargetName::Local,
+    let is_local = settings.target == TargetName::Local;
+    let has_own_pods = is_local && !existing::is_wanted(settings);
+    let is_played = |kind: &verify::FaultKind| {
+        !kind.is_of_the_cloud() || if *kind == verify::FaultKind::PodsSlow { has_own_pods } else { is_local }
     };
     verify::FaultKind::ALL.into_iter().filter(is_played).collect()
 }

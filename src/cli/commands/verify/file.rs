@@ -109,12 +109,12 @@ fn faults(read: &Read, settings: &Settings) -> Vec<Problem> {
     for (index, fault) in read.course.faults.iter().enumerate() {
         let name = fault.kind.name();
         if !plays.contains(&fault.kind) {
-            let cause = match fault.kind {
-                FaultKind::PodsSlow => {
-                    format!("this target cannot play {name}: its pods are not the local target's own")
-                }
-                _ => format!("this target cannot play {name}: only Sluice's local cloud does"),
+            let why = if fault.kind == FaultKind::PodsSlow {
+                "its pods are not the local target's own"
+            } else {
+                "only Sluice's local cloud does"
             };
+            let cause = format!("this target cannot play {name}: {why}");
             let able: Vec<_> = plays.iter().map(|kind| kind.name()).collect();
             let next = format!("it plays {}; leave the others out, or use --target local", able.join(", "));
             problems.push(read.problem(&format!("faults[{index}].fault"), cause, next));
