@@ -132,7 +132,11 @@ fn faults_are_played_on_a_stack_that_a_demo_brings_up() {
     workspace.nothing_runs();
     // The run can be evaluated again without its file.
     std::fs::remove_file(workspace.path().join("all.yaml")).unwrap();
-    let evidence = workspace.files().into_iter().find(|name| name.ends_with(".jsonl")).unwrap();
+    let evidence = workspace
+        .files()
+        .into_iter()
+        .find(|name| Path::new(name).extension().is_some_and(|kind| kind == "jsonl"))
+        .unwrap();
     let again = workspace.run(&format!("verify --evidence {evidence}")).with(0);
     for part in ["faults-struck", "workers-die: deleted without grace: orders-", "counts-stale: struck"] {
         assert!(again.stdout.contains(part), "{part}: {}", again.stdout);

@@ -86,7 +86,7 @@ impl Client {
     #[track_caller]
     fn connect(port: u16) -> Self {
         let connection = TcpStream::connect(("127.0.0.1", port)).unwrap();
-        connection.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        connection.set_read_timeout(Some(Duration::from_mins(1))).unwrap();
         let mut this = Self { connection: BufReader::new(connection) };
         let options = json!({"user": "sluice", "pass": "secret", "verbose": false, "pedantic": false});
         this.send(&format!("CONNECT {options}\r\nSUB {INBOX} 1\r\n"));
