@@ -18,7 +18,7 @@ use crate::exit::Exit;
 use crate::view::{LogLine, View};
 
 /// The crates whose lines are this program's own.
-const OWN: [&str; 24] = [
+const OWN: [&str; 25] = [
     "aws",
     "cli",
     "clock",
@@ -43,6 +43,7 @@ const OWN: [&str; 24] = [
     "verify",
     "worker",
     "workshop",
+    "yaml",
 ];
 
 /// What is logged.

@@ -273,10 +273,10 @@ impl Autoscaler {
 
     /// Writes the status if it differs.
     async fn write(&self, hpa: &Value, draft: Draft) -> Result<()> {
-        let changed = draft.into_object();
-        if changed.get("status") == hpa.get("status") {
+        if !draft.differs_from(hpa) {
             return Ok(());
         }
+        let changed = draft.into_object();
         let path = self.cache.resource(HPAS)?.path(text(hpa, "/metadata/namespace"), text(hpa, "/metadata/name"));
         let action = format!("failed to update the status of HPA {}", Key::of(hpa));
         let made = self.client.update(&format!("{path}/status"), &changed).await.map_err(Error::api(action))?;

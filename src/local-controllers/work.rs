@@ -47,13 +47,16 @@ pub(crate) struct Queue<K> {
 
 struct State<K> {
     due: BTreeMap<K, Moment>,
+    /// Those of them that nobody works on, the earliest first.
+    idle: BTreeSet<(Moment, K)>,
     active: BTreeSet<K>,
     failures: BTreeMap<K, u32>,
 }
 
 impl<K: Ord + Clone> Queue<K> {
     pub(crate) fn new(clock: Clock) -> Self {
-        let state = State { due: BTreeMap::new(), active: BTreeSet::new(), failures: BTreeMap::new() };
+        let state =
+            State { due: BTreeMap::new(), idle: BTreeSet::new(), active: BTreeSet::new(), failures: BTreeMap::new() };
         Self { clock, state: Mutex::new(state), changed: Notify::new() }
     }
 
@@ -65,8 +68,18 @@ impl<K: Ord + Clone> Queue<K> {
     pub(crate) fn add(&self, key: K, after: Duration) {
         let moment = self.clock.moment().plus(after);
         let mut state = self.state();
-        let due = state.due.entry(key).or_insert(moment);
-        *due = moment.min(*due);
+        let before = state.due.get(&key).copied();
+        if before.is_some_and(|before| before <= moment) {
+            return;
+        }
+        state.due.insert(key.clone(), moment);
+        if state.active.contains(&key) {
+            return;
+        }
+        if let Some(before) = before {
+            state.idle.remove(&(before, key.clone()));
+        }
+        state.idle.insert((moment, key));
         drop(state);
         self.changed.notify_one();
     }
@@ -77,19 +90,18 @@ impl<K: Ord + Clone> Queue<K> {
             let now = self.clock.moment();
             let earliest = {
                 let mut state = self.state();
-                let idle = state.due.iter().filter(|(key, _)| !state.active.contains(key));
-                let earliest = idle.min_by_key(|(_, moment)| **moment).map(|(key, moment)| (key.clone(), *moment));
-                if let Some((key, moment)) = &earliest
-                    && *moment <= now
+                let earliest = state.idle.first().map(|(moment, _)| *moment);
+                if earliest.is_some_and(|moment| moment <= now)
+                    && let Some((_, key)) = state.idle.pop_first()
                 {
-                    state.due.remove(key);
+                    state.due.remove(&key);
                     state.active.insert(key.clone());
-                    return key.clone();
+                    return key;
                 }
                 earliest
             };
             match earliest {
-                Some((_, moment)) => tokio::select! {
+                Some(moment) => tokio::select! {
                     () = self.clock.sleep_until(moment) => {}
                     () = self.changed.notified() => {}
                 },
@@ -102,6 +114,9 @@ impl<K: Ord + Clone> Queue<K> {
     pub(crate) fn done(&self, key: K, failed: bool) -> Option<Duration> {
         let mut state = self.state();
         state.active.remove(&key);
+        if let Some(moment) = state.due.get(&key).copied() {
+            state.idle.insert((moment, key.clone()));
+        }
         let pause = if failed {
             let count = state.failures.entry(key.clone()).or_insert(0);
             let pause = RETRY_FIRST.saturating_mul(1 << (*count).min(16)).min(RETRY_LAST);
@@ -189,6 +204,18 @@ mod tests {
         assert_eq!(queue.next().await, "b");
         queue.done("a", false);
         assert_eq!(queue.next().await, "a");
+    }
+
+    #[tokio::test]
+    async fn keys_come_in_the_order_of_their_moments_and_the_earliest_of_one_counts() {
+        let (clock, handle) = Clock::manual(Timestamp::UNIX_EPOCH);
+        let queue = Queue::new(clock);
+        for (key, after) in [("late", 9), ("early", 5), ("late", 3), ("early", 7)] {
+            queue.add(key, Duration::from_secs(after));
+        }
+        handle.advance(Duration::from_secs(10));
+        assert_eq!([queue.next().await, queue.next().await], ["late", "early"]);
+        assert!(queue.state().idle.is_empty() && queue.state().due.is_empty());
     }
 
     #[test]

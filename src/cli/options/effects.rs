@@ -174,7 +174,14 @@ mod tests {
 
     #[test]
     fn programs_inside_pods_show_their_own_options_only() {
-        let operator = ["bind-address", "secure-port", "metrics-bind-address", "health-probe-bind-address"];
+        let operator = [
+            "bind-address",
+            "secure-port",
+            "metrics-bind-address",
+            "health-probe-bind-address",
+            "ca-dir",
+            "filepath-auth-root-path",
+        ];
         assert_eq!(shown_by("operator"), [operator.as_slice(), &["output", "verbose"]].concat());
         let worker = [
             "queue-url",

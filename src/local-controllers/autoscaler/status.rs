@@ -45,7 +45,34 @@ impl Draft {
         crate::object::integer(&self.hpa, "/status/desiredReplicas").unwrap_or(0)
     }
 
+    /// Whether the status is another than that of `stored`. A field without a value is the same as none.
+    pub(super) fn differs_from(&self, stored: &Value) -> bool {
+        let values = |hpa: &Value| -> Vec<(String, Value)> {
+            let fields = hpa["status"].as_object().into_iter().flatten();
+            fields.filter(|(_, value)| !value.is_null()).map(|(key, value)| (key.clone(), value.clone())).collect()
+        };
+        values(&self.hpa) != values(stored)
+    }
+
     pub(super) fn into_object(self) -> Value {
         self.hpa
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_target_at_rest_gives_the_status_that_is_stored() {
+        let stored = json!({ "status": { "desiredReplicas": 0, "currentMetrics": null, "conditions": [
+            { "type": "ScalingActive", "status": "False", "reason": "ScalingDisabled", "message": "", "lastTransitionTime": "then" },
+        ] } });
+        let mut draft = Draft::of(&stored, "now".to_owned());
+        draft.condition("ScalingActive", false, "ScalingDisabled", "");
+        draft.sizes(0, 0, vec![], false);
+        assert!(!draft.differs_from(&stored));
+        draft.sizes(1, 0, vec![], false);
+        assert!(draft.differs_from(&stored));
     }
 }
