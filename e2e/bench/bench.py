@@ -140,6 +140,8 @@ class Bench:
                 for case in wanted:
                     note(f"{operator.name}: {case.__name__}, {self.count} objects")
                     found[case.__name__] = case(self, fleet)
+                    # What fails later takes nothing of it away.
+                    note(f"{operator.name}: {case.__name__}: " + ", ".join(f"{name} {value} {unit}".strip() for name, (value, unit) in found[case.__name__].items()))
                 found[wanted[-1].__name__]["all deleted"] = round(fleet.remove(), 1), "s"
         finally:
             operator.stop(self)

@@ -4,6 +4,7 @@ import base64
 import contextlib
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from cloud import token
 NAMESPACE, ACCOUNT = "keda", "keda-operator"
 USER = f"system:serviceaccount:{NAMESPACE}:{ACCOUNT}"
 API_SERVICE = "/apis/apiregistration.k8s.io/v1/apiservices/v1beta1.external.metrics.k8s.io"
+WEBHOOK = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations/keda-admission"
 
 
 def path(item):
@@ -99,7 +101,8 @@ class Sluice:
             raise SystemExit(f"the operator ended with code {self.process.returncode}; the end of {self.log}:\n{tail(self.log)}")
         return is_available(api)
 
-    def stop(self, bench):
+    def end(self):
+        """The process ends; what it made stays."""
         if self.process:
             self.process.terminate()
             try:
@@ -107,6 +110,9 @@ class Sluice:
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 print("the operator did not end within 30 s of SIGTERM and was killed", file=sys.stderr)
+
+    def stop(self, bench):
+        self.end()
         remove(bench.api, self.items)
 
 
@@ -150,6 +156,14 @@ class Keda:
             raise SystemExit(f"KEDA's operator and adapter are to be measured, but there are {[one.name for one in found]}")
         self.group = machine.Group(found)
         until("external metrics API of KEDA", 90, lambda: is_available(bench.api))
+
+    def end(self, bench):
+        """Its processes end, and nobody asks them any more; what they made stays."""
+        for process in self.group.processes + machine.of_program("keda-webhooks"):
+            os.kill(process.pid, signal.SIGTERM)
+        until("end of KEDA's processes", 60, lambda: not any(process.is_alive() for process in self.group.processes))
+        bench.api.delete(WEBHOOK)
+        bench.api.delete(API_SERVICE)
 
     def stop(self, bench):
         subprocess.run([self.folder / "down"], capture_output=True, text=True, timeout=300)

@@ -1,13 +1,12 @@
 #!/usr/bin/env python3
-"""An HPA that the real KEDA made is taken over: the same object, and no replica more or less.
+"""What the real KEDA made is taken over: the same HPAs and Jobs, and no replica more or less.
 
     python3 e2e/bench/takeover.py --kubeconfig FILE --address ADDRESS --keda FOLDER [--sluice PROGRAM]
 
-KEDA scales a workload to 3 and is ended; then this project's operator comes to the same objects. The options are those of
-`bench.py`.
+KEDA works on 20 objects of both kinds, with several kinds of triggers, and is ended; then this project's operator comes to the same
+objects, and after it KEDA again. The options are those of `bench.py`.
 """
 
-import os
 import shutil
 import signal
 import sys
@@ -26,47 +25,125 @@ from operators import API_SERVICE, Keda, Sluice
 
 NAME = "moved"
 SCALER = f"{AUTOSCALERS}/keda-hpa-{NAME}"
-WEBHOOK = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations/keda-admission"
+JOBS = f"/apis/batch/v1/namespaces/{of.NAMESPACE}/jobs"
+SCALED_JOBS = f"{of.KEDA}/scaledjobs"
+PODS = f"/api/v1/namespaces/{of.NAMESPACE}/pods"
 BEHAVIOR = {"scaleDown": {"stabilizationWindowSeconds": 599}}
 
 
 class Replicas:
-    """Every replica count that a Deployment had, by a watch."""
+    """Every replica count that each Deployment had, by a watch."""
 
     def __init__(self, api):
-        self.seen, self.watch = [], api.watch(DEPLOYMENTS)
+        self.seen, self.watch = {}, api.watch(DEPLOYMENTS)
         self.stop = threading.Event()
         threading.Thread(target=self._follow, daemon=True).start()
 
     def _follow(self):
         while not self.stop.wait(0.02):
-            item = self.watch.objects.get(NAME)
-            if item and (item["metadata"]["generation"], item["spec"]["replicas"]) not in self.seen:
-                self.seen.append((item["metadata"]["generation"], item["spec"]["replicas"]))
+            for name, item in list(self.watch.objects.items()):
+                self.seen.setdefault(name, set()).add(item["spec"]["replicas"])
 
     def close(self):
         self.stop.set()
         self.watch.close()
 
 
-def scaled_by_keda(bench):
-    """KEDA makes the HPA and the workload has 3 replicas; then KEDA's processes end. Returns the HPA."""
-    api, keda = bench.api, Keda(bench.given.keda)
+def cron(replicas):
+    """A trigger that is active all year, but for its last minute."""
+    return {"type": "cron", "metadata": {"timezone": "UTC", "start": "0 0 1 1 *", "end": "59 23 31 12 *", "desiredReplicas": str(replicas)}}
+
+
+def pods_of(label, value="1"):
+    return {"type": "kubernetes-workload", "metadata": {"podSelector": f"app={label}", "value": value}}
+
+
+def seed(label):
+    """A pod that nobody runs and a trigger counts."""
+    pod = {"schedulerName": "nobody", "containers": [{"name": "a", "image": "example.com/none:1"}]}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": label, "labels": {"app": label}}, "spec": pod}
+
+
+def objects(bench):
+    """Makes 20 objects; returns the replicas that each workload is to have, and the Jobs of each ScaledJob."""
+    api, wanted = bench.api, {}
+
+    def make(name, replicas, *triggers, annotations=None, **spec):
+        api.post(DEPLOYMENTS, of.deployment(name))
+        whole = {"scaleTargetRef": {"name": name}, "pollingInterval": 2, "cooldownPeriod": 5, "maxReplicaCount": 3, "triggers": list(triggers), **spec}
+        api.post(SCALED, {"apiVersion": "keda.sh/v1alpha1", "kind": "ScaledObject", "metadata": {"name": name, "annotations": annotations or {}}, "spec": whole})
+        wanted[name] = replicas
+
+    def sqs(name, messages, length=1):
+        api.post(AUTHENTICATIONS, of.by_keys(name))
+        queue = bench.cloud.queue(name)
+        if messages:
+            bench.cloud.send(queue, messages)
+        return of.scaled(name, name, name, queue, polling=2, endpoint=bench.cloud.endpoint, length=length)["spec"]["triggers"][0]
+
+    for label in ("seed-a", "seed-b"):
+        api.post(PODS, seed(label))
+    make(NAME, 3, sqs(NAME, 9), advanced={"horizontalPodAutoscalerConfig": {"behavior": BEHAVIOR}})
+    for index, messages in enumerate((1, 2, 9, 0, 0)):
+        make(f"sqs-{index}", min(messages, 3), sqs(f"sqs-{index}", messages))
+    for index in range(3):
+        make(f"cron-{index}", index + 1, cron(index + 1))
+    make("pods-one", 1, pods_of("seed-a"))
+    make("pods-three", 3, pods_of("seed-b", "0.3"))
+    make("pods-none", 0, pods_of("nobody"))
+    make("at-least", 1, pods_of("nobody"), minReplicaCount=1)
+    make("idle", 0, pods_of("nobody"), idleReplicaCount=0, minReplicaCount=2)
+    make("paused", 2, sqs("paused", 9), annotations={"autoscaling.keda.sh/paused-replicas": "2"})
+    make("two", 3, cron(1), sqs("two", 9))
+    first, second = {**cron(2), "name": "first"}, {**pods_of("seed-a"), "name": "second"}
+    make("formula", 3, first, second, advanced={"scalingModifiers": {"formula": "first + second", "target": "1"}})
+    make("fallback", 2, {"type": "metrics-api", "metadata": {"url": "http://127.0.0.1:9/", "valueLocation": "v", "targetValue": "1"}}, fallback={"failureThreshold": 1, "replicas": 2})
+    jobs = {"jobs-two": 2, "jobs-none": 0}
+    for name, count in jobs.items():
+        template = {"spec": {**seed(name)["spec"], "restartPolicy": "Never"}}
+        spec = {"jobTargetRef": {"template": template}, "pollingInterval": 2, "maxReplicaCount": 5, "triggers": [sqs(name, count)]}
+        api.post(SCALED_JOBS, {"apiVersion": "keda.sh/v1alpha1", "kind": "ScaledJob", "metadata": {"name": name}, "spec": spec})
+    assert len(wanted) + len(jobs) == 20
+    return wanted, jobs
+
+
+def sizes(api):
+    return {item["metadata"]["name"]: item["spec"].get("replicas") for item in api.get(DEPLOYMENTS)["items"]}
+
+
+def all_jobs(api):
+    """The uids of the Jobs, by their ScaledJob."""
+    found = {}
+    for item in api.get(JOBS)["items"]:
+        found.setdefault(item["metadata"]["labels"]["scaledjob.keda.sh/name"], set()).add(item["metadata"]["uid"])
+    return found
+
+
+def all_scalers(api):
+    return {item["metadata"]["name"]: item for item in api.get(AUTOSCALERS)["items"]}
+
+
+def unready(api):
+    return {item["metadata"]["name"] for path in (SCALED, SCALED_JOBS) for item in api.get(path)["items"] if not of.is_ready(item)}
+
+
+def scaled_by_keda(bench, keda):
+    """KEDA makes HPAs and Jobs and all workloads have their replicas; then KEDA's processes end. Returns HPAs, Jobs and replicas, and
+    which objects are not ready."""
+    api = bench.api
     keda.start(bench, bench.cloud.environment())
-    api.post(DEPLOYMENTS, of.deployment(NAME))
-    api.post(AUTHENTICATIONS, of.by_keys(NAME))
-    queue = bench.cloud.queue(NAME)
-    bench.cloud.send(queue, 9)
-    item = of.scaled(NAME, NAME, NAME, queue, polling=2, endpoint=bench.cloud.endpoint, length=1)
-    item["spec"]["advanced"] = {"horizontalPodAutoscalerConfig": {"behavior": BEHAVIOR}}
-    api.post(SCALED, item)
-    until("workload at 3 replicas by KEDA", 120, lambda: api.get(f"{DEPLOYMENTS}/{NAME}")["spec"]["replicas"] == 3)
-    found = api.get(SCALER)
-    for process in keda.group.processes + machine.of_program("keda-webhooks"):
-        os.kill(process.pid, signal.SIGTERM)
-    until("end of KEDA's processes", 60, lambda: not any(process.is_alive() for process in keda.group.processes))
-    api.delete(WEBHOOK)
-    api.delete(API_SERVICE)
+    wanted, jobs = objects(bench)
+
+    def settled():
+        now, made = sizes(api), {name: len(uids) for name, uids in all_jobs(api).items()}
+        wrong = {name: now.get(name) for name, count in wanted.items() if now.get(name) != count}
+        late = {name: made.get(name, 0) for name, count in jobs.items() if made.get(name, 0) != count}
+        return (not wrong and not late or None), f"other replicas {wrong}, other Jobs {late}"
+
+    until("workloads and Jobs as KEDA makes them", 180, settled)
+    until("readiness", 60, lambda: ((not unready(api) or None), f"not ready: {unready(api)}"))
+    found = all_scalers(api), all_jobs(api), wanted
+    keda.end(bench)
     return found
 
 
@@ -75,43 +152,76 @@ def check(what, good, seen):
     return good
 
 
-def taken_over(bench, before):
-    """Our operator comes; returns whether all is as it should be."""
+def unchanged(bench, before, replicas, whose, troubled=frozenset()):
+    """Whether everything is as KEDA left it; but for `troubled`, all objects are ready."""
+    api, (scalers, jobs, wanted) = bench.api, before
+    after = all_scalers(api)
+    uids = lambda all: {name: item["metadata"]["uid"] for name, item in all.items()}
+    moved = {name: seen for name, seen in replicas.seen.items() if seen != {wanted[name]}}
+    parts = ("minReplicas", "maxReplicas", "metrics", "scaleTargetRef", "behavior")
+    other = {name: part for name in scalers for part in parts if after.get(name, {"spec": {}})["spec"].get(part) != scalers[name]["spec"].get(part)}
+    return all([
+        check(f"{whose}: the {len(scalers)} HPAs are the same objects", uids(after) == uids(scalers), sorted(set(uids(after).items()) ^ set(uids(scalers).items()))),
+        check(f"{whose}: no replica of {len(wanted)} workloads more or less", not moved and set(replicas.seen) == set(wanted), moved or sorted(wanted.items())),
+        check(f"{whose}: the Jobs are the same", all_jobs(api) == jobs, {name: len(uids) for name, uids in all_jobs(api).items()}),
+        check(f"{whose}: the objects are ready", unready(api) == troubled, f"all but {unready(api)}"),
+        check(f"{whose}: bounds, metrics and behavior are the same", not other, other),
+    ])
+
+
+def asking(api, wanted):
+    """Waits until the HPAs get their metrics; where a target is at zero none is read."""
+
+    def asks():
+        left = {}
+        for item in all_scalers(api).values():
+            conditions = {one["type"]: one for one in item.get("status", {}).get("conditions", [])}
+            active, name = conditions.get("ScalingActive", {}), item["spec"]["scaleTargetRef"]["name"]
+            if active.get("status") != "True" and wanted[name] > 0:
+                left[name] = active.get("message")
+        return (not left or None), f"not active: {left}"
+
+    until("HPAs that get their metrics", 120, asks)
+
+
+def taken_over(bench, before, keda):
+    """Our operator comes, and then KEDA again; returns whether all is as it should be."""
+    scalers, _, wanted = before
     api, replicas, operator = bench.api, Replicas(bench.api), Sluice(Path(bench.given.sluice).resolve())
     bench.operator = operator
     try:
         operator.start(bench, bench.cloud.environment())
+        managers = lambda scaler: {(one["manager"], one["operation"]) for one in scaler["metadata"]["managedFields"]}
 
         def managed():
-            managers = {(one["manager"], one["operation"]) for one in api.get(SCALER)["metadata"]["managedFields"]}
-            new = managers - {(one["manager"], one["operation"]) for one in before["metadata"]["managedFields"]}
-            return (new or None), f"managers {sorted(managers)}"
+            left = sorted(name for name, now in all_scalers(api).items() if not managers(now) - managers(scalers.get(name, now)))
+            return (not left or None), f"not yet: {left}"
 
-        until("HPA that the new operator has applied", 120, managed)
+        until("HPAs that the new operator has applied", 120, managed)
+        asking(api, wanted)
+        machine.wait(20, operator.group)
+        # Its trigger fails, and KEDA does not say so (docs/keda-differences.md).
+        good = [unchanged(bench, before, replicas, "taken over", troubled={"fallback"})]
 
-        def asks():
-            conditions = {one["type"]: one for one in api.get(SCALER)["status"].get("conditions", [])}
-            active = conditions.get("ScalingActive", {})
-            return (active.get("status") == "True" or None), f"ScalingActive {active.get('status')}: {active.get('message')}"
+        operator.end()
+        api.delete(API_SERVICE)
+        keda.start(bench, bench.cloud.environment())
+        asking(api, wanted)
+        until("readiness", 60, lambda: ((not unready(api) or None), f"not ready: {unready(api)}"))
+        machine.wait(20, keda.group)
+        good.append(unchanged(bench, before, replicas, "back to KEDA"))
+        keda.end(bench)
 
-        until("HPA that gets its metric from the new operator", 120, asks)
-        machine.wait(10, operator.group)
-        after = api.get(SCALER)
-        good = [
-            check("the HPA is the same object", after["metadata"]["uid"] == before["metadata"]["uid"], after["metadata"]["uid"]),
-            check("no replica more or less", {count for _, count in replicas.seen} == {3}, replicas.seen),
-            check("the object is ready", of.is_ready(api.get(f"{SCALED}/{NAME}")), api.get(f"{SCALED}/{NAME}")["status"]["conditions"][0]),
-            check("bounds and metric are the same", all(after["spec"][part] == before["spec"][part] for part in ("minReplicas", "maxReplicas", "metrics", "scaleTargetRef")), after["spec"]["metrics"]),
-        ]
+        operator.start(bench, bench.cloud.environment())
         api.patch(f"{SCALED}/{NAME}", {"spec": {"advanced": None}})
         held = lambda: api.get(SCALER)["spec"].get("behavior", {}).get("scaleDown", {}).get("stabilizationWindowSeconds")
         gone = lambda: ((held() != 599 or None), f"stabilizationWindowSeconds {held()}")
         try:
             until("behavior that KEDA wrote to be gone", 30, gone)
         except Late as late:
-            good.append(check("what is removed from the object goes from the HPA", False, late))
+            good.append(check("what is removed from an object goes from its HPA", False, late))
         else:
-            good.append(check("what is removed from the object goes from the HPA", True, held()))
+            good.append(check("what is removed from an object goes from its HPA", True, held()))
         return all(good)
     finally:
         replicas.close()
@@ -123,16 +233,16 @@ def taken_over(bench, before):
 
 def delete_objects(api):
     """Deletes the KEDA objects while there is an operator that takes its finalizers off."""
-    paths = [f"{collection}/{NAME}" for collection in (SCALED, AUTHENTICATIONS)]
-    for path in paths:
-        api.delete(path)
+    kinds = (SCALED, SCALED_JOBS, AUTHENTICATIONS)
+    for kind in kinds:
+        api.delete(kind)
+    left = lambda: [f"{kind}/{item['metadata']['name']}" for kind in kinds for item in api.get(kind)["items"]]
     try:
-        until("end of the KEDA objects", 60, lambda: all(api.get(path) is None for path in paths))
+        until("end of the KEDA objects", 60, lambda: (not left() or None))
     except Late:
         # The cluster is to be as it was for whoever comes next.
-        for path in paths:
-            if api.get(path):
-                api.patch(path, {"metadata": {"finalizers": None}})
+        for path in left():
+            api.patch(path, {"metadata": {"finalizers": None}})
         raise
 
 
@@ -145,7 +255,8 @@ def main():
     bench = Bench(given, scratch)
     try:
         bench.begin()
-        good = taken_over(bench, scaled_by_keda(bench))
+        keda = Keda(given.keda)
+        good = taken_over(bench, scaled_by_keda(bench, keda), keda)
     except (Late, Refused, OSError, botocore.exceptions.ClientError) as error:
         # What failed while the cluster was tidied up may follow from what failed before, an interruption for one.
         before = f" (after {error.__context__!r})" if error.__context__ else ""
