@@ -115,6 +115,7 @@ fn every_command_gives_one_object_a_line_with_version_type_and_time() {
     for file in ["recorded.jsonl", "config.yaml", "image.tar"] {
         std::fs::remove_file(workspace.path().join(file)).unwrap();
     }
+    std::fs::remove_dir_all(workspace.path().join("charts")).unwrap();
     workspace.nothing_is_left();
 }
 
