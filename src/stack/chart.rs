@@ -97,7 +97,11 @@ mod tests {
         assert!(!operator.contains("AWS_REGION"), "a field that is dropped");
         let crds = file("templates/crds.yaml");
         assert!(crds.starts_with("{{- if .Values.crds.install }}\n---\napiVersion: \"v1\"\n"), "{crds}");
-        insta::assert_snapshot!(file("templates/rbac.yaml"));
+        let rbac = file("templates/rbac.yaml");
+        let secrets = "ternary (list \"configmaps\" \"serviceaccounts\")";
+        assert!(rbac.contains(secrets) && !rbac.contains("resources: [\"*\"]"), "rules by their resources\n{rbac}");
+        assert!(rbac.contains("{{- if and .Values.rbac.create (not .Values.watchNamespace) }}\n---\n"), "{rbac}");
+        assert_eq!(rbac.matches("name: {{ .Values.serviceAccount.operator.name | quote }}").count(), 2, "{rbac}");
     }
 
     /// In a release that watches some namespaces, the rights that no namespace bounds are written once more.
