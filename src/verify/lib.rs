@@ -71,7 +71,7 @@ pub async fn run(
         return Err(Error::NoQueue(scenario.name().to_owned()));
     }
     let path = settings.evidence.clone();
-    scenario::run(settings, scenario, live, stop).await?;
+    Box::pin(scenario::run(settings, scenario, live, stop)).await?;
     evaluate(&path)
 }
 

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::error::{Error, Result};
@@ -16,7 +17,7 @@ use crate::evidence::{FORMAT, Header, VERSION};
 use crate::hopeless;
 use crate::observation::{JobCounts, Observation, Record, Source, Step, StepState};
 use crate::observe::{self, Observer};
-use crate::recorder::{self, Recorder};
+use crate::recorder::{self, Recorder, Writer};
 pub use crate::scenario::play::Player;
 pub(crate) use crate::scenario::play::run as play;
 use crate::settings::{Settings, Thresholds};
@@ -184,35 +185,58 @@ pub(crate) async fn run(
     stop: CancellationToken,
 ) -> Result<()> {
     let header = header(&settings, scenario.name());
-    let clock = settings.clock.clone();
-    let (recorder, writer) = recorder::start(Some((&settings.evidence, &header)), live, clock)?;
-    let observer = Observer { settings: settings.clone(), recorder: recorder.clone(), since: Some(header.started) };
-    let mut observers = observe::start(&observer);
-    let mut running = Running {
-        settings,
-        thresholds: header.thresholds,
-        run: header.run,
-        recorder,
-        snapshot: writer.snapshot.clone(),
-        stop: stop.clone(),
-        gives_up: true,
-    };
+    let mut underway = Underway::begin(settings, &header, live, true, &stop)?;
     let end = match scenario {
-        Scenario::Tutorial => tutorial::run(&mut running).await,
-        Scenario::Jobs => jobs::run(&mut running).await,
+        Scenario::Tutorial => tutorial::run(&mut underway.running).await,
+        Scenario::Jobs => jobs::run(&mut underway.running).await,
     };
     tracing::debug!(?end, "scenario ended");
-    if let (Err(End::Missed(_) | End::Stopped(_)), false) = (&end, stop.is_cancelled()) {
-        // Pods that ail are there now, and may be gone in a moment.
-        tokio::select! {
-            () = observe::diagnose(&observer) => {}
-            () = stop.cancelled() => {}
-        }
+    underway.end(&end).await
+}
+
+/// A scenario that runs on one workload, with what watches it and writes its evidence.
+struct Underway {
+    running: Running,
+    observer: Observer,
+    observers: JoinSet<()>,
+    writer: Writer,
+}
+
+impl Underway {
+    fn begin(
+        settings: Settings,
+        header: &Header,
+        live: Option<UnboundedSender<Record>>,
+        gives_up: bool,
+        stop: &CancellationToken,
+    ) -> Result<Self> {
+        let (recorder, writer) = recorder::start(Some((&settings.evidence, header)), live, settings.clock.clone())?;
+        let observer = Observer { settings: settings.clone(), recorder: recorder.clone(), since: Some(header.started) };
+        let observers = observe::start(&observer);
+        let running = Running {
+            settings,
+            thresholds: header.thresholds,
+            run: header.run.clone(),
+            recorder,
+            snapshot: writer.snapshot.clone(),
+            stop: stop.clone(),
+            gives_up,
+        };
+        Ok(Self { running, observer, observers, writer })
     }
-    drop(observer);
-    observers.shutdown().await;
-    drop(running);
-    writer.finish().await
+
+    /// Fails only if evidence cannot be written.
+    async fn end(mut self, end: &std::result::Result<(), End>) -> Result<()> {
+        let stop = &self.running.stop;
+        if let (Err(End::Missed(_) | End::Stopped(_)), false) = (end, stop.is_cancelled()) {
+            // Pods that ail are there now, and may be gone in a moment.
+            stop.run_until_cancelled(observe::diagnose(&self.observer)).await;
+        }
+        drop(self.observer);
+        self.observers.shutdown().await;
+        drop(self.running);
+        self.writer.finish().await
+    }
 }
 
 fn header(settings: &Settings, scenario: &str) -> Header {

@@ -5,18 +5,15 @@ use std::time::Duration;
 use aws::queue::Queue;
 use clock::Moment;
 use tokio::sync::{mpsc, watch};
-use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::course::{Arrival, Course, Part, Played, arrivals};
 use crate::error::Result;
 use crate::evidence::Header;
 use crate::observation::{Observation, Record, Source, StepState};
-use crate::observe::{self, Observer};
-use crate::recorder::{self, Writer};
 use crate::scenario::faults::{self, Subject};
 use crate::scenario::tutorial::{POD_START, WORK_PER_MESSAGE, hold};
-use crate::scenario::{End, Running, header};
+use crate::scenario::{End, Running, Underway, header};
 use crate::settings::{Consumer, Settings};
 
 /// Messages that one request takes.
@@ -36,11 +33,8 @@ pub struct Player {
 
 /// The same while it plays.
 struct Playing<'a> {
-    running: Running,
+    underway: Underway,
     part: &'a Part,
-    observer: Observer,
-    observers: JoinSet<()>,
-    writer: Writer,
 }
 
 /// Plays it. Fails only if evidence cannot be written.
@@ -50,15 +44,8 @@ pub(crate) async fn run(players: Vec<Player>, course: &Course, stop: Cancellatio
         playing.push(begin(player, part, course, &stop)?);
     }
     let ended = perform(&mut playing, course, &stop).await;
-    for (mut one, end) in playing.into_iter().zip(ended) {
-        if let (Err(End::Missed(_) | End::Stopped(_)), false) = (&end, stop.is_cancelled()) {
-            // Pods that ail are there now, and may be gone in a moment.
-            stop.run_until_cancelled(observe::diagnose(&one.observer)).await;
-        }
-        drop(one.observer);
-        one.observers.shutdown().await;
-        drop(one.running);
-        one.writer.finish().await?;
+    for (one, end) in playing.into_iter().zip(ended) {
+        one.underway.end(&end).await?;
     }
     Ok(())
 }
@@ -68,36 +55,25 @@ fn begin<'a>(player: Player, part: &'a Part, course: &Course, stop: &Cancellatio
     settings.messages = part.messages();
     let shown = Played { part: part.clone(), faults: course.faults.clone() };
     let header = Header { course: Some(shown), ..header(&settings, &course.name) };
-    let (recorder, writer) = recorder::start(Some((&settings.evidence, &header)), live, settings.clock.clone())?;
-    let observer = Observer { settings: settings.clone(), recorder: recorder.clone(), since: Some(header.started) };
-    let observers = observe::start(&observer);
-    let running = Running {
-        settings,
-        thresholds: header.thresholds,
-        run: header.run,
-        recorder,
-        snapshot: writer.snapshot.clone(),
-        stop: stop.clone(),
-        // What a fault breaks for a while looks like what lasts.
-        gives_up: course.faults.is_empty(),
-    };
-    Ok(Playing { running, part, observer, observers, writer })
+    // What a fault breaks for a while looks like what lasts.
+    let gives_up = course.faults.is_empty();
+    Ok(Playing { underway: Underway::begin(settings, &header, live, gives_up, stop)?, part })
 }
 
 /// Nothing is sent before all of them are idle: nobody's load is to meet another one's past.
 async fn perform(playing: &mut [Playing<'_>], course: &Course, stop: &CancellationToken) -> Vec<Result<(), End>> {
-    let ends = futures::future::join_all(playing.iter_mut().map(|one| idle(&mut one.running))).await;
+    let ends = futures::future::join_all(playing.iter_mut().map(|one| idle(&mut one.underway.running))).await;
     if ends.iter().any(Result::is_err) {
         return ends;
     }
     let Some(first) = playing.first() else { return ends };
-    let begun = first.running.settings.clock.moment();
+    let begun = first.underway.running.settings.clock.moment();
     let subjects: Vec<Subject> = playing
         .iter()
         .map(|one| Subject {
             workload: one.part.workload.clone(),
-            observer: one.observer.clone(),
-            snapshot: one.writer.snapshot.clone(),
+            observer: one.underway.observer.clone(),
+            snapshot: one.underway.writer.snapshot.clone(),
         })
         .collect();
     let (over, is_over) = watch::channel(false);
@@ -105,7 +81,7 @@ async fn perform(playing: &mut [Playing<'_>], course: &Course, stop: &Cancellati
         stop.run_until_cancelled(faults::play(&course.faults, &subjects, begun)).await;
         over.send_replace(true);
     };
-    let work = playing.iter_mut().map(|one| work(&mut one.running, one.part, begun, is_over.clone()));
+    let work = playing.iter_mut().map(|one| work(&mut one.underway.running, one.part, begun, is_over.clone()));
     futures::join!(faults, futures::future::join_all(work)).1
 }
 
